@@ -1,0 +1,104 @@
+"""Builds raftcy's extension modules: all of them, or none.
+
+The modules cimport each other, so a package with only some of them compiled cannot be imported. When any step fails,
+everything built so far is removed and the pure package is built instead (CONTRIBUTING.md, "Two builds").
+
+Environment: RAFTCY_PURE_PYTHON=1 builds no extension; RAFTCY_REQUIRE_EXT=1 makes a failed build an error;
+RAFTCY_ANNOTATE=1 writes Cython's HTML reports into build/cython. For debugging: RAFTCY_OVERFLOWCHECK=1,
+RAFTCY_LINETRACE=1, RAFTCY_SANITIZE=address,undefined.
+"""
+
+import os
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError, PlatformError
+
+
+def enabled(name):
+    return os.environ.get(name, "") not in ("", "0")
+
+
+PURE, REQUIRE = enabled("RAFTCY_PURE_PYTHON"), enabled("RAFTCY_REQUIRE_EXT")
+TRACE, SANITIZE = enabled("RAFTCY_LINETRACE"), os.environ.get("RAFTCY_SANITIZE")
+DIRECTIVES = {"language_level": 3, "infer_types": True, "binding": False, "embedsignature": True, "linetrace": TRACE}
+DIRECTIVES |= {"annotation_typing": False, "freethreading_compatible": True}
+DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
+MACROS = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
+FLAGS = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"] if SANITIZE else ["-O2", "-g0"]
+
+
+def extensions():
+    """One for every `.pyx`, and for every `.py` whose `.pxd` types it; the plain twin of a `.pyx` stays plain.
+
+    A `.pxd` that only declares for other modules, while its `.py` stays plain, says so in its first line.
+    """
+    found = set(Path("raftcy").rglob("*.pyx"))
+    for declarations in Path("raftcy").rglob("*.pxd"):
+        source, compiled = declarations.with_suffix(".py"), declarations.with_suffix(".pyx")
+        only_declares = "itself is not compiled" in declarations.read_text(encoding="utf-8").partition("\n")[0]
+        if source.exists() and not compiled.exists() and not only_declares:
+            found.add(source)
+    names = {".".join(path.with_suffix("").parts): path.as_posix() for path in found}
+    return [Extension(name, [names[name]], define_macros=MACROS) for name in sorted(names)]
+
+
+class BuildAllOrNone(build_ext):
+    def run(self):
+        folders = [self.build_lib, "."] if self.inplace else [self.build_lib]
+        try:
+            super().run()
+        except (BaseError, CCompilerError, OSError, ImportError) as error:
+            self.remove(folders, keep=())
+            if REQUIRE:
+                raise PlatformError(f"RAFTCY_REQUIRE_EXT is set, but the extensions cannot be built: {error}") from error
+            print(f"raftcy: the extensions cannot be built ({error}); this is the pure Python build", file=sys.stderr)
+            self.extensions = self.distribution.ext_modules = []
+            if wheel := self.distribution.get_command_obj("bdist_wheel", create=False):
+                wheel.root_is_pure = True
+        else:  # a module that lost its .pxd must not live on as an old binary
+            self.remove(folders, keep=[self.get_ext_filename(module.name) for module in self.extensions])
+
+    def build_extensions(self):
+        with tempfile.TemporaryDirectory() as scratch:  # a missing compiler shows here, before the slow translation
+            probe = Path(scratch, "probe.c")
+            probe.write_text("#include <Python.h>\n")
+            self.compiler.compile([str(probe)], output_dir=scratch)
+        import Cython.Build
+        from Cython.Compiler.Errors import CompileError
+
+        self.parallel = self.parallel or os.cpu_count()
+        options = {"compiler_directives": DIRECTIVES, "build_dir": "build/cython", "nthreads": self.parallel}
+        used = Path(self.build_temp, "options.txt")  # objects built with other options must not be taken over
+        wanted = f"{Cython.__version__} {DIRECTIVES} {MACROS} {FLAGS}"
+        self.force = self.force or not used.exists() or used.read_text() != wanted
+        annotate = enabled("RAFTCY_ANNOTATE")
+        try:
+            modules = Cython.Build.cythonize(
+                self.extensions, force=self.force or annotate, annotate=annotate, quiet=True, **options
+            )
+        except CompileError as error:
+            raise PlatformError("Cython refused a source, see above") from error
+        generated = {module.name: module.sources for module in modules}
+        for module in self.extensions:
+            module.sources = generated[module.name]
+            if self.compiler.compiler_type != "msvc":
+                module.extra_compile_args, module.extra_link_args = FLAGS, FLAGS if SANITIZE else []
+        super().build_extensions()
+        used.write_text(wanted)
+
+    def remove(self, folders, keep):
+        for folder in folders:
+            for path in Path(folder, "raftcy").rglob("*" + sysconfig.get_config_var("EXT_SUFFIX")):
+                if path.relative_to(folder).as_posix() not in map(os.fspath, keep):
+                    path.unlink()
+
+
+if __name__ == "__main__":
+    if PURE and REQUIRE:
+        sys.exit("raftcy: RAFTCY_PURE_PYTHON and RAFTCY_REQUIRE_EXT contradict each other")
+    setup(ext_modules=[] if PURE else extensions(), cmdclass={"build_ext": BuildAllOrNone})
