@@ -1,0 +1,89 @@
+"""Both builds in one run.
+
+`raftcy` is the build that this process runs: compiled where the extensions are built, pure with RAFTCY_PURE_PYTHON=1.
+`raftcy_pure` is the pure build of the same folder, loaded beside it whatever the first one is. `make test` runs the
+suite on both; a test that needs no second run is marked `once`.
+"""
+
+import os
+import platform
+import sysconfig
+from pathlib import Path
+from types import ModuleType
+
+import hypothesis
+import pytest
+
+import raftcy
+from raftcy._build import SWITCH, load_pure
+
+from ._needs import IN_CI
+
+_PACKAGE = Path(raftcy.__file__).parent
+_SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
+
+def _is_set(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
+def pure() -> ModuleType:
+    """The package `raftcy_pure`; its modules can be imported by that name from then on."""
+    return load_pure("raftcy_pure")
+
+
+# Loaded before any test module is, so that these can import from raftcy_pure at their top.
+pure()
+
+hypothesis.settings.register_profile("dev", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if IN_CI else "dev"))
+
+
+@pytest.fixture(scope="session", name="raftcy")
+def active_build() -> ModuleType:
+    """The build that this process runs."""
+    return raftcy
+
+
+@pytest.fixture(scope="session", name="raftcy_pure")
+def pure_build() -> ModuleType:
+    """The pure build, in the same process."""
+    return pure()
+
+
+@pytest.fixture(scope="session", params=sorted({raftcy.BUILD, "pure"}))
+def build(request: pytest.FixtureRequest) -> ModuleType:
+    """Each build that this process can run, in turn."""
+    return raftcy if request.param == raftcy.BUILD else pure()
+
+
+def _stale() -> list[str]:
+    """Extension modules beside the sources that are older than what they were made from."""
+    found = []
+    for binary in sorted(_PACKAGE.rglob(f"*{_SUFFIX}")):
+        base = binary.with_name(binary.name.removesuffix(_SUFFIX))
+        source = base.with_suffix(".pyx") if base.with_suffix(".pyx").exists() else base.with_suffix(".py")
+        files = [path for path in (source, base.with_suffix(".pxd")) if path.exists()]
+        if any(path.stat().st_mtime > binary.stat().st_mtime for path in files):
+            found.append(str(base.relative_to(_PACKAGE)))
+    return found
+
+
+def _heading() -> str:
+    return f"raftcy {raftcy.__version__}, {raftcy.BUILD} build, {platform.python_implementation()} {platform.python_version()}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if raftcy.BUILD == "pure" and _is_set("RAFTCY_REQUIRE_EXT") and not _is_set(SWITCH):
+        pytest.exit("RAFTCY_REQUIRE_EXT is set, but raftcy is not compiled here: run `make build`", returncode=3)
+
+
+def pytest_report_header() -> str:
+    return _heading()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if raftcy.BUILD == "compiled" and (stale := _stale()):
+        terminalreporter.write_line(f"older than their sources, run `make build`: {', '.join(stale)}", yellow=True)
+    terminalreporter.write_line(_heading())
