@@ -1,0 +1,104 @@
+# `make demo` and `make test` are all that a fresh machine with Python 3.11 needs. `verify` never writes; `fix` does.
+# Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE (for demo), ARGS (for test and bench).
+
+VENV ?= .venv
+PYTHON ?=
+FILE ?=
+ARGS ?=
+PY := $(abspath $(VENV))/bin/python
+BIN := $(abspath $(VENV))/bin
+INSTALL = PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV)
+BUILD = $(PY) -W ignore setup.py -q build_ext --inplace
+SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftcy.BUILD} build")'
+# The checkout's neighbour, named for the runs that happen in a copy.
+export RAFTCY_SHARED ?= $(abspath ../shared)
+
+.PHONY: help build test demo bench verify fix proto annotate clean coverage asan wheels
+
+help:
+	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
+	@echo "make test       the suite, on both builds; ARGS='-k name' selects"
+	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path gives another file"
+	@echo "make bench      the benchmark, both builds side by side"
+	@echo "make verify     every check that only reads: style, types, generated files"
+	@echo "make fix        format, sort imports and mend what can be mended"
+	@echo "make proto      write raftcy/wire/raft_pb2.py anew from proto/raft.proto"
+	@echo "make annotate   Cython's HTML reports, in build/cython"
+	@echo "make coverage   branch coverage of the core, on the pure build"
+	@echo "make asan       the suite on a build with address and undefined-behaviour checks"
+	@echo "make wheels     the compiled and the pure wheel and the sdist, in dist"
+	@echo "make clean      remove what the others made, but for $(VENV)"
+
+build:
+	@$(INSTALL) run
+	@$(BUILD)
+	@$(SAY_BUILD)
+
+test:
+	@$(INSTALL) test
+	@$(BUILD)
+	@$(SAY_BUILD)
+	@if [ "$$($(PY) -c 'import raftcy; print(raftcy.BUILD)')" = compiled ]; then \
+		$(PY) -m pytest -q $(ARGS) && echo "and now on the pure build" && \
+		RAFTCY_PURE_PYTHON=1 $(PY) -m pytest -q -m "not once" $(ARGS); \
+	else \
+		echo "there is no compiled build here, so the suite runs on the pure build alone"; \
+		$(PY) -m pytest -q $(ARGS); \
+	fi
+
+demo: build
+	@$(PY) -m raftcy demo $(if $(FILE),"$(FILE)")
+
+bench: build
+	@$(PY) -m bench.report $(ARGS)
+
+verify:
+	@$(INSTALL) lint
+	@$(BUILD)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	PATH="$(BIN):$$PATH" $(BIN)/cython-lint raftcy
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/pyright --verifytypes raftcy --ignoreexternal
+	$(PY) tools/gen_proto.py --check
+	$(PY) -m pytest -q tests/meta
+
+fix:
+	@$(INSTALL) lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+proto:
+	@$(INSTALL) proto
+	$(PY) tools/gen_proto.py
+
+annotate:
+	@$(INSTALL) run
+	@RAFTCY_ANNOTATE=1 $(BUILD)
+	@find build/cython -name '*.html'
+
+clean:
+	rm -rf build dist *.egg-info .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find raftcy tests tools bench -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find raftcy \( -name '*.so' -o -name '*.pyd' \) -exec rm -f {} +
+
+coverage:
+	@$(INSTALL) cover
+	RAFTCY_PURE_PYTHON=1 $(PY) -m coverage run -m pytest -q -m "not once" $(ARGS)
+	$(PY) -m coverage report --include='raftcy/core/*' --fail-under=95
+
+# In a copy, since extensions built this way cannot be loaded without the preloaded checker.
+asan:
+	@$(INSTALL) test
+	rm -rf build/asan && mkdir -p build/asan
+	tar -cf - --exclude='./build' --exclude='./.git' --exclude='./.venv*' --exclude='*.so' . | tar -xf - -C build/asan
+	cd build/asan && RAFTCY_REQUIRE_EXT=1 RAFTCY_SANITIZE=address,undefined $(BUILD)
+	cd build/asan && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
+		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc \
+		RAFTCY_REQUIRE_EXT=1 $(PY) -m pytest -q -m "not once" $(ARGS)
+
+wheels:
+	@$(INSTALL) wheels
+	RAFTCY_REQUIRE_EXT=1 $(PY) -m build --outdir dist
+	$(PY) -m build --wheel --config-setting=pure-python=true --outdir dist
