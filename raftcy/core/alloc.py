@@ -1,0 +1,94 @@
+"""Blank values for the core and the codec, without the checks of ``__init__``.
+
+A blank value is open: assign its fields and its presence bits, then ``sealing.seal`` it. Its fields are those of an
+empty value. The compiled build has these functions inline (``alloc.pxd``); this module is not compiled.
+"""
+
+from typing import Any
+
+from . import messages, sealing
+
+_OpenEntry: Any = sealing.open_twin(messages.Entry)
+_OpenMessage: Any = sealing.open_twin(messages.Message)
+_OpenHardState: Any = sealing.open_twin(messages.HardState)
+_OpenConfState: Any = sealing.open_twin(messages.ConfState)
+_OpenMetadata: Any = sealing.open_twin(messages.SnapshotMetadata)
+_OpenSnapshot: Any = sealing.open_twin(messages.Snapshot)
+_OpenSoftState: Any = sealing.open_twin(messages.SoftState)
+_OpenReadState: Any = sealing.open_twin(messages.ReadState)
+_new = object.__new__
+
+
+def blank_entry() -> Any:
+    """An open Entry in which nothing is present."""
+    e = _new(_OpenEntry)
+    e._type = e.term = e.index = e._present = 0
+    e.data = b""
+    e._unknown = None
+    return e
+
+
+def blank_message() -> Any:
+    """An open Message in which nothing is present."""
+    m = _new(_OpenMessage)
+    m._type = m.to = m.from_ = m.term = m.log_term = m.index = m.commit = m.reject_hint = m.vote = m._present = 0
+    m._entries = m._responses = m.snapshot = m._unknown = None
+    m.reject = False
+    m.context = b""
+    return m
+
+
+def blank_hard_state() -> Any:
+    """An open HardState in which nothing is present."""
+    h = _new(_OpenHardState)
+    h.term = h.vote = h.commit = h._present = 0
+    h._unknown = None
+    return h
+
+
+def blank_conf_state() -> Any:
+    """An open ConfState in which nothing is present, with new lists."""
+    c = _new(_OpenConfState)
+    c._voters = []
+    c._learners = []
+    c._voters_outgoing = []
+    c._learners_next = []
+    c.auto_leave = False
+    c._present = 0
+    c._unknown = None
+    return c
+
+
+def blank_metadata() -> Any:
+    """An open SnapshotMetadata in which nothing is present."""
+    d = _new(_OpenMetadata)
+    d.index = d.term = d._present = 0
+    d._conf_state = d._unknown = None
+    return d
+
+
+def blank_snapshot() -> Any:
+    """An open Snapshot in which nothing is present."""
+    s = _new(_OpenSnapshot)
+    s.data = b""
+    s._present = 0
+    s._metadata = s._unknown = None
+    return s
+
+
+def soft_state(lead: int, raft_state: int) -> Any:
+    """A SoftState of numbers that are known to be good."""
+    s = _new(_OpenSoftState)
+    s.lead = lead
+    s._raft_state = raft_state
+    sealing.seal(s)
+    return s
+
+
+def read_state(index: int, request_ctx: bytes) -> Any:
+    """A ReadState of values that are known to be good."""
+    s = _new(_OpenReadState)
+    s.index = index
+    s.request_ctx = request_ctx
+    sealing.seal(s)
+    return s

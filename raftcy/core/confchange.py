@@ -1,0 +1,203 @@
+"""Configuration changes: from the members in force and a change to the members after it (etcd's ``confchange``).
+
+Rules (thesis 4.1 and 4.3):
+
+- A simple change alters at most one voter, so that any majority before and any after it have a member in common.
+- Any other change goes through a joint configuration: the voters before become the outgoing half, both halves must
+  agree until it is left.
+- An outgoing voter that is to be a learner waits in learners_next until the joint configuration is left, since no id
+  may be voter and learner at once.
+- A node that leaves keeps its Progress as long as it is an outgoing voter.
+
+Nothing here changes what it is given: the outcome is a new TrackerConfig and a new map of copied Progress, or a
+ConfChangeError. Whether a change is valid depends on replicated state alone.
+"""
+
+from typing import Any
+
+from ..errors import ConfChangeError
+from .changes import ConfChangeSingle
+from .enums import ConfChangeType
+from .inflights import Inflights
+from .messages import ConfState
+from .progress import Progress
+from .quorum import JointConfig
+from .tracker import ProgressTracker, TrackerConfig
+
+Outcome = tuple[TrackerConfig, dict[int, Progress]]
+
+
+class Changer:
+    """Computes changes of the configuration of ``tracker``; new peers are probed from ``last_index``."""
+
+    __slots__ = ("last_index", "tracker")
+
+    def __init__(self, tracker: ProgressTracker, last_index: int) -> None:
+        self.tracker = tracker
+        self.last_index = last_index
+
+    def enter_joint(self, auto_leave: bool, changes: list[ConfChangeSingle]) -> Outcome:
+        """Enter a joint configuration, to be left automatically or explicitly."""
+        draft = _Draft(self)
+        if draft.outgoing:
+            raise ConfChangeError("config is already joint")
+        if not draft.incoming:
+            raise ConfChangeError("can't make a zero-voter config joint")
+        draft.outgoing = set(draft.incoming)
+        draft.apply(changes)
+        draft.auto_leave = auto_leave
+        return draft.outcome()
+
+    def leave_joint(self) -> Outcome:
+        """Leave the joint configuration: the incoming half alone counts."""
+        draft = _Draft(self)
+        if not draft.outgoing:
+            raise ConfChangeError("can't leave a non-joint config")
+        for id in draft.learners_next:
+            draft.learners.add(id)
+            draft.progress[id].is_learner = True
+        draft.learners_next = set()
+        for id in draft.outgoing:
+            if id not in draft.incoming and id not in draft.learners:
+                del draft.progress[id]
+        draft.outgoing = set()
+        draft.auto_leave = False
+        return draft.outcome()
+
+    def simple(self, changes: list[ConfChangeSingle]) -> Outcome:
+        """Make a change that alters at most one voter."""
+        draft = _Draft(self)
+        if draft.outgoing:
+            raise ConfChangeError("can't apply simple config change in joint config")
+        before = set(draft.incoming)
+        draft.apply(changes)
+        if len(before ^ draft.incoming) > 1:
+            raise ConfChangeError("more than one voter changed without entering joint config")
+        return draft.outcome()
+
+
+class _Draft:
+    """A configuration that is being changed."""
+
+    def __init__(self, changer: Changer) -> None:
+        tracker = changer.tracker
+        config = tracker.config
+        self.incoming: set[int] = set(config.voters.incoming)
+        self.outgoing: set[int] = set(config.voters.outgoing)
+        self.learners: set[int] = set(config.learners or ())
+        self.learners_next: set[int] = set(config.learners_next or ())
+        self.auto_leave = False
+        self.progress: dict[int, Progress] = {id: pr.copy(pr.inflights) for id, pr in tracker.progress.items()}
+        self.max_inflight = tracker.max_inflight
+        self.max_inflight_bytes = tracker.max_inflight_bytes
+        self.last_index = changer.last_index
+        self.check()
+
+    def apply(self, changes: list[ConfChangeSingle]) -> None:
+        for change in changes:
+            if change.node_id == 0:
+                # An application refuses a committed change by setting its node to 0.
+                continue
+            kind = change.type
+            if kind == ConfChangeType.ADD_NODE:
+                self.make_voter(change.node_id)
+            elif kind == ConfChangeType.ADD_LEARNER_NODE:
+                self.make_learner(change.node_id)
+            elif kind == ConfChangeType.REMOVE_NODE:
+                self.remove(change.node_id)
+            elif kind != ConfChangeType.UPDATE_NODE:
+                raise ConfChangeError(f"unexpected conf type {int(kind)}")
+        if not self.incoming:
+            raise ConfChangeError("removed all voters")
+
+    def make_voter(self, id: int) -> None:
+        pr = self.progress.get(id)
+        if pr is None:
+            self.add(id, is_learner=False)
+            return
+        pr.is_learner = False
+        self.learners.discard(id)
+        self.learners_next.discard(id)
+        self.incoming.add(id)
+
+    def make_learner(self, id: int) -> None:
+        pr = self.progress.get(id)
+        if pr is None:
+            self.add(id, is_learner=True)
+            return
+        if pr.is_learner:
+            return
+        self.remove(id)
+        self.progress[id] = pr
+        if id in self.outgoing:
+            self.learners_next.add(id)
+        else:
+            pr.is_learner = True
+            self.learners.add(id)
+
+    def remove(self, id: int) -> None:
+        if id not in self.progress:
+            return
+        self.incoming.discard(id)
+        self.learners.discard(id)
+        self.learners_next.discard(id)
+        if id not in self.outgoing:
+            del self.progress[id]
+
+    def add(self, id: int, is_learner: bool) -> None:
+        (self.learners if is_learner else self.incoming).add(id)
+        # Probed from the last entry, which is usually refused once, and counted as recently active, so that a leader
+        # with check-quorum does not step down before it could hear of the new peer.
+        self.progress[id] = Progress(
+            0, max(self.last_index, 1), Inflights(self.max_inflight, self.max_inflight_bytes), is_learner, True
+        )
+
+    def check(self) -> None:
+        """The invariants of TrackerConfig, and a Progress for every member."""
+        for id in self.incoming | self.outgoing | self.learners | self.learners_next:
+            if id not in self.progress:
+                raise ConfChangeError(f"no progress for {id}")
+        for id in self.learners_next:
+            if id not in self.outgoing:
+                raise ConfChangeError(f"{id} is in LearnersNext, but not Voters[1]")
+            if self.progress[id].is_learner:
+                raise ConfChangeError(f"{id} is in LearnersNext, but is already marked as learner")
+        for id in self.learners:
+            if id in self.outgoing:
+                raise ConfChangeError(f"{id} is in Learners and Voters[1]")
+            if id in self.incoming:
+                raise ConfChangeError(f"{id} is in Learners and Voters[0]")
+            if not self.progress[id].is_learner:
+                raise ConfChangeError(f"{id} is in Learners, but is not marked as learner")
+        if not self.outgoing and self.auto_leave:
+            raise ConfChangeError("AutoLeave must be false when not joint")
+
+    def outcome(self) -> Outcome:
+        self.check()
+        voters = JointConfig(self.incoming, self.outgoing)
+        return TrackerConfig(voters, self.auto_leave, self.learners, self.learners_next), self.progress
+
+
+def restore(tracker: ProgressTracker, last_index: int, conf_state: ConfState) -> ProgressTracker:
+    """A new tracker with the limits of ``tracker`` and the members of ``conf_state`` (etcd's ``confchange.Restore``).
+
+    The members are reached from an empty configuration by ordinary changes, so that nothing comes up that these could
+    not make: first the outgoing voters one by one, then, if there are any, a joint change that replaces them. Raises
+    ConfChangeError where that is impossible.
+    """
+    fresh = ProgressTracker(tracker.max_inflight, tracker.max_inflight_bytes)
+    changer = Changer(fresh, last_index)
+    outgoing = [_step(ConfChangeType.ADD_NODE, id) for id in conf_state.voters_outgoing]
+    incoming = [_step(ConfChangeType.REMOVE_NODE, id) for id in conf_state.voters_outgoing]
+    incoming += [_step(ConfChangeType.ADD_NODE, id) for id in conf_state.voters]
+    incoming += [_step(ConfChangeType.ADD_LEARNER_NODE, id) for id in conf_state.learners]
+    incoming += [_step(ConfChangeType.ADD_LEARNER_NODE, id) for id in conf_state.learners_next]
+    for change in outgoing or incoming:
+        fresh.switch(*changer.simple([change]))
+    if outgoing:
+        fresh.switch(*changer.enter_joint(conf_state.auto_leave, incoming))
+    return fresh
+
+
+def _step(kind: Any, id: int) -> ConfChangeSingle:
+    return ConfChangeSingle(type=kind, node_id=id)

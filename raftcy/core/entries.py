@@ -1,0 +1,78 @@
+"""Arithmetic on lists of entries: sizes, limits, and where two logs part.
+
+The plain twin of ``entries.pyx``; both sides agree in everything, errors included. Sizes are those of the encoding of
+etcd's raft v3.7.0 (only present fields count), payloads count ``data`` alone.
+"""
+
+from . import consts as k
+from .messages import Entry
+
+
+def varint_size(value: int) -> int:
+    """Bytes of the varint of an unsigned 64-bit number: 1 to 10."""
+    return 1 if value < 128 else (value.bit_length() + 6) // 7
+
+
+def entry_size(e: Entry) -> int:
+    """Encoded size of an entry, in bytes (``proto.Size``)."""
+    present: int = e._present  # type: ignore[has-type]
+    size = 0
+    if present & k.E_TYPE:
+        kind: int = e._type  # type: ignore[has-type]
+        size += 1 + (varint_size(kind) if kind >= 0 else 10)
+    if present & k.E_TERM:
+        size += 1 + varint_size(e.term)
+    if present & k.E_INDEX:
+        size += 1 + varint_size(e.index)
+    if present & k.E_DATA:
+        n = len(e.data)
+        size += 1 + varint_size(n) + n
+    if e._unknown is not None:  # type: ignore[has-type]
+        size += len(e._unknown)  # type: ignore[has-type]
+    return size
+
+
+def entries_size(entries: list[Entry]) -> int:
+    """Sum of the encoded sizes, in bytes (etcd's ``entsSize``)."""
+    size = 0
+    for e in entries:
+        size += entry_size(e)
+    return size
+
+
+def limit_size(entries: list[Entry], max_size: int) -> list[Entry]:
+    """The longest prefix of at most ``max_size`` encoded bytes, but at least one entry (etcd's ``limitSize``).
+
+    Returns ``entries`` itself when all of it fits.
+    """
+    size = 0
+    for i, e in enumerate(entries):
+        size += entry_size(e)
+        if size > max_size and i > 0:
+            return entries[:i]
+    return entries
+
+
+def payload_size(e: Entry) -> int:
+    """Bytes of an entry's data (etcd's ``payloadSize``)."""
+    return len(e.data)
+
+
+def payloads_size(entries: list[Entry]) -> int:
+    """Sum of the payloads, in bytes (etcd's ``payloadsSize``)."""
+    size = 0
+    for e in entries:
+        size += len(e.data)
+    return size
+
+
+def contiguous(entries: list[Entry], index: int, term: int) -> bool:
+    """Whether entries may follow the entry at (``index``, ``term``): indexes without a gap, terms never falling."""
+    for e in entries:
+        if index == k.NO_LIMIT:
+            return False
+        index += 1
+        if e.index != index or e.term < term:
+            return False
+        term = e.term
+    return True

@@ -1,0 +1,52 @@
+"""Checks of hard state and snapshots: what must be synced, what is empty.
+
+The compiled twin of ``hardstate.py``; both sides agree in everything, errors included.
+"""
+
+from .messages cimport HardState, Snapshot, SnapshotMetadata
+
+
+cpdef bint must_sync(object st, object prevst, object entsnum) except -1:
+    """Whether a Ready must be on disk before its messages go out (etcd's ``MustSync``, paper figure 2).
+
+    ``st`` the new hard state, ``prevst`` the one before (None: all zero), ``entsnum`` the number of new entries. A
+    change of the commit index alone needs no sync.
+    """
+    cdef HardState new = _checked(st)
+    cdef HardState old = _checked(prevst)
+    return entsnum != 0 or new.vote != old.vote or new.term != old.term
+
+
+cpdef bint is_hard_state_equal(object a, object b) except -1:
+    """Whether two hard states have the same term, vote and commit (etcd's ``isHardStateEqual``); None is all zero."""
+    cdef HardState x = _checked(a)
+    cdef HardState y = _checked(b)
+    return x.term == y.term and x.vote == y.vote and x.commit == y.commit
+
+
+cpdef bint is_empty_hard_state(object st) except -1:
+    """Whether a hard state is None or all zero (etcd's ``IsEmptyHardState``)."""
+    cdef HardState x = _checked(st)
+    return x.term == 0 and x.vote == 0 and x.commit == 0
+
+
+cpdef bint is_empty_snap(object sp) except -1:
+    """Whether a snapshot is None or of index 0 (etcd's ``IsEmptySnap``)."""
+    cdef SnapshotMetadata metadata
+    if sp is None:
+        return True
+    if type(sp) is not Snapshot:
+        raise TypeError(f"expected Snapshot or None, not {type(sp).__name__}")
+    metadata = (<Snapshot>sp)._metadata
+    return metadata is None or metadata.index == 0
+
+
+cdef HardState _EMPTY = HardState()
+
+
+cdef HardState _checked(object st):
+    if st is None:
+        return _EMPTY
+    if type(st) is not HardState:
+        raise TypeError(f"expected HardState or None, not {type(st).__name__}")
+    return <HardState>st

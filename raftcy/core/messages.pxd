@@ -1,0 +1,96 @@
+# Fields of messages.py as C fields. `readonly` ones keep their Python name; `_`-names back a property.
+cimport cython
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+
+from . cimport consts as k
+from . cimport sealing
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(256)
+cdef class Entry:
+    cdef int32_t _type
+    cdef uint32_t _present
+    cdef readonly uint64_t term
+    cdef readonly uint64_t index
+    cdef readonly bytes data
+    cdef bytes _unknown
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(16)
+cdef class HardState:
+    cdef uint32_t _present
+    cdef readonly uint64_t term
+    cdef readonly uint64_t vote
+    cdef readonly uint64_t commit
+    cdef bytes _unknown
+
+
+@cython.final
+@cython.no_gc
+cdef class ConfState:
+    cdef uint32_t _present
+    cdef list _voters
+    cdef list _learners
+    cdef list _voters_outgoing
+    cdef list _learners_next
+    cdef readonly bint auto_leave
+    cdef bytes _unknown
+
+
+@cython.final
+@cython.no_gc
+cdef class SnapshotMetadata:
+    cdef uint32_t _present
+    cdef ConfState _conf_state
+    cdef readonly uint64_t index
+    cdef readonly uint64_t term
+    cdef bytes _unknown
+
+
+@cython.final
+@cython.no_gc
+cdef class Snapshot:
+    cdef uint32_t _present
+    cdef readonly bytes data
+    cdef SnapshotMetadata _metadata
+    cdef bytes _unknown
+
+
+@cython.final
+@cython.no_gc
+@cython.freelist(256)
+cdef class Message:
+    cdef int32_t _type
+    cdef uint32_t _present
+    cdef readonly bint reject
+    cdef readonly uint64_t to
+    cdef readonly uint64_t from_
+    cdef readonly uint64_t term
+    cdef readonly uint64_t log_term
+    cdef readonly uint64_t index
+    cdef readonly uint64_t commit
+    cdef readonly uint64_t reject_hint
+    cdef readonly uint64_t vote
+    cdef list _entries
+    cdef list _responses
+    cdef readonly Snapshot snapshot
+    cdef readonly bytes context
+    cdef bytes _unknown
+
+
+@cython.final
+@cython.no_gc
+cdef class SoftState:
+    cdef int32_t _raft_state
+    cdef readonly uint64_t lead
+
+
+@cython.final
+@cython.no_gc
+cdef class ReadState:
+    cdef readonly uint64_t index
+    cdef readonly bytes request_ctx

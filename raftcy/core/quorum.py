@@ -1,0 +1,173 @@
+"""Majorities, alone and in pairs (etcd's ``quorum``; thesis 4.3 for joint configurations).
+
+Owns the two questions about a set of voters: up to which index has a majority acknowledged, and how does a vote stand.
+The empty majority stands for "no condition": it commits everything and wins every vote, so that a joint configuration
+with an empty half behaves as the other half alone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from . import consts as k
+from .enums import VoteResult
+
+_RESULTS: dict[int, Any] = {int(r): r for r in VoteResult}
+
+
+class MajorityConfig:
+    """A set of voters, kept as ascending ids. Never changed once made."""
+
+    __slots__ = ("_ids", "_set")
+
+    def __init__(self, ids: Iterable[int] = ()) -> None:
+        self._set = frozenset(ids)
+        self._ids = sorted(self._set)
+
+    def ids(self) -> list[int]:
+        """The ids, ascending; a new list (etcd's ``Slice``)."""
+        return list(self._ids)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._set
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, MajorityConfig) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(self._set)
+
+    def __str__(self) -> str:
+        return "(" + " ".join(f"{id:x}" for id in self._ids) + ")"
+
+    def __repr__(self) -> str:
+        return f"MajorityConfig({self._ids})"
+
+    def __reduce__(self) -> Any:
+        return _majority, (self.ids(),)
+
+    def committed_index(self, acked: Mapping[int, int]) -> int:
+        """The highest index that a majority has acknowledged; 2**64-1 without voters. Missing ids count as 0."""
+        n = len(self._ids)
+        if n == 0:
+            return k.NO_LIMIT
+        return sorted([acked.get(id, 0) for id in self._ids])[n - (n // 2 + 1)]
+
+    def vote_result(self, votes: Mapping[int, bool]) -> VoteResult:
+        """How a vote stands; ids that are missing have not voted yet."""
+        return _RESULTS[self.tally(votes)]  # type: ignore[no-any-return]
+
+    def tally(self, votes: Any) -> int:
+        """``vote_result`` as its number."""
+        n = len(self._ids)
+        yes = 0
+        missing = 0
+        for id in self._ids:
+            vote = votes.get(id)
+            if vote is None:
+                missing += 1
+            elif vote:
+                yes += 1
+        needed = n // 2 + 1
+        if n == 0 or yes >= needed:
+            return k.VOTE_WON
+        if yes + missing >= needed:
+            return k.VOTE_PENDING
+        return k.VOTE_LOST
+
+    def describe(self, acked: Mapping[int, int]) -> str:
+        """A small table of who has acknowledged what (etcd's ``Describe``)."""
+        n = len(self._ids)
+        if n == 0:
+            return "<empty majority quorum>"
+        bars: dict[int, int] = {}
+        by_index = sorted((acked.get(id, 0), id) for id in self._ids)
+        for place, (index, id) in enumerate(by_index):
+            if place == 0:
+                bars[id] = 0
+            elif by_index[place - 1][0] < index:
+                bars[id] = place
+            else:
+                bars[id] = bars[by_index[place - 1][1]]
+        lines = [" " * n + "    idx\n"]
+        for id in self._ids:
+            bar = "x" * bars[id] + ">" + " " * (n - bars[id]) if id in acked else "?" + " " * n
+            lines.append(f"{bar} {acked.get(id, 0):>5d}    (id={id:x})\n")
+        return "".join(lines)
+
+
+class JointConfig:
+    """Two majorities that must both agree; the second is empty outside a joint configuration. Never changed."""
+
+    __slots__ = ("incoming", "outgoing")
+
+    def __init__(self, incoming: Any = None, outgoing: Any = None) -> None:
+        self.incoming = _as_majority(incoming)
+        self.outgoing = _as_majority(outgoing)
+
+    def ids(self) -> list[int]:
+        """All ids of both halves, ascending."""
+        if len(self.outgoing) == 0:
+            return self.incoming.ids()
+        return sorted(set(self.incoming) | set(self.outgoing))
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.incoming or id in self.outgoing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JointConfig) and self.incoming == other.incoming and self.outgoing == other.outgoing
+
+    def __hash__(self) -> int:
+        return hash((self.incoming, self.outgoing))
+
+    def __str__(self) -> str:
+        if len(self.outgoing) > 0:
+            return f"{self.incoming}&&{self.outgoing}"
+        return str(self.incoming)
+
+    def __repr__(self) -> str:
+        return f"JointConfig({self.incoming.ids()}, {self.outgoing.ids()})"
+
+    def __reduce__(self) -> Any:
+        return _joint, (self.incoming.ids(), self.outgoing.ids())
+
+    def committed_index(self, acked: Mapping[int, int]) -> int:
+        """The highest index that both majorities have acknowledged."""
+        return min(self.incoming.committed_index(acked), self.outgoing.committed_index(acked))
+
+    def vote_result(self, votes: Mapping[int, bool]) -> VoteResult:
+        """How a vote stands that both majorities must win."""
+        return _RESULTS[self.tally(votes)]  # type: ignore[no-any-return]
+
+    def tally(self, votes: Any) -> int:
+        """``vote_result`` as its number."""
+        one = self.incoming.tally(votes)
+        two = self.outgoing.tally(votes)
+        if one == two:
+            return one
+        if one == k.VOTE_LOST or two == k.VOTE_LOST:
+            return k.VOTE_LOST
+        return k.VOTE_PENDING
+
+    def describe(self, acked: Mapping[int, int]) -> str:
+        """The table of ``MajorityConfig.describe`` over the ids of both halves."""
+        return MajorityConfig(self.ids()).describe(acked)
+
+
+def _as_majority(ids: Any) -> MajorityConfig:
+    if isinstance(ids, MajorityConfig):
+        return ids
+    return MajorityConfig(ids if ids is not None else ())
+
+
+def _majority(ids: list[int]) -> MajorityConfig:
+    return MajorityConfig(ids)
+
+
+def _joint(incoming: list[int], outgoing: list[int]) -> JointConfig:
+    return JointConfig(incoming, outgoing)

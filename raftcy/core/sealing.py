@@ -1,0 +1,30 @@
+"""Values that cannot be assigned to, at the price of one class switch in the pure build.
+
+A value class forbids attribute assignment by its ``__setattr__``. In the compiled build its own code writes C fields and
+never meets that; there ``unseal`` and ``seal`` are nothing (``sealing.pxd``). In the pure build they switch an object
+between its class and that class's open twin, which has the same slots and the ordinary ``__setattr__``.
+"""
+
+from typing import Any
+
+_OPEN: dict[type, type] = {}
+_assign = object.__setattr__
+
+
+def open_twin(cls: type) -> type:
+    """The twin class of a value class whose objects can be assigned to."""
+    twin = _OPEN.get(cls)
+    if twin is None:
+        body = {"__slots__": (), "__setattr__": object.__setattr__, "__module__": cls.__module__}
+        twin = _OPEN[cls] = type("Open" + cls.__name__, (cls,), body)
+    return twin
+
+
+def unseal(value: Any) -> None:
+    """Let the fields of a value be assigned, while it is being built."""
+    _assign(value, "__class__", _OPEN.get(type(value)) or open_twin(type(value)))
+
+
+def seal(value: Any) -> None:
+    """End what ``unseal``, or a blank object of ``alloc``, has begun."""
+    value.__class__ = type(value).__base__

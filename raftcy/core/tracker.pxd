@@ -1,0 +1,41 @@
+cimport cython
+from libc.stdint cimport int32_t, uint64_t
+
+from . cimport consts as k
+from .messages cimport ConfState
+from .progress cimport Progress
+from .quorum cimport JointConfig, MajorityConfig
+
+
+@cython.final
+cdef class TrackerConfig:
+    cdef readonly JointConfig voters
+    cdef readonly bint auto_leave
+    cdef readonly object learners
+    cdef readonly object learners_next
+
+
+@cython.final
+cdef class ProgressTracker:
+    cdef readonly TrackerConfig config
+    cdef readonly dict progress
+    cdef readonly dict votes
+    cdef readonly uint64_t max_inflight
+    cdef readonly uint64_t max_inflight_bytes
+    cdef list _ids
+    cdef list _incoming
+    cdef list _outgoing
+
+    cpdef object switch(self, TrackerConfig config, dict progress)
+    cpdef list ids(self)
+    cpdef ConfState conf_state(self)
+    cpdef bint is_singleton(self) except -1
+    cpdef uint64_t committed(self) except? 0
+    @cython.locals(pr=Progress, votes=dict)
+    cpdef bint quorum_active(self) except -1
+    @cython.locals(pr=Progress, granted=int32_t, rejected=int32_t)
+    cpdef tuple tally_votes(self)
+
+@cython.locals(n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, best=uint64_t, match=uint64_t)
+cdef uint64_t _majority_match(list peers) except? 0
+cdef uint64_t _match(Progress peer) noexcept

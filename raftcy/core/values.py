@@ -1,0 +1,107 @@
+"""Checks and comparisons that every value class shares.
+
+Owns the rules for what a field may hold, and the texts of the errors; never knows a class by name.
+"""
+
+import operator
+from typing import Any
+
+from ..errors import RangeError
+
+U64_MAX = 2**64 - 1
+
+
+def u64(value: Any, name: str) -> int:
+    """``value`` as an int of 0 to 2**64-1; else TypeError or RangeError, naming the field."""
+    if type(value) is not int:
+        value = _integer(value, name)
+    if value < 0 or value > U64_MAX:
+        raise RangeError(f"{name} must be 0 to 2**64-1, not {value}")
+    return value  # type: ignore[no-any-return]
+
+
+def i32(value: Any, name: str) -> int:
+    """``value`` as the number of an enum, a signed 32-bit int; else TypeError or RangeError."""
+    if type(value) is not int:
+        value = _integer(value, name)
+    if value < -(2**31) or value > 2**31 - 1:
+        raise RangeError(f"{name} must be a signed 32-bit number, not {value}")
+    return value  # type: ignore[no-any-return]
+
+
+def octets(value: Any, name: str) -> bytes:
+    """``value`` as immutable bytes; copies what is not bytes already."""
+    if type(value) is bytes:
+        return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"{name} must be bytes, not {type(value).__name__}")
+
+
+def flag(value: Any, name: str) -> bool:
+    """``value`` if it is a bool; else TypeError."""
+    if value is True or value is False:
+        return value
+    raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
+
+
+def instance(value: Any, cls: type, name: str) -> Any:
+    """``value`` if it is a ``cls``; else TypeError."""
+    if not isinstance(value, cls):
+        raise TypeError(f"{name} must be of {cls.__name__}, not {type(value).__name__}")
+    return value
+
+
+def instances(value: Any, cls: type, name: str) -> list[Any]:
+    """A new list of the items of ``value``, each of which must be a ``cls``."""
+    items = list(value)
+    for item in items:
+        instance(item, cls, name)
+    return items
+
+
+def u64s(value: Any, name: str) -> list[int]:
+    """A new list of the items of ``value``, each an int of 0 to 2**64-1."""
+    return [u64(item, name) for item in value]
+
+
+def member(table: dict[int, Any], number: int) -> Any:
+    """The enum member of a known number, else the number itself."""
+    return table.get(number, number)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values of one class have equal fields; an absent field equals its default."""
+    return all(getattr(a, name) == getattr(b, name) for name in a.__match_args__)
+
+
+def digest(a: Any) -> int:
+    """A hash that agrees with ``same``."""
+    fields = (getattr(a, name) for name in a.__match_args__)
+    return hash((type(a).__name__, *(tuple(f) if isinstance(f, list) else f for f in fields)))
+
+
+def describe(a: Any) -> str:
+    """A repr that shows the present fields and evaluates to an equal value."""
+    shown = ", ".join(f"{name}={_literal(getattr(a, name))}" for name in a.__match_args__ if a.has(name))
+    return f"{type(a).__name__}({shown})"
+
+
+def frozen(a: Any, name: str) -> AttributeError:
+    """The error for assigning to a field of a value."""
+    return AttributeError(f"{type(a).__name__} is immutable: cannot assign or delete {name!r}")
+
+
+def _integer(value: Any, name: str) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not bool")
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}") from None
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, int) and hasattr(value, "name") and not isinstance(value, bool):
+        return f"{type(value).__name__}.{value.name}"
+    return repr(value)
