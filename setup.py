@@ -24,7 +24,7 @@ def enabled(name):
 
 
 PURE, REQUIRE = enabled("RAFTCY_PURE_PYTHON"), enabled("RAFTCY_REQUIRE_EXT")
-TRACE, SANITIZE = enabled("RAFTCY_LINETRACE"), os.environ.get("RAFTCY_SANITIZE")
+ANNOTATE, TRACE, SANITIZE = enabled("RAFTCY_ANNOTATE"), enabled("RAFTCY_LINETRACE"), os.environ.get("RAFTCY_SANITIZE")
 DIRECTIVES = {"language_level": 3, "infer_types": True, "binding": False, "embedsignature": True, "linetrace": TRACE}
 DIRECTIVES |= {"annotation_typing": False, "freethreading_compatible": True}
 DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
@@ -37,31 +37,31 @@ def extensions():
 
     A `.pxd` that only declares for other modules, while its `.py` stays plain, says so in its first line.
     """
-    found = set(Path("raftcy").rglob("*.pyx"))
+    found = {}
     for declarations in Path("raftcy").rglob("*.pxd"):
-        source, compiled = declarations.with_suffix(".py"), declarations.with_suffix(".pyx")
-        only_declares = "itself is not compiled" in declarations.read_text(encoding="utf-8").partition("\n")[0]
-        if source.exists() and not compiled.exists() and not only_declares:
-            found.add(source)
-    names = {".".join(path.with_suffix("").parts): path.as_posix() for path in found}
-    return [Extension(name, [names[name]], define_macros=MACROS) for name in sorted(names)]
+        if "itself is not compiled" not in declarations.read_text(encoding="utf-8").partition("\n")[0]:
+            found[declarations.with_suffix("")] = declarations.with_suffix(".py")
+    found |= {source.with_suffix(""): source for source in Path("raftcy").rglob("*.pyx")}
+    return [Extension(".".join(base.parts), [found[base].as_posix()], define_macros=MACROS) for base in sorted(found)]
 
 
 class BuildAllOrNone(build_ext):
     def run(self):
+        if PURE:
+            return
         folders = [self.build_lib, "."] if self.inplace else [self.build_lib]
         try:
             super().run()
         except (BaseError, CCompilerError, OSError, ImportError) as error:
             self.remove(folders, keep=())
             if REQUIRE:
-                raise PlatformError(f"RAFTCY_REQUIRE_EXT is set, but the extensions cannot be built: {error}") from error
+                raise PlatformError(f"RAFTCY_REQUIRE_EXT is set, but there are no extensions: {error}") from error
             print(f"raftcy: the extensions cannot be built ({error}); this is the pure Python build", file=sys.stderr)
             self.extensions = self.distribution.ext_modules = []
             if wheel := self.distribution.get_command_obj("bdist_wheel", create=False):
                 wheel.root_is_pure = True
-        else:  # a module that lost its .pxd must not live on as an old binary
-            self.remove(folders, keep=[self.get_ext_filename(module.name) for module in self.extensions])
+        else:  # a module that is plain now must not live on as an old binary
+            self.remove(folders, keep={Path(self.get_ext_filename(module.name)) for module in self.extensions})
 
     def build_extensions(self):
         with tempfile.TemporaryDirectory() as scratch:  # a missing compiler shows here, before the slow translation
@@ -72,14 +72,13 @@ class BuildAllOrNone(build_ext):
         from Cython.Compiler.Errors import CompileError
 
         self.parallel = self.parallel or os.cpu_count()
-        options = {"compiler_directives": DIRECTIVES, "build_dir": "build/cython", "nthreads": self.parallel}
         used = Path(self.build_temp, "options.txt")  # objects built with other options must not be taken over
         wanted = f"{Cython.__version__} {DIRECTIVES} {MACROS} {FLAGS}"
         self.force = self.force or not used.exists() or used.read_text() != wanted
-        annotate = enabled("RAFTCY_ANNOTATE")
+        options = {"build_dir": "build/cython", "nthreads": self.parallel, "annotate": ANNOTATE, "quiet": True}
         try:
             modules = Cython.Build.cythonize(
-                self.extensions, force=self.force or annotate, annotate=annotate, quiet=True, **options
+                self.extensions, compiler_directives=DIRECTIVES, force=self.force or ANNOTATE, **options
             )
         except CompileError as error:
             raise PlatformError("Cython refused a source, see above") from error
@@ -94,7 +93,7 @@ class BuildAllOrNone(build_ext):
     def remove(self, folders, keep):
         for folder in folders:
             for path in Path(folder, "raftcy").rglob("*" + sysconfig.get_config_var("EXT_SUFFIX")):
-                if path.relative_to(folder).as_posix() not in map(os.fspath, keep):
+                if path.relative_to(folder) not in keep:
                     path.unlink()
 
 

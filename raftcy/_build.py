@@ -79,8 +79,8 @@ def load_pure(alias: str = "raftcy_pure") -> ModuleType:
     `import raftcy_pure.core.log` and the like work afterwards. It is meant for tests and benchmarks that hold the two
     builds against each other in one process. Calling it again returns the same package.
 
-    Raises ValueError if `alias` is no plain module name or the package's own, and ImportError if the name belongs to another module or if
-    the installation has no Python sources.
+    Raises ValueError if `alias` is no plain module name or the package's own, and ImportError if the name belongs to
+    another module or if the installation has no Python sources.
     """
     if not alias.isidentifier() or alias == _PACKAGE:
         raise ValueError(f"alias must be a plain module name other than {_PACKAGE}, not {alias!r}")
@@ -105,21 +105,21 @@ def _serve(package: str) -> None:
 
 
 def _compilable() -> list[str]:
-    """The modules that are compiled in a compiled build, by name relative to the package; setup.py has the same rule."""
+    """The modules that a compiled build compiles, by name relative to the package; setup.py has the same rule."""
     names = set()
     for folder, _, files in os.walk(_FOLDER):
         parts = Path(folder).relative_to(_FOLDER).parts
         for stem, suffix in map(os.path.splitext, files):
-            if suffix == ".pyx" or (suffix == ".pxd" and _augments(Path(folder, stem))):
+            if suffix == ".pyx" or (suffix == ".pxd" and _types_its_module(Path(folder, stem + suffix))):
                 names.add(".".join((*parts, stem)))
     # An application frozen into one file carries no .pxd; there the state machine's types tell for all.
     return sorted(names) or ["core.messages"]
 
 
-def _augments(module: Path) -> bool:
-    """Whether the module's `.pxd` types its `.py`; one that only declares for others says so in its first line."""
-    with open(f"{module}.pxd", encoding="utf-8") as declarations:
-        return "itself is not compiled" not in declarations.readline() and os.path.exists(f"{module}.py")
+def _types_its_module(declarations: Path) -> bool:
+    """False for a `.pxd` that only declares for other modules; it says so in its first line."""
+    with declarations.open(encoding="utf-8") as lines:
+        return "itself is not compiled" not in lines.readline()
 
 
 def _is_extension(module: str) -> bool:

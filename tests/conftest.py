@@ -71,7 +71,8 @@ def _stale() -> list[str]:
 
 
 def _heading() -> str:
-    return f"raftcy {raftcy.__version__}, {raftcy.BUILD} build, {platform.python_implementation()} {platform.python_version()}"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"raftcy {raftcy.__version__}, {raftcy.BUILD} build, {python}"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -38,7 +38,9 @@ def check() -> int:
             lines = list(difflib.unified_diff(ours, fresh, name, "what protoc writes"))
             sys.stdout.writelines(lines)
             differ += bool(lines)
-    print(f"{differ} of {len(OUTPUTS)} generated files differ from proto/raft.proto" if differ else "generated files: ok")
+    print(
+        f"{differ} of {len(OUTPUTS)} generated files differ from proto/raft.proto" if differ else "generated files: ok"
+    )
     return 1 if differ else 0
 
 

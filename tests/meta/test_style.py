@@ -1,0 +1,128 @@
+"""Rules that no linter has: sizes, words, and what must not stand in the package."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests._needs import ROOT, needs_git
+
+from ._source import files, functions, name, tree
+
+pytestmark = pytest.mark.once
+
+LINE_LENGTH_MAX = 120
+FUNCTION_LENGTH_MAX = 70
+MODULE_LENGTH_MAX = 1500
+
+# Machine paths, registry hosts, and talk about how the text came to be.
+FORBIDDEN = {
+    "a machine path": r"(^|[^.A-Za-z0-9_])/(wor[k]|roo[t]|far[m]|home/[a-z])/",
+    "a registry host": r"(?i)\b(pypi\.(org|io)|pythonhosted|crates\.io|proxy\.golang|registry\.npmjs|repo1?\.maven)",
+    "talk of its making": r"(?i)\b(issue #?\d|as an ai|language model|sub-?agents?|this session|prompted)\b",
+}
+NOT_OURS = {"LICENSE", "tests/meta/test_style.py"}
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run([needs_git(), "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / each for each in listed.stdout.split("\0") if each and (ROOT / each).is_file()]
+
+
+def text_of(path: Path) -> str | None:
+    data = path.read_bytes()
+    return None if b"\0" in data else data.decode("utf-8")
+
+
+def test_lines_are_short() -> None:
+    wrong = [
+        f"raftcy/{name(path)}:{number} has {len(line)} columns"
+        for path in files(".py", ".pyx", ".pxd")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > LINE_LENGTH_MAX
+    ]
+    assert wrong == []
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines from `def` to the end, the docstring aside."""
+    first, last = node.lineno, node.end_lineno or node.lineno
+    doc = node.body[0] if ast.get_docstring(node, clean=False) is not None else None
+    return last - first + 1 - ((doc.end_lineno or doc.lineno) - doc.lineno + 1 if doc else 0)
+
+
+def test_functions_are_short() -> None:
+    wrong = [
+        f"raftcy/{name(path)}:{node.lineno} {node.name} has {length(node)} lines"
+        for path in files(".py")
+        for node in functions(path)
+        if length(node) > FUNCTION_LENGTH_MAX
+    ]
+    assert wrong == []
+
+
+def ends_block(line: str, indent: int) -> bool:
+    """A line that is no deeper than the `def` above it, and not just the closing bracket of its parameters."""
+    return bool(line.strip()) and len(line) - len(line.lstrip()) <= indent and not line.strip().startswith(")")
+
+
+def test_kernel_functions_are_short() -> None:
+    """Cython has no syntax tree to ask: from one `def`, `cdef` or `cpdef` to the next line that is not deeper."""
+    wrong = []
+    for path in files(".pyx"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        starts = [number for number, line in enumerate(lines) if re.match(r"\s*(c|cp)?def .*[(]", line)]
+        for start in starts:
+            indent = len(lines[start]) - len(lines[start].lstrip())
+            rest = lines[start + 1 :]
+            size = next((n for n, line in enumerate(rest) if ends_block(line, indent)), len(rest))
+            if size > FUNCTION_LENGTH_MAX:
+                wrong.append(f"raftcy/{name(path)}:{start + 1} has {size} lines")
+    assert wrong == []
+
+
+def test_modules_have_one_subject() -> None:
+    wrong = {name(path): len(path.read_text().splitlines()) for path in files(".py", ".pyx")}
+    assert {path: lines for path, lines in wrong.items() if lines > MODULE_LENGTH_MAX} == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    empty = [name(path) for path in files(".py") if path.read_text().strip() and not ast.get_docstring(tree(path))]
+    assert empty == []
+
+
+def test_there_is_no_assert() -> None:
+    """`python -O` drops it, and Cython may; an invariant is `if …: raise InvariantError`."""
+    wrong = [
+        f"raftcy/{name(path)}:{node.lineno}"
+        for path in files(".py")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Assert)
+    ]
+    for path in files(".pyx"):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if re.match(r"\s*assert\b", line):
+                wrong.append(f"raftcy/{name(path)}:{number}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_files_speak_of_the_project_alone(what: str) -> None:
+    pattern = re.compile(FORBIDDEN[what], re.M)
+    wrong = []
+    for path in tracked():
+        relative = path.relative_to(ROOT).as_posix()
+        text = text_of(path)
+        if text is None or relative in NOT_OURS:
+            continue
+        for match in pattern.finditer(text):
+            wrong.append(f"{relative}:{text.count(chr(10), 0, match.start()) + 1}: {match[0].strip()!r}")
+    assert wrong == []
+
+
+def test_no_build_result_is_tracked() -> None:
+    assert [
+        path.name for path in tracked() if path.suffix in (".so", ".pyd", ".c", ".o", ".html", ".pyc", ".whl")
+    ] == []

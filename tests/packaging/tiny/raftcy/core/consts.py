@@ -1,0 +1,3 @@
+"""Numbers; stays plain."""
+
+APP = 3

@@ -1,0 +1,5 @@
+"""The plain twin of kernel.pyx."""
+
+
+def double(number: int) -> int:
+    return number + number
