@@ -45,7 +45,7 @@ def flag(value: Any, name: str) -> bool:
     raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
 
 
-def instance(value: Any, cls: type, name: str) -> Any:
+def instance(value: Any, cls: Any, name: str) -> Any:
     """``value`` if it is a ``cls``; else TypeError."""
     if not isinstance(value, cls):
         raise TypeError(f"{name} must be of {cls.__name__}, not {type(value).__name__}")

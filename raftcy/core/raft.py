@@ -1,0 +1,1269 @@
+"""The state machine: roles, elections, replication, reads, membership (etcd's ``raft``; paper and thesis by section).
+
+Everything that changes a node's role, term, vote or commit index is in this file.
+
+Roles and what moves between them::
+
+    follower ──election timeout──> pre-candidate (pre_vote) ──quorum grants──> candidate ──quorum grants──> leader
+        ^                               │                                          │                          │
+        └── a higher term, a leader of this term, a lost vote, no active quorum, removal ────────────────────┘
+
+Rules:
+
+1.  ``term`` never falls; ``vote`` changes at most once within a term (5.2). Both are stored before any message that
+    rests on them goes out: such messages wait in ``msgs_after_append``.
+2.  A message of a higher term makes a follower, of nobody unless a leader sent it. Exceptions: a pre-vote request and
+    its granting answer carry a term that nobody has yet; a vote request within the leader's lease is ignored when
+    ``check_quorum`` is on, unless leadership is being transferred (thesis 4.2.3, 9.6).
+3.  A message of a lower term is answered only so far as it frees its sender.
+4.  A vote is granted to a log that is at least as good as the own one (5.4.1). Learners vote, since whoever asks may
+    know better that they are voters.
+5.  A leader appends an empty entry of its term when elected and commits only through entries of its term (5.4.2).
+6.  A leader's own acknowledgement is a message to itself, delivered when its entries are stored.
+7.  Peers are visited by ascending id.
+8.  At most one configuration change is not applied: ``pending_conf_index`` is the index of the newest that may be. A
+    proposal of another one becomes an empty entry. Nobody campaigns with a committed change that is not applied.
+9.  A joint configuration with auto-leave is left by a proposal of the leader as soon as it has applied it.
+10. A read is answered once a quorum has confirmed the leader after the request came, or by its lease (thesis 6.4);
+    not before the leader has committed an entry of its term.
+11. What is unapplied of own proposals is limited by ``max_uncommitted_size`` bytes of payload; an empty payload always
+    passes, and so does any proposal when nothing is pending.
+
+Nothing is done twice because a message comes twice, and nothing depends on messages arriving in order or at all.
+Input from outside is vetted before it comes here (``vet``); what still breaks a rule is an InvariantError.
+"""
+
+from typing import Any
+
+from ..errors import Compacted, ConfChangeError, ConfigError, ProposalDropped, SnapshotTemporarilyUnavailable
+from . import alloc as a
+from . import consts as k
+from . import enums, sealing, trace
+from .changes import ConfChange, ConfChangeV2
+from .confchange import Changer, restore
+from .config import Config
+from .describe import describe_conf_change
+from .entries import entries_size, payloads_size
+from .hardstate import is_empty_hard_state
+from .log import RaftLog
+from .logger import Log
+from .messages import ConfState, Entry, HardState, Message, Snapshot
+from .progress import Progress
+from .readonly import ReadOnly
+from .tracker import ProgressTracker
+
+_NAMES: dict[int, str] = {int(t): str(t) for t in enums.MessageType}
+_STATE_NAMES: dict[int, str] = {int(s): str(s) for s in enums.StateType}
+_TRANSFER_CONTEXT = b"CampaignTransfer"
+
+
+class Raft:
+    """One node's state machine. Messages and ticks in; out come ``msgs``, ``msgs_after_append``, ``read_states``."""
+
+    __slots__ = (
+        "_log",
+        "_random",
+        "check_quorum",
+        "disable_conf_change_validation",
+        "disable_proposal_forwarding",
+        "election_elapsed",
+        "election_timeout",
+        "heartbeat_elapsed",
+        "heartbeat_timeout",
+        "id",
+        "is_learner",
+        "lead",
+        "lead_transferee",
+        "log",
+        "max_msg_size",
+        "max_uncommitted_size",
+        "msgs",
+        "msgs_after_append",
+        "pending_conf_index",
+        "pending_reads",
+        "pre_vote",
+        "randomized_election_timeout",
+        "read_only",
+        "read_states",
+        "refused_reason",
+        "state",
+        "step_down_on_removal",
+        "term",
+        "trace_logger",
+        "tracker",
+        "uncommitted_size",
+        "vote",
+    )
+
+    def __init__(self, config: Config) -> None:
+        c = config.validated()
+        self._log = Log(c.logger)
+        self._random = c.random
+        self.id = c.id
+        self.term = 0
+        self.vote = 0
+        self.lead = 0
+        self.lead_transferee = 0
+        self.state = k.FOLLOWER
+        self.is_learner = False
+        self.max_msg_size = c.max_size_per_msg
+        self.max_uncommitted_size = c.max_uncommitted_entries_size
+        self.uncommitted_size = 0
+        self.pending_conf_index = 0
+        self.election_timeout = c.election_tick
+        self.heartbeat_timeout = c.heartbeat_tick
+        self.randomized_election_timeout = c.election_tick
+        self.election_elapsed = 0
+        self.heartbeat_elapsed = 0
+        self.check_quorum = c.check_quorum
+        self.pre_vote = c.pre_vote
+        self.disable_proposal_forwarding = c.disable_proposal_forwarding
+        self.disable_conf_change_validation = c.disable_conf_change_validation
+        self.step_down_on_removal = c.step_down_on_removal
+        self.trace_logger = c.trace_logger
+        self.read_only = ReadOnly(int(c.read_only_option))
+        self.msgs: list[Message] = []
+        self.msgs_after_append: list[Message] = []
+        self.read_states: list[Any] = []
+        self.pending_reads: list[Message] = []
+        self.refused_reason: str | None = None
+        self.log = RaftLog(c.storage, self._log, c.max_committed_size_per_ready)
+        self.tracker = ProgressTracker(c.max_inflight_msgs, c.max_inflight_bytes)
+        self._recover(c)
+
+    def _recover(self, c: Config) -> None:
+        """Take up what the storage holds."""
+        hard_state, conf_state = c.storage.initial_state()
+        if self.trace_logger is not None:
+            trace.init_state(self)
+        last = self.log.last_index()
+        last_term = self.log.last_term()
+        try:
+            members = restore(self.tracker, last, conf_state)
+        except ConfChangeError as error:
+            raise ConfigError(f"the storage's conf state is impossible: {error}") from error
+        self._check_equivalent(conf_state, self.switch_to_config(members.config, members.progress))
+        if not is_empty_hard_state(hard_state):
+            self._load_state(hard_state)
+        if c.applied > 0:
+            self.log.applied_to(c.applied, 0)
+        self.become_follower(self.term, 0)
+        if self._log.info_on():
+            peers = ",".join([f"{id:x}" for id in self.tracker.voter_nodes()])
+            self._log.info(
+                f"newRaft {self.id:x} [peers: [{peers}], term: {self.term}, commit: {self.log.committed}, "
+                f"applied: {self.log.applied}, lastindex: {last}, lastterm: {last_term}]"
+            )
+
+    def _load_state(self, state: HardState) -> None:
+        last = self.log.last_index()
+        if state.commit < self.log.committed or state.commit > last:
+            self._log.fatal(
+                f"{self.id:x} state.commit {state.commit} is out of range [{self.log.committed}, {last}]"
+            )
+        self.log.committed = state.commit
+        self.term = state.term
+        self.vote = state.vote
+
+    def _check_equivalent(self, given: ConfState, made: ConfState) -> None:
+        if not given.equivalent(made):
+            self._log.fatal(f"ConfStates not equivalent after sorting:\n{given}\n{made}")
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def _message(self, kind: int, to: int) -> Message:
+        """An open message from this node, of its term."""
+        m = a.blank_message()
+        m._type = kind
+        m.to = to
+        m.from_ = self.id
+        m.term = self.term
+        m._present = k.P_ADDRESS | k.P_TERM
+        return m
+
+    def _send(self, m: Message) -> None:
+        """Seal a message and put it out: at once, or after the storage if it promises anything."""
+        sealing.seal(m)
+        kind = m._type
+        if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
+            self.msgs_after_append.append(m)
+        else:
+            if m.to == self.id:
+                self._log.fatal(f"message should not be self-addressed when sending {_name(kind)}")
+            self.msgs.append(m)
+        if self.trace_logger is not None:
+            trace.send_message(self, m)
+
+    def _send_app_resp(self, to: int, index: int) -> None:
+        m = self._message(k.APP_RESP, to)
+        m.index = index
+        m._present |= k.P_INDEX
+        self._send(m)
+
+    def _send_vote_resp(self, to: int, kind: int, term: int, reject: bool) -> None:
+        if term == 0:
+            self._log.fatal(f"term should be set when sending {_name(kind)}")
+        m = self._message(kind, to)
+        m.term = term
+        if reject:
+            m.reject = True
+            m._present |= k.P_REJECT
+        self._send(m)
+
+    def _forward(self, m: Message) -> None:
+        """Send somebody's message on to the leader; it keeps its sender."""
+        if m.term != 0:
+            self._log.fatal(f"term should not be set when sending {_name(m._type)} (was {m.term})")
+        f = self._message(m._type, self.lead)
+        if m.from_ != 0:
+            f.from_ = m.from_
+        f.log_term = m.log_term
+        f.index = m.index
+        f._entries = m._entries
+        f.commit = m.commit
+        f.snapshot = m.snapshot
+        f.reject = m.reject
+        f.reject_hint = m.reject_hint
+        f.context = m.context
+        f.vote = m.vote
+        f._responses = m._responses
+        f._unknown = m._unknown
+        f._present = m._present | k.P_ADDRESS
+        if m._type == k.PROP or m._type == k.READ_INDEX:
+            # The leader proposes and reads in its own term.
+            f.term = 0
+        else:
+            f._present |= k.P_TERM
+        self._send(f)
+
+    def _maybe_send_append(self, to: int, pr: Progress, send_if_empty: bool) -> bool:
+        """Send the next entries to a peer, or a snapshot if they are gone; False if nothing was sent."""
+        if pr.is_paused():
+            return False
+        log = self.log
+        prev_index = pr.next - 1
+        if not log.look_up(prev_index):
+            return self._maybe_send_snapshot(to, pr)
+        prev_term = log.found
+        entries = None
+        count = 0
+        # A full window lets only empty appends through, which tell the commit index.
+        if (pr._state != k.REPLICATE or not pr.inflights.full()) and pr.next <= log.last_index():
+            try:
+                entries = log.entries(pr.next, self.max_msg_size)
+            except Compacted:
+                return send_if_empty and self._maybe_send_snapshot(to, pr)
+            count = len(entries)
+        if count == 0 and not send_if_empty:
+            return False
+        m = self._message(k.APP, to)
+        m.index = prev_index
+        m.log_term = prev_term
+        m._entries = entries if count != 0 else None
+        m.commit = log.committed
+        m._present |= k.P_INDEX | k.P_LOG_TERM | k.P_COMMIT
+        self._send(m)
+        pr.sent_entries(count, payloads_size(entries) if count != 0 else 0)
+        pr.sent_commit = log.committed
+        return True
+
+    def _maybe_send_snapshot(self, to: int, pr: Progress) -> bool:
+        log = self._log
+        if not pr.recent_active:
+            if log.debug_on():
+                log.debug(f"ignore sending snapshot to {to:x} since it is not recently active")
+            return False
+        try:
+            snapshot = self.log.snapshot()
+        except SnapshotTemporarilyUnavailable:
+            if log.debug_on():
+                log.debug(
+                    f"{self.id:x} failed to send snapshot to {to:x} because snapshot is temporarily unavailable"
+                )
+            return False
+        index = snapshot.metadata.index
+        if index == 0:
+            log.fatal("need non-empty snapshot")
+        if log.debug_on():
+            log.debug(
+                f"{self.id:x} [firstindex: {self.log.first_index()}, commit: {self.log.committed}] sent "
+                f"snapshot[index: {index}, term: {snapshot.metadata.term}] to {to:x} [{pr}]"
+            )
+        pr.become_snapshot(index)
+        if log.debug_on():
+            log.debug(f"{self.id:x} paused sending replication messages to {to:x} [{pr}]")
+        m = self._message(k.SNAP, to)
+        m.snapshot = snapshot
+        m._present |= k.P_SNAPSHOT
+        self._send(m)
+        return True
+
+    def _bcast_append(self) -> None:
+        for id in self.tracker.ids():
+            if id != self.id:
+                self._maybe_send_append(id, self._progress(id), True)
+
+    def _bcast_heartbeat(self) -> None:
+        context = self.read_only.heartbeat_ctx()
+        for id in self.tracker.ids():
+            if id != self.id:
+                self._send_heartbeat(id, context)
+
+    def _send_heartbeat(self, to: int, context: bytes | None) -> None:
+        # A peer must not commit beyond what it is known to have: its log may differ after that.
+        pr = self._progress(to)
+        commit = pr.match if pr.match < self.log.committed else self.log.committed
+        m = self._message(k.HEARTBEAT, to)
+        m.commit = commit
+        m._present |= k.P_COMMIT
+        if context is not None:
+            m.context = context
+            m._present |= k.P_CONTEXT
+        self._send(m)
+        pr.sent_commit = commit
+
+    def _send_timeout_now(self, to: int) -> None:
+        self._send(self._message(k.TIMEOUT_NOW, to))
+
+    def _progress(self, id: int) -> Progress:
+        return self.tracker.progress[id]
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """One tick of the application's clock."""
+        if self.state == k.LEADER:
+            self._tick_heartbeat()
+        else:
+            self._tick_election()
+
+    def _tick_election(self) -> None:
+        self.election_elapsed += 1
+        if self.promotable() and self.past_election_timeout():
+            self.election_elapsed = 0
+            self._campaign_or_pre_campaign()
+
+    def _tick_heartbeat(self) -> None:
+        self.heartbeat_elapsed += 1
+        self.election_elapsed += 1
+        if self.election_elapsed >= self.election_timeout:
+            self.election_elapsed = 0
+            if self.check_quorum:
+                self._check_quorum_active()
+            # A transfer that has not come off within an election timeout has failed.
+            if self.state == k.LEADER:
+                self.lead_transferee = 0
+        if self.state == k.LEADER and self.heartbeat_elapsed >= self.heartbeat_timeout:
+            self.heartbeat_elapsed = 0
+            self._bcast_heartbeat()
+
+    def past_election_timeout(self) -> bool:
+        """Whether the time without a leader is up."""
+        return self.election_elapsed >= self.randomized_election_timeout
+
+    # -- roles ---------------------------------------------------------------------------------------------------
+
+    def reset(self, term: int) -> None:
+        """What every change of role or term begins with."""
+        if self.term != term:
+            self.term = term
+            self.vote = 0
+        self.lead = 0
+        self.election_elapsed = 0
+        self.heartbeat_elapsed = 0
+        self.randomized_election_timeout = self.election_timeout + self._random.randrange(self.election_timeout)
+        self.lead_transferee = 0
+        tracker = self.tracker
+        tracker.reset_votes()
+        last = self.log.last_index()
+        for id in tracker.ids():
+            self._progress(id).restart(last if id == self.id else 0, last + 1)
+        self.pending_conf_index = 0
+        self.uncommitted_size = 0
+        self.read_only.reset()
+
+    def become_follower(self, term: int, lead: int) -> None:
+        """Follow ``lead`` (0: nobody) in ``term``."""
+        self.reset(term)
+        self.lead = lead
+        self.state = k.FOLLOWER
+        if self._log.info_on():
+            self._log.info(f"{self.id:x} became follower at term {self.term}")
+        if self.trace_logger is not None:
+            trace.become_follower(self)
+
+    def become_candidate(self) -> None:
+        """Begin a new term and vote for oneself."""
+        if self.state == k.LEADER:
+            self._log.fatal("invalid transition [leader -> candidate]")
+        self.reset(self.term + 1)
+        self.vote = self.id
+        self.state = k.CANDIDATE
+        if self._log.info_on():
+            self._log.info(f"{self.id:x} became candidate at term {self.term}")
+        if self.trace_logger is not None:
+            trace.become_candidate(self)
+
+    def become_pre_candidate(self) -> None:
+        """Ask whether an election could be won; changes neither term nor vote (thesis 9.6)."""
+        if self.state == k.LEADER:
+            self._log.fatal("invalid transition [leader -> pre-candidate]")
+        self.tracker.reset_votes()
+        self.lead = 0
+        self.state = k.PRE_CANDIDATE
+        if self._log.info_on():
+            self._log.info(f"{self.id:x} became pre-candidate at term {self.term}")
+
+    def become_leader(self) -> None:
+        """Lead the present term."""
+        if self.state == k.FOLLOWER:
+            self._log.fatal("invalid transition [follower -> leader]")
+        self.reset(self.term)
+        self.lead = self.id
+        self.state = k.LEADER
+        pr = self._progress(self.id)
+        pr.become_replicate()
+        pr.recent_active = True
+        # Any entry of the log may be a change that is not applied; the empty entry below is none.
+        self.pending_conf_index = self.log.last_index()
+        if self.trace_logger is not None:
+            trace.become_leader(self)
+        empty = a.blank_entry()
+        sealing.seal(empty)
+        if not self._append_entries([empty]):
+            self._log.fatal("empty entry was dropped")
+        if self._log.info_on():
+            self._log.info(f"{self.id:x} became leader at term {self.term}")
+
+    def promotable(self) -> bool:
+        """Whether this node may campaign: a voter, and no snapshot waits to be stored."""
+        pr = self.tracker.progress.get(self.id)
+        return pr is not None and not pr.is_learner and self.log.unstable.snapshot is None
+
+    # -- elections -----------------------------------------------------------------------------------------------
+
+    def _campaign_or_pre_campaign(self) -> None:
+        self._hup(k.PRE_ELECTION if self.pre_vote else k.ELECTION)
+
+    def _hup(self, how: int) -> None:
+        """Campaign, unless there is a reason not to."""
+        log = self._log
+        if self.state == k.LEADER:
+            if log.debug_on():
+                log.debug(f"{self.id:x} ignoring MsgHup because already leader")
+            return
+        if not self.promotable():
+            if log.warning_on():
+                log.warning(f"{self.id:x} is unpromotable and can not campaign")
+            return
+        if self.term >= k.NO_LIMIT - 1:
+            # The pre-vote and the vote must both have a term that fits.
+            if log.warning_on():
+                log.warning(f"{self.id:x} cannot campaign at term {self.term} since terms are used up")
+            return
+        if self._has_unapplied_change():
+            if log.warning_on():
+                log.warning(
+                    f"{self.id:x} cannot campaign at term {self.term} since there are still pending "
+                    "configuration changes to apply"
+                )
+            return
+        if log.info_on():
+            log.info(f"{self.id:x} is starting a new election at term {self.term}")
+        self._campaign(how)
+
+    def _has_unapplied_change(self) -> bool:
+        log = self.log
+        if log.applied >= log.committed:
+            return False
+        return log.has_unapplied_change(log.applied + 1, log.committed + 1, log.max_applying_size)
+
+    def _campaign(self, how: int) -> None:
+        if how == k.PRE_ELECTION:
+            self.become_pre_candidate()
+            kind = k.PRE_VOTE
+            term = self.term + 1
+        else:
+            self.become_candidate()
+            kind = k.VOTE
+            term = self.term
+        last = self.log.last_index()
+        last_term = self.log.last_term()
+        for id in self.tracker.voter_nodes():
+            if id == self.id:
+                # The own vote counts once it is stored.
+                self._send_vote_resp(id, _vote_resp(kind), term, False)
+                continue
+            if self._log.info_on():
+                self._log.info(
+                    f"{self.id:x} [logterm: {last_term}, index: {last}] sent {_name(kind)} request "
+                    f"to {id:x} at term {self.term}"
+                )
+            m = self._message(kind, id)
+            m.term = term
+            m.index = last
+            m.log_term = last_term
+            m._present |= k.P_INDEX | k.P_LOG_TERM
+            if how == k.TRANSFER:
+                m.context = _TRANSFER_CONTEXT
+                m._present |= k.P_CONTEXT
+            self._send(m)
+
+    def _poll(self, id: int, kind: int, granted: bool) -> int:
+        """Count a vote; returns the VoteResult."""
+        log = self._log
+        if log.info_on():
+            rejection = "" if granted else " rejection"
+            log.info(f"{self.id:x} received {_name(kind)}{rejection} from {id:x} at term {self.term}")
+        self.tracker.record_vote(id, granted)
+        yes, no, result = self.tracker.tally_votes()
+        if log.info_on():
+            log.info(f"{self.id:x} has received {yes} {_name(kind)} votes and {no} vote rejections")
+        return result  # type: ignore[no-any-return]
+
+    def _step_vote(self, m: Message) -> None:
+        """Grant or refuse a vote or a pre-vote."""
+        kind = m._type
+        reply = _vote_resp(kind)
+        if self.can_vote(m) and self.log.is_up_to_date(m.index, m.log_term):
+            if self._log.info_on():
+                self._log.info(self._vote_text(m, "cast {} for"))
+            # A pre-vote is granted for the term asked about, which this node is not in.
+            self._send_vote_resp(m.from_, reply, m.term, False)
+            if kind == k.VOTE:
+                self.election_elapsed = 0
+                self.vote = m.from_
+        else:
+            if self._log.info_on():
+                self._log.info(self._vote_text(m, "rejected {} from"))
+            self._send_vote_resp(m.from_, reply, self.term, True)
+
+    def can_vote(self, m: Message) -> bool:
+        """Whether the own vote is free for the sender of a request, whatever its log."""
+        return (
+            self.vote == m.from_
+            or (self.vote == 0 and self.lead == 0)
+            or (m._type == k.PRE_VOTE and m.term > self.term)
+        )
+
+    def _vote_text(self, m: Message, action: str) -> str:
+        return (
+            f"{self.id:x} [logterm: {self.log.last_term()}, index: {self.log.last_index()}, vote: {self.vote:x}] "
+            f"{action.format(_name(m._type))} {m.from_:x} [logterm: {m.log_term}, index: {m.index}] "
+            f"at term {self.term}"
+        )
+
+    # -- stepping ------------------------------------------------------------------------------------------------
+
+    def step(self, m: Message) -> None:
+        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped."""
+        if self.trace_logger is not None:
+            trace.receive_message(self, m)
+        term = m.term
+        if term != 0 and term != self.term:
+            if term < self.term:
+                self._step_lower_term(m)
+                return
+            if self.ignores_within_lease(m):
+                self._log_lease(m)
+                return
+            self._step_higher_term(m)
+        kind = m._type
+        if kind == k.VOTE or kind == k.PRE_VOTE:
+            self._step_vote(m)
+        elif kind == k.HUP:
+            self._campaign_or_pre_campaign()
+        elif kind == k.STORAGE_APPEND_RESP:
+            self.storage_append_resp(0, m.index, m.log_term, m.snapshot)
+        elif kind == k.STORAGE_APPLY_RESP:
+            if m._entries is not None:
+                self.storage_apply_resp(m._entries)
+        elif self.state == k.LEADER:
+            self._step_leader(m)
+        elif self.state == k.FOLLOWER:
+            self._step_follower(m)
+        else:
+            self._step_candidate(m)
+
+    def ignores_within_lease(self, m: Message) -> bool:
+        """Whether a request for a vote of a higher term is ignored since the leader is alive (thesis 4.2.3)."""
+        if m._type != k.VOTE and m._type != k.PRE_VOTE:
+            return False
+        in_lease = self.check_quorum and self.lead != 0 and self.election_elapsed < self.election_timeout
+        return in_lease and m.context != _TRANSFER_CONTEXT
+
+    def _log_lease(self, m: Message) -> None:
+        if self._log.info_on():
+            left = self.election_timeout - self.election_elapsed
+            text = self._vote_text(m, "ignored {} from")
+            self._log.info(f"{text}: lease is not expired (remaining ticks: {left})")
+
+    def _step_higher_term(self, m: Message) -> None:
+        kind = m._type
+        if kind == k.PRE_VOTE or (kind == k.PRE_VOTE_RESP and not m.reject):
+            # These name a term that is only asked about. A refused pre-vote names the refuser's own.
+            return
+        if self._log.info_on():
+            self._log.info(
+                f"{self.id:x} [term: {self.term}] received a {_name(kind)} message with higher term "
+                f"from {m.from_:x} [term: {m.term}]"
+            )
+        from_leader = kind == k.APP or kind == k.HEARTBEAT or kind == k.SNAP
+        self.become_follower(m.term, m.from_ if from_leader else 0)
+
+    def _step_lower_term(self, m: Message) -> None:
+        kind = m._type
+        if (self.check_quorum or self.pre_vote) and (kind == k.HEARTBEAT or kind == k.APP):
+            # A leader that lost touch would never hear of the newer term otherwise, as this node may not be heard
+            # when it campaigns: the answer makes it step down.
+            self._send(self._message(k.APP_RESP, m.from_))
+        elif kind == k.PRE_VOTE:
+            # Before pre-vote was rolled out everywhere, two nodes could wait for each other without this answer.
+            if self._log.info_on():
+                self._log.info(self._vote_text(m, "rejected {} from"))
+            self._send_vote_resp(m.from_, k.PRE_VOTE_RESP, self.term, True)
+        elif kind == k.STORAGE_APPEND_RESP:
+            self.storage_append_resp(m.term, m.index, m.log_term, m.snapshot)
+        elif self._log.info_on():
+            self._log.info(
+                f"{self.id:x} [term: {self.term}] ignored a {_name(kind)} message with lower term "
+                f"from {m.from_:x} [term: {m.term}]"
+            )
+
+    # -- the own storage -----------------------------------------------------------------------------------------
+
+    def storage_append_resp(self, term: int, index: int, log_term: int, snapshot: Snapshot | None) -> None:
+        """Entries up to (``index``, ``log_term``) and the snapshot are stored; ``term`` is when that was asked for.
+
+        In a newer term the entries may have been overwritten and written again meanwhile, with the first of the three
+        writes acknowledged last, so that the acknowledgement says nothing (ABA). A snapshot is committed state.
+        """
+        if index != 0:
+            if term != 0 and term < self.term:
+                if self._log.info_on():
+                    self._log.info(
+                        f"{self.id:x} [term: {self.term}] ignored entry appends from a MsgStorageAppendResp message "
+                        f"with lower term [term: {term}]"
+                    )
+            else:
+                self.log.unstable.stable_to(index, log_term)
+        if snapshot is not None:
+            stored = snapshot.metadata.index
+            self.log.unstable.stable_snap_to(stored)
+            self._applied_to(stored, 0)
+
+    def storage_apply_resp(self, entries: list[Entry]) -> None:
+        """The application has applied these entries."""
+        last = entries[len(entries) - 1]
+        self._applied_to(last.index, entries_size(entries))
+        size = payloads_size(entries)
+        self.uncommitted_size = self.uncommitted_size - size if self.uncommitted_size > size else 0
+
+    def _applied_to(self, index: int, size: int) -> None:
+        log = self.log
+        new = index if index > log.applied else log.applied
+        log.applied_to(new, size)
+        config = self.tracker.config
+        if config.auto_leave and new >= self.pending_conf_index and self.state == k.LEADER:
+            self._leave_joint(config)
+
+    def _leave_joint(self, config: Any) -> None:
+        e = a.blank_entry()
+        e._type = k.CONF_CHANGE_V2
+        e._present = k.E_TYPE
+        sealing.seal(e)
+        try:
+            self._propose([e])
+        except ProposalDropped as error:
+            if self._log.debug_on():
+                self._log.debug(
+                    f"not initiating automatic transition out of joint configuration {config}: {error}"
+                )
+            return
+        if self._log.info_on():
+            self._log.info(f"initiating automatic transition out of joint configuration {config}")
+
+    # -- the leader ----------------------------------------------------------------------------------------------
+
+    def _step_leader(self, m: Message) -> None:
+        kind = m._type
+        if kind == k.PROP:
+            self._propose(m._entries)
+            return
+        if kind == k.BEAT:
+            self._bcast_heartbeat()
+            return
+        if kind == k.CHECK_QUORUM:
+            self._check_quorum_active()
+            return
+        if kind == k.READ_INDEX:
+            self._leader_read(m)
+            return
+        if kind == k.FORGET_LEADER:
+            return
+        pr = self.tracker.progress.get(m.from_)
+        if pr is None:
+            if self._log.debug_on():
+                self._log.debug(f"{self.id:x} no progress available for {m.from_:x}")
+            return
+        if kind == k.APP_RESP:
+            pr.recent_active = True
+            if m.reject:
+                self._append_refused(m, pr)
+            else:
+                self._append_accepted(m, pr)
+        elif kind == k.HEARTBEAT_RESP:
+            self._heartbeat_answered(m, pr)
+        elif kind == k.SNAP_STATUS:
+            self._snapshot_reported(m, pr)
+        elif kind == k.UNREACHABLE:
+            # Appends on the way may be lost: find out by probing.
+            if pr._state == k.REPLICATE:
+                pr.become_probe()
+            if self._log.debug_on():
+                self._log.debug(
+                    f"{self.id:x} failed to send message to {m.from_:x} because it is unreachable [{pr}]"
+                )
+        elif kind == k.TRANSFER_LEADER:
+            self._transfer_leader(m.from_, pr)
+
+    def _check_quorum_active(self) -> None:
+        """Step down if no quorum was heard of since the last time (thesis 6.2)."""
+        if not self.tracker.quorum_active():
+            if self._log.warning_on():
+                self._log.warning(f"{self.id:x} stepped down to follower since quorum is not active")
+            self.become_follower(self.term, 0)
+        for id in self.tracker.ids():
+            if id != self.id:
+                self._progress(id).recent_active = False
+
+    def _propose(self, entries: Any) -> None:
+        """Append proposals to the log and send them out; ProposalDropped if that cannot be."""
+        if entries is None:
+            self._log.fatal(f"{self.id:x} stepped empty MsgProp")
+        if self.id not in self.tracker.progress:
+            raise ProposalDropped("this leader was removed from the configuration")
+        if self.lead_transferee != 0:
+            if self._log.debug_on():
+                self._log.debug(
+                    f"{self.id:x} [term {self.term}] transfer leadership to {self.lead_transferee:x} "
+                    "is in progress; dropping proposal"
+                )
+            raise ProposalDropped("leadership is being transferred")
+        if not self._append_entries(self._admit_changes(entries)):
+            raise ProposalDropped("too much is uncommitted")
+        self._bcast_append()
+
+    def _admit_changes(self, entries: list[Entry]) -> list[Entry]:
+        """The entries to append: those of configuration changes that are not allowed now are replaced by empty ones."""
+        admitted = entries
+        self.refused_reason = None
+        for i, e in enumerate(entries):
+            if e._type != k.CONF_CHANGE and e._type != k.CONF_CHANGE_V2:
+                continue
+            change = decode_change(e)
+            reason = self._reason_against(change)
+            if reason is not None and not self.disable_conf_change_validation:
+                if self._log.info_on():
+                    self._log.info(
+                        f"{self.id:x} ignoring conf change {describe_conf_change(change)} "
+                        f"at config {self.tracker.config}: {reason}"
+                    )
+                self.refused_reason = reason
+                if admitted is entries:
+                    admitted = list(entries)
+                empty = a.blank_entry()
+                empty._present = k.E_TYPE
+                sealing.seal(empty)
+                admitted[i] = empty
+            else:
+                self.pending_conf_index = self.log.last_index() + i + 1
+                if self.trace_logger is not None:
+                    trace.change_conf(self, change)
+        return admitted
+
+    def _reason_against(self, change: ConfChange | ConfChangeV2) -> str | None:
+        """Why a change may not be proposed now; None if it may."""
+        joint = len(self.tracker.config.voters.outgoing) > 0
+        leaves = len(change.as_v2().changes) == 0
+        if self.pending_conf_index > self.log.applied:
+            return (
+                f"possible unapplied conf change at index {self.pending_conf_index} (applied to {self.log.applied})"
+            )
+        if joint and not leaves:
+            return "must transition out of joint config first"
+        if not joint and leaves:
+            return "not in joint state; refusing empty conf change"
+        return None
+
+    def _append_entries(self, entries: list[Entry]) -> bool:
+        """Give entries their place in the log; False if that would exceed the limit on uncommitted payload."""
+        size = payloads_size(entries)
+        if self.uncommitted_size > 0 and size > 0 and self.uncommitted_size + size > self.max_uncommitted_size:
+            if self._log.warning_on():
+                self._log.warning(
+                    f"{self.id:x} appending new entries to log would exceed uncommitted entry size limit; "
+                    "dropping proposal"
+                )
+            return False
+        self.uncommitted_size += size
+        index = self.log.last_index()
+        if index >= k.NO_LIMIT - len(entries):
+            self._log.fatal(f"{self.id:x} cannot append after index {index} since indexes are used up")
+        placed = []
+        for e in entries:
+            index += 1
+            p = a.blank_entry()
+            p._type = e._type
+            p.term = self.term
+            p.index = index
+            p.data = e.data
+            p._present = e._present | k.E_TERM | k.E_INDEX
+            p._unknown = e._unknown
+            sealing.seal(p)
+            placed.append(p)
+        if self.trace_logger is not None:
+            trace.replicate(self, placed)
+        self.log.append(placed)
+        self._send_app_resp(self.id, index)
+        return True
+
+    def _maybe_commit(self) -> bool:
+        raised = self.log.maybe_commit(self.tracker.committed(), self.term)
+        if self.trace_logger is not None:
+            trace.commit(self)
+        return raised
+
+    def _append_refused(self, m: Message, pr: Progress) -> None:
+        log = self._log
+        if log.debug_on():
+            log.debug(
+                f"{self.id:x} received MsgAppResp(rejected, hint: (index {m.reject_hint}, term {m.log_term})) "
+                f"from {m.from_:x} for index {m.index}"
+            )
+        # The follower's log has log_term at reject_hint and nothing newer up to there, so the logs cannot agree on any
+        # entry here of a newer term. Each side skips whole terms, and a probe is needed once a term at the most.
+        probe = m.reject_hint
+        if m.log_term > 0:
+            probe = self.log.find_conflict_by_term(m.reject_hint, m.log_term)
+        if pr.maybe_decr_to(m.index, probe):
+            if log.debug_on():
+                log.debug(f"{self.id:x} decreased progress of {m.from_:x} to [{pr}]")
+            if pr._state == k.REPLICATE:
+                pr.become_probe()
+            self._maybe_send_append(m.from_, pr, True)
+
+    def _append_accepted(self, m: Message, pr: Progress) -> None:
+        log = self.log
+        # An old acknowledgement changes nothing, but one that confirms a probe lets the stream begin.
+        if not pr.maybe_update(m.index) and not (pr.match == m.index and pr._state == k.PROBE):
+            return
+        if pr._state == k.PROBE:
+            pr.become_replicate()
+        elif pr._state == k.SNAPSHOT:
+            # Whatever snapshot the peer got: it is enough that the log goes on from there.
+            if pr.match + 1 >= log.first_index():
+                if self._log.debug_on():
+                    self._log.debug(
+                        f"{self.id:x} recovered from needing snapshot, resumed sending replication messages "
+                        f"to {m.from_:x} [{pr}]"
+                    )
+                pr.become_probe()
+                pr.become_replicate()
+        else:
+            pr.inflights.free_le(m.index)
+        if self._maybe_commit():
+            self._release_pending_reads()
+            self._bcast_append()
+        elif m.from_ != self.id and pr.can_bump_commit(log.committed):
+            self._maybe_send_append(m.from_, pr, True)
+        if m.from_ == self.id:
+            return
+        # The window has room again, maybe for several messages.
+        while self._maybe_send_append(m.from_, pr, False):
+            pass
+        if m.from_ == self.lead_transferee and pr.match == log.last_index():
+            if self._log.info_on():
+                self._log.info(f"{self.id:x} sent MsgTimeoutNow to {m.from_:x} after received MsgAppResp")
+            self._send_timeout_now(m.from_)
+
+    def _heartbeat_answered(self, m: Message, pr: Progress) -> None:
+        pr.recent_active = True
+        pr.msg_app_flow_paused = False
+        # A full window cannot hold up for good: an empty append goes out with each answer until one comes back.
+        if pr.match < self.log.last_index() or pr._state == k.PROBE:
+            self._maybe_send_append(m.from_, pr, True)
+        read_only = self.read_only
+        if len(m.context) == 0 or not read_only.safe():
+            return
+        read_only.recv_ack(m.from_, int.from_bytes(m.context[:8], "little"))
+        count = read_only.maybe_advance(self.tracker.config.voters)
+        if count > 0:
+            for request, index in read_only.take(count):
+                self._answer_read(request, index)
+
+    def _snapshot_reported(self, m: Message, pr: Progress) -> None:
+        if pr._state != k.SNAPSHOT:
+            return
+        if m.reject:
+            # Nothing is known of what the peer has, so probing starts from what it had before.
+            pr.pending_snapshot = 0
+        pr.become_probe()
+        if self._log.debug_on():
+            outcome = "failed" if m.reject else "succeeded"
+            self._log.debug(
+                f"{self.id:x} snapshot {outcome}, resumed sending replication messages to {m.from_:x} [{pr}]"
+            )
+        # Wait for the peer's answer after a success, for a heartbeat interval after a failure.
+        pr.msg_app_flow_paused = True
+
+    def _transfer_leader(self, transferee: int, pr: Progress) -> None:
+        """Begin a leadership transfer (thesis 3.10)."""
+        log = self._log
+        if pr.is_learner:
+            if log.debug_on():
+                log.debug(f"{self.id:x} is learner. Ignored transferring leadership")
+            return
+        before = self.lead_transferee
+        if before != 0:
+            if before == transferee:
+                if log.info_on():
+                    log.info(
+                        f"{self.id:x} [term {self.term}] transfer leadership to {transferee:x} is in progress, "
+                        f"ignores request to same node {transferee:x}"
+                    )
+                return
+            self.lead_transferee = 0
+            if log.info_on():
+                log.info(f"{self.id:x} [term {self.term}] abort previous transferring leadership to {before:x}")
+        if transferee == self.id:
+            if log.debug_on():
+                log.debug(f"{self.id:x} is already leader. Ignored transferring leadership to self")
+            return
+        if log.info_on():
+            log.info(f"{self.id:x} [term {self.term}] starts to transfer leadership to {transferee:x}")
+        # The transfer has one election timeout from now.
+        self.election_elapsed = 0
+        self.lead_transferee = transferee
+        if pr.match == self.log.last_index():
+            self._send_timeout_now(transferee)
+            if log.info_on():
+                log.info(
+                    f"{self.id:x} sends MsgTimeoutNow to {transferee:x} immediately "
+                    f"as {transferee:x} already has up-to-date log"
+                )
+        else:
+            self._maybe_send_append(transferee, pr, True)
+
+    # -- reads ---------------------------------------------------------------------------------------------------
+
+    def _leader_read(self, m: Message) -> None:
+        if self.tracker.is_singleton():
+            self._answer_read(m, self.log.committed)
+        elif not self._committed_in_term():
+            # The commit index may be behind the previous leader's until an own entry is committed.
+            self.pending_reads.append(m)
+        else:
+            self._begin_read(m)
+
+    def _begin_read(self, m: Message) -> None:
+        read_only = self.read_only
+        if read_only.safe():
+            read_only.add_request(self.log.committed, m)
+            read_only.recv_ack(self.id, read_only.last_number())
+            self._bcast_heartbeat()
+        else:
+            self._answer_read(m, self.log.committed)
+
+    def _answer_read(self, request: Message, index: int) -> None:
+        if request.from_ == 0 or request.from_ == self.id:
+            e = request._entries[0]
+            self.read_states.append(a.read_state(index, e.data))
+            return
+        m = self._message(k.READ_INDEX_RESP, request.from_)
+        m.index = index
+        m._entries = request._entries
+        m._present |= k.P_INDEX
+        self._send(m)
+
+    def _release_pending_reads(self) -> None:
+        if len(self.pending_reads) == 0:
+            return
+        if not self._committed_in_term():
+            if self._log.error_on():
+                self._log.error("pending MsgReadIndex should be released only after first commit in current term")
+            return
+        requests = self.pending_reads
+        self.pending_reads = []
+        for m in requests:
+            self._begin_read(m)
+
+    def _committed_in_term(self) -> bool:
+        return self.log.term_or_zero(self.log.committed) == self.term
+
+    # -- candidates ----------------------------------------------------------------------------------------------
+
+    def _step_candidate(self, m: Message) -> None:
+        kind = m._type
+        if kind == k.PROP:
+            self._drop_proposal()
+        elif kind == k.APP:
+            self.become_follower(m.term, m.from_)
+            self._handle_append(m)
+        elif kind == k.HEARTBEAT:
+            self.become_follower(m.term, m.from_)
+            self._handle_heartbeat(m)
+        elif kind == k.SNAP:
+            self.become_follower(m.term, m.from_)
+            self._handle_snapshot(m)
+        elif kind == (k.PRE_VOTE_RESP if self.state == k.PRE_CANDIDATE else k.VOTE_RESP):
+            result = self._poll(m.from_, kind, not m.reject)
+            if result == k.VOTE_WON:
+                if self.state == k.PRE_CANDIDATE:
+                    self._campaign(k.ELECTION)
+                else:
+                    self.become_leader()
+                    self._bcast_append()
+            elif result == k.VOTE_LOST:
+                # A refused pre-vote carries the refuser's term, so this may be a newer one already.
+                self.become_follower(self.term, 0)
+        elif kind == k.TIMEOUT_NOW:
+            if self._log.debug_on():
+                self._log.debug(
+                    f"{self.id:x} [term {self.term} state {_STATE_NAMES[self.state]}] "
+                    f"ignored MsgTimeoutNow from {m.from_:x}"
+                )
+
+    def _drop_proposal(self) -> None:
+        if self._log.info_on():
+            self._log.info(f"{self.id:x} no leader at term {self.term}; dropping proposal")
+        raise ProposalDropped("there is no leader")
+
+    # -- followers -----------------------------------------------------------------------------------------------
+
+    def _step_follower(self, m: Message) -> None:
+        kind = m._type
+        if kind == k.APP:
+            self.election_elapsed = 0
+            self.lead = m.from_
+            self._handle_append(m)
+        elif kind == k.HEARTBEAT:
+            self.election_elapsed = 0
+            self.lead = m.from_
+            self._handle_heartbeat(m)
+        elif kind == k.SNAP:
+            self.election_elapsed = 0
+            self.lead = m.from_
+            self._handle_snapshot(m)
+        elif kind == k.PROP:
+            self._forward_proposal(m)
+        elif kind == k.TRANSFER_LEADER:
+            if self.lead != 0:
+                self._forward(m)
+            elif self._log.info_on():
+                self._log.info(f"{self.id:x} no leader at term {self.term}; dropping leader transfer msg")
+        elif kind == k.FORGET_LEADER:
+            self._forget_leader()
+        elif kind == k.TIMEOUT_NOW:
+            if self._log.info_on():
+                self._log.info(
+                    f"{self.id:x} [term {self.term}] received MsgTimeoutNow from {m.from_:x} "
+                    "and starts an election to get leadership."
+                )
+            # Never by pre-vote: the leader itself asked for it.
+            self._hup(k.TRANSFER)
+        elif kind == k.READ_INDEX:
+            if self.lead != 0:
+                self._forward(m)
+            elif self._log.info_on():
+                self._log.info(f"{self.id:x} no leader at term {self.term}; dropping index reading msg")
+        elif kind == k.READ_INDEX_RESP:
+            self._read_answered(m)
+
+    def _forward_proposal(self, m: Message) -> None:
+        if self.lead == 0:
+            self._drop_proposal()
+        if self.disable_proposal_forwarding:
+            if self._log.info_on():
+                self._log.info(
+                    f"{self.id:x} not forwarding to leader {self.lead:x} at term {self.term}; dropping proposal"
+                )
+            raise ProposalDropped("forwarding to the leader is off")
+        self._forward(m)
+
+    def _forget_leader(self) -> None:
+        if not self.read_only.safe():
+            # The lease is the only thing that a lease-based read rests on.
+            if self._log.error_on():
+                self._log.error("ignoring MsgForgetLeader due to ReadOnlyLeaseBased")
+            return
+        if self.lead != 0:
+            if self._log.info_on():
+                self._log.info(f"{self.id:x} forgetting leader {self.lead:x} at term {self.term}")
+            self.lead = 0
+
+    def _read_answered(self, m: Message) -> None:
+        count = 0 if m._entries is None else len(m._entries)
+        if count != 1:
+            if self._log.error_on():
+                self._log.error(
+                    f"{self.id:x} invalid format of MsgReadIndexResp from {m.from_:x}, entries count: {count}"
+                )
+            return
+        e = m._entries[0]
+        self.read_states.append(a.read_state(m.index, e.data))
+
+    # -- what a leader sends -------------------------------------------------------------------------------------
+
+    def _handle_append(self, m: Message) -> None:
+        log = self.log
+        if m.index < log.committed:
+            # An old append: everything up to the commit index is known to agree.
+            self._send_app_resp(m.from_, log.committed)
+            return
+        entries = m._entries if m._entries is not None else []
+        if log.maybe_append(m.index, m.log_term, m.commit, entries):
+            self._send_app_resp(m.from_, m.index + len(entries))
+            return
+        if self._log.debug_on():
+            self._log.debug(
+                f"{self.id:x} [logterm: {log.term_or_zero(m.index)}, index: {m.index}] rejected MsgApp "
+                f"[logterm: {m.log_term}, index: {m.index}] from {m.from_:x}"
+            )
+        # The hint is the last index at which the logs may agree, judging by the leader's term at its index.
+        last = log.last_index()
+        hint = log.find_conflict_by_term(m.index if m.index < last else last, m.log_term)
+        r = self._message(k.APP_RESP, m.from_)
+        r.index = m.index
+        r.reject = True
+        r.reject_hint = hint
+        r.log_term = log.found
+        r._present |= k.P_INDEX | k.P_REJECT | k.P_REJECT_HINT | k.P_LOG_TERM
+        self._send(r)
+
+    def _handle_heartbeat(self, m: Message) -> None:
+        self.log.commit_to(m.commit)
+        r = self._message(k.HEARTBEAT_RESP, m.from_)
+        if m._present & k.P_CONTEXT:
+            r.context = m.context
+            r._present |= k.P_CONTEXT
+        self._send(r)
+
+    def _handle_snapshot(self, m: Message) -> None:
+        index = 0
+        term = 0
+        restored = False
+        if m.snapshot is not None:
+            index = m.snapshot.metadata.index
+            term = m.snapshot.metadata.term
+            restored = self.restore(m.snapshot)
+        if self._log.info_on():
+            outcome = "restored" if restored else "ignored"
+            self._log.info(
+                f"{self.id:x} [commit: {self.log.committed}] {outcome} snapshot [index: {index}, term: {term}]"
+            )
+        self._send_app_resp(m.from_, self.log.last_index() if restored else self.log.committed)
+
+    def restore(self, s: Snapshot) -> bool:
+        """Replace log and configuration by a snapshot; False if it is of no use."""
+        index = s.metadata.index
+        term = s.metadata.term
+        log = self.log
+        if index <= log.committed:
+            return False
+        if self.state != k.FOLLOWER:
+            if self._log.warning_on():
+                self._log.warning(f"{self.id:x} attempted to restore snapshot as leader; should never happen")
+            self.become_follower(self.term + 1, 0)
+            return False
+        members = s.metadata.conf_state
+        if self.id not in members.voters + members.learners + members.voters_outgoing:
+            if self._log.warning_on():
+                self._log.warning(
+                    f"{self.id:x} attempted to restore snapshot but it is not in the ConfState {members}; "
+                    "should never happen"
+                )
+            return False
+        last = log.last_index()
+        if log.match_term(index, term):
+            if self._log.info_on():
+                self._log.info(
+                    f"{self.id:x} [commit: {log.committed}, lastindex: {last}, lastterm: {log.last_term()}] "
+                    f"fast-forwarded commit to snapshot [index: {index}, term: {term}]"
+                )
+            log.commit_to(index)
+            return False
+        log.restore(s)
+        try:
+            tracker = restore(self.tracker, log.last_index(), members)
+        except ConfChangeError as error:
+            self._log.fatal(f"unable to restore config {members}: {error}")
+            raise
+        self.tracker = ProgressTracker(tracker.max_inflight, tracker.max_inflight_bytes)
+        self._check_equivalent(members, self.switch_to_config(tracker.config, tracker.progress))
+        if self._log.info_on():
+            self._log.info(
+                f"{self.id:x} [commit: {log.committed}, lastindex: {log.last_index()}, lastterm: {log.last_term()}] "
+                f"restored snapshot [index: {index}, term: {term}]"
+            )
+        return True
+
+    # -- membership ----------------------------------------------------------------------------------------------
+
+    def apply_conf_change(self, change: ConfChangeV2) -> ConfState:
+        """Put a committed change in force; ConfChangeError, and nothing changes, if it is invalid."""
+        changer = Changer(self.tracker, self.log.last_index())
+        try:
+            auto_leave, joint = change.enter_joint()
+        except ValueError as error:
+            raise ConfChangeError(str(error)) from None
+        if change.leave_joint():
+            config, progress = changer.leave_joint()
+        elif joint:
+            config, progress = changer.enter_joint(auto_leave, change.changes)
+        else:
+            config, progress = changer.simple(change.changes)
+        return self.switch_to_config(config, progress)
+
+    def switch_to_config(self, config: Any, progress: dict[int, Progress]) -> ConfState:
+        """Put a configuration in force and do what follows from it."""
+        if self.trace_logger is not None:
+            trace.apply_conf_change(self, config)
+        tracker = self.tracker
+        tracker.switch(config, progress)
+        if self._log.info_on():
+            self._log.info(f"{self.id:x} switched to configuration {config}")
+        members = tracker.conf_state()
+        pr = progress.get(self.id)
+        self.is_learner = pr is not None and pr.is_learner
+        if (pr is None or self.is_learner) and self.state == k.LEADER:
+            # A leader that is no voter any more does not count itself but goes on (thesis 4.2.2), unless told to stop.
+            if self.step_down_on_removal:
+                self.become_follower(self.term, 0)
+            return members
+        if self.state != k.LEADER or len(config.voters.incoming) == 0:
+            return members
+        if self._maybe_commit():
+            # A smaller quorum has committed more.
+            self._bcast_append()
+        else:
+            # New peers need not wait for the next heartbeat.
+            for id in tracker.ids():
+                if id != self.id:
+                    self._maybe_send_append(id, self._progress(id), False)
+        if self.lead_transferee != 0 and self.lead_transferee not in config.voters:
+            self.lead_transferee = 0
+        return members
+
+
+def decode_change(e: Entry) -> ConfChange | ConfChangeV2:
+    """The configuration change in an entry; DecodeError if there is none."""
+    return ConfChange.decode(e.data) if e._type == k.CONF_CHANGE else ConfChangeV2.decode(e.data)
+
+
+def _vote_resp(kind: int) -> int:
+    return k.VOTE_RESP if kind == k.VOTE else k.PRE_VOTE_RESP
+
+
+def _name(kind: int) -> str:
+    return _NAMES.get(kind) or str(kind)

@@ -1,0 +1,103 @@
+cimport cython
+from libc.stdint cimport int32_t, uint64_t
+
+from . cimport alloc as a
+from . cimport consts as k
+from . cimport sealing
+from .entries cimport entries_size
+from .log cimport RaftLog
+from .messages cimport ConfState, Entry, HardState, Message, Snapshot, SoftState
+from .progress cimport Progress
+from .raft cimport Raft
+from .unstable cimport Unstable
+from .vet cimport vet
+
+
+@cython.final
+cdef class Ready:
+    cdef readonly SoftState soft_state
+    cdef readonly HardState hard_state
+    cdef readonly list read_states
+    cdef readonly list entries
+    cdef readonly Snapshot snapshot
+    cdef readonly list committed_entries
+    cdef readonly list messages
+    cdef readonly bint must_sync
+
+
+cdef class RawNode:
+    cdef readonly Raft raft
+    cdef object _died_of
+    cdef bint _async
+    cdef bint _waiting
+    cdef int32_t _prev_state
+    cdef uint64_t _prev_lead
+    cdef uint64_t _prev_term
+    cdef uint64_t _prev_vote
+    cdef uint64_t _prev_commit
+    cdef list _own_messages
+    cdef Message _append_ack
+    cdef list _applying
+
+    cpdef tick(self)
+    @cython.locals(m=Message)
+    cpdef campaign(self)
+    @cython.locals(e=Entry)
+    cpdef propose(self, object data)
+    @cython.locals(e=Entry)
+    cpdef propose_conf_change(self, object change)
+    @cython.locals(m=Message)
+    cdef _propose_entry(self, Entry e, bint own)
+    cpdef step(self, object m)
+    @cython.locals(kind=int32_t, from_thread=bint)
+    cdef _step(self, Message m)
+    @cython.locals(m=Message, e=Entry)
+    cpdef read_index(self, object rctx)
+    @cython.locals(m=Message)
+    cpdef transfer_leader(self, object transferee)
+    @cython.locals(m=Message)
+    cpdef forget_leader(self)
+    @cython.locals(m=Message)
+    cpdef report_unreachable(self, object id)
+    @cython.locals(m=Message)
+    cpdef report_snapshot(self, object id, object status)
+    cdef _take(self, Message m)
+    cdef _take_vetted(self, Message m)
+
+    @cython.locals(r=Raft, log=RaftLog)
+    cpdef bint has_ready(self) except -1
+    cpdef Ready ready(self)
+    cpdef Ready ready_without_accept(self)
+    cpdef accept_ready(self, Ready rd)
+    cdef bint _soft_state_changed(self) except -1
+    @cython.locals(r=Raft)
+    cdef bint _hard_state_changed(self) except -1
+    @cython.locals(r=Raft, rd=Ready, m=Message)
+    cdef Ready _make_ready(self)
+    @cython.locals(h=HardState)
+    cdef HardState _hard_state(self)
+    @cython.locals(r=Raft)
+    cdef int _add_storage_messages(self, Ready rd) except -1
+    @cython.locals(r=Raft, m=Message, responses=list)
+    cdef Message _storage_append(self, Ready rd)
+    cdef bint _needs_append_ack(self, Ready rd) except -1
+    @cython.locals(r=Raft, m=Message)
+    cdef Message _storage_append_resp(self, Snapshot snapshot)
+    @cython.locals(resp=Message, m=Message)
+    cdef Message _storage_apply(self, list entries)
+    @cython.locals(r=Raft, last=Entry, count=Py_ssize_t)
+    cdef int _accept(self, Ready rd) except -1
+    @cython.locals(r=Raft, own=list, m=Message)
+    cdef int _keep_for_advance(self, Ready rd) except -1
+    @cython.locals(r=Raft, own=list, ack=Message, applying=list, m=Message)
+    cdef int _advance(self) except -1
+    @cython.locals(r=Raft)
+    cdef int _bootstrap(self, list peers) except -1
+    cdef int _alive(self) except -1
+    cdef int _died(self, object error) except -1
+
+cpdef object refuse_from_network(Message m)
+cdef bint _is_local(int32_t kind) noexcept
+cdef bint _is_response(int32_t kind) noexcept
+@cython.locals(rd=Ready)
+cdef Ready _blank_ready()

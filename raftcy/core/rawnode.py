@@ -1,0 +1,712 @@
+"""RawNode: the state machine behind the contract of Ready (etcd's ``RawNode``).
+
+The contract, once the node has something to say (``has_ready``):
+
+1. ``rd = node.ready()`` takes what there is. Nothing in it may be changed.
+2. Store ``rd.hard_state``, ``rd.entries`` and ``rd.snapshot``, synced if ``rd.must_sync``. Entries that the storage has
+   from the first new index on are overwritten.
+3. Send ``rd.messages``, not before they are stored. Report what could not be sent: ``report_unreachable``, and for a
+   snapshot ``report_snapshot`` in any case.
+4. Apply ``rd.snapshot``, then ``rd.committed_entries``, in order; a configuration change by ``apply_conf_change``.
+5. ``node.advance()``. Only then may the next Ready be taken.
+
+With ``async_storage_writes``, 2 and 4 are asked for by messages to the storage threads, whose ``responses`` are to be
+delivered when the work is done (stepped here, or sent, by their ``to``), in order; 5 is left out, and the next Ready may
+be taken at any time.
+
+A node has one owner: calls must not overlap. It is dead after InvariantError, LogLost, StorageFailed, and after any error
+that is not raised on purpose: every later call raises Stopped.
+"""
+
+from typing import Any
+
+from ..errors import (
+    BootstrapError,
+    ConfChangeError,
+    LogLost,
+    ProposalDropped,
+    StepLocalMessage,
+    StepPeerNotFound,
+    Stopped,
+)
+from . import alloc as a
+from . import consts as k
+from . import enums, sealing, trace
+from .changes import ConfChange, ConfChangeV2
+from .config import Config
+from .entries import entries_size
+from .messages import ConfState, Entry, HardState, Message, Snapshot
+from .raft import Raft
+from .status import BasicStatus, Status
+from .values import instance, octets, u64
+from .vet import vet, vet_change
+
+
+class Ready:
+    """What a node wants stored, sent and applied (etcd's ``Ready``). Read-only, its lists and their items included.
+
+    ``soft_state`` a SoftState if it changed; ``hard_state`` a HardState to store if it changed; ``read_states`` answers to
+    read requests; ``entries`` to store; ``snapshot`` to store and apply; ``committed_entries`` to apply; ``messages`` to
+    send once the former are stored; ``must_sync`` whether storing must be synced before. What there is not is None, or
+    an empty list.
+    """
+
+    __slots__ = (
+        "committed_entries",
+        "entries",
+        "hard_state",
+        "messages",
+        "must_sync",
+        "read_states",
+        "snapshot",
+        "soft_state",
+    )
+    __match_args__ = (
+        "soft_state",
+        "hard_state",
+        "read_states",
+        "entries",
+        "snapshot",
+        "committed_entries",
+        "messages",
+        "must_sync",
+    )
+
+    def __init__(
+        self,
+        *,
+        soft_state: Any = None,
+        hard_state: Any = None,
+        read_states: Any = None,
+        entries: Any = None,
+        snapshot: Any = None,
+        committed_entries: Any = None,
+        messages: Any = None,
+        must_sync: bool = False,
+    ) -> None:
+        self.soft_state = soft_state
+        self.hard_state = hard_state
+        self.read_states = [] if read_states is None else read_states
+        self.entries = [] if entries is None else entries
+        self.snapshot = snapshot
+        self.committed_entries = [] if committed_entries is None else committed_entries
+        self.messages = [] if messages is None else messages
+        self.must_sync = must_sync
+
+    def contains_updates(self) -> bool:
+        """Whether there is anything in it (etcd's ``containsUpdates``)."""
+        return (
+            self.soft_state is not None
+            or self.hard_state is not None
+            or self.snapshot is not None
+            or len(self.entries) > 0
+            or len(self.committed_entries) > 0
+            or len(self.messages) > 0
+            or len(self.read_states) > 0
+        )
+
+    def applied_cursor(self) -> int:
+        """The index that is applied once this is: of the last committed entry, else of the snapshot, else 0."""
+        if len(self.committed_entries) > 0:
+            return self.committed_entries[-1].index  # type: ignore[no-any-return]
+        return 0 if self.snapshot is None else self.snapshot.metadata.index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ready) and _ready_fields(self) == _ready_fields(other)
+
+    def __hash__(self) -> int:
+        raise TypeError("unhashable type: 'Ready'")
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__match_args__ if getattr(self, name)]
+        return f"Ready({', '.join(shown)})"
+
+    def __reduce__(self) -> Any:
+        return _ready, _ready_fields(self)
+
+
+class RawNode:
+    """One member of a group, without clock, storage or network of its own (etcd's ``RawNode``).
+
+    Raises ConfigError for a Config that cannot work, and InvariantError for a storage whose state contradicts itself.
+    """
+
+    __slots__ = (
+        "_append_ack",
+        "_applying",
+        "_async",
+        "_died_of",
+        "_own_messages",
+        "_prev_commit",
+        "_prev_lead",
+        "_prev_state",
+        "_prev_term",
+        "_prev_vote",
+        "_waiting",
+        "raft",
+    )
+
+    def __init__(self, config: Config) -> None:
+        instance(config, Config, "config")
+        self._died_of: BaseException | None = None
+        self.raft = Raft(config)
+        r = self.raft
+        self._async = config.async_storage_writes
+        self._prev_lead = r.lead
+        self._prev_state = r.state
+        self._prev_term = r.term
+        self._prev_vote = r.vote
+        self._prev_commit = r.log.committed
+        # What advance() delivers, in this order: messages to oneself, what was stored, what was applied.
+        self._waiting = False
+        self._own_messages: list[Message] = []
+        self._append_ack: Message | None = None
+        self._applying: list[Entry] | None = None
+
+    @property
+    def id(self) -> int:
+        """The node's id."""
+        return self.raft.id
+
+    @property
+    def refused_reason(self) -> str | None:
+        """Why the newest configuration change proposed here was replaced by an empty entry; None if it was not."""
+        return self.raft.refused_reason
+
+    # -- input ---------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Let a tick of the clock pass (etcd's ``Tick``)."""
+        self._alive()
+        try:
+            self.raft.tick()
+        except BaseException as error:
+            self._died(error)
+            raise
+
+    def tick_quiesced(self) -> None:
+        """Count a tick without its consequences (etcd's ``TickQuiesced``, deprecated there)."""
+        self._alive()
+        self.raft.election_elapsed += 1
+
+    def campaign(self) -> None:
+        """Start an election, if this node may (etcd's ``Campaign``)."""
+        m = a.blank_message()
+        m._type = k.HUP
+        m._present = k.P_TYPE
+        self._take(m)
+
+    def propose(self, data: Any) -> None:
+        """Propose bytes for the log; None proposes an entry without data (etcd's ``Propose``).
+
+        Raises ProposalDropped if they are certainly not in the log. Otherwise they may still be lost, with their leader
+        or on the way to it.
+        """
+        e = a.blank_entry()
+        if data is not None:
+            e.data = octets(data, "data")
+            e._present = k.E_DATA
+        self._propose_entry(e, True)
+
+    def propose_conf_change(self, change: Any) -> None:
+        """Propose a ConfChange or a ConfChangeV2; None leaves a joint configuration (etcd's ``ProposeConfChange``).
+
+        Raises ProposalDropped, or ConfChangeError for a type or transition that is not known. A change that is not
+        allowed now becomes an empty entry, as in etcd's raft: see ``propose_conf_change_checked``.
+        """
+        e = a.blank_entry()
+        e._type = k.CONF_CHANGE_V2
+        e._present = k.E_TYPE
+        if change is not None:
+            instance(change, (ConfChange, ConfChangeV2), "change")
+            reason = vet_change(change)
+            if reason is not None:
+                raise ConfChangeError(reason)
+            if change.as_v1() is not None:
+                e._type = k.CONF_CHANGE
+            e.data = change.encode()
+            e._present |= k.E_DATA
+        self._alive()
+        self.raft.refused_reason = None
+        self._propose_entry(e, False)
+
+    def propose_conf_change_checked(self, change: Any) -> str | None:
+        """``propose_conf_change``, and why the change became an empty entry; None if it did not, or was forwarded."""
+        self.propose_conf_change(change)
+        return self.raft.refused_reason
+
+    def _propose_entry(self, e: Entry, own: bool) -> None:
+        sealing.seal(e)
+        m = a.blank_message()
+        m._type = k.PROP
+        m._entries = [e]
+        m._present = k.P_TYPE
+        if own:
+            m.from_ = self.raft.id
+            m._present |= k.P_FROM
+        self._take(m)
+
+    def step(self, m: Any) -> None:
+        """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
+
+        Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
+        MalformedMessage before anything changes, and LogLost, after which the node is dead. A message that comes from
+        the network must be checked by ``refuse_from_network`` first, since this method takes responses of storage
+        threads.
+        """
+        self._alive()
+        self._step(instance(m, Message, "m"))
+
+    def _step(self, m: Message) -> None:
+        kind = m._type
+        from_thread = m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD
+        if not from_thread:
+            if _is_local(kind):
+                raise StepLocalMessage()
+            if _is_response(kind) and m.from_ not in self.raft.tracker.progress:
+                raise StepPeerNotFound()
+        try:
+            vet(self.raft, m)
+        except LogLost as error:
+            self._died(error)
+            raise
+        self._take_vetted(m)
+
+    def read_index(self, rctx: Any) -> None:
+        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again."""
+        e = a.blank_entry()
+        e.data = octets(rctx, "rctx")
+        e._present = k.E_DATA
+        sealing.seal(e)
+        m = a.blank_message()
+        m._type = k.READ_INDEX
+        m._entries = [e]
+        m._present = k.P_TYPE
+        self._take(m)
+
+    def transfer_leader(self, transferee: int) -> None:
+        """Ask the leader to hand over to ``transferee`` (etcd's ``TransferLeader``)."""
+        m = a.blank_message()
+        m._type = k.TRANSFER_LEADER
+        m.from_ = u64(transferee, "transferee")
+        m._present = k.P_TYPE | k.P_FROM
+        self._take(m)
+
+    def forget_leader(self) -> None:
+        """Follow nobody from now on, so as to be free to vote (etcd's ``ForgetLeader``)."""
+        m = a.blank_message()
+        m._type = k.FORGET_LEADER
+        m._present = k.P_TYPE
+        self._take(m)
+
+    def report_unreachable(self, id: int) -> None:
+        """The last message to the node ``id`` could not be sent (etcd's ``ReportUnreachable``)."""
+        m = a.blank_message()
+        m._type = k.UNREACHABLE
+        m.from_ = u64(id, "id")
+        m._present = k.P_TYPE | k.P_FROM
+        self._take(m)
+
+    def report_snapshot(self, id: int, status: Any) -> None:
+        """What became of a snapshot that was sent to the node ``id``: a SnapshotStatus (etcd's ``ReportSnapshot``).
+
+        A failure must be reported, or the peer is never sent anything again.
+        """
+        outcome = enums.SnapshotStatus(status)
+        m = a.blank_message()
+        m._type = k.SNAP_STATUS
+        m.from_ = u64(id, "id")
+        m.reject = outcome == enums.SnapshotStatus.FAILURE
+        m._present = k.P_TYPE | k.P_FROM | k.P_REJECT
+        self._take(m)
+
+    def _take(self, m: Message) -> None:
+        """Step a message that was made here."""
+        self._alive()
+        sealing.seal(m)
+        self._take_vetted(m)
+
+    def _take_vetted(self, m: Message) -> None:
+        try:
+            self.raft.step(m)
+        except ProposalDropped:
+            raise
+        except BaseException as error:
+            self._died(error)
+            raise
+
+    # -- output --------------------------------------------------------------------------------------------------
+
+    def has_ready(self) -> bool:
+        """Whether ``ready`` has anything (etcd's ``HasReady``)."""
+        self._alive()
+        r = self.raft
+        log = r.log
+        return (
+            len(r.msgs) > 0
+            or len(r.msgs_after_append) > 0
+            or self._soft_state_changed()
+            or (self._hard_state_changed() and (r.term != 0 or r.vote != 0 or log.committed != 0))
+            or log.unstable.has_next_entries()
+            or log.has_next_committed(not self._async)
+            or log.unstable.next_snapshot() is not None
+            or len(r.read_states) > 0
+        )
+
+    def ready(self) -> Ready:
+        """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
+        rd = self.ready_without_accept()
+        self.accept_ready(rd)
+        return rd
+
+    def ready_without_accept(self) -> Ready:
+        """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
+        self._alive()
+        try:
+            return self._make_ready()
+        except BaseException as error:
+            self._died(error)
+            raise
+
+    def accept_ready(self, rd: Ready) -> None:
+        """Count ``rd`` as taken (etcd's ``acceptReady``); nothing may have happened since it was made."""
+        self._alive()
+        try:
+            self._accept(rd)
+        except BaseException as error:
+            self._died(error)
+            raise
+
+    def advance(self, rd: Ready | None = None) -> None:
+        """The last Ready is stored, sent and applied (etcd's ``Advance``); ``rd`` is not looked at.
+
+        InvariantError with ``async_storage_writes``.
+        """
+        self._alive()
+        try:
+            self._advance()
+        except BaseException as error:
+            self._died(error)
+            raise
+
+    def _soft_state_changed(self) -> bool:
+        return self.raft.lead != self._prev_lead or self.raft.state != self._prev_state
+
+    def _hard_state_changed(self) -> bool:
+        r = self.raft
+        return r.term != self._prev_term or r.vote != self._prev_vote or r.log.committed != self._prev_commit
+
+    def _make_ready(self) -> Ready:
+        r = self.raft
+        rd = _blank_ready()
+        rd.entries = r.log.unstable.next_entries()
+        rd.committed_entries = r.log.next_committed(not self._async)
+        rd.read_states = list(r.read_states)
+        rd.messages = list(r.msgs)
+        rd.snapshot = r.log.unstable.next_snapshot()
+        if self._soft_state_changed():
+            rd.soft_state = a.soft_state(r.lead, r.state)
+        if self._hard_state_changed():
+            rd.hard_state = self._hard_state()
+        rd.must_sync = len(rd.entries) > 0 or r.vote != self._prev_vote or r.term != self._prev_term
+        if self._async:
+            self._add_storage_messages(rd)
+        elif len(r.msgs_after_append) > 0:
+            for m in r.msgs_after_append:
+                if m.to != r.id:
+                    rd.messages.append(m)
+        return rd
+
+    def _hard_state(self) -> HardState:
+        h = a.blank_hard_state()
+        h.term = self.raft.term
+        h.vote = self.raft.vote
+        h.commit = self.raft.log.committed
+        h._present = k.H_ALL
+        sealing.seal(h)
+        return h
+
+    def _add_storage_messages(self, rd: Ready) -> None:
+        r = self.raft
+        if len(rd.entries) > 0 or rd.hard_state is not None or rd.snapshot is not None or len(r.msgs_after_append) > 0:
+            rd.messages.append(self._storage_append(rd))
+        if len(rd.committed_entries) > 0:
+            rd.messages.append(self._storage_apply(rd.committed_entries))
+
+    def _storage_append(self, rd: Ready) -> Message:
+        """MsgStorageAppend: what to store, and what may be said once it is stored."""
+        r = self.raft
+        m = a.blank_message()
+        m._type = k.STORAGE_APPEND
+        m.to = k.LOCAL_APPEND_THREAD
+        m.from_ = r.id
+        m._entries = rd.entries if len(rd.entries) > 0 else None
+        m._present = k.P_ADDRESS
+        if rd.hard_state is not None:
+            m.term = r.term
+            m.vote = r.vote
+            m.commit = r.log.committed
+            m._present |= k.P_TERM | k.P_VOTE | k.P_COMMIT
+        if rd.snapshot is not None:
+            m.snapshot = rd.snapshot
+            m._present |= k.P_SNAPSHOT
+        responses = list(r.msgs_after_append)
+        if self._needs_append_ack(rd):
+            responses.append(self._storage_append_resp(rd.snapshot))
+        m._responses = responses if len(responses) > 0 else None
+        sealing.seal(m)
+        return m
+
+    def _needs_append_ack(self, rd: Ready) -> bool:
+        # Also without new entries: an earlier acknowledgement of a lower term may have been ignored.
+        return len(self.raft.log.unstable.entries) > 0 or rd.snapshot is not None
+
+    def _storage_append_resp(self, snapshot: Snapshot | None) -> Message:
+        r = self.raft
+        m = a.blank_message()
+        m._type = k.STORAGE_APPEND_RESP
+        m.to = r.id
+        m.from_ = k.LOCAL_APPEND_THREAD
+        m.term = r.term
+        m._present = k.P_ADDRESS | k.P_TERM
+        if len(r.log.unstable.entries) > 0:
+            m.index = r.log.last_index()
+            m.log_term = r.log.last_term()
+            m._present |= k.P_INDEX | k.P_LOG_TERM
+        if snapshot is not None:
+            m.snapshot = snapshot
+            m._present |= k.P_SNAPSHOT
+        sealing.seal(m)
+        return m
+
+    def _storage_apply(self, entries: list[Entry]) -> Message:
+        """MsgStorageApply: what to apply. Committed entries are of no term."""
+        resp = a.blank_message()
+        resp._type = k.STORAGE_APPLY_RESP
+        resp.to = self.raft.id
+        resp.from_ = k.LOCAL_APPLY_THREAD
+        resp._entries = entries
+        resp._present = k.P_ADDRESS | k.P_TERM
+        sealing.seal(resp)
+        m = a.blank_message()
+        m._type = k.STORAGE_APPLY
+        m.to = k.LOCAL_APPLY_THREAD
+        m.from_ = self.raft.id
+        m._entries = entries
+        m._responses = [resp]
+        m._present = k.P_ADDRESS | k.P_TERM
+        sealing.seal(m)
+        return m
+
+    def _accept(self, rd: Ready) -> None:
+        r = self.raft
+        if rd.soft_state is not None:
+            self._prev_lead = r.lead
+            self._prev_state = r.state
+        if rd.hard_state is not None and (r.term != 0 or r.vote != 0 or r.log.committed != 0):
+            self._prev_term = r.term
+            self._prev_vote = r.vote
+            self._prev_commit = r.log.committed
+        if not self._async:
+            self._keep_for_advance(rd)
+        r.read_states = []
+        r.msgs = []
+        r.msgs_after_append = []
+        r.log.unstable.accept_in_progress()
+        count = len(rd.committed_entries)
+        if count > 0:
+            last = rd.committed_entries[count - 1]
+            r.log.accept_applying(last.index, entries_size(rd.committed_entries), not self._async)
+        if r.trace_logger is not None:
+            trace.ready(r)
+
+    def _keep_for_advance(self, rd: Ready) -> None:
+        r = self.raft
+        if self._waiting:
+            r._log.fatal("two accepted Ready structs without call to Advance")
+        own = []
+        for m in r.msgs_after_append:
+            if m.to == r.id:
+                own.append(m)
+        self._own_messages = own
+        self._append_ack = self._storage_append_resp(rd.snapshot) if self._needs_append_ack(rd) else None
+        self._applying = rd.committed_entries if len(rd.committed_entries) > 0 else None
+        self._waiting = len(own) > 0 or self._append_ack is not None or self._applying is not None
+
+    def _advance(self) -> None:
+        r = self.raft
+        if self._async:
+            r._log.fatal("Advance must not be called when using AsyncStorageWrites")
+        own = self._own_messages
+        ack = self._append_ack
+        applying = self._applying
+        self._waiting = False
+        self._own_messages = []
+        self._append_ack = None
+        self._applying = None
+        for m in own:
+            r.step(m)
+        if ack is not None:
+            r.step(ack)
+        if applying is not None:
+            r.storage_apply_resp(applying)
+
+    # -- membership and status -----------------------------------------------------------------------------------
+
+    def bootstrap(self, peers: Any) -> None:
+        """Begin a new group with these Peers, the same ones on each (etcd's ``Bootstrap``).
+
+        The log begins with one committed change for each, which the application is handed like any other. Raises
+        BootstrapError without peers or on a storage that is not empty.
+        """
+        self._alive()
+        members = list(peers)
+        if len(members) == 0:
+            raise BootstrapError("must provide at least one peer to Bootstrap")
+        for peer in members:
+            u64(peer.id, "id")
+            octets(peer.context, "context")
+        if self.raft.log.last_index() != 0:
+            raise BootstrapError("can't bootstrap a nonempty Storage")
+        try:
+            self._bootstrap(members)
+        except BaseException as error:
+            self._died(error)
+            raise
+
+    def _bootstrap(self, peers: list[Any]) -> None:
+        r = self.raft
+        # The first Ready must hold the hard state, so that a restart finds the entries committed.
+        self._prev_term = 0
+        self._prev_vote = 0
+        self._prev_commit = 0
+        r.become_follower(1, 0)
+        entries = []
+        for i, peer in enumerate(peers):
+            context = peer.context if peer.context else None
+            change = ConfChange(type=enums.ConfChangeType.ADD_NODE, node_id=peer.id, context=context)
+            entries.append(Entry(type=k.CONF_CHANGE, term=1, index=i + 1, data=change.encode()))
+        r.log.append(entries)
+        r.log.committed = len(entries)
+        # In force at once, so that the node can campaign; they are applied again when they are handed out.
+        for peer in peers:
+            r.apply_conf_change(ConfChange(type=enums.ConfChangeType.ADD_NODE, node_id=peer.id).as_v2())
+
+    def apply_conf_change(self, change: Any) -> ConfState:
+        """Put a committed change in force; returns the members after it (etcd's ``ApplyConfChange``).
+
+        Raises ConfChangeError, and nothing changes, if it is invalid; all nodes refuse alike, so the application treats
+        the entry as empty.
+        """
+        self._alive()
+        instance(change, (ConfChange, ConfChangeV2), "change")
+        try:
+            return self.raft.apply_conf_change(change.as_v2())
+        except ConfChangeError:
+            raise
+        except BaseException as error:
+            self._died(error)
+            raise
+
+    def status(self) -> Status:
+        """An independent copy of the state; with the progress of all peers on a leader (etcd's ``Status``)."""
+        self._alive()
+        return Status.of(self.raft)
+
+    def basic_status(self) -> BasicStatus:
+        """The numbers of ``status`` without configuration and progress (etcd's ``BasicStatus``)."""
+        self._alive()
+        return BasicStatus.of(self.raft)
+
+    def with_progress(self, visitor: Any) -> None:
+        """Call ``visitor(id, type, progress)`` for each member by ascending id (etcd's ``WithProgress``).
+
+        ``type`` is a ProgressType, ``progress`` a copy without its window.
+        """
+        self._alive()
+        progress = self.raft.tracker.progress
+        for id in list(self.raft.tracker.ids()):
+            pr = progress[id]
+            kind = enums.ProgressType.LEARNER if pr.is_learner else enums.ProgressType.PEER
+            visitor(id, kind, pr.copy(None))
+
+    def set_randomized_election_timeout(self, ticks: int) -> None:
+        """Replace the timeout that was drawn, until it is drawn again: for tests that must not depend on chance."""
+        self._alive()
+        if ticks <= 0:
+            raise ValueError("ticks must be greater than 0")
+        self.raft.randomized_election_timeout = ticks
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def _alive(self) -> None:
+        if self._died_of is not None:
+            raise Stopped(self._died_of)
+
+    def _died(self, error: BaseException) -> None:
+        """Note what the node died of: its state may be half changed."""
+        self._died_of = error
+
+
+def refuse_from_network(m: Message) -> str | None:
+    """Why a message must not be taken from the network; None if it may be stepped.
+
+    A storage thread's answers and MsgForgetLeader are for the node itself; etcd's raft takes them from anywhere.
+    """
+    kind = m._type
+    if m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD:
+        return "a storage thread is never a peer"
+    if kind == k.FORGET_LEADER:
+        return "MsgForgetLeader is only for the node itself"
+    if _is_local(kind):
+        return "a local message"
+    return None
+
+
+def _is_local(kind: int) -> bool:
+    return (
+        kind == k.HUP
+        or kind == k.BEAT
+        or kind == k.UNREACHABLE
+        or kind == k.SNAP_STATUS
+        or kind == k.CHECK_QUORUM
+        or (k.STORAGE_APPEND <= kind and kind <= k.STORAGE_APPLY_RESP)
+    )
+
+
+def _is_response(kind: int) -> bool:
+    return (
+        kind == k.APP_RESP
+        or kind == k.VOTE_RESP
+        or kind == k.HEARTBEAT_RESP
+        or kind == k.UNREACHABLE
+        or kind == k.READ_INDEX_RESP
+        or kind == k.PRE_VOTE_RESP
+        or kind == k.STORAGE_APPEND_RESP
+        or kind == k.STORAGE_APPLY_RESP
+    )
+
+
+def _blank_ready() -> Ready:
+    rd: Ready = Ready.__new__(Ready)
+    rd.soft_state = None
+    rd.hard_state = None
+    rd.snapshot = None
+    return rd
+
+
+def _ready_fields(rd: Ready) -> tuple[Any, ...]:
+    return (
+        rd.soft_state,
+        rd.hard_state,
+        rd.read_states,
+        rd.entries,
+        rd.snapshot,
+        rd.committed_entries,
+        rd.messages,
+        rd.must_sync,
+    )
+
+
+def _ready(*fields: Any) -> Ready:
+    return Ready(**dict(zip(Ready.__match_args__, fields, strict=True)))

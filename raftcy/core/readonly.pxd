@@ -1,0 +1,26 @@
+cimport cython
+from libc.stdint cimport int32_t, uint64_t
+
+from . cimport consts as k
+from .messages cimport Message
+from .quorum cimport JointConfig
+
+
+@cython.final
+cdef class ReadOnly:
+    cdef readonly int32_t option
+    cdef readonly dict acks
+    cdef readonly list waiting
+    cdef readonly list indexes
+    cdef readonly uint64_t confirmed
+
+    cpdef int reset(self) except -1
+    cpdef int add_request(self, uint64_t index, Message request) except -1
+    cpdef uint64_t last_number(self) except? 0
+    cpdef int recv_ack(self, uint64_t from_, uint64_t number) except -1
+    @cython.locals(number=uint64_t)
+    cpdef uint64_t maybe_advance(self, JointConfig voters) except? 0
+    @cython.locals(taken=list)
+    cpdef list take(self, Py_ssize_t count)
+    cpdef bytes heartbeat_ctx(self)
+    cpdef bint safe(self) except -1

@@ -1,0 +1,73 @@
+"""Reads that wait for the leader to be confirmed (etcd's ``readOnly`` of v3.7; thesis 6.4).
+
+Rules:
+
+- Requests are numbered as they come, from 1, anew with each role change. A request is good once a quorum has
+  acknowledged a heartbeat that was sent after it came: acknowledging number n confirms all requests up to n.
+- The number travels as the heartbeat's context, 8 bytes, little endian; a heartbeat without waiting requests has none.
+- The contexts of the applications are only handed through, so two requests with the same one are two requests.
+"""
+
+from . import consts as k
+from .messages import Message
+from .quorum import JointConfig
+
+
+class ReadOnly:
+    """The requests that wait, oldest first, each a message with the commit index at its arrival."""
+
+    __slots__ = ("acks", "confirmed", "indexes", "option", "waiting")
+
+    def __init__(self, option: int) -> None:
+        self.option = option
+        self.acks: dict[int, int] = {}
+        self.waiting: list[Message] = []
+        self.indexes: list[int] = []
+        self.confirmed = 0
+
+    def reset(self) -> None:
+        """Forget all requests."""
+        if self.confirmed or self.waiting or self.acks:
+            self.acks = {}
+            self.waiting = []
+            self.indexes = []
+            self.confirmed = 0
+
+    def add_request(self, index: int, request: Message) -> None:
+        """A request came while the commit index was ``index``."""
+        self.waiting.append(request)
+        self.indexes.append(index)
+
+    def last_number(self) -> int:
+        """The number of the newest request."""
+        return self.confirmed + len(self.waiting)
+
+    def recv_ack(self, from_: int, number: int) -> None:
+        """A node has acknowledged the requests up to ``number``."""
+        if self.acks.get(from_, 0) < number:
+            self.acks[from_] = number
+
+    def maybe_advance(self, voters: JointConfig) -> int:
+        """How many of the waiting requests are now confirmed; take them with ``take``."""
+        number = voters.committed_index(self.acks)
+        if number <= self.confirmed:
+            return 0
+        return number - self.confirmed
+
+    def take(self, count: int) -> list[tuple[Message, int]]:
+        """Remove the oldest ``count`` requests: (message, index) each."""
+        taken = list(zip(self.waiting[:count], self.indexes[:count], strict=True))
+        del self.waiting[:count]
+        del self.indexes[:count]
+        self.confirmed += count
+        return taken
+
+    def heartbeat_ctx(self) -> bytes | None:
+        """The context for the next heartbeats; None if nothing waits."""
+        if len(self.waiting) == 0:
+            return None
+        return self.last_number().to_bytes(8, "little")
+
+    def safe(self) -> bool:
+        """Whether reads are confirmed by a quorum rather than by the lease."""
+        return self.option == k.READ_ONLY_SAFE

@@ -1,0 +1,143 @@
+"""The end of the log that the storage does not have yet (etcd's ``unstable``).
+
+Rules:
+
+- ``entries[i]`` has the index ``offset + i``. Entries before ``offset_in_progress`` are being written, as is
+  ``snapshot`` while ``snapshot_in_progress``. Invariant: offset <= offset_in_progress <= offset + len(entries).
+- A snapshot here replaces everything in the storage; entries follow it.
+- An acknowledgement counts only if index and term are those of an entry here: one for entries that were since
+  overwritten says nothing about those that took their place.
+"""
+
+from .logger import Log
+from .messages import Entry, Snapshot
+
+
+class Unstable:
+    """What is to be written, and what is being written."""
+
+    __slots__ = ("entries", "found", "log", "offset", "offset_in_progress", "snapshot", "snapshot_in_progress")
+
+    def __init__(self, offset: int, log: Log) -> None:
+        self.entries: list[Entry] = []
+        self.snapshot: Snapshot | None = None
+        self.offset = offset
+        self.offset_in_progress = offset
+        self.snapshot_in_progress = False
+        self.found = 0
+        self.log = log
+
+    def snapshot_index(self) -> int:
+        """Index of the snapshot; 0 if there is none."""
+        return 0 if self.snapshot is None else self.snapshot.metadata.index
+
+    def has_last_index(self) -> bool:
+        """Whether the log's last index is known here."""
+        return len(self.entries) > 0 or self.snapshot is not None
+
+    def last_index(self) -> int:
+        """Index of the last entry, or of the snapshot; only if ``has_last_index``."""
+        n = len(self.entries)
+        return self.offset + n - 1 if n > 0 else self.snapshot_index()
+
+    def look_up(self, index: int) -> bool:
+        """Whether the term at ``index`` is known here; then it is in ``found``."""
+        if index < self.offset:
+            snapshot = self.snapshot
+            if snapshot is not None and snapshot.metadata.index == index:
+                self.found = snapshot.metadata.term
+                return True
+            return False
+        at = index - self.offset
+        if at >= len(self.entries):
+            return False
+        e = self.entries[at]
+        self.found = e.term
+        return True
+
+    def next_entries(self) -> list[Entry]:
+        """Entries that are not being written yet; a new list."""
+        return self.entries[self.offset_in_progress - self.offset :]
+
+    def has_next_entries(self) -> bool:
+        """Whether ``next_entries`` has any."""
+        return self.offset + len(self.entries) > self.offset_in_progress
+
+    def next_snapshot(self) -> Snapshot | None:
+        """The snapshot, if it is not being written yet."""
+        return None if self.snapshot_in_progress else self.snapshot
+
+    def accept_in_progress(self) -> None:
+        """Everything here is being written from now on."""
+        if len(self.entries) > 0:
+            self.offset_in_progress = self.offset + len(self.entries)
+        if self.snapshot is not None:
+            self.snapshot_in_progress = True
+
+    def stable_to(self, index: int, term: int) -> None:
+        """The entry at (``index``, ``term``) and those before it are in the storage."""
+        log = self.log
+        if not self.look_up(index):
+            if log.info_on():
+                log.info(f"entry at index {index} missing from unstable log; ignoring")
+            return
+        if index < self.offset:
+            if log.info_on():
+                log.info(f"entry at index {index} matched unstable snapshot; ignoring")
+            return
+        if self.found != term:
+            if log.info_on():
+                log.info(
+                    f"entry at (index,term)=({index},{term}) mismatched with "
+                    f"entry at ({index},{self.found}) in unstable log; ignoring"
+                )
+            return
+        num = index + 1 - self.offset
+        del self.entries[:num]
+        self.offset = index + 1
+        if self.offset_in_progress < self.offset:
+            self.offset_in_progress = self.offset
+
+    def stable_snap_to(self, index: int) -> None:
+        """The snapshot of ``index`` is in the storage."""
+        if self.snapshot is not None and self.snapshot_index() == index:
+            self.snapshot = None
+            self.snapshot_in_progress = False
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Begin anew with a snapshot."""
+        self.offset = snapshot.metadata.index + 1
+        self.offset_in_progress = self.offset
+        self.entries = []
+        self.snapshot = snapshot
+        self.snapshot_in_progress = False
+
+    def truncate_and_append(self, entries: list[Entry]) -> None:
+        """Append; entries from the first new index on, here or in the storage, are overwritten."""
+        first = entries[0]
+        start = first.index
+        log = self.log
+        if start == self.offset + len(self.entries):
+            self.entries.extend(entries)
+        elif start <= self.offset:
+            if log.info_on():
+                log.info(f"replace the unstable entries from index {start}")
+            self.entries = list(entries)
+            self.offset = start
+            self.offset_in_progress = start
+        else:
+            if log.info_on():
+                log.info(f"truncate the unstable entries before index {start}")
+            self.entries = self.slice(self.offset, start)
+            self.entries.extend(entries)
+            if self.offset_in_progress > start:
+                self.offset_in_progress = start
+
+    def slice(self, lo: int, hi: int) -> list[Entry]:
+        """Entries of the indexes lo to hi - 1; a new list."""
+        if lo > hi:
+            self.log.fatal(f"invalid unstable.slice {lo} > {hi}")
+        upper = self.offset + len(self.entries)
+        if lo < self.offset or hi > upper:
+            self.log.fatal(f"unstable.slice[{lo},{hi}) out of bound [{self.offset},{upper}]")
+        return self.entries[lo - self.offset : hi - self.offset]

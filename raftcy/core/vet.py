@@ -1,0 +1,200 @@
+"""What is refused before the state machine sees it: messages that no correct peer sends.
+
+etcd's raft panics on these, or takes them and panics later. Here each is a MalformedMessage, found before anything
+changes, so that the node lives on; the texts are etcd's where it has one. The one exception is a heartbeat that commits
+beyond the own log: it proves that this node has lost entries that it acknowledged, and is a LogLost.
+
+Whether a message is harmful can depend on the node's state; where it is harmless, it passes as it does in etcd's raft.
+Everything here only reads.
+"""
+
+from typing import Any
+
+from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage
+from . import consts as k
+from .confchange import restore
+from .enums import ConfChangeTransition, ConfChangeType
+from .entries import contiguous
+from .messages import Entry, Message
+from .raft import Raft, _name, decode_change
+
+
+def vet(r: Raft, m: Message) -> None:
+    """Raise MalformedMessage, or LogLost, if ``m`` must not be stepped in the present state."""
+    kind = m._type
+    if kind < 0:
+        raise MalformedMessage(f"message type {kind} is negative")
+    if m.term == k.NO_LIMIT:
+        raise MalformedMessage(f"{_name(kind)} of term {m.term}: no term can follow")
+    if kind == k.APP:
+        _vet_append(r, m)
+    elif kind == k.APP_RESP:
+        _vet_append_answer(r, m)
+    elif kind == k.HEARTBEAT:
+        _vet_heartbeat(r, m)
+    elif kind == k.HEARTBEAT_RESP:
+        _vet_heartbeat_answer(r, m)
+    elif kind == k.PROP:
+        _vet_proposal(r, m)
+    elif kind == k.VOTE or kind == k.PRE_VOTE:
+        _vet_vote(r, m)
+    elif kind == k.SNAP:
+        _vet_snapshot(r, m)
+    elif kind == k.READ_INDEX:
+        _vet_read(r, m)
+    elif kind == k.TRANSFER_LEADER:
+        _vet_forwarding(r, m)
+    elif kind == k.STORAGE_APPEND_RESP:
+        if m.snapshot is not None and m.snapshot.metadata.index > r.log.committed:
+            raise MalformedMessage(_applied_text(r, m.snapshot.metadata.index))
+    elif kind == k.STORAGE_APPLY_RESP:
+        if m._entries is not None and m._entries[-1].index > r.log.committed:
+            raise MalformedMessage(_applied_text(r, m._entries[-1].index))
+
+
+def vet_change(change: Any) -> str | None:
+    """Why a configuration change cannot be understood by every node; None if it can."""
+    v2 = change.as_v2()
+    if not isinstance(v2.transition, ConfChangeTransition):
+        return f"unknown transition: {v2.transition}"
+    for single in v2.changes:
+        if not isinstance(single.type, ConfChangeType):
+            return f"unexpected conf type {single.type}"
+    return None
+
+
+def _handled_as_follower(r: Raft, m: Message) -> bool:
+    """Whether a leader's message will be acted upon: its term is not old, and it does not meet a leader of its term."""
+    if m.term == 0 or m.term == r.term:
+        return r.state != k.LEADER
+    return m.term > r.term
+
+
+def _handled_as_leader(r: Raft, m: Message) -> bool:
+    """Whether a message will reach the leader's part."""
+    return r.state == k.LEADER and (m.term == 0 or m.term == r.term)
+
+
+def _not_from_self(r: Raft, m: Message) -> None:
+    if m.from_ == r.id:
+        raise MalformedMessage(f"message should not be self-addressed when sending {_name(m._type)}")
+
+
+def _vet_append(r: Raft, m: Message) -> None:
+    _not_from_self(r, m)
+    if m._entries is None:
+        return
+    if not contiguous(m._entries, m.index, m.log_term):
+        raise MalformedMessage(
+            f"entries of MsgApp must follow ({m.log_term},{m.index}) without gaps and with non-decreasing terms"
+        )
+    if m._entries[-1].index >= k.NO_LIMIT - 1:
+        raise MalformedMessage(f"MsgApp up to index {m._entries[-1].index}: no index can follow")
+
+
+def _vet_append_answer(r: Raft, m: Message) -> None:
+    if _handled_as_leader(r, m):
+        last = r.log.last_index()
+        if m.index > last or m.reject_hint > last:
+            index = m.index if m.index > last else m.reject_hint
+            raise MalformedMessage(f"MsgAppResp from {m.from_:x} for index {index} beyond the last index {last}")
+
+
+def _vet_heartbeat(r: Raft, m: Message) -> None:
+    _not_from_self(r, m)
+    if _handled_as_follower(r, m):
+        last = r.log.last_index()
+        if m.commit > last:
+            raise LogLost(
+                f"tocommit({m.commit}) is out of range [lastIndex({last})]. "
+                "Was the raft log corrupted, truncated, or lost?"
+            )
+
+
+def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
+    size = len(m.context)
+    if size == 0 or not r.read_only.safe() or not _handled_as_leader(r, m):
+        return
+    if size < 8:
+        raise MalformedMessage(f"MsgHeartbeatResp with a context of {size} bytes instead of 8")
+    number = int.from_bytes(m.context[:8], "little")
+    if number > r.read_only.last_number():
+        raise MalformedMessage(
+            f"MsgHeartbeatResp acknowledges read {number} of {r.read_only.last_number()}"
+        )
+
+
+def _vet_proposal(r: Raft, m: Message) -> None:
+    if m._entries is None:
+        raise MalformedMessage(f"{r.id:x} stepped empty MsgProp")
+    for e in m._entries:
+        _vet_proposed(e)
+    if not r.disable_proposal_forwarding:
+        _vet_forwarding(r, m)
+
+
+def _vet_proposed(e: Entry) -> None:
+    if e._type != k.CONF_CHANGE and e._type != k.CONF_CHANGE_V2:
+        return
+    try:
+        change = decode_change(e)
+    except DecodeError as error:
+        raise MalformedMessage(f"undecodable configuration change in MsgProp: {error}") from error
+    reason = vet_change(change)
+    if reason is not None:
+        raise MalformedMessage(reason)
+
+
+def _vet_forwarding(r: Raft, m: Message) -> None:
+    """What a follower forwards must come without a term; of a newer one it finds no leader to forward to."""
+    if m.term != 0 and m.term == r.term and r.state == k.FOLLOWER and r.lead != 0:
+        raise MalformedMessage(f"term should not be set when sending {_name(m._type)} (was {m.term})")
+
+
+def _vet_vote(r: Raft, m: Message) -> None:
+    """The answer to a vote request needs a term: the one asked for when granting, the own one when refusing."""
+    if m.term == 0:
+        granting = r.can_vote(m) and r.log.is_up_to_date(m.index, m.log_term)
+        unanswerable = granting or r.term == 0
+    else:
+        unanswerable = (
+            m._type == k.PRE_VOTE
+            and r.term == 0
+            and not r.ignores_within_lease(m)
+            and not r.log.is_up_to_date(m.index, m.log_term)
+        )
+    if unanswerable:
+        answer = k.VOTE_RESP if m._type == k.VOTE else k.PRE_VOTE_RESP
+        raise MalformedMessage(f"term should be set when sending {_name(answer)}")
+
+
+def _vet_snapshot(r: Raft, m: Message) -> None:
+    _not_from_self(r, m)
+    if m.snapshot is None:
+        return
+    metadata = m.snapshot.metadata
+    if metadata.index >= k.NO_LIMIT - 1:
+        raise MalformedMessage(f"MsgSnap at index {metadata.index}: no index can follow")
+    if not _handled_as_follower(r, m) or metadata.index <= r.log.committed:
+        return
+    members = metadata.conf_state
+    if r.id not in members.voters + members.learners + members.voters_outgoing:
+        return
+    if r.log.match_term(metadata.index, metadata.term):
+        return
+    try:
+        possible = members.equivalent(restore(r.tracker, metadata.index, members).conf_state())
+    except ConfChangeError as error:
+        raise MalformedMessage(f"unable to restore config {members}: {error}") from error
+    if not possible:
+        raise MalformedMessage(f"MsgSnap with an impossible {members}")
+
+
+def _vet_read(r: Raft, m: Message) -> None:
+    _vet_forwarding(r, m)
+    if m._entries is None and (m.from_ == 0 or m.from_ == r.id) and _handled_as_leader(r, m):
+        raise MalformedMessage("MsgReadIndex without an entry")
+
+
+def _applied_text(r: Raft, index: int) -> str:
+    return f"applied({index}) is out of range [prevApplied({r.log.applied}), committed({r.log.committed})]"
