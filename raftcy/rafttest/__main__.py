@@ -1,0 +1,85 @@
+"""``python -m raftcy.rafttest``: runs conformance scripts and vectors, or one node of a test cluster.
+
+Differences go to standard output, the total is its last line; which build runs, and errors of usage, go to standard
+error. The exit status is 0 if everything passed, 1 if something failed, 2 if nothing could be run.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .._build import BUILD
+from .datadriven import ScriptError
+from .suites import SUITES, find_scripts, run_script
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line ``argv``, that of the process if not given, and return the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["wirepeer"]:
+        from . import wirepeer
+
+        return wirepeer.main(argv[1:])
+    options = _parser().parse_args(argv)
+    sys.stderr.write(f"raftcy.rafttest: {BUILD} build\n")
+    try:
+        if options.suite == "vectors":
+            passed, failed = _run_vectors(options.paths)
+        else:
+            scripts = [script for path in options.paths for script in find_scripts(path)]
+            passed, failed = _run_scripts(options.suite, scripts, options.rewrite)
+    except FileNotFoundError as error:
+        sys.stderr.write(f"raftcy.rafttest: {error}\n")
+        sys.stdout.write("0 passed, 0 failed\n")
+        return 2
+    sys.stdout.write(f"{passed} passed, {failed} failed\n")
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m raftcy.rafttest",
+        description="Run conformance scripts and vectors, or a node of a test cluster.",
+    )
+    suites = parser.add_subparsers(dest="suite", required=True, metavar="SUITE")
+    for name in SUITES:
+        suite = suites.add_parser(name, help=f"run {name} scripts")
+        suite.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a script, or a folder of *.txt")
+        suite.add_argument("--rewrite", action="store_true", help="write the outputs into the scripts instead")
+    vectors = suites.add_parser("vectors", help="decode and re-encode wire vectors")
+    vectors.add_argument(
+        "paths", nargs="+", type=Path, metavar="FILE", help="a file of vectors, one JSON object a line"
+    )
+    suites.add_parser("wirepeer", help="run one node over TCP, with options of its own", add_help=False)
+    return parser
+
+
+def _run_scripts(suite: str, scripts: list[Path], rewrite: bool) -> tuple[int, int]:
+    """How many scripts passed and failed."""
+    failed = 0
+    for script in scripts:
+        try:
+            if run_script(suite, script, rewrite=rewrite):
+                sys.stdout.write(f"rewrote {script}\n")
+        except (ScriptError, OSError) as error:
+            failed += 1
+            sys.stdout.write(f"{error}\n")
+    return len(scripts) - failed, failed
+
+
+def _run_vectors(files: list[Path]) -> tuple[int, int]:
+    """How many vectors passed and failed."""
+    from . import vectors
+
+    passed = failed = 0
+    for file in files:
+        good, bad, differences = vectors.run_file(file)
+        passed, failed = passed + good, failed + bad
+        sys.stdout.writelines(f"{difference}\n" for difference in differences)
+    if passed + failed == 0:
+        raise FileNotFoundError(f"{', '.join(map(str, files))}: no vectors")
+    return passed, failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

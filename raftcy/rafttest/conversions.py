@@ -1,0 +1,37 @@
+"""Numbers and booleans in scripts, read as Go's ``strconv`` reads them, since its error texts are part of outputs."""
+
+import re
+
+from ..core.changes import parse_uint
+from ..core.describe import quote
+from .datadriven import to_bytes
+
+__all__ = ["parse_bool", "parse_int", "parse_uint"]
+
+_SIGNED = re.compile(r"([+-]?)0*([0-9]+)", re.ASCII)
+_BOOLS = dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True)
+_BOOLS |= dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False)
+
+
+def parse_int(text: str) -> int:
+    """A decimal number of -2**63 to 2**63-1, with an optional sign; else ValueError."""
+    found = _SIGNED.fullmatch(text)
+    if found is None:
+        raise _error("ParseInt", text, "invalid syntax")
+    # int() refuses thousands of digits, and twenty are too many already.
+    number = int(found[1] + found[2][:20])
+    if not -(2**63) <= number <= 2**63 - 1:
+        raise _error("ParseInt", text, "value out of range")
+    return number
+
+
+def parse_bool(text: str) -> bool:
+    """One of ``1 t T TRUE true True`` or ``0 f F FALSE false False``; else ValueError."""
+    value = _BOOLS.get(text)
+    if value is None:
+        raise _error("ParseBool", text, "invalid syntax")
+    return value
+
+
+def _error(function: str, text: str, reason: str) -> ValueError:
+    return ValueError(f"strconv.{function}: parsing {quote(to_bytes(text))}: {reason}")

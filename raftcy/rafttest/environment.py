@@ -1,0 +1,204 @@
+"""A cluster in one process that obeys scripts: RawNodes, their storages, and one list of messages in flight.
+
+Owns the nodes, what travels between them and the output buffer; what a directive does is its command's business
+(``handlers``). Nothing happens by itself: time, delivery and storage work are directives.
+
+To test an extension with scripts, give the environment commands and configurations of your own::
+
+    def crash(env, case):
+        env.output.line(f"{env.node(parse_int(case.plain()[0])).id} is gone")
+
+    env = InteractionEnv(COMMANDS | {"crash": crash}, on_config=set_my_options, storage=MyStorage)
+    run_file(path, env.handle)
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from ..core.config import Config
+from ..core.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
+from ..core.rawnode import RawNode
+from ..core.storage import MemoryStorage, Storage
+from ..errors import InvariantError, RaftError
+from .datadriven import Case, ScriptError
+from .redirect import RedirectLogger
+
+__all__ = [
+    "Command",
+    "CommandError",
+    "EnvNode",
+    "EnvStorage",
+    "HistoryStorage",
+    "InteractionEnv",
+    "SnapshotSource",
+    "empty_snapshot",
+]
+
+
+class CommandError(RaftError):
+    """A directive that the environment refuses; the text is part of the script's output."""
+
+
+class EnvStorage(Storage, Protocol):
+    """What the environment needs of a node's storage beside what raft needs."""
+
+    def set_hard_state(self, st: HardState) -> None:
+        """Keep the hard state."""
+
+    def append(self, entries: list[Entry]) -> None:
+        """Append entries, in place of those at the same indexes and after."""
+
+    def apply_snapshot(self, snap: Snapshot) -> None:
+        """Put a snapshot in place of the log."""
+
+    def compact(self, compact_index: int) -> None:
+        """Drop the entries up to this index."""
+
+
+SnapshotSource = Callable[[], Snapshot]
+"""Gives the newest snapshot of a node's state machine, for a storage to hand to raft."""
+
+
+class HistoryStorage(MemoryStorage):
+    """A MemoryStorage whose ``snapshot`` is the state machine's newest, whatever was compacted."""
+
+    def __init__(self, newest: SnapshotSource) -> None:
+        super().__init__()
+        self._newest = newest
+
+    def snapshot(self) -> Snapshot:
+        return self._newest()
+
+    def stored_snapshot(self) -> Snapshot:
+        """The snapshot that was last applied to the storage."""
+        return super().snapshot()
+
+
+@dataclass
+class EnvNode:
+    """One node: its RawNode, storage and config, storage work that waits, and its state machine's snapshots."""
+
+    raw: RawNode
+    storage: EnvStorage
+    config: Config
+    history: list[Snapshot]
+    append_work: deque[Message] = field(default_factory=deque)
+    apply_work: deque[Message] = field(default_factory=deque)
+
+    @property
+    def id(self) -> int:
+        """The node's id."""
+        return self.config.id
+
+
+class InteractionEnv:
+    """The state of one script.
+
+    ``commands`` maps each directive's name to its function; the kit's own are in ``handlers``. ``on_config`` may set
+    fields of a node's Config before the node is made, all but ``id``, ``storage`` and ``logger``. ``storage`` makes a
+    node's storage from the source of its newest snapshots; the default is HistoryStorage.
+
+    ``nodes`` holds id 1 first. ``messages`` are in flight, oldest first. ``options`` are fields of Config that nodes
+    added from now on get.
+    """
+
+    def __init__(
+        self,
+        commands: "Mapping[str, Command]",
+        *,
+        on_config: Callable[[Config], None] | None = None,
+        storage: Callable[[SnapshotSource], EnvStorage] = HistoryStorage,
+    ) -> None:
+        self.commands = dict(commands)
+        self.nodes: list[EnvNode] = []
+        self.messages: list[Message] = []
+        self.options: dict[str, Any] = {}
+        self.output = RedirectLogger()
+        self._on_config = on_config
+        self._make_storage = storage
+
+    def handle(self, case: Case) -> str:
+        """Run one directive and return its output.
+
+        An error of the library is output, but for InvariantError, which is no behaviour to write scripts about.
+        """
+        self.output.take()
+        command = self.commands.get(case.command, _unknown)
+        try:
+            command(self, case)
+        except InvariantError:
+            raise
+        except RaftError as error:
+            if self.output.quiet:
+                return str(error)
+            self.output.write(str(error))
+        return self.output.take() or "ok"
+
+    def node(self, id: int) -> EnvNode:
+        """The node of that id; ScriptError if there is none."""
+        if not 1 <= id <= len(self.nodes):
+            raise ScriptError(f"there is no node {id}")
+        return self.nodes[id - 1]
+
+    def add_nodes(self, count: int, config: Config, snapshot: Snapshot) -> None:
+        """Add ``count`` nodes with the next ids, made from ``config`` and started from ``snapshot``, at term 1.
+
+        Without members and index in the snapshot they start empty. Raises CommandError for an index below 2.
+        """
+        meta = snapshot.metadata
+        starts_empty = meta.index == 0 and meta.conf_state == ConfState()
+        for _ in range(count):
+            id = len(self.nodes) + 1
+            storage = self.make_storage(id)
+            if not starts_empty:
+                if meta.index <= 1:
+                    raise CommandError("index must be specified as > 1 due to bootstrap")
+                snapshot = _at_term_1(snapshot)
+                storage.apply_snapshot(snapshot)
+            node_config = replace(config, id=id, storage=storage, **self.options)
+            if self._on_config is not None:
+                self._on_config(node_config)
+                if node_config.id != id:
+                    raise CommandError("OnConfig must not change the ID")
+            node_config.logger = self.output
+            self.nodes.append(EnvNode(RawNode(node_config), storage, node_config, [snapshot]))
+
+    def make_storage(self, id: int) -> EnvStorage:
+        """A new storage whose snapshot is the newest in the history of node ``id``."""
+        return self._make_storage(lambda: self.nodes[id - 1].history[-1])
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Put messages into flight."""
+        self.messages += messages
+
+    def take_messages(self, wanted: Callable[[Message], bool]) -> list[Message]:
+        """Take the wanted messages out of flight; these and those that stay keep their order."""
+        taken: list[Message] = []
+        left: list[Message] = []
+        for m in self.messages:
+            (taken if wanted(m) else left).append(m)
+        self.messages = left
+        return taken
+
+
+Command = Callable[[InteractionEnv, Case], None]
+"""Carries out one directive: prints to ``env.output``, and raises CommandError or lets the library's errors through."""
+
+
+def empty_snapshot() -> Snapshot:
+    """A snapshot that stands for nothing, with all of its metadata present."""
+    return Snapshot(metadata=SnapshotMetadata(conf_state=ConfState(auto_leave=False), index=0, term=0))
+
+
+def _at_term_1(snapshot: Snapshot) -> Snapshot:
+    meta = snapshot.metadata
+    return Snapshot(
+        data=snapshot.data or None,
+        metadata=SnapshotMetadata(conf_state=meta.conf_state, index=meta.index, term=1),
+    )
+
+
+def _unknown(env: InteractionEnv, case: Case) -> None:
+    raise CommandError("unknown command")

@@ -1,0 +1,9 @@
+"""The conformance kit of either build."""
+
+import importlib
+from types import ModuleType
+
+
+def kit(build: ModuleType) -> ModuleType:
+    """`raftcy.rafttest` of the package `build`."""
+    return importlib.import_module(f"{build.__name__}.rafttest")
