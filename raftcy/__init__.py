@@ -1,6 +1,171 @@
-"""raftcy: the Raft consensus algorithm, etcd's raft for Python."""
+"""raftcy: the Raft consensus algorithm, etcd's raft for Python.
+
+Everything public is here, by flat names: etcd's, in the forms of PEP 8. ``BUILD`` tells which build runs, "compiled" or
+"pure"; they behave alike. Start with ``start_node`` for asyncio, or with ``RawNode`` for a loop of your own.
+"""
 
 from ._build import BUILD
+from .core.changes import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeV2,
+    conf_changes_from_string,
+    conf_changes_to_string,
+)
+from .core.config import Config, Peer
+from .core.describe import (
+    describe_conf_change,
+    describe_conf_state,
+    describe_entries,
+    describe_entry,
+    describe_hard_state,
+    describe_message,
+    describe_ready,
+    describe_snapshot,
+    describe_soft_state,
+)
+from .core.enums import (
+    ConfChangeTransition,
+    ConfChangeType,
+    EntryType,
+    MessageType,
+    ProgressState,
+    ProgressType,
+    ReadOnlyOption,
+    SnapshotStatus,
+    StateType,
+    VoteResult,
+)
+from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
+from .core.kinds import is_local_msg, is_local_msg_target, is_response_msg
+from .core.messages import (
+    ConfState,
+    Entry,
+    HardState,
+    Message,
+    ReadState,
+    Snapshot,
+    SnapshotMetadata,
+    SoftState,
+)
+from .core.progress import Progress
+from .core.rawnode import RawNode, Ready, refuse_from_network
+from .core.status import BasicStatus, Status
+from .core.storage import MemoryStorage, Storage
+from .core.tracker import TrackerConfig
+from .errors import (
+    BootstrapError,
+    Compacted,
+    ConfChangeError,
+    ConfChangeRefused,
+    ConfigError,
+    Corruption,
+    DecodeError,
+    InvariantError,
+    LogLost,
+    MalformedMessage,
+    ProposalDropped,
+    RaftError,
+    RangeError,
+    SnapshotOutOfDate,
+    SnapshotTemporarilyUnavailable,
+    StepError,
+    StepLocalMessage,
+    StepPeerNotFound,
+    Stopped,
+    StorageError,
+    StorageFailed,
+    Unavailable,
+)
+from .node import Node, restart_node, start_node
 
-__all__ = ["BUILD", "__version__"]
+__all__ = [
+    "BUILD",
+    "BasicStatus",
+    "BootstrapError",
+    "Compacted",
+    "ConfChange",
+    "ConfChangeError",
+    "ConfChangeRefused",
+    "ConfChangeSingle",
+    "ConfChangeTransition",
+    "ConfChangeType",
+    "ConfChangeV2",
+    "ConfState",
+    "Config",
+    "ConfigError",
+    "Corruption",
+    "DecodeError",
+    "Entry",
+    "EntryType",
+    "HardState",
+    "InvariantError",
+    "LOCAL_APPEND_THREAD",
+    "LOCAL_APPLY_THREAD",
+    "LogLost",
+    "MalformedMessage",
+    "MemoryStorage",
+    "Message",
+    "MessageType",
+    "NONE",
+    "NO_LIMIT",
+    "Node",
+    "Peer",
+    "Progress",
+    "ProgressState",
+    "ProgressType",
+    "ProposalDropped",
+    "RaftError",
+    "RangeError",
+    "RawNode",
+    "ReadOnlyOption",
+    "ReadState",
+    "Ready",
+    "Snapshot",
+    "SnapshotMetadata",
+    "SnapshotOutOfDate",
+    "SnapshotStatus",
+    "SnapshotTemporarilyUnavailable",
+    "SoftState",
+    "StateType",
+    "Status",
+    "StepError",
+    "StepLocalMessage",
+    "StepPeerNotFound",
+    "Stopped",
+    "Storage",
+    "StorageError",
+    "StorageFailed",
+    "TrackerConfig",
+    "Unavailable",
+    "VoteResult",
+    "__version__",
+    "conf_changes_from_string",
+    "conf_changes_to_string",
+    "describe_conf_change",
+    "describe_conf_state",
+    "describe_entries",
+    "describe_entry",
+    "describe_hard_state",
+    "describe_message",
+    "describe_ready",
+    "describe_snapshot",
+    "describe_soft_state",
+    "is_empty_hard_state",
+    "is_empty_snap",
+    "is_hard_state_equal",
+    "is_local_msg",
+    "is_local_msg_target",
+    "is_response_msg",
+    "must_sync",
+    "refuse_from_network",
+    "restart_node",
+    "start_node",
+]
+
+NONE = 0
+LOCAL_APPEND_THREAD = 2**64 - 1
+LOCAL_APPLY_THREAD = 2**64 - 2
+NO_LIMIT = 2**64 - 1
+
 __version__ = "0.1.0"

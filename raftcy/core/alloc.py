@@ -19,18 +19,18 @@ _OpenReadState: Any = sealing.open_twin(messages.ReadState)
 _new = object.__new__
 
 
-def blank_entry() -> Any:
+def blank_entry() -> messages.Entry:
     """An open Entry in which nothing is present."""
-    e = _new(_OpenEntry)
+    e: messages.Entry = _new(_OpenEntry)
     e._type = e.term = e.index = e._present = 0
     e.data = b""
     e._unknown = None
     return e
 
 
-def blank_message() -> Any:
+def blank_message() -> messages.Message:
     """An open Message in which nothing is present."""
-    m = _new(_OpenMessage)
+    m: messages.Message = _new(_OpenMessage)
     m._type = m.to = m.from_ = m.term = m.log_term = m.index = m.commit = m.reject_hint = m.vote = m._present = 0
     m._entries = m._responses = m.snapshot = m._unknown = None
     m.reject = False
@@ -38,17 +38,17 @@ def blank_message() -> Any:
     return m
 
 
-def blank_hard_state() -> Any:
+def blank_hard_state() -> messages.HardState:
     """An open HardState in which nothing is present."""
-    h = _new(_OpenHardState)
+    h: messages.HardState = _new(_OpenHardState)
     h.term = h.vote = h.commit = h._present = 0
     h._unknown = None
     return h
 
 
-def blank_conf_state() -> Any:
+def blank_conf_state() -> messages.ConfState:
     """An open ConfState in which nothing is present, with new lists."""
-    c = _new(_OpenConfState)
+    c: messages.ConfState = _new(_OpenConfState)
     c._voters = []
     c._learners = []
     c._voters_outgoing = []
@@ -59,35 +59,35 @@ def blank_conf_state() -> Any:
     return c
 
 
-def blank_metadata() -> Any:
+def blank_metadata() -> messages.SnapshotMetadata:
     """An open SnapshotMetadata in which nothing is present."""
-    d = _new(_OpenMetadata)
+    d: messages.SnapshotMetadata = _new(_OpenMetadata)
     d.index = d.term = d._present = 0
     d._conf_state = d._unknown = None
     return d
 
 
-def blank_snapshot() -> Any:
+def blank_snapshot() -> messages.Snapshot:
     """An open Snapshot in which nothing is present."""
-    s = _new(_OpenSnapshot)
+    s: messages.Snapshot = _new(_OpenSnapshot)
     s.data = b""
     s._present = 0
     s._metadata = s._unknown = None
     return s
 
 
-def soft_state(lead: int, raft_state: int) -> Any:
+def soft_state(lead: int, raft_state: int) -> messages.SoftState:
     """A SoftState of numbers that are known to be good."""
-    s = _new(_OpenSoftState)
+    s: messages.SoftState = _new(_OpenSoftState)
     s.lead = lead
     s._raft_state = raft_state
     sealing.seal(s)
     return s
 
 
-def read_state(index: int, request_ctx: bytes) -> Any:
+def read_state(index: int, request_ctx: bytes) -> messages.ReadState:
     """A ReadState of values that are known to be good."""
-    s = _new(_OpenReadState)
+    s: messages.ReadState = _new(_OpenReadState)
     s.index = index
     s.request_ctx = request_ctx
     sealing.seal(s)

@@ -283,6 +283,5 @@ def _bridge() -> Any:
 
 def _from_wire(name: str, data: bytes) -> Any:
     """What pickles of either build call."""
-    return {"ConfChangeSingle": ConfChangeSingle, "ConfChange": ConfChange, "ConfChangeV2": ConfChangeV2}[name].decode(
-        data
-    )
+    cls: Any = {"ConfChangeSingle": ConfChangeSingle, "ConfChange": ConfChange, "ConfChangeV2": ConfChangeV2}[name]
+    return cls.decode(data)

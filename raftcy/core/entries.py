@@ -15,10 +15,10 @@ def varint_size(value: int) -> int:
 
 def entry_size(e: Entry) -> int:
     """Encoded size of an entry, in bytes (``proto.Size``)."""
-    present: int = e._present  # type: ignore[has-type]
+    present = e._present
     size = 0
     if present & k.E_TYPE:
-        kind: int = e._type  # type: ignore[has-type]
+        kind = e._type
         size += 1 + (varint_size(kind) if kind >= 0 else 10)
     if present & k.E_TERM:
         size += 1 + varint_size(e.term)
@@ -27,8 +27,8 @@ def entry_size(e: Entry) -> int:
     if present & k.E_DATA:
         n = len(e.data)
         size += 1 + varint_size(n) + n
-    if e._unknown is not None:  # type: ignore[has-type]
-        size += len(e._unknown)  # type: ignore[has-type]
+    if e._unknown is not None:
+        size += len(e._unknown)
     return size
 
 

@@ -53,84 +53,84 @@ cdef class Raft:
     @cython.locals(last=uint64_t, last_term=uint64_t)
     cdef object _recover(self, object c)
     @cython.locals(last=uint64_t)
-    cdef int _load_state(self, HardState state) except -1
-    cdef int _check_equivalent(self, ConfState given, ConfState made) except -1
+    cdef _load_state(self, HardState state)
+    cdef _check_equivalent(self, ConfState given, ConfState made)
 
     @cython.locals(m=Message)
     cdef Message _message(self, int32_t kind, uint64_t to)
     @cython.locals(kind=int32_t)
-    cdef int _send(self, Message m) except -1
+    cdef _send(self, Message m)
     @cython.locals(m=Message)
-    cdef int _send_app_resp(self, uint64_t to, uint64_t index) except -1
+    cdef _send_app_resp(self, uint64_t to, uint64_t index)
     @cython.locals(m=Message)
-    cdef int _send_vote_resp(self, uint64_t to, int32_t kind, uint64_t term, bint reject) except -1
+    cdef _send_vote_resp(self, uint64_t to, int32_t kind, uint64_t term, bint reject)
     @cython.locals(f=Message)
-    cdef int _forward(self, Message m) except -1
+    cdef _forward(self, Message m)
     @cython.locals(log=RaftLog, prev_index=uint64_t, prev_term=uint64_t, entries=list, count=Py_ssize_t, m=Message)
     cdef bint _maybe_send_append(self, uint64_t to, Progress pr, bint send_if_empty) except -1
     @cython.locals(log=Log, snapshot=Snapshot, index=uint64_t, m=Message)
     cdef bint _maybe_send_snapshot(self, uint64_t to, Progress pr) except -1
     @cython.locals(id=uint64_t)
-    cdef int _bcast_append(self) except -1
+    cdef _bcast_append(self)
     @cython.locals(id=uint64_t, context=bytes)
-    cdef int _bcast_heartbeat(self) except -1
+    cdef _bcast_heartbeat(self)
     @cython.locals(pr=Progress, commit=uint64_t, m=Message)
-    cdef int _send_heartbeat(self, uint64_t to, bytes context) except -1
-    cdef int _send_timeout_now(self, uint64_t to) except -1
+    cdef _send_heartbeat(self, uint64_t to, bytes context)
+    cdef _send_timeout_now(self, uint64_t to)
     cdef Progress _progress(self, uint64_t id)
 
-    cpdef int tick(self) except -1
-    cdef int _tick_election(self) except -1
-    cdef int _tick_heartbeat(self) except -1
+    cpdef tick(self)
+    cdef _tick_election(self)
+    cdef _tick_heartbeat(self)
     cpdef bint past_election_timeout(self) except -1
 
     @cython.locals(tracker=ProgressTracker, last=uint64_t, id=uint64_t)
-    cpdef int reset(self, uint64_t term) except -1
-    cpdef int become_follower(self, uint64_t term, uint64_t lead) except -1
-    cpdef int become_candidate(self) except -1
-    cpdef int become_pre_candidate(self) except -1
+    cpdef reset(self, uint64_t term)
+    cpdef become_follower(self, uint64_t term, uint64_t lead)
+    cpdef become_candidate(self)
+    cpdef become_pre_candidate(self)
     @cython.locals(pr=Progress, empty=Entry)
-    cpdef int become_leader(self) except -1
+    cpdef become_leader(self)
     @cython.locals(pr=Progress)
     cpdef bint promotable(self) except -1
 
-    cdef int _campaign_or_pre_campaign(self) except -1
+    cdef _campaign_or_pre_campaign(self)
     @cython.locals(log=Log)
-    cdef int _hup(self, int32_t how) except -1
+    cdef _hup(self, int32_t how)
     @cython.locals(log=RaftLog)
     cdef bint _has_unapplied_change(self) except -1
     @cython.locals(kind=int32_t, term=uint64_t, last=uint64_t, last_term=uint64_t, id=uint64_t, m=Message)
-    cdef int _campaign(self, int32_t how) except -1
+    cdef _campaign(self, int32_t how)
     @cython.locals(log=Log)
     cdef int32_t _poll(self, uint64_t id, int32_t kind, bint granted) except -1
     @cython.locals(kind=int32_t, reply=int32_t)
-    cdef int _step_vote(self, Message m) except -1
+    cdef _step_vote(self, Message m)
     cpdef bint can_vote(self, Message m) except -1
     cdef str _vote_text(self, Message m, str action)
 
     @cython.locals(term=uint64_t, kind=int32_t)
-    cpdef int step(self, Message m) except -1
+    cpdef step(self, Message m)
     cpdef bint ignores_within_lease(self, Message m) except -1
-    cdef int _log_lease(self, Message m) except -1
+    cdef _log_lease(self, Message m)
     @cython.locals(kind=int32_t, from_leader=bint)
-    cdef int _step_higher_term(self, Message m) except -1
+    cdef _step_higher_term(self, Message m)
     @cython.locals(kind=int32_t)
-    cdef int _step_lower_term(self, Message m) except -1
+    cdef _step_lower_term(self, Message m)
 
     @cython.locals(stored=uint64_t)
-    cpdef int storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot) except -1
+    cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot)
     @cython.locals(last=Entry, size=uint64_t)
-    cpdef int storage_apply_resp(self, list entries) except -1
+    cpdef storage_apply_resp(self, list entries)
     @cython.locals(log=RaftLog, new=uint64_t, config=TrackerConfig)
-    cdef int _applied_to(self, uint64_t index, uint64_t size) except -1
+    cdef _applied_to(self, uint64_t index, uint64_t size)
     @cython.locals(e=Entry)
-    cdef int _leave_joint(self, object config) except -1
+    cdef _leave_joint(self, object config)
 
     @cython.locals(kind=int32_t, pr=Progress)
-    cdef int _step_leader(self, Message m) except -1
+    cdef _step_leader(self, Message m)
     @cython.locals(id=uint64_t)
-    cdef int _check_quorum_active(self) except -1
-    cdef int _propose(self, list entries) except -1
+    cdef _check_quorum_active(self)
+    cdef _propose(self, list entries)
     @cython.locals(admitted=list, e=Entry, empty=Entry, i=Py_ssize_t)
     cdef list _admit_changes(self, list entries)
     @cython.locals(joint=bint, leaves=bint)
@@ -140,40 +140,40 @@ cdef class Raft:
     @cython.locals(raised=bint)
     cdef bint _maybe_commit(self) except -1
     @cython.locals(log=Log, probe=uint64_t)
-    cdef int _append_refused(self, Message m, Progress pr) except -1
+    cdef _append_refused(self, Message m, Progress pr)
     @cython.locals(log=RaftLog)
-    cdef int _append_accepted(self, Message m, Progress pr) except -1
+    cdef _append_accepted(self, Message m, Progress pr)
     @cython.locals(read_only=ReadOnly, count=uint64_t)
-    cdef int _heartbeat_answered(self, Message m, Progress pr) except -1
-    cdef int _snapshot_reported(self, Message m, Progress pr) except -1
+    cdef _heartbeat_answered(self, Message m, Progress pr)
+    cdef _snapshot_reported(self, Message m, Progress pr)
     @cython.locals(log=Log, before=uint64_t)
-    cdef int _transfer_leader(self, uint64_t transferee, Progress pr) except -1
+    cdef _transfer_leader(self, uint64_t transferee, Progress pr)
 
-    cdef int _leader_read(self, Message m) except -1
+    cdef _leader_read(self, Message m)
     @cython.locals(read_only=ReadOnly)
-    cdef int _begin_read(self, Message m) except -1
+    cdef _begin_read(self, Message m)
     @cython.locals(m=Message, e=Entry)
-    cdef int _answer_read(self, Message request, uint64_t index) except -1
+    cdef _answer_read(self, Message request, uint64_t index)
     @cython.locals(requests=list)
-    cdef int _release_pending_reads(self) except -1
+    cdef _release_pending_reads(self)
     cdef bint _committed_in_term(self) except -1
 
     @cython.locals(kind=int32_t, result=int32_t)
-    cdef int _step_candidate(self, Message m) except -1
-    cdef int _drop_proposal(self) except -1
+    cdef _step_candidate(self, Message m)
+    cdef _drop_proposal(self)
     @cython.locals(kind=int32_t)
-    cdef int _step_follower(self, Message m) except -1
-    cdef int _forward_proposal(self, Message m) except -1
-    cdef int _forget_leader(self) except -1
-    @cython.locals(count=Py_ssize_t, e=Entry)
-    cdef int _read_answered(self, Message m) except -1
+    cdef _step_follower(self, Message m)
+    cdef _forward_proposal(self, Message m)
+    cdef _forget_leader(self)
+    @cython.locals(entries=list, e=Entry)
+    cdef _read_answered(self, Message m)
 
     @cython.locals(log=RaftLog, entries=list, last=uint64_t, hint=uint64_t, r=Message)
-    cdef int _handle_append(self, Message m) except -1
+    cdef _handle_append(self, Message m)
     @cython.locals(r=Message)
-    cdef int _handle_heartbeat(self, Message m) except -1
+    cdef _handle_heartbeat(self, Message m)
     @cython.locals(index=uint64_t, term=uint64_t, restored=bint)
-    cdef int _handle_snapshot(self, Message m) except -1
+    cdef _handle_snapshot(self, Message m)
     @cython.locals(index=uint64_t, term=uint64_t, log=RaftLog, last=uint64_t, tracker=ProgressTracker)
     cpdef bint restore(self, Snapshot s) except -1
 
@@ -182,4 +182,4 @@ cdef class Raft:
     cpdef ConfState switch_to_config(self, TrackerConfig config, dict progress)
 
 cdef int32_t _vote_resp(int32_t kind) noexcept
-cdef str _name(int32_t kind)
+cpdef str type_name(int32_t kind)

@@ -189,7 +189,7 @@ class Raft:
             self.msgs_after_append.append(m)
         else:
             if m.to == self.id:
-                self._log.fatal(f"message should not be self-addressed when sending {_name(kind)}")
+                self._log.fatal(f"message should not be self-addressed when sending {type_name(kind)}")
             self.msgs.append(m)
         if self.trace_logger is not None:
             trace.send_message(self, m)
@@ -202,7 +202,7 @@ class Raft:
 
     def _send_vote_resp(self, to: int, kind: int, term: int, reject: bool) -> None:
         if term == 0:
-            self._log.fatal(f"term should be set when sending {_name(kind)}")
+            self._log.fatal(f"term should be set when sending {type_name(kind)}")
         m = self._message(kind, to)
         m.term = term
         if reject:
@@ -213,7 +213,7 @@ class Raft:
     def _forward(self, m: Message) -> None:
         """Send somebody's message on to the leader; it keeps its sender."""
         if m.term != 0:
-            self._log.fatal(f"term should not be set when sending {_name(m._type)} (was {m.term})")
+            self._log.fatal(f"term should not be set when sending {type_name(m._type)} (was {m.term})")
         f = self._message(m._type, self.lead)
         if m.from_ != 0:
             f.from_ = m.from_
@@ -245,7 +245,7 @@ class Raft:
         if not log.look_up(prev_index):
             return self._maybe_send_snapshot(to, pr)
         prev_term = log.found
-        entries = None
+        entries: list[Entry] = []
         count = 0
         # A full window lets only empty appends through, which tell the commit index.
         if (pr._state != k.REPLICATE or not pr.inflights.full()) and pr.next <= log.last_index():
@@ -259,11 +259,12 @@ class Raft:
         m = self._message(k.APP, to)
         m.index = prev_index
         m.log_term = prev_term
-        m._entries = entries if count != 0 else None
+        if count != 0:
+            m._entries = entries
         m.commit = log.committed
         m._present |= k.P_INDEX | k.P_LOG_TERM | k.P_COMMIT
         self._send(m)
-        pr.sent_entries(count, payloads_size(entries) if count != 0 else 0)
+        pr.sent_entries(count, payloads_size(entries))
         pr.sent_commit = log.committed
         return True
 
@@ -496,7 +497,7 @@ class Raft:
                 continue
             if self._log.info_on():
                 self._log.info(
-                    f"{self.id:x} [logterm: {last_term}, index: {last}] sent {_name(kind)} request "
+                    f"{self.id:x} [logterm: {last_term}, index: {last}] sent {type_name(kind)} request "
                     f"to {id:x} at term {self.term}"
                 )
             m = self._message(kind, id)
@@ -514,12 +515,12 @@ class Raft:
         log = self._log
         if log.info_on():
             rejection = "" if granted else " rejection"
-            log.info(f"{self.id:x} received {_name(kind)}{rejection} from {id:x} at term {self.term}")
+            log.info(f"{self.id:x} received {type_name(kind)}{rejection} from {id:x} at term {self.term}")
         self.tracker.record_vote(id, granted)
         yes, no, result = self.tracker.tally_votes()
         if log.info_on():
-            log.info(f"{self.id:x} has received {yes} {_name(kind)} votes and {no} vote rejections")
-        return result  # type: ignore[no-any-return]
+            log.info(f"{self.id:x} has received {yes} {type_name(kind)} votes and {no} vote rejections")
+        return result
 
     def _step_vote(self, m: Message) -> None:
         """Grant or refuse a vote or a pre-vote."""
@@ -549,7 +550,7 @@ class Raft:
     def _vote_text(self, m: Message, action: str) -> str:
         return (
             f"{self.id:x} [logterm: {self.log.last_term()}, index: {self.log.last_index()}, vote: {self.vote:x}] "
-            f"{action.format(_name(m._type))} {m.from_:x} [logterm: {m.log_term}, index: {m.index}] "
+            f"{action.format(type_name(m._type))} {m.from_:x} [logterm: {m.log_term}, index: {m.index}] "
             f"at term {self.term}"
         )
 
@@ -605,7 +606,7 @@ class Raft:
             return
         if self._log.info_on():
             self._log.info(
-                f"{self.id:x} [term: {self.term}] received a {_name(kind)} message with higher term "
+                f"{self.id:x} [term: {self.term}] received a {type_name(kind)} message with higher term "
                 f"from {m.from_:x} [term: {m.term}]"
             )
         from_leader = kind == k.APP or kind == k.HEARTBEAT or kind == k.SNAP
@@ -626,7 +627,7 @@ class Raft:
             self.storage_append_resp(m.term, m.index, m.log_term, m.snapshot)
         elif self._log.info_on():
             self._log.info(
-                f"{self.id:x} [term: {self.term}] ignored a {_name(kind)} message with lower term "
+                f"{self.id:x} [term: {self.term}] ignored a {type_name(kind)} message with lower term "
                 f"from {m.from_:x} [term: {m.term}]"
             )
 
@@ -977,7 +978,7 @@ class Raft:
 
     def _answer_read(self, request: Message, index: int) -> None:
         if request.from_ == 0 or request.from_ == self.id:
-            e = request._entries[0]
+            e = request.entries[0]
             self.read_states.append(a.read_state(index, e.data))
             return
         m = self._message(k.READ_INDEX_RESP, request.from_)
@@ -1103,14 +1104,14 @@ class Raft:
             self.lead = 0
 
     def _read_answered(self, m: Message) -> None:
-        count = 0 if m._entries is None else len(m._entries)
-        if count != 1:
+        entries = m.entries
+        if len(entries) != 1:
             if self._log.error_on():
                 self._log.error(
-                    f"{self.id:x} invalid format of MsgReadIndexResp from {m.from_:x}, entries count: {count}"
+                    f"{self.id:x} invalid format of MsgReadIndexResp from {m.from_:x}, entries count: {len(entries)}"
                 )
             return
-        e = m._entries[0]
+        e = entries[0]
         self.read_states.append(a.read_state(m.index, e.data))
 
     # -- what a leader sends -------------------------------------------------------------------------------------
@@ -1265,5 +1266,6 @@ def _vote_resp(kind: int) -> int:
     return k.VOTE_RESP if kind == k.VOTE else k.PRE_VOTE_RESP
 
 
-def _name(kind: int) -> str:
+def type_name(kind: int) -> str:
+    """etcd's name of a message type, the number of one that is not known."""
     return _NAMES.get(kind) or str(kind)

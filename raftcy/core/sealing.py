@@ -16,7 +16,12 @@ def open_twin(cls: type) -> type:
     twin = _OPEN.get(cls)
     if twin is None:
         body = {"__slots__": (), "__setattr__": object.__setattr__, "__module__": cls.__module__}
-        twin = _OPEN[cls] = type("Open" + cls.__name__, (cls,), body)
+        try:
+            twin = type("Open" + cls.__name__, (cls,), body)
+        except TypeError:
+            # A compiled class is final and is never opened.
+            twin = cls
+        _OPEN[cls] = twin
     return twin
 
 
