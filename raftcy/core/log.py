@@ -24,7 +24,7 @@ from .unstable import Unstable
 
 
 class RaftLog:
-    """Made by Raft. Reads the storage through four methods below, at C speed where it is a MemoryStorage."""
+    """Made by Raft. Reads the storage through four methods below, at C speed where it is a plain MemoryStorage."""
 
     __slots__ = (
         "_memory",
@@ -42,7 +42,7 @@ class RaftLog:
 
     def __init__(self, storage: Any, log: Log, max_applying_size: int) -> None:
         self.storage = storage
-        self._memory = storage if isinstance(storage, MemoryStorage) else None
+        self._memory = storage if type(storage) is MemoryStorage else None
         self.log = log
         first = self._storage_first()
         last = self._storage_last()
@@ -84,7 +84,7 @@ class RaftLog:
     def _storage_term(self, index: int) -> int:
         try:
             if self._memory is not None:
-                return self._memory.term(index)
+                return self._memory._term_at(index)
             return self.storage.term(index)  # type: ignore[no-any-return]
         except (Compacted, Unavailable):
             raise
@@ -94,7 +94,7 @@ class RaftLog:
     def _storage_entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
         try:
             if self._memory is not None:
-                return self._memory.entries(lo, hi, max_size)
+                return self._memory._entries(lo, hi, max_size)
             return list(self.storage.entries(lo, hi, max_size))
         except Compacted:
             raise

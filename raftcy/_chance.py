@@ -1,0 +1,14 @@
+"""The random source that nodes share unless they are given their own.
+
+One object for all of them, since each ``random.Random`` holds 2.5 KiB. It draws from the operating system, as etcd's
+raft does, so it keeps no state: any number of threads may use it, and a forked process does not repeat its parent's
+draws.
+"""
+
+import random
+from typing import Final
+
+__all__ = ["SHARED"]
+
+SHARED: Final = random.SystemRandom()
+"""Answers ``randrange(n)`` with a uniform number of 0 to n-1."""

@@ -1,0 +1,47 @@
+# The public methods of MemoryStorage are Python methods, which check their arguments; `_entries` and `_term_at` are the
+# same reads for callers that hold good numbers and a storage whose type is MemoryStorage itself.
+cimport cython
+from libc.stdint cimport uint64_t
+
+from . cimport alloc as a
+from . cimport consts as k
+from . cimport sealing
+from .entries cimport entry_size
+from .messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+
+
+cdef class MemoryStorage:
+    cdef HardState _hard_state
+    cdef Snapshot _snapshot
+    cdef uint64_t _index
+    cdef uint64_t _term
+    cdef list _log
+    cdef Py_ssize_t _head
+
+    cpdef uint64_t first_index(self) except? 0
+    cpdef uint64_t last_index(self) except? 0
+    @cython.locals(last=uint64_t, at=Py_ssize_t, end=Py_ssize_t)
+    cdef list _entries(self, uint64_t lo, uint64_t hi, uint64_t max_size)
+    @cython.locals(size=uint64_t, place=Py_ssize_t, e=Entry)
+    cdef Py_ssize_t _fitting(self, Py_ssize_t at, Py_ssize_t end, uint64_t max_size) except -1
+    @cython.locals(e=Entry)
+    cdef uint64_t _term_at(self, uint64_t i) except? 0
+
+    @cython.locals(new=list, first=Entry, skip=uint64_t, keep=uint64_t, stored=uint64_t)
+    cpdef object append(self, object entries)
+    @cython.locals(present=uint64_t, metadata=SnapshotMetadata)
+    cpdef object apply_snapshot(self, object snap)
+    @cython.locals(index=uint64_t, last=uint64_t, term=uint64_t, count=Py_ssize_t)
+    cpdef object compact(self, object i)
+
+cdef object _refill(
+    MemoryStorage storage, object hard_state, Snapshot snapshot, uint64_t index, uint64_t term, list log
+)
+@cython.locals(new=list, e=Entry, last=uint64_t)
+cdef list _consecutive(object entries)
+@cython.locals(given=SnapshotMetadata, s=Snapshot)
+cdef Snapshot _complete(Snapshot snapshot)
+@cython.locals(d=SnapshotMetadata)
+cdef SnapshotMetadata _complete_metadata(SnapshotMetadata metadata)
+@cython.locals(c=ConfState)
+cdef ConfState _complete_conf_state(ConfState conf_state)
