@@ -13,7 +13,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The checkout's neighbour, named for the runs that happen in a copy.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build test demo bench verify fix proto annotate clean coverage asan wheels
+.PHONY: help build test demo bench verify fix proto annotate clean coverage asan wheels smoke
 
 help:
 	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
@@ -27,6 +27,7 @@ help:
 	@echo "make coverage   branch coverage of the core, on the pure build"
 	@echo "make asan       the suite on a build with address and undefined-behaviour checks"
 	@echo "make wheels     the compiled and the pure wheel and the sdist, in dist"
+	@echo "make smoke      every kind of installation in fresh environments; PYTHONS='python3.12 ...' names interpreters"
 	@echo "make clean      remove what the others made, but for $(VENV)"
 
 build:
@@ -59,8 +60,8 @@ verify:
 	$(BIN)/ruff format --check .
 	PATH="$(BIN):$$PATH" $(BIN)/cython-lint raftcy
 	$(BIN)/mypy
-	$(BIN)/pyright
-	$(BIN)/pyright --verifytypes raftcy --ignoreexternal
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(PY)
+	$(PY) tools/check_types.py
 	$(PY) tools/gen_proto.py --check
 	$(PY) -m pytest -q tests/meta
 
@@ -102,3 +103,7 @@ wheels:
 	@$(INSTALL) wheels
 	RAFTCY_REQUIRE_EXT=1 $(PY) -m build --outdir dist
 	$(PY) -m build --wheel --config-setting=pure-python=true --outdir dist
+
+smoke:
+	@$(INSTALL) wheels
+	@sh tools/smoke.sh $(PY) $(or $(PYTHONS),$(PY))

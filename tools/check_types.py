@@ -1,0 +1,64 @@
+"""Pyright on the public API: every name of raftcy.__all__, and every public member of it, has a type that is known.
+
+    python tools/check_types.py
+
+A type that pyright would have to infer, and another checker might infer otherwise, counts as unknown.
+"""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+def public_names() -> set[str]:
+    """Where the names of the flat API are defined: "raftcy.core.messages.Message"."""
+    import raftcy
+
+    objects = {name: getattr(raftcy, name) for name in raftcy.__all__}
+    defined = {f"{each.__module__}.{each.__qualname__}" for each in objects.values() if hasattr(each, "__qualname__")}
+    plain = {f"raftcy.{name}" for name, each in objects.items() if not hasattr(each, "__qualname__")}
+    modules = {each.__name__ for each in objects.values() if inspect.ismodule(each)}
+    return defined | plain | modules
+
+
+def symbols() -> list[dict]:
+    """What pyright knows of each symbol of the package."""
+    command = [sys.executable, "-m", "pyright", "--verifytypes", "raftcy", "--ignoreexternal", "--outputjson"]
+    # The checkout stands for an installed package: pyright asks this interpreter for its path.
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    command += ["--pythonpath", sys.executable]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    try:
+        return json.loads(done.stdout)["typeCompleteness"]["symbols"]
+    except (ValueError, KeyError):
+        sys.exit(f"pyright could not look at the package:\n{done.stdout}{done.stderr}")
+
+
+def main() -> int:
+    public = public_names()
+    seen = 0
+    bad = 0
+    for symbol in symbols():
+        name = symbol["name"]
+        parts = name.split(".")
+        inside = any(".".join(parts[:length]) in public for length in range(2, len(parts) + 1))
+        private = any(part.startswith("_") and not part.startswith("__") for part in parts)
+        if not inside or private:
+            continue
+        seen += 1
+        if not symbol["isTypeKnown"]:
+            bad += 1
+            reasons = [each["message"].strip().replace("\n", " ") for each in symbol["diagnostics"]]
+            print(f"{name}: {'; '.join(reasons) or 'its type is not known'}")
+    print(f"{seen} public symbols, {bad} of them without a known type")
+    return 1 if bad or not seen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
