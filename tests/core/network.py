@@ -1,0 +1,338 @@
+"""A cluster in one process, for tests of the state machine without storage threads or drivers.
+
+Nodes are plain `Raft` objects; whatever they send is carried at once, in order of sending, until nothing is left to
+carry. A node's messages that wait for its storage are let out as if storing took no time; those to itself are stepped.
+Nothing ticks by itself.
+
+    net = Network(3)                      nodes 1, 2, 3, all voters, nothing stored
+    net = Network([None, DOWN, Past(terms=(1, 1, 2))], check_quorum=True)
+    net.campaign(1)
+    net.propose(1, b"x")
+    net.isolate(3)
+    net.heal()
+    assert net[1].state == StateType.LEADER
+
+Every message that a node is given is vetted first, as `RawNode.step` does, so that a cluster run also shows that no
+correct peer's message is refused. To hand a node something that a peer would never send, step it directly.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from raftcy import (
+    NO_LIMIT,
+    Config,
+    ConfState,
+    Entry,
+    HardState,
+    MemoryStorage,
+    Message,
+    MessageType,
+    ProposalDropped,
+    Snapshot,
+    SnapshotMetadata,
+    StateType,
+)
+from raftcy.core.raft import Raft
+from raftcy.core.vet import vet
+
+FOLLOWER = StateType.FOLLOWER
+CANDIDATE = StateType.CANDIDATE
+PRE_CANDIDATE = StateType.PRE_CANDIDATE
+LEADER = StateType.LEADER
+
+
+class _Down:
+    """The mark of a member that never answers."""
+
+    def __repr__(self) -> str:
+        return "DOWN"
+
+
+DOWN = _Down()
+
+
+@dataclass
+class Past:
+    """What a member of a new network has lived through: the terms of its entries from index 1, its vote and term.
+
+    `term` is by default that of the last entry. `options` are fields of Config, beside those of the network.
+    """
+
+    terms: tuple[int, ...] = ()
+    vote: int = 0
+    term: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+# -- one node ----------------------------------------------------------------------------------------------------------
+
+
+def entries_of(terms: Iterable[int], first: int = 1) -> list[Entry]:
+    """Entries with these terms, from the index `first` on, without data."""
+    return [Entry(term=term, index=index) for index, term in enumerate(terms, first)]
+
+
+def make_storage(voters: Iterable[int] = (), learners: Iterable[int] = (), terms: Iterable[int] = ()) -> MemoryStorage:
+    """A storage that knows the members, with entries of these terms from index 1 on."""
+    storage = MemoryStorage()
+    members = ConfState(voters=list(voters), learners=list(learners))
+    storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(conf_state=members)))
+    storage.append(entries_of(terms))
+    return storage
+
+
+def make_config(id: int, storage: Any, **options: Any) -> Config:
+    """A Config of 10 ticks for an election and 1 for a heartbeat, without limits on messages; `options` override."""
+    given = {
+        "election_tick": 10,
+        "heartbeat_tick": 1,
+        "max_size_per_msg": NO_LIMIT,
+        "max_inflight_msgs": 256,
+        "random": random.Random(id),
+    }
+    return Config(id=id, storage=storage, **{**given, **options})
+
+
+def make_raft(
+    id: int,
+    voters: Iterable[int] = (),
+    learners: Iterable[int] = (),
+    *,
+    terms: Iterable[int] = (),
+    vote: int = 0,
+    term: int | None = None,
+    storage: MemoryStorage | None = None,
+    **options: Any,
+) -> Raft:
+    """A node as it is after a start from storage; the storage is `raft.log.storage`.
+
+    Either its parts are given (members, entries, vote, term), or a `storage` that holds them all.
+    """
+    if storage is None:
+        terms = tuple(terms)
+        storage = make_storage(voters, learners, terms)
+        if term is None:
+            term = terms[-1] if terms else 0
+        if term or vote:
+            storage.set_hard_state(HardState(term=term, vote=vote))
+    return Raft(make_config(id, storage, **options))
+
+
+def settle(raft: Raft) -> None:
+    """Let out what waits for the storage: messages to oneself are stepped, the others join `raft.msgs`."""
+    while raft.msgs_after_append:
+        waiting, raft.msgs_after_append = raft.msgs_after_append, []
+        for m in waiting:
+            if m.to == raft.id:
+                raft.step(m)
+            else:
+                raft.msgs.append(m)
+
+
+def read_messages(raft: Raft) -> list[Message]:
+    """Take everything that the node wants to send, as if its storage had just caught up."""
+    settle(raft)
+    sent, raft.msgs = raft.msgs, []
+    return sent
+
+
+def take_waiting(raft: Raft) -> list[Message]:
+    """Take the messages that wait for the storage, without letting them out."""
+    waiting, raft.msgs_after_append = raft.msgs_after_append, []
+    return waiting
+
+
+def persist(raft: Raft) -> None:
+    """Store what is unstable, in the node's own storage, and let out what waited for that."""
+    unstable = raft.log.unstable
+    raft.log.storage.append(unstable.next_entries())
+    unstable.stable_to(raft.log.last_index(), raft.log.last_term())
+    settle(raft)
+
+
+def persist_and_apply(raft: Raft) -> list[Entry]:
+    """`persist`, and apply what is committed; returns the entries applied."""
+    persist(raft)
+    applied = raft.log.next_committed(True)
+    raft.log.applied_to(raft.log.committed, 0)
+    return applied
+
+
+def terms_of(raft: Raft) -> list[int]:
+    """The terms of the node's entries, from its first index on."""
+    return [e.term for e in raft.log.all_entries()]
+
+
+def log_of(raft: Raft) -> tuple[list[Entry], int]:
+    """A node's entries and its commit index: equal for nodes with the same log."""
+    return raft.log.all_entries(), raft.log.committed
+
+
+def member_of(raft: Raft) -> tuple[int, int, int]:
+    """State, term and last index: a node at a glance."""
+    return raft.state, raft.term, raft.log.last_index()
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+def hup(id: int) -> Message:
+    """Tells the node to campaign."""
+    return Message(type=MessageType.MSG_HUP, from_=id, to=id)
+
+
+def beat(id: int) -> Message:
+    """Tells the leader to send heartbeats."""
+    return Message(type=MessageType.MSG_BEAT, from_=id, to=id)
+
+
+def prop(id: int, *data: bytes, from_: int | None = None) -> Message:
+    """A proposal of one entry for each of `data`, at the node `id`; of one empty entry if none is given."""
+    entries = [Entry(data=each) for each in data] or [Entry()]
+    return Message(type=MessageType.MSG_PROP, from_=id if from_ is None else from_, to=id, entries=entries)
+
+
+# -- the network -------------------------------------------------------------------------------------------------------
+
+
+class Network:
+    """Members with the ids 1 to n, and the wires between them.
+
+    `peers` is their number, or for each of them None (a fresh node), DOWN, a Past, or a Raft made elsewhere, which must
+    have the id of its place. `learners` names those that do not vote. `options` are Config fields of the nodes that are
+    made here.
+    """
+
+    def __init__(self, peers: int | list[Any], *, learners: Iterable[int] = (), **options: Any) -> None:
+        given = [None] * peers if isinstance(peers, int) else list(peers)
+        self.ids = list(range(1, len(given) + 1))
+        self.learners = sorted(learners)
+        self.voters = [id for id in self.ids if id not in self.learners]
+        self.nodes: dict[int, Raft] = {}
+        self.down: set[int] = set()
+        self.refused: list[Message] = []
+        """Proposals that a node dropped, newest last."""
+        self.hook: Callable[[Message], bool] | None = None
+        """Asked for each message on the wire whether it may pass; may look at it, too."""
+        self._loss: dict[tuple[int, int], float] = {}
+        self._ignored: set[MessageType] = set()
+        self._random = random.Random(len(given))
+        for id, peer in zip(self.ids, given, strict=True):
+            if peer is DOWN:
+                self.down.add(id)
+            else:
+                self.nodes[id] = self._member(id, peer, options)
+
+    def _member(self, id: int, peer: Any, options: dict[str, Any]) -> Raft:
+        if isinstance(peer, Raft):
+            if peer.id != id:
+                raise ValueError(f"node {peer.id} in the place of {id}")
+            return peer
+        past = Past() if peer is None else peer
+        return make_raft(
+            id,
+            self.voters,
+            self.learners,
+            terms=past.terms,
+            vote=past.vote,
+            term=past.term,
+            **{**options, **past.options},
+        )
+
+    def __getitem__(self, id: int) -> Raft:
+        return self.nodes[id]
+
+    def storage(self, id: int) -> MemoryStorage:
+        """The node's storage."""
+        return self.nodes[id].log.storage
+
+    def states(self) -> list[int]:
+        """The roles of all nodes that are up, by ascending id."""
+        return [self.nodes[id].state for id in sorted(self.nodes)]
+
+    def terms(self) -> list[int]:
+        """The terms of all nodes that are up, by ascending id."""
+        return [self.nodes[id].term for id in sorted(self.nodes)]
+
+    # -- traffic -------------------------------------------------------------------------------------------------
+
+    def send(self, *messages: Message) -> None:
+        """Deliver these, which nothing on the wire holds up, and then all that follows from them."""
+        queue = deque(messages)
+        while queue:
+            m = queue.popleft()
+            if m.to in self.down:
+                continue
+            raft = self.nodes[m.to]
+            try:
+                vet(raft, m)
+                raft.step(m)
+            except ProposalDropped:
+                self.refused.append(m)
+            queue.extend(self.passed(read_messages(raft)))
+
+    def flush(self, id: int) -> None:
+        """Carry what the node has to send by now, as after a tick or a call to it."""
+        self.send(*self.passed(read_messages(self.nodes[id])))
+
+    def tick(self, id: int, count: int = 1) -> None:
+        """Tick one node, and carry what it sends after each tick."""
+        for _ in range(count):
+            self.nodes[id].tick()
+            self.flush(id)
+
+    def campaign(self, id: int) -> None:
+        """Let a node campaign."""
+        self.send(hup(id))
+
+    def beat(self, id: int) -> None:
+        """Let a leader send heartbeats."""
+        self.send(beat(id))
+
+    def propose(self, id: int, *data: bytes) -> None:
+        """Propose at a node; see `prop`. A refusal is added to `refused`."""
+        self.send(prop(id, *data))
+
+    # -- faults --------------------------------------------------------------------------------------------------
+
+    def passed(self, messages: Iterable[Message]) -> list[Message]:
+        """Those of the messages that arrive, by the faults in force."""
+        return [m for m in messages if self._passes(m)]
+
+    def _passes(self, m: Message) -> bool:
+        if m.type == MessageType.MSG_HUP:
+            raise AssertionError(f"{m.from_} sent a MsgHup, which must stay within a node")
+        if m.type in self._ignored:
+            return False
+        loss = self._loss.get((m.from_, m.to), 0.0)
+        if loss > 0.0 and self._random.random() < loss:
+            return False
+        return self.hook is None or self.hook(m)
+
+    def drop(self, sender: int, receiver: int, loss: float = 1.0) -> None:
+        """Lose this share of what one node sends to another."""
+        self._loss[sender, receiver] = loss
+
+    def cut(self, one: int, other: int) -> None:
+        """Lose everything between two nodes."""
+        self.drop(one, other)
+        self.drop(other, one)
+
+    def isolate(self, id: int) -> None:
+        """Cut a node off from all others."""
+        for other in self.ids:
+            if other != id:
+                self.cut(id, other)
+
+    def ignore(self, kind: MessageType) -> None:
+        """Lose all messages of this type."""
+        self._ignored.add(kind)
+
+    def heal(self) -> None:
+        """End all losses; the hook stays."""
+        self._loss.clear()
+        self._ignored.clear()
