@@ -297,7 +297,7 @@ def _complete(snapshot: Any) -> Snapshot:
     """The snapshot with all of its metadata present (etcd's ``EnsureSnapshot``); itself if it has them already."""
     given = snapshot._metadata
     if given is not None and given._present == k.D_ALL and given._conf_state._present & k.C_AUTO_LEAVE:
-        return snapshot
+        return snapshot  # type: ignore[no-any-return]
     s = a.blank_snapshot()
     s.data = snapshot.data
     s._metadata = _complete_metadata(snapshot.metadata)
@@ -320,7 +320,7 @@ def _complete_metadata(metadata: Any) -> SnapshotMetadata:
 
 def _complete_conf_state(conf_state: Any) -> ConfState:
     if conf_state._present & k.C_AUTO_LEAVE:
-        return conf_state
+        return conf_state  # type: ignore[no-any-return]
     c = a.blank_conf_state()
     c._voters = conf_state._voters
     c._learners = conf_state._learners

@@ -1,0 +1,193 @@
+"""Texts for people and scripts: one value, one text, byte for byte that of etcd's raft v3.7.0 (``Describe…``).
+
+Ids in messages are hexadecimal, all other numbers decimal. Never part of the protocol: nothing is read back.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..errors import DecodeError
+from . import consts as k
+from .changes import ConfChange, ConfChangeV2, conf_changes_to_string
+from .hardstate import is_empty_hard_state, is_empty_snap
+from .messages import ConfState, Entry, HardState, Message, Snapshot, SoftState
+
+__all__ = [
+    "EntryFormatter",
+    "describe_conf_change",
+    "describe_conf_state",
+    "describe_entries",
+    "describe_entry",
+    "describe_hard_state",
+    "describe_message",
+    "describe_ready",
+    "describe_snapshot",
+    "describe_soft_state",
+    "quote",
+]
+
+EntryFormatter = Callable[[bytes], str]
+"""Makes the text of a normal entry's data, in place of ``quote`` (etcd's ``EntryFormatter``)."""
+
+# What etcd's raft prints in place of changes that cannot be read; the protobuf library varies the blank in it.
+_UNREADABLE = "proto: cannot parse invalid wire-format data"
+_TARGETS = {k.NONE: "None", k.LOCAL_APPEND_THREAD: "AppendThread", k.LOCAL_APPLY_THREAD: "ApplyThread"}
+
+
+def describe_hard_state(hs: HardState) -> str:
+    """Such as ``Term:2 Vote:1 Commit:11``; a vote of 0 is left out (etcd's ``DescribeHardState``)."""
+    vote = f" Vote:{hs.vote}" if hs.vote else ""
+    return f"Term:{hs.term}{vote} Commit:{hs.commit}"
+
+
+def describe_soft_state(ss: SoftState) -> str:
+    """Such as ``Lead:1 State:StateFollower`` (etcd's ``DescribeSoftState``)."""
+    return f"Lead:{ss.lead} State:{ss.raft_state}"
+
+
+def describe_conf_state(state: ConfState) -> str:
+    """The five fields on one line, ids in their order (etcd's ``DescribeConfState``)."""
+    return (
+        f"Voters:{_numbers(state.voters)} VotersOutgoing:{_numbers(state.voters_outgoing)} "
+        f"Learners:{_numbers(state.learners)} LearnersNext:{_numbers(state.learners_next)} "
+        f"AutoLeave:{_boolean(state.auto_leave)}"
+    )
+
+
+def describe_snapshot(snap: Snapshot) -> str:
+    """The metadata; the data is left out (etcd's ``DescribeSnapshot``)."""
+    m = snap.metadata
+    return f"Index:{m.index} Term:{m.term} ConfState:{describe_conf_state(m.conf_state)}"
+
+
+def describe_entry(e: Entry, formatter: EntryFormatter | None = None) -> str:
+    """Such as ``1/11 EntryNormal "a"``: term, index, type, then the data or the changes (etcd's ``DescribeEntry``).
+
+    Changes are written as in ``v1 l2``; an unknown type is its number, without data. ``formatter`` makes the text of
+    the data of normal entries, ``quote`` by default; an empty text leaves no blank.
+    """
+    kind = e.type
+    text = ""
+    if kind == k.NORMAL:
+        text = (formatter or quote)(e.data)
+    elif kind == k.CONF_CHANGE:
+        text = _changes(ConfChange, e.data)
+    elif kind == k.CONF_CHANGE_V2:
+        text = _changes(ConfChangeV2, e.data)
+    return f"{e.term}/{e.index} {kind}{' ' if text else ''}{text}"
+
+
+def describe_entries(ents: Iterable[Entry], formatter: EntryFormatter | None = None) -> str:
+    """``describe_entry`` of each, each with a newline (etcd's ``DescribeEntries``)."""
+    return "".join(f"{describe_entry(e, formatter)}\n" for e in ents)
+
+
+def describe_message(m: Message, formatter: EntryFormatter | None = None) -> str:
+    """A message, without a newline at the end; several entries and responses take lines of their own.
+
+    The context is never shown (etcd's ``DescribeMessage``).
+    """
+    return _message(m, formatter, "")
+
+
+def describe_ready(rd: Any, formatter: EntryFormatter | None = None) -> str:
+    """What a Ready holds, part by part, each on lines of its own; ``<empty Ready>`` without any (``DescribeReady``)."""
+    parts = []
+    if rd.soft_state is not None:
+        parts.append(f"{describe_soft_state(rd.soft_state)}\n")
+    if not is_empty_hard_state(rd.hard_state):
+        parts.append(f"HardState {describe_hard_state(rd.hard_state)}\n")
+    if rd.read_states:
+        states = " ".join(f"{{{s.index} {_numbers(s.request_ctx)}}}" for s in rd.read_states)
+        parts.append(f"ReadStates [{states}]\n")
+    if rd.entries:
+        parts.append(f"Entries:\n{describe_entries(rd.entries, formatter)}")
+    if not is_empty_snap(rd.snapshot):
+        parts.append(f"Snapshot {describe_snapshot(rd.snapshot)}\n")
+    if rd.committed_entries:
+        parts.append(f"CommittedEntries:\n{describe_entries(rd.committed_entries, formatter)}")
+    if rd.messages:
+        parts.append("Messages:\n")
+        parts += [f"{describe_message(m, formatter)}\n" for m in rd.messages]
+    if not parts:
+        return "<empty Ready>"
+    return f"Ready MustSync={_boolean(rd.must_sync)}:\n{''.join(parts)}"
+
+
+def describe_conf_change(cc: ConfChange | ConfChangeV2) -> str:
+    """A change as it stands in log lines; a v1 change as the v2 change that it stands for (``DescribeConfChange``)."""
+    v2 = cc.as_v2()
+    steps = "".join(f" changes:{{type:{c.type} node_id:{c.node_id}}}" for c in v2.changes)
+    context = f" context:{quote(v2.context)}" if v2.context else ""
+    return f"transition:{v2.transition}{steps}{context}"
+
+
+# What is written by an escape: the backslash, the quotes, and what is not printable, surrogates included.
+_ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
+_SPECIAL = re.compile(r'["\\]')
+
+
+def quote(data: bytes) -> str:
+    """``data`` in double quotes, read as UTF-8, as Go's ``%q`` writes it.
+
+    What counts as printable is for Python's Unicode tables to say, whose version is not always Go's.
+    """
+    # A byte that is no UTF-8 becomes a lone surrogate, which no UTF-8 does.
+    text = data.decode("utf-8", "surrogateescape")
+    if text.isprintable() and _SPECIAL.search(text) is None:
+        return f'"{text}"'
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(rune: str) -> str:
+    code = ord(rune)
+    if code in _ESCAPES:
+        return _ESCAPES[code]
+    if rune.isprintable():
+        return rune
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _message(m: Message, formatter: EntryFormatter | None, indent: str) -> str:
+    text = (
+        f"{indent}{_target(m.from_)}->{_target(m.to)} {m.type} Term:{m.term} Log:{m.log_term}/{m.index}"
+        f"{f' Rejected (Hint: {m.reject_hint})' if m.reject else ''}"
+        f"{f' Commit:{m.commit}' if m.commit else ''}"
+        f"{f' Vote:{m.vote}' if m.vote else ''}"
+    )
+    entries = [describe_entry(e, formatter) for e in m.entries]
+    if len(entries) == 1:
+        text += f" Entries:[{entries[0]}]"
+    elif entries:
+        lines = "".join(f"\n{indent}  {entry}" for entry in entries)
+        text += f" Entries:[{lines}\n{indent}]"
+    if m.snapshot is not None and not is_empty_snap(m.snapshot):
+        text += f"\n{indent}  Snapshot: {describe_snapshot(m.snapshot)}"
+    if m.responses:
+        lines = "".join(f"\n{_message(r, formatter, indent + '  ')}" for r in m.responses)
+        text += f" Responses:[{lines}\n{indent}]"
+    return text
+
+
+def _changes(cls: type[ConfChange] | type[ConfChangeV2], data: bytes) -> str:
+    try:
+        return conf_changes_to_string(cls.decode(data).as_v2().changes)
+    except DecodeError:
+        return _UNREADABLE
+
+
+def _target(id: int) -> str:
+    return _TARGETS.get(id) or f"{id:x}"
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return f"[{' '.join(map(str, values))}]"
+
+
+def _boolean(value: bool) -> str:
+    return "true" if value else "false"
