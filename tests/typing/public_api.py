@@ -1,0 +1,85 @@
+"""A program against the public API, for the type checkers alone: mypy and pyright read it strictly, nothing runs it."""
+
+from typing import Literal, assert_type
+
+import raftcy
+from raftcy import (
+    BasicStatus,
+    ConfChange,
+    ConfChangeType,
+    Config,
+    ConfState,
+    Entry,
+    EntryType,
+    HardState,
+    MemoryStorage,
+    Message,
+    MessageType,
+    Node,
+    Peer,
+    RaftError,
+    RawNode,
+    Ready,
+    Snapshot,
+    Status,
+    Storage,
+)
+
+assert_type(raftcy.BUILD, Literal["compiled", "pure"])
+assert_type(raftcy.__version__, str)
+
+
+def configured(storage: Storage) -> Config:
+    return Config(id=1, election_tick=10, heartbeat_tick=1, storage=storage, max_inflight_msgs=256, pre_vote=True)
+
+
+def drive(node: RawNode, storage: MemoryStorage) -> list[Message]:
+    """One turn of a loop of one's own."""
+    if not node.has_ready():
+        return []
+    ready = node.ready()
+    assert_type(ready, Ready)
+    if ready.snapshot is not None:
+        assert_type(ready.snapshot, Snapshot)
+        storage.apply_snapshot(ready.snapshot)
+    storage.append(ready.entries)
+    if ready.hard_state is not None:
+        assert_type(ready.hard_state, HardState)
+        storage.set_hard_state(ready.hard_state)
+    for entry in ready.committed_entries:
+        if entry.type == EntryType.CONF_CHANGE:
+            assert_type(node.apply_conf_change(ConfChange.decode(entry.data)), ConfState)
+    messages = ready.messages
+    node.advance(ready)
+    return messages
+
+
+def look(node: RawNode) -> int:
+    assert_type(node.status(), Status)
+    assert_type(node.basic_status(), BasicStatus)
+    return node.basic_status().term
+
+
+def exchange(data: bytes) -> bytes:
+    message = Message.decode(data)
+    if message.type == MessageType.MSG_APP:
+        assert_type(message.term, int)
+        assert_type(message.entries, list[Entry])
+    copied = Message(type=MessageType.MSG_HUP, to=message.to, from_=message.from_)
+    assert_type(copied.encode(), bytes)
+    return copied.encode()
+
+
+async def serve(storage: MemoryStorage) -> None:
+    node = raftcy.start_node(configured(storage), [Peer(1), Peer(2, b"address")])
+    assert_type(node, Node)
+    async with node:
+        node.tick()
+        try:
+            await node.propose(b"data")
+            await node.propose_conf_change(ConfChange(type=ConfChangeType.ADD_NODE, node_id=3))
+        except RaftError:
+            await node.stop()
+        async for ready in node:
+            assert_type(ready, Ready)
+            node.advance()
