@@ -1,0 +1,102 @@
+"""The asyncio Node: one proposer, one node alone or three in one process. Wall clock is what counts here."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+from typing import Any
+
+from .workloads import Measured
+
+
+class Host:
+    """A Node with its storage and the task that handles its Readys."""
+
+    def __init__(self, raftcy: Any, id: int, size: int, rng: random.Random, hosts: list[Host]) -> None:
+        self.raftcy = raftcy
+        self.hosts = hosts
+        self.storage = raftcy.MemoryStorage()
+        config = raftcy.Config(
+            id=id,
+            election_tick=10,
+            heartbeat_tick=1,
+            storage=self.storage,
+            max_size_per_msg=1 << 20,
+            max_inflight_msgs=256,
+            random=rng,
+        )
+        self.node = raftcy.start_node(config, [raftcy.Peer(i + 1) for i in range(size)])
+        self.applied = 0
+        self.waiting_for = 0
+        self.reached = asyncio.Event()
+
+    async def run(self) -> None:
+        """Handle Readys until the node is stopped."""
+        node, storage, hosts = self.node, self.storage, self.hosts
+        normal = self.raftcy.EntryType.NORMAL
+        async for rd in node:
+            if rd.hard_state is not None:
+                storage.set_hard_state(rd.hard_state)
+            if rd.entries:
+                storage.append(rd.entries)
+            for m in rd.messages:
+                await hosts[m.to - 1].node.step(m)
+            for e in rd.committed_entries:
+                if e.type != normal:
+                    node.apply_conf_change(self.raftcy.ConfChange.decode(e.data))
+                elif e.data:
+                    self.applied += 1
+            node.advance()
+            if self.applied >= self.waiting_for:
+                self.reached.set()
+
+    async def applies(self, n: int) -> None:
+        """Wait until n entries are applied."""
+        self.reached.clear()
+        self.waiting_for = n
+        if self.applied < n:
+            await self.reached.wait()
+
+
+async def _node(raftcy: Any, o: argparse.Namespace, size: int) -> Measured:
+    hosts: list[Host] = []
+    rng = random.Random(o.seed)
+    for id in range(1, size + 1):
+        hosts.append(Host(raftcy, id, size, rng, hosts))
+    tasks = [asyncio.ensure_future(host.run()) for host in hosts]
+    await asyncio.sleep(0.05)
+    leader = hosts[0].node
+    await leader.campaign()
+    data = bytes(o.size or 128)
+    await leader.propose(data)
+    await hosts[0].applies(1)
+    out = Measured(o.n)
+
+    async def work() -> None:
+        for _ in range(o.n):
+            await leader.propose(data)
+        for host in hosts:
+            await host.applies(o.n + 1)
+
+    loop = asyncio.get_running_loop()
+    wall, cpu = loop.time(), _cpu()
+    await work()
+    out.seconds, out.cpu_seconds = loop.time() - wall, _cpu() - cpu
+    for host in hosts:
+        if host.applied != o.n + 1:
+            raise SystemExit(f"{host.applied} of {o.n + 1} entries were applied")
+        await host.node.stop()
+    await asyncio.gather(*tasks)
+    return out
+
+
+def _cpu() -> float:
+    import time
+
+    return time.process_time()
+
+
+def node(raftcy: Any, o: argparse.Namespace, size: int) -> Measured:
+    """Run the workload in an event loop of its own."""
+    return asyncio.run(_node(raftcy, o, size))

@@ -1,0 +1,26 @@
+"""Random runs of the compiled and the pure build in lockstep: same outcomes, log lines, messages and state."""
+
+import os
+from types import ModuleType
+
+import pytest
+
+from .runs import run
+
+RUNS = int(os.environ.get("RAFTCY_LOCKSTEP_RUNS", "200"))
+PARTS = 10
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_builds_never_differ(raftcy: ModuleType, raftcy_pure: ModuleType, part: int) -> None:
+    if raftcy.BUILD == "pure":
+        pytest.skip("needs the compiled build, which this run does not use")
+    for seed in range(part, RUNS, PARTS):
+        run(raftcy, raftcy_pure, seed)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_runs_are_reproducible(raftcy: ModuleType, part: int) -> None:
+    """A run depends on its seed alone: the same build twice takes the same way."""
+    for seed in range(1_000 + part, 1_020, 4):
+        assert run(raftcy, raftcy, seed, events=60) > 0
