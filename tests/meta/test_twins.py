@@ -76,7 +76,7 @@ def plain_tree(dotted: str) -> ast.Module:
 
 
 def public(of: ModuleType | type, without: set[str] = frozenset()) -> dict[str, str]:
-    """The public names of a module or class, and of what kind each is; those that a module only imports are left out."""
+    """The public names of a module or class, and of what kind each is, without what a module only imports."""
     names = {key: value for key, value in vars(of).items() if not key.startswith("_") and key not in without}
     if inspect.ismodule(of):
         names = {key: value for key, value in names.items() if home(value) in (None, home(of))}
@@ -141,7 +141,7 @@ def test_twins_have_the_same_names(dotted: str) -> None:
     foreign = imported(dotted)
     assert public(active, foreign) == public(plain, foreign)
     for key, value in vars(plain).items():
-        if inspect.isclass(value) and value.__module__ == plain.__name__:
+        if not key.startswith("_") and inspect.isclass(value) and value.__module__ == plain.__name__:
             twin = getattr(active, key)
             assert public(twin) == public(value), key
             assert getattr(twin, "__match_args__", None) == getattr(value, "__match_args__", None), key
