@@ -181,5 +181,6 @@ cdef class Raft:
     @cython.locals(tracker=ProgressTracker, members=ConfState, pr=Progress, id=uint64_t)
     cpdef ConfState switch_to_config(self, TrackerConfig config, dict progress)
 
+cpdef object decode_change(Entry e)
 cdef int32_t _vote_resp(int32_t kind) noexcept
 cpdef str type_name(int32_t kind)

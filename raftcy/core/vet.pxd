@@ -4,27 +4,27 @@ from libc.stdint cimport int32_t, uint64_t
 from . cimport consts as k
 from .entries cimport contiguous
 from .messages cimport Entry, Message, SnapshotMetadata
-from .raft cimport Raft, _name
+from .raft cimport Raft, decode_change, type_name
 
 
 @cython.locals(kind=int32_t)
-cpdef int vet(Raft r, Message m) except -1
+cpdef vet(Raft r, Message m)
 cdef bint _handled_as_follower(Raft r, Message m) except -1
 cdef bint _handled_as_leader(Raft r, Message m) except -1
-cdef int _not_from_self(Raft r, Message m) except -1
-cdef int _vet_append(Raft r, Message m) except -1
+cdef _not_from_self(Raft r, Message m)
+cdef _vet_append(Raft r, Message m)
 @cython.locals(last=uint64_t, index=uint64_t)
-cdef int _vet_append_answer(Raft r, Message m) except -1
+cdef _vet_append_answer(Raft r, Message m)
 @cython.locals(last=uint64_t)
-cdef int _vet_heartbeat(Raft r, Message m) except -1
+cdef _vet_heartbeat(Raft r, Message m)
 @cython.locals(size=Py_ssize_t, number=uint64_t)
-cdef int _vet_heartbeat_answer(Raft r, Message m) except -1
+cdef _vet_heartbeat_answer(Raft r, Message m)
 @cython.locals(e=Entry)
-cdef int _vet_proposal(Raft r, Message m) except -1
-cdef int _vet_proposed(Entry e) except -1
-cdef int _vet_forwarding(Raft r, Message m) except -1
+cdef _vet_proposal(Raft r, Message m)
+cdef _vet_proposed(Entry e)
+cdef _vet_forwarding(Raft r, Message m)
 @cython.locals(granting=bint, unanswerable=bint, answer=int32_t)
-cdef int _vet_vote(Raft r, Message m) except -1
+cdef _vet_vote(Raft r, Message m)
 @cython.locals(metadata=SnapshotMetadata)
-cdef int _vet_snapshot(Raft r, Message m) except -1
-cdef int _vet_read(Raft r, Message m) except -1
+cdef _vet_snapshot(Raft r, Message m)
+cdef _vet_read(Raft r, Message m)
