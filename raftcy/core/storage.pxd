@@ -32,7 +32,7 @@ cdef class MemoryStorage:
     @cython.locals(present=uint64_t, metadata=SnapshotMetadata)
     cpdef object apply_snapshot(self, object snap)
     @cython.locals(index=uint64_t, last=uint64_t, term=uint64_t, count=Py_ssize_t)
-    cpdef object compact(self, object i)
+    cpdef object compact(self, object compact_index)
 
 cdef object _refill(
     MemoryStorage storage, object hard_state, Snapshot snapshot, uint64_t index, uint64_t term, list log

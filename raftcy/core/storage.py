@@ -223,13 +223,13 @@ class MemoryStorage:
         self._snapshot = _complete(Snapshot(data=content, metadata=metadata))
         return self._snapshot
 
-    def compact(self, i: int) -> None:
-        """Drop the entries up to ``i``; the term of ``i`` stays known. Only what is applied may be dropped.
+    def compact(self, compact_index: int) -> None:
+        """Drop the entries up to this index, whose term stays known. Only what is applied may be dropped.
 
-        The cost is that of the entries that go, however many stay. Raises Compacted if ``i`` is below the first index,
-        InvariantError if it is beyond the last one.
+        The cost is that of the entries that go, however many stay. Raises Compacted if the index is below the
+        first one, InvariantError if it is beyond the last one.
         """
-        index = u64(i, "i")
+        index = u64(compact_index, "compact_index")
         if index <= self._index:
             raise Compacted()
         last = self.last_index()
