@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -27,7 +28,7 @@ def public_names() -> set[str]:
     return defined | plain | modules
 
 
-def symbols() -> list[dict]:
+def symbols() -> list[dict[str, Any]]:
     """What pyright knows of each symbol of the package."""
     command = [sys.executable, "-m", "pyright", "--verifytypes", "raftcy", "--ignoreexternal", "--outputjson"]
     # The checkout stands for an installed package: pyright asks this interpreter for its path.
@@ -35,7 +36,7 @@ def symbols() -> list[dict]:
     command += ["--pythonpath", sys.executable]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     try:
-        return json.loads(done.stdout)["typeCompleteness"]["symbols"]
+        return cast(list[dict[str, Any]], json.loads(done.stdout)["typeCompleteness"]["symbols"])
     except (ValueError, KeyError):
         sys.exit(f"pyright could not look at the package:\n{done.stdout}{done.stderr}")
 
