@@ -339,10 +339,11 @@ class RaftLog:
 
     def has_unapplied_change(self, lo: int, hi: int, page_size: int) -> bool:
         """Whether any entry of the indexes lo to hi - 1 is a configuration change; read a page at a time."""
+        start = lo
         while lo < hi:
             page = self.slice(lo, hi, page_size)
             if len(page) == 0:
-                self.log.fatal(f"error scanning unapplied entries [{lo}, {hi}): got 0 entries in [{lo}, {hi})")
+                self.log.fatal(f"error scanning unapplied entries [{start}, {hi}): got 0 entries in [{lo}, {hi})")
             for e in page:
                 if e._type == k.CONF_CHANGE or e._type == k.CONF_CHANGE_V2:
                     return True

@@ -97,7 +97,7 @@ cdef class Raft:
     cdef _campaign_or_pre_campaign(self)
     @cython.locals(log=Log)
     cdef _hup(self, int32_t how)
-    @cython.locals(log=RaftLog)
+    @cython.locals(log=RaftLog, lo=uint64_t, hi=uint64_t)
     cdef bint _has_unapplied_change(self) except -1
     @cython.locals(kind=int32_t, term=uint64_t, last=uint64_t, last_term=uint64_t, id=uint64_t, m=Message)
     cdef _campaign(self, int32_t how)

@@ -477,7 +477,13 @@ class Raft:
         log = self.log
         if log.applied >= log.committed:
             return False
-        return log.has_unapplied_change(log.applied + 1, log.committed + 1, log.max_applying_size)
+        lo = log.applied + 1
+        hi = log.committed + 1
+        try:
+            return log.has_unapplied_change(lo, hi, log.max_applying_size)
+        except Compacted as error:
+            self._log.fatal(f"error scanning unapplied entries [{lo}, {hi}): {error}")
+            raise
 
     def _campaign(self, how: int) -> None:
         if how == k.PRE_ELECTION:
