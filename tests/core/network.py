@@ -122,15 +122,19 @@ def make_raft(
     return Raft(make_config(id, storage, **options))
 
 
+def let_out(raft: Raft, waiting: Iterable[Message]) -> None:
+    """Let messages out that waited for the storage: those to the node itself are stepped, the others join `msgs`."""
+    for m in waiting:
+        if m.to == raft.id:
+            raft.step(m)
+        else:
+            raft.msgs.append(m)
+
+
 def settle(raft: Raft) -> None:
-    """Let out what waits for the storage: messages to oneself are stepped, the others join `raft.msgs`."""
+    """`let_out` everything that waits for the storage, and what comes to wait meanwhile."""
     while raft.msgs_after_append:
-        waiting, raft.msgs_after_append = raft.msgs_after_append, []
-        for m in waiting:
-            if m.to == raft.id:
-                raft.step(m)
-            else:
-                raft.msgs.append(m)
+        let_out(raft, take_waiting(raft))
 
 
 def read_messages(raft: Raft) -> list[Message]:
@@ -160,6 +164,24 @@ def persist_and_apply(raft: Raft) -> list[Entry]:
     applied = raft.log.next_committed(True)
     raft.log.applied_to(raft.log.committed, 0)
     return applied
+
+
+def take_role(raft: Raft, role: StateType, lead: int = 0) -> None:
+    """Put a node that has just started into a role: a follower in its term, a candidate or leader in the next one."""
+    if role == FOLLOWER:
+        raft.become_follower(raft.term, lead)
+    elif role == PRE_CANDIDATE:
+        raft.become_pre_candidate()
+    else:
+        raft.become_candidate()
+        if role == LEADER:
+            raft.become_leader()
+
+
+def tick(raft: Raft, count: int) -> None:
+    """Tick one node; what it sends stays with it."""
+    for _ in range(count):
+        raft.tick()
 
 
 def terms_of(raft: Raft) -> list[int]:
