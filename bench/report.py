@@ -97,6 +97,11 @@ def main(argv: list[str]) -> int:
         print("there is no compiled build here: only the pure one is measured", file=sys.stderr)
     found = measure(names, o.rounds, builds)
     print(f"CPU microseconds a unit, {o.rounds} rounds, the builds taking turns.")
-    print(f"CPython {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}.\n")
+    load = os.getloadavg()[0]
+    print(f"CPython {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs, load {load:.1f}.\n")
     print(table(names, found, builds))
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

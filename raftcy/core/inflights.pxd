@@ -17,10 +17,10 @@ cdef class Inflights:
     cdef Py_ssize_t _room
     cdef Sent *_ring
 
-    cdef int _grow(self) except -1
-    cpdef int add(self, uint64_t index, uint64_t size_bytes) except -1
-    cpdef int free_le(self, uint64_t to) except -1
+    cdef _grow(self)
+    cpdef add(self, uint64_t index, uint64_t size_bytes)
+    cpdef free_le(self, uint64_t to)
     cpdef bint full(self) noexcept
     cpdef Py_ssize_t count(self) noexcept
-    cpdef int reset(self) except -1
+    cpdef reset(self)
     cpdef Inflights clone(self)

@@ -32,7 +32,7 @@ cdef class Inflights:
     def __dealloc__(self):
         PyMem_Free(self._ring)
 
-    cdef int _grow(self) except -1:
+    cdef _grow(self):
         # Doubles up to the size of the window; only while the ring is not closed, so nothing has to be moved.
         cdef uint64_t room = <uint64_t>self._room * 2 if self._room else 4
         cdef Sent *ring
@@ -43,9 +43,8 @@ cdef class Inflights:
             raise MemoryError()
         self._ring = ring
         self._room = <Py_ssize_t>room
-        return 0
 
-    cpdef int add(self, uint64_t index, uint64_t size_bytes) except -1:
+    cpdef add(self, uint64_t index, uint64_t size_bytes):
         """Note an append up to ``index`` of ``size_bytes`` bytes; InvariantError if the window is full."""
         cdef uint64_t at
         if self.full():
@@ -59,9 +58,8 @@ cdef class Inflights:
         self._ring[at].size_bytes = size_bytes
         self._count += 1
         self._bytes += size_bytes
-        return 0
 
-    cpdef int free_le(self, uint64_t to) except -1:
+    cpdef free_le(self, uint64_t to):
         """Free every append whose index is at most ``to``."""
         cdef Py_ssize_t freed = 0
         cdef Py_ssize_t at = self._start
@@ -73,7 +71,6 @@ cdef class Inflights:
             freed += 1
         self._count -= freed
         self._start = at if self._count else 0
-        return 0
 
     cpdef bint full(self) noexcept:
         """Whether nothing more may be sent."""
@@ -83,12 +80,11 @@ cdef class Inflights:
         """Appends in the window."""
         return self._count
 
-    cpdef int reset(self) except -1:
+    cpdef reset(self):
         """Forget everything."""
         self._start = 0
         self._count = 0
         self._bytes = 0
-        return 0
 
     cpdef Inflights clone(self):
         """An independent copy."""

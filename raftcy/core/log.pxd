@@ -13,7 +13,7 @@ from .unstable cimport Unstable
 cdef class RaftLog:
     cdef readonly object storage
     cdef MemoryStorage _memory
-    cdef Log log
+    cdef readonly Log log
     cdef readonly Unstable unstable
     cdef public uint64_t committed
     cdef public uint64_t applying
@@ -52,14 +52,14 @@ cdef class RaftLog:
 
     cpdef bint maybe_commit(self, uint64_t index, uint64_t term) except -1
     @cython.locals(last=uint64_t)
-    cpdef int commit_to(self, uint64_t index) except -1
+    cpdef commit_to(self, uint64_t index)
 
     cpdef uint64_t max_appliable_index(self, bint allow_unstable) except? 0
     cpdef bint has_next_committed(self, bint allow_unstable) except -1
     @cython.locals(lo=uint64_t, hi=uint64_t)
     cpdef list next_committed(self, bint allow_unstable)
-    cpdef int accept_applying(self, uint64_t index, uint64_t size, bint allow_unstable) except -1
-    cpdef int applied_to(self, uint64_t index, uint64_t size) except -1
+    cpdef accept_applying(self, uint64_t index, uint64_t size, bint allow_unstable)
+    cpdef applied_to(self, uint64_t index, uint64_t size)
 
     @cython.locals(last=uint64_t)
     cpdef list entries(self, uint64_t index, uint64_t max_size)
@@ -69,5 +69,5 @@ cdef class RaftLog:
     @cython.locals(page=list, e=Entry)
     cpdef bint has_unapplied_change(self, uint64_t lo, uint64_t hi, uint64_t page_size) except -1
     @cython.locals(first=uint64_t, last=uint64_t)
-    cdef int _check_bounds(self, uint64_t lo, uint64_t hi) except -1
-    cpdef int restore(self, Snapshot snapshot) except -1
+    cdef _check_bounds(self, uint64_t lo, uint64_t hi)
+    cpdef restore(self, Snapshot snapshot)

@@ -17,17 +17,17 @@ cdef class Progress:
     cdef public bint is_learner
     cdef public Inflights inflights
 
-    cpdef int restart(self, uint64_t match, uint64_t next) except -1
-    cpdef int reset_state(self, int32_t state) except -1
-    cpdef int become_probe(self) except -1
-    cpdef int become_replicate(self) except -1
-    cpdef int become_snapshot(self, uint64_t index) except -1
-    cpdef int sent_entries(self, uint64_t entries, uint64_t size_bytes) except -1
+    cpdef restart(self, uint64_t match, uint64_t next)
+    cpdef reset_state(self, int32_t state)
+    cpdef become_probe(self)
+    cpdef become_replicate(self)
+    cpdef become_snapshot(self, uint64_t index)
+    cpdef sent_entries(self, uint64_t entries, uint64_t size_bytes)
     cpdef bint can_bump_commit(self, uint64_t index) except -1
     cpdef bint maybe_update(self, uint64_t n) except -1
     cpdef bint maybe_decr_to(self, uint64_t rejected, uint64_t match_hint) except -1
     cpdef bint is_paused(self) except -1
-    cdef int _lower_sent_commit(self) except -1
+    cdef _lower_sent_commit(self)
     cpdef Progress copy(self, object inflights)
 
 cpdef Progress _rebuilt(tuple fields, object window)

@@ -77,7 +77,7 @@ cdef class RawNode:
     @cython.locals(h=HardState)
     cdef HardState _hard_state(self)
     @cython.locals(r=Raft)
-    cdef int _add_storage_messages(self, Ready rd) except -1
+    cdef _add_storage_messages(self, Ready rd)
     @cython.locals(r=Raft, m=Message, responses=list)
     cdef Message _storage_append(self, Ready rd)
     cdef bint _needs_append_ack(self, Ready rd) except -1
@@ -86,15 +86,15 @@ cdef class RawNode:
     @cython.locals(resp=Message, m=Message)
     cdef Message _storage_apply(self, list entries)
     @cython.locals(r=Raft, last=Entry, count=Py_ssize_t)
-    cdef int _accept(self, Ready rd) except -1
+    cdef _accept(self, Ready rd)
     @cython.locals(r=Raft, own=list, m=Message)
-    cdef int _keep_for_advance(self, Ready rd) except -1
+    cdef _keep_for_advance(self, Ready rd)
     @cython.locals(r=Raft, own=list, ack=Message, applying=list, m=Message)
-    cdef int _advance(self) except -1
+    cdef _advance(self)
     @cython.locals(r=Raft)
-    cdef int _bootstrap(self, list peers) except -1
-    cdef int _alive(self) except -1
-    cdef int _died(self, object error) except -1
+    cdef _bootstrap(self, list peers)
+    cdef _alive(self)
+    cdef _died(self, object error)
 
 cpdef object refuse_from_network(Message m)
 cdef bint _is_local(int32_t kind) noexcept

@@ -14,10 +14,10 @@ cdef class ReadOnly:
     cdef readonly list indexes
     cdef readonly uint64_t confirmed
 
-    cpdef int reset(self) except -1
-    cpdef int add_request(self, uint64_t index, Message request) except -1
+    cpdef reset(self)
+    cpdef add_request(self, uint64_t index, Message request)
     cpdef uint64_t last_number(self) except? 0
-    cpdef int recv_ack(self, uint64_t from_, uint64_t number) except -1
+    cpdef recv_ack(self, uint64_t from_, uint64_t number)
     @cython.locals(number=uint64_t)
     cpdef uint64_t maybe_advance(self, JointConfig voters) except? 0
     @cython.locals(taken=list)

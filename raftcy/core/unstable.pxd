@@ -13,7 +13,7 @@ cdef class Unstable:
     cdef public uint64_t offset_in_progress
     cdef public bint snapshot_in_progress
     cdef readonly uint64_t found
-    cdef Log log
+    cdef readonly Log log
 
     cpdef uint64_t snapshot_index(self) except? 0
     cpdef bint has_last_index(self) except -1
@@ -24,12 +24,12 @@ cdef class Unstable:
     cpdef list next_entries(self)
     cpdef bint has_next_entries(self) except -1
     cpdef Snapshot next_snapshot(self)
-    cpdef int accept_in_progress(self) except -1
+    cpdef accept_in_progress(self)
     @cython.locals(log=Log, num=uint64_t)
-    cpdef int stable_to(self, uint64_t index, uint64_t term) except -1
-    cpdef int stable_snap_to(self, uint64_t index) except -1
-    cpdef int restore(self, Snapshot snapshot) except -1
+    cpdef stable_to(self, uint64_t index, uint64_t term)
+    cpdef stable_snap_to(self, uint64_t index)
+    cpdef restore(self, Snapshot snapshot)
     @cython.locals(log=Log, first=Entry, start=uint64_t)
-    cpdef int truncate_and_append(self, list entries) except -1
+    cpdef truncate_and_append(self, list entries)
     @cython.locals(upper=uint64_t)
     cpdef list slice(self, uint64_t lo, uint64_t hi)

@@ -16,7 +16,7 @@ from .confchange import restore
 from .enums import ConfChangeTransition, ConfChangeType
 from .entries import contiguous
 from .messages import Entry, Message
-from .raft import Raft, _name, decode_change
+from .raft import Raft, decode_change, type_name
 
 
 def vet(r: Raft, m: Message) -> None:
@@ -25,7 +25,7 @@ def vet(r: Raft, m: Message) -> None:
     if kind < 0:
         raise MalformedMessage(f"message type {kind} is negative")
     if m.term == k.NO_LIMIT:
-        raise MalformedMessage(f"{_name(kind)} of term {m.term}: no term can follow")
+        raise MalformedMessage(f"{type_name(kind)} of term {m.term}: no term can follow")
     if kind == k.APP:
         _vet_append(r, m)
     elif kind == k.APP_RESP:
@@ -77,7 +77,7 @@ def _handled_as_leader(r: Raft, m: Message) -> bool:
 
 def _not_from_self(r: Raft, m: Message) -> None:
     if m.from_ == r.id:
-        raise MalformedMessage(f"message should not be self-addressed when sending {_name(m._type)}")
+        raise MalformedMessage(f"message should not be self-addressed when sending {type_name(m._type)}")
 
 
 def _vet_append(r: Raft, m: Message) -> None:
@@ -148,7 +148,7 @@ def _vet_proposed(e: Entry) -> None:
 def _vet_forwarding(r: Raft, m: Message) -> None:
     """What a follower forwards must come without a term; of a newer one it finds no leader to forward to."""
     if m.term != 0 and m.term == r.term and r.state == k.FOLLOWER and r.lead != 0:
-        raise MalformedMessage(f"term should not be set when sending {_name(m._type)} (was {m.term})")
+        raise MalformedMessage(f"term should not be set when sending {type_name(m._type)} (was {m.term})")
 
 
 def _vet_vote(r: Raft, m: Message) -> None:
@@ -165,7 +165,7 @@ def _vet_vote(r: Raft, m: Message) -> None:
         )
     if unanswerable:
         answer = k.VOTE_RESP if m._type == k.VOTE else k.PRE_VOTE_RESP
-        raise MalformedMessage(f"term should be set when sending {_name(answer)}")
+        raise MalformedMessage(f"term should be set when sending {type_name(answer)}")
 
 
 def _vet_snapshot(r: Raft, m: Message) -> None:
