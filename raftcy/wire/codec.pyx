@@ -1,0 +1,1115 @@
+"""Bytes to values and back, by protobuf's encoding as etcd's raft v3.7.0 writes it.
+
+Typed and without protobuf; ``codec.py`` is its plain twin. Writing adds up the exact size, makes one bytes object of
+it and fills that backwards, last field first, so that the length of a submessage is known when it is needed. Reading
+trusts nothing: each length is checked against the end of the message around it before anything is made of it.
+"""
+
+from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytearray cimport (
+    PyByteArray_AS_STRING,
+    PyByteArray_FromStringAndSize,
+    PyByteArray_GET_SIZE,
+    PyByteArray_Resize,
+)
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from ..core cimport alloc as a
+from ..core cimport consts as k
+from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
+from ..core import changes, sealing
+from ..errors import DecodeError, InvariantError, RangeError
+from . import rules
+from .rules import MAX_DEPTH, MAX_SIZE
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_SIZE",
+    "decode_conf_change",
+    "decode_conf_change_single",
+    "decode_conf_change_v2",
+    "decode_conf_state",
+    "decode_entry",
+    "decode_hard_state",
+    "decode_message",
+    "decode_snapshot",
+    "decode_snapshot_metadata",
+    "encode_conf_change",
+    "encode_conf_change_single",
+    "encode_conf_change_v2",
+    "encode_conf_state",
+    "encode_entry",
+    "encode_hard_state",
+    "encode_message",
+    "encode_snapshot",
+    "encode_snapshot_metadata",
+]
+
+ctypedef const unsigned char* Place
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define raftcy_varint_size(n) ((unsigned)((63 - __builtin_clzll((n) | 1)) * 9 + 73) >> 6)
+    #else
+    static unsigned raftcy_varint_size(unsigned long long n) {
+        unsigned size = 1;
+        while (n > 0x7F) { n >>= 7; size++; }
+        return size;
+    }
+    #endif
+    """
+    uint32_t varint_size "raftcy_varint_size"(uint64_t number) noexcept nogil
+
+
+cdef struct Sink:
+    # The bytes from `at` on are written, those from `start` up to it are not yet; `full` if they did not suffice.
+    unsigned char* start
+    unsigned char* at
+    bint full
+
+
+cdef enum:
+    # the largest field number
+    MAX_FIELD = 0x1FFFFFFF
+    # the numbers of the fields of a Message that are varints, as bits
+    NUMBERS = 0x2D7E
+
+
+cdef enum:
+    ENTRY, HARD_STATE, CONF_STATE, METADATA, SNAPSHOT, MESSAGE, CONF_CHANGE, CONF_CHANGE_SINGLE, CONF_CHANGE_V2
+
+
+cdef uint64_t _max_size = MAX_SIZE
+cdef int _max_depth = MAX_DEPTH
+cdef object _new = object.__new__
+cdef object _OpenSingle = sealing.open_twin(changes.ConfChangeSingle)
+cdef object _OpenChange = sealing.open_twin(changes.ConfChange)
+cdef object _OpenV2 = sealing.open_twin(changes.ConfChangeV2)
+
+
+def encode_entry(value):
+    """The encoding of an Entry. RangeError if it is longer than MAX_SIZE; TypeError for any other value."""
+    if type(value) is not Entry:
+        raise rules.not_a(Entry, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_entry(<Entry>value))
+    write_entry(&sink, <Entry>value)
+    return close_sink(&sink, result)
+
+
+def decode_entry(data):
+    """The Entry of an encoding, given as any contiguous buffer; DecodeError if it is none."""
+    return decode(data, ENTRY)
+
+
+def encode_hard_state(value):
+    """The encoding of a HardState; the errors are those of ``encode_entry``."""
+    if type(value) is not HardState:
+        raise rules.not_a(HardState, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_hard_state(<HardState>value))
+    write_hard_state(&sink, <HardState>value)
+    return close_sink(&sink, result)
+
+
+def decode_hard_state(data):
+    """The HardState of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, HARD_STATE)
+
+
+def encode_conf_state(value):
+    """The encoding of a ConfState; the errors are those of ``encode_entry``."""
+    if type(value) is not ConfState:
+        raise rules.not_a(ConfState, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_conf_state(<ConfState>value, 0))
+    write_conf_state(&sink, <ConfState>value, 0)
+    return close_sink(&sink, result)
+
+
+def decode_conf_state(data):
+    """The ConfState of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, CONF_STATE)
+
+
+def encode_snapshot_metadata(value):
+    """The encoding of a SnapshotMetadata; the errors are those of ``encode_entry``."""
+    if type(value) is not SnapshotMetadata:
+        raise rules.not_a(SnapshotMetadata, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_metadata(<SnapshotMetadata>value, 0))
+    write_metadata(&sink, <SnapshotMetadata>value, 0)
+    return close_sink(&sink, result)
+
+
+def decode_snapshot_metadata(data):
+    """The SnapshotMetadata of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, METADATA)
+
+
+def encode_snapshot(value):
+    """The encoding of a Snapshot; the errors are those of ``encode_entry``."""
+    if type(value) is not Snapshot:
+        raise rules.not_a(Snapshot, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_snapshot(<Snapshot>value, 0))
+    write_snapshot(&sink, <Snapshot>value, 0)
+    return close_sink(&sink, result)
+
+
+def decode_snapshot(data):
+    """The Snapshot of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, SNAPSHOT)
+
+
+def encode_message(value):
+    """The encoding of a Message; RangeError also if its responses are nested deeper than MAX_DEPTH allows."""
+    if type(value) is not Message:
+        raise rules.not_a(Message, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_message(<Message>value, 0))
+    write_message(&sink, <Message>value, 0)
+    return close_sink(&sink, result)
+
+
+def decode_message(data):
+    """The Message of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, MESSAGE)
+
+
+def encode_conf_change(value):
+    """The encoding of a ConfChange; the errors are those of ``encode_entry``."""
+    if not isinstance(value, changes.ConfChange):
+        raise rules.not_a(changes.ConfChange, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_conf_change(value))
+    write_conf_change(&sink, value)
+    return close_sink(&sink, result)
+
+
+def decode_conf_change(data):
+    """The ConfChange of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, CONF_CHANGE)
+
+
+def encode_conf_change_single(value):
+    """The encoding of a ConfChangeSingle; the errors are those of ``encode_entry``."""
+    if not isinstance(value, changes.ConfChangeSingle):
+        raise rules.not_a(changes.ConfChangeSingle, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_conf_change_single(value))
+    write_conf_change_single(&sink, value)
+    return close_sink(&sink, result)
+
+
+def decode_conf_change_single(data):
+    """The ConfChangeSingle of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, CONF_CHANGE_SINGLE)
+
+
+def encode_conf_change_v2(value):
+    """The encoding of a ConfChangeV2; the errors are those of ``encode_entry``."""
+    if not isinstance(value, changes.ConfChangeV2):
+        raise rules.not_a(changes.ConfChangeV2, value)
+    cdef Sink sink
+    result = open_sink(&sink, size_conf_change_v2(value))
+    write_conf_change_v2(&sink, value)
+    return close_sink(&sink, result)
+
+
+def decode_conf_change_v2(data):
+    """The ConfChangeV2 of an encoding; the errors are those of ``decode_entry``."""
+    return decode(data, CONF_CHANGE_V2)
+
+
+# Sizes
+
+cdef inline uint64_t size_number(uint64_t number) noexcept:
+    return 1 + varint_size(number)
+
+
+cdef inline uint64_t size_block(uint64_t size) noexcept:
+    """Of bytes, or of a submessage, with tag and length."""
+    return 1 + varint_size(size) + size
+
+
+cdef inline uint64_t size_bytes(bytes data) noexcept:
+    return size_block(PyBytes_GET_SIZE(data))
+
+
+cdef inline uint64_t size_unknown(bytes unknown) noexcept:
+    return 0 if unknown is None else PyBytes_GET_SIZE(unknown)
+
+
+cdef uint64_t size_numbers(list numbers) except? 0:
+    cdef uint64_t size = 0
+    if numbers is not None:
+        for number in numbers:
+            size += size_number(number)
+    return size
+
+
+cdef inline uint64_t size_entry(Entry e) noexcept:
+    cdef uint32_t present = e._present
+    cdef uint64_t size = size_unknown(e._unknown)
+    if present & k.E_TYPE:
+        size += size_number(<uint64_t>e._type)
+    if present & k.E_TERM:
+        size += size_number(e.term)
+    if present & k.E_INDEX:
+        size += size_number(e.index)
+    if present & k.E_DATA:
+        size += size_bytes(e.data)
+    return size
+
+
+cdef uint64_t size_hard_state(HardState h) noexcept:
+    cdef uint64_t size = size_unknown(h._unknown)
+    if h._present & k.H_TERM:
+        size += size_number(h.term)
+    if h._present & k.H_VOTE:
+        size += size_number(h.vote)
+    if h._present & k.H_COMMIT:
+        size += size_number(h.commit)
+    return size
+
+
+cdef uint64_t size_conf_state(ConfState c, int depth) except? 0:
+    check_depth(depth)
+    cdef uint64_t size = size_unknown(c._unknown)
+    size += size_numbers(c._voters) + size_numbers(c._learners)
+    size += size_numbers(c._voters_outgoing) + size_numbers(c._learners_next)
+    if c._present & k.C_AUTO_LEAVE:
+        size += 2
+    return size
+
+
+cdef uint64_t size_metadata(SnapshotMetadata d, int depth) except? 0:
+    check_depth(depth)
+    cdef uint64_t size = size_unknown(d._unknown)
+    if d._present & k.D_CONF_STATE:
+        size += size_block(size_conf_state(d._conf_state, depth + 1))
+    if d._present & k.D_INDEX:
+        size += size_number(d.index)
+    if d._present & k.D_TERM:
+        size += size_number(d.term)
+    return size
+
+
+cdef uint64_t size_snapshot(Snapshot s, int depth) except? 0:
+    check_depth(depth)
+    cdef uint64_t size = size_unknown(s._unknown)
+    if s._present & k.S_DATA:
+        size += size_bytes(s.data)
+    if s._present & k.S_METADATA:
+        size += size_block(size_metadata(s._metadata, depth + 1))
+    return size
+
+
+cdef uint64_t size_message(Message m, int depth) except? 0:
+    check_depth(depth)
+    cdef uint32_t present = m._present
+    cdef uint64_t size = size_unknown(m._unknown)
+    size += size_responses(m._responses, depth + 1)
+    if present & k.P_SNAPSHOT:
+        size += size_block(size_snapshot(m.snapshot, depth + 1))
+    size += size_entries(m._entries, depth + 1)
+    if present & k.P_TYPE:
+        size += size_number(<uint64_t>m._type)
+    if present & k.P_TO:
+        size += size_number(m.to)
+    if present & k.P_FROM:
+        size += size_number(m.from_)
+    if present & k.P_TERM:
+        size += size_number(m.term)
+    if present & k.P_LOG_TERM:
+        size += size_number(m.log_term)
+    if present & k.P_INDEX:
+        size += size_number(m.index)
+    if present & k.P_COMMIT:
+        size += size_number(m.commit)
+    if present & k.P_REJECT:
+        size += 2
+    if present & k.P_REJECT_HINT:
+        size += size_number(m.reject_hint)
+    if present & k.P_CONTEXT:
+        size += size_bytes(m.context)
+    if present & k.P_VOTE:
+        size += size_number(m.vote)
+    return size
+
+
+cdef uint64_t size_entries(list entries, int depth) except? 0:
+    cdef uint64_t size = 0
+    cdef Py_ssize_t i
+    if entries is not None:
+        for i in range(len(entries) - 1, -1, -1):
+            item = entries[i]
+            if type(item) is not Entry:
+                raise rules.not_a(Entry, item)
+            check_depth(depth)
+            size += size_block(size_entry(<Entry>item))
+    return size
+
+
+cdef uint64_t size_responses(list responses, int depth) except? 0:
+    cdef uint64_t size = 0
+    cdef Py_ssize_t i
+    if responses is not None:
+        for i in range(len(responses) - 1, -1, -1):
+            item = responses[i]
+            if type(item) is not Message:
+                raise rules.not_a(Message, item)
+            size += size_block(size_message(<Message>item, depth))
+    return size
+
+
+cdef uint64_t size_conf_change(object c) except? 0:
+    cdef uint32_t present = c._present
+    cdef uint64_t size = size_unknown(c._unknown)
+    if present & 1:
+        size += size_number(c.id)
+    if present & 2:
+        size += size_number(<uint64_t><int32_t>c._type)
+    if present & 4:
+        size += size_number(c.node_id)
+    if present & 8:
+        size += size_bytes(c.context)
+    return size
+
+
+cdef uint64_t size_conf_change_single(object c) except? 0:
+    cdef uint32_t present = c._present
+    cdef uint64_t size = size_unknown(c._unknown)
+    if present & 1:
+        size += size_number(<uint64_t><int32_t>c._type)
+    if present & 2:
+        size += size_number(c.node_id)
+    return size
+
+
+cdef uint64_t size_conf_change_v2(object c) except? 0:
+    cdef uint32_t present = c._present
+    cdef uint64_t size = size_unknown(c._unknown)
+    if present & 1:
+        size += size_number(<uint64_t><int32_t>c._transition)
+    for single in c._changes:
+        size += size_block(size_conf_change_single(single))
+    if present & 4:
+        size += size_bytes(c.context)
+    return size
+
+
+cdef inline int check_depth(int depth) except -1:
+    if depth > _max_depth:
+        raise RangeError(rules.TOO_DEEP)
+    return 0
+
+
+# Writing, backwards
+
+cdef bytes open_sink(Sink* sink, uint64_t size):
+    """A bytes object of that size, to be filled through ``sink``."""
+    if size > _max_size:
+        raise RangeError(rules.TOO_LARGE)
+    cdef bytes result = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
+    sink.start = <unsigned char*>PyBytes_AS_STRING(result)
+    sink.at = sink.start + size
+    sink.full = False
+    return result
+
+
+cdef bytes close_sink(Sink* sink, bytes result):
+    # Another thread may have changed a list after its size was added up; then nothing was written out of bounds.
+    if sink.full or sink.at != sink.start:
+        raise InvariantError(rules.CHANGED)
+    return result
+
+
+cdef inline void put_number(Sink* sink, unsigned char tag, uint64_t number) noexcept:
+    cdef uint32_t size = varint_size(number)
+    cdef unsigned char* p
+    if sink.at - sink.start <= <Py_ssize_t>size:
+        sink.full = True
+        return
+    sink.at -= size + 1
+    p = sink.at
+    p[0] = tag
+    p += 1
+    while number > 0x7F:
+        p[0] = <unsigned char>(number & 0x7F | 0x80)
+        number >>= 7
+        p += 1
+    p[0] = <unsigned char>number
+
+
+cdef inline void put_raw(Sink* sink, bytes data) noexcept:
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+    if sink.at - sink.start < size:
+        sink.full = True
+        return
+    sink.at -= size
+    memcpy(sink.at, PyBytes_AS_STRING(data), size)
+
+
+cdef inline void put_bytes(Sink* sink, unsigned char tag, bytes data) noexcept:
+    put_raw(sink, data)
+    put_number(sink, tag, PyBytes_GET_SIZE(data))
+
+
+cdef inline void put_unknown(Sink* sink, bytes unknown) noexcept:
+    if unknown is not None:
+        put_raw(sink, unknown)
+
+
+cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
+    cdef Py_ssize_t i
+    if numbers is not None:
+        for i in range(len(numbers) - 1, -1, -1):
+            put_number(sink, tag, numbers[i])
+    return 0
+
+
+cdef inline void write_entry(Sink* sink, Entry e) noexcept:
+    cdef uint32_t present = e._present
+    put_unknown(sink, e._unknown)
+    if present & k.E_DATA:
+        put_bytes(sink, 0x22, e.data)
+    if present & k.E_INDEX:
+        put_number(sink, 0x18, e.index)
+    if present & k.E_TERM:
+        put_number(sink, 0x10, e.term)
+    if present & k.E_TYPE:
+        put_number(sink, 0x08, <uint64_t>e._type)
+
+
+cdef void write_hard_state(Sink* sink, HardState h) noexcept:
+    put_unknown(sink, h._unknown)
+    if h._present & k.H_COMMIT:
+        put_number(sink, 0x18, h.commit)
+    if h._present & k.H_VOTE:
+        put_number(sink, 0x10, h.vote)
+    if h._present & k.H_TERM:
+        put_number(sink, 0x08, h.term)
+
+
+cdef int write_conf_state(Sink* sink, ConfState c, int depth) except -1:
+    check_depth(depth)
+    put_unknown(sink, c._unknown)
+    if c._present & k.C_AUTO_LEAVE:
+        put_number(sink, 0x28, c.auto_leave)
+    put_numbers(sink, 0x20, c._learners_next)
+    put_numbers(sink, 0x18, c._voters_outgoing)
+    put_numbers(sink, 0x10, c._learners)
+    put_numbers(sink, 0x08, c._voters)
+    return 0
+
+
+cdef int write_metadata(Sink* sink, SnapshotMetadata d, int depth) except -1:
+    cdef unsigned char* end
+    put_unknown(sink, d._unknown)
+    if d._present & k.D_TERM:
+        put_number(sink, 0x18, d.term)
+    if d._present & k.D_INDEX:
+        put_number(sink, 0x10, d.index)
+    if d._present & k.D_CONF_STATE:
+        end = sink.at
+        write_conf_state(sink, d._conf_state, depth + 1)
+        put_number(sink, 0x0A, end - sink.at)
+    return 0
+
+
+cdef int write_snapshot(Sink* sink, Snapshot s, int depth) except -1:
+    cdef unsigned char* end
+    put_unknown(sink, s._unknown)
+    if s._present & k.S_METADATA:
+        end = sink.at
+        write_metadata(sink, s._metadata, depth + 1)
+        put_number(sink, 0x12, end - sink.at)
+    if s._present & k.S_DATA:
+        put_bytes(sink, 0x0A, s.data)
+    return 0
+
+
+cdef int write_message(Sink* sink, Message m, int depth) except -1:
+    cdef uint32_t present = m._present
+    cdef unsigned char* end
+    cdef Py_ssize_t i
+    check_depth(depth)
+    put_unknown(sink, m._unknown)
+    if m._responses is not None:
+        for i in range(len(m._responses) - 1, -1, -1):
+            end = sink.at
+            write_message(sink, m._responses[i], depth + 1)
+            put_number(sink, 0x72, end - sink.at)
+    if present & k.P_VOTE:
+        put_number(sink, 0x68, m.vote)
+    if present & k.P_CONTEXT:
+        put_bytes(sink, 0x62, m.context)
+    if present & k.P_REJECT_HINT:
+        put_number(sink, 0x58, m.reject_hint)
+    if present & k.P_REJECT:
+        put_number(sink, 0x50, m.reject)
+    if present & k.P_SNAPSHOT:
+        end = sink.at
+        write_snapshot(sink, m.snapshot, depth + 1)
+        put_number(sink, 0x4A, end - sink.at)
+    if present & k.P_COMMIT:
+        put_number(sink, 0x40, m.commit)
+    if m._entries is not None:
+        for i in range(len(m._entries) - 1, -1, -1):
+            end = sink.at
+            write_entry(sink, m._entries[i])
+            put_number(sink, 0x3A, end - sink.at)
+    if present & k.P_INDEX:
+        put_number(sink, 0x30, m.index)
+    if present & k.P_LOG_TERM:
+        put_number(sink, 0x28, m.log_term)
+    if present & k.P_TERM:
+        put_number(sink, 0x20, m.term)
+    if present & k.P_FROM:
+        put_number(sink, 0x18, m.from_)
+    if present & k.P_TO:
+        put_number(sink, 0x10, m.to)
+    if present & k.P_TYPE:
+        put_number(sink, 0x08, <uint64_t>m._type)
+    return 0
+
+
+cdef int write_conf_change(Sink* sink, object c) except -1:
+    cdef uint32_t present = c._present
+    put_unknown(sink, c._unknown)
+    if present & 8:
+        put_bytes(sink, 0x22, c.context)
+    if present & 4:
+        put_number(sink, 0x18, c.node_id)
+    if present & 2:
+        put_number(sink, 0x10, <uint64_t><int32_t>c._type)
+    if present & 1:
+        put_number(sink, 0x08, c.id)
+    return 0
+
+
+cdef int write_conf_change_single(Sink* sink, object c) except -1:
+    cdef uint32_t present = c._present
+    put_unknown(sink, c._unknown)
+    if present & 2:
+        put_number(sink, 0x10, c.node_id)
+    if present & 1:
+        put_number(sink, 0x08, <uint64_t><int32_t>c._type)
+    return 0
+
+
+cdef int write_conf_change_v2(Sink* sink, object c) except -1:
+    cdef uint32_t present = c._present
+    cdef unsigned char* end
+    put_unknown(sink, c._unknown)
+    if present & 4:
+        put_bytes(sink, 0x1A, c.context)
+    for single in reversed(c._changes):
+        end = sink.at
+        write_conf_change_single(sink, single)
+        put_number(sink, 0x12, end - sink.at)
+    if present & 1:
+        put_number(sink, 0x08, <uint64_t><int32_t>c._transition)
+    return 0
+
+
+# Reading
+
+cdef object decode(object data, int kind):
+    cdef Py_buffer view
+    if type(data) is bytes:
+        return read(<Place>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), kind)
+    try:
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+    except (TypeError, BufferError):
+        raise rules.not_a_buffer(data) from None
+    try:
+        return read(<Place>view.buf, view.len, kind)
+    finally:
+        PyBuffer_Release(&view)
+
+
+cdef object read(Place base, Py_ssize_t size, int kind):
+    cdef Place end = base + size
+    if <uint64_t>size > _max_size:
+        raise DecodeError(rules.TOO_LARGE, 0)
+    if kind == MESSAGE:
+        return read_message(base, base, end, 0)
+    if kind == ENTRY:
+        return read_entry(base, base, end, 0)
+    if kind == HARD_STATE:
+        return read_hard_state(base, base, end)
+    if kind == CONF_STATE:
+        return read_conf_state(base, base, end, 0)
+    if kind == METADATA:
+        return read_metadata(base, base, end, 0)
+    if kind == SNAPSHOT:
+        return read_snapshot(base, base, end, 0)
+    if kind == CONF_CHANGE:
+        return read_conf_change(base, base, end)
+    if kind == CONF_CHANGE_SINGLE:
+        return read_conf_change_single(base, base, end, 0)
+    return read_conf_change_v2(base, base, end)
+
+
+cdef object broken(str text, Place base, Place start):
+    """The error for the field whose tag is at ``start``."""
+    return DecodeError(text, start - base)
+
+
+# Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
+
+cdef inline Place take_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
+    if p < end and p[0] < 0x80:
+        number[0] = p[0]
+        return p + 1
+    if end - p > 1 and p[1] < 0x80:
+        number[0] = <uint64_t>p[1] << 7 | p[0] & 0x7F
+        return p + 2
+    return take_long_number(base, start, p, end, number)
+
+
+cdef Place take_long_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
+    cdef uint64_t found = 0
+    cdef int shift = 0
+    while p < end:
+        found |= <uint64_t>(p[0] & 0x7F) << shift
+        if p[0] < 0x80:
+            if shift == 63 and p[0] > 1:
+                raise broken(rules.TOO_LONG, base, start)
+            number[0] = found
+            return p + 1
+        if shift == 63:
+            raise broken(rules.TOO_LONG, base, start)
+        shift += 7
+        p += 1
+    raise broken(rules.CUT_OFF, base, start)
+
+
+cdef inline Place take_length(Place base, Place start, Place p, Place end, uint64_t* length) except NULL:
+    p = take_number(base, start, p, end, length)
+    if length[0] > <uint64_t>(end - p):
+        raise broken(rules.CUT_OFF, base, start)
+    return p
+
+
+cdef Place take_block(Place base, Place start, Place p, Place end, int depth, Place* stop) except NULL:
+    """The place where the submessage of the field begins; ``stop`` is where it ends."""
+    cdef uint64_t length
+    p = take_length(base, start, p, end, &length)
+    if depth >= _max_depth:
+        raise broken(rules.TOO_DEEP, base, start)
+    stop[0] = p + length
+    return p
+
+
+cdef inline bytes copy(Place p, uint64_t length):
+    return PyBytes_FromStringAndSize(<const char*>p, <Py_ssize_t>length)
+
+
+cdef inline int32_t low_half(uint64_t number) noexcept:
+    """The number of an enum: the low 32 bits, as a signed number."""
+    return <int32_t><uint32_t>number
+
+
+cdef bytearray keep(bytearray unknown, Place start, Place end):
+    """Append what lies between the places."""
+    cdef Py_ssize_t size = 0, more = end - start
+    if unknown is None:
+        return PyByteArray_FromStringAndSize(<const char*>start, more)
+    size = PyByteArray_GET_SIZE(unknown)
+    PyByteArray_Resize(unknown, size + more)
+    memcpy(PyByteArray_AS_STRING(unknown) + size, start, more)
+    return unknown
+
+
+cdef Place skip(Place base, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
+    """The place after an unknown field whose tag, at ``start``, ends before ``p``."""
+    cdef uint64_t number
+    cdef uint64_t wire_type = tag & 7
+    if tag >> 3 == 0 or tag >> 3 > MAX_FIELD:
+        raise broken(rules.BAD_NUMBER, base, start)
+    if wire_type == 0:
+        return take_number(base, start, p, end, &number)
+    if wire_type == 2:
+        p = take_length(base, start, p, end, &number)
+        return p + number
+    if wire_type == 3:
+        return skip_group(base, start, p, end, tag, depth + 1)
+    if wire_type == 4:
+        raise broken(rules.STRAY_END, base, start)
+    if wire_type > 5:
+        raise broken(rules.BAD_WIRE_TYPE, base, start)
+    number = 8 if wire_type == 1 else 4
+    if number > <uint64_t>(end - p):
+        raise broken(rules.CUT_OFF, base, start)
+    return p + number
+
+
+cdef Place skip_group(Place base, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
+    """The place after an unknown group whose tag, at ``start``, ends before ``p``."""
+    cdef Place inner
+    cdef uint64_t inner_tag
+    if depth > _max_depth:
+        raise broken(rules.TOO_DEEP, base, start)
+    while p < end:
+        inner = p
+        p = take_number(base, inner, p, end, &inner_tag)
+        if inner_tag == tag + 1:
+            return p
+        p = skip(base, inner, p, end, inner_tag, depth)
+    raise broken(rules.NOT_CLOSED, base, start)
+
+
+cdef Entry read_entry(Place base, Place p, Place end, int depth):
+    cdef Entry e = a.blank_entry()
+    cdef Place start
+    cdef uint64_t tag, number
+    cdef bytearray unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x10:
+            p = take_number(base, start, p, end, &e.term)
+            e._present |= k.E_TERM
+        elif tag == 0x18:
+            p = take_number(base, start, p, end, &e.index)
+            e._present |= k.E_INDEX
+        elif tag == 0x22:
+            p = take_length(base, start, p, end, &number)
+            e.data = copy(p, number)
+            p += number
+            e._present |= k.E_DATA
+        elif tag == 0x08:
+            p = take_number(base, start, p, end, &number)
+            e._type = low_half(number)
+            e._present |= k.E_TYPE
+        else:
+            p = skip(base, start, p, end, tag, depth)
+            unknown = keep(unknown, start, p)
+    if unknown is not None:
+        e._unknown = bytes(unknown)
+    return e
+
+
+cdef HardState read_hard_state(Place base, Place p, Place end):
+    cdef HardState h = a.blank_hard_state()
+    cdef Place start
+    cdef uint64_t tag
+    cdef bytearray unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x08:
+            p = take_number(base, start, p, end, &h.term)
+            h._present |= k.H_TERM
+        elif tag == 0x10:
+            p = take_number(base, start, p, end, &h.vote)
+            h._present |= k.H_VOTE
+        elif tag == 0x18:
+            p = take_number(base, start, p, end, &h.commit)
+            h._present |= k.H_COMMIT
+        else:
+            p = skip(base, start, p, end, tag, 0)
+            unknown = keep(unknown, start, p)
+    if unknown is not None:
+        h._unknown = bytes(unknown)
+    return h
+
+
+cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
+    cdef ConfState c = a.blank_conf_state()
+    cdef Place start, stop
+    cdef uint64_t tag, number
+    cdef list numbers
+    cdef bytearray unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x28:
+            p = take_number(base, start, p, end, &number)
+            c.auto_leave = number != 0
+            c._present |= k.C_AUTO_LEAVE
+            continue
+        if tag == 0x08 or tag == 0x0A:
+            numbers = c._voters
+        elif tag == 0x10 or tag == 0x12:
+            numbers = c._learners
+        elif tag == 0x18 or tag == 0x1A:
+            numbers = c._voters_outgoing
+        elif tag == 0x20 or tag == 0x22:
+            numbers = c._learners_next
+        else:
+            p = skip(base, start, p, end, tag, depth)
+            unknown = keep(unknown, start, p)
+            continue
+        p = take_number(base, start, p, end, &number)
+        if tag & 7 == 0:
+            numbers.append(number)
+            continue
+        if number > <uint64_t>(end - p):
+            raise broken(rules.CUT_OFF, base, start)
+        stop = p + number
+        while p < stop:
+            p = take_number(base, start, p, stop, &number)
+            numbers.append(number)
+    if unknown is not None:
+        c._unknown = bytes(unknown)
+    return c
+
+
+cdef bytearray join(bytearray pieces, Place first, Place first_stop, Place p, Place stop):
+    """The pieces of a submessage that came more than once, the newest appended."""
+    if pieces is None:
+        pieces = keep(None, first, first_stop)
+    return keep(pieces, p, stop)
+
+
+cdef SnapshotMetadata read_metadata(Place base, Place p, Place end, int depth):
+    cdef SnapshotMetadata d = a.blank_metadata()
+    cdef Place start, stop, first = NULL, first_stop = NULL
+    cdef uint64_t tag
+    cdef bytearray pieces = None, unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x0A:
+            p = take_block(base, start, p, end, depth, &stop)
+            d._conf_state = read_conf_state(base, p, stop, depth + 1)
+            if d._present & k.D_CONF_STATE:
+                pieces = join(pieces, first, first_stop, p, stop)
+            else:
+                first, first_stop = p, stop
+            p = stop
+            d._present |= k.D_CONF_STATE
+        elif tag == 0x10:
+            p = take_number(base, start, p, end, &d.index)
+            d._present |= k.D_INDEX
+        elif tag == 0x18:
+            p = take_number(base, start, p, end, &d.term)
+            d._present |= k.D_TERM
+        else:
+            p = skip(base, start, p, end, tag, depth)
+            unknown = keep(unknown, start, p)
+    if pieces is not None:
+        p = <Place>PyByteArray_AS_STRING(pieces)
+        d._conf_state = read_conf_state(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+    if unknown is not None:
+        d._unknown = bytes(unknown)
+    return d
+
+
+cdef Snapshot read_snapshot(Place base, Place p, Place end, int depth):
+    cdef Snapshot s = a.blank_snapshot()
+    cdef Place start, stop, first = NULL, first_stop = NULL
+    cdef uint64_t tag, number
+    cdef bytearray pieces = None, unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x0A:
+            p = take_length(base, start, p, end, &number)
+            s.data = copy(p, number)
+            p += number
+            s._present |= k.S_DATA
+        elif tag == 0x12:
+            p = take_block(base, start, p, end, depth, &stop)
+            s._metadata = read_metadata(base, p, stop, depth + 1)
+            if s._present & k.S_METADATA:
+                pieces = join(pieces, first, first_stop, p, stop)
+            else:
+                first, first_stop = p, stop
+            p = stop
+            s._present |= k.S_METADATA
+        else:
+            p = skip(base, start, p, end, tag, depth)
+            unknown = keep(unknown, start, p)
+    if pieces is not None:
+        p = <Place>PyByteArray_AS_STRING(pieces)
+        s._metadata = read_metadata(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+    if unknown is not None:
+        s._unknown = bytes(unknown)
+    return s
+
+
+cdef inline void set_number(Message m, uint64_t tag, uint64_t number) noexcept:
+    """Set the field of that tag, which must be one of those in NUMBERS."""
+    if tag == 0x08:
+        m._type = low_half(number)
+    elif tag == 0x10:
+        m.to = number
+    elif tag == 0x18:
+        m.from_ = number
+    elif tag == 0x20:
+        m.term = number
+    elif tag == 0x28:
+        m.log_term = number
+    elif tag == 0x30:
+        m.index = number
+    elif tag == 0x40:
+        m.commit = number
+    elif tag == 0x50:
+        m.reject = number != 0
+    elif tag == 0x58:
+        m.reject_hint = number
+    else:
+        m.vote = number
+    m._present |= <uint32_t>1 << ((tag >> 3) - 1)
+
+
+cdef Message read_message(Place base, Place p, Place end, int depth):
+    cdef Message m = a.blank_message()
+    cdef Place start, stop, first = NULL, first_stop = NULL
+    cdef uint64_t tag, number
+    cdef bytearray pieces = None, unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x3A:
+            p = take_block(base, start, p, end, depth, &stop)
+            if m._entries is None:
+                m._entries = []
+            m._entries.append(read_entry(base, p, stop, depth + 1))
+            p = stop
+        elif tag == 0x72:
+            p = take_block(base, start, p, end, depth, &stop)
+            if m._responses is None:
+                m._responses = []
+            m._responses.append(read_message(base, p, stop, depth + 1))
+            p = stop
+        elif tag == 0x4A:
+            p = take_block(base, start, p, end, depth, &stop)
+            m.snapshot = read_snapshot(base, p, stop, depth + 1)
+            if m._present & k.P_SNAPSHOT:
+                pieces = join(pieces, first, first_stop, p, stop)
+            else:
+                first, first_stop = p, stop
+            p = stop
+            m._present |= k.P_SNAPSHOT
+        elif tag == 0x62:
+            p = take_length(base, start, p, end, &number)
+            m.context = copy(p, number)
+            p += number
+            m._present |= k.P_CONTEXT
+        elif tag < 0x70 and tag & 7 == 0 and NUMBERS >> (tag >> 3) & 1:
+            p = take_number(base, start, p, end, &number)
+            set_number(m, tag, number)
+        else:
+            p = skip(base, start, p, end, tag, depth)
+            unknown = keep(unknown, start, p)
+    if pieces is not None:
+        p = <Place>PyByteArray_AS_STRING(pieces)
+        m.snapshot = read_snapshot(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+    if unknown is not None:
+        m._unknown = bytes(unknown)
+    return m
+
+
+cdef object read_conf_change(Place base, Place p, Place end):
+    cdef Place start
+    cdef uint64_t tag, number, id = 0, node_id = 0
+    cdef int32_t type = 0
+    cdef uint32_t present = 0
+    cdef bytes context = b""
+    cdef bytearray unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x08:
+            p = take_number(base, start, p, end, &id)
+            present |= 1
+        elif tag == 0x10:
+            p = take_number(base, start, p, end, &number)
+            type = low_half(number)
+            present |= 2
+        elif tag == 0x18:
+            p = take_number(base, start, p, end, &node_id)
+            present |= 4
+        elif tag == 0x22:
+            p = take_length(base, start, p, end, &number)
+            context = copy(p, number)
+            p += number
+            present |= 8
+        else:
+            p = skip(base, start, p, end, tag, 0)
+            unknown = keep(unknown, start, p)
+    c = _new(_OpenChange)
+    c.id = id
+    c._type = type
+    c.node_id = node_id
+    c.context = context
+    c._present = present
+    c._unknown = None if unknown is None else bytes(unknown)
+    sealing.seal(c)
+    return c
+
+
+cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
+    cdef Place start
+    cdef uint64_t tag, number, node_id = 0
+    cdef int32_t type = 0
+    cdef uint32_t present = 0
+    cdef bytearray unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x08:
+            p = take_number(base, start, p, end, &number)
+            type = low_half(number)
+            present |= 1
+        elif tag == 0x10:
+            p = take_number(base, start, p, end, &node_id)
+            present |= 2
+        else:
+            p = skip(base, start, p, end, tag, depth)
+            unknown = keep(unknown, start, p)
+    c = _new(_OpenSingle)
+    c._type = type
+    c.node_id = node_id
+    c._present = present
+    c._unknown = None if unknown is None else bytes(unknown)
+    sealing.seal(c)
+    return c
+
+
+cdef object read_conf_change_v2(Place base, Place p, Place end):
+    cdef Place start, stop
+    cdef uint64_t tag, number
+    cdef int32_t transition = 0
+    cdef uint32_t present = 0
+    cdef list steps = []
+    cdef bytes context = b""
+    cdef bytearray unknown = None
+    while p < end:
+        start = p
+        p = take_number(base, start, p, end, &tag)
+        if tag == 0x08:
+            p = take_number(base, start, p, end, &number)
+            transition = low_half(number)
+            present |= 1
+        elif tag == 0x12:
+            p = take_block(base, start, p, end, 0, &stop)
+            steps.append(read_conf_change_single(base, p, stop, 1))
+            p = stop
+            present |= 2
+        elif tag == 0x1A:
+            p = take_length(base, start, p, end, &number)
+            context = copy(p, number)
+            p += number
+            present |= 4
+        else:
+            p = skip(base, start, p, end, tag, 0)
+            unknown = keep(unknown, start, p)
+    c = _new(_OpenV2)
+    c._transition = transition
+    c._changes = steps
+    c.context = context
+    c._present = present
+    c._unknown = None if unknown is None else bytes(unknown)
+    sealing.seal(c)
+    return c
