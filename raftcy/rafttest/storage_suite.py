@@ -22,6 +22,7 @@ compact. A storage that calls them otherwise overrides those of the suite. What 
 
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from ..core import consts as k
@@ -220,12 +221,8 @@ class StorageSuite:
         model = _Model()
         storage = self.fill(model, last=2, snapshot=_snapshot(5, 2, b"new"))
         for index in (0, 4, 5):
-            old = _snapshot(index, 2, b"old")
-            _raises(
-                SnapshotOutOfDate,
-                f"apply_snapshot() of index {index}",
-                lambda old=old: self.apply_snapshot(storage, old),
-            )
+            refused = partial(self.apply_snapshot, storage, _snapshot(index, 2, b"old"))
+            _raises(SnapshotOutOfDate, f"apply_snapshot() of index {index}", refused)
             _holds(storage, model)
 
     def test_members_can_be_set_first(self) -> None:
@@ -276,7 +273,7 @@ class StorageSuite:
         storage = self.fill(model, last=6)
         model.snapshot = self.create_snapshot(storage, 4, _MEMBERS, b"four")
         for index in (0, 3, 4):
-            refused = lambda index=index: self.create_snapshot(storage, index, _MEMBERS, b"")  # noqa: E731
+            refused = partial(self.create_snapshot, storage, index, _MEMBERS, b"")
             _raises(SnapshotOutOfDate, f"create_snapshot({index})", refused)
         _raises(Exception, "create_snapshot(7)", lambda: self.create_snapshot(storage, 7, _MEMBERS, b""))
         _holds(self.reopen(storage), model)
@@ -303,7 +300,7 @@ class StorageSuite:
         self.compact(storage, 3)
         model.compact(3)
         for index in (0, 2, 3):
-            _raises(Compacted, f"compact({index})", lambda index=index: self.compact(storage, index))
+            _raises(Compacted, f"compact({index})", partial(self.compact, storage, index))
         _raises(Exception, "compact(7)", lambda: self.compact(storage, 7))
         _holds(self.reopen(storage), model)
 
