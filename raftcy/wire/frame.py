@@ -1,0 +1,108 @@
+"""Frames, by which messages are told apart on a stream of bytes: a length of 4 bytes, big endian, then that many bytes.
+
+Reads and writes no socket: what is to be sent is returned, what arrived is fed in. The first frame of a connection is
+the hello, which names the sender; the payload of each further one is an encoded Message.
+"""
+
+import struct
+
+from ..errors import DecodeError, RangeError
+
+__all__ = [
+    "HELLO_FRAME_BYTES",
+    "MAX_FRAME_BYTES",
+    "FrameDecoder",
+    "decode_hello",
+    "encode_frame",
+    "encode_hello",
+    "frame_parts",
+]
+
+MAX_FRAME_BYTES = 64 << 20
+"""The longest payload of a frame, in bytes."""
+
+_LENGTH = struct.Struct(">L")
+_HELLO = struct.Struct(">8sQ")
+_MAGIC = b"RAFTWIR1"
+
+HELLO_FRAME_BYTES = _LENGTH.size + _HELLO.size
+"""The size of the first frame of a connection, its length included, in bytes."""
+
+
+def frame_parts(payload: bytes) -> list[bytes]:
+    """The buffers to send for a frame with that payload, which is not copied; RangeError if it is too long."""
+    if len(payload) > MAX_FRAME_BYTES:
+        raise RangeError(f"a frame holds at most {MAX_FRAME_BYTES} bytes, not {len(payload)}")
+    return [_LENGTH.pack(len(payload)), payload]
+
+
+def encode_frame(payload: bytes) -> bytes:
+    """The frame with that payload; RangeError if it is too long."""
+    return b"".join(frame_parts(payload))
+
+
+def encode_hello(sender: int) -> bytes:
+    """The payload of the first frame; ``sender`` is the id of the node that opens the connection, 1 to 2**64-1."""
+    if not 0 < sender < 2**64:
+        raise RangeError(f"sender must be 1 to 2**64-1, not {sender}")
+    return _HELLO.pack(_MAGIC, sender)
+
+
+def decode_hello(head: bytes) -> int:
+    """The sender's id, from the first HELLO_FRAME_BYTES of a connection; DecodeError if they are no hello."""
+    if len(head) != HELLO_FRAME_BYTES:
+        raise DecodeError(f"a hello has {HELLO_FRAME_BYTES} bytes with its length, not {len(head)}", 0)
+    (length,) = _LENGTH.unpack_from(head)
+    magic, sender = _HELLO.unpack_from(head, _LENGTH.size)
+    if length != _HELLO.size or magic != _MAGIC or sender == 0:
+        raise DecodeError("the connection does not begin with a hello", 0)
+    return int(sender)
+
+
+class FrameDecoder:
+    """Finds the frames in a stream that comes in chunks of any size.
+
+    It keeps what belongs to a frame that is not complete and nothing else: memory grows with what has arrived, never by
+    a length that was only announced.
+    """
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._consumed = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of a frame that is not complete; not 0 at the end of the stream means that it was cut off."""
+        return len(self._rest)
+
+    def feed(self, chunk: bytes | bytearray | memoryview) -> list[bytes]:
+        """The payloads that ``chunk`` completes, in order.
+
+        DecodeError for a frame that is longer than MAX_FRAME_BYTES, once those before it were given; its offset counts
+        from the first byte that was ever fed. The stream cannot be read on then: every later call raises the same.
+        """
+        self._refuse_long()
+        rest = self._rest
+        rest += chunk
+        payloads: list[bytes] = []
+        at = 0
+        with memoryview(rest) as view:
+            while len(rest) - at >= _LENGTH.size:
+                (length,) = _LENGTH.unpack_from(view, at)
+                start = at + _LENGTH.size
+                stop = start + length
+                if stop > len(rest) or length > MAX_FRAME_BYTES:
+                    break
+                payloads.append(bytes(view[start:stop]))
+                at = stop
+        del rest[:at]
+        self._consumed += at
+        if not payloads:
+            self._refuse_long()
+        return payloads
+
+    def _refuse_long(self) -> None:
+        if len(self._rest) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._rest)
+            if length > MAX_FRAME_BYTES:
+                raise DecodeError(f"frame of {length} bytes, more than {MAX_FRAME_BYTES}", self._consumed)
