@@ -71,6 +71,11 @@ class Past:
 # -- one node ----------------------------------------------------------------------------------------------------------
 
 
+def ids_to(size: int) -> list[int]:
+    """The ids of a group of this size: from 1 on."""
+    return list(range(1, size + 1))
+
+
 def entries_of(terms: Iterable[int], first: int = 1) -> list[Entry]:
     """Entries with these terms, from the index `first` on, without data."""
     return [Entry(term=term, index=index) for index, term in enumerate(terms, first)]
@@ -231,7 +236,7 @@ class Network:
 
     def __init__(self, peers: int | list[Any], *, learners: Iterable[int] = (), **options: Any) -> None:
         given = [None] * peers if isinstance(peers, int) else list(peers)
-        self.ids = list(range(1, len(given) + 1))
+        self.ids = ids_to(len(given))
         self.learners = sorted(learners)
         self.voters = [id for id in self.ids if id not in self.learners]
         self.nodes: dict[int, Raft] = {}
