@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 
 from . cimport consts as k
 from . cimport sealing
+from .values cimport flag, i32, instance, member, octets, u64
 
 
 @cython.final

@@ -10,6 +10,7 @@ from .messages cimport ConfState, Entry, HardState, Message, Snapshot, SoftState
 from .progress cimport Progress
 from .raft cimport Raft
 from .unstable cimport Unstable
+from .values cimport instance, octets, u64
 from .vet cimport vet
 
 
@@ -51,6 +52,8 @@ cdef class RawNode:
     cpdef step(self, object m)
     @cython.locals(kind=int32_t, from_thread=bint)
     cdef _step(self, Message m)
+    @cython.locals(refused=list, place=Py_ssize_t, m=Message)
+    cpdef list step_many(self, list messages)
     @cython.locals(m=Message, e=Entry)
     cpdef read_index(self, object rctx)
     @cython.locals(m=Message)
@@ -67,8 +70,10 @@ cdef class RawNode:
     @cython.locals(r=Raft, log=RaftLog)
     cpdef bint has_ready(self) except -1
     cpdef Ready ready(self)
+    cpdef Ready poll(self)
     cpdef Ready ready_without_accept(self)
     cpdef accept_ready(self, Ready rd)
+    cpdef advance(self, object rd=*)
     cdef bint _soft_state_changed(self) except -1
     @cython.locals(r=Raft)
     cdef bint _hard_state_changed(self) except -1
@@ -97,6 +102,7 @@ cdef class RawNode:
     cdef _died(self, object error)
 
 cpdef object refuse_from_network(Message m)
+cdef Message _message(object m)
 cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept
 @cython.locals(rd=Ready)

@@ -25,6 +25,8 @@ from ..errors import (
     ConfChangeError,
     LogLost,
     ProposalDropped,
+    RaftError,
+    StepError,
     StepLocalMessage,
     StepPeerNotFound,
     Stopped,
@@ -255,7 +257,7 @@ class RawNode:
         threads.
         """
         self._alive()
-        self._step(instance(m, Message, "m"))
+        self._step(_message(m))
 
     def _step(self, m: Message) -> None:
         kind = m._type
@@ -271,6 +273,23 @@ class RawNode:
             self._died(error)
             raise
         self._take_vetted(m)
+
+    def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """``step`` each of a list of messages, in order, going on after those that are refused.
+
+        Returns the place and the error of each refused message; what kills the node is raised, and the rest is lost.
+        """
+        refused: list[tuple[int, RaftError]] = []
+        self._alive()
+        for place in range(len(messages)):
+            m = _message(messages[place])
+            try:
+                self._step(m)
+            except (StepError, ProposalDropped) as error:
+                if self._died_of is not None:
+                    raise
+                refused.append((place, error))
+        return refused
 
     def read_index(self, rctx: Any) -> None:
         """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again."""
@@ -358,6 +377,10 @@ class RawNode:
         rd = self.ready_without_accept()
         self.accept_ready(rd)
         return rd
+
+    def poll(self) -> Ready | None:
+        """``ready`` if there is anything, else None, in one call."""
+        return self.ready() if self.has_ready() else None
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
@@ -661,6 +684,12 @@ def refuse_from_network(m: Message) -> str | None:
     if _is_local(kind):
         return "a local message"
     return None
+
+
+def _message(m: Any) -> Message:
+    if not isinstance(m, Message):
+        raise TypeError(f"m must be of Message, not {type(m).__name__}")
+    return m
 
 
 def _is_local(kind: int) -> bool:

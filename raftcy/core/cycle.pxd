@@ -1,0 +1,44 @@
+cimport cython
+from libc.stdint cimport uint64_t
+
+from .messages cimport Message
+from .rawnode cimport RawNode, Ready
+from .storage cimport MemoryStorage
+
+
+@cython.final
+cdef class Cycle:
+    cdef readonly RawNode node
+    cdef readonly object storage
+    cdef public list inbox
+    cdef MemoryStorage _memory
+    cdef object _save
+    cdef object _send
+    cdef object _apply
+    cdef Exchange _exchange
+
+    @cython.locals(busy=bint, inbox=list)
+    cpdef bint run(self) except -1
+    cpdef object handle(self, Ready rd)
+    cdef object _store(self, Ready rd)
+
+
+@cython.final
+cdef class Exchange:
+    cdef dict _cycles
+    cdef list _order
+    cdef readonly uint64_t sent
+
+    @cython.locals(cycle=Cycle)
+    cpdef Cycle add(self, RawNode node, object storage, object apply=*)
+    @cython.locals(cycle=Cycle, m=Message)
+    cpdef object route(self, list messages)
+    @cython.locals(cycle=Cycle, busy=bint)
+    cpdef object drain(self)
+    @cython.locals(cycle=Cycle)
+    cpdef object tick(self)
+
+@cython.locals(node=RawNode)
+cpdef object tick_all(list nodes)
+@cython.locals(exchange=Exchange)
+cpdef object drain_all(list exchanges)
