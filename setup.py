@@ -29,11 +29,8 @@ DIRECTIVES = {"language_level": 3, "infer_types": True, "binding": False, "embed
 DIRECTIVES |= {"annotation_typing": False, "freethreading_compatible": True}
 DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
 MACROS = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
-FLAGS = (
-    ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
-    if SANITIZE
-    else ["-O2", "-g0", "-Wno-sign-compare"]
-)
+CHECKED = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
+FLAGS = [*(CHECKED if SANITIZE else ["-O2", "-g0"]), "-Wno-sign-compare"]
 
 
 def extensions():
