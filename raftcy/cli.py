@@ -1,0 +1,64 @@
+"""The command line: ``python -m raftcy demo [FILE]``."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import BUILD, __version__, demo
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0 if it worked, 1 if not, 2 for a wrong command line."""
+    arguments = _parser().parse_args(argv)
+    options = demo.Options(
+        file=arguments.file, records=arguments.records, port=arguments.port, tick_ms=arguments.tick_ms
+    )
+    try:
+        asyncio.run(demo.run(options))
+    except demo.DemoError as error:
+        sys.stderr.write(f"raftcy demo: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("raftcy demo: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m raftcy", description="raftcy: etcd's raft for Python.")
+    parser.add_argument("--version", action="version", version=f"raftcy {__version__}, {BUILD} build")
+    commands = parser.add_subparsers(dest="command", required=True)
+    shown = commands.add_parser(
+        "demo",
+        help="replicate a file on three processes and survive the loss of their leader",
+        description="Three processes on loopback replicate a file record by record (each line is one). Half-way their "
+        "leader is killed; the others elect a new one and go on. State is in memory only.",
+    )
+    shown.add_argument("file", nargs="?", type=Path, help="the file (default: one is made, of Unicode characters)")
+    shown.add_argument("--records", type=_count, default=60_000, help="records of the file that is made (%(default)s)")
+    shown.add_argument("--port", type=_port, default=0, help="the first of three ports in a row (default: free ones)")
+    shown.add_argument(
+        "--tick-ms", type=_count, default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65533:
+        raise argparse.ArgumentTypeError("must be 1 to 65533")
+    return number

@@ -1,0 +1,123 @@
+"""What other nodes send: the listening socket and a task for each connection."""
+
+import asyncio
+import logging
+
+from ..core import consts as k
+from ..core.messages import Message
+from ..core.rawnode import refuse_from_network
+from ..errors import DecodeError, LogLost, RaftError, StepError, Stopped
+from ..wire import frame
+from .limits import Limits, Traffic
+from .receiver import Receiver
+
+_CHUNK_BYTES = 1 << 16
+
+
+class Incoming:
+    """Accepts connections, reads messages and gives them to the receiver, those of a connection in their order.
+
+    A connection ends at the first bytes that are no frame or no message. A message to another node, and one that the
+    receiver refuses, is ignored. Forwarded proposals go through a bounded queue of their own, because the receiver
+    keeps them while it knows no leader, and everything else must go on meanwhile.
+    """
+
+    def __init__(self, own: int, receiver: Receiver, limits: Limits, traffic: Traffic) -> None:
+        self._own = own
+        self._receiver = receiver
+        self._limits = limits
+        self._traffic = traffic
+        self._log = logging.getLogger("raftcy.transport")
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._proposals: asyncio.Queue[Message] = asyncio.Queue(limits.waiting_proposals)
+        self._proposer: asyncio.Task[None] | None = None
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Accept connections at an address; the port may be 0. Returns the address; OSError if it cannot be had."""
+        self._server = await asyncio.start_server(self._accept, host, port)
+        self._proposer = asyncio.get_running_loop().create_task(self._propose(), name="raftcy transport proposals")
+        bound = self._server.sockets[0].getsockname()
+        return str(bound[0]), int(bound[1])
+
+    async def close(self) -> None:
+        """Close the socket and all connections."""
+        if self._server is not None:
+            self._server.close()
+        tasks = [*self._connections, *([self._proposer] if self._proposer else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: before Python 3.12 the one that asyncio would make complains when it is cancelled.
+        if len(self._connections) >= self._limits.connections:
+            where = writer.get_extra_info("peername")
+            self._log.warning("%x has too many connections: one from %s closed", self._own, where)
+            writer.transport.abort()
+            return
+        task = asyncio.get_running_loop().create_task(self._connection(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        where = writer.get_extra_info("peername")
+        try:
+            await self._serve(reader, where)
+        except Stopped:
+            self._log.debug("%x is stopped: connection from %s closed", self._own, where)
+        except (OSError, EOFError) as error:
+            self._log.debug("connection from %s to %x broke: %s", where, self._own, error)
+        except DecodeError as error:
+            self._log.warning("connection from %s to %x closed: %s", where, self._own, error)
+        except RaftError as error:
+            self._log.error("%x died of a message from %s: %s", self._own, where, error)
+        finally:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, where: object) -> None:
+        async with asyncio.timeout(self._limits.hello_seconds):
+            head = await reader.readexactly(frame.HELLO_FRAME_BYTES)
+        sender = frame.decode_hello(head)
+        self._log.debug("connection from %x at %s to %x", sender, where, self._own)
+        frames = frame.FrameDecoder()
+        while chunk := await reader.read(_CHUNK_BYTES):
+            for payload in frames.feed(chunk):
+                self._traffic.received_messages += 1
+                self._traffic.received_bytes += len(payload)
+                await self._deliver(Message.decode(payload), sender)
+
+    async def _deliver(self, m: Message, sender: int) -> None:
+        if m.to != self._own:
+            self._traffic.ignored_messages += 1
+            return
+        reason = refuse_from_network(m)
+        if reason is None:
+            try:
+                if m.type == k.PROP:
+                    self._proposals.put_nowait(m)
+                else:
+                    await self._receiver.step(m)
+                return
+            except LogLost:
+                raise
+            except StepError as error:
+                reason = str(error)
+            except asyncio.QueueFull:
+                reason = "too many proposals wait for a leader"
+        self._traffic.ignored_messages += 1
+        self._log.warning("%s from %x to %x ignored: %s", m.type, sender, self._own, reason)
+
+    async def _propose(self) -> None:
+        while True:
+            m = await self._proposals.get()
+            try:
+                await self._receiver.step(m)
+            except StepError as error:
+                self._traffic.ignored_messages += 1
+                self._log.warning("%s from %x ignored: %s", m.type, m.from_, error)
+            except RaftError as error:
+                self._log.debug("%x takes no more proposals: %s", self._own, error)
+                return

@@ -1,0 +1,162 @@
+"""The way to one peer: a bounded queue, and a task that keeps one connection and writes what is queued."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..core import consts as k
+from ..core.messages import Message
+from ..wire import frame
+from .limits import Limits, Traffic
+
+_BATCH_BYTES = 1 << 20
+
+Lost = Callable[[int, bool], None]
+Sent = Callable[[int], None]
+
+
+class _Item(NamedTuple):
+    data: bytes
+    snapshot: bool
+
+
+class Outgoing:
+    """Sends to one peer.
+
+    What cannot be sent is dropped, and said so by ``lost(peer, snapshot)``: a message when the queue is full, all that
+    is queued when no connection can be made, and what was being written when the connection broke. ``sent(peer)`` is
+    called when a snapshot was handed to the network. Both are called in the thread of the event loop; ``put`` may call
+    ``lost`` before it returns.
+    """
+
+    def __init__(
+        self, own: int, peer: int, address: tuple[str, int], lost: Lost, sent: Sent, limits: Limits, traffic: Traffic
+    ) -> None:
+        self._own = own
+        self._peer = peer
+        self.address = address
+        self._lost = lost
+        self._sent = sent
+        self._limits = limits
+        self._traffic = traffic
+        self._log = logging.getLogger("raftcy.transport")
+        self._queue: deque[_Item] = deque()
+        self._queued_bytes = 0
+        self._wanted = asyncio.Event()
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"raftcy transport {own:x} to {peer:x}")
+
+    def put(self, m: Message) -> None:
+        """Queue a message; never waits."""
+        item = _Item(m.encode(), m.type == k.SNAP)
+        size = len(item.data)
+        full = len(self._queue) >= self._limits.queue_messages or (
+            self._queue and self._queued_bytes + size > self._limits.queue_bytes
+        )
+        if size > frame.MAX_FRAME_BYTES:
+            self._log.error("%s of %d bytes to %x does not fit into a frame: dropped", m.type, size, self._peer)
+        if full or size > frame.MAX_FRAME_BYTES:
+            self._drop([item])
+            return
+        self._queue.append(item)
+        self._queued_bytes += size
+        self._wanted.set()
+
+    async def close(self) -> None:
+        """End the task and the connection; what is queued is forgotten."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._disconnect()
+
+    async def _run(self) -> None:
+        pause = self._limits.retry_min_seconds
+        while True:
+            await self._wanted.wait()
+            if self._is_broken():
+                self._disconnect()
+            if self._writer is None:
+                try:
+                    await self._dial()
+                except OSError as error:
+                    self._log.debug("no connection from %x to %x: %s", self._own, self._peer, error)
+                    self._drop(self._take(all_of_them=True))
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, self._limits.retry_max_seconds)
+                    continue
+                pause = self._limits.retry_min_seconds
+            await self._write(self._take())
+
+    async def _dial(self) -> None:
+        host, port = self.address
+        async with asyncio.timeout(self._limits.dial_seconds):
+            self._reader, self._writer = await asyncio.open_connection(host, port)
+        # A drained writer has then handed everything to the operating system.
+        self._writer.transport.set_write_buffer_limits(high=0)
+        self._writer.write(frame.encode_frame(frame.encode_hello(self._own)))
+
+    async def _write(self, batch: list[_Item]) -> None:
+        writer = self._writer
+        if writer is None:
+            return
+        size = sum(len(item.data) for item in batch)
+        try:
+            writer.writelines([part for item in batch for part in frame.frame_parts(item.data)])
+            await _drain(writer, self._limits.write_seconds)
+        except OSError as error:
+            self._log.debug("connection from %x to %x broke: %s", self._own, self._peer, error)
+            self._disconnect()
+            self._drop(batch)
+            return
+        self._traffic.sent_messages += len(batch)
+        self._traffic.sent_bytes += size
+        for item in batch:
+            if item.snapshot:
+                self._sent(self._peer)
+
+    def _take(self, all_of_them: bool = False) -> list[_Item]:
+        batch: list[_Item] = []
+        size = 0
+        while self._queue and (all_of_them or size < _BATCH_BYTES):
+            item = self._queue.popleft()
+            size += len(item.data)
+            batch.append(item)
+        self._queued_bytes -= size
+        if not self._queue:
+            self._wanted.clear()
+        return batch
+
+    def _drop(self, batch: list[_Item]) -> None:
+        """Report a batch: once as lost, and once for each snapshot in it."""
+        self._traffic.dropped_messages += len(batch)
+        snapshots = sum(item.snapshot for item in batch)
+        for _ in range(snapshots):
+            self._lost(self._peer, True)
+        if batch and not snapshots:
+            self._lost(self._peer, False)
+
+    def _is_broken(self) -> bool:
+        """Whether the peer has closed its end. It never writes, so an end of its stream is all that can come."""
+        if self._reader is None or self._writer is None:
+            return False
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    def _disconnect(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+        self._reader = self._writer = None
+
+
+async def _drain(writer: asyncio.StreamWriter, patience_seconds: float) -> None:
+    """Wait until everything is written; TimeoutError when for so long not one byte was taken."""
+    while True:
+        before = writer.transport.get_write_buffer_size()
+        try:
+            async with asyncio.timeout(patience_seconds):
+                await writer.drain()
+            return
+        except TimeoutError:
+            if writer.transport.get_write_buffer_size() >= before:
+                raise

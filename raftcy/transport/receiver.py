@@ -1,0 +1,22 @@
+"""What a transport needs of the node that it serves."""
+
+from typing import Protocol
+
+from ..core.enums import SnapshotStatus
+from ..core.messages import Message
+
+
+class Receiver(Protocol):
+    """The receiving side of a node; ``raftcy.Node`` is one.
+
+    The transport calls it in the thread of the event loop, and ends when a call raises ``Stopped``.
+    """
+
+    async def step(self, m: Message) -> None:
+        """Take a message. A MsgProp may wait here for a leader; the transport goes on with other messages meanwhile."""
+
+    def report_unreachable(self, id: int) -> None:
+        """A message to node ``id`` was dropped."""
+
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
+        """A MsgSnap to node ``id`` was written, or was dropped."""
