@@ -232,6 +232,18 @@ def test_pending_transfer_times_out(pending: Network) -> None:
     assert leading(lead) == (LEADER, 1, 0)
 
 
+def test_pending_transfer_has_a_whole_timeout(net: Network) -> None:
+    """The time runs from the request, whatever the leader has counted before."""
+    lead = net[1]
+    net.isolate(3)
+    tick(lead, lead.election_timeout - 1)
+    net.send(request(1, 3))
+    tick(lead, lead.election_timeout - 1)
+    assert leading(lead) == (LEADER, 1, 3)
+    tick(lead, 1)
+    assert leading(lead) == (LEADER, 1, 0)
+
+
 def test_pending_transfer_stops_proposals(net: Network) -> None:
     """The leader takes no proposals meanwhile, lest the transferee never catch up; afterwards it does again.
 

@@ -72,6 +72,18 @@ def test_no_word_from_a_leader_starts_an_election(role: StateType) -> None:
     assert same_bytes(read_messages(raft), wanted)
 
 
+@pytest.mark.parametrize("kind", [MessageType.MSG_HEARTBEAT, MessageType.MSG_APP, MessageType.MSG_SNAP], ids=str)
+def test_word_from_the_leader_restarts_the_timeout(kind: MessageType) -> None:
+    """A server stays a follower as long as it hears of a leader, and takes the sender for that."""
+    raft = member(election_tick=TICKS, term=1)
+    for _ in range(5):
+        tick(raft, TICKS - 1)
+        raft.step(Message(type=kind, from_=2, to=1, term=1))
+        assert (raft.state, raft.lead, raft.election_elapsed) == (FOLLOWER, 2, 0)
+    tick(raft, 2 * TICKS - 1)
+    assert raft.state == CANDIDATE
+
+
 @pytest.mark.parametrize(
     ("size", "granted", "refused", "role"),
     [
