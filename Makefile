@@ -13,7 +13,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The checkout's neighbour, named for the runs that happen in a copy.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build test demo bench verify fix proto annotate clean coverage asan wheels smoke
+.PHONY: help build test demo bench verify fix proto parity annotate clean coverage asan wheels smoke
 
 help:
 	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
@@ -23,6 +23,7 @@ help:
 	@echo "make verify     every check that only reads: style, types, generated files"
 	@echo "make fix        format, sort imports and mend what can be mended"
 	@echo "make proto      write raftcy/wire/raft_pb2.py anew from proto/raft.proto"
+	@echo "make parity     write tests/parity.md anew from the docstrings of the tests"
 	@echo "make annotate   Cython's HTML reports, in build/cython"
 	@echo "make coverage   branch coverage of the core, on the pure build"
 	@echo "make asan       the suite on a build with address and undefined-behaviour checks"
@@ -73,6 +74,10 @@ fix:
 proto:
 	@$(INSTALL) proto
 	$(PY) tools/gen_proto.py
+
+parity:
+	@$(INSTALL) run
+	$(PY) tools/parity.py
 
 annotate:
 	@$(INSTALL) run

@@ -1,0 +1,286 @@
+"""Which test here answers which test of etcd's raft v3.7.0: writes tests/parity.md, or with --check compares it.
+
+    python tools/parity.py [--check]
+
+A test says what it answers by a line of its docstring, with the reference's names:
+
+    answers: TestLeaderElection, TestLeaderElectionPreVote
+
+The names go on in the next line after a comma. Where two packages of the reference have a test of one name, the plain
+name is that of the root package; others are written with their package: `confchange.TestRestore`.
+
+The table is refused, whatever the mode, if a name is not the reference's, if it stands in something that pytest does
+not run, or if a reason is given for a test that is answered or is not there. The check fails, too, if a test is neither
+answered nor has its reason here.
+"""
+
+import ast
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ROOT / "tests"
+TABLE = TESTS / "parity.md"
+
+# The test functions of each file, without the "Test" that all begin with; in the order of the files.
+REFERENCE = {
+    "raft_test.go": """
+        ProgressLeader ProgressResumeByHeartbeatResp ProgressPaused ProgressFlowControl UncommittedEntryLimit
+        LeaderElection LeaderElectionPreVote LearnerElectionTimeout LearnerPromotion LearnerCanVote LeaderCycle
+        LeaderCyclePreVote LeaderElectionOverwriteNewerLogs LeaderElectionOverwriteNewerLogsPreVote
+        VoteFromAnyState PreVoteFromAnyState LogReplication LearnerLogReplication SingleNodeCommit
+        CannotCommitWithoutNewTermEntry CommitWithoutNewTermEntry DuelingCandidates DuelingPreCandidates
+        CandidateConcede SingleNodeCandidate SingleNodePreCandidate OldMessages Proposal ProposalByProxy Commit
+        PastElectionTimeout StepIgnoreOldTermMsg HandleMsgApp HandleHeartbeat HandleHeartbeatResp
+        RaftFreesReadOnlyMem MsgAppRespWaitReset RecvMsgVote RecvMsgPreVote StateTransition AllServerStepdown
+        CandidateResetTermMsgHeartbeat CandidateResetTermMsgApp CandidateSelfVoteAfterLostElection
+        CandidateSelfVoteAfterLostElectionPreVote CandidateDeliversPreCandidateSelfVoteAfterBecomingCandidate
+        LeaderMsgAppSelfAckAfterTermChange LeaderStepdownWhenQuorumActive LeaderStepdownWhenQuorumLost
+        LeaderSupersedingWithCheckQuorum LeaderElectionWithCheckQuorum FreeStuckCandidateWithCheckQuorum
+        NonPromotableVoterWithCheckQuorum DisruptiveFollower DisruptiveFollowerPreVote ReadOnlyOptionSafe
+        ReadOnlyWithLearner ReadOnlyOptionLease ReadOnlyForNewLeader ReadOnlyDuplicateRequest LeaderAppResp
+        BcastBeat RecvMsgBeat LeaderIncreaseNext SendAppendForProgressProbe SendAppendForProgressReplicate
+        SendAppendForProgressSnapshot RecvMsgUnreachable Restore RestoreWithLearner RestoreWithVotersOutgoing
+        RestoreVoterToLearner RestoreLearnerPromotion LearnerReceiveSnapshot RestoreIgnoreSnapshot ProvideSnap
+        IgnoreProvidingSnap RestoreFromSnapMsg SlowNodeRestore StepConfig StepIgnoreConfig
+        NewLeaderPendingConfig AddNode AddLearner AddNodeCheckQuorum RemoveNode RemoveLearner Promotable
+        RaftNodes CampaignWhileLeader PreCampaignWhileLeader CommitAfterRemoveNode LeaderTransferToUpToDateNode
+        LeaderTransferToUpToDateNodeFromFollower LeaderTransferWithCheckQuorum LeaderTransferToSlowFollower
+        LeaderTransferAfterSnapshot LeaderTransferToSelf LeaderTransferToNonExistingNode LeaderTransferTimeout
+        LeaderTransferIgnoreProposal LeaderTransferReceiveHigherTermVote LeaderTransferRemoveNode
+        LeaderTransferDemoteNode LeaderTransferBack LeaderTransferSecondTransferToAnotherNode
+        LeaderTransferSecondTransferToSameNode TransferNonMember NodeWithSmallerTermCanCompleteElection
+        PreVoteWithSplitVote PreVoteWithCheckQuorum LearnerCampaign PreVoteMigrationCanCompleteElection
+        PreVoteMigrationWithFreeStuckPreCandidate ConfChangeCheckBeforeCampaign ConfChangeV2CheckBeforeCampaign
+        FastLogRejection LogReplicationWithReorderedMessage
+    """,
+    "raft_paper_test.go": """
+        FollowerUpdateTermFromMessage CandidateUpdateTermFromMessage LeaderUpdateTermFromMessage
+        RejectStaleTermMessage StartAsFollower LeaderBcastBeat FollowerStartElection CandidateStartNewElection
+        LeaderElectionInOneRoundRPC FollowerVote CandidateFallback FollowerElectionTimeoutRandomized
+        CandidateElectionTimeoutRandomized FollowersElectionTimeoutNonconflict
+        CandidatesElectionTimeoutNonconflict LeaderStartReplication LeaderCommitEntry LeaderAcknowledgeCommit
+        LeaderCommitPrecedingEntries FollowerCommitEntry FollowerCheckMsgApp FollowerAppendEntries
+        LeaderSyncFollowerLog VoteRequest Voter LeaderOnlyCommitsLogFromCurrentTerm
+    """,
+    "raft_flow_control_test.go": "MsgAppFlowControlFull MsgAppFlowControlMoveForward MsgAppFlowControlRecvHeartbeat",
+    "raft_snap_test.go": """
+        SendingSnapshotSetPendingSnapshot PendingSnapshotPauseReplication SnapshotFailure SnapshotSucceed
+        SnapshotAbort
+    """,
+    "node_test.go": """
+        NodeStep NodeStepUnblock NodePropose DisableProposalForwarding NodeReadIndexToOldLeader
+        NodeProposeConfig NodeProposeAddDuplicateNode BlockProposal NodeProposeWaitDropped NodeTick NodeStop
+        NodeStart NodeRestart NodeRestartFromSnapshot NodeAdvance SoftStateEqual IsHardStateEqual
+        NodeProposeAddLearnerNode AppendPagination CommitPagination CommitPaginationWithAsyncStorageWrites
+        NodeCommitPaginationAfterRestart
+    """,
+    "rawnode_test.go": """
+        RawNodeStep RawNodeProposeAndConfChange RawNodeJointAutoLeave RawNodeProposeAddDuplicateNode
+        RawNodeReadIndex RawNodeStart RawNodeRestart RawNodeRestartFromSnapshot RawNodeStatus
+        RawNodeCommitPaginationAfterRestart RawNodeBoundedLogGrowthWithPartition RawNodeConsumeReady
+    """,
+    "log_test.go": """
+        FindConflict FindConflictByTerm IsUpToDate Append LogMaybeAppend CompactionSideEffects
+        HasNextCommittedEnts NextCommittedEnts AcceptApplying AppliedTo NextUnstableEnts CommitTo StableTo
+        StableToWithSnap Compaction LogRestore IsOutOfBounds Term TermWithUnstableSnapshot Slice Scan
+    """,
+    "log_unstable_test.go": """
+        UnstableMaybeFirstIndex MaybeLastIndex UnstableMaybeTerm UnstableRestore UnstableNextEntries
+        UnstableNextSnapshot UnstableAcceptInProgress UnstableStableTo UnstableTruncateAndAppend
+    """,
+    "storage_test.go": """
+        StorageTerm StorageEntries StorageLastIndex StorageFirstIndex StorageCompact StorageCreateSnapshot
+        StorageAppend StorageApplySnapshot
+    """,
+    "types_test.go": "EntryID LogSlice",
+    "util_test.go": """
+        DescribeEntry LimitSize IsLocalMsg IsResponseMsg PayloadSizeOfEmptyEntry
+    """,
+    "interaction_test.go": "Interaction",
+    "confchange/datadriven_test.go": "ConfChangeDataDriven",
+    "confchange/quick_test.go": "ConfChangeQuick",
+    "confchange/restore_test.go": "Restore",
+    "quorum/datadriven_test.go": "DataDriven",
+    "quorum/majority_test.go": "Describe",
+    "quorum/quick_test.go": "Quick",
+    "tracker/inflights_test.go": """
+        InflightsAdd InflightFreeTo InflightsFull InflightsReset
+    """,
+    "tracker/progress_test.go": """
+        ProgressString ProgressIsPaused ProgressResume ProgressBecomeProbe ProgressBecomeReplicate
+        ProgressBecomeSnapshot ProgressUpdate ProgressMaybeDecr
+    """,
+    "raftpb/confchange_test.go": "LeaveJoint",
+    "raftpb/confstate_test.go": "ConfState_Equivalent",
+    "raftpb/raft_test.go": "ProtoMemorySizes",
+    "rafttest/network_test.go": "NetworkDrop NetworkDelay",
+    "rafttest/node_test.go": "BasicProgress Restart Pause",
+}
+
+# Names that only the release of 2019 had, which the Node here takes its rules from.
+SEED_ONLY = {
+    "raft_test.go (2019)": "LearnerCannotVote",
+    "raft_snap_test.go (2019)": "SnapshotSucceedViaAppResp",
+    "node_test.go (2019)": "NodeBoundedLogGrowthWithPartition NodeReadIndex ReadyContainUpdates",
+    "log_test.go (2019)": "HasNextEnts NextEnts UnstableEnts",
+}
+
+# Tests that say nothing about a program in another language.
+NOT_PORTABLE = {"TestProtoMemorySizes": "pins how many bytes of memory Go's structures take"}
+
+# Why a test has no answer here.
+REASONS: dict[str, str] = {}
+
+NOT_YET = "not answered"
+
+
+class Row(NamedTuple):
+    """A test of the reference: its file, its name, and the name by which tests here call it."""
+
+    file: str
+    name: str
+    called: str
+
+
+class Wrong(Exception):
+    """The tests or the tables above contradict each other; the text has a line for each fault."""
+
+
+def rows(tables: dict[str, str]) -> list[Row]:
+    """The tests of a table, with names that tell them apart."""
+    found = []
+    taken: set[str] = set()
+    for file, names in tables.items():
+        package = file.rpartition("/")[0]
+        for each in names.split():
+            name = "Test" + each
+            found.append(Row(file, name, f"{package}.{name}" if name in taken else name))
+            taken.add(name)
+    return found
+
+
+def claims(path: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """For each test in a file that answers any: its pytest id, what is wrong with it if anything, and the names."""
+    relative = path.relative_to(ROOT).as_posix()
+    for node, scope in defined(ast.parse(path.read_text(encoding="utf-8"), str(path)), ()):
+        told = re.search(r"^\s*answers:((?:.*,\s*\n)*.*)$", ast.get_docstring(node) or "", re.M)
+        if told is None:
+            continue
+        fault = ""
+        if not node.name.startswith("Test" if isinstance(node, ast.ClassDef) else "test_"):
+            fault = "is no test"
+        elif any(re.search(r"\bmark\.(skip|xfail)\b(?!if)", ast.unparse(each)) for each in node.decorator_list):
+            fault = "is always skipped or expected to fail"
+        yield "::".join((relative, *scope, node.name)), fault, [each.strip() for each in told[1].split(",")]
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def defined(tree: ast.Module | ast.ClassDef, scope: tuple[str, ...]) -> Iterator[tuple[Definition, tuple[str, ...]]]:
+    """The functions and classes of a module or class, with the classes that they are in."""
+    for node in tree.body:
+        if isinstance(node, Definition):
+            yield node, scope
+        if isinstance(node, ast.ClassDef):
+            yield from defined(node, (*scope, node.name))
+
+
+def answers() -> dict[str, list[str]]:
+    """The tests here by the name that they answer; Wrong if any of them cannot be."""
+    known = {row.called for row in (*rows(REFERENCE), *rows(SEED_ONLY))}
+    found = defaultdict(list)
+    faults = []
+    for path in sorted(TESTS.rglob("*.py")):
+        for test, fault, names in claims(path):
+            if fault:
+                faults.append(f"{test} {fault}")
+            for name in names:
+                if name not in known:
+                    faults.append(f"{test} answers {name!r}, which the reference does not have")
+                found[name].append(test)
+    portable = known - set(NOT_PORTABLE)
+    faults += [f"a reason for {name!r}, which is not in the list" for name in sorted(set(REASONS) - portable)]
+    faults += [f"a reason for {name}, which is answered" for name in sorted(set(REASONS) & set(found))]
+    if faults:
+        raise Wrong("\n".join(faults))
+    return found
+
+
+def section(file: str, tests: list[Row], found: dict[str, list[str]]) -> list[str]:
+    """The part of the table for one file."""
+    lines = [f"## {file}", "", "| reference | here |", "| --- | --- |"]
+    for row in tests:
+        here = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in found.get(row.called, ()))
+        lines.append(f"| {row.name} | {here or '**none:** ' + reason(row.called)} |")
+    return [*lines, ""]
+
+
+def reason(name: str) -> str:
+    """Why a test has no answer."""
+    return NOT_PORTABLE.get(name) or REASONS.get(name) or NOT_YET
+
+
+def render(found: dict[str, list[str]]) -> str:
+    """The whole table."""
+    reference = rows(REFERENCE)
+    seed = rows(SEED_ONLY)
+    portable = [row for row in reference if row.called not in NOT_PORTABLE]
+    done = sum(row.called in found for row in portable)
+    old = sum(row.called in found for row in seed)
+    rest = len(reference) - len(portable)
+    lines = [
+        "# Tests of the reference and their answers",
+        "",
+        "<!-- Written by tools/parity.py from the docstrings of the tests; not to be edited. -->",
+        "",
+        f"**{done} of {len(portable)}** tests of etcd's raft v3.7.0 are answered by tests here, in our own words.",
+        f"It has {len(reference)}, of which {rest} says nothing about a program in another language.",
+        f"Of the {len(seed)} tests that only its release of 2019 had, **{old}** are answered, by the rules of v3.7.0.",
+        "",
+    ]
+    missing = [row for row in (*portable, *seed) if row.called not in found]
+    if missing:
+        lines += ["Without an answer:", ""]
+        lines += [f"- {row.name} ({row.file}): {reason(row.called)}" for row in missing]
+        lines += [""]
+    for tests in (reference, seed):
+        for file in dict.fromkeys(row.file for row in tests):
+            lines += section(file, [row for row in tests if row.file == file], found)
+    return "\n".join(lines)
+
+
+def check(found: dict[str, list[str]]) -> list[str]:
+    """What is wrong with the table in the tree."""
+    wrong = [
+        f"{row.name} of {row.file} has neither an answer nor a reason"
+        for row in (*rows(REFERENCE), *rows(SEED_ONLY))
+        if row.called not in found and reason(row.called) == NOT_YET
+    ]
+    if not TABLE.exists() or TABLE.read_text(encoding="utf-8") != render(found):
+        wrong.append(f"{TABLE.relative_to(ROOT)} is out of date: run `python tools/parity.py`")
+    return wrong
+
+
+def main(arguments: list[str]) -> int:
+    if arguments not in ([], ["--check"]):
+        sys.exit(__doc__)
+    try:
+        found = answers()
+    except Wrong as error:
+        sys.exit(str(error))
+    if arguments:
+        wrong = check(found)
+        print("\n".join(wrong) if wrong else "parity table: ok")
+        return 1 if wrong else 0
+    TABLE.write_text(render(found), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
