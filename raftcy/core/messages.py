@@ -53,6 +53,9 @@ class Entry:
 
     __slots__ = ("_present", "_type", "_unknown", "data", "index", "term")
     __match_args__ = ("type", "term", "index", "data")
+    term: int
+    index: int
+    data: bytes
 
     def __init__(self, *, type: Any = None, term: Any = None, index: Any = None, data: Any = None) -> None:
         present = 0
@@ -136,6 +139,9 @@ class HardState:
 
     __slots__ = ("_present", "_unknown", "commit", "term", "vote")
     __match_args__ = ("term", "vote", "commit")
+    term: int
+    vote: int
+    commit: int
 
     def __init__(self, *, term: Any = None, vote: Any = None, commit: Any = None) -> None:
         present = 0
@@ -209,6 +215,7 @@ class ConfState:
 
     __slots__ = ("_learners", "_learners_next", "_present", "_unknown", "_voters", "_voters_outgoing", "auto_leave")
     __match_args__ = ("voters", "learners", "voters_outgoing", "learners_next", "auto_leave")
+    auto_leave: bool
 
     def __init__(
         self,
@@ -315,6 +322,8 @@ class SnapshotMetadata:
 
     __slots__ = ("_conf_state", "_present", "_unknown", "index", "term")
     __match_args__ = ("conf_state", "index", "term")
+    index: int
+    term: int
 
     def __init__(self, *, conf_state: Any = None, index: Any = None, term: Any = None) -> None:
         present = 0
@@ -391,6 +400,7 @@ class Snapshot:
 
     __slots__ = ("_metadata", "_present", "_unknown", "data")
     __match_args__ = ("data", "metadata")
+    data: bytes
 
     def __init__(self, *, data: Any = None, metadata: Any = None) -> None:
         present = 0
@@ -497,6 +507,17 @@ class Message:
         "vote",
         "responses",
     )
+    to: int
+    from_: int
+    term: int
+    log_term: int
+    index: int
+    commit: int
+    snapshot: Snapshot | None
+    reject: bool
+    reject_hint: int
+    context: bytes
+    vote: int
 
     def __init__(
         self,
@@ -621,6 +642,7 @@ class SoftState:
 
     __slots__ = ("_raft_state", "lead")
     __match_args__ = ("lead", "raft_state")
+    lead: int
 
     def __init__(self, *, lead: Any = 0, raft_state: Any = 0) -> None:
         lead_ = u64(lead, "lead")
@@ -666,6 +688,8 @@ class ReadState:
 
     __slots__ = ("index", "request_ctx")
     __match_args__ = ("index", "request_ctx")
+    index: int
+    request_ctx: bytes
 
     def __init__(self, *, index: Any = 0, request_ctx: Any = b"") -> None:
         index_ = u64(index, "index")

@@ -38,6 +38,14 @@ class Progress:
         "recent_active",
         "sent_commit",
     )
+    match: int
+    next: int
+    sent_commit: int
+    pending_snapshot: int
+    recent_active: bool
+    msg_app_flow_paused: bool
+    is_learner: bool
+    inflights: Any
 
     def __init__(
         self,

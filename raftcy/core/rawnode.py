@@ -37,7 +37,7 @@ from . import enums, sealing, trace
 from .changes import ConfChange, ConfChangeV2
 from .config import Config
 from .entries import entries_size
-from .messages import ConfState, Entry, HardState, Message, Snapshot
+from .messages import ConfState, Entry, HardState, Message, ReadState, Snapshot, SoftState
 from .raft import Raft
 from .status import BasicStatus, Status
 from .values import instance, octets, u64
@@ -73,6 +73,14 @@ class Ready:
         "messages",
         "must_sync",
     )
+    soft_state: SoftState | None
+    hard_state: HardState | None
+    read_states: list[ReadState]
+    entries: list[Entry]
+    snapshot: Snapshot | None
+    committed_entries: list[Entry]
+    messages: list[Message]
+    must_sync: bool
 
     def __init__(
         self,
@@ -110,7 +118,7 @@ class Ready:
     def applied_cursor(self) -> int:
         """The index that is applied once this is: of the last committed entry, else of the snapshot, else 0."""
         if len(self.committed_entries) > 0:
-            return self.committed_entries[-1].index  # type: ignore[no-any-return]
+            return self.committed_entries[-1].index
         return 0 if self.snapshot is None else self.snapshot.metadata.index
 
     def __eq__(self, other: object) -> bool:
@@ -147,6 +155,7 @@ class RawNode:
         "_waiting",
         "raft",
     )
+    raft: Raft
 
     def __init__(self, config: Config) -> None:
         instance(config, Config, "config")

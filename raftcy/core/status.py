@@ -36,6 +36,13 @@ class BasicStatus:
         "applied",
         "lead_transferee",
     )
+    id: int
+    term: int
+    vote: int
+    commit: int
+    lead: int
+    applied: int
+    lead_transferee: int
 
     def __init__(
         self,
@@ -134,6 +141,7 @@ class Status(BasicStatus):
         "config",
         "progress",
     )
+    config: TrackerConfig
 
     def __init__(
         self, *, config: TrackerConfig | None = None, progress: dict[int, Progress] | None = None, **basic: Any

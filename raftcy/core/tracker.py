@@ -22,6 +22,10 @@ class TrackerConfig:
 
     __slots__ = ("auto_leave", "learners", "learners_next", "voters")
     __match_args__ = ("voters", "auto_leave", "learners", "learners_next")
+    voters: JointConfig
+    auto_leave: bool
+    learners: frozenset[int] | None
+    learners_next: frozenset[int] | None
 
     def __init__(
         self, voters: Any = None, auto_leave: bool = False, learners: Any = None, learners_next: Any = None
