@@ -41,22 +41,25 @@ def symbols() -> list[dict[str, Any]]:
         sys.exit(f"pyright could not look at the package:\n{done.stdout}{done.stderr}")
 
 
+def reasons(symbol: dict[str, Any]) -> list[str]:
+    """Why the type of a symbol is not known, unless only because that of another symbol is not."""
+    messages = [each["message"].strip().replace("\n", " ") for each in symbol["diagnostics"]]
+    return [each for each in messages if "Unknown" in each or each.startswith("Type is missing")]
+
+
 def main() -> int:
     public = public_names()
     seen = 0
     bad = 0
     for symbol in symbols():
-        name = symbol["name"]
-        parts = name.split(".")
+        parts = symbol["name"].split(".")
         inside = any(".".join(parts[:length]) in public for length in range(2, len(parts) + 1))
-        private = any(part.startswith("_") and not part.startswith("__") for part in parts)
-        if not inside or private:
+        if not inside or any(part.startswith("_") for part in parts):
             continue
         seen += 1
-        if not symbol["isTypeKnown"]:
+        if why := reasons(symbol):
             bad += 1
-            reasons = [each["message"].strip().replace("\n", " ") for each in symbol["diagnostics"]]
-            print(f"{name}: {'; '.join(reasons) or 'its type is not known'}")
+            print(f"{symbol['name']}: {'; '.join(why)}")
     print(f"{seen} public symbols, {bad} of them without a known type")
     return 1 if bad or not seen else 0
 
