@@ -179,7 +179,7 @@ def become_candidate(r: Any) -> None:
 
 
 def become_leader(r: Any) -> None:
-    """The node has become leader; its empty entry is appended."""
+    """The node has become leader, and is about to append its empty entry."""
     _trace(r, "BecomeLeader")
 
 
