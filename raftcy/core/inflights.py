@@ -1,8 +1,8 @@
 """The window of appends that were sent to a peer and are not yet acknowledged, limited by count and by bytes.
 
 The plain twin of ``inflights.pyx``; both sides agree in everything, errors included (etcd's ``tracker.Inflights``).
-Each append is known by the index of its last entry. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is the
-sum over the window.
+Each append is known by the index of its last entry. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is
+the sum over the window.
 """
 
 from typing import Any

@@ -7,8 +7,8 @@ Rules:
 - committed <= last index, except while bootstrapping.
 - Entries are handed out up to ``committed``, or only up to what is in the storage, by the caller's word; never while a
   snapshot waits to be stored or applied.
-- What was handed out and not yet confirmed is limited by ``max_applying_size`` encoded bytes; the entry that crosses the
-  limit is the last one before a pause.
+- What was handed out and not yet confirmed is limited by ``max_applying_size`` encoded bytes; the entry that crosses
+  the limit is the last one before a pause.
 - The storage is only read. An answer other than ``Compacted`` or ``Unavailable`` to a read ends the node.
 """
 

@@ -134,7 +134,7 @@ class Progress:
         return True
 
     def maybe_decr_to(self, rejected: int, match_hint: int) -> bool:
-        """A refused append after index ``rejected``; the logs may agree at ``match_hint``. False if it is an old one."""
+        """A refused append after index ``rejected``; the logs may agree at ``match_hint``. False if it is old."""
         if self._state == k.REPLICATE:
             if rejected <= self.match:
                 return False

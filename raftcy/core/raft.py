@@ -158,9 +158,7 @@ class Raft:
     def _load_state(self, state: HardState) -> None:
         last = self.log.last_index()
         if state.commit < self.log.committed or state.commit > last:
-            self._log.fatal(
-                f"{self.id:x} state.commit {state.commit} is out of range [{self.log.committed}, {last}]"
-            )
+            self._log.fatal(f"{self.id:x} state.commit {state.commit} is out of range [{self.log.committed}, {last}]")
         self.log.committed = state.commit
         self.term = state.term
         self.vote = state.vote
@@ -278,9 +276,7 @@ class Raft:
             snapshot = self.log.snapshot()
         except SnapshotTemporarilyUnavailable:
             if log.debug_on():
-                log.debug(
-                    f"{self.id:x} failed to send snapshot to {to:x} because snapshot is temporarily unavailable"
-                )
+                log.debug(f"{self.id:x} failed to send snapshot to {to:x} because snapshot is temporarily unavailable")
             return False
         index = snapshot.metadata.index
         if index == 0:
@@ -683,9 +679,7 @@ class Raft:
             self._propose([e])
         except ProposalDropped as error:
             if self._log.debug_on():
-                self._log.debug(
-                    f"not initiating automatic transition out of joint configuration {config}: {error}"
-                )
+                self._log.debug(f"not initiating automatic transition out of joint configuration {config}: {error}")
             return
         if self._log.info_on():
             self._log.info(f"initiating automatic transition out of joint configuration {config}")
@@ -728,9 +722,7 @@ class Raft:
             if pr._state == k.REPLICATE:
                 pr.become_probe()
             if self._log.debug_on():
-                self._log.debug(
-                    f"{self.id:x} failed to send message to {m.from_:x} because it is unreachable [{pr}]"
-                )
+                self._log.debug(f"{self.id:x} failed to send message to {m.from_:x} because it is unreachable [{pr}]")
         elif kind == k.TRANSFER_LEADER:
             self._transfer_leader(m.from_, pr)
 
@@ -794,9 +786,7 @@ class Raft:
         joint = len(self.tracker.config.voters.outgoing) > 0
         leaves = len(change.as_v2().changes) == 0
         if self.pending_conf_index > self.log.applied:
-            return (
-                f"possible unapplied conf change at index {self.pending_conf_index} (applied to {self.log.applied})"
-            )
+            return f"possible unapplied conf change at index {self.pending_conf_index} (applied to {self.log.applied})"
         if joint and not leaves:
             return "must transition out of joint config first"
         if not joint and leaves:

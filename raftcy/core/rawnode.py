@@ -11,11 +11,11 @@ The contract, once the node has something to say (``has_ready``):
 5. ``node.advance()``. Only then may the next Ready be taken.
 
 With ``async_storage_writes``, 2 and 4 are asked for by messages to the storage threads, whose ``responses`` are to be
-delivered when the work is done (stepped here, or sent, by their ``to``), in order; 5 is left out, and the next Ready may
-be taken at any time.
+delivered when the work is done (stepped here, or sent, by their ``to``), in order; 5 is left out, and the next Ready
+may be taken at any time.
 
-A node has one owner: calls must not overlap. It is dead after InvariantError, LogLost, StorageFailed, and after any error
-that is not raised on purpose: every later call raises Stopped.
+A node has one owner: calls must not overlap. It is dead after InvariantError, LogLost, StorageFailed, and after any
+error that is not raised on purpose: every later call raises Stopped.
 """
 
 from typing import Any
@@ -47,10 +47,10 @@ from .vet import vet, vet_change
 class Ready:
     """What a node wants stored, sent and applied (etcd's ``Ready``). Read-only, its lists and their items included.
 
-    ``soft_state`` a SoftState if it changed; ``hard_state`` a HardState to store if it changed; ``read_states`` answers to
-    read requests; ``entries`` to store; ``snapshot`` to store and apply; ``committed_entries`` to apply; ``messages`` to
-    send once the former are stored; ``must_sync`` whether storing must be synced before. What there is not is None, or
-    an empty list.
+    ``soft_state`` a SoftState if it changed; ``hard_state`` a HardState to store if it changed; ``read_states`` answers
+    to read requests; ``entries`` to store; ``snapshot`` to store and apply; ``committed_entries`` to apply;
+    ``messages`` to send once the former are stored; ``must_sync`` whether storing must be synced before. What there is
+    not is None, or an empty list.
     """
 
     __slots__ = (

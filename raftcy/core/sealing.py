@@ -1,8 +1,8 @@
 """Values that cannot be assigned to, at the price of one class switch in the pure build.
 
-A value class forbids attribute assignment by its ``__setattr__``. In the compiled build its own code writes C fields and
-never meets that; there ``unseal`` and ``seal`` are nothing (``sealing.pxd``). In the pure build they switch an object
-between its class and that class's open twin, which has the same slots and the ordinary ``__setattr__``.
+A value class forbids attribute assignment by its ``__setattr__``. In the compiled build its own code writes C fields
+and never meets that; there ``unseal`` and ``seal`` are nothing (``sealing.pxd``). In the pure build they switch an
+object between its class and that class's open twin, which has the same slots and the ordinary ``__setattr__``.
 """
 
 from typing import Any

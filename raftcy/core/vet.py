@@ -13,8 +13,8 @@ from typing import Any
 from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage
 from . import consts as k
 from .confchange import restore
-from .enums import ConfChangeTransition, ConfChangeType
 from .entries import contiguous
+from .enums import ConfChangeTransition, ConfChangeType
 from .messages import Entry, Message
 from .raft import Raft, decode_change, type_name
 
@@ -119,9 +119,7 @@ def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
         raise MalformedMessage(f"MsgHeartbeatResp with a context of {size} bytes instead of 8")
     number = int.from_bytes(m.context[:8], "little")
     if number > r.read_only.last_number():
-        raise MalformedMessage(
-            f"MsgHeartbeatResp acknowledges read {number} of {r.read_only.last_number()}"
-        )
+        raise MalformedMessage(f"MsgHeartbeatResp acknowledges read {number} of {r.read_only.last_number()}")
 
 
 def _vet_proposal(r: Raft, m: Message) -> None:
