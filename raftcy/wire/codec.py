@@ -6,6 +6,9 @@ A message is described once, as a table of its fields by tag. Entries, of which 
 lead to the same result. Writing goes backwards, last field first, into a list of parts, so that the length of a
 submessage is known when it is needed and all is copied once. Reading trusts nothing: each length is checked against
 the end of the message around it before anything is made of it.
+
+Where etcd's runtime, that of Go, has its own way with odd input, this is followed: the tag of an unknown field is
+written minimal and the rest of it as it was read; fields of an unknown group may have numbers up to 2**31-1.
 """
 
 from collections.abc import Callable
@@ -42,7 +45,9 @@ __all__ = [
 # What a field holds. Those up to _BOOL are varints; _PACKED is the other form in which _NUMBERS are read.
 _NUMBER, _ENUM, _BOOL, _NUMBERS, _BYTES, _PACKED, _ONE, _MANY = range(8)
 
+# The largest field number, in messages and in groups that are not known.
 _MAX_FIELD = 2**29 - 1
+_MAX_GROUP_FIELD = 2**31 - 1
 _U64_MAX = 2**64 - 1
 _new = object.__new__
 _Entry = messages.Entry
@@ -409,10 +414,11 @@ def _read(buf: Any, pos: int, end: int, kind: Any, depth: int) -> Any:
                 tag, pos = _varint(buf, start, end, start)
             field = by_tag.get(tag)
             if field is None:
-                pos = _skip(buf, start, pos, end, tag, depth)
+                first, pos = pos, _skip(buf, start, pos, end, tag, _MAX_FIELD, depth)
                 if unknown is None:
                     unknown = bytearray()
-                unknown += buf[start:pos]
+                unknown += _VARINTS[tag]
+                unknown += buf[first:pos]
                 continue
             form, slot, bit, sub = field
             number = buf[pos]
@@ -548,9 +554,9 @@ def _read_packed(buf: Any, pos: int, end: int, numbers: list[int], start: int) -
         numbers.append(number)
 
 
-def _skip(buf: Any, start: int, pos: int, end: int, tag: int, depth: int) -> int:
+def _skip(buf: Any, start: int, pos: int, end: int, tag: int, max_field: int, depth: int) -> int:
     """The place after an unknown field whose tag, at ``start``, ends before ``pos``."""
-    if not 0 < tag >> 3 <= _MAX_FIELD:
+    if not 0 < tag >> 3 <= max_field:
         raise DecodeError(rules.BAD_NUMBER, start)
     wire_type = tag & 7
     if wire_type == 0:
@@ -582,5 +588,5 @@ def _skip_group(buf: Any, start: int, pos: int, end: int, tag: int, depth: int) 
         inner_tag, pos = _varint(buf, inner, end, inner)
         if inner_tag == tag + 1:
             return pos
-        pos = _skip(buf, inner, pos, end, inner_tag, depth)
+        pos = _skip(buf, inner, pos, end, inner_tag, _MAX_GROUP_FIELD, depth)
     raise DecodeError(rules.NOT_CLOSED, start)

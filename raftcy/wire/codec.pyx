@@ -3,6 +3,9 @@
 Typed and without protobuf; ``codec.py`` is its plain twin. Writing adds up the exact size, makes one bytes object of
 it and fills that backwards, last field first, so that the length of a submessage is known when it is needed. Reading
 trusts nothing: each length is checked against the end of the message around it before anything is made of it.
+
+Where etcd's runtime, that of Go, has its own way with odd input, this is followed: the tag of an unknown field is
+written minimal and the rest of it as it was read; fields of an unknown group may have numbers up to 2**31-1.
 """
 
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
@@ -72,8 +75,9 @@ cdef struct Sink:
 
 
 cdef enum:
-    # the largest field number
+    # the largest field number, in messages and in groups that are not known
     MAX_FIELD = 0x1FFFFFFF
+    MAX_GROUP_FIELD = 0x7FFFFFFF
     # the numbers of the fields of a Message that are varints, as bits
     NUMBERS = 0x2D7E
 
@@ -728,11 +732,25 @@ cdef bytearray keep(bytearray unknown, Place start, Place end):
     return unknown
 
 
-cdef Place skip(Place base, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
+cdef bytearray keep_field(bytearray unknown, uint64_t tag, Place p, Place end):
+    """Append a field whose tag ends before ``p``."""
+    cdef unsigned char head[5]
+    cdef int size = 0
+    while tag > 0x7F:
+        head[size] = <unsigned char>(tag & 0x7F | 0x80)
+        tag >>= 7
+        size += 1
+    head[size] = <unsigned char>tag
+    return keep(keep(unknown, head, head + size + 1), p, end)
+
+
+cdef Place skip(
+    Place base, Place start, Place p, Place end, uint64_t tag, uint64_t max_field, int depth
+) except NULL:
     """The place after an unknown field whose tag, at ``start``, ends before ``p``."""
     cdef uint64_t number
     cdef uint64_t wire_type = tag & 7
-    if tag >> 3 == 0 or tag >> 3 > MAX_FIELD:
+    if tag >> 3 == 0 or tag >> 3 > max_field:
         raise broken(rules.BAD_NUMBER, base, start)
     if wire_type == 0:
         return take_number(base, start, p, end, &number)
@@ -762,13 +780,13 @@ cdef Place skip_group(Place base, Place start, Place p, Place end, uint64_t tag,
         p = take_number(base, inner, p, end, &inner_tag)
         if inner_tag == tag + 1:
             return p
-        p = skip(base, inner, p, end, inner_tag, depth)
+        p = skip(base, inner, p, end, inner_tag, MAX_GROUP_FIELD, depth)
     raise broken(rules.NOT_CLOSED, base, start)
 
 
 cdef Entry read_entry(Place base, Place p, Place end, int depth):
     cdef Entry e = a.blank_entry()
-    cdef Place start
+    cdef Place start, stop
     cdef uint64_t tag, number
     cdef bytearray unknown = None
     while p < end:
@@ -790,8 +808,9 @@ cdef Entry read_entry(Place base, Place p, Place end, int depth):
             e._type = low_half(number)
             e._present |= k.E_TYPE
         else:
-            p = skip(base, start, p, end, tag, depth)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     if unknown is not None:
         e._unknown = bytes(unknown)
     return e
@@ -799,7 +818,7 @@ cdef Entry read_entry(Place base, Place p, Place end, int depth):
 
 cdef HardState read_hard_state(Place base, Place p, Place end):
     cdef HardState h = a.blank_hard_state()
-    cdef Place start
+    cdef Place start, stop
     cdef uint64_t tag
     cdef bytearray unknown = None
     while p < end:
@@ -815,8 +834,9 @@ cdef HardState read_hard_state(Place base, Place p, Place end):
             p = take_number(base, start, p, end, &h.commit)
             h._present |= k.H_COMMIT
         else:
-            p = skip(base, start, p, end, tag, 0)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     if unknown is not None:
         h._unknown = bytes(unknown)
     return h
@@ -845,8 +865,9 @@ cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
         elif tag == 0x20 or tag == 0x22:
             numbers = c._learners_next
         else:
-            p = skip(base, start, p, end, tag, depth)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
             continue
         p = take_number(base, start, p, end, &number)
         if tag & 7 == 0:
@@ -894,8 +915,9 @@ cdef SnapshotMetadata read_metadata(Place base, Place p, Place end, int depth):
             p = take_number(base, start, p, end, &d.term)
             d._present |= k.D_TERM
         else:
-            p = skip(base, start, p, end, tag, depth)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     if pieces is not None:
         p = <Place>PyByteArray_AS_STRING(pieces)
         d._conf_state = read_conf_state(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
@@ -927,8 +949,9 @@ cdef Snapshot read_snapshot(Place base, Place p, Place end, int depth):
             p = stop
             s._present |= k.S_METADATA
         else:
-            p = skip(base, start, p, end, tag, depth)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     if pieces is not None:
         p = <Place>PyByteArray_AS_STRING(pieces)
         s._metadata = read_metadata(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
@@ -1000,8 +1023,9 @@ cdef Message read_message(Place base, Place p, Place end, int depth):
             p = take_number(base, start, p, end, &number)
             set_number(m, tag, number)
         else:
-            p = skip(base, start, p, end, tag, depth)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     if pieces is not None:
         p = <Place>PyByteArray_AS_STRING(pieces)
         m.snapshot = read_snapshot(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
@@ -1011,7 +1035,7 @@ cdef Message read_message(Place base, Place p, Place end, int depth):
 
 
 cdef object read_conf_change(Place base, Place p, Place end):
-    cdef Place start
+    cdef Place start, stop
     cdef uint64_t tag, number, id = 0, node_id = 0
     cdef int32_t type = 0
     cdef uint32_t present = 0
@@ -1036,8 +1060,9 @@ cdef object read_conf_change(Place base, Place p, Place end):
             p += number
             present |= 8
         else:
-            p = skip(base, start, p, end, tag, 0)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     c = _new(_OpenChange)
     c.id = id
     c._type = type
@@ -1050,7 +1075,7 @@ cdef object read_conf_change(Place base, Place p, Place end):
 
 
 cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
-    cdef Place start
+    cdef Place start, stop
     cdef uint64_t tag, number, node_id = 0
     cdef int32_t type = 0
     cdef uint32_t present = 0
@@ -1066,8 +1091,9 @@ cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
             p = take_number(base, start, p, end, &node_id)
             present |= 2
         else:
-            p = skip(base, start, p, end, tag, depth)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     c = _new(_OpenSingle)
     c._type = type
     c.node_id = node_id
@@ -1103,8 +1129,9 @@ cdef object read_conf_change_v2(Place base, Place p, Place end):
             p += number
             present |= 4
         else:
-            p = skip(base, start, p, end, tag, 0)
-            unknown = keep(unknown, start, p)
+            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            unknown = keep_field(unknown, tag, p, stop)
+            p = stop
     c = _new(_OpenV2)
     c._transition = transition
     c._changes = steps
