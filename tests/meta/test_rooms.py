@@ -52,6 +52,7 @@ CORE = """
     raft
     vet
     rawnode
+    cycle
 """
 
 OUTSIDE_WORLD = {"time", "random", "asyncio", "socket", "os", "io", "threading", "subprocess", "datetime", "select"}
