@@ -39,4 +39,12 @@ def run_oracle(test: str, folder: Path, *, rewrite: bool = False) -> "subprocess
     command = [str(oracle_program("oracle.test")), "-test.run", f"^{test}$", "-dir", str(folder)]
     command += ["-rewrite"] if rewrite else []
     environment = {**os.environ, "GOTRACEBACK": "none"}
-    return subprocess.run(command, cwd=SOURCE, capture_output=True, text=True, timeout=600, env=environment)
+    return subprocess.run(
+        command,
+        cwd=SOURCE,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=600,
+        env=environment,
+    )

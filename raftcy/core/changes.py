@@ -7,7 +7,11 @@ Owns the three values and their text notation. Never judges whether a change is 
 from typing import Any
 
 from . import enums, sealing
-from .values import describe, digest, frozen, i32, instances, member, octets, same, u64
+from .values import U64_MAX, describe, digest, frozen, i32, instances, member, octets, same, u64
+
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+WHITE_SPACE += "\u2028\u2029\u202f\u205f\u3000"
+"""Unicode's white space, which texts are trimmed of; str.strip() by itself would also take U+001C to U+001F."""
 
 _TYPES: dict[int, Any] = {int(m): m for m in enums.ConfChangeType}
 _TRANSITIONS: dict[int, Any] = {int(m): m for m in enums.ConfChangeTransition}
@@ -106,8 +110,8 @@ class ConfChangeSingle(_Change):
 class ConfChange(_Change):
     """A change of one member (etcd's v1 change, thesis 4.1).
 
-    ``id`` is the proposer's, for its own use; ``type`` a ConfChangeType; ``node_id`` the node; ``context`` bytes for the
-    application, such as an address.
+    ``id`` is the proposer's, for its own use; ``type`` a ConfChangeType; ``node_id`` the node; ``context`` bytes for
+    the application, such as an address.
     """
 
     __slots__ = ("_type", "context", "id", "node_id")
@@ -241,11 +245,14 @@ class ConfChangeV2(_Change):
 
 
 def conf_changes_from_string(text: str) -> list[ConfChangeSingle]:
-    """The changes of a text such as ``"v1 l2 r3 u4"`` (etcd's ``ConfChangesFromString``); ValueError with etcd's text."""
-    tokens = text.strip()
+    """The changes of a text such as ``"v1 l2 r3 u4"`` (etcd's ``ConfChangesFromString``).
+
+    Raises ValueError with etcd's text.
+    """
+    tokens = text.strip(WHITE_SPACE)
     changes = []
     for token in tokens.split(" ") if tokens else ():
-        if len(token.encode()) < 2:
+        if len(token.encode("utf-8", "surrogateescape")) < 2:
             raise ValueError(f"unknown token {token}")
         kind = _LETTERS.get(token[0])
         if kind is None:
@@ -261,12 +268,21 @@ def conf_changes_to_string(changes: list[ConfChangeSingle]) -> str:
 
 def parse_uint(text: str) -> int:
     """A decimal unsigned 64-bit number; ValueError with the text of Go's ``strconv.ParseUint``."""
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(f'strconv.ParseUint: parsing "{text}": invalid syntax')
-    number = int(text)
-    if number > 2**64 - 1:
-        raise ValueError(f'strconv.ParseUint: parsing "{text}": value out of range')
-    return number
+    rest = text.lstrip("0123456789")
+    digits = text[: len(text) - len(rest)].lstrip("0")
+    # int() refuses thousands of digits, and more than twenty are too many already. Go stops where the range is left.
+    if len(digits) > 20 or int(digits or "0") > U64_MAX:
+        raise _not_parsed(text, "value out of range")
+    if rest or not text:
+        raise _not_parsed(text, "invalid syntax")
+    return int(digits or "0")
+
+
+def _not_parsed(text: str, reason: str) -> ValueError:
+    # The descriptions build on this module, so they are looked up when they are needed.
+    from .describe import quote
+
+    return ValueError(f"strconv.ParseUint: parsing {quote(text.encode('utf-8', 'surrogateescape'))}: {reason}")
 
 
 def _codec() -> Any:

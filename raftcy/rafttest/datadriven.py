@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
+from ..core.changes import WHITE_SPACE
 from ..core.describe import quote
 
 __all__ = [
@@ -37,9 +38,6 @@ __all__ = [
 ]
 
 _SEPARATOR = "----"
-# Unicode's white space; str.strip() without an argument would also take the separators U+001C to U+001F.
-_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f"
-_WHITE += "\u205f\u3000"
 _BLANK_LINE = re.compile(r"^[\t ]*\n", re.MULTILINE)
 _PAREN_OR_COMMA = re.compile(r"[(),]")
 _SHOWN_BEFORE, _SHOWN_AFTER = 5, 60
@@ -124,14 +122,14 @@ def to_bytes(text: str) -> bytes:
 
 def parse_line(line: str) -> tuple[str, tuple[Argument, ...]]:
     """The command and the arguments of a directive line; ``("", ())`` for a blank one. Raises ScriptError."""
-    line = line.strip(_WHITE)
+    line = line.strip(WHITE_SPACE)
     command, rest = _until(line, " ")
     arguments = []
-    rest = rest.strip(_WHITE)
+    rest = rest.strip(WHITE_SPACE)
     while rest:
         argument, rest = _parse_argument(line, rest)
         arguments.append(argument)
-        rest = rest.strip(_WHITE)
+        rest = rest.strip(WHITE_SPACE)
     return command, tuple(arguments)
 
 
@@ -191,11 +189,11 @@ class _Reader:
         """The next case, None at the end."""
         while (line := self._keep()) is not None:
             self.position = f"{self._name}:{self._next}"
-            line = line.strip(_WHITE)
+            line = line.strip(WHITE_SPACE)
             if line.startswith("#"):
                 continue
             while line.endswith("\\") and (more := self._keep()) is not None:
-                line = f"{line[:-1]} {more.strip(_WHITE)}"
+                line = f"{line[:-1]} {more.strip(WHITE_SPACE)}"
             try:
                 command, arguments = parse_line(line)
             except ScriptError as error:
@@ -224,17 +222,17 @@ class _Reader:
         lines: list[str] = []
         while (line := self._take()) is not None:
             if line == _SEPARATOR:
-                return "\n".join(lines).strip(_WHITE), True
+                return "\n".join(lines).strip(WHITE_SPACE), True
             lines.append(line)
             self.kept.append(line)
-        return "\n".join(lines).strip(_WHITE), False
+        return "\n".join(lines).strip(WHITE_SPACE), False
 
     def _expected(self) -> str:
         line = self._take()
         if line == _SEPARATOR:
             return self._expected_with_blanks()
         found = []
-        while line is not None and line.strip(_WHITE):
+        while line is not None and line.strip(WHITE_SPACE):
             found.append(line + "\n")
             line = self._take()
         return "".join(found)

@@ -111,7 +111,7 @@ def _respond(env: InteractionEnv, m: Message) -> None:
 
 
 def _append(node: EnvNode, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None) -> None:
-    if not is_empty_hard_state(hard_state):
+    if hard_state is not None and not is_empty_hard_state(hard_state):
         node.storage.set_hard_state(hard_state)
     if snapshot is None or snapshot.metadata.index == 0:
         node.storage.append(entries)
