@@ -2,7 +2,9 @@
 
 import copy
 import pickle
+import sys
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -391,14 +393,30 @@ def test_repr() -> None:
 
 def test_compaction_frees_what_goes() -> None:
     """An entry that was compacted away is not kept alive by the storage."""
-    import sys
-
     data = b"payload" * 1000
     storage = MemoryStorage()
     storage.append([Entry(term=1, index=i, data=data) for i in range(1, 11)])
     held = sys.getrefcount(data)
     storage.compact(3)
     assert sys.getrefcount(data) == held - 3
+
+
+@pytest.mark.parametrize("window", [0, 1, 100])
+def test_a_log_that_moves_on_takes_no_more_room(window: int) -> None:
+    """Compacting behind the end for ever, the storage holds the window and what it cleared lately."""
+    storage = MemoryStorage()
+    tracemalloc.start()
+    try:
+        for i in range(1, 20_001):
+            storage.append([Entry(term=i // 100, index=i)])
+            if i > window:
+                storage.compact(i - window)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 40_000
+    assert contents(storage) == [(i, i // 100) for i in range(20_000 - window, 20_001)]
+    assert [e.index for e in everything(storage)[1]] == list(range(20_001 - window, 20_001))
 
 
 def test_nothing_is_linear_in_the_log() -> None:
