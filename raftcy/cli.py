@@ -11,7 +11,10 @@ from . import BUILD, __version__, demo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 if it worked, 1 if not, 2 for a wrong command line."""
+    """Run a command and return its exit status: 0 if it worked, 1 if not, 2 for a wrong command line.
+
+    130 and 143 if it was ended by SIGINT or SIGTERM.
+    """
     arguments = _parser().parse_args(argv)
     options = demo.Options(
         file=arguments.file, records=arguments.records, port=arguments.port, tick_ms=arguments.tick_ms
@@ -24,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("raftcy demo: interrupted\n")
         return 130
+    except asyncio.CancelledError:
+        sys.stderr.write("raftcy demo: terminated\n")
+        return 143
     except BrokenPipeError:
         # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -42,11 +42,18 @@ def pack_batch(first: int, records: Iterable[bytes]) -> bytes:
 
 
 async def unpack(reader: StreamReader) -> AsyncIterator[Batch | dict[str, Any]]:
-    """What arrives, until the other end closes the connection."""
+    """What arrives, until the other end closes the connection or dies."""
     frames = frame.FrameDecoder()
-    while chunk := await reader.read(_CHUNK_BYTES):
+    while chunk := await _read(reader):
         for payload in frames.feed(chunk):
             yield _unpack_batch(payload) if payload[:1] == _BATCH else json.loads(payload)
+
+
+async def _read(reader: StreamReader) -> bytes:
+    try:
+        return await reader.read(_CHUNK_BYTES)
+    except ConnectionError:
+        return b""
 
 
 def _unpack_batch(payload: bytes) -> Batch:

@@ -1,10 +1,12 @@
 """The client of the demo: it feeds the cluster a file, kills the leader half-way, and checks what came of it."""
 
 import asyncio
+import hashlib
+import os
+import signal
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -13,7 +15,7 @@ from typing import Any
 from .. import BUILD
 from . import channel, report
 from .processes import Process, Processes
-from .records import DemoError, Summary, examine, make_file, read_records
+from .records import MAX_RECORD_BYTES, DemoError, Summary, examine, make_file, read_records
 
 _MEMBERS = 3
 _WINDOW_RECORDS = 4096
@@ -35,7 +37,13 @@ class Options:
 
 
 async def run(options: Options) -> None:
-    """Run the demo and show it on standard output. Raises DemoError with the reason if it does not come out right."""
+    """Run the demo and show it on standard output. Raises DemoError with the reason if it does not come out right.
+
+    A SIGTERM cancels it, so that it leaves neither processes nor files behind.
+    """
+    task = asyncio.current_task()
+    if task is not None and os.name == "posix":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     _say(f"raftcy demo: {_MEMBERS} processes, {BUILD} build; their state is in memory only and gone at the end")
     if options.file is not None:
         await _replicate(options.file, options)
@@ -49,6 +57,8 @@ async def run(options: Options) -> None:
 async def _replicate(path: Path, options: Options) -> None:
     summary = examine(path)
     _say(f"file: {path}, {summary.records:,} records, {summary.size:,} bytes, SHA-256 {summary.digest}")
+    if summary.cut:
+        _say(f"lines longer than {MAX_RECORD_BYTES >> 10} KiB are cut: {summary.cut:,} records are such pieces")
     driver = _Driver(path, summary)
     async with driver.processes as processes:
         await processes.start(_MEMBERS, options.tick_ms, options.port)
@@ -56,6 +66,7 @@ async def _replicate(path: Path, options: Options) -> None:
             _say(f"node {member.id}: process {member.process.pid} on {channel.HOST}:{member.port}")
         await driver.feed()
         results = await processes.report()
+    driver.check_file()
     _say(report.survivors(results))
     _say(report.speed(summary.records, driver.times))
     _judge(summary, results)
@@ -81,7 +92,10 @@ class _Driver:
         self.times = report.Times()
         self._total = summary.records
         self._half = summary.records // 2
+        self._path = path
         self._source = read_records(path)
+        self._read = hashlib.sha256()
+        self._digest = summary.digest
         # Records read and not known as committed; the first has the number _committed + 1.
         self._window: deque[bytes] = deque()
         self._window_bytes = 0
@@ -108,6 +122,11 @@ class _Driver:
             await self._wait()
         self.times.ended = monotonic()
 
+    def check_file(self) -> None:
+        """Raise DemoError if what was sent is not what the file held at first."""
+        if self._read.hexdigest() != self._digest or next(self._source, None) is not None:
+            raise DemoError(f"{self._path} changed while the demo read it")
+
     async def _wait(self) -> None:
         idle = monotonic() - self._moved
         if idle > _GIVE_UP_SECONDS:
@@ -133,9 +152,8 @@ class _Driver:
             self.times.elected = monotonic()
 
     async def _kill(self, leader: Process) -> None:
-        _say(
-            f"node {leader.id}, the leader, is killed (SIGKILL) with {self._committed:,} of {self._total:,} records committed"
-        )
+        done = f"{self._committed:,} of {self._total:,} records"
+        _say(f"node {leader.id}, the leader, is killed (SIGKILL) with {done} committed")
         self.times.killed = monotonic()
         self._killed = True
         await self.processes.kill(leader)
@@ -166,7 +184,10 @@ class _Driver:
             return self._window[place]
         if len(self._window) >= _WINDOW_RECORDS or self._window_bytes >= _WINDOW_BYTES:
             return None
-        record = _next_record(self._source)
+        record = next(self._source, None)
+        if record is None:
+            raise DemoError(f"{self._path} got shorter while the demo read it")
+        self._read.update(record)
         self._window.append(record)
         self._window_bytes += len(record)
         return record
@@ -188,13 +209,6 @@ class _Driver:
         if tenth > self._shown:
             self._shown = tenth
             _say(f"{tenth * 10:3d} %  {self._committed:,} records committed")
-
-
-def _next_record(source: Iterator[bytes]) -> bytes:
-    record = next(source, None)
-    if record is None:
-        raise DemoError("the file got shorter while the demo read it")
-    return record
 
 
 def _say(text: str) -> None:

@@ -156,7 +156,8 @@ async def _main(argv: list[str]) -> int:
     try:
         _, bound = await member.transport.listen(channel.HOST, port)
     except OSError as error:
-        text = f"node {id} cannot listen on {channel.HOST}:{port}: {error.strerror or error}"
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        text = f"node {id} cannot listen on {channel.HOST}:{port}: {reason}"
         driver.write(channel.pack(event="failed", text=text))
         await driver.drain()
         return 1

@@ -22,9 +22,10 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a file holds: its number of records, its size in bytes and its SHA-256 in hexadecimal."""
+    """What a file holds: its records, how many of these are cut off a longer line, its bytes, and its SHA-256."""
 
     records: int
+    cut: int
     size: int
     digest: str
 
@@ -55,14 +56,15 @@ def examine(path: Path) -> Summary:
             f"cannot replicate {path}: it has {has} MiB, and the nodes keep it in memory, up to {limit} MiB"
         )
     digest = hashlib.sha256()
-    records = size = 0
+    records = size = cut = 0
     for record in read_records(path):
         records += 1
+        cut += len(record) == MAX_RECORD_BYTES and not record.endswith(b"\n")
         size += len(record)
         digest.update(record)
     if records == 0:
         raise DemoError(f"{path} is empty: there is nothing to replicate")
-    return Summary(records, size, digest.hexdigest())
+    return Summary(records, cut, size, digest.hexdigest())
 
 
 def make_file(path: Path, records: int) -> None:

@@ -58,10 +58,11 @@ def survivors(results: dict[int, dict[str, Any]]) -> str:
 def speed(records: int, times: Times) -> str:
     """The line about time."""
     total = times.ended - times.started
-    gap = times.resumed - times.killed
+    line = f"entries/s: {records / total:,.0f} ({total:.2f} s in all"
+    # A leader that is killed before the first record leaves nothing to compare with.
+    if times.started < times.killed:
+        line += f", {records / (total - times.resumed + times.killed):,.0f} without the failover"
     return (
-        f"entries/s: {records / total:,.0f} ({total:.2f} s in all, "
-        f"{records / max(total - gap, 1e-9):,.0f} without the failover)\n"
-        f"failover: {gap:.2f} s from SIGKILL to the next committed record, "
+        f"{line})\nfailover: {times.resumed - times.killed:.2f} s from SIGKILL to the next committed record, "
         f"of which the election took {times.elected - times.killed:.2f} s"
     )

@@ -93,6 +93,10 @@ class Peer:
             self.say("!quit")
         return self._end()
 
+    def quit_by_input(self) -> int:
+        """Wait for its end, which its input has asked for; its exit status."""
+        return self._end()
+
     def _end(self) -> int:
         try:
             status: int = self.process.wait(10)
