@@ -58,7 +58,16 @@ def test_only_what_runs_is_an_answer(parity: ModuleType, tmp_path: Path) -> None
 
 
 def test_names_go_on_after_a_comma(parity: ModuleType, tmp_path: Path) -> None:
-    text = 'def test_a():\n    """Does this.\n\n    answers: TestCommit,\n        confchange.TestRestore\n\n    More.\n    """\n'
+    lines = [
+        "def test_a():",
+        '    """Does this.',
+        "",
+        "    answers: TestCommit,",
+        "        confchange.TestRestore",
+        "",
+        '    """',
+    ]
+    text = "\n".join(lines)
     parity.ROOT, parity.TESTS = tmp_path, tmp_path
     (tmp_path / "test_it.py").write_text(text)
     assert dict(parity.answers()) == {

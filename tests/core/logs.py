@@ -1,0 +1,78 @@
+"""Logs for tests: what is stored, what is not, and what they say."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from raftcy import NO_LIMIT, Entry, EntryType, MemoryStorage, Snapshot, SnapshotMetadata
+from raftcy.core.log import RaftLog
+from raftcy.core.logger import Log, default_logger
+from raftcy.core.unstable import Unstable
+
+
+class Foreign(MemoryStorage):
+    """A storage that a log reads by its public methods, as it does every storage that is not plainly ours."""
+
+
+STORAGES = [MemoryStorage, Foreign]
+
+
+class Texts:
+    """A logger that keeps its texts."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def debug(self, text: str) -> None:
+        self.lines.append(text)
+
+    info = warning = error = critical = debug
+
+
+def run(first: int, *terms: int) -> list[Entry]:
+    """Entries from the index `first` on, with these terms."""
+    return [Entry(term=term, index=index) for index, term in enumerate(terms, first)]
+
+
+def climb(first: int, last: int) -> list[Entry]:
+    """Entries whose terms are their indexes, with a type that is written out."""
+    return [Entry(type=EntryType.NORMAL, term=index, index=index) for index in range(first, last + 1)]
+
+
+def snapshot_at(index: int, term: int = 0, data: bytes | None = None) -> Snapshot:
+    """A snapshot up to an entry."""
+    return Snapshot(data=data, metadata=SnapshotMetadata(index=index, term=term))
+
+
+def stored(kind: type[MemoryStorage] = MemoryStorage, snapshot: Snapshot | None = None, *entries: Entry) -> Any:
+    """A storage of that kind that begins with a snapshot."""
+    storage = kind()
+    if snapshot is not None:
+        storage.apply_snapshot(snapshot)
+    storage.append(list(entries))
+    return storage
+
+
+def new_log(
+    storage: Any = None, unstable: Iterable[Entry] = (), max_applying_size: int = NO_LIMIT, logger: Any = None
+) -> RaftLog:
+    """A log on a storage, an empty one if none is given, with entries that are not stored."""
+    log = RaftLog(storage or MemoryStorage(), Log(logger or default_logger()), max_applying_size)
+    log.append(list(unstable))
+    return log
+
+
+def new_unstable(
+    offset: int,
+    entries: Iterable[Entry] = (),
+    snapshot: Snapshot | None = None,
+    in_progress: int | None = None,
+    snapshot_in_progress: bool = False,
+    logger: Any = None,
+) -> Unstable:
+    """What is not stored, put together by hand."""
+    unstable = Unstable(offset, Log(logger or default_logger()))
+    unstable.entries = list(entries)
+    unstable.snapshot = snapshot
+    unstable.offset_in_progress = offset if in_progress is None else in_progress
+    unstable.snapshot_in_progress = snapshot_in_progress
+    return unstable
