@@ -7,11 +7,8 @@ Owns the three values and their text notation. Never judges whether a change is 
 from typing import Any
 
 from . import enums, sealing
-from .values import U64_MAX, describe, digest, frozen, i32, instances, member, octets, same, u64
-
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-WHITE_SPACE += "\u2028\u2029\u202f\u205f\u3000"
-"""Unicode's white space, which texts are trimmed of; str.strip() by itself would also take U+001C to U+001F."""
+from .text import WHITE_SPACE, parse_uint
+from .values import describe, digest, frozen, i32, instances, member, octets, same, u64
 
 _TYPES: dict[int, Any] = {int(m): m for m in enums.ConfChangeType}
 _TRANSITIONS: dict[int, Any] = {int(m): m for m in enums.ConfChangeTransition}
@@ -264,25 +261,6 @@ def conf_changes_from_string(text: str) -> list[ConfChangeSingle]:
 def conf_changes_to_string(changes: list[ConfChangeSingle]) -> str:
     """The inverse of ``conf_changes_from_string`` (etcd's ``ConfChangesToString``)."""
     return " ".join(f"{_NAMES.get(c.type, 'unknown')}{c.node_id}" for c in changes)
-
-
-def parse_uint(text: str) -> int:
-    """A decimal unsigned 64-bit number; ValueError with the text of Go's ``strconv.ParseUint``."""
-    rest = text.lstrip("0123456789")
-    digits = text[: len(text) - len(rest)].lstrip("0")
-    # int() refuses thousands of digits, and more than twenty are too many already. Go stops where the range is left.
-    if len(digits) > 20 or int(digits or "0") > U64_MAX:
-        raise _not_parsed(text, "value out of range")
-    if rest or not text:
-        raise _not_parsed(text, "invalid syntax")
-    return int(digits or "0")
-
-
-def _not_parsed(text: str, reason: str) -> ValueError:
-    # The descriptions build on this module, so they are looked up when they are needed.
-    from .describe import quote
-
-    return ValueError(f"strconv.ParseUint: parsing {quote(text.encode('utf-8', 'surrogateescape'))}: {reason}")
 
 
 def _codec() -> Any:

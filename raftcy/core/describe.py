@@ -3,7 +3,6 @@
 Ids in messages are hexadecimal, all other numbers decimal. Never part of the protocol: nothing is read back.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ from . import consts as k
 from .changes import ConfChange, ConfChangeV2, conf_changes_to_string
 from .hardstate import is_empty_hard_state, is_empty_snap
 from .messages import ConfState, Entry, HardState, Message, Snapshot, SoftState
+from .text import quote
 
 __all__ = [
     "EntryFormatter",
@@ -121,36 +121,6 @@ def describe_conf_change(cc: ConfChange | ConfChangeV2) -> str:
     steps = "".join(f" changes:{{type:{c.type} node_id:{c.node_id}}}" for c in v2.changes)
     context = f" context:{quote(v2.context)}" if v2.context else ""
     return f"transition:{v2.transition}{steps}{context}"
-
-
-# What is written by an escape: the backslash, the quotes, and what is not printable, surrogates included.
-_ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
-_SPECIAL = re.compile(r'["\\]')
-
-
-def quote(data: bytes) -> str:
-    """``data`` in double quotes, read as UTF-8, as Go's ``%q`` writes it.
-
-    What counts as printable is for Python's Unicode tables to say, whose version is not always Go's.
-    """
-    # A byte that is no UTF-8 becomes a lone surrogate, which no UTF-8 does.
-    text = data.decode("utf-8", "surrogateescape")
-    if text.isprintable() and _SPECIAL.search(text) is None:
-        return f'"{text}"'
-    return f'"{"".join(map(_escaped, text))}"'
-
-
-def _escaped(rune: str) -> str:
-    code = ord(rune)
-    if code in _ESCAPES:
-        return _ESCAPES[code]
-    if rune.isprintable():
-        return rune
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x20 or code == 0x7F:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _message(m: Message, formatter: EntryFormatter | None, indent: str) -> str:

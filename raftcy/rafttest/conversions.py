@@ -2,8 +2,7 @@
 
 import re
 
-from ..core.changes import parse_uint
-from ..core.describe import quote
+from ..core.text import parse_uint, quote
 from .datadriven import to_bytes
 
 __all__ = ["parse_bool", "parse_int", "parse_uint"]

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from ..core.changes import WHITE_SPACE
-from ..core.describe import quote
+from ..core.text import WHITE_SPACE, quote
 
 __all__ = [
     "Argument",

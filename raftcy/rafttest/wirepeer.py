@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from ..core.changes import ConfChange, ConfChangeV2, conf_changes_from_string, parse_uint
+from ..core.changes import ConfChange, ConfChangeV2, conf_changes_from_string
 from ..core.config import Config, Peer
 from ..core.enums import EntryType, MessageType, SnapshotStatus
 from ..core.messages import ConfState, Entry, Message, Snapshot
 from ..core.rawnode import RawNode, Ready
 from ..core.storage import MemoryStorage
+from ..core.text import parse_uint
 from ..errors import ConfChangeError, InvariantError, LogLost, ProposalDropped, RaftError, Stopped, StorageFailed
 from ..transport import Transport
 from ..transport.transport import Address

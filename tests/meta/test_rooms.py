@@ -39,7 +39,7 @@ LAZY = {
 # The core from the bottom up; a module imports only from lines above its own.
 CORE = """
     consts
-    enums sealing logger kinds
+    enums sealing logger kinds text
     values
     messages
     alloc changes

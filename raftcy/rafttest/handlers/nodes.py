@@ -5,9 +5,9 @@ from typing import Any
 
 from ...core import consts as k
 from ...core.config import Config, Peer
-from ...core.describe import quote
 from ...core.enums import ReadOnlyOption
 from ...core.messages import ConfState, Snapshot, SnapshotMetadata
+from ...core.text import quote
 from ..conversions import parse_bool, parse_int, parse_uint
 from ..datadriven import Case, ScriptError, to_bytes
 from ..environment import CommandError, InteractionEnv
