@@ -1,0 +1,86 @@
+"""A single leader, and the words of its peers, for tests that play the peers themselves.
+
+Whatever a peer says is of the leader's term and is vetted first, as `RawNode.step` does.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from raftcy import ConfState, Entry, Message, MessageType, Snapshot, SnapshotMetadata
+from raftcy.core.raft import Raft
+from raftcy.core.vet import vet
+
+from .network import LEADER, make_raft, prop, read_messages, take_role
+
+
+def make_leader(voters: Iterable[int], learners: Iterable[int] = (), **options: Any) -> Raft:
+    """Node 1 just after its election: its first entry is neither stored nor sent. See `make_raft` for the options."""
+    raft = make_raft(1, voters, learners, **options)
+    take_role(raft, LEADER)
+    return raft
+
+
+def snapshot_of(index: int, term: int, **members: Any) -> Snapshot:
+    """A snapshot without data; `members` are the fields of its ConfState."""
+    return Snapshot(metadata=SnapshotMetadata(index=index, term=term, conf_state=ConfState(**members)))
+
+
+def make_quiet_leader(voters: Iterable[int], learners: Iterable[int] = (), **options: Any) -> Raft:
+    """`make_leader` that has stored its first entry, but sent it to nobody."""
+    raft = make_leader(voters, learners, **options)
+    read_messages(raft)
+    return raft
+
+
+def hand(raft: Raft, m: Message) -> None:
+    """Give a node a message as the network would."""
+    vet(raft, m)
+    raft.step(m)
+
+
+def say(raft: Raft, peer: int, kind: MessageType, **fields: Any) -> None:
+    """A peer says something to a node, in the node's term."""
+    hand(raft, Message(type=kind, from_=peer, to=raft.id, term=raft.term, **fields))
+
+
+def ack(raft: Raft, peer: int, index: int) -> None:
+    """A peer has stored the entries up to `index`."""
+    say(raft, peer, MessageType.MSG_APP_RESP, index=index)
+
+
+def refuse(raft: Raft, peer: int, index: int, hint: int = 0, log_term: int = 0) -> None:
+    """A peer does not have the entry at `index`; the logs may agree at `hint`."""
+    say(raft, peer, MessageType.MSG_APP_RESP, index=index, reject=True, reject_hint=hint, log_term=log_term)
+
+
+def answer_heartbeat(raft: Raft, peer: int, context: bytes | None = None) -> None:
+    """A peer answers a heartbeat."""
+    say(raft, peer, MessageType.MSG_HEARTBEAT_RESP, context=context)
+
+
+def send_append(raft: Raft, leader: int, index: int, log_term: int, terms: Iterable[int] = (), commit: int = 0) -> None:
+    """A leader of the node's term sends entries of these terms, which follow (`index`, `log_term`)."""
+    entries = [Entry(term=term, index=place) for place, term in enumerate(terms, index + 1)]
+    say(raft, leader, MessageType.MSG_APP, index=index, log_term=log_term, entries=entries, commit=commit)
+
+
+def send_snapshot(raft: Raft, leader: int, snapshot: Snapshot) -> None:
+    """A leader of the node's term sends a snapshot."""
+    say(raft, leader, MessageType.MSG_SNAP, snapshot=snapshot)
+
+
+def propose(raft: Raft, *data: bytes) -> None:
+    """Propose one entry for each of `data` at the node; one without data if none is given."""
+    hand(raft, prop(raft.id, *data))
+
+
+def appends(raft: Raft, *data: bytes) -> list[Message]:
+    """What the node sends after a proposal of `data`."""
+    propose(raft, *data)
+    return read_messages(raft)
+
+
+def the_one(messages: list[Message], kind: MessageType) -> Message:
+    """The only message of a list, which must be of this type."""
+    assert [m.type for m in messages] == [kind]
+    return messages[0]

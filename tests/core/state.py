@@ -1,0 +1,138 @@
+"""A node's whole state as plain data, to tell whether a call has changed anything.
+
+`test_vet.test_picture_is_complete` sees to it that no attribute of the state machine is left out.
+"""
+
+from typing import Any
+
+from raftcy import MemoryStorage, RawNode
+from raftcy.core.log import RaftLog
+from raftcy.core.progress import Progress
+from raftcy.core.raft import Raft
+from raftcy.core.readonly import ReadOnly
+from raftcy.core.tracker import ProgressTracker
+from raftcy.core.unstable import Unstable
+
+NUMBERS = (
+    "check_quorum",
+    "disable_conf_change_validation",
+    "disable_proposal_forwarding",
+    "election_elapsed",
+    "election_timeout",
+    "heartbeat_elapsed",
+    "heartbeat_timeout",
+    "id",
+    "is_learner",
+    "lead",
+    "lead_transferee",
+    "max_msg_size",
+    "max_uncommitted_size",
+    "pending_conf_index",
+    "pre_vote",
+    "randomized_election_timeout",
+    "refused_reason",
+    "state",
+    "step_down_on_removal",
+    "term",
+    "uncommitted_size",
+    "vote",
+)
+LOG_NUMBERS = ("applied", "applying", "applying_paused", "applying_size", "committed", "max_applying_size")
+UNSTABLE_NUMBERS = ("offset", "offset_in_progress", "snapshot_in_progress")
+PROGRESS_NUMBERS = (
+    "is_learner",
+    "match",
+    "msg_app_flow_paused",
+    "next",
+    "pending_snapshot",
+    "recent_active",
+    "sent_commit",
+    "state",
+)
+
+
+def pick(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Some attributes by name."""
+    return {name: getattr(value, name) for name in names}
+
+
+def encoded(values: list[Any]) -> list[bytes]:
+    """Messages or entries byte for byte."""
+    return [value.encode() for value in values]
+
+
+def dump_unstable(unstable: Unstable) -> dict[str, Any]:
+    """What is not stored yet."""
+    snapshot = unstable.snapshot
+    return pick(unstable, UNSTABLE_NUMBERS) | {
+        "entries": encoded(unstable.entries),
+        "snapshot": None if snapshot is None else snapshot.encode(),
+    }
+
+
+def dump_storage(storage: MemoryStorage) -> dict[str, Any]:
+    """What is stored."""
+    hard_state, conf_state = storage.initial_state()
+    first, last = storage.first_index(), storage.last_index()
+    return {
+        "hard_state": None if hard_state is None else hard_state.encode(),
+        "conf_state": conf_state.encode(),
+        "first": (first, storage.term(first - 1)),
+        "entries": encoded(storage.entries(first, last + 1, 2**64 - 1)) if first <= last else [],
+        "snapshot": storage.snapshot().encode(),
+    }
+
+
+def dump_log(log: RaftLog) -> dict[str, Any]:
+    """The log with its storage."""
+    return pick(log, LOG_NUMBERS) | {"unstable": dump_unstable(log.unstable), "storage": dump_storage(log.storage)}
+
+
+def dump_progress(progress: Progress) -> dict[str, Any]:
+    """What is known of a peer."""
+    return pick(progress, PROGRESS_NUMBERS) | {"inflights": progress.inflights.window()}
+
+
+def dump_tracker(tracker: ProgressTracker) -> dict[str, Any]:
+    """The members, their progress and their votes."""
+    return {
+        "config": str(tracker.config),
+        "conf_state": tracker.conf_state().encode(),
+        "progress": {id: dump_progress(pr) for id, pr in tracker.progress.items()},
+        "votes": dict(tracker.votes),
+        "limits": (tracker.max_inflight, tracker.max_inflight_bytes),
+    }
+
+
+def dump_read_only(reads: ReadOnly) -> dict[str, Any]:
+    """The reads that wait to be confirmed."""
+    return {
+        "option": reads.option,
+        "acks": dict(reads.acks),
+        "waiting": encoded(reads.waiting),
+        "indexes": list(reads.indexes),
+        "confirmed": reads.confirmed,
+    }
+
+
+def dump_raft(raft: Raft) -> dict[str, Any]:
+    """The state machine. Its logger and its source of random numbers are not part of it."""
+    return pick(raft, NUMBERS) | {
+        "log": dump_log(raft.log),
+        "msgs": encoded(raft.msgs),
+        "msgs_after_append": encoded(raft.msgs_after_append),
+        "pending_reads": encoded(raft.pending_reads),
+        "read_only": dump_read_only(raft.read_only),
+        "read_states": [repr(state) for state in raft.read_states],
+        "tracker": dump_tracker(raft.tracker),
+    }
+
+
+def dump_node(node: RawNode) -> dict[str, Any]:
+    """The state machine, and what the node would hand out."""
+    return dump_raft(node.raft) | {
+        "ready": repr(node.ready_without_accept()),
+        "has_ready": node.has_ready(),
+        "status": str(node.status()),
+        "basic_status": str(node.basic_status()),
+    }
