@@ -9,6 +9,7 @@ from .storage cimport MemoryStorage
 @cython.final
 cdef class Cycle:
     cdef readonly RawNode node
+    cdef readonly uint64_t id
     cdef readonly object storage
     cdef public list inbox
     cdef MemoryStorage _memory
@@ -19,6 +20,7 @@ cdef class Cycle:
 
     @cython.locals(busy=bint, inbox=list)
     cpdef bint run(self) except -1
+    @cython.locals(messages=list)
     cpdef object handle(self, Ready rd)
     cdef object _store(self, Ready rd)
 
@@ -35,6 +37,8 @@ cdef class Exchange:
     cpdef object route(self, list messages)
     @cython.locals(cycle=Cycle, busy=bint)
     cpdef object drain(self)
+    @cython.locals(cycle=Cycle)
+    cpdef Cycle find(self, uint64_t id)
     @cython.locals(cycle=Cycle)
     cpdef object tick(self)
 

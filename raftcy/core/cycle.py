@@ -14,6 +14,10 @@ from .rawnode import RawNode, Ready
 from .storage import MemoryStorage
 
 
+# Up to here, looking at each cycle in turn is faster than a dict.
+_FEW = 8
+
+
 class Cycle:
     """Drives one RawNode without asynchronous storage writes.
 
@@ -23,10 +27,11 @@ class Cycle:
     read states, after it was stored; None for what is not wanted. ``inbox`` is a list of messages to step.
     """
 
-    __slots__ = ("_apply", "_exchange", "_memory", "_save", "_send", "inbox", "node", "storage")
+    __slots__ = ("_apply", "_exchange", "_memory", "_save", "_send", "id", "inbox", "node", "storage")
 
     def __init__(self, node: RawNode, storage: Any, send: Any = None, apply: Any = None) -> None:
         self.node = node
+        self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
         self._save = getattr(storage, "save", None)
@@ -55,13 +60,14 @@ class Cycle:
     def handle(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
         self._store(rd)
-        if len(rd.messages) > 0:
+        messages = rd._messages
+        if messages is not None:
             if self._exchange is not None:
-                self._exchange.route(rd.messages)
+                self._exchange.route(messages)
             elif self._send is not None:
-                self._send(rd.messages)
+                self._send(messages)
         if self._apply is not None and (
-            len(rd.committed_entries) > 0 or rd.snapshot is not None or len(rd.read_states) > 0
+            rd._committed_entries is not None or rd.snapshot is not None or rd._read_states is not None
         ):
             self._apply(rd)
         self.node.advance()
@@ -75,8 +81,8 @@ class Cycle:
                 self._memory.set_hard_state(rd.hard_state)
             if rd.snapshot is not None:
                 self._memory.apply_snapshot(rd.snapshot)
-            if len(rd.entries) > 0:
-                self._memory.append(rd.entries)
+            if rd._entries is not None:
+                self._memory.append(rd._entries)
             return
         if rd.hard_state is not None:
             self.storage.set_hard_state(rd.hard_state)
@@ -110,9 +116,18 @@ class Exchange:
         """Put messages into the inboxes of their receivers."""
         self.sent += len(messages)
         for m in messages:
-            cycle = self._cycles.get(m.to)
+            cycle = self.find(m.to)
             if cycle is not None:
                 cycle.inbox.append(m)
+
+    def find(self, id: int) -> Cycle | None:
+        """The cycle of a node, None for a stranger."""
+        if len(self._order) > _FEW:
+            return self._cycles.get(id)
+        for cycle in self._order:
+            if cycle.id == id:
+                return cycle
+        return None
 
     def drain(self) -> None:
         """Run the cycles, by ascending id, until a pass over all of them does nothing."""

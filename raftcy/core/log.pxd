@@ -13,6 +13,8 @@ from .unstable cimport Unstable
 cdef class RaftLog:
     cdef readonly object storage
     cdef MemoryStorage _memory
+    cdef uint64_t _last
+    cdef uint64_t _last_term
     cdef readonly Log log
     cdef readonly Unstable unstable
     cdef public uint64_t committed
@@ -31,8 +33,8 @@ cdef class RaftLog:
 
     cpdef uint64_t first_index(self) except? 0
     cpdef uint64_t last_index(self) except? 0
-    @cython.locals(last=uint64_t)
     cpdef uint64_t last_term(self) except? 0
+    cdef uint64_t _first_known_term(self, uint64_t last) except? 0
 
     @cython.locals(unstable=Unstable)
     cpdef bint look_up(self, uint64_t index) except -1
@@ -44,7 +46,7 @@ cdef class RaftLog:
 
     @cython.locals(last_new=uint64_t, conflict=uint64_t, skip=uint64_t)
     cpdef bint maybe_append(self, uint64_t index, uint64_t term, uint64_t committed, list entries) except -1
-    @cython.locals(first=Entry)
+    @cython.locals(first=Entry, end=Entry)
     cpdef uint64_t append(self, list entries) except? 0
     @cython.locals(e=Entry)
     cpdef uint64_t find_conflict(self, list entries) except? 0

@@ -9,6 +9,8 @@ Rules:
   snapshot waits to be stored or applied.
 - What was handed out and not yet confirmed is limited by ``max_applying_size`` encoded bytes; the entry that crosses
   the limit is the last one before a pause.
+- The log ends with what was appended last, here or before the start: ``_last`` and ``_last_term``. So a storage must
+  keep what it was given, and is never asked for its last index again.
 - The storage is only read. An answer other than ``Compacted`` or ``Unavailable`` to a read ends the node.
 """
 
@@ -27,6 +29,8 @@ class RaftLog:
     """Made by Raft. Reads the storage through four methods below, at C speed where it is a plain MemoryStorage."""
 
     __slots__ = (
+        "_last",
+        "_last_term",
         "_memory",
         "applied",
         "applying",
@@ -47,6 +51,8 @@ class RaftLog:
         first = self._storage_first()
         last = self._storage_last()
         self.unstable = Unstable(last + 1, log)
+        self._last = last
+        self._last_term = self._first_known_term(last)
         self.committed = first - 1
         self.applying = first - 1
         self.applied = first - 1
@@ -125,26 +131,31 @@ class RaftLog:
 
     def last_index(self) -> int:
         """Index of the last entry, or of the snapshot that the log begins with."""
-        if self.unstable.has_last_index():
-            return self.unstable.last_index()
-        return self._storage_last()
+        return self._last
 
     def last_term(self) -> int:
         """Term of the last entry."""
-        last = self.last_index()
-        if not self.look_up(last):
-            self.log.fatal(f"unexpected error when getting the last term at {last}: {self._missing(last)}")
-        return self.found
+        return self._last_term
+
+    def _first_known_term(self, last: int) -> int:
+        try:
+            return self._storage_term(last)
+        except (Compacted, Unavailable) as error:
+            self.log.fatal(f"unexpected error when getting the last term at {last}: {error}")
+            raise
 
     # -- terms ---------------------------------------------------------------------------------------------------
 
     def look_up(self, index: int) -> bool:
         """Whether the term at ``index`` is known; then it is in ``found``. The term before the first entry is known."""
+        if index >= self._last:
+            self.found = self._last_term
+            return index == self._last
         unstable = self.unstable
         if unstable.look_up(index):
             self.found = unstable.found
             return True
-        if index > self.last_index() or index + 1 < self.first_index():
+        if index + 1 < self.first_index():
             return False
         try:
             self.found = self._storage_term(index)
@@ -163,7 +174,7 @@ class RaftLog:
         return self.found if self.look_up(index) else 0
 
     def _missing(self, index: int) -> RaftError:
-        return Unavailable() if index > self.last_index() else Compacted()
+        return Unavailable() if index > self._last else Compacted()
 
     def match_term(self, index: int, term: int) -> bool:
         """Whether the entry at ``index`` is known and of ``term``."""
@@ -171,8 +182,8 @@ class RaftLog:
 
     def is_up_to_date(self, index: int, term: int) -> bool:
         """Whether a log that ends with (``index``, ``term``) is at least as good as this one (paper 5.4.1)."""
-        ours = self.last_term()
-        return term > ours or (term == ours and index >= self.last_index())
+        ours = self._last_term
+        return term > ours or (term == ours and index >= self._last)
 
     # -- appending -----------------------------------------------------------------------------------------------
 
@@ -195,18 +206,21 @@ class RaftLog:
     def append(self, entries: list[Entry]) -> int:
         """Append entries, overwriting what is there from the first one's index on; returns the last index."""
         if len(entries) == 0:
-            return self.last_index()
+            return self._last
         first = entries[0]
         if first.index <= self.committed:
             self.log.fatal(f"after({first.index - 1}) is out of range [committed({self.committed})]")
         self.unstable.truncate_and_append(entries)
-        return self.last_index()
+        end = entries[len(entries) - 1]
+        self._last = end.index
+        self._last_term = end.term
+        return self._last
 
     def find_conflict(self, entries: list[Entry]) -> int:
         """Index of the first entry that the log does not have, or has with another term; 0 if it has them all."""
         for e in entries:
             if not self.match_term(e.index, e.term):
-                if e.index <= self.last_index() and self.log.info_on():
+                if e.index <= self._last and self.log.info_on():
                     self.log.info(
                         f"found conflict at index {e.index} "
                         f"[existing term: {self.term_or_zero(e.index)}, conflicting term: {e.term}]"
@@ -242,7 +256,7 @@ class RaftLog:
     def commit_to(self, index: int) -> None:
         """Raise ``committed``; never lowers it."""
         if self.committed < index:
-            last = self.last_index()
+            last = self._last
             if last < index:
                 self.log.fatal(
                     f"tocommit({index}) is out of range [lastIndex({last})]. "
@@ -307,7 +321,7 @@ class RaftLog:
 
     def entries(self, index: int, max_size: int) -> list[Entry]:
         """Entries from ``index`` on, at most ``max_size`` encoded bytes but at least one; Compacted if it is gone."""
-        last = self.last_index()
+        last = self._last
         if index > last:
             return []
         return self.slice(index, last + 1, max_size)
@@ -356,7 +370,7 @@ class RaftLog:
         first = self.first_index()
         if lo < first:
             raise Compacted()
-        last = self.last_index()
+        last = self._last
         if hi > last + 1:
             self.log.fatal(f"slice[{lo},{hi}) out of bound [{first},{last}]")
 
@@ -367,6 +381,8 @@ class RaftLog:
             self.log.info(f"log [{self}] starts to restore snapshot [index: {metadata.index}, term: {metadata.term}]")
         self.committed = metadata.index
         self.unstable.restore(snapshot)
+        self._last = metadata.index
+        self._last_term = metadata.term
 
 
 def _failed(error: Exception) -> StorageFailed:

@@ -25,10 +25,11 @@ _STATES: dict[int, Any] = {int(s): s for s in ProgressState}
 
 
 class Progress:
-    """Made by the tracker. From ``status()`` or ``with_progress``, an independent copy."""
+    """Made by the tracker, which sets ``id``. From ``status()`` or ``with_progress``, an independent copy."""
 
     __slots__ = (
         "_state",
+        "id",
         "inflights",
         "is_learner",
         "match",
@@ -55,6 +56,7 @@ class Progress:
         is_learner: bool = False,
         recent_active: bool = False,
     ) -> None:
+        self.id = 0
         self.match = match
         self.next = next
         self.sent_commit = 0
@@ -161,6 +163,7 @@ class Progress:
     def copy(self, inflights: Any) -> "Progress":
         """A copy of the numbers, with the given window (or None)."""
         p = Progress(self.match, self.next, inflights, self.is_learner, self.recent_active)
+        p.id = self.id
         p.sent_commit = self.sent_commit
         p._state = self._state
         p.pending_snapshot = self.pending_snapshot

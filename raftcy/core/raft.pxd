@@ -67,24 +67,23 @@ cdef class Raft:
     @cython.locals(f=Message)
     cdef _forward(self, Message m)
     @cython.locals(log=RaftLog, prev_index=uint64_t, prev_term=uint64_t, entries=list, count=Py_ssize_t, m=Message)
-    cdef bint _maybe_send_append(self, uint64_t to, Progress pr, bint send_if_empty) except -1
-    @cython.locals(log=Log, snapshot=Snapshot, index=uint64_t, m=Message)
-    cdef bint _maybe_send_snapshot(self, uint64_t to, Progress pr) except -1
-    @cython.locals(id=uint64_t)
+    cdef bint _maybe_send_append(self, Progress pr, bint send_if_empty) except -1
+    @cython.locals(log=Log, to=uint64_t, snapshot=Snapshot, index=uint64_t, m=Message)
+    cdef bint _maybe_send_snapshot(self, Progress pr) except -1
+    @cython.locals(pr=Progress)
     cdef _bcast_append(self)
-    @cython.locals(id=uint64_t, context=bytes)
+    @cython.locals(pr=Progress, context=bytes)
     cdef _bcast_heartbeat(self)
-    @cython.locals(pr=Progress, commit=uint64_t, m=Message)
-    cdef _send_heartbeat(self, uint64_t to, bytes context)
+    @cython.locals(commit=uint64_t, m=Message)
+    cdef _send_heartbeat(self, Progress pr, bytes context)
     cdef _send_timeout_now(self, uint64_t to)
-    cdef Progress _progress(self, uint64_t id)
 
     cpdef tick(self)
     cdef _tick_election(self)
     cdef _tick_heartbeat(self)
     cpdef bint past_election_timeout(self) except -1
 
-    @cython.locals(tracker=ProgressTracker, last=uint64_t, id=uint64_t)
+    @cython.locals(tracker=ProgressTracker, last=uint64_t, pr=Progress)
     cpdef reset(self, uint64_t term)
     cpdef become_follower(self, uint64_t term, uint64_t lead)
     cpdef become_candidate(self)
@@ -128,7 +127,7 @@ cdef class Raft:
 
     @cython.locals(kind=int32_t, pr=Progress)
     cdef _step_leader(self, Message m)
-    @cython.locals(id=uint64_t)
+    @cython.locals(pr=Progress)
     cdef _check_quorum_active(self)
     cdef _propose(self, list entries)
     @cython.locals(admitted=list, e=Entry, empty=Entry, i=Py_ssize_t)
@@ -178,7 +177,7 @@ cdef class Raft:
     cpdef bint restore(self, Snapshot s) except -1
 
     cpdef ConfState apply_conf_change(self, object change)
-    @cython.locals(tracker=ProgressTracker, members=ConfState, pr=Progress, id=uint64_t)
+    @cython.locals(tracker=ProgressTracker, members=ConfState, pr=Progress, peer=Progress)
     cpdef ConfState switch_to_config(self, TrackerConfig config, dict progress)
 
 cpdef object decode_change(Entry e)

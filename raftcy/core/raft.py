@@ -234,14 +234,14 @@ class Raft:
             f._present |= k.P_TERM
         self._send(f)
 
-    def _maybe_send_append(self, to: int, pr: Progress, send_if_empty: bool) -> bool:
+    def _maybe_send_append(self, pr: Progress, send_if_empty: bool) -> bool:
         """Send the next entries to a peer, or a snapshot if they are gone; False if nothing was sent."""
         if pr.is_paused():
             return False
         log = self.log
         prev_index = pr.next - 1
         if not log.look_up(prev_index):
-            return self._maybe_send_snapshot(to, pr)
+            return self._maybe_send_snapshot(pr)
         prev_term = log.found
         entries: list[Entry] = []
         count = 0
@@ -250,11 +250,11 @@ class Raft:
             try:
                 entries = log.entries(pr.next, self.max_msg_size)
             except Compacted:
-                return send_if_empty and self._maybe_send_snapshot(to, pr)
+                return send_if_empty and self._maybe_send_snapshot(pr)
             count = len(entries)
         if count == 0 and not send_if_empty:
             return False
-        m = self._message(k.APP, to)
+        m = self._message(k.APP, pr.id)
         m.index = prev_index
         m.log_term = prev_term
         if count != 0:
@@ -266,8 +266,9 @@ class Raft:
         pr.sent_commit = log.committed
         return True
 
-    def _maybe_send_snapshot(self, to: int, pr: Progress) -> bool:
+    def _maybe_send_snapshot(self, pr: Progress) -> bool:
         log = self._log
+        to = pr.id
         if not pr.recent_active:
             if log.debug_on():
                 log.debug(f"ignore sending snapshot to {to:x} since it is not recently active")
@@ -296,21 +297,20 @@ class Raft:
         return True
 
     def _bcast_append(self) -> None:
-        for id in self.tracker.ids():
-            if id != self.id:
-                self._maybe_send_append(id, self._progress(id), True)
+        for pr in self.tracker.peers():
+            if pr.id != self.id:
+                self._maybe_send_append(pr, True)
 
     def _bcast_heartbeat(self) -> None:
         context = self.read_only.heartbeat_ctx()
-        for id in self.tracker.ids():
-            if id != self.id:
-                self._send_heartbeat(id, context)
+        for pr in self.tracker.peers():
+            if pr.id != self.id:
+                self._send_heartbeat(pr, context)
 
-    def _send_heartbeat(self, to: int, context: bytes | None) -> None:
+    def _send_heartbeat(self, pr: Progress, context: bytes | None) -> None:
         # A peer must not commit beyond what it is known to have: its log may differ after that.
-        pr = self._progress(to)
         commit = pr.match if pr.match < self.log.committed else self.log.committed
-        m = self._message(k.HEARTBEAT, to)
+        m = self._message(k.HEARTBEAT, pr.id)
         m.commit = commit
         m._present |= k.P_COMMIT
         if context is not None:
@@ -321,9 +321,6 @@ class Raft:
 
     def _send_timeout_now(self, to: int) -> None:
         self._send(self._message(k.TIMEOUT_NOW, to))
-
-    def _progress(self, id: int) -> Progress:
-        return self.tracker.progress[id]
 
     # -- time ----------------------------------------------------------------------------------------------------
 
@@ -373,8 +370,8 @@ class Raft:
         tracker = self.tracker
         tracker.reset_votes()
         last = self.log.last_index()
-        for id in tracker.ids():
-            self._progress(id).restart(last if id == self.id else 0, last + 1)
+        for pr in tracker.peers():
+            pr.restart(last if pr.id == self.id else 0, last + 1)
         self.pending_conf_index = 0
         self.uncommitted_size = 0
         self.read_only.reset()
@@ -418,7 +415,7 @@ class Raft:
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER
-        pr = self._progress(self.id)
+        pr = self.tracker.progress[self.id]
         pr.become_replicate()
         pr.recent_active = True
         # Any entry of the log may be a change that is not applied; the empty entry below is none.
@@ -434,7 +431,7 @@ class Raft:
 
     def promotable(self) -> bool:
         """Whether this node may campaign: a voter, and no snapshot waits to be stored."""
-        pr = self.tracker.progress.get(self.id)
+        pr = self.tracker.find(self.id)
         return pr is not None and not pr.is_learner and self.log.unstable.snapshot is None
 
     # -- elections -----------------------------------------------------------------------------------------------
@@ -702,7 +699,7 @@ class Raft:
             return
         if kind == k.FORGET_LEADER:
             return
-        pr = self.tracker.progress.get(m.from_)
+        pr = self.tracker.find(m.from_)
         if pr is None:
             if self._log.debug_on():
                 self._log.debug(f"{self.id:x} no progress available for {m.from_:x}")
@@ -732,15 +729,15 @@ class Raft:
             if self._log.warning_on():
                 self._log.warning(f"{self.id:x} stepped down to follower since quorum is not active")
             self.become_follower(self.term, 0)
-        for id in self.tracker.ids():
-            if id != self.id:
-                self._progress(id).recent_active = False
+        for pr in self.tracker.peers():
+            if pr.id != self.id:
+                pr.recent_active = False
 
     def _propose(self, entries: Any) -> None:
         """Append proposals to the log and send them out; ProposalDropped if that cannot be."""
         if entries is None:
             self._log.fatal(f"{self.id:x} stepped empty MsgProp")
-        if self.id not in self.tracker.progress:
+        if self.tracker.find(self.id) is None:
             raise ProposalDropped("this leader was removed from the configuration")
         if self.lead_transferee != 0:
             if self._log.debug_on():
@@ -848,7 +845,7 @@ class Raft:
                 log.debug(f"{self.id:x} decreased progress of {m.from_:x} to [{pr}]")
             if pr._state == k.REPLICATE:
                 pr.become_probe()
-            self._maybe_send_append(m.from_, pr, True)
+            self._maybe_send_append(pr, True)
 
     def _append_accepted(self, m: Message, pr: Progress) -> None:
         log = self.log
@@ -873,11 +870,11 @@ class Raft:
             self._release_pending_reads()
             self._bcast_append()
         elif m.from_ != self.id and pr.can_bump_commit(log.committed):
-            self._maybe_send_append(m.from_, pr, True)
+            self._maybe_send_append(pr, True)
         if m.from_ == self.id:
             return
         # The window has room again, maybe for several messages.
-        while self._maybe_send_append(m.from_, pr, False):
+        while self._maybe_send_append(pr, False):
             pass
         if m.from_ == self.lead_transferee and pr.match == log.last_index():
             if self._log.info_on():
@@ -889,7 +886,7 @@ class Raft:
         pr.msg_app_flow_paused = False
         # A full window cannot hold up for good: an empty append goes out with each answer until one comes back.
         if pr.match < self.log.last_index() or pr._state == k.PROBE:
-            self._maybe_send_append(m.from_, pr, True)
+            self._maybe_send_append(pr, True)
         read_only = self.read_only
         if len(m.context) == 0 or not read_only.safe():
             return
@@ -950,7 +947,7 @@ class Raft:
                     f"as {transferee:x} already has up-to-date log"
                 )
         else:
-            self._maybe_send_append(transferee, pr, True)
+            self._maybe_send_append(pr, True)
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
@@ -1245,9 +1242,9 @@ class Raft:
             self._bcast_append()
         else:
             # New peers need not wait for the next heartbeat.
-            for id in tracker.ids():
-                if id != self.id:
-                    self._maybe_send_append(id, self._progress(id), False)
+            for peer in tracker.peers():
+                if peer.id != self.id:
+                    self._maybe_send_append(peer, False)
         if self.lead_transferee != 0 and self.lead_transferee not in config.voters:
             self.lead_transferee = 0
         return members

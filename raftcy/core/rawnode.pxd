@@ -18,12 +18,12 @@ from .vet cimport vet
 cdef class Ready:
     cdef readonly SoftState soft_state
     cdef readonly HardState hard_state
-    cdef readonly list read_states
-    cdef readonly list entries
     cdef readonly Snapshot snapshot
-    cdef readonly list committed_entries
-    cdef readonly list messages
     cdef readonly bint must_sync
+    cdef list _read_states
+    cdef list _entries
+    cdef list _committed_entries
+    cdef list _messages
 
 
 cdef class RawNode:
@@ -37,7 +37,11 @@ cdef class RawNode:
     cdef uint64_t _prev_vote
     cdef uint64_t _prev_commit
     cdef list _own_messages
-    cdef Message _append_ack
+    cdef bint _acks
+    cdef uint64_t _acked_term
+    cdef uint64_t _acked_index
+    cdef uint64_t _acked_log_term
+    cdef Snapshot _acked_snapshot
     cdef list _applying
 
     cpdef tick(self)
@@ -52,8 +56,9 @@ cdef class RawNode:
     cpdef step(self, object m)
     @cython.locals(kind=int32_t, from_thread=bint)
     cdef _step(self, Message m)
-    @cython.locals(refused=list, place=Py_ssize_t, m=Message)
     cpdef list step_many(self, list messages)
+    @cython.locals(refused=list, place=Py_ssize_t, m=Message)
+    cdef list _step_all(self, list messages)
     @cython.locals(m=Message, e=Entry)
     cpdef read_index(self, object rctx)
     @cython.locals(m=Message)
@@ -69,6 +74,7 @@ cdef class RawNode:
 
     @cython.locals(r=Raft, log=RaftLog)
     cpdef bint has_ready(self) except -1
+    @cython.locals(rd=Ready)
     cpdef Ready ready(self)
     cpdef Ready poll(self)
     cpdef Ready ready_without_accept(self)
@@ -77,8 +83,8 @@ cdef class RawNode:
     cdef bint _soft_state_changed(self) except -1
     @cython.locals(r=Raft)
     cdef bint _hard_state_changed(self) except -1
-    @cython.locals(r=Raft, rd=Ready, m=Message)
-    cdef Ready _make_ready(self)
+    @cython.locals(r=Raft, log=RaftLog, rd=Ready, m=Message)
+    cdef Ready _make_ready(self, bint keep)
     @cython.locals(h=HardState)
     cdef HardState _hard_state(self)
     @cython.locals(r=Raft)
@@ -90,11 +96,13 @@ cdef class RawNode:
     cdef Message _storage_append_resp(self, Snapshot snapshot)
     @cython.locals(resp=Message, m=Message)
     cdef Message _storage_apply(self, list entries)
-    @cython.locals(r=Raft, last=Entry, count=Py_ssize_t)
+    @cython.locals(r=Raft, last=Entry, entries=list)
     cdef _accept(self, Ready rd)
-    @cython.locals(r=Raft, own=list, m=Message)
+    @cython.locals(r=Raft)
     cdef _keep_for_advance(self, Ready rd)
-    @cython.locals(r=Raft, own=list, ack=Message, applying=list, m=Message)
+    @cython.locals(m=Message)
+    cdef bint _has_own_message(self) except -1
+    @cython.locals(r=Raft, own=list, snapshot=Snapshot, applying=list, m=Message)
     cdef _advance(self)
     @cython.locals(r=Raft)
     cdef _bootstrap(self, list peers)

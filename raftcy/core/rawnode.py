@@ -54,12 +54,12 @@ class Ready:
     """
 
     __slots__ = (
-        "committed_entries",
-        "entries",
+        "_committed_entries",
+        "_entries",
+        "_messages",
+        "_read_states",
         "hard_state",
-        "messages",
         "must_sync",
-        "read_states",
         "snapshot",
         "soft_state",
     )
@@ -75,12 +75,12 @@ class Ready:
     )
     soft_state: SoftState | None
     hard_state: HardState | None
-    read_states: list[ReadState]
-    entries: list[Entry]
     snapshot: Snapshot | None
-    committed_entries: list[Entry]
-    messages: list[Message]
     must_sync: bool
+    _read_states: list[ReadState] | None
+    _entries: list[Entry] | None
+    _committed_entries: list[Entry] | None
+    _messages: list[Message] | None
 
     def __init__(
         self,
@@ -96,12 +96,42 @@ class Ready:
     ) -> None:
         self.soft_state = soft_state
         self.hard_state = hard_state
-        self.read_states = [] if read_states is None else read_states
-        self.entries = [] if entries is None else entries
+        self._read_states = read_states
+        self._entries = entries
         self.snapshot = snapshot
-        self.committed_entries = [] if committed_entries is None else committed_entries
-        self.messages = [] if messages is None else messages
+        self._committed_entries = committed_entries
+        self._messages = messages
         self.must_sync = must_sync
+
+    # A list that is not needed is not made before somebody asks for it.
+
+    @property
+    def read_states(self) -> list[ReadState]:
+        """ReadStates: answers to read requests."""
+        if self._read_states is None:
+            self._read_states = []
+        return self._read_states
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Entries to store before the messages are sent."""
+        if self._entries is None:
+            self._entries = []
+        return self._entries
+
+    @property
+    def committed_entries(self) -> list[Entry]:
+        """Entries to apply."""
+        if self._committed_entries is None:
+            self._committed_entries = []
+        return self._committed_entries
+
+    @property
+    def messages(self) -> list[Message]:
+        """Messages to send once the entries, the hard state and the snapshot are stored."""
+        if self._messages is None:
+            self._messages = []
+        return self._messages
 
     def contains_updates(self) -> bool:
         """Whether there is anything in it (etcd's ``containsUpdates``)."""
@@ -142,7 +172,11 @@ class RawNode:
     """
 
     __slots__ = (
-        "_append_ack",
+        "_acked_index",
+        "_acked_log_term",
+        "_acked_snapshot",
+        "_acked_term",
+        "_acks",
         "_applying",
         "_async",
         "_died_of",
@@ -170,8 +204,12 @@ class RawNode:
         self._prev_commit = r.log.committed
         # What advance() delivers, in this order: messages to oneself, what was stored, what was applied.
         self._waiting = False
-        self._own_messages: list[Message] = []
-        self._append_ack: Message | None = None
+        self._own_messages: list[Message] | None = None
+        self._acks = False
+        self._acked_term = 0
+        self._acked_index = 0
+        self._acked_log_term = 0
+        self._acked_snapshot: Snapshot | None = None
         self._applying: list[Entry] | None = None
 
     @property
@@ -274,7 +312,7 @@ class RawNode:
         if not from_thread:
             if _is_local(kind):
                 raise StepLocalMessage()
-            if _is_response(kind) and m.from_ not in self.raft.tracker.progress:
+            if _is_response(kind) and self.raft.tracker.find(m.from_) is None:
                 raise StepPeerNotFound()
         try:
             vet(self.raft, m)
@@ -288,8 +326,11 @@ class RawNode:
 
         Returns the place and the error of each refused message; what kills the node is raised, and the rest is lost.
         """
-        refused: list[tuple[int, RaftError]] = []
         self._alive()
+        return self._step_all(messages) or []
+
+    def _step_all(self, messages: list[Message]) -> list[tuple[int, RaftError]] | None:
+        refused = None
         for place in range(len(messages)):
             m = _message(messages[place])
             try:
@@ -297,6 +338,8 @@ class RawNode:
             except (StepError, ProposalDropped) as error:
                 if self._died_of is not None:
                     raise
+                if refused is None:
+                    refused = []
                 refused.append((place, error))
         return refused
 
@@ -383,8 +426,13 @@ class RawNode:
 
     def ready(self) -> Ready:
         """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
-        rd = self.ready_without_accept()
-        self.accept_ready(rd)
+        self._alive()
+        try:
+            rd = self._make_ready(False)
+            self._accept(rd)
+        except BaseException as error:
+            self._died(error)
+            raise
         return rd
 
     def poll(self) -> Ready | None:
@@ -395,7 +443,7 @@ class RawNode:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
         self._alive()
         try:
-            return self._make_ready()
+            return self._make_ready(True)
         except BaseException as error:
             self._died(error)
             raise
@@ -428,19 +476,27 @@ class RawNode:
         r = self.raft
         return r.term != self._prev_term or r.vote != self._prev_vote or r.log.committed != self._prev_commit
 
-    def _make_ready(self) -> Ready:
+    def _make_ready(self, keep: bool) -> Ready:
+        """What there is; the node's own list of messages is handed over unless it must ``keep`` it."""
         r = self.raft
+        log = r.log
         rd = _blank_ready()
-        rd.entries = r.log.unstable.next_entries()
-        rd.committed_entries = r.log.next_committed(not self._async)
-        rd.read_states = list(r.read_states)
-        rd.messages = list(r.msgs)
-        rd.snapshot = r.log.unstable.next_snapshot()
+        if log.unstable.has_next_entries():
+            rd._entries = log.unstable.next_entries()
+            rd.must_sync = True
+        if log.has_next_committed(not self._async):
+            rd._committed_entries = log.next_committed(not self._async)
+        if len(r.read_states) > 0:
+            rd._read_states = list(r.read_states)
+        if len(r.msgs) > 0:
+            rd._messages = list(r.msgs) if keep else r.msgs
+        rd.snapshot = log.unstable.next_snapshot()
         if self._soft_state_changed():
             rd.soft_state = a.soft_state(r.lead, r.state)
         if self._hard_state_changed():
             rd.hard_state = self._hard_state()
-        rd.must_sync = len(rd.entries) > 0 or r.vote != self._prev_vote or r.term != self._prev_term
+            if r.vote != self._prev_vote or r.term != self._prev_term:
+                rd.must_sync = True
         if self._async:
             self._add_storage_messages(rd)
         elif len(r.msgs_after_append) > 0:
@@ -460,10 +516,15 @@ class RawNode:
 
     def _add_storage_messages(self, rd: Ready) -> None:
         r = self.raft
-        if len(rd.entries) > 0 or rd.hard_state is not None or rd.snapshot is not None or len(r.msgs_after_append) > 0:
+        if (
+            rd._entries is not None
+            or rd.hard_state is not None
+            or rd.snapshot is not None
+            or len(r.msgs_after_append) > 0
+        ):
             rd.messages.append(self._storage_append(rd))
-        if len(rd.committed_entries) > 0:
-            rd.messages.append(self._storage_apply(rd.committed_entries))
+        if rd._committed_entries is not None:
+            rd.messages.append(self._storage_apply(rd._committed_entries))
 
     def _storage_append(self, rd: Ready) -> Message:
         """MsgStorageAppend: what to store, and what may be said once it is stored."""
@@ -472,7 +533,7 @@ class RawNode:
         m._type = k.STORAGE_APPEND
         m.to = k.LOCAL_APPEND_THREAD
         m.from_ = r.id
-        m._entries = rd.entries if len(rd.entries) > 0 else None
+        m._entries = rd._entries
         m._present = k.P_ADDRESS
         if rd.hard_state is not None:
             m.term = r.term
@@ -541,14 +602,17 @@ class RawNode:
             self._prev_commit = r.log.committed
         if not self._async:
             self._keep_for_advance(rd)
-        r.read_states = []
-        r.msgs = []
-        r.msgs_after_append = []
+        if len(r.read_states) > 0:
+            r.read_states = []
+        if len(r.msgs) > 0:
+            r.msgs = []
+        if len(r.msgs_after_append) > 0:
+            r.msgs_after_append = []
         r.log.unstable.accept_in_progress()
-        count = len(rd.committed_entries)
-        if count > 0:
-            last = rd.committed_entries[count - 1]
-            r.log.accept_applying(last.index, entries_size(rd.committed_entries), not self._async)
+        entries = rd._committed_entries
+        if entries is not None:
+            last = entries[len(entries) - 1]
+            r.log.accept_applying(last.index, entries_size(entries), not self._async)
         if r.trace_logger is not None:
             trace.ready(r)
 
@@ -556,30 +620,45 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        own = []
-        for m in r.msgs_after_append:
-            if m.to == r.id:
-                own.append(m)
-        self._own_messages = own
-        self._append_ack = self._storage_append_resp(rd.snapshot) if self._needs_append_ack(rd) else None
-        self._applying = rd.committed_entries if len(rd.committed_entries) > 0 else None
-        self._waiting = len(own) > 0 or self._append_ack is not None or self._applying is not None
+        self._own_messages = r.msgs_after_append if len(r.msgs_after_append) > 0 else None
+        self._acked_snapshot = rd.snapshot
+        self._acks = self._needs_append_ack(rd)
+        if self._acks:
+            self._acked_term = r.term
+            self._acked_index = 0
+            if len(r.log.unstable.entries) > 0:
+                self._acked_index = r.log.last_index()
+                self._acked_log_term = r.log.last_term()
+        self._applying = rd._committed_entries
+        self._waiting = self._acks or self._applying is not None or self._has_own_message()
+
+    def _has_own_message(self) -> bool:
+        if self._own_messages is not None:
+            for m in self._own_messages:
+                if m.to == self.raft.id:
+                    return True
+        return False
 
     def _advance(self) -> None:
         r = self.raft
         if self._async:
             r._log.fatal("Advance must not be called when using AsyncStorageWrites")
+        if not self._waiting:
+            return
         own = self._own_messages
-        ack = self._append_ack
+        snapshot = self._acked_snapshot
         applying = self._applying
         self._waiting = False
-        self._own_messages = []
-        self._append_ack = None
+        self._own_messages = None
+        self._acked_snapshot = None
         self._applying = None
-        for m in own:
-            r.step(m)
-        if ack is not None:
-            r.step(ack)
+        if own is not None:
+            for m in own:
+                if m.to == r.id:
+                    r.step(m)
+        if self._acks:
+            self._acks = False
+            r.storage_append_resp(self._acked_term, self._acked_index, self._acked_log_term, snapshot)
         if applying is not None:
             r.storage_apply_resp(applying)
 
@@ -656,11 +735,9 @@ class RawNode:
         ``type`` is a ProgressType, ``progress`` a copy without its window.
         """
         self._alive()
-        progress = self.raft.tracker.progress
-        for id in list(self.raft.tracker.ids()):
-            pr = progress[id]
+        for pr in list(self.raft.tracker.peers()):
             kind = enums.ProgressType.LEARNER if pr.is_learner else enums.ProgressType.PEER
-            visitor(id, kind, pr.copy(None))
+            visitor(pr.id, kind, pr.copy(None))
 
     def set_randomized_election_timeout(self, ticks: int) -> None:
         """Replace the timeout that was drawn, until it is drawn again: for tests that must not depend on chance."""
@@ -726,10 +803,16 @@ def _is_response(kind: int) -> bool:
 
 
 def _blank_ready() -> Ready:
+    # The compiled build needs no more than the first line: new fields are None and False.
     rd: Ready = Ready.__new__(Ready)
     rd.soft_state = None
     rd.hard_state = None
     rd.snapshot = None
+    rd._read_states = None
+    rd._entries = None
+    rd._committed_entries = None
+    rd._messages = None
+    rd.must_sync = False
     return rd
 
 

@@ -29,6 +29,7 @@ cdef class MemoryStorage:
 
     @cython.locals(new=list, first=Entry, skip=uint64_t, keep=uint64_t, stored=uint64_t)
     cpdef object append(self, object entries)
+    cpdef object set_hard_state(self, object st)
     @cython.locals(present=uint64_t, metadata=SnapshotMetadata)
     cpdef object apply_snapshot(self, object snap)
     @cython.locals(index=uint64_t, last=uint64_t, term=uint64_t, count=Py_ssize_t)

@@ -22,12 +22,15 @@ cdef class ProgressTracker:
     cdef readonly dict votes
     cdef readonly uint64_t max_inflight
     cdef readonly uint64_t max_inflight_bytes
-    cdef list _ids
+    cdef list _peers
     cdef list _incoming
     cdef list _outgoing
 
+    @cython.locals(pr=Progress)
     cpdef object switch(self, TrackerConfig config, dict progress)
-    cpdef list ids(self)
+    cpdef list peers(self)
+    @cython.locals(pr=Progress)
+    cpdef Progress find(self, uint64_t id)
     cpdef ConfState conf_state(self)
     cpdef bint is_singleton(self) except -1
     cpdef uint64_t committed(self) except? 0

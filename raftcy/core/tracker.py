@@ -12,6 +12,10 @@ from .progress import Progress
 from .quorum import JointConfig, MajorityConfig
 
 
+# Up to here, looking at each member in turn is faster than a dict.
+_FEW = 8
+
+
 class TrackerConfig:
     """Who the members are (etcd's ``tracker.Config``). Never changed once made.
 
@@ -61,7 +65,7 @@ class TrackerConfig:
 class ProgressTracker:
     """The members of one node's configuration. ``progress`` maps ids to Progress, ``votes`` ids to granted or not."""
 
-    __slots__ = ("_ids", "_incoming", "_outgoing", "config", "max_inflight", "max_inflight_bytes", "progress", "votes")
+    __slots__ = ("_incoming", "_outgoing", "_peers", "config", "max_inflight", "max_inflight_bytes", "progress", "votes")
 
     def __init__(self, max_inflight: int, max_inflight_bytes: int) -> None:
         self.max_inflight = max_inflight
@@ -73,13 +77,24 @@ class ProgressTracker:
         """Put a new configuration in force."""
         self.config = config
         self.progress = progress
-        self._ids = sorted(progress)
+        self._peers = [progress[id] for id in sorted(progress)]
+        for id, pr in progress.items():
+            pr.id = id
         self._incoming = [progress.get(id) for id in config.voters.incoming]
         self._outgoing = [progress.get(id) for id in config.voters.outgoing]
 
-    def ids(self) -> list[int]:
-        """Ids of all members, ascending: the order in which peers are visited. Not to be changed."""
-        return self._ids
+    def peers(self) -> list[Progress]:
+        """The progress of all members by ascending id: the order in which peers are visited. Not to be changed."""
+        return self._peers
+
+    def find(self, id: int) -> Progress | None:
+        """The progress of a member, None for a stranger."""
+        if len(self._peers) > _FEW:
+            return self.progress.get(id)
+        for pr in self._peers:
+            if pr.id == id:
+                return pr
+        return None
 
     def conf_state(self) -> ConfState:
         """The members as they belong into a snapshot."""
