@@ -6,7 +6,7 @@ Whatever a peer says is of the leader's term and is vetted first, as `RawNode.st
 from collections.abc import Iterable
 from typing import Any
 
-from raftcy import ConfState, Entry, Message, MessageType, Snapshot, SnapshotMetadata
+from raftcy import ConfState, Entry, Message, MessageType, RawNode, Ready, Snapshot, SnapshotMetadata
 from raftcy.core.raft import Raft
 from raftcy.core.vet import vet
 
@@ -84,3 +84,19 @@ def the_one(messages: list[Message], kind: MessageType) -> Message:
     """The only message of a list, which must be of this type."""
     assert [m.type for m in messages] == [kind]
     return messages[0]
+
+
+def run(node: RawNode) -> list[Ready]:
+    """Take and store whatever a node has; nothing is sent and nothing applied. Returns what there was."""
+    storage = node.raft.log.storage
+    taken = []
+    while node.has_ready():
+        rd = node.ready()
+        if rd.snapshot is not None:
+            storage.apply_snapshot(rd.snapshot)
+        storage.append(rd.entries)
+        if rd.hard_state is not None:
+            storage.set_hard_state(rd.hard_state)
+        taken.append(rd)
+        node.advance()
+    return taken

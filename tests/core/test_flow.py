@@ -236,7 +236,7 @@ def test_quota_of_uncommitted_payload() -> None:
     raft.tracker.progress[3].become_replicate()
     for _ in range(count):
         propose(raft, data)
-    with pytest.raises(ProposalDropped, match="^raft proposal dropped$") as caught:
+    with pytest.raises(ProposalDropped, match=r"^raft proposal dropped$") as caught:
         propose(raft, data)
     assert caught.value.reason == "too much is uncommitted"
     assert len(read_messages(raft)) == 2 * count

@@ -1,4 +1,4 @@
-"""Replication: how entries reach the peers, where logs are made to agree, and when an entry is committed (paper 5.3, 5.4)."""
+"""How entries reach the peers, where logs are made to agree, and when an entry is committed (paper 5.3, 5.4)."""
 
 import pytest
 
