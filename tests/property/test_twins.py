@@ -1,0 +1,195 @@
+"""The kernels that exist twice, compiled and plain, do the same.
+
+Each is driven by plain values and answers in plain values; what it raises counts, by class and text. On the pure build
+there is only one of each, and the comparison is skipped.
+"""
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import raftcy
+import raftcy_pure
+
+U64_MAX = 2**64 - 1
+
+if raftcy.BUILD == "pure":
+    pytestmark = pytest.mark.skip(reason="this process runs the pure build, which has no compiled twin")
+
+U64 = st.one_of(st.integers(0, 300), st.integers(0, U64_MAX), st.sampled_from([2**32, 2**63 - 1, 2**63, U64_MAX]))
+
+
+def both(module: str) -> tuple[ModuleType, ModuleType]:
+    return tuple(importlib.import_module(f"{each.__name__}.{module}") for each in (raftcy, raftcy_pure))
+
+
+def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a call gives, or what it raises."""
+    try:
+        return call(*arguments)
+    except Exception as error:
+        return type(error).__name__, str(error), [each.__name__ for each in type(error).__mro__]
+
+
+def agree(of_build: Callable[[ModuleType], Any], module: str) -> Any:
+    """The same question to both twins, and the answer of both."""
+    compiled, plain = (outcome(of_build, each) for each in both(module))
+    assert compiled == plain
+    assert type(compiled) is type(plain)
+    return compiled
+
+
+# -- the window of appends -------------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, 9), st.one_of(st.integers(0, 30), st.just(2**40))),
+        st.tuples(st.just("add"), st.integers(0, 9), st.integers(0, 30)),
+        st.tuples(st.just("free_le"), st.one_of(st.integers(-3, 60), st.just(2**63), st.just(U64_MAX))),
+        st.tuples(st.just("reset")),
+        st.tuples(st.just("clone")),
+    ),
+    max_size=60,
+)
+
+
+def drive(module: ModuleType, size: int, max_bytes: int, steps: Any) -> Any:
+    """What a window says after every step. Indexes only grow, as in a log."""
+    window = module.Inflights(size, max_bytes)
+    told = []
+    index = 0
+    for name, *arguments in steps:
+        if name == "add":
+            index += arguments[0]
+            told.append(outcome(window.add, index, arguments[1]))
+        elif name == "free_le":
+            told.append(outcome(window.free_le, max(0, arguments[0])))
+        elif name == "clone":
+            copy = window.clone()
+            told.append((copy == window, copy is window))
+            window = copy
+        else:
+            window.reset()
+        told.append((window.window(), window.count(), window.bytes, window.full(), repr(window)))
+    return told, window == module.Inflights(size, max_bytes), window.size, window.max_bytes
+
+
+@settings(max_examples=300)
+@given(st.integers(-1, 9), st.one_of(st.integers(-1, 60), st.just(0)), STEPS)
+def test_inflights(size: int, max_bytes: int, steps: Any) -> None:
+    agree(lambda module: drive(module, size, max_bytes, steps), "core.inflights")
+
+
+# -- hard states -------------------------------------------------------------------------------------------------------
+
+HARD_STATES = st.one_of(
+    st.none(),
+    st.dictionaries(st.sampled_from(["term", "vote", "commit"]), st.one_of(st.integers(0, 2), U64)),
+    st.sampled_from(["text", 3, ()]),
+)
+
+
+def hard_state(module: ModuleType, given: Any) -> Any:
+    return module.HardState(**given) if isinstance(given, dict) else given
+
+
+@settings(max_examples=300)
+@given(HARD_STATES, HARD_STATES, st.integers(0, 2))
+def test_hard_states(one: Any, two: Any, count: int) -> None:
+    agree(lambda m: m.must_sync(hard_state(m, one), hard_state(m, two), count), "core.hardstate")
+    agree(lambda m: m.is_hard_state_equal(hard_state(m, one), hard_state(m, two)), "core.hardstate")
+    agree(lambda m: m.is_empty_hard_state(hard_state(m, one)), "core.hardstate")
+
+
+SNAPSHOTS = st.one_of(
+    st.none(),
+    st.just({}),
+    st.fixed_dictionaries({"index": U64}, optional={"term": U64}),
+    st.sampled_from(["text", 3, b"snapshot"]),
+)
+
+
+@given(SNAPSHOTS)
+def test_snapshots(drawn: Any) -> None:
+    def ask(module: ModuleType) -> Any:
+        messages = importlib.import_module(module.__name__.replace("hardstate", "messages"))
+        snapshot = drawn
+        if isinstance(drawn, dict):
+            snapshot = messages.Snapshot(metadata=messages.SnapshotMetadata(**drawn) if drawn else None)
+        return module.is_empty_snap(snapshot)
+
+    agree(ask, "core.hardstate")
+
+
+# -- entries -----------------------------------------------------------------------------------------------------------
+
+ENTRIES = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.one_of(st.integers(0, 2), st.integers(-(2**31), 2**31 - 1)),
+            "term": st.one_of(st.integers(0, 3), U64),
+            "index": st.one_of(st.integers(0, 5), U64),
+            "data": st.binary(max_size=200),
+        },
+    ),
+    max_size=6,
+)
+
+
+def entries_of(module: ModuleType, drawn: list[dict[str, Any]], unknown: bytes) -> list[Any]:
+    made = [module.Entry(**fields) for fields in drawn]
+    return [module.Entry.decode(e.encode() + unknown) for e in made] if unknown else made
+
+
+@settings(max_examples=300)
+@given(ENTRIES, U64, st.sampled_from([b"", b"\xfa\x01\x02ab"]))
+def test_sizes_of_entries(drawn: Any, limit: int, unknown: bytes) -> None:
+    def ask(module: ModuleType) -> Any:
+        entries = entries_of(module, drawn, unknown)
+        sizes = [module.entry_size(e) for e in entries]
+        assert sizes == [len(e.encode()) for e in entries]
+        payloads = [module.payload_size(e) for e in entries]
+        total, payload = module.entries_size(entries), module.payloads_size(entries)
+        assert (total, payload) == (sum(sizes), sum(payloads))
+        limits = [limit, 0, total, total - 1 if total else 0, total // 2]
+        kept = [module.limit_size(entries, each) for each in limits]
+        assert kept == [entries[: len(each)] for each in kept]
+        return sizes, payloads, [len(each) for each in kept]
+
+    agree(ask, "core.entries")
+
+
+@given(U64)
+def test_sizes_of_numbers(value: int) -> None:
+    agree(lambda module: module.varint_size(value), "core.entries")
+
+
+RUNS = st.one_of(
+    ENTRIES,
+    st.tuples(
+        st.one_of(st.integers(0, 3), st.integers(U64_MAX - 4, U64_MAX)), st.lists(st.integers(0, 3), max_size=5)
+    ).map(lambda run: [{"index": run[0] + n, "term": term} for n, term in enumerate(run[1]) if run[0] + n <= U64_MAX]),
+)
+
+
+@settings(max_examples=500)
+@given(RUNS, st.integers(-1, 1), st.integers(0, 2), U64)
+def test_contiguous(drawn: Any, away: int, term: int, index: int) -> None:
+    """With an index that fits the first entry, or nearly."""
+    if drawn and "index" in drawn[0]:
+        index = min(max(drawn[0]["index"] - 1 + away, 0), U64_MAX)
+
+    def ask(module: ModuleType) -> Any:
+        return module.contiguous(entries_of(module, drawn, b""), index, term)
+
+    expected = all(
+        e.get("index", 0) == index + 1 + n and e.get("term", 0) >= (drawn[n - 1].get("term", 0) if n else term)
+        for n, e in enumerate(drawn)
+    )
+    assert agree(ask, "core.entries") is expected
