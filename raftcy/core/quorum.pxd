@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
 
@@ -9,7 +9,10 @@ cdef class MajorityConfig:
     cdef object _set
     cdef list _ids
 
-    cpdef int32_t tally(self, object votes) except -1
+    @cython.locals(n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, best=uint64_t, index=uint64_t)
+    cpdef uint64_t committed(self, dict acked) except? 0
+    @cython.locals(n=Py_ssize_t, needed=Py_ssize_t, yes=Py_ssize_t, missing=Py_ssize_t)
+    cpdef int32_t tally(self, dict votes) except -1
 
 
 @cython.final
@@ -17,6 +20,8 @@ cdef class JointConfig:
     cdef readonly MajorityConfig incoming
     cdef readonly MajorityConfig outgoing
 
-    cpdef int32_t tally(self, object votes) except -1
+    @cython.locals(one=uint64_t, two=uint64_t)
+    cpdef uint64_t committed(self, dict acked) except? 0
+    cpdef int32_t tally(self, dict votes) except -1
 
 cdef MajorityConfig _as_majority(object ids)

@@ -10,7 +10,7 @@ from .log cimport RaftLog
 from .logger cimport Log
 from .messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
-from .readonly cimport ReadOnly
+from .readonly cimport ReadOnly, read_number
 from .tracker cimport ProgressTracker, TrackerConfig
 from .unstable cimport Unstable
 

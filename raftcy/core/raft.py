@@ -49,7 +49,7 @@ from .log import RaftLog
 from .logger import Log
 from .messages import ConfState, Entry, HardState, Message, Snapshot
 from .progress import Progress
-from .readonly import ReadOnly
+from .readonly import ReadOnly, read_number
 from .tracker import ProgressTracker
 
 _NAMES: dict[int, str] = {int(t): str(t) for t in enums.MessageType}
@@ -890,7 +890,7 @@ class Raft:
         read_only = self.read_only
         if len(m.context) == 0 or not read_only.safe():
             return
-        read_only.recv_ack(m.from_, int.from_bytes(m.context[:8], "little"))
+        read_only.recv_ack(m.from_, read_number(m.context))
         count = read_only.maybe_advance(self.tracker.config.voters)
         if count > 0:
             for request, index in read_only.take(count):

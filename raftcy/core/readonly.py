@@ -49,14 +49,14 @@ class ReadOnly:
 
     def maybe_advance(self, voters: JointConfig) -> int:
         """How many of the waiting requests are now confirmed; take them with ``take``."""
-        number = voters.committed_index(self.acks)
+        number = voters.committed(self.acks)
         if number <= self.confirmed:
             return 0
         return number - self.confirmed
 
     def take(self, count: int) -> list[tuple[Message, int]]:
         """Remove the oldest ``count`` requests: (message, index) each."""
-        taken = list(zip(self.waiting[:count], self.indexes[:count], strict=True))
+        taken = [(self.waiting[i], self.indexes[i]) for i in range(count)]
         del self.waiting[:count]
         del self.indexes[:count]
         self.confirmed += count
@@ -71,3 +71,11 @@ class ReadOnly:
     def safe(self) -> bool:
         """Whether reads are confirmed by a quorum rather than by the lease."""
         return self.option == k.READ_ONLY_SAFE
+
+
+def read_number(context: bytes) -> int:
+    """The number in a heartbeat's context of at least 8 bytes."""
+    number = 0
+    for place in range(8):
+        number = number * 256 + context[7 - place]
+    return number

@@ -5,6 +5,7 @@ from . cimport consts as k
 from .entries cimport contiguous
 from .messages cimport Entry, Message, SnapshotMetadata
 from .raft cimport Raft, decode_change, type_name
+from .readonly cimport read_number
 
 
 @cython.locals(kind=int32_t)

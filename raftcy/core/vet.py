@@ -17,6 +17,7 @@ from .entries import contiguous
 from .enums import ConfChangeTransition, ConfChangeType
 from .messages import Entry, Message
 from .raft import Raft, decode_change, type_name
+from .readonly import read_number
 
 
 def vet(r: Raft, m: Message) -> None:
@@ -117,7 +118,7 @@ def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
         return
     if size < 8:
         raise MalformedMessage(f"MsgHeartbeatResp with a context of {size} bytes instead of 8")
-    number = int.from_bytes(m.context[:8], "little")
+    number = read_number(m.context)
     if number > r.read_only.last_number():
         raise MalformedMessage(f"MsgHeartbeatResp acknowledges read {number} of {r.read_only.last_number()}")
 
