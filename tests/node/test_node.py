@@ -628,7 +628,7 @@ async def test_async_with_stops_the_node() -> None:
 
 
 class _Failing(MemoryStorage):
-    """A storage that cannot read entries once told so."""
+    """A storage that cannot be read once told so."""
 
     fails = False
 
@@ -644,18 +644,36 @@ class _Failing(MemoryStorage):
 
 
 def _failing(*voters: int) -> _Failing:
+    """Such a storage with three entries of term 1, of which two are committed."""
     storage = _Failing()
     storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(conf_state=ConfState(voters=list(voters)))))
+    storage.append([Entry(term=1, index=index, data=b"x") for index in (1, 2, 3)])
+    storage.set_hard_state(HardState(term=1, vote=0, commit=2))
     return storage
+
+
+class _FailingRandom:
+    """A source of chance that gives out after its first number."""
+
+    drawn = 0
+
+    def randrange(self, n: int) -> int:
+        self.drawn += 1
+        if self.drawn > 1:
+            raise OSError("out of entropy")
+        return 0
 
 
 async def test_what_kills_the_state_machine_kills_the_node() -> None:
     storage = _failing(1, 2)
     single = member(storage)
-    waiting = await tasks(single.node.ready(), single.node.propose(b"x"))
+    await single.settle()
+    waiting = await tasks(single.node.ready(), single.node.propose(b"x"), single.node.propose(b"y"))
     storage.fails = True
+    # Whether the sender's log fits to this one takes a look into the storage.
+    append = Message(type=MessageType.MSG_APP, from_=2, to=1, term=1, index=2, log_term=1, commit=3)
     with pytest.raises(StorageFailed) as failed:
-        await single.node.campaign()
+        await single.node.step(append)
     for each in waiting:
         with pytest.raises(Stopped, match="disk on fire") as stopped:
             await each
@@ -667,28 +685,26 @@ async def test_what_kills_the_state_machine_kills_the_node() -> None:
 
 
 async def test_a_node_that_dies_of_a_tick_tells_those_who_wait() -> None:
-    storage, recorder = _failing(1, 2), Recorder()
-    single = member(storage, logger=recorder)
+    """There is no caller to raise an error to."""
+    recorder = Recorder()
+    single = member(storage_with(1, 2), logger=recorder, random=_FailingRandom())
 
     async def loop() -> None:
         async for _ in single.node:
             single.node.advance()
 
     (running,) = await tasks(loop())
-    storage.fails = True
     for _ in range(20):
         single.node.tick()
-    with pytest.raises(Stopped, match="disk on fire"):
+    with pytest.raises(Stopped, match="out of entropy"):
         await running
-    assert any("raft.node: 1 died: " in text for _, text in recorder.texts)
+    assert any("raft.node: 1 died: out of entropy" in text for _, text in recorder.texts)
     with pytest.raises(Stopped):
         await single.node.campaign()
 
 
 async def test_a_node_that_dies_of_a_ready_raises_it_there() -> None:
     storage = _failing(1)
-    storage.append([Entry(term=1, index=1), Entry(term=1, index=2, data=b"x")])
-    storage.set_hard_state(HardState(term=1, vote=1, commit=2))
     single = member(storage)
     storage.fails = True
     with pytest.raises(StorageFailed):
