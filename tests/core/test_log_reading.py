@@ -365,7 +365,7 @@ READS = {
 
 @pytest.mark.parametrize("method", READS)
 def test_a_storage_that_fails(method: str) -> None:
-    """What it raises is kept as the cause."""
+    """What it raises is kept as the cause. Its last index is asked for only when the log is made."""
     storage = Failing()
     storage.append(run(1, 1, 1, 1))
     log = new_log(storage)
