@@ -1,1 +1,1 @@
-"""Benchmarks: one workload of one build a process (``python -m bench``), and tables over several rounds (``report``)."""
+"""Benchmarks: one workload of one build a process (``python -m bench``); tables over several rounds (``report``)."""

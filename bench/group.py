@@ -1,7 +1,7 @@
 """A group of RawNodes in one process, drained in a fixed order, so that every implementation sends the same messages.
 
-A pass goes over the nodes by id: step the inbox, then handle at most one Ready (persist, send, apply, advance). Draining
-ends with a pass that does nothing.
+A pass goes over the nodes by id: step the inbox, then handle at most one Ready (persist, send, apply, advance).
+Draining ends with a pass that does nothing.
 """
 
 from __future__ import annotations

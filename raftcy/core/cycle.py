@@ -13,7 +13,6 @@ from .messages import Message
 from .rawnode import RawNode, Ready
 from .storage import MemoryStorage
 
-
 # Up to here, looking at each cycle in turn is faster than a dict.
 _FEW = 8
 

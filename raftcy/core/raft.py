@@ -412,6 +412,8 @@ class Raft:
         """Lead the present term."""
         if self.state == k.FOLLOWER:
             self._log.fatal("invalid transition [follower -> leader]")
+        if self.tracker.find(self.id) is None:
+            self._log.fatal(f"{self.id:x} was elected but is no member of {self.tracker.config}")
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER

@@ -23,7 +23,7 @@ from typing import Any
 from ..errors import (
     BootstrapError,
     ConfChangeError,
-    LogLost,
+    MalformedMessage,
     ProposalDropped,
     RaftError,
     StepError,
@@ -316,7 +316,9 @@ class RawNode:
                 raise StepPeerNotFound()
         try:
             vet(self.raft, m)
-        except LogLost as error:
+        except MalformedMessage:
+            raise
+        except BaseException as error:
             self._died(error)
             raise
         self._take_vetted(m)
@@ -330,7 +332,7 @@ class RawNode:
         return self._step_all(messages) or []
 
     def _step_all(self, messages: list[Message]) -> list[tuple[int, RaftError]] | None:
-        refused = None
+        refused: list[tuple[int, RaftError]] | None = None
         for place in range(len(messages)):
             m = _message(messages[place])
             try:
@@ -677,16 +679,18 @@ class RawNode:
         for peer in members:
             u64(peer.id, "id")
             octets(peer.context, "context")
-        if self.raft.log.last_index() != 0:
-            raise BootstrapError("can't bootstrap a nonempty Storage")
         try:
             self._bootstrap(members)
+        except BootstrapError:
+            raise
         except BaseException as error:
             self._died(error)
             raise
 
     def _bootstrap(self, peers: list[Any]) -> None:
         r = self.raft
+        if r.log.last_index() != 0:
+            raise BootstrapError("can't bootstrap a nonempty Storage")
         # The first Ready must hold the hard state, so that a restart finds the entries committed.
         self._prev_term = 0
         self._prev_vote = 0

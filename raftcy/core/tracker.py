@@ -11,7 +11,6 @@ from .messages import ConfState
 from .progress import Progress
 from .quorum import JointConfig, MajorityConfig
 
-
 # Up to here, looking at each member in turn is faster than a dict.
 _FEW = 8
 
@@ -65,7 +64,16 @@ class TrackerConfig:
 class ProgressTracker:
     """The members of one node's configuration. ``progress`` maps ids to Progress, ``votes`` ids to granted or not."""
 
-    __slots__ = ("_incoming", "_outgoing", "_peers", "config", "max_inflight", "max_inflight_bytes", "progress", "votes")
+    __slots__ = (
+        "_incoming",
+        "_outgoing",
+        "_peers",
+        "config",
+        "max_inflight",
+        "max_inflight_bytes",
+        "progress",
+        "votes",
+    )
 
     def __init__(self, max_inflight: int, max_inflight_bytes: int) -> None:
         self.max_inflight = max_inflight

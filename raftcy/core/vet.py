@@ -76,13 +76,14 @@ def _handled_as_leader(r: Raft, m: Message) -> bool:
     return r.state == k.LEADER and (m.term == 0 or m.term == r.term)
 
 
-def _not_from_self(r: Raft, m: Message) -> None:
+def _not_from_self(r: Raft, m: Message, sending: int) -> None:
+    """Refuse what this node never says to itself: its answer, of the kind ``sending``, would go to itself as well."""
     if m.from_ == r.id:
-        raise MalformedMessage(f"message should not be self-addressed when sending {type_name(m._type)}")
+        raise MalformedMessage(f"message should not be self-addressed when sending {type_name(sending)}")
 
 
 def _vet_append(r: Raft, m: Message) -> None:
-    _not_from_self(r, m)
+    _not_from_self(r, m, k.APP)
     if m._entries is None:
         return
     if not contiguous(m._entries, m.index, m.log_term):
@@ -94,6 +95,9 @@ def _vet_append(r: Raft, m: Message) -> None:
 
 
 def _vet_append_answer(r: Raft, m: Message) -> None:
+    if m.reject:
+        # The own acknowledgement of what is stored is a message like this one, but there is nothing to refuse.
+        _not_from_self(r, m, k.APP)
     if _handled_as_leader(r, m):
         last = r.log.last_index()
         if m.index > last or m.reject_hint > last:
@@ -102,7 +106,7 @@ def _vet_append_answer(r: Raft, m: Message) -> None:
 
 
 def _vet_heartbeat(r: Raft, m: Message) -> None:
-    _not_from_self(r, m)
+    _not_from_self(r, m, k.HEARTBEAT_RESP)
     if _handled_as_follower(r, m):
         last = r.log.last_index()
         if m.commit > last:
@@ -113,6 +117,7 @@ def _vet_heartbeat(r: Raft, m: Message) -> None:
 
 
 def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
+    _not_from_self(r, m, k.APP)
     size = len(m.context)
     if size == 0 or not r.read_only.safe() or not _handled_as_leader(r, m):
         return
@@ -168,7 +173,7 @@ def _vet_vote(r: Raft, m: Message) -> None:
 
 
 def _vet_snapshot(r: Raft, m: Message) -> None:
-    _not_from_self(r, m)
+    _not_from_self(r, m, k.SNAP)
     if m.snapshot is None:
         return
     metadata = m.snapshot.metadata

@@ -106,7 +106,7 @@ def test_an_append_that_is_no_part_of_a_log(entries: list[Entry], valid: bool) -
 
 
 def test_entries_of_a_newer_term_than_the_append() -> None:
-    """The reference's notion of a slice has one rule more: no entry is of a newer term than the leader that sends it. Only
+    """The reference's notion of a slice has one rule more: no entry is newer than the leader that sends it. Only
     its tests ask for that; a message that breaks the rule is taken there, and so it is here.
 
     answers: TestLogSlice

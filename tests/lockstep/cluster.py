@@ -123,7 +123,7 @@ class Host:
             tuple(m.encode() for m in raft.pending_reads),
             (raft.read_only.confirmed, tuple(sorted(raft.read_only.acks.items())), tuple(raft.read_only.indexes)),
             str(raft.tracker.config),
-            tuple((id, str(p), p.sent_commit, tuple(p.inflights.window())) for id, p in sorted(raft.tracker.progress.items())),
+            tuple((p.id, str(p), p.sent_commit, tuple(p.inflights.window())) for p in raft.tracker.peers()),
             tuple(sorted(raft.tracker.votes.items())),
             (self.storage.first_index(), self.storage.last_index(), self.applied),
             raft.refused_reason,

@@ -1,6 +1,7 @@
 """Input that is cut off, too deep, too large, or made to cost much; and that nothing is read beyond the end."""
 
 import mmap
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -219,7 +220,7 @@ print(raftcy.BUILD, read > 0, refused > 0)
 def test_nothing_is_read_beyond_the_end(build: ModuleType) -> None:
     """Each prefix of many encodings, placed so that it ends where memory does that cannot be read."""
     lines = [f"{codec_name} {data}\n" for codec_name, data in GUARDED]
-    environment = {"RAFTCY_PURE_PYTHON": "1" if build.BUILD == "pure" else "", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "RAFTCY_PURE_PYTHON": "1" if build.BUILD == "pure" else "", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", GUARD],
         input="".join(lines),

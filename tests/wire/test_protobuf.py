@@ -1,5 +1,6 @@
 """The encoding against protobuf's own library, and values as its messages."""
 
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -157,7 +158,7 @@ def test_protobuf_is_not_loaded_before_it_is_needed(build: ModuleType) -> None:
         "m.to_protobuf()\n"
         "assert 'google.protobuf' in sys.modules\n"
     )
-    environment = {"RAFTCY_PURE_PYTHON": "1" if build.BUILD == "pure" else "", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "RAFTCY_PURE_PYTHON": "1" if build.BUILD == "pure" else "", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60, env=environment)
 
 
