@@ -419,7 +419,6 @@ class Node:
                 continue
             error: Exception | None = None
             try:
-                self._check()
                 self._guard(act)
             except Exception as raised:
                 error = raised

@@ -1,6 +1,7 @@
 """What a Node adds to RawNode: waiting, waking, one Ready at a time, ticks, life and death."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -131,6 +132,16 @@ async def test_ticks_take_effect_before_the_next_ready() -> None:
     await single.node.stop()
 
 
+async def test_a_ready_that_was_there_before_has_the_ticks_too() -> None:
+    cluster = Cluster(3)
+    await cluster.elect(1)
+    await cluster[1].node.propose(b"x")
+    cluster[1].node.tick()
+    kinds = {m.type for m in (await cluster[1].turn()).messages}
+    assert kinds == {MessageType.MSG_APP, MessageType.MSG_HEARTBEAT}
+    await cluster.stop()
+
+
 async def test_ticks_wake_a_consumer() -> None:
     single = member()
     (waiting,) = await tasks(single.node.ready())
@@ -201,6 +212,31 @@ async def test_several_consumers_are_served_in_turn() -> None:
         if len(got) == 2:
             await single.node.propose(b"b")
     assert got == [[b"a"], [b"a"], [b"b"], [b"b"]]
+    await single.node.stop()
+
+
+async def test_consumers_keep_their_places_while_a_ready_is_out() -> None:
+    single = await leader()
+    await single.node.propose(b"a")
+    await single.take()
+    first, second = await tasks(single.node.ready(), single.node.ready())
+    await single.node.propose(b"b")
+    await asyncio.sleep(0)
+    single.node.advance()
+    assert [entry.data for entry in (await asyncio.wait_for(first, 1)).committed_entries] == [b"a"]
+    assert not second.done()
+    await single.node.stop()
+    with pytest.raises(Stopped):
+        await second
+
+
+async def test_a_newcomer_does_not_overtake_a_woken_consumer() -> None:
+    single = await leader()
+    (first,) = await tasks(single.node.ready())
+    await single.node.propose(b"a")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(single.node.ready(), 0.01)
+    assert [entry.data for entry in first.result().entries] == [b"a"]
     await single.node.stop()
 
 
@@ -281,6 +317,7 @@ async def test_a_cancelled_proposal_is_withdrawn() -> None:
     keep, withdraw = await tasks(single.node.propose(b"keep"), single.node.propose(b"withdraw"))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(single.node.propose(b"too late"), 0.01)
+    assert len(single.node._proposals) == 2
     withdraw.cancel()
     # In the same turn of the event loop a leader appears.
     await single.node.campaign()
@@ -508,12 +545,15 @@ async def test_transfer_and_forget_leader() -> None:
 
 
 async def test_reports_change_the_progress() -> None:
-    cluster = Cluster(3)
+    recorder = Recorder()
+    cluster = Cluster(3, logger=recorder)
     node = (await cluster.elect(1)).node
     assert str(node.status().progress[2].state) == "StateReplicate"
     node.report_unreachable(2)
     assert str(node.status().progress[2].state) == "StateProbe"
+    recorder.texts.clear()
     node.report_unreachable(77)
+    assert recorder.texts == []
     node.report_snapshot(3, SnapshotStatus.FAILURE)
     with pytest.raises(ValueError, match="5 is not a valid SnapshotStatus"):
         node.report_snapshot(3, 5)  # type: ignore[arg-type]
@@ -701,6 +741,24 @@ async def test_a_node_that_dies_of_a_tick_tells_those_who_wait() -> None:
     assert any("raft.node: 1 died: out of entropy" in text for _, text in recorder.texts)
     with pytest.raises(Stopped):
         await single.node.campaign()
+
+
+async def test_a_node_that_dies_of_a_waiting_proposal_tells_the_others() -> None:
+    single = member(async_storage_writes=True)
+    node = single.node
+    # In the place of a proposal stands what kills the state machine.
+    deadly, other, consumer = await tasks(node._step_later(node._raw.advance), node.propose(b"x"), node.ready())
+    await node.campaign()
+    for answer in (await consumer).messages[0].responses:
+        with contextlib.suppress(Stopped):
+            await node.step(answer)
+    (consumer,) = await tasks(node.ready())
+    with pytest.raises(InvariantError):
+        await deadly
+    for each in (other, consumer):
+        with pytest.raises(Stopped) as stopped:
+            await each
+        assert isinstance(stopped.value.cause, InvariantError)
 
 
 async def test_a_node_that_dies_of_a_ready_raises_it_there() -> None:
