@@ -69,7 +69,7 @@ class RangeError(RaftError, ValueError, OverflowError):
 
 
 class BootstrapError(RaftError):
-    """``bootstrap`` was called without peers or on a storage that is not empty (etcd's ``RawNode.Bootstrap``)."""
+    """No peers, one of id 0, or a storage that is not empty, to bootstrap with (etcd's ``RawNode.Bootstrap``)."""
 
 
 class ProposalDropped(RaftError):

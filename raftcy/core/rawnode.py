@@ -670,14 +670,15 @@ class RawNode:
         """Begin a new group with these Peers, the same ones on each (etcd's ``Bootstrap``).
 
         The log begins with one committed change for each, which the application is handed like any other. Raises
-        BootstrapError without peers or on a storage that is not empty.
+        BootstrapError without peers, with one of id 0, or on a storage that is not empty.
         """
         self._alive()
         members = list(peers)
         if len(members) == 0:
             raise BootstrapError("must provide at least one peer to Bootstrap")
         for peer in members:
-            u64(peer.id, "id")
+            if u64(peer.id, "id") == 0:
+                raise BootstrapError("cannot use none as id")
             octets(peer.context, "context")
         try:
             self._bootstrap(members)

@@ -95,10 +95,10 @@ def _vet_append(r: Raft, m: Message) -> None:
 
 
 def _vet_append_answer(r: Raft, m: Message) -> None:
-    if m.reject:
-        # The own acknowledgement of what is stored is a message like this one, but there is nothing to refuse.
-        _not_from_self(r, m, k.APP)
     if _handled_as_leader(r, m):
+        if m.reject:
+            # The own acknowledgement of what is stored is a message like this one, but there is nothing to refuse.
+            _not_from_self(r, m, k.APP)
         last = r.log.last_index()
         if m.index > last or m.reject_hint > last:
             index = m.index if m.index > last else m.reject_hint
@@ -117,9 +117,11 @@ def _vet_heartbeat(r: Raft, m: Message) -> None:
 
 
 def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
+    if not _handled_as_leader(r, m):
+        return
     _not_from_self(r, m, k.APP)
     size = len(m.context)
-    if size == 0 or not r.read_only.safe() or not _handled_as_leader(r, m):
+    if size == 0 or not r.read_only.safe():
         return
     if size < 8:
         raise MalformedMessage(f"MsgHeartbeatResp with a context of {size} bytes instead of 8")

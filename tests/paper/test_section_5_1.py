@@ -45,7 +45,7 @@ def test_stale_term_is_ignored(role: StateType, kind: MessageType) -> None:
     def seen() -> tuple:
         log = raft.log
         votes = dict(raft.tracker.votes)
-        members = [str(raft.tracker.progress[id]) for id in raft.tracker.ids()]
+        members = [str(raft.tracker.progress[id]) for id in sorted(raft.tracker.progress)]
         return (
             raft.state,
             raft.term,
