@@ -39,6 +39,7 @@ class Progress:
         "recent_active",
         "sent_commit",
     )
+    id: int
     match: int
     next: int
     sent_commit: int
