@@ -94,8 +94,13 @@ HARD_STATES = st.one_of(
 )
 
 
+def _messages(module):
+    """The values of a module's own build: a compiled kernel has their names in C alone."""
+    return importlib.import_module(f"{module.__name__.rpartition('.')[0]}.messages")
+
+
 def hard_state(module: ModuleType, given: Any) -> Any:
-    return module.HardState(**given) if isinstance(given, dict) else given
+    return _messages(module).HardState(**given) if isinstance(given, dict) else given
 
 
 @settings(max_examples=300)
@@ -143,8 +148,9 @@ ENTRIES = st.lists(
 
 
 def entries_of(module: ModuleType, drawn: list[dict[str, Any]], unknown: bytes) -> list[Any]:
-    made = [module.Entry(**fields) for fields in drawn]
-    return [module.Entry.decode(e.encode() + unknown) for e in made] if unknown else made
+    entry = _messages(module).Entry
+    made = [entry(**fields) for fields in drawn]
+    return [entry.decode(e.encode() + unknown) for e in made] if unknown else made
 
 
 @settings(max_examples=300)
