@@ -30,6 +30,8 @@ cdef class ProgressTracker:
     cpdef object switch(self, TrackerConfig config, dict progress)
     cpdef list peers(self)
     @cython.locals(pr=Progress)
+    cpdef list ids(self)
+    @cython.locals(pr=Progress)
     cpdef Progress find(self, uint64_t id)
     cpdef ConfState conf_state(self)
     cpdef bint is_singleton(self) except -1

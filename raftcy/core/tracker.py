@@ -95,6 +95,10 @@ class ProgressTracker:
         """The progress of all members by ascending id: the order in which peers are visited. Not to be changed."""
         return self._peers
 
+    def ids(self) -> list[int]:
+        """Ids of all members, ascending; a new list."""
+        return [pr.id for pr in self._peers]
+
     def find(self, id: int) -> Progress | None:
         """The progress of a member, None for a stranger."""
         if len(self._peers) > _FEW:
