@@ -1,7 +1,7 @@
 """Bytes to values and back, by protobuf's encoding as etcd's raft v3.7.0 writes it.
 
-The plain twin of ``codec.pyx``: the same names, results and errors, without a compiler. It uses no protobuf: that cannot
-keep a number that is no member of its enum in its place, and turning its objects into values, with the checks that this
+The plain twin of ``codec.pyx``: the same names, results and errors, without a compiler. It uses no protobuf: that
+cannot keep a number that is no member of its enum in its place, and turning its objects into values, with the checks that this
 needs, measured at best a fifth faster (many small entries), no faster for short messages, and several times slower for
 entries of some KiB.
 
