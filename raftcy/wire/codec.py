@@ -1,9 +1,9 @@
 """Bytes to values and back, by protobuf's encoding as etcd's raft v3.7.0 writes it.
 
-The plain twin of ``codec.pyx``: the same names, results and errors, without a compiler. It uses no protobuf, which
-cannot keep a number that is no member of its enum in its place. Turning protobuf's objects into values, with the
-checks that this needs, measured at best a fifth faster (many small entries), no faster for short messages, and several
-times slower for entries of some KiB.
+The plain twin of ``codec.pyx``: the same names, results and errors, without a compiler. It uses no protobuf: that
+cannot keep a number that is no member of its enum in its place, and turning its objects into values, with the checks
+that this needs, measured at best a fifth faster (many small entries), no faster for short messages, and several times
+slower for entries of some KiB.
 
 A message is described once, as a table of its fields by tag. Entries, of which there are many, have shortcuts that
 lead to the same result. Writing goes backwards, last field first, into a list of parts, so that the length of a
