@@ -48,7 +48,8 @@ def flag(value: Any, name: str) -> bool:
 def instance(value: Any, cls: Any, name: str) -> Any:
     """``value`` if it is a ``cls``; else TypeError."""
     if not isinstance(value, cls):
-        raise TypeError(f"{name} must be of {cls.__name__}, not {type(value).__name__}")
+        wanted = " or ".join([each.__name__ for each in (cls if isinstance(cls, tuple) else (cls,))])
+        raise TypeError(f"{name} must be of {wanted}, not {type(value).__name__}")
     return value
 
 

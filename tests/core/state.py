@@ -40,6 +40,7 @@ NUMBERS = (
 LOG_NUMBERS = ("applied", "applying", "applying_paused", "applying_size", "committed", "max_applying_size")
 UNSTABLE_NUMBERS = ("offset", "offset_in_progress", "snapshot_in_progress")
 PROGRESS_NUMBERS = (
+    "id",
     "is_learner",
     "match",
     "msg_app_flow_paused",
@@ -85,7 +86,11 @@ def dump_storage(storage: MemoryStorage) -> dict[str, Any]:
 
 def dump_log(log: RaftLog) -> dict[str, Any]:
     """The log with its storage."""
-    return pick(log, LOG_NUMBERS) | {"unstable": dump_unstable(log.unstable), "storage": dump_storage(log.storage)}
+    return pick(log, LOG_NUMBERS) | {
+        "last": (log.last_index(), log.last_term()),
+        "unstable": dump_unstable(log.unstable),
+        "storage": dump_storage(log.storage),
+    }
 
 
 def dump_progress(progress: Progress) -> dict[str, Any]:
