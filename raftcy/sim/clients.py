@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from .checkers import Checkers
     from .member import Member
 
-NUMBER_BYTES = 6
+PENDING_MOST = 24
+"""Clients give up the oldest operation when there are more."""
 
 
 class Operation:
@@ -45,6 +46,8 @@ class Clients:
         self._number += 1
         operation = Operation(self._number, member, data, self.floor)
         self.pending[self._number] = operation
+        if len(self.pending) > PENDING_MOST:
+            del self.pending[next(iter(self.pending))]
         return operation
 
     def applied(self, member: "Member", number: int, index: int) -> None:
@@ -70,6 +73,14 @@ class Clients:
         gone = [number for number, operation in self.pending.items() if operation.member == member]
         for number in gone:
             del self.pending[number]
+
+    def oldest(self) -> Any:
+        """The pending operation that was not tried for the longest time, None if there is none; counts as tried now."""
+        for number, operation in self.pending.items():
+            del self.pending[number]
+            self.pending[number] = operation
+            return operation
+        return None
 
     def some(self, u: float) -> Any:
         """A pending operation, None if there is none."""

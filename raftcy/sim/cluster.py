@@ -72,11 +72,13 @@ class Cluster:
         *,
         logger: Any = None,
         hold_votes: bool = True,
+        guard_reads: bool = True,
     ) -> None:
         self.settings = settings
         self.machine = machine
         self.logger = logger or Silent()
         self.hold_votes = hold_votes
+        self.guard_reads = guard_reads
         self.clock = Clock()
         self.members: dict[int, Member] = {}
         self.committed = Committed()
@@ -332,6 +334,8 @@ class Cluster:
         if not member.up or member.paused:
             return False
         if operation.data is None:
+            if member.reads_too_early():
+                return False
             call, data = member.node.read_index, operation.number.to_bytes(6, "big")
         else:
             call, data = member.node.propose, command(operation.number, operation.data)

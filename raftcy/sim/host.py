@@ -21,6 +21,7 @@ class Host(Protocol):
     clients: Clients
     logger: Any
     hold_votes: bool
+    guard_reads: bool
 
     def stream(self, *purpose: object) -> Random:
         """Random numbers for one purpose."""

@@ -7,6 +7,8 @@ Two ways of driving, by ``Config.async_storage_writes``:
 - Asynchronous: two threads, one that writes and one that applies, each with a queue. Messages go out at once, except
   requests for votes, which wait until the term and the own vote are on disk (``hold_votes``).
 
+Both guards, ``hold_votes`` and ``guard_reads``, are what an application has to do on top of the contract of Ready.
+
 A member that crashes loses its node, its application and its queues, and keeps its disk.
 """
 
@@ -127,6 +129,8 @@ class Member:
 
     def step(self, m: Message) -> None:
         """Take a message from the network."""
+        if m.type == k.READ_INDEX and self.reads_too_early():
+            return
         self._step(m)
         self.watch()
         self.pump()
@@ -150,6 +154,17 @@ class Member:
         self.watch()
         self.pump()
         return taken
+
+    def reads_too_early(self) -> bool:
+        """Whether a read must not be asked for yet (``guard_reads``).
+
+        The leader of a single voter answers at once, even before it has committed an entry of its own term. Its
+        commit index may then be behind what it has acknowledged before a restart, or what a former leader has.
+        """
+        raft = self.raft
+        if not self.host.guard_reads or raft.state != k.LEADER or not raft.tracker.is_singleton():
+            return False
+        return bool(raft.log.term_or_zero(raft.log.committed) != raft.term)
 
     def compact(self, keep: int) -> int:
         """Make a snapshot of what is applied and compact to ``keep`` entries before it; its index, 0 if there is none.

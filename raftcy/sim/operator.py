@@ -54,6 +54,7 @@ class Operator:
         if cluster.clock.now - self._began > cluster.limit():
             raise Violation(reason.rule, f"{cluster.limit() // TICK} ticks after the last fault {reason.text}")
         self._stop_removed()
+        self._try_again()
         if self._turn % (2 * cluster.settings.election_tick) == 0:
             self._go_on()
         cluster.clock.after(TICK, self.look)
@@ -76,10 +77,14 @@ class Operator:
             if member.id not in belonging:
                 cluster.stop(member)
 
+    def _try_again(self) -> None:
+        """One operation a tick: all at once would exceed a leader's limit on what is uncommitted."""
+        operation = self.cluster.clients.oldest()
+        if operation is not None:
+            self.cluster.attempt(operation)
+
     def _go_on(self) -> None:
         cluster = self.cluster
-        for operation in list(cluster.clients.pending.values()):
-            cluster.attempt(operation)
         leader = cluster.leader()
         if leader is None:
             return
