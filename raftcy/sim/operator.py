@@ -2,7 +2,7 @@
 
 - Starts what is down. Where members disagree about ``check_quorum``, which raft cannot live with for ever (a member
   of a higher term that does not check is neither heard nor helped by those that do), completes the roll-out.
-- Stops members that were removed, once all voters know that they are.
+- Stops members that were removed, once all voters know that they are, and starts those that were added.
 - Leaves a joint configuration that is not left by itself.
 - Lets clients try again what has no outcome, and proves by a write and a read that the cluster works.
 """
@@ -53,7 +53,7 @@ class Operator:
             return
         if cluster.clock.now - self._began > cluster.limit():
             raise Violation(reason.rule, f"{cluster.limit() // TICK} ticks after the last fault {reason.text}")
-        self._stop_removed()
+        self._staff()
         self._try_again()
         if self._turn % (2 * cluster.settings.election_tick) == 0:
             self._go_on()
@@ -66,13 +66,16 @@ class Operator:
                 return Violation("liveness", f"no {what} has come off")
         return None
 
-    def _stop_removed(self) -> None:
+    def _staff(self) -> None:
         cluster = self.cluster
         index, members = cluster.membership.latest()
         voters = {*members.voters, *members.voters_outgoing}
+        for id in voters.union(members.learners):
+            # A change that was on its way may have brought back who was stopped.
+            cluster.spawn(id)
         if any(cluster.members[id].application.applied < index for id in voters):
             return
-        belonging = voters.union(members.learners, members.learners_next)
+        belonging = voters.union(members.learners)
         for member in cluster.running():
             if member.id not in belonging:
                 cluster.stop(member)

@@ -15,7 +15,7 @@ class ElectionSafety(Checker):
     """At most one leader in a term, and it leads once: not again after a restart (paper, figure 3).
 
     And what that rests on: a member gives one vote a term, restarts included, to one candidate, itself when it asks
-    for votes.
+    for votes with its own on disk.
     """
 
     rule = "election safety"
@@ -36,6 +36,10 @@ class ElectionSafety(Checker):
     def sending(self, member: "Member", m: "Message") -> None:
         kind = m.type
         if kind == k.VOTE:
+            state = member.disk.synced
+            if state is None or state.term != m.term:
+                # Without ``hold_votes`` its own vote is not on disk yet, and does not count before it is.
+                return
             candidate = member.id
         elif kind == k.VOTE_RESP and not m.reject:
             candidate = m.to
