@@ -334,7 +334,7 @@ class Cluster:
         if not member.up or member.paused:
             return False
         if operation.data is None:
-            if member.reads_too_early():
+            if member.answers_rashly():
                 return False
             call, data = member.node.read_index, operation.number.to_bytes(6, "big")
         else:

@@ -129,7 +129,7 @@ class Member:
 
     def step(self, m: Message) -> None:
         """Take a message from the network."""
-        if m.type == k.READ_INDEX and self.reads_too_early():
+        if m.type == k.READ_INDEX and self.answers_rashly():
             return
         self._step(m)
         self.watch()
@@ -155,16 +155,17 @@ class Member:
         self.pump()
         return taken
 
-    def reads_too_early(self) -> bool:
-        """Whether a read must not be asked for yet (``guard_reads``).
+    def answers_rashly(self) -> bool:
+        """Whether a read must not be asked here now (``guard_reads``).
 
-        The leader of a single voter answers at once, even before it has committed an entry of its own term. Its
-        commit index may then be behind what it has acknowledged before a restart, or what a former leader has.
+        Where there is a single voter its leader answers at once. That is right only if the leader is that voter, and
+        not one that was removed while the voter may have begun to lead by itself; and only if it has committed an
+        entry of its own term, or it may not know all that was committed before a restart or by a former leader.
         """
         raft = self.raft
         if not self.host.guard_reads or raft.state != k.LEADER or not raft.tracker.is_singleton():
             return False
-        return bool(raft.log.term_or_zero(raft.log.committed) != raft.term)
+        return self.id not in raft.tracker.config.voters or raft.log.term_or_zero(raft.log.committed) != raft.term
 
     def compact(self, keep: int) -> int:
         """Make a snapshot of what is applied and compact to ``keep`` entries before it; its index, 0 if there is none.
