@@ -30,6 +30,10 @@ class Clock:
         self._number += 1
         heappush(self._due, (self.now + delay, self._number, handler, arguments))
 
+    def first(self) -> tuple[Handler, tuple[Any, ...]]:
+        """The next event, which stays where it is."""
+        return self._due[0][2:]
+
     def next(self) -> tuple[Handler, tuple[Any, ...]]:
         """Go to the next event and take it."""
         self.now, _, handler, arguments = heappop(self._due)

@@ -3,7 +3,7 @@
 - Starts what is down. Where members disagree about ``check_quorum``, which raft cannot live with for ever (a member
   of a higher term that does not check is neither heard nor helped by those that do), completes the roll-out.
 - Stops members that were removed, once all voters know that they are, and starts those that were added.
-- Leaves a joint configuration that is not left by itself.
+- Leaves a joint configuration that is not left by itself, and hands over from a leader that is no voter any more.
 - Lets clients try again what has no outcome, and proves by a write and a read that the cluster works.
 """
 
@@ -91,8 +91,11 @@ class Operator:
         leader = cluster.leader()
         if leader is None:
             return
-        if leader.raft.tracker.config.voters.outgoing.ids():
+        voters = leader.raft.tracker.config.voters
+        if voters.outgoing.ids():
             cluster.propose_change(leader, None)
+        elif leader.id not in voters:
+            cluster.run(leader, leader.ask, leader.node.transfer_leader, voters.incoming.ids()[0])
         self._prove(leader)
 
     def _prove(self, leader: Member) -> None:

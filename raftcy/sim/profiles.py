@@ -27,7 +27,7 @@ class Profile:
     about: str
     weights: Mapping[str, float]
     interval: int = 5_000
-    voters: tuple[int, ...] = (1, 2, 3, 3, 3, 4, 5)
+    voters: tuple[int, ...] = (1, 2, 3, 3, 3, 3, 4, 5, 5)
     learners: tuple[int, ...] = (0, 0, 1)
     asynchronous: tuple[float, ...] = (0.0, 0.0, 0.5, 1.0)
     lease: bool = False

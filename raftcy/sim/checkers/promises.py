@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 class PromisesAreDurable(Checker):
     """What a member acknowledges is on its disk, synced, before it is said (paper, figure 2; thesis 3.8).
 
-    A vote: the term and the vote. An append: the log up to the index acknowledged, and the term in which it was said.
+    A vote: the term and the vote. An append: the term in which it was acknowledged, and the log up to its index. An
+    acknowledgement of an older term may come after a leader of a newer one has overwritten what it is for: that leader
+    was elected by a majority without it, so it cannot become committed by this any more.
     """
 
     rule = "promises are durable"
@@ -29,7 +31,7 @@ class PromisesAreDurable(Checker):
             if term < m.term or (term == m.term and vote != m.to):
                 self.fail(f"{member.id} votes for {m.to} in term {m.term}; on disk are term {term}, vote {vote}")
         elif m.index:
-            if m.index > disk.last_index():
+            if term == m.term and m.index > disk.last_index():
                 self.fail(f"{member.id} acknowledges {m.index}; its log on disk ends at {disk.last_index()}")
             if term < m.term:
                 self.fail(f"{member.id} acknowledges {m.index} in term {m.term}; on disk is term {term}")
