@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]``."""
+"""The command line: ``python -m raftcy demo [FILE]`` and ``python -m raftcy sim``."""
 
 import argparse
 import asyncio
@@ -16,6 +16,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     130 and 143 if it was ended by SIGINT or SIGTERM.
     """
     arguments = _parser().parse_args(argv)
+    try:
+        return _sim(arguments) if arguments.command == "sim" else _demo(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"raftcy {arguments.command}: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _sim(arguments: argparse.Namespace) -> int:
+    from .sim import command
+
+    return command.main(arguments)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
     options = demo.Options(
         file=arguments.file, records=arguments.records, port=arguments.port, tick_ms=arguments.tick_ms
     )
@@ -24,16 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except demo.DemoError as error:
         sys.stderr.write(f"raftcy demo: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("raftcy demo: interrupted\n")
-        return 130
     except asyncio.CancelledError:
         sys.stderr.write("raftcy demo: terminated\n")
         return 143
-    except BrokenPipeError:
-        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return 0
 
 
@@ -53,6 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument(
         "--tick-ms", type=_count, default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
     )
+    # Not at the top: whoever only imports the package or runs the demo has no use for the simulator.
+    from .sim import command
+
+    simulated = commands.add_parser(
+        "sim",
+        help="run simulated clusters under faults and check that no rule is broken",
+        description="A cluster in one process and in virtual time, where a seed decides everything. Every seed runs "
+        "under faults, then has to come to rest; the rules are checked all the time.",
+    )
+    command.add_arguments(simulated)
     return parser
 
 
