@@ -207,16 +207,15 @@ def _crash(cluster: "Cluster", a: Action) -> str:
     member = _pick(cluster, a.u)
     if member is None:
         return ""
-    lost = cluster.crash(member, _span(a.x))
+    lost = cluster.crash(member, _span(a.x), cluster.stream("crash", a.number))
     return f"{member.id} crashes for {ms(_span(a.x))}" + (f"; {lost}" if lost else "")
 
 
 def _crash_all(cluster: "Cluster", a: Action) -> str:
     running = cluster.running()
-    cluster.coverage.begin("crash of all")
-    cluster.coverage.end("crash of all")
+    cluster.fault("crash of all", _span(a.x))
     for place, member in enumerate(running):
-        cluster.crash(member, _span((a.x * (place + 1)) % 1))
+        cluster.crash(member, _span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
     return f"{[member.id for member in running]} crash"
 
 

@@ -13,6 +13,7 @@ A member that crashes loses its node, its application and its queues, and keeps 
 """
 
 from collections import deque
+from random import Random
 from typing import Any
 
 from ..core import consts as k
@@ -99,11 +100,11 @@ class Member:
         self.host.checkers.started(self, View._make(self.seen))
         self.host.start_ticking(self)
 
-    def crash(self) -> str:
+    def crash(self, random: Random) -> str:
         """Lose everything but the disk; says what the disk has lost."""
         self.up = False
         self.host.checkers.crashed(self)
-        return self.disk.crash()
+        return self.disk.crash(random)
 
     def view(self) -> tuple[int, ...]:
         """The fields of a View."""
