@@ -296,7 +296,9 @@ def _change(cluster: "Cluster", a: Action) -> str:
     transition = int(a.x * 1000) % 3
     change = ConfChangeV2(transition=transition, changes=conf_changes_from_string(text))
     taken = cluster.propose_change(member, change)
-    return f"{member.id} is told to change the members: {text}, transition {transition}" + ("" if taken else ", refused")
+    return f"{member.id} is told to change the members: {text}, transition {transition}" + (
+        "" if taken else ", refused"
+    )
 
 
 def _changes(cluster: "Cluster", voters: list[int], learners: list[int], a: Action) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 
 from ..core import consts as k
 from ..core.changes import ConfChangeV2
+from ..core.config import Peer
 from ..core.enums import MessageType, SnapshotStatus, StateType
 from ..core.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
-from ..core.config import Peer
 from ..core.rawnode import refuse_from_network
 from ..errors import StorageFailed
 from .actions import Action, perform
@@ -340,10 +340,10 @@ class Cluster:
         if operation.data is None:
             if member.answers_rashly():
                 return False
-            call, data = member.node.read_index, operation.number.to_bytes(6, "big")
+            taken = self.run(member, member.ask, member.node.read_index, operation.number.to_bytes(6, "big"))
         else:
-            call, data = member.node.propose, command(operation.number, operation.data)
-        taken = self.run(member, member.ask, call, data)
+            data = command(operation.number, operation.data)
+            taken = self.run(member, member.ask, member.node.propose, data)
         if taken is False:
             self.clients.pending.pop(operation.number, None)
         return bool(taken)

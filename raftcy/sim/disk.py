@@ -49,7 +49,17 @@ class Disk(MemoryStorage):
     """
 
     # Not private: the parent's fields are C fields in the compiled build.
-    __slots__ = ("checkpoint", "failing", "latency", "offer", "pending", "random", "snapshot_away", "synced", "unreadable")
+    __slots__ = (
+        "checkpoint",
+        "failing",
+        "latency",
+        "offer",
+        "pending",
+        "random",
+        "snapshot_away",
+        "synced",
+        "unreadable",
+    )
 
     def __init__(self, random: Random, offer: Callable[[], Snapshot]) -> None:
         super().__init__()

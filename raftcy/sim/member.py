@@ -13,6 +13,7 @@ A member that crashes loses its node, its application and its queues, and keeps 
 """
 
 from collections import deque
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -20,9 +21,17 @@ from ..core import consts as k
 from ..core.changes import ConfChange, ConfChangeV2
 from ..core.messages import Entry, HardState, Message, Snapshot
 from ..core.rawnode import RawNode, Ready
-from ..errors import ConfChangeError, InvariantError, LogLost, MalformedMessage, ProposalDropped, SnapshotTemporarilyUnavailable, StepError
+from ..errors import (
+    ConfChangeError,
+    InvariantError,
+    LogLost,
+    MalformedMessage,
+    ProposalDropped,
+    SnapshotTemporarilyUnavailable,
+    StepError,
+)
 from .application import Application
-from .checkers import Violation, View
+from .checkers import View, Violation
 from .clock import TICK
 from .disk import Batch, Checkpoint, Disk
 from .host import Host
@@ -34,8 +43,8 @@ class Member:
     """``up`` while it runs; ``paused`` while it stands still with its messages kept. ``life`` counts its starts."""
 
     __slots__ = (
-        "_appends",
         "_appending",
+        "_appends",
         "_applies",
         "_applying",
         "_busy",
@@ -380,10 +389,9 @@ class Member:
         self.watch()
         application = self.application
         change = (ConfChange if e.type == k.CONF_CHANGE else ConfChangeV2).decode(e.data)
-        try:
+        # All nodes refuse an invalid one alike, and nothing changes.
+        with suppress(ConfChangeError):
             application.members = self.node.apply_conf_change(change)
-        except ConfChangeError:
-            pass
         application.applied = e.index
         self.host.checkers.members_changed(self, e.index, application.members)
 

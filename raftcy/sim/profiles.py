@@ -64,7 +64,8 @@ PROFILES = {
             asynchronous=(1.0,),
         ),
         Profile(
-            "snapshots", "followers far behind", LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5}
+            "snapshots", "followers far behind",
+            LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5},
         ),
     )
 }  # fmt: skip

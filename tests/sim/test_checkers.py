@@ -81,8 +81,8 @@ def entries(*terms: int, first: int = 1, data: bytes = b"x") -> list[Entry]:
 
 def member(id: int, *terms: int, voters: tuple[int, ...] = (1, 2, 3), life: int = 1, **options: Any) -> Any:
     raft = SimpleNamespace(
-        log=Log(*terms), tracker=Tracker(list(voters)), state=FOLLOWER, term=1, lead=0, uncommitted_size=0, pending_reads=[],
-        read_only=SimpleNamespace(waiting=[]),
+        log=Log(*terms), tracker=Tracker(list(voters)), state=FOLLOWER, term=1, lead=0, uncommitted_size=0,
+        pending_reads=[], read_only=SimpleNamespace(waiting=[]),
     )  # fmt: skip
     state = SimpleNamespace(applied=0, machine=SimpleNamespace(snapshot=lambda: b"state"))
     made = SimpleNamespace(id=id, life=life, raft=raft, application=state, disk=made_disk(*terms), up=True)
@@ -466,7 +466,9 @@ def test_what_is_not_at_rest() -> None:
     assert "joint" in unsettled(cluster(*resting(tracker=Tracker([1, 2], [1, 2, 3]))))
     assert "[3] are running and no members" in unsettled(cluster(*resting(tracker=Tracker([1, 2]))))
     assert "members [3] of 1 are not running" in unsettled(cluster(*resting()[:2]))
-    assert "has no outcome" in unsettled(cluster(*resting(), pending=(Operation(1, 1, None, 0),))).replace("have", "has")
+    assert "has no outcome" in unsettled(cluster(*resting(), pending=(Operation(1, 1, None, 0),))).replace(
+        "have", "has"
+    )
 
 
 @pytest.mark.parametrize(
