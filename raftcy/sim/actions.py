@@ -204,7 +204,9 @@ def _skew(cluster: "Cluster", a: Action) -> str:
 
 
 def _crash(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    # Rather one that has something to lose.
+    writing = [each for each in cluster.running() if each.disk.pending]
+    member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else _pick(cluster, a.u)
     if member is None:
         return ""
     lost = cluster.crash(member, _span(a.x), cluster.stream("crash", a.number))
