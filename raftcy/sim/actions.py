@@ -204,19 +204,20 @@ def _skew(cluster: "Cluster", a: Action) -> str:
 
 
 def _crash(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    # Rather one that has something to lose.
+    writing = [each for each in cluster.running() if each.disk.pending]
+    member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else _pick(cluster, a.u)
     if member is None:
         return ""
-    lost = cluster.crash(member, _span(a.x))
+    lost = cluster.crash(member, _span(a.x), cluster.stream("crash", a.number))
     return f"{member.id} crashes for {ms(_span(a.x))}" + (f"; {lost}" if lost else "")
 
 
 def _crash_all(cluster: "Cluster", a: Action) -> str:
     running = cluster.running()
-    cluster.coverage.begin("crash of all")
-    cluster.coverage.end("crash of all")
+    cluster.fault("crash of all", _span(a.x))
     for place, member in enumerate(running):
-        cluster.crash(member, _span((a.x * (place + 1)) % 1))
+        cluster.crash(member, _span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
     return f"{[member.id for member in running]} crash"
 
 
@@ -297,7 +298,9 @@ def _change(cluster: "Cluster", a: Action) -> str:
     transition = int(a.x * 1000) % 3
     change = ConfChangeV2(transition=transition, changes=conf_changes_from_string(text))
     taken = cluster.propose_change(member, change)
-    return f"{member.id} is told to change the members: {text}, transition {transition}" + ("" if taken else ", refused")
+    return f"{member.id} is told to change the members: {text}, transition {transition}" + (
+        "" if taken else ", refused"
+    )
 
 
 def _changes(cluster: "Cluster", voters: list[int], learners: list[int], a: Action) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 
 from ..core import consts as k
 from ..core.changes import ConfChangeV2
+from ..core.config import Peer
 from ..core.enums import MessageType, SnapshotStatus, StateType
 from ..core.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
-from ..core.config import Peer
 from ..core.rawnode import refuse_from_network
-from ..errors import RaftError, StorageFailed
+from ..errors import StorageFailed
 from .actions import Action, perform
 from .application import command
 from .chance import stream
@@ -43,6 +43,10 @@ from .settings import Settings
 _KINDS = {int(kind): str(kind) for kind in MessageType}
 _ROLES = {int(role): str(role) for role in StateType}
 _STATE = struct.Struct("<9Q")
+
+
+def _nothing() -> None:
+    pass
 
 
 class Silent:
@@ -171,7 +175,8 @@ class Cluster:
             handler(*arguments)
         except Violation:
             raise
-        except (RaftError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        except Exception as error:
+            # From the core, or from the state machine under test.
             raise Violation("no error", f"{type(error).__name__}: {error}") from error
         return handler.__name__
 
@@ -181,9 +186,8 @@ class Cluster:
         try:
             return call(*arguments)
         except (OSError, StorageFailed):
-            self.coverage.begin("failed read" if member.disk.unreadable else "failed write")
-            self.coverage.end("failed read" if member.disk.unreadable else "failed write")
-            self.crash(member, 50 * MS)
+            self.fault("failed read" if member.disk.unreadable else "failed write", 50 * MS)
+            self.crash(member, 50 * MS, self.random)
             return None
 
     def start_ticking(self, member: Member) -> None:
@@ -278,7 +282,7 @@ class Cluster:
 
     # -- faults --------------------------------------------------------------------------------------------------
 
-    def fault(self, name: str, duration: int, end: Callable[[], None]) -> None:
+    def fault(self, name: str, duration: int, end: Callable[[], None] = _nothing) -> None:
         """A fault has begun, and ends after ``duration`` by a call of ``end``, unless everything has ended before."""
         self.coverage.begin(name)
         self.clock.after(duration, self._end_fault, name, end)
@@ -288,19 +292,19 @@ class Cluster:
             self.coverage.end(name)
             end()
 
-    def crash(self, member: Member, duration: int) -> str:
-        """A member loses power, and starts again after a while; says what its disk has lost."""
-        told = self.stop(member)
+    def crash(self, member: Member, duration: int, random: Random) -> str:
+        """A member loses power, and starts again after a while; says what its disk has lost, as drawn."""
+        self.clients.lost(member.id)
+        told = member.crash(random)
         if "torn" in told:
-            self.coverage.begin("torn write")
-            self.coverage.end("torn write")
+            self.fault("torn write", duration)
         self.fault("crash", duration, lambda: self._start(member))
         return told
 
     def stop(self, member: Member) -> str:
         """A member stops, and loses what was not synced."""
         self.clients.lost(member.id)
-        return member.crash()
+        return member.crash(self.random)
 
     def _start(self, member: Member) -> None:
         if not member.up:
@@ -336,10 +340,10 @@ class Cluster:
         if operation.data is None:
             if member.answers_rashly():
                 return False
-            call, data = member.node.read_index, operation.number.to_bytes(6, "big")
+            taken = self.run(member, member.ask, member.node.read_index, operation.number.to_bytes(6, "big"))
         else:
-            call, data = member.node.propose, command(operation.number, operation.data)
-        taken = self.run(member, member.ask, call, data)
+            data = command(operation.number, operation.data)
+            taken = self.run(member, member.ask, member.node.propose, data)
         if taken is False:
             self.clients.pending.pop(operation.number, None)
         return bool(taken)

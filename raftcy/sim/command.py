@@ -20,7 +20,9 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--seeds", type=_count, default=100, help="how many consecutive seeds (%(default)s)")
     parser.add_argument("--from", type=_seed, dest="first", metavar="SEED", help="the first (default: from the clock)")
     parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (%(default)s)")
-    parser.add_argument("--lockstep", action="store_true", help="compare the compiled and the pure build, event by event")
+    parser.add_argument(
+        "--lockstep", action="store_true", help="compare the compiled and the pure build, event by event"
+    )
     commands = parser.add_subparsers(dest="sim_command")
     again = commands.add_parser("replay", help="run one seed and show each event with the state before and after")
     again.add_argument("seed", type=_seed)
@@ -32,7 +34,11 @@ def add_arguments(parser: Any) -> None:
 def _add_common(parser: Any) -> None:
     about = "; ".join(f"{name}: {profile.about}" for name, profile in PROFILES.items())
     parser.add_argument(
-        "--profile", choices=names(), default=MIXED, metavar="P", help=f"{MIXED}: one of them by the seed (default); {about}"
+        "--profile",
+        choices=names(),
+        default=MIXED,
+        metavar="P",
+        help=f"{MIXED}: one of them by the seed (default); {about}",
     )
     parser.add_argument("--steps", type=_count, default=STEPS, help="events under faults, for each seed (%(default)s)")
 

@@ -6,8 +6,8 @@ from itertools import combinations
 from ..core.enums import MessageType, StateType
 
 FAULTS = (
-    "loss", "doubling", "overtaking", "delay", "partition", "isolation", "one-way cut", "pause", "skewed clock", "crash",
-    "crash of all", "torn write", "failed write", "failed read", "slow disk", "no snapshot",
+    "loss", "doubling", "overtaking", "delay", "partition", "isolation", "one-way cut", "pause", "skewed clock",
+    "crash", "crash of all", "torn write", "failed write", "failed read", "slow disk", "no snapshot",
 )  # fmt: skip
 
 # Between threads of one node, or never sent by a node of raft: they do not travel.

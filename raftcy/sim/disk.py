@@ -49,7 +49,17 @@ class Disk(MemoryStorage):
     """
 
     # Not private: the parent's fields are C fields in the compiled build.
-    __slots__ = ("checkpoint", "failing", "latency", "offer", "pending", "random", "snapshot_away", "synced", "unreadable")
+    __slots__ = (
+        "checkpoint",
+        "failing",
+        "latency",
+        "offer",
+        "pending",
+        "random",
+        "snapshot_away",
+        "synced",
+        "unreadable",
+    )
 
     def __init__(self, random: Random, offer: Callable[[], Snapshot]) -> None:
         super().__init__()
@@ -137,33 +147,27 @@ class Disk(MemoryStorage):
         self.checkpoint = checkpoint
         self.sync()
 
-    def crash(self) -> str:
+    def crash(self, random: Random) -> str:
         """Lose what a crash may lose, and become a disk in order; says what became of the batches."""
         told = []
-        if self.written() is not self.synced and self.random.random() < 0.5:
+        if self.written() is not self.synced and random.random() < 0.5:
             told.append("the commit index that was not synced is lost")
             self.set_hard_state(self.synced)
         left = len(self.pending)
-        while self.pending and self._survives(self.pending[0]):
-            self.pending.pop(0)
+        while self.pending and random.random() < 0.5:
+            self._write(self.pending.pop(0))
         if left:
             told.append(f"{left - len(self.pending)} of {left} unfinished writes are whole")
-        if self.pending and self._tear(self.pending[0]):
+        if self.pending and self._tear(self.pending[0], random):
             told.append("the next one is torn")
         self.pending.clear()
         self.sync()
         self.failing = self.unreadable = False
         return ", ".join(told)
 
-    def _survives(self, batch: Batch) -> bool:
-        if self.random.random() < 0.5:
-            return False
-        self._write(batch)
-        return True
-
-    def _tear(self, batch: Batch) -> bool:
+    def _tear(self, batch: Batch, random: Random) -> bool:
         """Keep some of a batch's entries."""
-        kept = int(self.random.random() * (len(batch.entries) + 1))
+        kept = int(random.random() * (len(batch.entries) + 1))
         if batch.snapshot is not None or kept == 0:
             return False
         self.append(batch.entries[:kept])

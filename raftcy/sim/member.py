@@ -13,15 +13,25 @@ A member that crashes loses its node, its application and its queues, and keeps 
 """
 
 from collections import deque
+from contextlib import suppress
+from random import Random
 from typing import Any
 
 from ..core import consts as k
 from ..core.changes import ConfChange, ConfChangeV2
 from ..core.messages import Entry, HardState, Message, Snapshot
 from ..core.rawnode import RawNode, Ready
-from ..errors import ConfChangeError, InvariantError, LogLost, MalformedMessage, ProposalDropped, SnapshotTemporarilyUnavailable, StepError
+from ..errors import (
+    ConfChangeError,
+    InvariantError,
+    LogLost,
+    MalformedMessage,
+    ProposalDropped,
+    SnapshotTemporarilyUnavailable,
+    StepError,
+)
 from .application import Application
-from .checkers import Violation, View
+from .checkers import View, Violation
 from .clock import TICK
 from .disk import Batch, Checkpoint, Disk
 from .host import Host
@@ -33,8 +43,8 @@ class Member:
     """``up`` while it runs; ``paused`` while it stands still with its messages kept. ``life`` counts its starts."""
 
     __slots__ = (
-        "_appends",
         "_appending",
+        "_appends",
         "_applies",
         "_applying",
         "_busy",
@@ -99,11 +109,11 @@ class Member:
         self.host.checkers.started(self, View._make(self.seen))
         self.host.start_ticking(self)
 
-    def crash(self) -> str:
+    def crash(self, random: Random) -> str:
         """Lose everything but the disk; says what the disk has lost."""
         self.up = False
         self.host.checkers.crashed(self)
-        return self.disk.crash()
+        return self.disk.crash(random)
 
     def view(self) -> tuple[int, ...]:
         """The fields of a View."""
@@ -379,10 +389,9 @@ class Member:
         self.watch()
         application = self.application
         change = (ConfChange if e.type == k.CONF_CHANGE else ConfChangeV2).decode(e.data)
-        try:
+        # All nodes refuse an invalid one alike, and nothing changes.
+        with suppress(ConfChangeError):
             application.members = self.node.apply_conf_change(change)
-        except ConfChangeError:
-            pass
         application.applied = e.index
         self.host.checkers.members_changed(self, e.index, application.members)
 

@@ -1,8 +1,10 @@
 """The operator who puts a cluster in order once its faults have ended, as a good one would.
 
-- Starts what is down. Where members disagree about ``check_quorum``, which raft cannot live with for ever (a member
-  of a higher term that does not check is neither heard nor helped by those that do), completes the roll-out.
-- Stops members that were removed, once all voters know that they are, and starts those that were added.
+- Starts what is down, with settings that raft can live with for ever. ``check_quorum`` is on everywhere if it is on
+  somewhere: a member of a higher term that does not check is neither heard nor helped by those that do. ``pre_vote`` is
+  on if members have changed: one that does not know that it is no voter any more would campaign again and again, and
+  raise the term of voters that never tell it to those who could be elected (thesis 4.2.3).
+- Starts members that were added, and stops those that were removed as soon as a leader can be elected without them.
 - Leaves a joint configuration that is not left by itself, and hands over from a leader that is no voter any more.
 - Lets clients try again what has no outcome, and proves by a write and a read that the cluster works.
 """
@@ -31,10 +33,15 @@ class Operator:
         """Start what is down, with settings that go together."""
         cluster = self.cluster
         options = [cluster.settings.of(id) for id in cluster.members]
-        mixed = len({each["check_quorum"] for each in options}) > 1
+        on = []
+        if len({each["check_quorum"] for each in options}) > 1:
+            on.append("check_quorum")
+        if cluster.membership.changes_seen():
+            on.append("pre_vote")
         for member in list(cluster.members.values()):
-            if mixed and not cluster.settings.of(member.id)["check_quorum"]:
-                cluster.settings.of(member.id)["check_quorum"] = True
+            settings = cluster.settings.of(member.id)
+            if not all(settings[name] for name in on):
+                settings.update(dict.fromkeys(on, True))
                 if member.up:
                     cluster.stop(member)
             cluster.spawn(member.id)
@@ -68,17 +75,17 @@ class Operator:
 
     def _staff(self) -> None:
         cluster = self.cluster
-        index, members = cluster.membership.latest()
+        _, members = cluster.membership.latest()
         voters = {*members.voters, *members.voters_outgoing}
         for id in voters.union(members.learners):
             # A change that was on its way may have brought back who was stopped.
             cluster.spawn(id)
-        if any(cluster.members[id].application.applied < index for id in voters):
-            return
         belonging = voters.union(members.learners)
-        for member in cluster.running():
-            if member.id not in belonging:
-                cluster.stop(member)
+        staying = [member for member in cluster.running() if member.id in belonging]
+        if any(_electable(member, staying) for member in staying):
+            for member in cluster.running():
+                if member.id not in belonging:
+                    cluster.stop(member)
 
     def _try_again(self) -> None:
         """One operation a tick: all at once would exceed a leader's limit on what is uncommitted."""
@@ -102,3 +109,19 @@ class Operator:
         for writes in (True, False):
             if self.cluster.clients.ended[writes] == self._before[writes]:
                 self.cluster.begin(leader, writes)
+
+
+def _electable(candidate: Member, voters: list[Member]) -> bool:
+    """Whether these voters can make a member their leader, by the configuration that it knows of."""
+    log = candidate.raft.log
+    for half in (candidate.raft.tracker.config.voters.incoming, candidate.raft.tracker.config.voters.outgoing):
+        ids = half.ids()
+        granting = [
+            member
+            for member in voters
+            if member.id in ids
+            and (member.raft.log.last_term(), member.raft.log.last_index()) <= (log.last_term(), log.last_index())
+        ]
+        if ids and len(granting) <= len(ids) // 2:
+            return False
+    return bool(candidate.raft.promotable())

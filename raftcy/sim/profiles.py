@@ -60,11 +60,13 @@ PROFILES = {
         ),
         Profile("reads", "reads while leaders change", LOAD | {"read": 60} | ELECTIONS | LINKS | CLOCKS | {"crash": 1}),
         Profile(
-            "async", "slow asynchronous storage", LOAD | CRASHES | LINKS | {"slow_disk": 8, "campaign": 3},
+            "async", "slow asynchronous storage",
+            LOAD | CRASHES | LINKS | {"crash": 5, "slow_disk": 10, "campaign": 4, "transfer": 1},
             asynchronous=(1.0,),
         ),
         Profile(
-            "snapshots", "followers far behind", LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5}
+            "snapshots", "followers far behind",
+            LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5},
         ),
     )
 }  # fmt: skip

@@ -29,24 +29,30 @@ class Shrunk:
 
 
 def shrink(failed: Result, *, limit_s: float = 30.0, again: Run | None = None) -> Shrunk:
-    """Shorten the schedule of a run that failed. ``again`` runs some of its actions, by default by ``run``."""
+    """Shorten the schedule of a run that failed. ``again`` runs some of its actions, by default by ``run``.
+
+    ValueError for a run that passed.
+    """
+    if failed.failure is None:
+        raise ValueError(f"seed {failed.seed} has passed")
+    rule = failed.failure.rule
 
     def plainly(only: list[int]) -> Result:
         return run(failed.seed, failed.profile, failed.steps, only=only)
 
     again = again or plainly
-    rule = failed.failure.rule if failed.failure is not None else ""
     actions = [action.number for action, _ in failed.actions]
     shrunk = Shrunk(failed, actions, len(actions), 0, False)
     end = time.monotonic() + limit_s
     size = max(len(actions) // 2, 1)
     at = 0
+    shorter = False
     while time.monotonic() < end:
         if at >= len(shrunk.actions):
-            if size == 1:
+            if size == 1 and not shorter:
                 shrunk.finished = True
                 break
-            size, at = max(size // 2, 1), 0
+            size, at, shorter = max(size // 2, 1), 0, False
             continue
         rest = shrunk.actions[:at] + shrunk.actions[at + size :]
         result = again(rest)
@@ -55,6 +61,7 @@ def shrink(failed: Result, *, limit_s: float = 30.0, again: Run | None = None) -
             # What was not reached before the failure goes as well.
             shrunk.actions = [action.number for action, _ in result.actions]
             shrunk.result = result
+            shorter = True
         else:
             at += size
     return shrunk

@@ -25,10 +25,11 @@ ROOMS: dict[str, set[str]] = {
     "transport": {"errors", "core", "wire", "node"},
     "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "cli": {"", "demo", "rafttest"},
+    "sim": {"", "errors", "core", "wire", "_build"},
+    "cli": {"", "demo", "rafttest", "sim"},
     "__main__": {"cli"},
 }
-TOP_MAY_NOT = {"rafttest", "demo", "cli", "__main__"}
+TOP_MAY_NOT = {"rafttest", "demo", "sim", "cli", "__main__"}
 
 # Imports against the order, made inside a function because the module is needed only when that is called.
 LAZY = {

@@ -1,9 +1,9 @@
 """What is known to be committed, by all that was ever seen: the ground that several checkers stand on."""
 
+from typing import TYPE_CHECKING
+
 from ...core import consts as k
 from .base import Checker, View
-
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..member import Member

@@ -8,7 +8,7 @@ from .base import Checker
 if TYPE_CHECKING:
     from ..cluster import Cluster
 
-LIMIT = 40
+LIMIT = 60
 """Election timeouts (of ``election_tick`` ticks) after the last fault within which the cluster has to be at rest."""
 
 

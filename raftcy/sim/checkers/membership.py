@@ -37,6 +37,10 @@ class MembershipSafety(Checker):
         index = max(self.known)
         return index, self.known[index]
 
+    def changes_seen(self) -> bool:
+        """Whether anybody has applied a change."""
+        return len(self.known) > 1
+
     def as_of(self, index: int) -> "ConfState":
         """The configuration after an index, by all that was seen."""
         return self.known[max(each for each in self.known if each <= index)]
