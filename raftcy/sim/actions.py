@@ -209,8 +209,10 @@ def _crash(cluster: "Cluster", a: Action) -> str:
     member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else _pick(cluster, a.u)
     if member is None:
         return ""
-    lost = cluster.crash(member, _span(a.x), cluster.stream("crash", a.number))
-    return f"{member.id} crashes for {ms(_span(a.x))}" + (f"; {lost}" if lost else "")
+    # Many are back before anybody misses them.
+    duration = between(a.x**4, MS, 600 * MS)
+    lost = cluster.crash(member, duration, cluster.stream("crash", a.number))
+    return f"{member.id} crashes for {ms(duration)}" + (f"; {lost}" if lost else "")
 
 
 def _crash_all(cluster: "Cluster", a: Action) -> str:

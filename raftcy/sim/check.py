@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from .machine import Machine
-from .profiles import MIXED
+from .profiles import MIXED, Profile
 from .report import failure, shortest
 from .runs import STEPS, Result, SimulationFailed, run
 from .shrink import shrink
@@ -14,7 +14,7 @@ def check(
     seeds: int = 20,
     *,
     first: int = 1,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     steps: int = STEPS,
     shrink_s: float = 30.0,
 ) -> list[Result]:

@@ -8,7 +8,7 @@ from .checkers import Violation
 from .cluster import Cluster
 from .coverage import Coverage
 from .machine import Ledger, Machine
-from .profiles import MIXED, find
+from .profiles import MIXED, Profile, find
 from .settings import Settings
 
 STEPS = 2_000
@@ -32,7 +32,7 @@ class Result:
     """What came of a run. ``failure`` is None if it passed; ``actions`` are those performed, with what they did."""
 
     seed: int
-    profile: str
+    profile: str | Profile
     steps: int
     events: int = 0
     time: int = 0
@@ -62,7 +62,7 @@ class SimulationFailed(AssertionError):
 
 def prepare(
     seed: int,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     *,
     only: Collection[int] | None = None,
     machine: Callable[[], Machine] = Ledger,
@@ -75,7 +75,7 @@ def prepare(
 
 def run(
     seed: int,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     steps: int = STEPS,
     *,
     only: Collection[int] | None = None,
@@ -84,7 +84,7 @@ def run(
 ) -> Result:
     """Run a seed: ``steps`` events under the actions of its schedule, then until the cluster is at rest.
 
-    ``profile`` is one of ``profiles.names()``, ``machine`` makes the state machine that is replicated. Never raises for
+    ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is replicated. Never raises for
     a broken rule: see ``Result.failure`` and ``Result.check``.
     """
     result = Result(seed, profile, steps)
