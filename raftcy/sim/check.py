@@ -1,6 +1,7 @@
 """A state machine of one's own, over many seeds."""
 
 from collections.abc import Callable
+from functools import partial
 
 from .machine import Machine
 from .profiles import MIXED, Profile
@@ -27,11 +28,13 @@ def check(
     for seed in range(first, first + seeds):
         result = run(seed, profile, steps, machine=machine)
         if result.failure is not None:
-            shrunk = shrink(
-                result,
-                limit_s=shrink_s,
-                again=lambda only, seed=seed: run(seed, profile, steps, only=only, machine=machine),  # type: ignore[misc]
-            )
+            again = partial(_part, seed, profile, steps, machine)
+            shrunk = shrink(result, limit_s=shrink_s, again=again)
             raise SimulationFailed(f"{failure(result)}\n{shortest(shrunk)}")
         results.append(result)
     return results
+
+
+def _part(seed: int, profile: str | Profile, steps: int, machine: Callable[[], Machine], only: list[int]) -> Result:
+    """The run of a part of a schedule."""
+    return run(seed, profile, steps, only=only, machine=machine)

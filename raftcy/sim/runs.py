@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from .actions import Action, schedule
 from .checkers import Violation
@@ -66,11 +67,11 @@ def prepare(
     *,
     only: Collection[int] | None = None,
     machine: Callable[[], Machine] = Ledger,
-    **options: object,
+    **options: Any,
 ) -> Cluster:
     """The cluster of a run before its first event; ``only`` leaves of its schedule the actions of these numbers."""
     found = find(profile, seed)
-    return Cluster(Settings.draw(seed, found), schedule(seed, found, only), machine, **options)  # type: ignore[arg-type]
+    return Cluster(Settings.draw(seed, found), schedule(seed, found, only), machine, **options)
 
 
 def run(
@@ -80,12 +81,14 @@ def run(
     *,
     only: Collection[int] | None = None,
     machine: Callable[[], Machine] = Ledger,
-    **options: object,
+    **options: Any,
 ) -> Result:
     """Run a seed: ``steps`` events under the actions of its schedule, then until the cluster is at rest.
 
-    ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is replicated. Never raises for
-    a broken rule: see ``Result.failure`` and ``Result.check``.
+    ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is
+    replicated. ``only`` performs only the actions of these numbers. ``hold_votes=False`` and ``guard_reads=False``
+    leave out a precaution of the members (``member``). Never raises for a broken rule: see ``Result.failure`` and
+    ``Result.check``. ValueError for a profile that is not known.
     """
     result = Result(seed, profile, steps)
     cluster = None
