@@ -94,7 +94,9 @@ def _retry(cluster: "Cluster", a: Action) -> str:
 
 
 def _campaign(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.0)
+    # Rather one whose disk is slow: what it promises and what it has written are furthest apart.
+    slow = [each for each in cluster.running() if each.disk.latency > 5 * MS and not each.paused]
+    member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else _pick(cluster, a.u, leader=0.0)
     if member is None:
         return ""
     cluster.run(member, member.ask, member.node.campaign)
@@ -209,8 +211,10 @@ def _crash(cluster: "Cluster", a: Action) -> str:
     member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else _pick(cluster, a.u)
     if member is None:
         return ""
-    lost = cluster.crash(member, _span(a.x), cluster.stream("crash", a.number))
-    return f"{member.id} crashes for {ms(_span(a.x))}" + (f"; {lost}" if lost else "")
+    # Many are back before anybody misses them.
+    duration = between(a.x**4, MS, 600 * MS)
+    lost = cluster.crash(member, duration, cluster.stream("crash", a.number))
+    return f"{member.id} crashes for {ms(duration)}" + (f"; {lost}" if lost else "")
 
 
 def _crash_all(cluster: "Cluster", a: Action) -> str:

@@ -80,8 +80,10 @@ def names() -> list[str]:
     return [MIXED, *PROFILES]
 
 
-def find(name: str, seed: int) -> Profile:
-    """The profile of a run; ValueError for a name that is not known."""
+def find(name: str | Profile, seed: int) -> Profile:
+    """The profile of a run, by its name or as it is; ValueError for a name that is not known."""
+    if isinstance(name, Profile):
+        return name
     if name == MIXED:
         each = list(PROFILES.values())
         return each[int(stream(seed, "profile").random() * len(each))]
