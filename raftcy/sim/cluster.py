@@ -30,6 +30,14 @@ from .checkers.membership import MembershipSafety
 from .checkers.promises import PromisesAreDurable
 from .checkers.quotas import QuotasReturn
 from .checkers.reads import Linearizable
+from .checkers.steps import (
+    AppliedIsDurable,
+    CountedIsDurable,
+    ElectedByQuorum,
+    OldMessages,
+    OwnTerm,
+    UndisturbedLeaders,
+)
 from .clients import Clients, Operation
 from .clock import MS, TICK, Clock
 from .coverage import Coverage
@@ -103,6 +111,12 @@ class Cluster:
                 Linearizable(),
                 Liveness(),
                 QuotasReturn(),
+                ElectedByQuorum(),
+                UndisturbedLeaders(),
+                OldMessages(),
+                OwnTerm(),
+                AppliedIsDurable(),
+                CountedIsDurable(self.members),
             ]
         )
         self.clients = Clients(self.checkers)

@@ -14,7 +14,8 @@ class QuotasReturn(Checker):
     """What is counted against a limit goes back to zero when nothing is under way, and the limits hold meanwhile.
 
     At rest a leader has no payload uncommitted, no append in flight, no read waiting, and nobody has anything handed
-    out and not applied. Always, a leader's view of a peer keeps match < next, and no window is overfull.
+    out and not applied. Always, a leader's view of a peer keeps match < next, and no window is overfull; and only a
+    leader counts payload as uncommitted, from its election on.
     """
 
     rule = "quotas return to zero"
@@ -24,6 +25,11 @@ class QuotasReturn(Checker):
 
     def changed(self, member: "Member", before: View, after: View) -> None:
         self._turn += 1
+        uncommitted = member.raft.uncommitted_size
+        if uncommitted and (after.state != k.LEADER or before.state != k.LEADER):
+            self.fail(
+                f"{member.id} goes from role {before.state} to {after.state} with {uncommitted} bytes uncommitted"
+            )
         if after.state != k.LEADER or self._turn & 3:
             return
         for pr in member.raft.tracker.peers():
