@@ -32,10 +32,14 @@ from .checkers.quotas import QuotasReturn
 from .checkers.reads import Linearizable
 from .checkers.steps import (
     AppliedIsDurable,
+    CommitsWhatItKnows,
     CountedIsDurable,
     ElectedByQuorum,
+    HandoversEnd,
     OldMessages,
     OwnTerm,
+    ReadsByQuorum,
+    StoredOnce,
     UndisturbedLeaders,
 )
 from .clients import Clients, Operation
@@ -117,6 +121,10 @@ class Cluster:
                 OwnTerm(),
                 AppliedIsDurable(),
                 CountedIsDurable(self.members),
+                StoredOnce(),
+                CommitsWhatItKnows(),
+                ReadsByQuorum(),
+                HandoversEnd(),
             ]
         )
         self.clients = Clients(self.checkers)

@@ -6,6 +6,7 @@ from ...core import consts as k
 from .base import Checker, View
 
 if TYPE_CHECKING:
+    from ...core.messages import Message
     from ..cluster import Cluster
     from ..member import Member
 
@@ -37,6 +38,13 @@ class QuotasReturn(Checker):
                 self.fail(f"{member.id} knows {pr.id} with match {pr.match} and next {pr.next}")
             if pr.inflights.count() > pr.inflights.size:
                 self.fail(f"{member.id} has {pr.inflights.count()} appends to {pr.id} in flight")
+
+    def taken(self, member: "Member", m: "Message") -> None:
+        if m.type != k.APP_RESP or member.raft.state != k.LEADER:
+            return
+        pr = member.raft.tracker.find(m.from_)
+        if pr is not None and pr.match >= pr.next:
+            self.fail(f"{member.id} knows {pr.id} with match {pr.match} and next {pr.next} by {m!r}")
 
     def unsettled(self, cluster: "Cluster") -> str:
         for member in cluster.running():

@@ -7,7 +7,10 @@ from .base import Checker, View
 
 if TYPE_CHECKING:
     from ...core.messages import Entry, Message
+    from ..disk import Batch
     from ..member import Member
+
+HANDOVERS_MOST = 3
 
 
 class ElectedByQuorum(Checker):
@@ -139,3 +142,106 @@ class CountedIsDurable(Checker):
                 f"{member.id}, leader of term {after.term}, counts ({pr.match}, term {term}) as stored by {pr.id}, "
                 f"whose log ends at {disk.last_index()}"
             )
+
+
+class StoredOnce(Checker):
+    """What a node takes for stored is on its disk, and is not written again (``Unstable``'s rules).
+
+    An acknowledged write says nothing about entries, or a snapshot, that took the place of what it wrote.
+    """
+
+    rule = "stored once"
+
+    def storing(self, member: "Member", batch: "Batch") -> None:
+        unstable = member.raft.log.unstable
+        pending = unstable.snapshot_index()
+        if batch.snapshot is not None and pending < batch.snapshot.metadata.index:
+            self.fail(f"{member.id} stores the snapshot {batch.snapshot.metadata.index}, but waits for {pending}")
+        if batch.entries and not pending and batch.entries[0].index < unstable.offset:
+            self.fail(
+                f"{member.id} stores ({batch.entries[0].index}, term {batch.entries[0].term}), "
+                f"but takes all before {unstable.offset} for stored"
+            )
+
+    def changed(self, member: "Member", before: View, after: View) -> None:
+        unstable = member.raft.log.unstable
+        if unstable.snapshot is None and unstable.offset > member.disk.last_index() + 1:
+            self.fail(
+                f"{member.id} takes all before {unstable.offset} for stored, its log on disk ends at "
+                f"{member.disk.last_index()}"
+            )
+        if unstable.entries and unstable.entries[0].index != unstable.offset:
+            self.fail(f"{member.id} has entry {unstable.entries[0].index} in memory at the place {unstable.offset}")
+
+
+class CommitsWhatItKnows(Checker):
+    """An append commits nothing beyond the entries that it brings: what comes after them may differ (paper 5.3)."""
+
+    rule = "commits what it knows"
+
+    def __init__(self) -> None:
+        self.before = 0
+
+    def taking(self, member: "Member", m: "Message") -> None:
+        self.before = member.raft.log.committed
+
+    def taken(self, member: "Member", m: "Message") -> None:
+        committed = member.raft.log.committed
+        if m.type == k.APP and committed > max(self.before, m.index + len(m.entries)):
+            self.fail(f"{member.id} goes from commit index {self.before} to {committed} by {m!r}")
+
+
+class ReadsByQuorum(Checker):
+    """A read is confirmed by a majority of the voters, of both halves, each by an answer to a later heartbeat (6.4)."""
+
+    rule = "reads by a quorum"
+
+    def __init__(self) -> None:
+        self.before = (0, 0)
+
+    def taking(self, member: "Member", m: "Message") -> None:
+        reads = member.raft.read_only
+        self.before = (reads.confirmed, reads.acks.get(m.from_, 0)) if m.type == k.HEARTBEAT_RESP else (0, 0)
+
+    def taken(self, member: "Member", m: "Message") -> None:
+        if m.type != k.HEARTBEAT_RESP or member.raft.state != k.LEADER:
+            return
+        reads = member.raft.read_only
+        confirmed, acked = self.before
+        told = int.from_bytes(m.context, "little")
+        if reads.acks.get(m.from_, 0) > max(acked, told):
+            self.fail(f"{member.id} takes an answer to read {told} for one to {reads.acks[m.from_]}: {m!r}")
+        if reads.confirmed <= confirmed:
+            return
+        voters = member.raft.tracker.config.voters
+        for half in (voters.incoming, voters.outgoing):
+            ids = half.ids()
+            have = [id for id in ids if reads.acks.get(id, 0) >= reads.confirmed]
+            if ids and len(have) <= len(ids) // 2:
+                self.fail(f"{member.id} takes read {reads.confirmed} for confirmed by {have} of {ids}")
+
+
+class HandoversEnd(Checker):
+    """A leader that hands over takes proposals again when that has not come off in an election timeout (thesis 3.10).
+
+    It is seen by its heartbeats. Some more time is allowed, since a handover may be asked for again.
+    """
+
+    rule = "handovers end"
+
+    def __init__(self) -> None:
+        self.seen: dict[int, tuple[tuple[int, int, int], int, int]] = {}
+
+    def sending(self, member: "Member", m: "Message") -> None:
+        if m.type != k.HEARTBEAT:
+            return
+        raft = member.raft
+        if not raft.lead_transferee:
+            self.seen.pop(member.id, None)
+            return
+        key, elapsed = (member.life, raft.term, raft.lead_transferee), raft.election_elapsed
+        known, last, times = self.seen.get(member.id, (key, 0, 0))
+        times = 0 if known != key else times + (elapsed < last)
+        if times > HANDOVERS_MOST:
+            self.fail(f"{member.id} hands over to {raft.lead_transferee} for the {times}. election timeout")
+        self.seen[member.id] = (key, elapsed, times)

@@ -63,6 +63,7 @@ FAULTS = [
         "votes_not_reset",
         "votes of an earlier term count for a new campaign",
         (Edit(RAFT, "        tracker.reset_votes()\n", ""),),
+        profile="elections",
     ),
     Fault(
         "pre_votes_not_reset",
@@ -107,6 +108,7 @@ FAULTS = [
                 "        if term != 0 and term != self.term and not (m._type == k.VOTE_RESP and term < self.term):\n",
             ),
         ),
+        profile="elections",
     ),
     Fault(
         "vote_quorum_off_by_one",
@@ -119,6 +121,7 @@ FAULTS = [
         "a learner starts elections",
         (Edit(RAFT, "return pr is not None and not pr.is_learner and", "return pr is not None and"),),
         ("redpanda#8495",),
+        profile="membership",
     ),
     Fault(
         "candidate_ignores_pre_votes",
@@ -158,6 +161,7 @@ FAULTS = [
             ),
         ),
         ("canonical/raft#279", "raft-rs#83"),
+        unseen="with everybody up in the end, a refused heartbeat of the leader tells the term as well",
     ),
     Fault(
         "old_leader_unanswered",
@@ -170,6 +174,7 @@ FAULTS = [
             ),
         ),
         ("raft-rs#83",),
+        profile="elections",
     ),
     Fault(
         "candidate_refuses_a_snapshot",
@@ -208,18 +213,21 @@ FAULTS = [
                 "            pass\n",
             ),
         ),
+        profile="elections",
     ),
     Fault(
         "quorum_not_checked",
         "a leader stays in office although it hears of nobody",
         (Edit(RAFT, "        if not self.tracker.quorum_active():\n", "        if False:\n"),),
         ("etcd#15247",),
+        unseen="a leader that hears of nobody commits nothing and confirms no read",
     ),
     Fault(
         "change_not_applied_before_a_campaign",
         "a node campaigns with a committed change of the members that it has not applied",
         (Edit(RAFT, "        if self._has_unapplied_change():\n", "        if False:\n"),),
         ("etcd#7280",),
+        profile="membership",
     ),
     Fault(
         "changes_looked_for_at_once",

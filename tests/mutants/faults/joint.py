@@ -20,6 +20,7 @@ FAULTS = [
             ),
         ),
         ("async-raft#62", "redisraft#17"),
+        profile="membership",
     ),
     Fault(
         "joint_commit_by_one_half",
@@ -32,6 +33,7 @@ FAULTS = [
             ),
         ),
         ("async-raft#62",),
+        profile="membership",
     ),
     Fault(
         "joint_without_the_old_half",
@@ -44,6 +46,7 @@ FAULTS = [
             ),
         ),
         ("async-raft#62",),
+        profile="membership",
     ),
     Fault(
         "second_change_while_one_is_pending",
@@ -56,6 +59,7 @@ FAULTS = [
             ),
         ),
         ("redisraft#17",),
+        profile="membership",
     ),
     Fault(
         "new_leader_knows_of_no_change",
@@ -68,6 +72,7 @@ FAULTS = [
             ),
         ),
         ("redisraft#17",),
+        profile="membership",
     ),
     Fault(
         "joint_never_left",
@@ -80,6 +85,7 @@ FAULTS = [
             ),
         ),
         ("etcd#12136",),
+        profile="membership",
     ),
     Fault(
         "joint_left_by_its_own_leader_only",
@@ -92,6 +98,7 @@ FAULTS = [
             ),
         ),
         ("etcd#12136",),
+        profile="membership",
     ),
     Fault(
         "joint_left_twice",
@@ -109,5 +116,6 @@ FAULTS = [
             ),
         ),
         ("etcd#12136",),
+        profile="membership",
     ),
 ]

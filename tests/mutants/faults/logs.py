@@ -17,6 +17,7 @@ FAULTS = [
                 "self.commit_to(committed if committed < self._last else self._last)",
             ),
         ),
+        profile="partitions",
     ),
     Fault(
         "entry_before_not_compared",
@@ -44,6 +45,7 @@ FAULTS = [
         "every_append_cuts_the_log",
         "an old append that comes again cuts off what came after it",
         (Edit(LOG, "conflict = self.find_conflict(entries)", "conflict = index + 1 if entries else 0"),),
+        profile="losses",
     ),
     Fault(
         "duplicate_appended_again",
@@ -60,6 +62,7 @@ FAULTS = [
             ),
         ),
         ("willemt/raft#118",),
+        unseen="only new members are sent appends from the very beginning, and have compacted nothing by then",
     ),
     Fault(
         "cut_log_keeps_its_length",

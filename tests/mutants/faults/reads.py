@@ -19,6 +19,7 @@ FAULTS = [
             ),
         ),
         ("canonical/raft#386",),
+        profile="reads",
     ),
     Fault(
         "read_before_the_first_commit",
@@ -31,6 +32,7 @@ FAULTS = [
             ),
         ),
         ("etcd#7331",),
+        profile="reads",
     ),
     Fault(
         "read_by_the_last_entry",
@@ -43,6 +45,7 @@ FAULTS = [
             ),
         ),
         ("tikv#9208",),
+        profile="reads",
     ),
     Fault(
         "no_empty_entry",
@@ -55,6 +58,7 @@ FAULTS = [
         "a leader that was deposed answers its reads when it leads again",
         (Edit(RAFT, "        self.read_only.reset()\n", ""),),
         ("etcd#20418",),
+        profile="reads",
     ),
     Fault(
         "old_answer_confirms_a_new_read",
@@ -67,6 +71,7 @@ FAULTS = [
             ),
         ),
         ("etcd#20418",),
+        profile="reads",
     ),
     Fault(
         "read_acks_not_reset",
@@ -78,6 +83,7 @@ FAULTS = [
                 "            self.waiting = []\n",
             ),
         ),
+        profile="reads",
     ),
     Fault(
         "joint_read_by_one_half",
@@ -90,11 +96,13 @@ FAULTS = [
             ),
         ),
         ("async-raft#62",),
+        profile="membership",
     ),
     Fault(
         "read_answered_with_what_is_applied",
         "a read is answered with the index that the leader has applied",
         (Edit(RAFT, "read_only.add_request(self.log.committed, m)", "read_only.add_request(self.log.applied, m)"),),
         ("tikv#9208",),
+        profile="reads",
     ),
 ]

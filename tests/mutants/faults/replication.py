@@ -21,6 +21,7 @@ FAULTS = [
             ),
         ),
         ("PySyncObj#169",),
+        profile="elections",
     ),
     Fault(
         "commit_quorum_off_by_one",
@@ -48,6 +49,7 @@ FAULTS = [
                 "        if term != 0 and term != self.term and not (m._type == k.APP_RESP and term < self.term):\n",
             ),
         ),
+        profile="losses",
     ),
     Fault(
         "refusal_taken_for_an_answer",
@@ -75,6 +77,7 @@ FAULTS = [
         "progress_kept_with_the_role",
         "a new leader counts what the peers had acknowledged to it in an earlier term",
         (Edit(RAFT, "pr.restart(last if pr.id == self.id else 0, last + 1)", "pr.next = last + 1"),),
+        profile="elections",
     ),
     Fault(
         "next_not_lowered",
@@ -98,6 +101,7 @@ FAULTS = [
             ),
         ),
         ("raft#149",),
+        profile="partitions",
     ),
     Fault(
         "next_not_raised",
@@ -109,6 +113,7 @@ FAULTS = [
         "heartbeat_does_not_resume",
         "a peer whose probe was lost is never sent anything again",
         (Edit(RAFT, "        pr.msg_app_flow_paused = False\n", ""),),
+        profile="losses",
     ),
     Fault(
         "inflights_not_freed",

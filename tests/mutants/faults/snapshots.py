@@ -19,12 +19,14 @@ FAULTS = [
             ),
         ),
         ("etcd#1763",),
+        profile="snapshots",
     ),
     Fault(
         "snapshot_cuts_a_log_that_agrees",
         "a snapshot that the log already has replaces what follows it",
         (Edit(RAFT, "        if log.match_term(index, term):\n            if", "        if False:\n            if"),),
         ("etcd#1763",),
+        profile="losses",
     ),
     Fault(
         "snapshot_keeps_the_members",
@@ -37,6 +39,7 @@ FAULTS = [
                 "",
             ),
         ),
+        profile="snapshots",
     ),
     Fault(
         "learner_by_snapshot_campaigns",
@@ -54,6 +57,7 @@ FAULTS = [
             ),
         ),
         ("dragonboat#94",),
+        profile="membership",
     ),
     Fault(
         "learner_refuses_its_snapshot",
@@ -66,6 +70,7 @@ FAULTS = [
             ),
         ),
         ("etcd#10864",),
+        profile="membership",
     ),
     Fault(
         "snapshot_keeps_the_entries",
@@ -77,6 +82,7 @@ FAULTS = [
                 "        self.snapshot = snapshot\n",
             ),
         ),
+        profile="snapshots",
     ),
     Fault(
         "any_stored_snapshot_counts",
@@ -89,6 +95,7 @@ FAULTS = [
             ),
         ),
         ("etcd#18055",),
+        profile="snapshots",
     ),
     Fault(
         "second_snapshot_not_written",
@@ -101,6 +108,7 @@ FAULTS = [
             ),
         ),
         ("etcd#18055",),
+        profile="snapshots",
     ),
     Fault(
         "snapshot_failure_ignored",
@@ -112,5 +120,6 @@ FAULTS = [
                 "        if pr._state != k.SNAPSHOT or m.reject:\n            return\n        if m.reject:",
             ),
         ),
+        profile="losses",
     ),
 ]

@@ -79,6 +79,7 @@ FAULTS = [
             ),
         ),
         ("nebula#3415",),
+        unseen="a candidate asks for votes once its own is stored, so that no other comes before it",
     ),
     Fault(
         "answer_sent_before_it_is_stored",
@@ -97,12 +98,14 @@ FAULTS = [
         "the storage's answer to a write of an older term counts for entries that were written since (ABA)",
         (Edit(RAFT, "            if term != 0 and term < self.term:\n", "            if False:\n"),),
         ("ClickHouse#102629",),
+        profile="async",
     ),
     Fault(
         "stored_whatever_the_term",
         "the storage's answer counts for an entry of another term at its index",
         (Edit(UNSTABLE, "        if self.found != term:\n", "        if False:\n"),),
         ("redpanda#16105",),
+        profile="async",
     ),
     Fault(
         "overwritten_entries_not_written",
@@ -115,11 +118,13 @@ FAULTS = [
             ),
         ),
         ("ClickHouse#84434",),
+        profile="async",
     ),
     Fault(
         "applied_before_stored",
         "with asynchronous writes an entry is applied before it is stored",
         (Edit(LOG, "if not allow_unstable and self.unstable.offset <= self.committed:", "if False:"),),
+        profile="async",
     ),
     Fault(
         "handed_out_twice",
