@@ -10,6 +10,7 @@ from itertools import accumulate
 from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core import consts as k
 from ..core.changes import ConfChangeV2, conf_changes_from_string
 from .chance import between, stream
 from .clock import MS, TICK, ms
@@ -294,6 +295,8 @@ def _change(cluster: "Cluster", a: Action) -> str:
     voters = config.voters.incoming.ids()
     learners = sorted(config.learners or ())
     text = _changes(cluster, voters, learners, a)
+    if not (cluster.settings.profile.shrinking or _keeps_majority(voters, text, member.raft.state == k.LEADER)):
+        text = ""
     if not text:
         return ""
     for each in text.split():
@@ -330,6 +333,15 @@ def _changes(cluster: "Cluster", voters: list[int], learners: list[int], a: Acti
         others = [id for id in voters if id != one]
         return f"l{one} r{others[0]}" + (f" v{outside[-1]}" if outside else "")
     return ""
+
+
+def _keeps_majority(voters: list[int], text: str, leads: bool) -> bool:
+    """Whether a change leaves a majority of the voters in place (see ``Profile.shrinking``).
+
+    Only the leader knows the configuration that its change will meet; through others members are only added.
+    """
+    gone = {int(each[1:]) for each in text.split() if each[0] in "lr"}.intersection(voters)
+    return not gone or (leads and 2 * len(gone) < len(voters))
 
 
 def _leave(cluster: "Cluster", a: Action) -> str:
