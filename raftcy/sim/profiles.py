@@ -73,6 +73,11 @@ PROFILES = {
             LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5, "slow_disk": 4},
         ),
         Profile(
+            "contested", "slow asynchronous storage under leaders that come and go",
+            {"propose": 40, "read": 5, "retry": 5, "slow_disk": 40, "campaign": 60, "weather": 10, "crash": 1},
+            interval=1_500, voters=(3, 5), asynchronous=(1.0,),
+        ),
+        Profile(
             "losses", "messages go lost, come twice and late, under leaders that stay",
             LOAD | {"weather": 14, "compact": 10, "unreachable": 4, "transfer": 1.5, "slow_disk": 2},
         ),
