@@ -60,7 +60,7 @@ def test_in_place_build_compiles_every_typed_module(tiny: Path) -> None:
 
 
 def old_setuptools(tmp_path: Path) -> str:
-    """A PYTHONPATH with the setuptools that a new environment of Python 3.11 has, which knows no licence expressions."""
+    """A PYTHONPATH with the setuptools of new environments of Python 3.11, which knows no licence expressions."""
     folders = [Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels")]
     bundled = [path for folder in folders for path in folder.glob("setuptools-6*.whl")]
     if not bundled:
