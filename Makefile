@@ -51,7 +51,7 @@ test:
 	fi
 
 demo: build
-	@$(PY) -m raftcy demo $(if $(FILE),"$(FILE)")
+	@FILE='$(subst ','\'',$(FILE))'; $(PY) -m raftcy demo $${FILE:+"$$FILE"}
 
 bench: build
 	@$(PY) -m bench.report $(ARGS)
