@@ -43,11 +43,11 @@ test:
 	@$(BUILD)
 	@$(SAY_BUILD)
 	@if [ "$$($(PY) -c 'import raftcy; print(raftcy.BUILD)')" = compiled ]; then \
-		$(PY) -m pytest -q $(ARGS) && echo "and now on the pure build" && \
-		RAFTCY_PURE_PYTHON=1 $(PY) -m pytest -q -m "not once" $(ARGS); \
+		$(PY) -m pytest -q -rs $(ARGS) && echo "and now on the pure build" && \
+		RAFTCY_PURE_PYTHON=1 $(PY) -m pytest -q -rs -m "not once" $(ARGS); \
 	else \
 		echo "there is no compiled build here, so the suite runs on the pure build alone"; \
-		$(PY) -m pytest -q $(ARGS); \
+		$(PY) -m pytest -q -rs $(ARGS); \
 	fi
 
 demo: build
