@@ -176,6 +176,9 @@ class Ready:
         raise frozen(self, name)
 
 
+sealing.final_twin(Ready)
+
+
 class RawNode:
     """One member of a group, without clock, storage or network of its own (etcd's ``RawNode``).
 
