@@ -103,7 +103,8 @@ class Outgoing:
             return
         size = sum(len(item.data) for item in batch)
         try:
-            writer.writelines([part for item in batch for part in frame.frame_parts(item.data)])
+            # Not writelines: that of Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1 does not make drain wait.
+            writer.write(b"".join([part for item in batch for part in frame.frame_parts(item.data)]))
             await _drain(writer, self._limits.write_seconds)
         except OSError as error:
             self._log.debug("connection from %x to %x broke: %s", self._own, self._peer, error)
