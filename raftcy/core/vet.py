@@ -82,8 +82,15 @@ def _not_from_self(r: Raft, m: Message, sending: int) -> None:
         raise MalformedMessage(f"message should not be self-addressed when sending {type_name(sending)}")
 
 
+def _not_without_term(r: Raft, m: Message) -> None:
+    """Refuse a leader's message without a term where the term would be taken over: it would fall to 0."""
+    if m.term == 0 and r.term != 0 and (r.state == k.CANDIDATE or r.state == k.PRE_CANDIDATE):
+        raise MalformedMessage(f"{type_name(m._type)} without a term")
+
+
 def _vet_append(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.APP)
+    _not_without_term(r, m)
     if m._entries is None:
         return
     if not contiguous(m._entries, m.index, m.log_term):
@@ -107,9 +114,13 @@ def _vet_append_answer(r: Raft, m: Message) -> None:
 
 def _vet_heartbeat(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.HEARTBEAT_RESP)
+    _not_without_term(r, m)
     if _handled_as_follower(r, m):
         last = r.log.last_index()
         if m.commit > last:
+            if m.term == 0:
+                # No leader is without a term, so this says nothing about the own log.
+                raise MalformedMessage(f"{type_name(m._type)} without a term")
             raise LogLost(
                 f"tocommit({m.commit}) is out of range [lastIndex({last})]. "
                 "Was the raft log corrupted, truncated, or lost?"
@@ -177,6 +188,7 @@ def _vet_vote(r: Raft, m: Message) -> None:
 
 def _vet_snapshot(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.SNAP)
+    _not_without_term(r, m)
     if m.snapshot is None:
         return
     metadata = m.snapshot.metadata
