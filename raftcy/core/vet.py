@@ -76,6 +76,11 @@ def _handled_as_leader(r: Raft, m: Message) -> bool:
     return r.state == k.LEADER and (m.term == 0 or m.term == r.term)
 
 
+def _term_of(r: Raft, m: Message) -> int:
+    """The term that a message is taken for. A leader's log has no later one."""
+    return r.term if m.term == 0 else m.term
+
+
 def _not_from_self(r: Raft, m: Message, sending: int) -> None:
     """Refuse what this node never says to itself: its answer, of the kind ``sending``, would go to itself as well."""
     if m.from_ == r.id:
@@ -97,8 +102,11 @@ def _vet_append(r: Raft, m: Message) -> None:
         raise MalformedMessage(
             f"entries of MsgApp must follow ({m.log_term},{m.index}) without gaps and with non-decreasing terms"
         )
-    if m._entries[-1].index >= k.NO_LIMIT - 1:
-        raise MalformedMessage(f"MsgApp up to index {m._entries[-1].index}: no index can follow")
+    last = m._entries[-1]
+    if last.index >= k.NO_LIMIT - 1:
+        raise MalformedMessage(f"MsgApp up to index {last.index}: no index can follow")
+    if last.term > _term_of(r, m) and _handled_as_follower(r, m):
+        raise MalformedMessage(f"MsgApp of term {_term_of(r, m)} with an entry of term {last.term}")
 
 
 def _vet_append_answer(r: Raft, m: Message) -> None:
@@ -201,6 +209,8 @@ def _vet_snapshot(r: Raft, m: Message) -> None:
         return
     if r.log.match_term(metadata.index, metadata.term):
         return
+    if metadata.term > _term_of(r, m):
+        raise MalformedMessage(f"MsgSnap of term {_term_of(r, m)} with a snapshot of term {metadata.term}")
     try:
         possible = members.equivalent(restore(r.tracker, metadata.index, members).conf_state())
     except ConfChangeError as error:

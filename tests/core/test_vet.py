@@ -306,9 +306,9 @@ def from_leader(kind: MessageType, **fields: Any) -> Message:
     return Message(type=kind, from_=2, to=1, term=2, **fields)
 
 
-def snapshot_at(index: int, **members: Any) -> Message:
+def snapshot_at(index: int, log_term: int = 2, **members: Any) -> Message:
     """A snapshot of node 2."""
-    return from_leader(SNAP, snapshot=snapshot_of(index, 2, **members))
+    return from_leader(SNAP, snapshot=snapshot_of(index, log_term, **members))
 
 
 def impossible(members: str) -> str:
@@ -381,6 +381,14 @@ SELF = "message should not be self-addressed when sending {}"
         (pre_candidate, Message(type=APP, from_=2, to=1, index=3, log_term=2), NEITHER.format("MsgApp")),
         (pre_candidate, Message(type=HEARTBEAT, from_=2, to=1), NEITHER.format("MsgHeartbeat")),
         (pre_candidate, Message(type=SNAP, from_=2, to=1), NEITHER.format("MsgSnap")),
+        # No log is ahead of its node's term.
+        (lonely, append(3, 2, (2, 4), (3, 5)), "MsgApp of term 2 with an entry of term 3"),
+        (follower, append(3, 2, (9, 4)), "MsgApp of term 2 with an entry of term 9"),
+        (candidate, append(3, 2, (5, 4), term=4), "MsgApp of term 4 with an entry of term 5"),
+        (leader, append(3, 2, (5, 4), term=4), "MsgApp of term 4 with an entry of term 5"),
+        (follower, append(3, 2, (3, 4), term=0), "MsgApp of term 2 with an entry of term 3"),
+        (follower, snapshot_at(11, 3, voters=[1, 2]), "MsgSnap of term 2 with a snapshot of term 3"),
+        (lonely, snapshot_at(3, MAX, voters=[1, 2]), f"MsgSnap of term 2 with a snapshot of term {MAX}"),
         # Who has no term is no leader, and proves nothing by what it has committed.
         (follower, Message(type=HEARTBEAT, from_=2, to=1, commit=50), NEITHER.format("MsgHeartbeat")),
         (seeded, Message(type=HEARTBEAT, from_=2, to=1, commit=50), NEITHER.format("MsgHeartbeat")),
@@ -509,6 +517,11 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
         (follower, snapshot_at(3, voters=[1, 1])),
         (follower, snapshot_at(11, voters=[2, 2])),
         (follower, from_leader(SNAP)),
+        (follower, snapshot_at(1, 9, voters=[1])),
+        (follower, snapshot_at(11, 9, voters=[2])),
+        # So are entries of a leader that nobody follows.
+        (leader, append(3, 2, (9, 4), term=3)),
+        (leader, append(3, 2, (9, 4), term=2)),
         (leader, snapshot_at(11, voters=[1, 1])),
         # A node of term 0 may refuse a vote by the term that it is asked for.
         (seeded, Message(type=VOTE, from_=3, to=1, term=1)),
