@@ -10,31 +10,13 @@ from __future__ import annotations
 import argparse
 import gc
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
 from .group import COMPACT_EVERY, CompiledGroup, Group, Groups
+from .measured import Measured
 
 KINDS: dict[str, type[Group]] = {"python": Group, "compiled": CompiledGroup}
-
-
-class Measured:
-    """Time of a run, wall and CPU, and what else is worth telling."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self.seconds = 0.0
-        self.cpu_seconds = 0.0
-        self.extra: dict[str, Any] = {}
-
-    def run(self, work: Callable[[], None]) -> None:
-        """Time ``work``."""
-        gc.collect()
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        self.cpu_seconds += time.process_time() - cpu
-        self.seconds += time.perf_counter() - wall
 
 
 def group_of(raftcy: Any, o: argparse.Namespace, nodes: int) -> Group:
