@@ -25,8 +25,8 @@ class Member:
 
     __slots__ = ("applied", "applied_bytes", "inbox", "node", "reads", "storage")
 
-    def __init__(self, raftcy: Any, id: int, ids: list[int], rng: random.Random, kept: int) -> None:
-        self.storage = _storage(raftcy, ids, kept)
+    def __init__(self, raftcy: Any, id: int, storage: Any, rng: random.Random, kept: int) -> None:
+        self.storage = storage
         self.node = raftcy.RawNode(
             raftcy.Config(
                 id=id,
@@ -52,19 +52,23 @@ class Member:
         self.reads += len(rd.read_states)
 
 
-def _storage(raftcy: Any, ids: list[int], kept: int) -> Any:
-    """A storage with a snapshot of the members and, after it, ``kept`` committed entries."""
-    storage = raftcy.MemoryStorage()
+def _storages(raftcy: Any, ids: list[int], kept: int) -> list[Any]:
+    """A storage for each id: with a snapshot of the members and, after it, ``kept`` committed entries."""
     members = raftcy.ConfState(voters=ids, auto_leave=False)
     metadata = raftcy.SnapshotMetadata(conf_state=members, index=FIRST, term=1)
-    storage.apply_snapshot(raftcy.Snapshot(metadata=metadata))
+    storages = [raftcy.MemoryStorage() for _ in ids]
+    for storage in storages:
+        storage.apply_snapshot(raftcy.Snapshot(metadata=metadata))
     if kept:
+        # Nodes of one process share their entries, as they do after replicating them.
         data = bytes(128)
         entries = (raftcy.Entry(term=1, index=FIRST + 1 + i, data=data) for i in range(kept))
         while chunk := list(islice(entries, _CHUNK)):
-            storage.append(chunk)
-        storage.set_hard_state(raftcy.HardState(term=1, commit=FIRST + kept))
-    return storage
+            for storage in storages:
+                storage.append(chunk)
+        for storage in storages:
+            storage.set_hard_state(raftcy.HardState(term=1, commit=FIRST + kept))
+    return storages
 
 
 class Group:
@@ -78,7 +82,8 @@ class Group:
         self.keep = keep
         self._sent = 0
         self.kept = keep if keep > COMPACT_EVERY else 0
-        self.members = [Member(raftcy, id, ids, rng, self.kept) for id in ids]
+        storages = _storages(raftcy, ids, self.kept)
+        self.members = [Member(raftcy, id, storage, rng, self.kept) for id, storage in zip(ids, storages, strict=True)]
 
     def drain(self) -> None:
         """Pass over the members until a pass does nothing."""
