@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import codec, loop, workloads
+from . import cluster, codec, loop, workloads
 from .group import silence
 from .measured import Measured, counts, line
 
@@ -42,17 +42,18 @@ WORKLOADS: dict[str, tuple[int, Run]] = GROUPS | {
     "quorum": (500_000, workloads.quorum),
     "node": (50_000, lambda raftcy, o: loop.node(raftcy, o, 1)),
     "node3": (20_000, lambda raftcy, o: loop.node(raftcy, o, 3)),
+    "cluster": (4_000, cluster.run),
 }
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line that every peer program has as well, but for --keep and --loop."""
+    """The command line that every peer program has as well, but for --keep, --outstanding and --loop."""
     p = argparse.ArgumentParser(prog="python -m bench", description="Run one workload and print one JSON line.")
     p.add_argument("workload", choices=sorted(WORKLOADS), metavar="WORKLOAD", help=", ".join(sorted(WORKLOADS)))
-    counts(p, "n", "nodes", "size", "batch", "groups", "keep")
+    counts(p, "n", "nodes", "size", "batch", "groups", "keep", "outstanding")
     p.add_argument("--seed", type=int, default=1, help="of the election timeouts (default: 1)")
     p.add_argument("--loop", choices=["python", "compiled"], default="python", help="what drains the group")
-    p.set_defaults(groups=1_000, keep=1_000)
+    p.set_defaults(groups=1_000, keep=1_000, outstanding=1)
     return p
 
 

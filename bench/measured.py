@@ -63,6 +63,7 @@ _HELP = {
     "size": "bytes of a proposal",
     "batch": "proposals between two drains, or entries of the codec's message",
     "groups": "groups of three for ticks (default: 1000)",
+    "outstanding": "values that the cluster's client keeps on their way (default: 1)",
     "keep": "entries that compaction keeps (default: 1000)",
 }
 
