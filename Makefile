@@ -14,13 +14,14 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The checkout's neighbour, named for the runs that happen in a copy.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build test demo bench verify fix proto parity fresh annotate clean coverage asan wheels smoke fuzz valgrind
+.PHONY: help build test tla demo bench verify fix proto parity fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
 	@echo "make test       the suite, on both builds; ARGS='-k name' selects"
 	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path gives another file"
 	@echo "make bench      the benchmark, both builds side by side"
+	@echo "make tla        traces against etcd's TLA+ specification; needs Java, Go and Maven"
 	@echo "make verify     every check that only reads: style, types, generated files"
 	@echo "make fix        format, sort imports and mend what can be mended"
 	@echo "make proto      write raftcy/wire/raft_pb2.py anew from proto/raft.proto"
@@ -54,6 +55,9 @@ test:
 
 demo: build
 	@FILE='$(subst ','\'',$(FILE))'; $(PY) -m raftcy demo $${FILE:+"$$FILE"}
+
+tla: build
+	@$(PY) -m tools.tla $(ARGS)
 
 bench: build
 	@$(PY) -m bench.report $(ARGS)
