@@ -106,6 +106,8 @@ cdef class RawNode:
     cdef _advance(self)
     @cython.locals(r=Raft)
     cdef _bootstrap(self, list peers)
+    @cython.locals(r=Raft)
+    cpdef begin_empty(self)
     cdef _alive(self)
     cdef _died(self, object error)
 

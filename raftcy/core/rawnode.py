@@ -723,6 +723,21 @@ class RawNode:
         for peer in peers:
             r.apply_conf_change(ConfChange(type=enums.ConfChangeType.ADD_NODE, node_id=peer.id).as_v2())
 
+    def begin_empty(self) -> None:
+        """Begin in term 1 without members, which a leader will tell of; only on a storage that holds nothing.
+
+        BootstrapError if it holds something, or a term was seen.
+        """
+        self._alive()
+        r = self.raft
+        if r.term != 0 or r.log.last_index() != 0:
+            raise BootstrapError("can't bootstrap a nonempty Storage")
+        try:
+            r.become_follower(1, 0)
+        except BaseException as error:
+            self._died(error)
+            raise
+
     def apply_conf_change(self, change: Any) -> ConfState:
         """Put a committed change in force; returns the members after it (etcd's ``ApplyConfChange``).
 
