@@ -117,3 +117,4 @@ cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept
 @cython.locals(rd=Ready)
 cdef Ready _blank_ready()
+cdef object _add_message(Ready rd, Message m)

@@ -96,42 +96,34 @@ class Ready:
     ) -> None:
         self.soft_state = soft_state
         self.hard_state = hard_state
-        self._read_states = read_states
-        self._entries = entries
+        self._read_states = read_states or None
+        self._entries = entries or None
         self.snapshot = snapshot
-        self._committed_entries = committed_entries
-        self._messages = messages
+        self._committed_entries = committed_entries or None
+        self._messages = messages or None
         self.must_sync = must_sync
 
-    # A list that is not needed is not made before somebody asks for it.
+    # An empty list is None inside: most Readys have few of them, and looking must not change what there is.
 
     @property
     def read_states(self) -> list[ReadState]:
         """ReadStates: answers to read requests."""
-        if self._read_states is None:
-            self._read_states = []
-        return self._read_states
+        return [] if self._read_states is None else self._read_states
 
     @property
     def entries(self) -> list[Entry]:
         """Entries to store before the messages are sent."""
-        if self._entries is None:
-            self._entries = []
-        return self._entries
+        return [] if self._entries is None else self._entries
 
     @property
     def committed_entries(self) -> list[Entry]:
         """Entries to apply."""
-        if self._committed_entries is None:
-            self._committed_entries = []
-        return self._committed_entries
+        return [] if self._committed_entries is None else self._committed_entries
 
     @property
     def messages(self) -> list[Message]:
         """Messages to send once the entries, the hard state and the snapshot are stored."""
-        if self._messages is None:
-            self._messages = []
-        return self._messages
+        return [] if self._messages is None else self._messages
 
     def contains_updates(self) -> bool:
         """Whether there is anything in it (etcd's ``containsUpdates``)."""
@@ -504,7 +496,7 @@ class RawNode:
         elif len(r.msgs_after_append) > 0:
             for m in r.msgs_after_append:
                 if m.to != r.id:
-                    rd.messages.append(m)
+                    _add_message(rd, m)
         return rd
 
     def _hard_state(self) -> HardState:
@@ -524,9 +516,9 @@ class RawNode:
             or rd.snapshot is not None
             or len(r.msgs_after_append) > 0
         ):
-            rd.messages.append(self._storage_append(rd))
+            _add_message(rd, self._storage_append(rd))
         if rd._committed_entries is not None:
-            rd.messages.append(self._storage_apply(rd._committed_entries))
+            _add_message(rd, self._storage_apply(rd._committed_entries))
 
     def _storage_append(self, rd: Ready) -> Message:
         """MsgStorageAppend: what to store, and what may be said once it is stored."""
@@ -834,6 +826,12 @@ def _blank_ready() -> Ready:
     rd._messages = None
     rd.must_sync = False
     return rd
+
+
+def _add_message(rd: Ready, m: Message) -> None:
+    if rd._messages is None:
+        rd._messages = []
+    rd._messages.append(m)
 
 
 def _ready_fields(rd: Ready) -> tuple[Any, ...]:

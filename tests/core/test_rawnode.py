@@ -461,3 +461,20 @@ def test_advance_before_the_next_ready() -> None:
     node.raft.msgs_after_append.append(Message(type=MessageType.MSG_APP_RESP, to=1, from_=1))
     with pytest.raises(InvariantError, match=r"^two accepted Ready structs without call to Advance$"):
         node.ready()
+
+
+def test_looking_at_a_ready_changes_nothing() -> None:
+    """Its lists may be read before it is accepted, also those that are empty, and it may be made by hand."""
+    nodes = [new_node(), new_node(), new_node()]
+    for node in nodes:
+        node.campaign()
+    ready = [node.ready_without_accept() for node in nodes]
+    for name in ("read_states", "entries", "committed_entries", "messages"):
+        getattr(ready[1], name)
+    by_hand = Ready(**{name: getattr(ready[2], name) for name in Ready.__match_args__})
+    assert by_hand == ready[0] == ready[1]
+    for node, rd in zip(nodes, (ready[0], ready[1], by_hand), strict=True):
+        node.accept_ready(rd)
+        node.advance()
+    assert len({repr(node.ready_without_accept()) for node in nodes}) == 1
+    assert nodes[0].ready_without_accept().contains_updates()
