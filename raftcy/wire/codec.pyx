@@ -16,6 +16,7 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -55,7 +56,7 @@ ctypedef const unsigned char* Place
 cdef extern from *:
     """
     #if defined(__GNUC__) || defined(__clang__)
-    #define raftcy_varint_size(n) ((unsigned)((63 - __builtin_clzll((n) | 1)) * 9 + 73) >> 6)
+    #define raftcy_varint_size(n) ((unsigned)((63 ^ __builtin_clzll((n) | 1)) * 9 + 73) >> 6)
     #else
     static unsigned raftcy_varint_size(unsigned long long n) {
         unsigned size = 1;
@@ -65,6 +66,11 @@ cdef extern from *:
     #endif
     """
     uint32_t varint_size "raftcy_varint_size"(uint64_t number) noexcept nogil
+
+# Bytes that an immutable value holds, looked at where they are.
+cdef extern from "Python.h":
+    char* held_start "PyBytes_AS_STRING"(PyObject* data) noexcept
+    Py_ssize_t held_size "PyBytes_GET_SIZE"(PyObject* data) noexcept
 
 
 cdef struct Sink:
@@ -258,7 +264,9 @@ cdef uint64_t size_numbers(list numbers) except? 0:
 
 cdef inline uint64_t size_entry(Entry e) noexcept:
     cdef uint32_t present = e._present
-    cdef uint64_t size = size_unknown(e._unknown)
+    cdef uint64_t size = 0
+    if e._unknown is not None:
+        size = held_size(<PyObject*>e._unknown)
     if present & k.E_TYPE:
         size += size_number(<uint64_t>e._type)
     if present & k.E_TERM:
@@ -266,7 +274,7 @@ cdef inline uint64_t size_entry(Entry e) noexcept:
     if present & k.E_INDEX:
         size += size_number(e.index)
     if present & k.E_DATA:
-        size += size_bytes(e.data)
+        size += size_block(held_size(<PyObject*>e.data))
     return size
 
 
@@ -348,10 +356,8 @@ cdef uint64_t size_message(Message m, int depth) except? 0:
 
 cdef uint64_t size_entries(list entries, int depth) except? 0:
     cdef uint64_t size = 0
-    cdef Py_ssize_t i
     if entries is not None:
-        for i in range(len(entries) - 1, -1, -1):
-            item = entries[i]
+        for item in reversed(entries):
             if type(item) is not Entry:
                 raise rules.not_a(Entry, item)
             check_depth(depth)
@@ -433,21 +439,34 @@ cdef bytes close_sink(Sink* sink, bytes result):
     return result
 
 
+cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcept nogil:
+    if number > 0x3FFF:
+        return set_long_varint(p, number)
+    p[0] = <unsigned char>number
+    if number < 0x80:
+        return p + 1
+    p[0] |= 0x80
+    p[1] = <unsigned char>(number >> 7)
+    return p + 2
+
+
+cdef inline unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
+    while number > 0x7F:
+        p[0] = <unsigned char>(number | 0x80)
+        number >>= 7
+        p += 1
+    p[0] = <unsigned char>number
+    return p + 1
+
+
 cdef inline void put_number(Sink* sink, unsigned char tag, uint64_t number) noexcept:
     cdef uint32_t size = varint_size(number)
-    cdef unsigned char* p
     if sink.at - sink.start <= <Py_ssize_t>size:
         sink.full = True
         return
     sink.at -= size + 1
-    p = sink.at
-    p[0] = tag
-    p += 1
-    while number > 0x7F:
-        p[0] = <unsigned char>(number & 0x7F | 0x80)
-        number >>= 7
-        p += 1
-    p[0] = <unsigned char>number
+    sink.at[0] = tag
+    set_varint(sink.at + 1, number)
 
 
 cdef inline void put_raw(Sink* sink, bytes data) noexcept:
@@ -477,17 +496,56 @@ cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
     return 0
 
 
-cdef inline void write_entry(Sink* sink, Entry e) noexcept:
+cdef inline unsigned char* take_space(Sink* sink, uint64_t size) noexcept:
+    if <uint64_t>(sink.at - sink.start) < size:
+        sink.full = True
+        return NULL
+    sink.at -= size
+    return sink.at
+
+
+cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
+    """Write an entry, forwards, where there is space for it."""
     cdef uint32_t present = e._present
-    put_unknown(sink, e._unknown)
-    if present & k.E_DATA:
-        put_bytes(sink, 0x22, e.data)
-    if present & k.E_INDEX:
-        put_number(sink, 0x18, e.index)
-    if present & k.E_TERM:
-        put_number(sink, 0x10, e.term)
+    cdef Py_ssize_t length
     if present & k.E_TYPE:
-        put_number(sink, 0x08, <uint64_t>e._type)
+        p[0] = 0x08
+        p = set_varint(p + 1, <uint64_t>e._type)
+    if present & k.E_TERM:
+        p[0] = 0x10
+        p = set_varint(p + 1, e.term)
+    if present & k.E_INDEX:
+        p[0] = 0x18
+        p = set_varint(p + 1, e.index)
+    if present & k.E_DATA:
+        length = held_size(<PyObject*>e.data)
+        p[0] = 0x22
+        p = set_varint(p + 1, length)
+        memcpy(p, held_start(<PyObject*>e.data), length)
+        p += length
+    if e._unknown is not None:
+        memcpy(p, held_start(<PyObject*>e._unknown), held_size(<PyObject*>e._unknown))
+
+
+cdef void write_entry(Sink* sink, Entry e) noexcept:
+    cdef unsigned char* p = take_space(sink, size_entry(e))
+    if p is not NULL:
+        set_entry(p, e)
+
+
+cdef void write_entries(Sink* sink, list entries) noexcept:
+    cdef unsigned char* p
+    cdef uint64_t size
+    for item in reversed(entries):
+        if type(item) is not Entry:
+            sink.full = True
+            break
+        size = size_entry(<Entry>item)
+        p = take_space(sink, size_block(size))
+        if p is NULL:
+            break
+        p[0] = 0x3A
+        set_entry(set_varint(p + 1, size), <Entry>item)
 
 
 cdef void write_hard_state(Sink* sink, HardState h) noexcept:
@@ -564,10 +622,7 @@ cdef int write_message(Sink* sink, Message m, int depth) except -1:
     if present & k.P_COMMIT:
         put_number(sink, 0x40, m.commit)
     if m._entries is not None:
-        for i in range(len(m._entries) - 1, -1, -1):
-            end = sink.at
-            write_entry(sink, m._entries[i])
-            put_number(sink, 0x3A, end - sink.at)
+        write_entries(sink, m._entries)
     if present & k.P_INDEX:
         put_number(sink, 0x30, m.index)
     if present & k.P_LOG_TERM:
@@ -666,50 +721,80 @@ cdef object broken(str text, Place base, Place start):
     return DecodeError(text, start - base)
 
 
-# Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
+# Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the number
+# is 0, which is the tag of no field; `explain` then has the error.
 
-cdef inline Place take_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
+cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nogil:
     if p < end and p[0] < 0x80:
         number[0] = p[0]
         return p + 1
     if end - p > 1 and p[1] < 0x80:
         number[0] = <uint64_t>p[1] << 7 | p[0] & 0x7F
         return p + 2
-    return take_long_number(base, start, p, end, number)
+    return scan_long_number(p, end, number)
 
 
-cdef Place take_long_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
-    cdef uint64_t found = 0
+cdef Place scan_long_number(Place p, Place end, uint64_t* number) noexcept nogil:
+    cdef Place limit = p + 10 if end - p > 10 else end
+    cdef uint64_t byte, found = 0
     cdef int shift = 0
-    while p < end:
-        found |= <uint64_t>(p[0] & 0x7F) << shift
-        if p[0] < 0x80:
-            if shift == 63 and p[0] > 1:
-                raise broken(rules.TOO_LONG, base, start)
-            number[0] = found
-            return p + 1
-        if shift == 63:
-            raise broken(rules.TOO_LONG, base, start)
-        shift += 7
+    number[0] = 0
+    while p < limit:
+        byte = p[0]
         p += 1
-    raise broken(rules.CUT_OFF, base, start)
+        found |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if shift == 63 and byte > 1:
+                return NULL
+            number[0] = found
+            return p
+        shift += 7
+    return NULL
 
 
-cdef inline Place take_length(Place base, Place start, Place p, Place end, uint64_t* length) except NULL:
+cdef inline Place scan_length(Place p, Place end, uint64_t* length) noexcept nogil:
+    p = scan_number(p, end, length)
+    if p is NULL or length[0] > <uint64_t>(end - p):
+        return NULL
+    return p
+
+
+# Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
+
+cdef Place take_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
+    cdef Place after = scan_number(p, end, number)
+    if after is NULL:
+        # All ten bytes that there may be are there, or fewer.
+        raise broken(rules.TOO_LONG if end - p >= 10 else rules.CUT_OFF, base, start)
+    return after
+
+
+cdef Place take_length(Place base, Place start, Place p, Place end, uint64_t* length) except NULL:
     p = take_number(base, start, p, end, length)
     if length[0] > <uint64_t>(end - p):
         raise broken(rules.CUT_OFF, base, start)
     return p
 
 
-cdef Place take_block(Place base, Place start, Place p, Place end, int depth, Place* stop) except NULL:
+cdef inline Place take_block(Place base, Place start, Place p, Place end, int depth, Place* stop) except NULL:
     """The place where the submessage of the field begins; ``stop`` is where it ends."""
     cdef uint64_t length
-    p = take_length(base, start, p, end, &length)
+    p = scan_length(p, end, &length)
+    if p is NULL:
+        explain(base, start, end)
     if depth >= _max_depth:
         raise broken(rules.TOO_DEEP, base, start)
     stop[0] = p + length
     return p
+
+
+cdef int explain(Place base, Place start, Place end) except -1:
+    """Raise the error for the field, its tag at ``start``, that a `scan` could not read."""
+    cdef uint64_t tag
+    cdef Place p = take_number(base, start, start, end, &tag)
+    skip(base, start, p, end, tag, MAX_FIELD, 0)
+    # Another thread has changed the buffer since.
+    raise broken(rules.CUT_OFF, base, start)
 
 
 cdef inline bytes copy(Place p, uint64_t length):
@@ -785,32 +870,39 @@ cdef Place skip_group(Place base, Place start, Place p, Place end, uint64_t tag,
 
 
 cdef Entry read_entry(Place base, Place p, Place end, int depth):
-    cdef Entry e = a.blank_entry()
-    cdef Place start, stop
+    cdef Entry e = <Entry>Entry.__new__(Entry)
+    cdef Place start = p, stop
     cdef uint64_t tag, number
+    cdef uint32_t present = 0
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = scan_number(p, end, &tag)
         if tag == 0x10:
-            p = take_number(base, start, p, end, &e.term)
-            e._present |= k.E_TERM
+            p = scan_number(p, end, &e.term)
+            present |= k.E_TERM
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &e.index)
-            e._present |= k.E_INDEX
+            p = scan_number(p, end, &e.index)
+            present |= k.E_INDEX
         elif tag == 0x22:
-            p = take_length(base, start, p, end, &number)
-            e.data = copy(p, number)
-            p += number
-            e._present |= k.E_DATA
+            p = scan_length(p, end, &number)
+            if p is not NULL:
+                e.data = copy(p, number)
+                p += number
+                present |= k.E_DATA
         elif tag == 0x08:
-            p = take_number(base, start, p, end, &number)
+            p = scan_number(p, end, &number)
             e._type = low_half(number)
-            e._present |= k.E_TYPE
-        else:
+            present |= k.E_TYPE
+        elif p is not NULL:
             stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
+        if p is NULL:
+            explain(base, start, end)
+    e._present = present
+    if not present & k.E_DATA:
+        e.data = b""
     if unknown is not None:
         e._unknown = bytes(unknown)
     return e
@@ -989,16 +1081,20 @@ cdef Message read_message(Place base, Place p, Place end, int depth):
     cdef Message m = a.blank_message()
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
+    cdef list entries = None
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = scan_number(p, end, &tag)
         if tag == 0x3A:
             p = take_block(base, start, p, end, depth, &stop)
-            if m._entries is None:
-                m._entries = []
-            m._entries.append(read_entry(base, p, stop, depth + 1))
+            if entries is None:
+                m._entries = entries = []
+            entries.append(read_entry(base, p, stop, depth + 1))
             p = stop
+        elif tag < 0x70 and NUMBERS >> (tag >> 3) & 1 and tag & 7 == 0:
+            p = scan_number(p, end, &number)
+            set_number(m, tag, number)
         elif tag == 0x72:
             p = take_block(base, start, p, end, depth, &stop)
             if m._responses is None:
@@ -1019,13 +1115,12 @@ cdef Message read_message(Place base, Place p, Place end, int depth):
             m.context = copy(p, number)
             p += number
             m._present |= k.P_CONTEXT
-        elif tag < 0x70 and tag & 7 == 0 and NUMBERS >> (tag >> 3) & 1:
-            p = take_number(base, start, p, end, &number)
-            set_number(m, tag, number)
-        else:
+        elif p is not NULL:
             stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
+        if p is NULL:
+            explain(base, start, end)
     if pieces is not None:
         p = <Place>PyByteArray_AS_STRING(pieces)
         m.snapshot = read_snapshot(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
