@@ -26,10 +26,11 @@ from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, Sna
 from ..core import changes, sealing
 from ..errors import DecodeError, InvariantError, RangeError
 from . import rules
-from .rules import MAX_DEPTH, MAX_SIZE
+from .rules import MAX_DEPTH, MAX_ITEMS, MAX_SIZE
 
 __all__ = [
     "MAX_DEPTH",
+    "MAX_ITEMS",
     "MAX_SIZE",
     "decode_conf_change",
     "decode_conf_change_single",
@@ -80,6 +81,12 @@ cdef struct Sink:
     bint full
 
 
+cdef struct Source:
+    # Where the outermost buffer begins, and how many items were found in it.
+    Place base
+    uint64_t items
+
+
 cdef enum:
     # the largest field number, in messages and in groups that are not known
     MAX_FIELD = 0x1FFFFFFF
@@ -94,6 +101,7 @@ cdef enum:
 
 cdef uint64_t _max_size = MAX_SIZE
 cdef int _max_depth = MAX_DEPTH
+cdef uint64_t _max_items = MAX_ITEMS
 cdef object _new = object.__new__
 cdef object _OpenSingle = sealing.open_twin(changes.ConfChangeSingle)
 cdef object _OpenChange = sealing.open_twin(changes.ConfChange)
@@ -135,7 +143,8 @@ def encode_conf_state(value):
     if type(value) is not ConfState:
         raise rules.not_a(ConfState, value)
     cdef Sink sink
-    result = open_sink(&sink, size_conf_state(<ConfState>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_conf_state(<ConfState>value, 0, &items))
     write_conf_state(&sink, <ConfState>value, 0)
     return close_sink(&sink, result)
 
@@ -150,7 +159,8 @@ def encode_snapshot_metadata(value):
     if type(value) is not SnapshotMetadata:
         raise rules.not_a(SnapshotMetadata, value)
     cdef Sink sink
-    result = open_sink(&sink, size_metadata(<SnapshotMetadata>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_metadata(<SnapshotMetadata>value, 0, &items))
     write_metadata(&sink, <SnapshotMetadata>value, 0)
     return close_sink(&sink, result)
 
@@ -165,7 +175,8 @@ def encode_snapshot(value):
     if type(value) is not Snapshot:
         raise rules.not_a(Snapshot, value)
     cdef Sink sink
-    result = open_sink(&sink, size_snapshot(<Snapshot>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_snapshot(<Snapshot>value, 0, &items))
     write_snapshot(&sink, <Snapshot>value, 0)
     return close_sink(&sink, result)
 
@@ -180,7 +191,8 @@ def encode_message(value):
     if type(value) is not Message:
         raise rules.not_a(Message, value)
     cdef Sink sink
-    result = open_sink(&sink, size_message(<Message>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_message(<Message>value, 0, &items))
     write_message(&sink, <Message>value, 0)
     return close_sink(&sink, result)
 
@@ -254,9 +266,18 @@ cdef inline uint64_t size_unknown(bytes unknown) noexcept:
     return 0 if unknown is None else PyBytes_GET_SIZE(unknown)
 
 
-cdef uint64_t size_numbers(list numbers) except? 0:
+cdef inline int check_items(uint64_t* items, Py_ssize_t more) except -1:
+    """Count the items of one more list."""
+    items[0] += more
+    if items[0] > _max_items:
+        raise RangeError(rules.TOO_MANY)
+    return 0
+
+
+cdef uint64_t size_numbers(list numbers, uint64_t* items) except? 0:
     cdef uint64_t size = 0
     if numbers is not None:
+        check_items(items, len(numbers))
         for number in numbers:
             size += size_number(number)
     return size
@@ -289,21 +310,21 @@ cdef uint64_t size_hard_state(HardState h) noexcept:
     return size
 
 
-cdef uint64_t size_conf_state(ConfState c, int depth) except? 0:
+cdef uint64_t size_conf_state(ConfState c, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint64_t size = size_unknown(c._unknown)
-    size += size_numbers(c._voters) + size_numbers(c._learners)
-    size += size_numbers(c._voters_outgoing) + size_numbers(c._learners_next)
+    size += size_numbers(c._voters, items) + size_numbers(c._learners, items)
+    size += size_numbers(c._voters_outgoing, items) + size_numbers(c._learners_next, items)
     if c._present & k.C_AUTO_LEAVE:
         size += 2
     return size
 
 
-cdef uint64_t size_metadata(SnapshotMetadata d, int depth) except? 0:
+cdef uint64_t size_metadata(SnapshotMetadata d, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint64_t size = size_unknown(d._unknown)
     if d._present & k.D_CONF_STATE:
-        size += size_block(size_conf_state(d._conf_state, depth + 1))
+        size += size_block(size_conf_state(d._conf_state, depth + 1, items))
     if d._present & k.D_INDEX:
         size += size_number(d.index)
     if d._present & k.D_TERM:
@@ -311,24 +332,24 @@ cdef uint64_t size_metadata(SnapshotMetadata d, int depth) except? 0:
     return size
 
 
-cdef uint64_t size_snapshot(Snapshot s, int depth) except? 0:
+cdef uint64_t size_snapshot(Snapshot s, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint64_t size = size_unknown(s._unknown)
     if s._present & k.S_DATA:
         size += size_bytes(s.data)
     if s._present & k.S_METADATA:
-        size += size_block(size_metadata(s._metadata, depth + 1))
+        size += size_block(size_metadata(s._metadata, depth + 1, items))
     return size
 
 
-cdef uint64_t size_message(Message m, int depth) except? 0:
+cdef uint64_t size_message(Message m, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint32_t present = m._present
     cdef uint64_t size = size_unknown(m._unknown)
-    size += size_responses(m._responses, depth + 1)
+    size += size_responses(m._responses, depth + 1, items)
     if present & k.P_SNAPSHOT:
-        size += size_block(size_snapshot(m.snapshot, depth + 1))
-    size += size_entries(m._entries, depth + 1)
+        size += size_block(size_snapshot(m.snapshot, depth + 1, items))
+    size += size_entries(m._entries, depth + 1, items)
     if present & k.P_TYPE:
         size += size_number(<uint64_t>m._type)
     if present & k.P_TO:
@@ -354,9 +375,10 @@ cdef uint64_t size_message(Message m, int depth) except? 0:
     return size
 
 
-cdef uint64_t size_entries(list entries, int depth) except? 0:
+cdef uint64_t size_entries(list entries, int depth, uint64_t* items) except? 0:
     cdef uint64_t size = 0
     if entries is not None:
+        check_items(items, len(entries))
         for item in reversed(entries):
             if type(item) is not Entry:
                 raise rules.not_a(Entry, item)
@@ -365,15 +387,14 @@ cdef uint64_t size_entries(list entries, int depth) except? 0:
     return size
 
 
-cdef uint64_t size_responses(list responses, int depth) except? 0:
+cdef uint64_t size_responses(list responses, int depth, uint64_t* items) except? 0:
     cdef uint64_t size = 0
-    cdef Py_ssize_t i
     if responses is not None:
-        for i in range(len(responses) - 1, -1, -1):
-            item = responses[i]
+        check_items(items, len(responses))
+        for item in reversed(responses):
             if type(item) is not Message:
                 raise rules.not_a(Message, item)
-            size += size_block(size_message(<Message>item, depth))
+            size += size_block(size_message(<Message>item, depth, items))
     return size
 
 
@@ -402,10 +423,12 @@ cdef uint64_t size_conf_change_single(object c) except? 0:
 
 
 cdef uint64_t size_conf_change_v2(object c) except? 0:
+    cdef uint64_t items = 0
     cdef uint32_t present = c._present
     cdef uint64_t size = size_unknown(c._unknown)
     if present & 1:
         size += size_number(<uint64_t><int32_t>c._transition)
+    check_items(&items, len(c._changes))
     for single in c._changes:
         size += size_block(size_conf_change_single(single))
     if present & 4:
@@ -695,30 +718,31 @@ cdef object decode(object data, int kind):
 
 cdef object read(Place base, Py_ssize_t size, int kind):
     cdef Place end = base + size
+    cdef Source source = Source(base, 0)
     if <uint64_t>size > _max_size:
         raise DecodeError(rules.TOO_LARGE, 0)
     if kind == MESSAGE:
-        return read_message(base, base, end, 0)
+        return read_message(&source, base, end, 0)
     if kind == ENTRY:
-        return read_entry(base, base, end, 0)
+        return read_entry(&source, base, end, 0)
     if kind == HARD_STATE:
-        return read_hard_state(base, base, end)
+        return read_hard_state(&source, base, end)
     if kind == CONF_STATE:
-        return read_conf_state(base, base, end, 0)
+        return read_conf_state(&source, base, end, 0)
     if kind == METADATA:
-        return read_metadata(base, base, end, 0)
+        return read_metadata(&source, base, end, 0)
     if kind == SNAPSHOT:
-        return read_snapshot(base, base, end, 0)
+        return read_snapshot(&source, base, end, 0)
     if kind == CONF_CHANGE:
-        return read_conf_change(base, base, end)
+        return read_conf_change(&source, base, end)
     if kind == CONF_CHANGE_SINGLE:
-        return read_conf_change_single(base, base, end, 0)
-    return read_conf_change_v2(base, base, end)
+        return read_conf_change_single(&source, base, end, 0)
+    return read_conf_change_v2(&source, base, end)
 
 
-cdef object broken(str text, Place base, Place start):
+cdef object broken(str text, Source* source, Place start):
     """The error for the field whose tag is at ``start``."""
-    return DecodeError(text, start - base)
+    return DecodeError(text, start - source.base)
 
 
 # Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the number
@@ -761,40 +785,48 @@ cdef inline Place scan_length(Place p, Place end, uint64_t* length) noexcept nog
 
 # Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
 
-cdef Place take_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
+cdef Place take_number(Source* source, Place start, Place p, Place end, uint64_t* number) except NULL:
     cdef Place after = scan_number(p, end, number)
     if after is NULL:
         # All ten bytes that there may be are there, or fewer.
-        raise broken(rules.TOO_LONG if end - p >= 10 else rules.CUT_OFF, base, start)
+        raise broken(rules.TOO_LONG if end - p >= 10 else rules.CUT_OFF, source, start)
     return after
 
 
-cdef Place take_length(Place base, Place start, Place p, Place end, uint64_t* length) except NULL:
-    p = take_number(base, start, p, end, length)
+cdef Place take_length(Source* source, Place start, Place p, Place end, uint64_t* length) except NULL:
+    p = take_number(source, start, p, end, length)
     if length[0] > <uint64_t>(end - p):
-        raise broken(rules.CUT_OFF, base, start)
+        raise broken(rules.CUT_OFF, source, start)
     return p
 
 
-cdef inline Place take_block(Place base, Place start, Place p, Place end, int depth, Place* stop) except NULL:
+cdef inline Place take_block(Source* source, Place start, Place p, Place end, int depth, Place* stop) except NULL:
     """The place where the submessage of the field begins; ``stop`` is where it ends."""
     cdef uint64_t length
     p = scan_length(p, end, &length)
     if p is NULL:
-        explain(base, start, end)
+        explain(source, start, end)
     if depth >= _max_depth:
-        raise broken(rules.TOO_DEEP, base, start)
+        raise broken(rules.TOO_DEEP, source, start)
     stop[0] = p + length
     return p
 
 
-cdef int explain(Place base, Place start, Place end) except -1:
+cdef inline int count_item(Source* source, Place start) except -1:
+    """Count what the field with its tag at ``start`` adds to a list."""
+    source.items += 1
+    if source.items > _max_items:
+        raise broken(rules.TOO_MANY, source, start)
+    return 0
+
+
+cdef int explain(Source* source, Place start, Place end) except -1:
     """Raise the error for the field, its tag at ``start``, that a `scan` could not read."""
     cdef uint64_t tag
-    cdef Place p = take_number(base, start, start, end, &tag)
-    skip(base, start, p, end, tag, MAX_FIELD, 0)
+    cdef Place p = take_number(source, start, start, end, &tag)
+    skip(source, start, p, end, tag, MAX_FIELD, 0)
     # Another thread has changed the buffer since.
-    raise broken(rules.CUT_OFF, base, start)
+    raise broken(rules.CUT_OFF, source, start)
 
 
 cdef inline bytes copy(Place p, uint64_t length):
@@ -830,46 +862,46 @@ cdef bytearray keep_field(bytearray unknown, uint64_t tag, Place p, Place end):
 
 
 cdef Place skip(
-    Place base, Place start, Place p, Place end, uint64_t tag, uint64_t max_field, int depth
+    Source* source, Place start, Place p, Place end, uint64_t tag, uint64_t max_field, int depth
 ) except NULL:
     """The place after an unknown field whose tag, at ``start``, ends before ``p``."""
     cdef uint64_t number
     cdef uint64_t wire_type = tag & 7
     if tag >> 3 == 0 or tag >> 3 > max_field:
-        raise broken(rules.BAD_NUMBER, base, start)
+        raise broken(rules.BAD_NUMBER, source, start)
     if wire_type == 0:
-        return take_number(base, start, p, end, &number)
+        return take_number(source, start, p, end, &number)
     if wire_type == 2:
-        p = take_length(base, start, p, end, &number)
+        p = take_length(source, start, p, end, &number)
         return p + number
     if wire_type == 3:
-        return skip_group(base, start, p, end, tag, depth + 1)
+        return skip_group(source, start, p, end, tag, depth + 1)
     if wire_type == 4:
-        raise broken(rules.STRAY_END, base, start)
+        raise broken(rules.STRAY_END, source, start)
     if wire_type > 5:
-        raise broken(rules.BAD_WIRE_TYPE, base, start)
+        raise broken(rules.BAD_WIRE_TYPE, source, start)
     number = 8 if wire_type == 1 else 4
     if number > <uint64_t>(end - p):
-        raise broken(rules.CUT_OFF, base, start)
+        raise broken(rules.CUT_OFF, source, start)
     return p + number
 
 
-cdef Place skip_group(Place base, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
+cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
     """The place after an unknown group whose tag, at ``start``, ends before ``p``."""
     cdef Place inner
     cdef uint64_t inner_tag
     if depth > _max_depth:
-        raise broken(rules.TOO_DEEP, base, start)
+        raise broken(rules.TOO_DEEP, source, start)
     while p < end:
         inner = p
-        p = take_number(base, inner, p, end, &inner_tag)
+        p = take_number(source, inner, p, end, &inner_tag)
         if inner_tag == tag + 1:
             return p
-        p = skip(base, inner, p, end, inner_tag, MAX_GROUP_FIELD, depth)
-    raise broken(rules.NOT_CLOSED, base, start)
+        p = skip(source, inner, p, end, inner_tag, MAX_GROUP_FIELD, depth)
+    raise broken(rules.NOT_CLOSED, source, start)
 
 
-cdef Entry read_entry(Place base, Place p, Place end, int depth):
+cdef Entry read_entry(Source* source, Place p, Place end, int depth):
     cdef Entry e = <Entry>Entry.__new__(Entry)
     cdef Place start = p, stop
     cdef uint64_t tag, number
@@ -895,11 +927,11 @@ cdef Entry read_entry(Place base, Place p, Place end, int depth):
             e._type = low_half(number)
             present |= k.E_TYPE
         elif p is not NULL:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
         if p is NULL:
-            explain(base, start, end)
+            explain(source, start, end)
     e._present = present
     if not present & k.E_DATA:
         e.data = b""
@@ -908,25 +940,25 @@ cdef Entry read_entry(Place base, Place p, Place end, int depth):
     return e
 
 
-cdef HardState read_hard_state(Place base, Place p, Place end):
+cdef HardState read_hard_state(Source* source, Place p, Place end):
     cdef HardState h = a.blank_hard_state()
     cdef Place start, stop
     cdef uint64_t tag
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &h.term)
+            p = take_number(source, start, p, end, &h.term)
             h._present |= k.H_TERM
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &h.vote)
+            p = take_number(source, start, p, end, &h.vote)
             h._present |= k.H_VOTE
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &h.commit)
+            p = take_number(source, start, p, end, &h.commit)
             h._present |= k.H_COMMIT
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, 0)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if unknown is not None:
@@ -934,7 +966,7 @@ cdef HardState read_hard_state(Place base, Place p, Place end):
     return h
 
 
-cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
+cdef ConfState read_conf_state(Source* source, Place p, Place end, int depth):
     cdef ConfState c = a.blank_conf_state()
     cdef Place start, stop
     cdef uint64_t tag, number
@@ -942,9 +974,9 @@ cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x28:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             c.auto_leave = number != 0
             c._present |= k.C_AUTO_LEAVE
             continue
@@ -957,19 +989,21 @@ cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
         elif tag == 0x20 or tag == 0x22:
             numbers = c._learners_next
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
             continue
-        p = take_number(base, start, p, end, &number)
+        p = take_number(source, start, p, end, &number)
         if tag & 7 == 0:
+            count_item(source, start)
             numbers.append(number)
             continue
         if number > <uint64_t>(end - p):
-            raise broken(rules.CUT_OFF, base, start)
+            raise broken(rules.CUT_OFF, source, start)
         stop = p + number
         while p < stop:
-            p = take_number(base, start, p, stop, &number)
+            p = take_number(source, start, p, stop, &number)
+            count_item(source, start)
             numbers.append(number)
     if unknown is not None:
         c._unknown = bytes(unknown)
@@ -983,17 +1017,18 @@ cdef bytearray join(bytearray pieces, Place first, Place first_stop, Place p, Pl
     return keep(pieces, p, stop)
 
 
-cdef SnapshotMetadata read_metadata(Place base, Place p, Place end, int depth):
+cdef SnapshotMetadata read_metadata(Source* source, Place p, Place end, int depth):
     cdef SnapshotMetadata d = a.blank_metadata()
+    cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x0A:
-            p = take_block(base, start, p, end, depth, &stop)
-            d._conf_state = read_conf_state(base, p, stop, depth + 1)
+            p = take_block(source, start, p, end, depth, &stop)
+            d._conf_state = read_conf_state(source, p, stop, depth + 1)
             if d._present & k.D_CONF_STATE:
                 pieces = join(pieces, first, first_stop, p, stop)
             else:
@@ -1001,39 +1036,41 @@ cdef SnapshotMetadata read_metadata(Place base, Place p, Place end, int depth):
             p = stop
             d._present |= k.D_CONF_STATE
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &d.index)
+            p = take_number(source, start, p, end, &d.index)
             d._present |= k.D_INDEX
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &d.term)
+            p = take_number(source, start, p, end, &d.term)
             d._present |= k.D_TERM
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if pieces is not None:
-        p = <Place>PyByteArray_AS_STRING(pieces)
-        d._conf_state = read_conf_state(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+        # The items were counted when they were first read.
+        again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
+        d._conf_state = read_conf_state(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
         d._unknown = bytes(unknown)
     return d
 
 
-cdef Snapshot read_snapshot(Place base, Place p, Place end, int depth):
+cdef Snapshot read_snapshot(Source* source, Place p, Place end, int depth):
     cdef Snapshot s = a.blank_snapshot()
+    cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x0A:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             s.data = copy(p, number)
             p += number
             s._present |= k.S_DATA
         elif tag == 0x12:
-            p = take_block(base, start, p, end, depth, &stop)
-            s._metadata = read_metadata(base, p, stop, depth + 1)
+            p = take_block(source, start, p, end, depth, &stop)
+            s._metadata = read_metadata(source, p, stop, depth + 1)
             if s._present & k.S_METADATA:
                 pieces = join(pieces, first, first_stop, p, stop)
             else:
@@ -1041,12 +1078,13 @@ cdef Snapshot read_snapshot(Place base, Place p, Place end, int depth):
             p = stop
             s._present |= k.S_METADATA
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if pieces is not None:
-        p = <Place>PyByteArray_AS_STRING(pieces)
-        s._metadata = read_metadata(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+        # The items were counted when they were first read.
+        again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
+        s._metadata = read_metadata(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
         s._unknown = bytes(unknown)
     return s
@@ -1077,8 +1115,9 @@ cdef inline void set_number(Message m, uint64_t tag, uint64_t number) noexcept:
     m._present |= <uint32_t>1 << ((tag >> 3) - 1)
 
 
-cdef Message read_message(Place base, Place p, Place end, int depth):
+cdef Message read_message(Source* source, Place p, Place end, int depth):
     cdef Message m = a.blank_message()
+    cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
     cdef list entries = None
@@ -1087,23 +1126,25 @@ cdef Message read_message(Place base, Place p, Place end, int depth):
         start = p
         p = scan_number(p, end, &tag)
         if tag == 0x3A:
-            p = take_block(base, start, p, end, depth, &stop)
+            p = take_block(source, start, p, end, depth, &stop)
+            count_item(source, start)
             if entries is None:
                 m._entries = entries = []
-            entries.append(read_entry(base, p, stop, depth + 1))
+            entries.append(read_entry(source, p, stop, depth + 1))
             p = stop
         elif tag < 0x70 and NUMBERS >> (tag >> 3) & 1 and tag & 7 == 0:
             p = scan_number(p, end, &number)
             set_number(m, tag, number)
         elif tag == 0x72:
-            p = take_block(base, start, p, end, depth, &stop)
+            p = take_block(source, start, p, end, depth, &stop)
+            count_item(source, start)
             if m._responses is None:
                 m._responses = []
-            m._responses.append(read_message(base, p, stop, depth + 1))
+            m._responses.append(read_message(source, p, stop, depth + 1))
             p = stop
         elif tag == 0x4A:
-            p = take_block(base, start, p, end, depth, &stop)
-            m.snapshot = read_snapshot(base, p, stop, depth + 1)
+            p = take_block(source, start, p, end, depth, &stop)
+            m.snapshot = read_snapshot(source, p, stop, depth + 1)
             if m._present & k.P_SNAPSHOT:
                 pieces = join(pieces, first, first_stop, p, stop)
             else:
@@ -1111,25 +1152,26 @@ cdef Message read_message(Place base, Place p, Place end, int depth):
             p = stop
             m._present |= k.P_SNAPSHOT
         elif tag == 0x62:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             m.context = copy(p, number)
             p += number
             m._present |= k.P_CONTEXT
         elif p is not NULL:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
         if p is NULL:
-            explain(base, start, end)
+            explain(source, start, end)
     if pieces is not None:
-        p = <Place>PyByteArray_AS_STRING(pieces)
-        m.snapshot = read_snapshot(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+        # The items were counted when they were first read.
+        again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
+        m.snapshot = read_snapshot(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
         m._unknown = bytes(unknown)
     return m
 
 
-cdef object read_conf_change(Place base, Place p, Place end):
+cdef object read_conf_change(Source* source, Place p, Place end):
     cdef Place start, stop
     cdef uint64_t tag, number, id = 0, node_id = 0
     cdef int32_t type = 0
@@ -1138,24 +1180,24 @@ cdef object read_conf_change(Place base, Place p, Place end):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &id)
+            p = take_number(source, start, p, end, &id)
             present |= 1
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             type = low_half(number)
             present |= 2
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &node_id)
+            p = take_number(source, start, p, end, &node_id)
             present |= 4
         elif tag == 0x22:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             context = copy(p, number)
             p += number
             present |= 8
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, 0)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     c = _new(_OpenChange)
@@ -1169,7 +1211,7 @@ cdef object read_conf_change(Place base, Place p, Place end):
     return c
 
 
-cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
+cdef object read_conf_change_single(Source* source, Place p, Place end, int depth):
     cdef Place start, stop
     cdef uint64_t tag, number, node_id = 0
     cdef int32_t type = 0
@@ -1177,16 +1219,16 @@ cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             type = low_half(number)
             present |= 1
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &node_id)
+            p = take_number(source, start, p, end, &node_id)
             present |= 2
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     c = _new(_OpenSingle)
@@ -1198,7 +1240,7 @@ cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
     return c
 
 
-cdef object read_conf_change_v2(Place base, Place p, Place end):
+cdef object read_conf_change_v2(Source* source, Place p, Place end):
     cdef Place start, stop
     cdef uint64_t tag, number
     cdef int32_t transition = 0
@@ -1208,23 +1250,24 @@ cdef object read_conf_change_v2(Place base, Place p, Place end):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             transition = low_half(number)
             present |= 1
         elif tag == 0x12:
-            p = take_block(base, start, p, end, 0, &stop)
-            steps.append(read_conf_change_single(base, p, stop, 1))
+            p = take_block(source, start, p, end, 0, &stop)
+            count_item(source, start)
+            steps.append(read_conf_change_single(source, p, stop, 1))
             p = stop
             present |= 2
         elif tag == 0x1A:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             context = copy(p, number)
             p += number
             present |= 4
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, 0)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     c = _new(_OpenV2)
