@@ -300,9 +300,9 @@ class RawNode:
         """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
 
         Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
-        MalformedMessage and Overloaded before anything changes, and LogLost, after which the node is dead. A message that comes from
-        the network must be checked by ``refuse_from_network`` first, since this method takes responses of storage
-        threads.
+        MalformedMessage and Overloaded before anything changes, and LogLost, after which the node is dead. A message
+        that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
+        of storage threads.
         """
         self._alive()
         self._step(_message(m))
