@@ -113,7 +113,7 @@ asan:
 	cd build/asan && RAFTCY_REQUIRE_EXT=1 RAFTCY_SANITIZE=address,undefined $(BUILD)
 	cd build/asan && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc \
-		RAFTCY_REQUIRE_EXT=1 $(PY) -m pytest -q -m "not once" $(ARGS)
+		RAFTCY_REQUIRE_EXT=1 $(PY) -m pytest -q -m "not once or fuzz" $(ARGS)
 
 fuzz: TIME ?= 600
 fuzz:
