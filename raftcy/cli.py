@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]``."""
+"""The command line: ``python -m raftcy demo [FILE]`` and ``python -m raftcy replay FILE``."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import BUILD, __version__, demo
+from .recorder import command as replay
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,6 +17,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     130 and 143 if it was ended by SIGINT or SIGTERM.
     """
     arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)  # type: ignore[no-any-return]
+    except BrokenPipeError:
+        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _demo(arguments: argparse.Namespace) -> int:
     options = demo.Options(
         file=arguments.file, records=arguments.records, port=arguments.port, tick_ms=arguments.tick_ms
     )
@@ -30,10 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except asyncio.CancelledError:
         sys.stderr.write("raftcy demo: terminated\n")
         return 143
-    except BrokenPipeError:
-        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return 0
 
 
@@ -53,6 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument(
         "--tick-ms", type=_count, default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
     )
+    shown.set_defaults(run=_demo)
+    again = commands.add_parser(
+        "replay",
+        help="run a recording of a node again",
+        description="Runs a recording of raftcy.recorder again, on the build that runs here, and says where it goes "
+        "another way than recorded.",
+    )
+    replay.add_arguments(again)
+    again.set_defaults(run=replay.run)
     return parser
 
 

@@ -76,12 +76,19 @@ def needs_java() -> str:
     return needs_tool("java")
 
 
-def needs_git() -> str:
-    """The path of git, and this folder under its control."""
-    git = needs_tool("git")
-    if not (ROOT / ".git").exists():
-        missing("a git checkout")
-    return git
+def tracked_files(*options: str) -> list[str] | None:
+    """The files that `git ls-files` names, None where it cannot tell: no git, no checkout, or another user's."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return None
+    done = subprocess.run([git, "ls-files", "-z", *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return [name for name in done.stdout.split("\0") if name] if done.returncode == 0 else None
+
+
+def needs_tracked_files() -> list[str]:
+    """The files that git tracks."""
+    files = tracked_files()
+    return missing("git, and a git checkout that is this user's") if files is None else files
 
 
 def needs_compiler() -> str:

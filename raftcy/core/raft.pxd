@@ -130,6 +130,7 @@ cdef class Raft:
     @cython.locals(pr=Progress)
     cdef _check_quorum_active(self)
     cdef _propose(self, list entries)
+    cdef bint _has_room(self, Py_ssize_t count) except -1
     @cython.locals(admitted=list, e=Entry, empty=Entry, i=Py_ssize_t)
     cdef list _admit_changes(self, list entries)
     @cython.locals(joint=bint, leaves=bint)

@@ -457,6 +457,11 @@ class Raft:
             if log.warning_on():
                 log.warning(f"{self.id:x} cannot campaign at term {self.term} since terms are used up")
             return
+        if not self._has_room(1):
+            # A leader begins with an entry.
+            if log.warning_on():
+                log.warning(f"{self.id:x} cannot campaign at term {self.term} since indexes are used up")
+            return
         if self._has_unapplied_change():
             if log.warning_on():
                 log.warning(
@@ -748,6 +753,8 @@ class Raft:
                     "is in progress; dropping proposal"
                 )
             raise ProposalDropped("leadership is being transferred")
+        if not self._has_room(len(entries)):
+            raise ProposalDropped("indexes are used up")
         if not self._append_entries(self._admit_changes(entries)):
             raise ProposalDropped("too much is uncommitted")
         self._bcast_append()
@@ -791,6 +798,10 @@ class Raft:
         if not joint and leaves:
             return "not in joint state; refusing empty conf change"
         return None
+
+    def _has_room(self, count: int) -> bool:
+        """Whether ``count`` more entries have indexes that other nodes take (``vet``)."""
+        return self.log.last_index() < k.NO_LIMIT - 1 - count
 
     def _append_entries(self, entries: list[Entry]) -> bool:
         """Give entries their place in the log; False if that would exceed the limit on uncommitted payload."""

@@ -12,7 +12,10 @@ from .readonly cimport read_number
 cpdef vet(Raft r, Message m)
 cdef bint _handled_as_follower(Raft r, Message m) except -1
 cdef bint _handled_as_leader(Raft r, Message m) except -1
+cdef uint64_t _term_of(Raft r, Message m) except? 0
 cdef _not_from_self(Raft r, Message m, int32_t sending)
+cdef _not_without_term(Raft r, Message m)
+@cython.locals(last=Entry)
 cdef _vet_append(Raft r, Message m)
 @cython.locals(last=uint64_t, index=uint64_t)
 cdef _vet_append_answer(Raft r, Message m)

@@ -76,22 +76,37 @@ def _handled_as_leader(r: Raft, m: Message) -> bool:
     return r.state == k.LEADER and (m.term == 0 or m.term == r.term)
 
 
+def _term_of(r: Raft, m: Message) -> int:
+    """The term that a message is taken for. A leader's log has no later one."""
+    return r.term if m.term == 0 else m.term
+
+
 def _not_from_self(r: Raft, m: Message, sending: int) -> None:
     """Refuse what this node never says to itself: its answer, of the kind ``sending``, would go to itself as well."""
     if m.from_ == r.id:
         raise MalformedMessage(f"message should not be self-addressed when sending {type_name(sending)}")
 
 
+def _not_without_term(r: Raft, m: Message) -> None:
+    """Refuse a leader's message without a term where the term would be taken over: it would fall to 0."""
+    if m.term == 0 and r.term != 0 and (r.state == k.CANDIDATE or r.state == k.PRE_CANDIDATE):
+        raise MalformedMessage(f"{type_name(m._type)} without a term")
+
+
 def _vet_append(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.APP)
+    _not_without_term(r, m)
     if m._entries is None:
         return
     if not contiguous(m._entries, m.index, m.log_term):
         raise MalformedMessage(
             f"entries of MsgApp must follow ({m.log_term},{m.index}) without gaps and with non-decreasing terms"
         )
-    if m._entries[-1].index >= k.NO_LIMIT - 1:
-        raise MalformedMessage(f"MsgApp up to index {m._entries[-1].index}: no index can follow")
+    last = m._entries[-1]
+    if last.index >= k.NO_LIMIT - 1:
+        raise MalformedMessage(f"MsgApp up to index {last.index}: no index can follow")
+    if last.term > _term_of(r, m) and _handled_as_follower(r, m):
+        raise MalformedMessage(f"MsgApp of term {_term_of(r, m)} with an entry of term {last.term}")
 
 
 def _vet_append_answer(r: Raft, m: Message) -> None:
@@ -107,9 +122,13 @@ def _vet_append_answer(r: Raft, m: Message) -> None:
 
 def _vet_heartbeat(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.HEARTBEAT_RESP)
+    _not_without_term(r, m)
     if _handled_as_follower(r, m):
         last = r.log.last_index()
         if m.commit > last:
+            if m.term == 0:
+                # No leader is without a term, so this says nothing about the own log.
+                raise MalformedMessage(f"{type_name(m._type)} without a term")
             raise LogLost(
                 f"tocommit({m.commit}) is out of range [lastIndex({last})]. "
                 "Was the raft log corrupted, truncated, or lost?"
@@ -119,8 +138,7 @@ def _vet_heartbeat(r: Raft, m: Message) -> None:
 def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
     if not _handled_as_leader(r, m):
         return
-    if _handled_as_leader(r, m):
-        _not_from_self(r, m, k.APP)
+    _not_from_self(r, m, k.APP)
     size = len(m.context)
     if size == 0 or not r.read_only.safe():
         return
@@ -177,6 +195,7 @@ def _vet_vote(r: Raft, m: Message) -> None:
 
 def _vet_snapshot(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.SNAP)
+    _not_without_term(r, m)
     if m.snapshot is None:
         return
     metadata = m.snapshot.metadata
@@ -189,6 +208,8 @@ def _vet_snapshot(r: Raft, m: Message) -> None:
         return
     if r.log.match_term(metadata.index, metadata.term):
         return
+    if metadata.term > _term_of(r, m):
+        raise MalformedMessage(f"MsgSnap of term {_term_of(r, m)} with a snapshot of term {metadata.term}")
     try:
         possible = members.equivalent(restore(r.tracker, metadata.index, members).conf_state())
     except ConfChangeError as error:

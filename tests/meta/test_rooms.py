@@ -24,11 +24,12 @@ ROOMS: dict[str, set[str]] = {
     "node": {"errors", "core"},
     "transport": {"errors", "core", "wire", "node"},
     "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
+    "recorder": {"", "errors", "core", "_build"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "cli": {"", "demo", "rafttest"},
+    "cli": {"", "demo", "rafttest", "recorder"},
     "__main__": {"cli"},
 }
-TOP_MAY_NOT = {"rafttest", "demo", "cli", "__main__"}
+TOP_MAY_NOT = {"rafttest", "recorder", "demo", "cli", "__main__"}
 
 # Imports against the order, made inside a function because the module is needed only when that is called.
 LAZY = {
@@ -52,6 +53,7 @@ CORE = """
     raft
     vet
     rawnode
+    checkpoint
     cycle
 """
 
