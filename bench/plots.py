@@ -21,9 +21,10 @@ COLOURS = {
     "go37": "#d1495b",
     "go36": "#edae49",
     "rust": "#4a4e69",
+    "rust-prost": "#9a8fb5",
     "upb": "#66a182",
 }
-MARKS = {"compiled": "D", "python": "o", "go37": "s", "go36": "^", "rust": "v", "upb": "P"}
+MARKS = {"compiled": "D", "python": "o", "go37": "s", "go36": "^", "rust": "v", "rust-prost": "<", "upb": "P"}
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -48,7 +49,7 @@ def _ticks(axis: Any, values: list[float], text: Any) -> None:
 
 def peers(result: dict[str, Any], path: Path) -> None:
     """Each contestant's time by that of our fastest loop, per row."""
-    names = present(result, ["python", "go37", "go36", "rust", "upb"])
+    names = present(result, ["python", "go37", "go36", "rust", "rust-prost", "upb"])
     rows = [row for row in result["rows"] if any(best(result, row, name) is not None for name in names[1:])]
     figure, axes = pyplot.subplots(figsize=(8.5, 0.36 * len(rows) + 1.6))
     values = []
@@ -60,7 +61,9 @@ def peers(result: dict[str, Any], path: Path) -> None:
             if base is None or other is None or name == ours:
                 continue
             values.append(other / base)
-            axes.plot(other / base, place, MARKS[name], color=COLOURS[name], markersize=7, zorder=3)
+            # A little apart, so that equal ones can be told from each other.
+            height = place + 0.1 * (len(names) / 2 - names.index(name))
+            axes.plot(other / base, height, MARKS[name], color=COLOURS[name], markersize=7, mec="white", zorder=3)
     axes.axvline(1, color=COLOURS["compiled"], linewidth=2, zorder=2)
     axes.set_xscale("log")
     low, high = min([*values, 0.8]) / 1.15, max([*values, 1.25]) * 1.15
@@ -84,7 +87,7 @@ def _lines(axes: Axes, data: dict[str, dict[str, float]], unit: str, x: str) -> 
     axes.set_xscale("log")
     sizes = sorted({int(size) for points in data.values() for size in points})
     _ticks(axes.xaxis, [float(size) for size in sizes], lambda value: f"{value:,.0f}")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * max(value for points in data.values() for value in points.values()))
     axes.set_xlabel(x)
     axes.set_ylabel(unit)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=3, frameon=False)

@@ -65,7 +65,7 @@ def sizes(who: dict[str, Contestant], rounds: int) -> dict[str, dict[str, dict[s
         return Row(str(size), "batch", 64_000, ("python", "compiled"), ("--keep", str(size)))
 
     def groups(size: int) -> Row:
-        names = ("python", "compiled", "go37", "go36", "rust")
+        names = ("python", "compiled", "go37", "go36", "rust", "rust-prost")
         return Row(str(size), "ticks", max(50_000, 10 * size), names, ("--groups", str(size)))
 
     return {"kept": collect.series(KEPT, kept, who, rounds), "groups": collect.series(GROUPS, groups, who, rounds)}
@@ -104,7 +104,7 @@ def full_tables(result: dict[str, Any]) -> str:
     """The tables of docs/benchmarks.md."""
     rows = list(result["rows"])
     names = tables.present(result, tables.ALL)
-    peers = tables.present(result, ["go37", "go36", "rust", "upb", "pysyncobj"])
+    peers = tables.present(result, list(tables.LABELS))
     parts = [facts(result), "### Times\n\nBest (median) of the rounds.", tables.times(result, names, rows)]
     parts.append("### Ratios\n\nOur best by theirs; below 1 raftcy is faster.")
     for ours in tables.present(result, ["compiled", "python"]):

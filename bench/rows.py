@@ -28,12 +28,13 @@ LABELS = {
     "go37": "etcd 3.7",
     "go36": "etcd 3.6",
     "rust": "raft-rs 0.7",
+    "rust-prost": "raft-rs, prost",
     "upb": "protobuf (upb)",
     "pysyncobj": "PySyncObj",
 }
 
-_GROUP = ("python", "compiled", "pure", "go37", "go36", "rust")
-_CODEC = ("python", "pure", "go37", "go36", "rust", "upb")
+_GROUP = ("python", "compiled", "pure", "go37", "go36", "rust", "rust-prost")
+_CODEC = ("python", "pure", "go37", "go36", "rust", "rust-prost", "upb")
 _FIELDS = ("python", "pure", "upb")
 _CLUSTER = ("python", "pysyncobj")
 _NODE = ("python", "pure", "go37", "go36")

@@ -14,7 +14,7 @@ from .test_workloads import FIELDS, MESSAGES
 
 pytestmark = pytest.mark.once
 
-NEEDS = {"go37": needs_go, "go36": needs_go, "rust": needs_cargo}
+NEEDS = {"go37": needs_go, "go36": needs_go, "rust": needs_cargo, "rust-prost": needs_cargo}
 CODEC = ["codec_encode", "codec_decode", "codec_encode_hb", "codec_decode_hb"]
 SMALL = ["--n", "6", "--batch", "3", "--groups", "2"]
 
@@ -66,7 +66,9 @@ def test_the_channel_node(name: str, workload: str) -> None:
     assert line_of(built(name), workload, "--n", "20")["n"] == 20
 
 
-@pytest.mark.parametrize(("name", "version"), [("go37", "v3.7.0"), ("go36", "v3.6.0"), ("rust", "0.7.0")])
+@pytest.mark.parametrize(
+    ("name", "version"), [("go37", "v3.7.0"), ("go36", "v3.6.0"), ("rust", "0.7.0"), ("rust-prost", "0.7.0")]
+)
 def test_versions_are_those_that_are_pinned(name: str, version: str) -> None:
     NEEDS[name]()
     assert line_of(built(name), "single", "--n", "1")["version"] == version

@@ -75,7 +75,7 @@ def test_the_full_tables_say_what_they_are_of() -> None:
     assert "load 0.5 before and 0.6 after" in text
     assert "etcd v3.7.0 (go1.26)" in text
     assert "raft-rs 0.7, since there is no cargo" in text
-    assert "| per entry | 20,000 (1,000 entries kept) | 20,400 (10,000,000 entries kept) | 1.02 |" in text
+    assert "| per entry | 20,000 (1,000 entries kept) | 20,400 (10,000,000 entries kept) | 1.020 |" in text
 
 
 def test_only_what_is_between_the_markers_is_replaced(tmp_path) -> None:
@@ -86,7 +86,9 @@ def test_only_what_is_between_the_markers_is_replaced(tmp_path) -> None:
     assert path.read_text() == "before\n<!-- bench: begin -->\n\nnew\n\n<!-- bench: end -->\nafter\n"
 
 
-@pytest.mark.parametrize("text", ["nothing", "<!-- bench: begin -->", "<!-- bench: begin -->\n" * 2 + "<!-- bench: end -->"])
+@pytest.mark.parametrize(
+    "text", ["nothing", "<!-- bench: begin -->", "<!-- bench: begin -->\n" * 2 + "<!-- bench: end -->"]
+)
 def test_a_page_without_a_place_is_left_alone(text: str, tmp_path) -> None:
     path = tmp_path / "page.md"
     path.write_text(text)
@@ -128,7 +130,9 @@ def test_everybody_takes_turns(tmp_path, monkeypatch) -> None:
     script = tmp_path / "program.py"
     script.write_text(SCRIPT)
     command = (sys.executable, str(script))
-    who = {name: Contestant(name, name, command, {"WHO": name}, share=share) for name, share in (("a", 1.0), ("b", 0.1))}
+    who = {
+        name: Contestant(name, name, command, {"WHO": name}, share=share) for name, share in (("a", 1.0), ("b", 0.1))
+    }
     rows = [Row("one", "w1", 100, ("a", "b")), Row("two", "w2", 50, ("b", "absent"), clock="wall")]
     runs = collect.in_turns(rows, who, 2, 0.5)
     assert turns.read_text().splitlines() == ["a w1 50", "b w1 5", "b w2 2"] * 2

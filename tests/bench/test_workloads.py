@@ -105,7 +105,7 @@ def test_an_uncommitted_entry_is_noticed() -> None:
 def test_another_number_of_messages_is_noticed() -> None:
     out = measured.Measured(10)
     out.extra["messages_per_op"] = 8.1
-    with pytest.raises(SystemExit, match="8.1 messages an operation instead of 8"):
+    with pytest.raises(SystemExit, match=r"8\.1 messages an operation instead of 8"):
         workloads._expect(out, 8)
 
 
