@@ -24,6 +24,7 @@ from ..errors import (
     BootstrapError,
     ConfChangeError,
     MalformedMessage,
+    Overloaded,
     ProposalDropped,
     RaftError,
     StepError,
@@ -313,9 +314,9 @@ class RawNode:
         """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
 
         Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
-        MalformedMessage before anything changes, and LogLost, after which the node is dead. A message that comes from
-        the network must be checked by ``refuse_from_network`` first, since this method takes responses of storage
-        threads.
+        MalformedMessage and Overloaded before anything changes, and LogLost, after which the node is dead. A message
+        that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
+        of storage threads.
         """
         self._alive()
         self._step(_message(m))
@@ -330,7 +331,7 @@ class RawNode:
                 raise StepPeerNotFound()
         try:
             vet(self.raft, m)
-        except MalformedMessage:
+        except (MalformedMessage, Overloaded):
             raise
         except BaseException as error:
             self._died(error)
@@ -360,7 +361,10 @@ class RawNode:
         return refused
 
     def read_index(self, rctx: Any) -> None:
-        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again."""
+        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again.
+
+        Raises Overloaded if ``max_pending_reads`` wait already.
+        """
         e = a.blank_entry()
         e.data = octets(rctx, "rctx")
         e._present = k.E_DATA
@@ -416,7 +420,7 @@ class RawNode:
     def _take_vetted(self, m: Message) -> None:
         try:
             self.raft.step(m)
-        except ProposalDropped:
+        except (ProposalDropped, Overloaded):
             raise
         except BaseException as error:
             self._died(error)

@@ -26,6 +26,8 @@ NUMBERS = (
     "lead",
     "lead_transferee",
     "max_msg_size",
+    "max_pending_msgs",
+    "max_pending_reads",
     "max_uncommitted_size",
     "pending_conf_index",
     "pre_vote",

@@ -1,8 +1,8 @@
 """Fuzzing by hand.
 
-    python -m tests.fuzz run [TARGET] [--seconds N]     each target for so long, coverage-guided (`make fuzz`)
-    python -m tests.fuzz replay TARGET FILE...          inputs again, with the whole story of what goes wrong
-    python -m tests.fuzz minimise TARGET                keep what is worth keeping of all that was found so far
+python -m tests.fuzz run [TARGET] [--seconds N]     each target for so long, coverage-guided (`make fuzz`)
+python -m tests.fuzz replay TARGET FILE...          inputs again, with the whole story of what goes wrong
+python -m tests.fuzz minimise TARGET                keep what is worth keeping of all that was found so far
 """
 
 import argparse

@@ -36,7 +36,15 @@ TYPES = [
 ]
 IDS = [2, 3, 2, 3, 2, 3, 2, 2, 2, 3, 4, 5, 1, 0, 77, MAX, MAX - 2]
 NEAR = [0, 0, 0, 1, -1, 2, -2, 5]
-ODD_CONTEXTS = [b"", b"CampaignTransfer", b"x", bytes(7), bytes(9), (1).to_bytes(8, "little"), MAX.to_bytes(8, "little")]
+ODD_CONTEXTS = [
+    b"",
+    b"CampaignTransfer",
+    b"x",
+    bytes(7),
+    bytes(9),
+    (1).to_bytes(8, "little"),
+    MAX.to_bytes(8, "little"),
+]
 
 
 def clamp(number: int) -> int:

@@ -40,6 +40,8 @@ def plan(c: Choices) -> Plan:
     made.max_uncommitted = c.pick([0, 10])
     if c.below(16) == 15:
         made.terms = ()
+    if c.below(4) == 3:
+        made.fields = {"max_pending_reads": 2, "max_pending_msgs": 4}
     return made
 
 

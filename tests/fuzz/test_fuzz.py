@@ -16,13 +16,12 @@ from raftcy_pure.wire import frame as pure_frame
 from .choices import Choices
 from .corpus import FOLDER, kept, overheard
 from .decoding import decoding, framing
-from .machine import Finding
 from .minimise import reached, worth_keeping
 from .steps import changes, snapshots, steps
 from .targets import TARGETS
 
 # One process holds both builds against each other.
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 MOST_KEPT_BYTES = 16_000
 
