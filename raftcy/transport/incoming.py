@@ -12,6 +12,8 @@ from .limits import Limits, Traffic
 from .receiver import Receiver
 
 _CHUNK_BYTES = 1 << 16
+# These keep the name of whoever sent them first when a follower passes them on, and so may come back to it.
+_FORWARDED = (k.PROP, k.READ_INDEX, k.TRANSFER_LEADER)
 
 
 class Incoming:
@@ -30,7 +32,8 @@ class Incoming:
         self._log = logging.getLogger("raftcy.transport")
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._proposals: asyncio.Queue[Message] = asyncio.Queue(limits.waiting_proposals)
+        self._proposals: asyncio.Queue[tuple[Message, int]] = asyncio.Queue(limits.waiting_proposals)
+        self._proposals_bytes = 0
         self._proposer: asyncio.Task[None] | None = None
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
@@ -87,17 +90,20 @@ class Incoming:
             for payload in frames.feed(chunk):
                 self._traffic.received_messages += 1
                 self._traffic.received_bytes += len(payload)
-                await self._deliver(Message.decode(payload), sender)
+                await self._deliver(Message.decode(payload), sender, len(payload))
 
-    async def _deliver(self, m: Message, sender: int) -> None:
+    async def _deliver(self, m: Message, sender: int, size: int) -> None:
         if m.to != self._own:
             self._traffic.ignored_messages += 1
             return
         reason = refuse_from_network(m)
+        if reason is None and m.from_ == self._own and m.type not in _FORWARDED:
+            # An acknowledgement of its own storage would look like this.
+            reason = "this node itself is never a peer"
         if reason is None:
             try:
                 if m.type == k.PROP:
-                    self._proposals.put_nowait(m)
+                    self._put_proposal(m, size)
                 else:
                     await self._receiver.step(m)
                 return
@@ -110,9 +116,16 @@ class Incoming:
         self._traffic.ignored_messages += 1
         self._log.warning("%s from %x to %x ignored: %s", m.type, sender, self._own, reason)
 
+    def _put_proposal(self, m: Message, size: int) -> None:
+        if self._proposals_bytes and self._proposals_bytes + size > self._limits.waiting_proposals_bytes:
+            raise asyncio.QueueFull
+        self._proposals.put_nowait((m, size))
+        self._proposals_bytes += size
+
     async def _propose(self) -> None:
         while True:
-            m = await self._proposals.get()
+            m, size = await self._proposals.get()
+            self._proposals_bytes -= size
             try:
                 await self._receiver.step(m)
             except StepError as error:

@@ -19,6 +19,10 @@ class Limits:
     waiting_proposals: int = 4096
     """Forwarded proposals that wait for a leader; one more is dropped."""
 
+    waiting_proposals_bytes: int = 64 << 20
+    """Bytes of the forwarded proposals that wait for a leader. A single one may be larger, up to the size of a frame.
+    """
+
     hello_seconds: float = 5.0
     """How long a new connection may take to say who it is from."""
 

@@ -14,7 +14,7 @@ from .__main__ import grows, growth
 
 pytestmark = pytest.mark.once
 
-ROUNDS = 24
+ROUNDS = 12
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from raftcy.core.enums import MessageType, SnapshotStatus
+from raftcy.core.kinds import is_local_msg
 from raftcy.core.messages import Entry, Message, Snapshot, SnapshotMetadata
 from raftcy.errors import InvariantError, MalformedMessage, Stopped
 from raftcy.transport import Limits, Transport
@@ -328,6 +329,20 @@ async def test_what_no_peer_may_send_is_ignored() -> None:
         assert both.receiver.traffic.ignored_messages == 4
 
 
+async def test_nobody_speaks_for_the_node_itself() -> None:
+    """An acknowledgement in the own name would count as stored what is not; what was forwarded may come back."""
+    async with pair() as both, connected(both) as (_, writer):
+        kinds = [kind for kind in MessageType if not is_local_msg(kind) and kind != MessageType.MSG_FORGET_LEADER]
+        for kind in kinds:
+            m = Message(type=kind, to=2, from_=2, entries=[Entry(data=b"x")])
+            writer.write(frame.encode_frame(m.encode()))
+        writer.write(frame.encode_frame(heartbeat(9).encode()))
+        await until(lambda: len(both.two.messages) == 4)
+        forwarded = {MessageType.MSG_PROP, MessageType.MSG_READ_INDEX, MessageType.MSG_TRANSFER_LEADER}
+        assert {m.type for m in both.two.messages if m.from_ == 2} == forwarded
+        assert both.receiver.traffic.ignored_messages == len(kinds) - 3
+
+
 async def test_a_message_that_the_node_refuses_is_ignored() -> None:
     async with pair() as both, connected(both) as (_, writer):
         both.two.error = MalformedMessage("no")
@@ -371,6 +386,26 @@ async def test_waiting_proposals_hold_up_nothing_else() -> None:
         both.two.leader.set()
         await until(lambda: len(both.two.messages) == 4)
         assert [m.entries[0].data for m in both.two.messages[1:]] == [b"0", b"1", b"2"]
+
+
+async def test_waiting_proposals_are_limited_in_bytes() -> None:
+    """However few they are. One may be larger than the limit; what the node has taken makes room."""
+    async with pair(Limits(waiting_proposals_bytes=100)) as both, connected(both) as (_, writer):
+        both.two.leader.clear()
+        for number, size in enumerate([1, 200, 1, 200]):
+            m = Message(type=MessageType.MSG_PROP, to=2, from_=1, entries=[Entry(data=b"%d" % number * size)])
+            writer.write(frame.encode_frame(m.encode()))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        writer.write(frame.encode_frame(heartbeat(1).encode()))
+        await until(lambda: both.two.messages)
+        # One is with the node, and the first that is too large in the queue.
+        assert both.receiver.traffic.ignored_messages == 2
+        both.two.leader.set()
+        await until(lambda: len(both.two.messages) == 3)
+        writer.write(frame.encode_frame(m.encode()))
+        await until(lambda: len(both.two.messages) == 4)
+        assert [m.entries[0].data[:1] for m in both.two.messages[1:]] == [b"0", b"1", b"3"]
 
 
 async def test_connections_are_limited() -> None:
