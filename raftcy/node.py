@@ -174,7 +174,7 @@ class Node:
         """
         if self._stopped:
             raise Stopped(self._cause)
-        payload = None if data is None else octets(data, "data")
+        payload = data if data is None or type(data) is bytes else octets(data, "data")
         if not self._open:
             await self._step_later(lambda: self._raw.propose(payload))
             return
@@ -251,10 +251,7 @@ class Node:
         batch = instances(messages, Message, "messages")
         self._stretch += len(batch)
         try:
-            if all(map(is_plain, batch)):
-                refused = self._raw.step_many(batch)
-            else:
-                refused = self._step_each(batch)
+            refused = self._raw.step_many(batch) if all(map(is_plain, batch)) else self._step_each(batch)
         except BaseException:
             self._bury_if_dead()
             await self._rest()
@@ -427,7 +424,6 @@ class Node:
         if self._consumers and not self._woken:
             self._wake()
 
-
     def _notice_leader(self) -> None:
         before, now, term = self._lead, self._raw.raft.lead, self._raw.raft.term
         self._lead = now
@@ -478,7 +474,8 @@ class Node:
             await self._step_now(self._step_proposal, own)
             return
         size = sum(len(entry.data) for entry in m.entries)
-        if self._forwarded >= _MAX_FORWARDED or (self._forwarded and self._forwarded_bytes + size > _MAX_FORWARDED_BYTES):
+        too_large = self._forwarded > 0 and self._forwarded_bytes + size > _MAX_FORWARDED_BYTES
+        if too_large or self._forwarded >= _MAX_FORWARDED:
             raise Overloaded("too many forwarded proposals wait for a leader")
         self._forwarded += 1
         self._forwarded_bytes += size

@@ -12,7 +12,7 @@ from ..wire import frame
 from .limits import Limits, Traffic
 
 _BATCH_BYTES = 1 << 20
-# What asyncio is given at a time of a longer message: before Python 3.12 it copies what the system does not take at once.
+# So much of a long message is given to asyncio at a time: before Python 3.12 it copies what the system does not take.
 _PIECE_BYTES = 1 << 18
 
 Lost = Callable[[int, bool], None]

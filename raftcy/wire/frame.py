@@ -92,9 +92,7 @@ class FrameDecoder:
         self._refuse_long()
         payloads: list[bytes | bytearray] = []
         with memoryview(chunk) as view:
-            at = 0
-            if self._head:
-                at = self._go_on(view, payloads)
+            at = self._go_on(view, payloads) if self._head else 0
             while self._payload is None and at < len(view):
                 at = self._begin(view, at, payloads)
         if not payloads:
@@ -106,7 +104,7 @@ class FrameDecoder:
         start = at + _LENGTH.size
         if start <= len(view):
             (length,) = _LENGTH.unpack_from(view, at)
-            stop = start + length
+            stop: int = start + length
             if stop <= len(view) and length <= MAX_FRAME_BYTES:
                 payloads.append(bytes(view[start:stop]))
                 self._consumed += stop - at
