@@ -112,6 +112,7 @@ cdef class RawNode:
     cdef _died(self, object error)
 
 cpdef object refuse_from_network(Message m)
+cpdef bint is_plain(Message m)
 cdef Message _message(object m)
 cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept
