@@ -44,7 +44,8 @@ from .core.config import Config, Peer
 from .core.enums import SnapshotStatus
 from .core.logger import Log, default_logger
 from .core.messages import ConfState, Message
-from .core.rawnode import RawNode, Ready, refuse_from_network
+from .core.rawnode import RawNode, refuse_from_network
+from .core.ready import Ready
 from .core.status import Status
 from .core.values import instance, octets, u64
 from .errors import (

@@ -40,12 +40,14 @@ cdef class Raft:
     cdef public bint disable_proposal_forwarding
     cdef public bint disable_conf_change_validation
     cdef public bint step_down_on_removal
+    cdef public bint batch_append
+    cdef readonly bint append_due
     cdef readonly object trace_logger
     cdef readonly ReadOnly read_only
     cdef public list msgs
     cdef public list msgs_after_append
-    cdef public list read_states
-    cdef readonly list pending_reads
+    cdef list _read_states
+    cdef list _pending_reads
     cdef public object refused_reason
     cdef readonly RaftLog log
     cdef readonly ProgressTracker tracker
@@ -56,6 +58,7 @@ cdef class Raft:
     cdef _load_state(self, HardState state)
     cdef _check_equivalent(self, ConfState given, ConfState made)
 
+    cpdef add_read_state(self, uint64_t index, bytes request_ctx)
     @cython.locals(m=Message)
     cdef Message _message(self, int32_t kind, uint64_t to)
     @cython.locals(kind=int32_t)
@@ -72,6 +75,8 @@ cdef class Raft:
     cdef bint _maybe_send_snapshot(self, Progress pr) except -1
     @cython.locals(pr=Progress)
     cdef _bcast_append(self)
+    @cython.locals(last=uint64_t, pr=Progress)
+    cpdef send_due_appends(self)
     @cython.locals(pr=Progress, context=bytes)
     cdef _bcast_heartbeat(self)
     @cython.locals(commit=uint64_t, m=Message)
@@ -118,8 +123,8 @@ cdef class Raft:
 
     @cython.locals(stored=uint64_t)
     cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot)
-    @cython.locals(last=Entry, size=uint64_t)
-    cpdef storage_apply_resp(self, list entries)
+    @cython.locals(last=Entry, payload=uint64_t)
+    cpdef storage_apply_resp(self, list entries, uint64_t size)
     @cython.locals(log=RaftLog, new=uint64_t, config=TrackerConfig)
     cdef _applied_to(self, uint64_t index, uint64_t size)
     @cython.locals(e=Entry)
@@ -179,6 +184,8 @@ cdef class Raft:
     cpdef ConfState apply_conf_change(self, object change)
     @cython.locals(tracker=ProgressTracker, members=ConfState, pr=Progress, peer=Progress)
     cpdef ConfState switch_to_config(self, TrackerConfig config, dict progress)
+
+cdef list _NO_ENTRIES
 
 cpdef object decode_change(Entry e)
 cdef int32_t _vote_resp(int32_t kind) noexcept

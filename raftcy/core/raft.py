@@ -29,6 +29,8 @@ Rules:
 11. What is unapplied of own proposals is limited by ``max_uncommitted_size`` bytes of payload; an empty payload always
     passes, and so does any proposal when nothing is pending.
 
+12. With ``batch_append``, what is proposed between two Readys is sent when the second one is made.
+
 Nothing is done twice because a message comes twice, and nothing depends on messages arriving in order or at all.
 Input from outside is vetted before it comes here (``vet``); what still breaks a rule is an InvariantError.
 """
@@ -55,6 +57,7 @@ from .tracker import ProgressTracker
 _NAMES: dict[int, str] = {int(t): str(t) for t in enums.MessageType}
 _STATE_NAMES: dict[int, str] = {int(s): str(s) for s in enums.StateType}
 _TRANSFER_CONTEXT = b"CampaignTransfer"
+_NO_ENTRIES: list[Entry] = []  # read only
 
 
 class Raft:
@@ -62,7 +65,11 @@ class Raft:
 
     __slots__ = (
         "_log",
+        "_pending_reads",
         "_random",
+        "_read_states",
+        "append_due",
+        "batch_append",
         "check_quorum",
         "disable_conf_change_validation",
         "disable_proposal_forwarding",
@@ -80,11 +87,9 @@ class Raft:
         "msgs",
         "msgs_after_append",
         "pending_conf_index",
-        "pending_reads",
         "pre_vote",
         "randomized_election_timeout",
         "read_only",
-        "read_states",
         "refused_reason",
         "state",
         "step_down_on_removal",
@@ -120,12 +125,14 @@ class Raft:
         self.disable_proposal_forwarding = c.disable_proposal_forwarding
         self.disable_conf_change_validation = c.disable_conf_change_validation
         self.step_down_on_removal = c.step_down_on_removal
+        self.batch_append = c.batch_append
+        self.append_due = False
         self.trace_logger = c.trace_logger
         self.read_only = ReadOnly(int(c.read_only_option))
         self.msgs: list[Message] = []
         self.msgs_after_append: list[Message] = []
-        self.read_states: list[Any] = []
-        self.pending_reads: list[Message] = []
+        self._read_states: list[Any] | None = None
+        self._pending_reads: list[Message] | None = None
         self.refused_reason: str | None = None
         self.log = RaftLog(c.storage, self._log, c.max_committed_size_per_ready)
         self.tracker = ProgressTracker(c.max_inflight_msgs, c.max_inflight_bytes)
@@ -166,6 +173,28 @@ class Raft:
     def _check_equivalent(self, given: ConfState, made: ConfState) -> None:
         if not given.equivalent(made):
             self._log.fatal(f"ConfStates not equivalent after sorting:\n{given}\n{made}")
+
+    # Lists that are mostly empty are not kept: there may be thousands of nodes in a process.
+
+    @property
+    def read_states(self) -> list[Any]:
+        """Answers to read requests for the next Ready, each a ReadState."""
+        return [] if self._read_states is None else self._read_states
+
+    @read_states.setter
+    def read_states(self, states: list[Any]) -> None:
+        self._read_states = states or None
+
+    @property
+    def pending_reads(self) -> list[Message]:
+        """Read requests that came before the leader has committed an entry of its term."""
+        return [] if self._pending_reads is None else self._pending_reads
+
+    def add_read_state(self, index: int, request_ctx: bytes) -> None:
+        """A read request is answered."""
+        if self._read_states is None:
+            self._read_states = []
+        self._read_states.append(a.read_state(index, request_ctx))
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -239,14 +268,16 @@ class Raft:
         if pr.is_paused():
             return False
         log = self.log
+        if pr.next > log._last and not send_if_empty:
+            return False
         prev_index = pr.next - 1
         if not log.look_up(prev_index):
             return self._maybe_send_snapshot(pr)
         prev_term = log.found
-        entries: list[Entry] = []
+        entries: list[Entry] = _NO_ENTRIES
         count = 0
         # A full window lets only empty appends through, which tell the commit index.
-        if (pr._state != k.REPLICATE or not pr.inflights.full()) and pr.next <= log.last_index():
+        if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
             try:
                 entries = log.entries(pr.next, self.max_msg_size)
             except Compacted:
@@ -262,7 +293,7 @@ class Raft:
         m.commit = log.committed
         m._present |= k.P_INDEX | k.P_LOG_TERM | k.P_COMMIT
         self._send(m)
-        pr.sent_entries(count, payloads_size(entries))
+        pr.sent_entries(count, payloads_size(entries) if count != 0 else 0)
         pr.sent_commit = log.committed
         return True
 
@@ -300,6 +331,16 @@ class Raft:
         for pr in self.tracker.peers():
             if pr.id != self.id:
                 self._maybe_send_append(pr, True)
+
+    def send_due_appends(self) -> None:
+        """With ``batch_append``: send what was proposed since the last Ready, and is not sent yet."""
+        self.append_due = False
+        last = self.log.last_index()
+        for pr in self.tracker.peers():
+            if pr.id != self.id and pr.next <= last:
+                self._maybe_send_append(pr, True)
+                while self._maybe_send_append(pr, False):
+                    pass
 
     def _bcast_heartbeat(self) -> None:
         context = self.read_only.heartbeat_ctx()
@@ -374,6 +415,7 @@ class Raft:
             pr.restart(last if pr.id == self.id else 0, last + 1)
         self.pending_conf_index = 0
         self.uncommitted_size = 0
+        self.append_due = False
         self.read_only.reset()
 
     def become_follower(self, term: int, lead: int) -> None:
@@ -412,12 +454,12 @@ class Raft:
         """Lead the present term."""
         if self.state == k.FOLLOWER:
             self._log.fatal("invalid transition [follower -> leader]")
-        if self.tracker.find(self.id) is None:
+        pr = self.tracker.find(self.id)
+        if pr is None:
             self._log.fatal(f"{self.id:x} was elected but is no member of {self.tracker.config}")
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER
-        pr = self.tracker.progress[self.id]
         pr.become_replicate()
         pr.recent_active = True
         # Any entry of the log may be a change that is not applied; the empty entry below is none.
@@ -579,7 +621,7 @@ class Raft:
             self.storage_append_resp(0, m.index, m.log_term, m.snapshot)
         elif kind == k.STORAGE_APPLY_RESP:
             if m._entries is not None:
-                self.storage_apply_resp(m._entries)
+                self.storage_apply_resp(m._entries, entries_size(m._entries))
         elif self.state == k.LEADER:
             self._step_leader(m)
         elif self.state == k.FOLLOWER:
@@ -654,12 +696,13 @@ class Raft:
             self.log.unstable.stable_snap_to(stored)
             self._applied_to(stored, 0)
 
-    def storage_apply_resp(self, entries: list[Entry]) -> None:
-        """The application has applied these entries."""
+    def storage_apply_resp(self, entries: list[Entry], size: int) -> None:
+        """The application has applied these entries, of ``size`` encoded bytes."""
         last = entries[len(entries) - 1]
-        self._applied_to(last.index, entries_size(entries))
-        size = payloads_size(entries)
-        self.uncommitted_size = self.uncommitted_size - size if self.uncommitted_size > size else 0
+        self._applied_to(last.index, size)
+        if self.uncommitted_size > 0:
+            payload = payloads_size(entries)
+            self.uncommitted_size = self.uncommitted_size - payload if self.uncommitted_size > payload else 0
 
     def _applied_to(self, index: int, size: int) -> None:
         log = self.log
@@ -750,7 +793,10 @@ class Raft:
             raise ProposalDropped("leadership is being transferred")
         if not self._append_entries(self._admit_changes(entries)):
             raise ProposalDropped("too much is uncommitted")
-        self._bcast_append()
+        if self.batch_append:
+            self.append_due = True
+        else:
+            self._bcast_append()
 
     def _admit_changes(self, entries: list[Entry]) -> list[Entry]:
         """The entries to append: those of configuration changes that are not allowed now are replaced by empty ones."""
@@ -868,7 +914,8 @@ class Raft:
                 pr.become_replicate()
         else:
             pr.inflights.free_le(m.index)
-        if self._maybe_commit():
+        # What is committed already is not raised by one more node that has it.
+        if (pr.match > log.committed or self.trace_logger is not None) and self._maybe_commit():
             self._release_pending_reads()
             self._bcast_append()
         elif m.from_ != self.id and pr.can_bump_commit(log.committed):
@@ -890,7 +937,7 @@ class Raft:
         if pr.match < self.log.last_index() or pr._state == k.PROBE:
             self._maybe_send_append(pr, True)
         read_only = self.read_only
-        if len(m.context) == 0 or not read_only.safe():
+        if len(m.context) == 0 or len(read_only.waiting) == 0 or not read_only.safe():
             return
         read_only.recv_ack(m.from_, read_number(m.context))
         count = read_only.maybe_advance(self.tracker.config.voters)
@@ -958,7 +1005,9 @@ class Raft:
             self._answer_read(m, self.log.committed)
         elif not self._committed_in_term():
             # The commit index may be behind the previous leader's until an own entry is committed.
-            self.pending_reads.append(m)
+            if self._pending_reads is None:
+                self._pending_reads = []
+            self._pending_reads.append(m)
         else:
             self._begin_read(m)
 
@@ -974,7 +1023,7 @@ class Raft:
     def _answer_read(self, request: Message, index: int) -> None:
         if request.from_ == 0 or request.from_ == self.id:
             e = request.entries[0]
-            self.read_states.append(a.read_state(index, e.data))
+            self.add_read_state(index, e.data)
             return
         m = self._message(k.READ_INDEX_RESP, request.from_)
         m.index = index
@@ -983,14 +1032,14 @@ class Raft:
         self._send(m)
 
     def _release_pending_reads(self) -> None:
-        if len(self.pending_reads) == 0:
+        if self._pending_reads is None:
             return
         if not self._committed_in_term():
             if self._log.error_on():
                 self._log.error("pending MsgReadIndex should be released only after first commit in current term")
             return
-        requests = self.pending_reads
-        self.pending_reads = []
+        requests = self._pending_reads
+        self._pending_reads = None
         for m in requests:
             self._begin_read(m)
 
@@ -1107,7 +1156,7 @@ class Raft:
                 )
             return
         e = entries[0]
-        self.read_states.append(a.read_state(m.index, e.data))
+        self.add_read_state(m.index, e.data)
 
     # -- what a leader sends -------------------------------------------------------------------------------------
 
@@ -1117,7 +1166,7 @@ class Raft:
             # An old append: everything up to the commit index is known to agree.
             self._send_app_resp(m.from_, log.committed)
             return
-        entries = m._entries if m._entries is not None else []
+        entries = m._entries if m._entries is not None else _NO_ENTRIES
         if log.maybe_append(m.index, m.log_term, m.commit, entries):
             self._send_app_resp(m.from_, m.index + len(entries))
             return

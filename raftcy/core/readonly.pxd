@@ -25,5 +25,9 @@ cdef class ReadOnly:
     cpdef bytes heartbeat_ctx(self)
     cpdef bint safe(self) except -1
 
+cdef list _NO_REQUESTS
+cdef list _NO_INDEXES
+cdef dict _NO_ACKS
+
 @cython.locals(number=uint64_t, place=Py_ssize_t)
 cpdef uint64_t read_number(bytes context) except? 0
