@@ -7,7 +7,7 @@ import asyncio
 import random
 from typing import Any
 
-from .workloads import Measured
+from .measured import Measured
 
 
 class Host:

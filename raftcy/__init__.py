@@ -54,6 +54,7 @@ from .core.rawnode import RawNode, refuse_from_network
 from .core.ready import Ready
 from .core.status import BasicStatus, Status
 from .core.storage import MemoryStorage, Storage
+from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMessage, TracingState
 from .core.tracker import TrackerConfig
 from .errors import (
     BootstrapError,
@@ -66,6 +67,7 @@ from .errors import (
     InvariantError,
     LogLost,
     MalformedMessage,
+    Overloaded,
     ProposalDropped,
     RaftError,
     RangeError,
@@ -113,7 +115,9 @@ __all__ = [
     "MemoryStorage",
     "Message",
     "MessageType",
+    "NdjsonTraceLogger",
     "Node",
+    "Overloaded",
     "Peer",
     "Progress",
     "ProgressState",
@@ -140,6 +144,10 @@ __all__ = [
     "Storage",
     "StorageError",
     "StorageFailed",
+    "TraceLogger",
+    "TracingEvent",
+    "TracingMessage",
+    "TracingState",
     "TrackerConfig",
     "Unavailable",
     "VoteResult",

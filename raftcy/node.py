@@ -66,33 +66,34 @@ _STRETCH = 64
 _ANSWERS_OF_STORAGE = (k.STORAGE_APPEND_RESP, k.STORAGE_APPLY_RESP)
 
 
-def start_node(config: Config, peers: Iterable[Peer]) -> "Node":
+def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Config], RawNode] = RawNode) -> "Node":
     """A new node of a new cluster (etcd's ``StartNode``). Call it inside a running event loop.
 
     The log begins with one entry per peer that adds it as a voter, committed and in the order of ``peers``, so every
     node must be given the same ones. ``peers`` may be empty, as in etcd's releases before 3.5: then the node belongs to
     no configuration yet, and learns it from a leader; where the storage holds something, that is ``restart_node``.
+    ``make_raw`` makes the state machine, by default a plain RawNode: ``raftcy.recorder`` has one that records.
 
     Raises ConfigError, and BootstrapError if peers are given and the storage is not empty.
     """
     asyncio.get_running_loop()
     voters = list(peers)
-    raw = RawNode(config)
+    raw = make_raw(config)
     if voters:
         raw.bootstrap(voters)
     elif raw.raft.term == 0 and raw.raft.log.last_index() == 0:
-        raw.raft.become_follower(1, k.NONE)
+        raw.begin_empty()
     return Node(raw, config)
 
 
-def restart_node(config: Config) -> "Node":
+def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawNode) -> "Node":
     """A node that goes on from what its storage holds (etcd's ``RestartNode``), or that joins a cluster.
 
     Call it inside a running event loop. ``config.applied`` is the last index that the application has applied; with 0
-    the committed entries come again. Raises ConfigError.
+    the committed entries come again. ``make_raw`` as for ``start_node``. Raises ConfigError.
     """
     asyncio.get_running_loop()
-    return Node(RawNode(config), config)
+    return Node(make_raw(config), config)
 
 
 class Node:

@@ -1,8 +1,9 @@
 cimport cython
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int32_t, uint64_t
 
+from . cimport consts as k
 from .messages cimport Message
-from .rawnode cimport RawNode
+from .rawnode cimport RawNode, news
 from .ready cimport Ready
 from .storage cimport MemoryStorage
 
@@ -19,10 +20,10 @@ cdef class Cycle:
     cdef object _apply
     cdef Exchange _exchange
 
-    @cython.locals(busy=bint, node=RawNode, inbox=list)
+    @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
-    @cython.locals(messages=list)
     cpdef object handle(self, Ready rd)
+    cdef object _deliver(self, list messages)
     cdef object _store(self, Ready rd)
 
 

@@ -9,8 +9,9 @@ a loop written out by the application does the same.
 
 from typing import Any
 
+from . import consts as k
 from .messages import Message
-from .rawnode import RawNode
+from .rawnode import RawNode, news
 from .ready import Ready
 from .storage import MemoryStorage
 
@@ -53,26 +54,34 @@ class Cycle:
         if len(inbox) > 0:
             busy = True
             self.inbox = []
-            node._step_all(inbox, None)
-        if node.has_ready():
-            busy = True
+            node.step_many(inbox)
+        node._alive()
+        what = news(node)
+        if what == k.NOTHING:
+            return busy
+        messages = node.take_messages() if what == k.MESSAGES else None
+        if messages is not None:
+            self._deliver(messages)
+        else:
             self.handle(node.ready())
-        return busy
+        return True
 
     def handle(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
         self._store(rd)
-        messages = rd._messages
-        if messages is not None:
-            if self._exchange is not None:
-                self._exchange.route(messages)
-            elif self._send is not None:
-                self._send(messages)
+        if rd._messages is not None:
+            self._deliver(rd._messages)
         if self._apply is not None and (
             rd._committed_entries is not None or rd.snapshot is not None or rd._read_states is not None
         ):
             self._apply(rd)
         self.node.advance()
+
+    def _deliver(self, messages: list[Message]) -> None:
+        if self._exchange is not None:
+            self._exchange.route(messages)
+        elif self._send is not None:
+            self._send(messages)
 
     def _store(self, rd: Ready) -> None:
         if self._memory is not None:

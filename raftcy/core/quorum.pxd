@@ -8,7 +8,9 @@ from . cimport consts as k
 cdef class MajorityConfig:
     cdef tuple _ids
 
-    @cython.locals(n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, best=uint64_t, index=uint64_t)
+    @cython.locals(
+        n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, indexes=list, best=uint64_t, index=uint64_t, other=uint64_t
+    )
     cpdef uint64_t committed(self, dict acked) except? 0
     @cython.locals(n=Py_ssize_t, needed=Py_ssize_t, yes=Py_ssize_t, missing=Py_ssize_t)
     cpdef int32_t tally(self, dict votes) except -1

@@ -63,13 +63,13 @@ class MajorityConfig:
         if n == 0 or n > 9:
             return self.committed_index(acked)
         needed = n // 2 + 1
+        indexes = [acked.get(id, 0) for id in self._ids]
         best = 0
-        for id in self._ids:
-            index = acked.get(id, 0)
+        for index in indexes:
             if index > best:
                 reached = 0
-                for other in self._ids:
-                    if acked.get(other, 0) >= index:
+                for other in indexes:
+                    if other >= index:
                         reached += 1
                 if reached >= needed:
                     best = index

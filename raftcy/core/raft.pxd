@@ -28,6 +28,8 @@ cdef class Raft:
     cdef readonly bint is_learner
     cdef public uint64_t max_msg_size
     cdef public uint64_t max_uncommitted_size
+    cdef readonly uint64_t max_pending_reads
+    cdef readonly uint64_t max_pending_msgs
     cdef public uint64_t uncommitted_size
     cdef public uint64_t pending_conf_index
     cdef public int64_t election_timeout
@@ -134,20 +136,22 @@ cdef class Raft:
     cdef _step_leader(self, Message m)
     @cython.locals(pr=Progress)
     cdef _check_quorum_active(self)
-    cdef _propose(self, list entries)
+    cpdef propose_fresh(self, list entries)
+    cdef _propose(self, list entries, bint fresh)
+    cdef bint _has_room(self, Py_ssize_t count) except -1
     @cython.locals(admitted=list, e=Entry, empty=Entry, i=Py_ssize_t)
     cdef list _admit_changes(self, list entries)
     @cython.locals(joint=bint, leaves=bint)
     cdef object _reason_against(self, object change)
     @cython.locals(size=uint64_t, index=uint64_t, placed=list, e=Entry, p=Entry)
-    cdef bint _append_entries(self, list entries) except -1
+    cdef bint _append_entries(self, list entries, bint fresh) except -1
     @cython.locals(raised=bint)
     cdef bint _maybe_commit(self) except -1
     @cython.locals(log=Log, probe=uint64_t)
     cdef _append_refused(self, Message m, Progress pr)
     @cython.locals(log=RaftLog)
     cdef _append_accepted(self, Message m, Progress pr)
-    @cython.locals(read_only=ReadOnly, count=uint64_t)
+    @cython.locals(read_only=ReadOnly, count=Py_ssize_t, place=Py_ssize_t)
     cdef _heartbeat_answered(self, Message m, Progress pr)
     cdef _snapshot_reported(self, Message m, Progress pr)
     @cython.locals(log=Log, before=uint64_t)
@@ -155,6 +159,8 @@ cdef class Raft:
 
     cdef _leader_read(self, Message m)
     @cython.locals(read_only=ReadOnly)
+    @cython.locals(waiting=uint64_t)
+    cdef _limit_reads(self)
     cdef _begin_read(self, Message m)
     @cython.locals(m=Message, e=Entry)
     cdef _answer_read(self, Message request, uint64_t index)
@@ -187,6 +193,8 @@ cdef class Raft:
 
 cdef list _NO_ENTRIES
 
+@cython.locals(c=Entry)
+cdef Entry _unplaced(Entry e)
 cpdef object decode_change(Entry e)
 cdef int32_t _vote_resp(int32_t kind) noexcept
 cpdef str type_name(int32_t kind)

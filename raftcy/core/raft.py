@@ -37,7 +37,14 @@ Input from outside is vetted before it comes here (``vet``); what still breaks a
 
 from typing import Any
 
-from ..errors import Compacted, ConfChangeError, ConfigError, ProposalDropped, SnapshotTemporarilyUnavailable
+from ..errors import (
+    Compacted,
+    ConfChangeError,
+    ConfigError,
+    Overloaded,
+    ProposalDropped,
+    SnapshotTemporarilyUnavailable,
+)
 from . import alloc as a
 from . import consts as k
 from . import enums, sealing, trace
@@ -83,6 +90,8 @@ class Raft:
         "lead_transferee",
         "log",
         "max_msg_size",
+        "max_pending_msgs",
+        "max_pending_reads",
         "max_uncommitted_size",
         "msgs",
         "msgs_after_append",
@@ -113,6 +122,8 @@ class Raft:
         self.is_learner = False
         self.max_msg_size = c.max_size_per_msg
         self.max_uncommitted_size = c.max_uncommitted_entries_size
+        self.max_pending_reads = c.max_pending_reads
+        self.max_pending_msgs = c.max_pending_msgs
         self.uncommitted_size = 0
         self.pending_conf_index = 0
         self.election_timeout = c.election_tick
@@ -189,6 +200,10 @@ class Raft:
     def pending_reads(self) -> list[Message]:
         """Read requests that came before the leader has committed an entry of its term."""
         return [] if self._pending_reads is None else self._pending_reads
+
+    @pending_reads.setter
+    def pending_reads(self, requests: list[Message]) -> None:
+        self._pending_reads = requests or None
 
     def add_read_state(self, index: int, request_ctx: bytes) -> None:
         """A read request is answered."""
@@ -468,7 +483,7 @@ class Raft:
             trace.become_leader(self)
         empty = a.blank_entry()
         sealing.seal(empty)
-        if not self._append_entries([empty]):
+        if not self._append_entries([empty], True):
             self._log.fatal("empty entry was dropped")
         if self._log.info_on():
             self._log.info(f"{self.id:x} became leader at term {self.term}")
@@ -498,6 +513,11 @@ class Raft:
             # The pre-vote and the vote must both have a term that fits.
             if log.warning_on():
                 log.warning(f"{self.id:x} cannot campaign at term {self.term} since terms are used up")
+            return
+        if not self._has_room(1):
+            # A leader begins with an entry.
+            if log.warning_on():
+                log.warning(f"{self.id:x} cannot campaign at term {self.term} since indexes are used up")
             return
         if self._has_unapplied_change():
             if log.warning_on():
@@ -600,7 +620,7 @@ class Raft:
     # -- stepping ------------------------------------------------------------------------------------------------
 
     def step(self, m: Message) -> None:
-        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped."""
+        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped, and Overloaded."""
         if self.trace_logger is not None:
             trace.receive_message(self, m)
         term = m.term
@@ -718,7 +738,7 @@ class Raft:
         e._present = k.E_TYPE
         sealing.seal(e)
         try:
-            self._propose([e])
+            self.propose_fresh([e])
         except ProposalDropped as error:
             if self._log.debug_on():
                 self._log.debug(f"not initiating automatic transition out of joint configuration {config}: {error}")
@@ -731,7 +751,7 @@ class Raft:
     def _step_leader(self, m: Message) -> None:
         kind = m._type
         if kind == k.PROP:
-            self._propose(m._entries)
+            self._propose(m._entries, False)
             return
         if kind == k.BEAT:
             self._bcast_heartbeat()
@@ -778,7 +798,11 @@ class Raft:
             if pr.id != self.id:
                 pr.recent_active = False
 
-    def _propose(self, entries: Any) -> None:
+    def propose_fresh(self, entries: list[Entry]) -> None:
+        """Propose, on a leader, entries that nobody else has seen: they get their place instead of being copied."""
+        self._propose(entries, True)
+
+    def _propose(self, entries: Any, fresh: bool) -> None:
         """Append proposals to the log and send them out; ProposalDropped if that cannot be."""
         if entries is None:
             self._log.fatal(f"{self.id:x} stepped empty MsgProp")
@@ -791,7 +815,9 @@ class Raft:
                     "is in progress; dropping proposal"
                 )
             raise ProposalDropped("leadership is being transferred")
-        if not self._append_entries(self._admit_changes(entries)):
+        if not self._has_room(len(entries)):
+            raise ProposalDropped("indexes are used up")
+        if not self._append_entries(self._admit_changes(entries), fresh):
             raise ProposalDropped("too much is uncommitted")
         if self.batch_append:
             self.append_due = True
@@ -838,8 +864,15 @@ class Raft:
             return "not in joint state; refusing empty conf change"
         return None
 
-    def _append_entries(self, entries: list[Entry]) -> bool:
-        """Give entries their place in the log; False if that would exceed the limit on uncommitted payload."""
+    def _has_room(self, count: int) -> bool:
+        """Whether ``count`` more entries have indexes that other nodes take (``vet``)."""
+        return self.log.last_index() < k.NO_LIMIT - 1 - count
+
+    def _append_entries(self, entries: list[Entry], fresh: bool) -> bool:
+        """Give entries their place in the log; False if that would exceed the limit on uncommitted payload.
+
+        They are copied unless they are ``fresh``: seen by nobody else.
+        """
         size = payloads_size(entries)
         if self.uncommitted_size > 0 and size > 0 and self.uncommitted_size + size > self.max_uncommitted_size:
             if self._log.warning_on():
@@ -852,18 +885,14 @@ class Raft:
         index = self.log.last_index()
         if index >= k.NO_LIMIT - len(entries):
             self._log.fatal(f"{self.id:x} cannot append after index {index} since indexes are used up")
-        placed = []
-        for e in entries:
+        placed = entries if fresh else [_unplaced(e) for e in entries]
+        for p in placed:
             index += 1
-            p = a.blank_entry()
-            p._type = e._type
+            sealing.unseal(p)
             p.term = self.term
             p.index = index
-            p.data = e.data
-            p._present = e._present | k.E_TERM | k.E_INDEX
-            p._unknown = e._unknown
+            p._present |= k.E_TERM | k.E_INDEX
             sealing.seal(p)
-            placed.append(p)
         if self.trace_logger is not None:
             trace.replicate(self, placed)
         self.log.append(placed)
@@ -941,9 +970,9 @@ class Raft:
             return
         read_only.recv_ack(m.from_, read_number(m.context))
         count = read_only.maybe_advance(self.tracker.config.voters)
-        if count > 0:
-            for request, index in read_only.take(count):
-                self._answer_read(request, index)
+        for place in range(count):
+            self._answer_read(read_only.waiting[place], read_only.indexes[place])
+        read_only.drop(count)
 
     def _snapshot_reported(self, m: Message, pr: Progress) -> None:
         if pr._state != k.SNAPSHOT:
@@ -1005,11 +1034,20 @@ class Raft:
             self._answer_read(m, self.log.committed)
         elif not self._committed_in_term():
             # The commit index may be behind the previous leader's until an own entry is committed.
+            self._limit_reads()
             if self._pending_reads is None:
                 self._pending_reads = []
             self._pending_reads.append(m)
         else:
+            self._limit_reads()
             self._begin_read(m)
+
+    def _limit_reads(self) -> None:
+        waiting = len(self.read_only.waiting)
+        if self._pending_reads is not None:
+            waiting += len(self._pending_reads)
+        if waiting >= self.max_pending_reads:
+            raise Overloaded(f"{waiting} reads wait already")
 
     def _begin_read(self, m: Message) -> None:
         read_only = self.read_only
@@ -1299,6 +1337,17 @@ class Raft:
         if self.lead_transferee != 0 and self.lead_transferee not in config.voters:
             self.lead_transferee = 0
         return members
+
+
+def _unplaced(e: Entry) -> Entry:
+    """A copy of an entry, but for its term and index."""
+    c = a.blank_entry()
+    c._type = e._type
+    c.data = e.data
+    c._present = e._present
+    c._unknown = e._unknown
+    sealing.seal(c)
+    return c
 
 
 def decode_change(e: Entry) -> ConfChange | ConfChangeV2:

@@ -15,7 +15,6 @@ from .values cimport instance, octets, u64
 from .vet cimport vet
 
 
-@cython.final
 cdef class RawNode:
     cdef readonly Raft raft
     cdef object _died_of
@@ -42,8 +41,9 @@ cdef class RawNode:
     cpdef propose(self, object data)
     @cython.locals(e=Entry)
     cpdef propose_conf_change(self, object change)
-    @cython.locals(m=Message)
+    @cython.locals(r=Raft, m=Message)
     cdef _propose_entry(self, Entry e, bint own)
+    cdef _propose_here(self, Entry e)
     @cython.locals(message=Message)
     cpdef step(self, object m)
     @cython.locals(kind=int32_t)
@@ -64,17 +64,15 @@ cdef class RawNode:
     cpdef report_snapshot(self, object id, object status)
     cdef _take(self, Message m)
 
-    @cython.locals(r=Raft, log=RaftLog)
     cpdef bint has_ready(self) except -1
     @cython.locals(rd=Ready)
     cpdef Ready ready(self)
     cpdef Ready poll(self)
+    @cython.locals(r=Raft, messages=list)
+    cpdef list take_messages(self)
     cpdef Ready ready_without_accept(self)
     cpdef accept_ready(self, Ready rd)
     cpdef advance(self, object rd=*)
-    cdef bint _soft_state_changed(self) except -1
-    @cython.locals(r=Raft)
-    cdef bint _hard_state_changed(self) except -1
     @cython.locals(r=Raft, log=RaftLog, rd=Ready)
     cdef Ready _make_ready(self, bint keep)
     @cython.locals(r=Raft, answers=list, m=Message)
@@ -94,17 +92,24 @@ cdef class RawNode:
     cdef _accept(self, Ready rd)
     @cython.locals(r=Raft)
     cdef _keep_for_advance(self, Ready rd)
-    @cython.locals(own=bint, m=Message)
-    cdef bint _has_own_message(self, list messages) except -1
     @cython.locals(r=Raft, own=list, snapshot=Snapshot, applying=list, m=Message)
     cdef _advance(self)
     @cython.locals(r=Raft)
     cdef _bootstrap(self, list peers)
+    @cython.locals(r=Raft)
+    cpdef begin_empty(self)
     cdef bint _alive(self) except -1
     cdef _died(self, object error)
     cdef _refused_or_died(self, object error)
 
 cpdef object refuse_from_network(Message m)
 cdef Message _message(object m)
+@cython.locals(r=Raft, log=RaftLog, unstable=Unstable, hard=bint)
+cpdef int32_t news(RawNode node) except -1
+cdef bint _soft_state_changed(RawNode node) except -1
+@cython.locals(r=Raft)
+cdef bint _hard_state_changed(RawNode node) except -1
+@cython.locals(found=bint, m=Message)
+cdef bint _has_message_to(uint64_t id, list messages) except -1
 cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept

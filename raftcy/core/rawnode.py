@@ -24,6 +24,7 @@ from ..errors import (
     BootstrapError,
     ConfChangeError,
     LogLost,
+    Overloaded,
     ProposalDropped,
     RaftError,
     StepError,
@@ -46,7 +47,7 @@ from .vet import vet, vet_change
 
 
 class RawNode:
-    """One member of a group, without clock, storage or network of its own (etcd's ``RawNode``). Not to be derived from.
+    """One member of a group, without clock, storage or network of its own (etcd's ``RawNode``).
 
     Raises ConfigError for a Config that cannot work, and InvariantError for a storage whose state contradicts itself.
     """
@@ -169,6 +170,10 @@ class RawNode:
 
     def _propose_entry(self, e: Entry, own: bool) -> None:
         sealing.seal(e)
+        r = self.raft
+        if r.state == k.LEADER and r.trace_logger is None:
+            self._propose_here(e)
+            return
         m = a.blank_message()
         m._type = k.PROP
         m._entries = [e]
@@ -178,13 +183,25 @@ class RawNode:
             m._present |= k.P_FROM
         self._take(m)
 
+    def _propose_here(self, e: Entry) -> None:
+        """What stepping MsgProp does on a leader, without the message."""
+        self._alive()
+        self.raft._log.forget()
+        try:
+            self.raft.propose_fresh([e])
+        except ProposalDropped:
+            raise
+        except BaseException as error:
+            self._died(error)
+            raise
+
     def step(self, m: Any) -> None:
         """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
 
         Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
-        MalformedMessage before anything changes, and LogLost, after which the node is dead. A message that comes from
-        the network must be checked by ``refuse_from_network`` first, since this method takes responses of storage
-        threads.
+        MalformedMessage and Overloaded before anything changes, and LogLost, after which the node is dead. A message
+        that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
+        of storage threads.
         """
         self._alive()
         self.raft._log.forget()
@@ -240,7 +257,10 @@ class RawNode:
                 raise
 
     def read_index(self, rctx: Any) -> None:
-        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again."""
+        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again.
+
+        Raises Overloaded if ``max_pending_reads`` wait already.
+        """
         e = a.blank_entry()
         e.data = octets(rctx, "rctx")
         e._present = k.E_DATA
@@ -294,7 +314,7 @@ class RawNode:
         sealing.seal(m)
         try:
             self.raft.step(m)
-        except ProposalDropped:
+        except (ProposalDropped, Overloaded):
             raise
         except BaseException as error:
             self._died(error)
@@ -305,18 +325,7 @@ class RawNode:
     def has_ready(self) -> bool:
         """Whether ``ready`` has anything (etcd's ``HasReady``)."""
         self._alive()
-        r = self.raft
-        log = r.log
-        return (
-            len(r.msgs) > 0
-            or len(r.msgs_after_append) > 0
-            or self._soft_state_changed()
-            or (self._hard_state_changed() and (r.term != 0 or r.vote != 0 or log.committed != 0))
-            or log.unstable.has_next_entries()
-            or log.has_next_committed(not self._async)
-            or log.unstable.next_snapshot() is not None
-            or r._read_states is not None
-        )
+        return news(self) != k.NOTHING
 
     def ready(self) -> Ready:
         """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
@@ -333,6 +342,26 @@ class RawNode:
     def poll(self) -> Ready | None:
         """``ready`` if there is anything, else None, in one call."""
         return self.ready() if self.has_ready() else None
+
+    def take_messages(self) -> list[Message] | None:
+        """``ready`` and ``advance`` in one if there are only messages to send: those messages. Else None; see ``poll``.
+
+        Most Readys of a group that is idle, or that reads, are such: heartbeats and answers.
+        """
+        self._alive()
+        if news(self) != k.MESSAGES:
+            return None
+        r = self.raft
+        messages = r.msgs
+        if len(messages) == 0:
+            messages = r.msgs_after_append
+            r.msgs_after_append = []
+            return messages
+        r.msgs = []
+        if len(r.msgs_after_append) > 0:
+            messages.extend(r.msgs_after_append)
+            r.msgs_after_append = []
+        return messages
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
@@ -365,13 +394,6 @@ class RawNode:
             self._died(error)
             raise
 
-    def _soft_state_changed(self) -> bool:
-        return self.raft.lead != self._prev_lead or self.raft.state != self._prev_state
-
-    def _hard_state_changed(self) -> bool:
-        r = self.raft
-        return r.term != self._prev_term or r.vote != self._prev_vote or r.log.committed != self._prev_commit
-
     def _make_ready(self, keep: bool) -> Ready:
         """What there is; the node's own list of messages is handed over unless it must ``keep`` it."""
         r = self.raft
@@ -389,9 +411,9 @@ class RawNode:
         if len(r.msgs) > 0:
             rd._messages = list(r.msgs) if keep else r.msgs
         rd.snapshot = log.unstable.next_snapshot()
-        if self._soft_state_changed():
+        if _soft_state_changed(self):
             rd.soft_state = a.soft_state(r.lead, r.state)
-        if self._hard_state_changed():
+        if _hard_state_changed(self):
             rd.hard_state = self._hard_state()
             if r.vote != self._prev_vote or r.term != self._prev_term:
                 rd.must_sync = True
@@ -399,13 +421,14 @@ class RawNode:
             self._add_storage_messages(rd)
         elif len(r.msgs_after_append) > 0:
             rd._messages = self._with_answers(rd._messages, keep)
+        sealing.seal(rd)
         return rd
 
     def _with_answers(self, messages: list[Message] | None, keep: bool) -> list[Message] | None:
         """The messages to send with those that had to wait for the storage; not those to oneself."""
         r = self.raft
         answers = r.msgs_after_append
-        if messages is None and not keep and not self._has_own_message(answers):
+        if messages is None and not keep and not _has_message_to(r.id, answers):
             return answers
         for m in answers:
             if m.to != r.id:
@@ -532,7 +555,7 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        self._own_messages = r.msgs_after_append if self._has_own_message(r.msgs_after_append) else None
+        self._own_messages = r.msgs_after_append if _has_message_to(r.id, r.msgs_after_append) else None
         self._acked_snapshot = rd.snapshot
         self._acks = self._needs_append_ack(rd)
         if self._acks:
@@ -543,13 +566,6 @@ class RawNode:
                 self._acked_log_term = r.log.last_term()
         self._applying = rd._committed_entries
         self._waiting = self._acks or self._applying is not None or self._own_messages is not None
-
-    def _has_own_message(self, messages: list[Message]) -> bool:
-        own = False
-        for m in messages:
-            if m.to == self.raft.id:
-                own = True
-        return own
 
     def _advance(self) -> None:
         r = self.raft
@@ -617,6 +633,21 @@ class RawNode:
         # In force at once, so that the node can campaign; they are applied again when they are handed out.
         for peer in peers:
             r.apply_conf_change(ConfChange(type=enums.ConfChangeType.ADD_NODE, node_id=peer.id).as_v2())
+
+    def begin_empty(self) -> None:
+        """Begin in term 1 without members, which a leader will tell of; only on a storage that holds nothing.
+
+        BootstrapError if it holds something, or a term was seen.
+        """
+        self._alive()
+        r = self.raft
+        if r.term != 0 or r.log.last_index() != 0:
+            raise BootstrapError("can't bootstrap a nonempty Storage")
+        try:
+            r.become_follower(1, 0)
+        except BaseException as error:
+            self._died(error)
+            raise
 
     def apply_conf_change(self, change: Any) -> ConfState:
         """Put a committed change in force; returns the members after it (etcd's ``ApplyConfChange``).
@@ -699,6 +730,56 @@ def _message(m: Any) -> Message:
     if not isinstance(m, Message):
         raise TypeError(f"m must be of Message, not {type(m).__name__}")
     return m
+
+
+# Functions, since the methods of a class that may be derived from are not compiled inline.
+
+
+def news(node: RawNode) -> int:
+    """What a Ready would hold now: NOTHING, MESSAGES if it is those alone and ``advance`` would do nothing, or MORE."""
+    r = node.raft
+    log = r.log
+    unstable = log.unstable
+    hard = _hard_state_changed(node)
+    if (
+        (hard and (r.term != 0 or r.vote != 0 or log.committed != 0))
+        or unstable.has_next_entries()
+        or log.has_next_committed(not node._async)
+        or _soft_state_changed(node)
+        or unstable.next_snapshot() is not None
+        or r._read_states is not None
+    ):
+        return k.MORE
+    if len(r.msgs) == 0 and len(r.msgs_after_append) == 0:
+        return k.NOTHING
+    if (
+        node._async
+        or node._waiting
+        or hard
+        or len(unstable.entries) > 0
+        or unstable.snapshot is not None
+        or r.trace_logger is not None
+        or _has_message_to(r.id, r.msgs_after_append)
+    ):
+        return k.MORE
+    return k.MESSAGES
+
+
+def _soft_state_changed(node: RawNode) -> bool:
+    return node.raft.lead != node._prev_lead or node.raft.state != node._prev_state
+
+
+def _hard_state_changed(node: RawNode) -> bool:
+    r = node.raft
+    return r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit
+
+
+def _has_message_to(id: int, messages: list[Message]) -> bool:
+    found = False
+    for m in messages:
+        if m.to == id:
+            found = True
+    return found
 
 
 def _is_local(kind: int) -> bool:

@@ -63,19 +63,23 @@ class ReadOnly:
             self.acks[from_] = number
 
     def maybe_advance(self, voters: JointConfig) -> int:
-        """How many of the waiting requests are now confirmed; take them with ``take``."""
+        """How many of the waiting requests are now confirmed; ``drop`` them once they are answered."""
         number = voters.committed(self.acks)
         if number <= self.confirmed:
             return 0
         return number - self.confirmed
 
-    def take(self, count: int) -> list[tuple[Message, int]]:
-        """Remove the oldest ``count`` requests: (message, index) each."""
-        taken = [(self.waiting[i], self.indexes[i]) for i in range(count)]
-        del self.waiting[:count]
-        del self.indexes[:count]
+    def drop(self, count: int) -> None:
+        """The oldest ``count`` requests are answered."""
+        if count == 0:
+            return
         self.confirmed += count
-        return taken
+        if count == len(self.waiting):
+            self.waiting = []
+            self.indexes = []
+        else:
+            del self.waiting[:count]
+            del self.indexes[:count]
 
     def heartbeat_ctx(self) -> bytes | None:
         """The context for the next heartbeats; None if nothing waits."""

@@ -1,6 +1,8 @@
 cimport cython
 
+from . cimport sealing
 from .messages cimport HardState, Snapshot, SoftState
+from .values cimport flag, instance
 
 
 @cython.final

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from . import sealing
 from .messages import Entry, HardState, Message, ReadState, Snapshot, SoftState
+from .values import flag, frozen, instance, instances
 
 
 class Ready:
@@ -55,14 +57,27 @@ class Ready:
         messages: Any = None,
         must_sync: bool = False,
     ) -> None:
+        if soft_state is not None:
+            instance(soft_state, SoftState, "soft_state")
+        if hard_state is not None:
+            instance(hard_state, HardState, "hard_state")
+        if snapshot is not None:
+            instance(snapshot, Snapshot, "snapshot")
+        reads = instances(read_states, ReadState, "read_states") if read_states is not None else None
+        stored = instances(entries, Entry, "entries") if entries is not None else None
+        committed = instances(committed_entries, Entry, "committed_entries") if committed_entries is not None else None
+        sent = instances(messages, Message, "messages") if messages is not None else None
+        synced = flag(must_sync, "must_sync")
+        sealing.unseal(self)
         self.soft_state = soft_state
         self.hard_state = hard_state
-        self._read_states = read_states or None
-        self._entries = entries or None
         self.snapshot = snapshot
-        self._committed_entries = committed_entries or None
-        self._messages = messages or None
-        self.must_sync = must_sync
+        self._read_states = reads or None
+        self._entries = stored or None
+        self._committed_entries = committed or None
+        self._messages = sent or None
+        self.must_sync = synced
+        sealing.seal(self)
 
     # A list without items is made for whoever asks for it, and not kept: None says at once that there is nothing.
 
@@ -117,11 +132,18 @@ class Ready:
     def __reduce__(self) -> Any:
         return _ready, _ready_fields(self)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise frozen(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        raise frozen(self, name)
+
 
 def blank_ready() -> Ready:
-    """A Ready with nothing in it, without the keywords of ``__init__``."""
+    """An open Ready of nothing: to be filled, then sealed."""
     # The compiled build needs no more than the first line: new fields are None and False.
     rd: Ready = Ready.__new__(Ready)
+    sealing.unseal(rd)
     rd.soft_state = None
     rd.hard_state = None
     rd.snapshot = None

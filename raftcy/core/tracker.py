@@ -95,6 +95,10 @@ class ProgressTracker:
         """Who has voted, and whether the vote was granted; not to be changed."""
         return _NO_VOTES if self._votes is None else self._votes
 
+    @votes.setter
+    def votes(self, votes: dict[int, bool]) -> None:
+        self._votes = votes or None
+
     def switch(self, config: TrackerConfig, progress: dict[int, Progress]) -> None:
         """Put a new configuration in force."""
         self.config = config

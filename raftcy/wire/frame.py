@@ -71,6 +71,11 @@ class FrameDecoder:
         self._consumed = 0
 
     @property
+    def consumed_bytes(self) -> int:
+        """Bytes of the frames that were given."""
+        return self._consumed
+
+    @property
     def pending_bytes(self) -> int:
         """Bytes of a frame that is not complete; not 0 at the end of the stream means that it was cut off."""
         return len(self._rest)
