@@ -58,6 +58,7 @@ def _node(node: Any) -> dict[str, Any]:
         "acks": [node._acks, node._acked_term, node._acked_index, node._acked_log_term],
         "acked_snapshot": _encoded_one(node._acked_snapshot),
         "applying": _encoded(node._applying),
+        "applying_size": node._applying_size,
         "async": node._async,
     }
 
@@ -69,6 +70,7 @@ def _load_node(node: Any, state: dict[str, Any]) -> None:
     node._acks, node._acked_term, node._acked_index, node._acked_log_term = state["acks"]
     node._acked_snapshot = _snapshot(state["acked_snapshot"])
     node._applying = _entries(state["applying"])
+    node._applying_size = state["applying_size"]
     node._async = state["async"]
 
 
@@ -90,6 +92,8 @@ def _raft(r: Any) -> dict[str, Any]:
             r.disable_proposal_forwarding,
             r.disable_conf_change_validation,
             r.step_down_on_removal,
+            r.batch_append,
+            r.append_due,
         ],
         "msgs": _encoded(r.msgs),
         "msgs_after_append": _encoded(r.msgs_after_append),
@@ -107,7 +111,8 @@ def _load_raft(r: Any, state: dict[str, Any]) -> None:
     r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout = state["timeouts"]
     r.election_elapsed, r.heartbeat_elapsed = state["elapsed"]
     r.check_quorum, r.pre_vote, r.disable_proposal_forwarding = state["flags"][:3]
-    r.disable_conf_change_validation, r.step_down_on_removal = state["flags"][3:]
+    r.disable_conf_change_validation, r.step_down_on_removal = state["flags"][3:5]
+    r.batch_append, r.append_due = state["flags"][5:]
     r.msgs = _messages(state["msgs"])
     r.msgs_after_append = _messages(state["msgs_after_append"])
     r.read_states = [ReadState(index=index, request_ctx=context) for index, context in state["read_states"]]

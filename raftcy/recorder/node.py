@@ -11,7 +11,8 @@ from ..core.changes import ConfChange, ConfChangeV2
 from ..core.checkpoint import dump
 from ..core.config import Config
 from ..core.messages import ConfState, Message
-from ..core.rawnode import RawNode, Ready
+from ..core.rawnode import RawNode
+from ..core.ready import Ready
 from ..core.values import instance, octets, u64
 from ..errors import RaftError, Stopped
 from .answers import RecordedRandom, RecordedStorage
@@ -153,6 +154,10 @@ class RecordedNode(RawNode):
     def ready(self) -> Ready:
         """As that of RawNode."""
         return self._call(Kind.READY, b"", RawNode.ready, told=ready_outcome)  # type: ignore[no-any-return]
+
+    def take_messages(self) -> None:
+        """None, always: whatever there is comes as a Ready, which is recorded."""
+        self.has_ready()
 
     def ready_without_accept(self) -> Ready:
         """As that of RawNode."""

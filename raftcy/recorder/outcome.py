@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from ..core.messages import ConfState
-from ..core.rawnode import Ready
+from ..core.ready import Ready
 from .kinds import SIZE
 from .pack import pack, unpack
 

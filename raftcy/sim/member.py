@@ -20,7 +20,8 @@ from typing import Any
 from ..core import consts as k
 from ..core.changes import ConfChange, ConfChangeV2
 from ..core.messages import Entry, HardState, Message, Snapshot
-from ..core.rawnode import RawNode, Ready
+from ..core.rawnode import RawNode
+from ..core.ready import Ready
 from ..errors import (
     ConfChangeError,
     InvariantError,

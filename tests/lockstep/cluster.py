@@ -19,6 +19,7 @@ FLAGS = (
     "disable_proposal_forwarding",
     "disable_conf_change_validation",
     "async_storage_writes",
+    "batch_append",
 )
 
 

@@ -44,7 +44,7 @@ CORE = """
     enums sealing logger kinds text
     values
     messages
-    alloc changes
+    alloc changes ready
     entries hardstate inflights quorum
     progress
     tracker
