@@ -78,37 +78,34 @@ def read_header(data: bytes) -> tuple[dict[str, Any], int]:
     return json.loads(text), begin + length
 
 
-def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None]:
-    """The records from an offset on, and where a torn tail begins, None if there is none. Raises DamagedRecording."""
+def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedRecording | None]:
+    """The records from an offset on; where a torn tail begins; what ends them before that. None where there is none."""
     frames: list[Frame] = []
+    written = len(data.rstrip(b"\0"))
     while at < len(data):
         rest = len(data) - at
         if rest < HEAD_SIZE:
-            return frames, at
+            return frames, at, None
         length, number, time_ns, kind = _HEAD.unpack_from(data, at)
         crc = crc32(data[at : at + _HEAD.size])
         if crc != _CRC.unpack_from(data, at + _HEAD.size)[0]:
-            if _is_zero(data, at + HEAD_SIZE - _CRC.size):
-                return frames, at
-            raise DamagedRecording(f"the head of a record{_after(frames)} is damaged", at)
+            if written < at + HEAD_SIZE:
+                return frames, at, None
+            return frames, None, DamagedRecording(f"the head of a record{_after(frames)} is damaged", at)
         if rest < FRAME_SIZE + length:
-            return frames, at
+            return frames, at, None
         end = at + HEAD_SIZE + length
         payload = data[at + HEAD_SIZE : end]
         if crc32(payload, crc) != _CRC.unpack_from(data, end)[0]:
-            if _is_zero(data, end):
-                return frames, at
-            raise DamagedRecording(f"record {number} is damaged", at)
+            if written < end + _CRC.size:
+                return frames, at, None
+            return frames, None, DamagedRecording(f"record {number} is damaged", at)
         if frames and number != frames[-1].number + (frames[-1].kind != CHECKPOINT):
-            raise DamagedRecording(f"record {number} stands after record {frames[-1].number}", at)
+            text = f"record {number} stands after record {frames[-1].number}"
+            return frames, None, DamagedRecording(text, at)
         frames.append(Frame(number, time_ns, kind, payload, at))
         at = end + _CRC.size
-    return frames, None
-
-
-def _is_zero(data: bytes, at: int) -> bool:
-    """Whether there are only zeros from an offset to the end: what was to be written there never was."""
-    return not data[at:].strip(b"\0")
+    return frames, None, None
 
 
 def _after(frames: list[Frame]) -> str:
