@@ -161,7 +161,7 @@ def _load_tracker(tracker: Any, state: dict[str, Any]) -> None:
     config = TrackerConfig(voters, state["auto_leave"], learners, learners_next)
     tracker.max_inflight, tracker.max_inflight_bytes = state["limits"]
     tracker.switch(config, {each["id"]: _load_progress(each) for each in state["progress"]})
-    tracker.votes = {id: granted for id, granted in state["votes"]}
+    tracker.votes = dict(state["votes"])
 
 
 def _progress(pr: Any) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _reads(reads: Any) -> dict[str, Any]:
 
 def _load_reads(reads: Any, state: dict[str, Any]) -> None:
     reads.option = state["option"]
-    reads.acks = {id: number for id, number in state["acks"]}
+    reads.acks = dict(state["acks"])
     reads.waiting = _messages(state["waiting"])
     reads.indexes = list(state["indexes"])
     reads.confirmed = state["confirmed"]

@@ -16,6 +16,6 @@ def stop_before(path: str | os.PathLike[str], number: int | None, salvage: bool)
     records = replay.recording.records
     replay.run(number if number is not None or not records else records[-1].number)
     node, record = replay.node, replay.next
-    pdb.set_trace(header=f"before record: {record}\nnode: {node}")  # noqa: T100 (what was asked for)
+    pdb.set_trace(header=f"before record: {record}\nnode: {node}")
     replay.step()
     return 0

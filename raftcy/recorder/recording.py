@@ -9,9 +9,9 @@ from ..core.config import Config
 from ..core.messages import Message
 from ..errors import RaftError
 from .errors import DamagedRecording
-from .feed import Answer, Feed, FedStorage, read_answers
+from .feed import Answer, FedStorage, Feed, read_answers
 from .frame import Frame, read_frames, read_header
-from .kinds import NUMBER, REPORT, SIZE, Kind, unpack_change, unpack_data, unpack_many
+from .kinds import NUMBER, REPORT, Kind, unpack_change, unpack_data, unpack_many
 from .outcome import outcome_text
 from .pack import unpack
 from .tape import OBJECTS
@@ -44,8 +44,8 @@ class Record(NamedTuple):
 class Recording:
     """The records of one node, oldest first.
 
-    ``config`` the numbers of its Config; ``build`` and ``version`` of the raftcy that recorded it; ``records``; ``torn``
-    the offset at which the file breaks off in the middle of a record, None if it does not.
+    ``config`` the numbers of its Config; ``build`` and ``version`` of the raftcy that recorded it; ``records``;
+    ``torn`` the offset at which the file breaks off in the middle of a record, None if it does not.
 
     With ``salvage`` a recording that is damaged in the middle is taken for what stands before that, and ``damage`` is
     the DamagedRecording that is raised otherwise. A damaged header is the end of all of it.
@@ -92,12 +92,10 @@ class Recording:
 
 
 def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
-    data, offset = frame.payload, frame.offset
+    given, outcome, offset = frame.given, frame.outcome, frame.offset
     try:
         kind = Kind(frame.kind)
-        given, at = _part(data, 0)
-        outcome, at = _part(data, at)
-        answers, snapshot = read_answers(data[at:], None if kind == Kind.CHECKPOINT else snapshot)
+        answers, snapshot = read_answers(frame.answers, None if kind == Kind.CHECKPOINT else snapshot)
         arguments = _arguments(kind, given)
         outcome_text(outcome)
     except (ValueError, TypeError, struct.error, RaftError) as error:
@@ -106,14 +104,6 @@ def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
         Record(frame.number, frame.time_ns, kind, given, arguments, tuple(answers), outcome, offset),
         None if kind == Kind.CHECKPOINT else snapshot,
     )
-
-
-def _part(data: bytes, at: int) -> tuple[bytes, int]:
-    (size,) = SIZE.unpack_from(data, at)
-    at += SIZE.size
-    if size > len(data) - at:
-        raise ValueError("a part is cut off")
-    return data[at : at + size], at + size
 
 
 def _arguments(kind: Kind, given: bytes) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -88,8 +89,9 @@ class Ring:
         self.max_bytes = max_bytes
         self._save_to = save_to
         self._header = b""
-        self._segments: deque[list[bytes]] = deque()
-        self._sizes: deque[int] = deque()
+        self._older: deque[list[bytes]] = deque()
+        self._newest: list[bytes] = []
+        self._newest_size = 0
         self._size = 0
         self._limit = max_bytes // 4
 
@@ -101,28 +103,28 @@ class Ring:
     def begin(self, header: bytes) -> None:
         """As Sink says."""
         self._header = header
-        self._segments.append([])
-        self._sizes.append(0)
 
     def write(self, frame: bytes) -> bool:
         """As Sink says."""
-        self._segments[-1].append(frame)
-        self._grow(len(frame))
-        return self._sizes[-1] >= self._limit
+        size = len(frame)
+        self._newest.append(frame)
+        self._newest_size += size
+        self._size += size
+        if self._size > self.max_bytes:
+            self._drop()
+        return self._newest_size >= self._limit
 
     def checkpoint(self, frame: bytes) -> None:
         """As Sink says."""
-        self._segments.append([frame])
-        self._sizes.append(0)
-        self._grow(len(frame))
+        self._older.append(self._newest)
+        self._newest = []
+        self._newest_size = 0
+        self.write(frame)
         self._limit = max(self.max_bytes // 4, 2 * len(frame))
 
-    def _grow(self, size: int) -> None:
-        self._sizes[-1] += size
-        self._size += size
-        while self._size > self.max_bytes and len(self._segments) > 1:
-            self._segments.popleft()
-            self._size -= self._sizes.popleft()
+    def _drop(self) -> None:
+        while self._size > self.max_bytes and len(self._older) > 0:
+            self._size -= sum(map(len, self._older.popleft()))
 
     def died(self) -> None:
         """As Sink says."""
@@ -131,7 +133,7 @@ class Ring:
 
     def to_bytes(self) -> bytes:
         """The recording as it would stand in a file."""
-        return b"".join([self._header, *(frame for segment in self._segments for frame in segment)])
+        return b"".join([self._header, *chain.from_iterable(self._older), *self._newest])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the recording to a file, in place of one that is there; as a whole or not at all."""

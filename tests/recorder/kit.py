@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from raftcy import (
+    NO_LIMIT,
     ConfChange,
     ConfChangeType,
     ConfChangeV2,
@@ -19,7 +20,6 @@ from raftcy import (
     MemoryStorage,
     Message,
     MessageType,
-    NO_LIMIT,
     Peer,
     Ready,
     Snapshot,

@@ -183,7 +183,8 @@ def test_a_death_is_recorded_and_dies_again(
     raftcy: ModuleType, raftcy_pure: ModuleType, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "ring.rec"
-    node = deadly(kind, Ring(WHOLE, save_to=path))
+    ring = Ring(WHOLE, save_to=path)
+    node = deadly(kind, ring)
     assert not path.exists()
     with pytest.raises(DEATHS[kind]) as caught:
         kill(kind, node)
@@ -192,7 +193,7 @@ def test_a_death_is_recorded_and_dies_again(
         with pytest.raises(Stopped):
             node.tick()
     assert path.read_bytes() == saved
-    assert node._tape._sink.to_bytes() == saved
+    assert ring.to_bytes() == saved
     for build in (raftcy, raftcy_pure):
         recorder = recorder_of(build)
         replay = recorder.Replay(recorder.Recording(saved))
