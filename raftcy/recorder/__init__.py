@@ -19,7 +19,8 @@ from .errors import DamagedRecording, RecordingError, ReplayDifference, UnknownV
 from .node import RecordedNode
 from .recording import Recording
 from .replay import Replay
-from .sinks import FileSink, Ring, Sink
+from .ring import Ring
+from .sinks import FileSink, Sink
 
 __all__ = [
     "DamagedRecording",

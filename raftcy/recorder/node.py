@@ -43,7 +43,7 @@ class RecordedNode(RawNode):
 
     __slots__ = ("_tape",)
 
-    def __init__(self, config: Config, sink: Sink, *, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, config: Config, sink: Sink, clock: Callable[[], int] = time.time_ns) -> None:
         instance(config, Config, "config")
         given = config.validated()
         tape = self._tape = Tape(sink, clock)
