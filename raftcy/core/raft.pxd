@@ -28,6 +28,8 @@ cdef class Raft:
     cdef readonly bint is_learner
     cdef public uint64_t max_msg_size
     cdef public uint64_t max_uncommitted_size
+    cdef readonly uint64_t max_pending_reads
+    cdef readonly uint64_t max_pending_msgs
     cdef public uint64_t uncommitted_size
     cdef public uint64_t pending_conf_index
     cdef public int64_t election_timeout
@@ -130,6 +132,7 @@ cdef class Raft:
     @cython.locals(pr=Progress)
     cdef _check_quorum_active(self)
     cdef _propose(self, list entries)
+    cdef bint _has_room(self, Py_ssize_t count) except -1
     @cython.locals(admitted=list, e=Entry, empty=Entry, i=Py_ssize_t)
     cdef list _admit_changes(self, list entries)
     @cython.locals(joint=bint, leaves=bint)
@@ -150,6 +153,8 @@ cdef class Raft:
 
     cdef _leader_read(self, Message m)
     @cython.locals(read_only=ReadOnly)
+    @cython.locals(waiting=uint64_t)
+    cdef _limit_reads(self)
     cdef _begin_read(self, Message m)
     @cython.locals(m=Message, e=Entry)
     cdef _answer_read(self, Message request, uint64_t index)

@@ -35,7 +35,14 @@ Input from outside is vetted before it comes here (``vet``); what still breaks a
 
 from typing import Any
 
-from ..errors import Compacted, ConfChangeError, ConfigError, ProposalDropped, SnapshotTemporarilyUnavailable
+from ..errors import (
+    Compacted,
+    ConfChangeError,
+    ConfigError,
+    Overloaded,
+    ProposalDropped,
+    SnapshotTemporarilyUnavailable,
+)
 from . import alloc as a
 from . import consts as k
 from . import enums, sealing, trace
@@ -76,6 +83,8 @@ class Raft:
         "lead_transferee",
         "log",
         "max_msg_size",
+        "max_pending_msgs",
+        "max_pending_reads",
         "max_uncommitted_size",
         "msgs",
         "msgs_after_append",
@@ -108,6 +117,8 @@ class Raft:
         self.is_learner = False
         self.max_msg_size = c.max_size_per_msg
         self.max_uncommitted_size = c.max_uncommitted_entries_size
+        self.max_pending_reads = c.max_pending_reads
+        self.max_pending_msgs = c.max_pending_msgs
         self.uncommitted_size = 0
         self.pending_conf_index = 0
         self.election_timeout = c.election_tick
@@ -457,6 +468,11 @@ class Raft:
             if log.warning_on():
                 log.warning(f"{self.id:x} cannot campaign at term {self.term} since terms are used up")
             return
+        if not self._has_room(1):
+            # A leader begins with an entry.
+            if log.warning_on():
+                log.warning(f"{self.id:x} cannot campaign at term {self.term} since indexes are used up")
+            return
         if self._has_unapplied_change():
             if log.warning_on():
                 log.warning(
@@ -558,7 +574,7 @@ class Raft:
     # -- stepping ------------------------------------------------------------------------------------------------
 
     def step(self, m: Message) -> None:
-        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped."""
+        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped, and Overloaded."""
         if self.trace_logger is not None:
             trace.receive_message(self, m)
         term = m.term
@@ -748,6 +764,8 @@ class Raft:
                     "is in progress; dropping proposal"
                 )
             raise ProposalDropped("leadership is being transferred")
+        if not self._has_room(len(entries)):
+            raise ProposalDropped("indexes are used up")
         if not self._append_entries(self._admit_changes(entries)):
             raise ProposalDropped("too much is uncommitted")
         self._bcast_append()
@@ -791,6 +809,10 @@ class Raft:
         if not joint and leaves:
             return "not in joint state; refusing empty conf change"
         return None
+
+    def _has_room(self, count: int) -> bool:
+        """Whether ``count`` more entries have indexes that other nodes take (``vet``)."""
+        return self.log.last_index() < k.NO_LIMIT - 1 - count
 
     def _append_entries(self, entries: list[Entry]) -> bool:
         """Give entries their place in the log; False if that would exceed the limit on uncommitted payload."""
@@ -958,9 +980,16 @@ class Raft:
             self._answer_read(m, self.log.committed)
         elif not self._committed_in_term():
             # The commit index may be behind the previous leader's until an own entry is committed.
+            self._limit_reads()
             self.pending_reads.append(m)
         else:
+            self._limit_reads()
             self._begin_read(m)
+
+    def _limit_reads(self) -> None:
+        waiting = len(self.pending_reads) + len(self.read_only.waiting)
+        if waiting >= self.max_pending_reads:
+            raise Overloaded(f"{waiting} reads wait already")
 
     def _begin_read(self, m: Message) -> None:
         read_only = self.read_only

@@ -10,7 +10,7 @@ from .messages cimport ConfState, Entry, HardState, Message, Snapshot, SoftState
 from .progress cimport Progress
 from .raft cimport Raft
 from .unstable cimport Unstable
-from .values cimport instance, octets, u64
+from .values cimport flag, instance, octets, u64
 from .vet cimport vet
 
 
@@ -112,9 +112,10 @@ cdef class RawNode:
     cdef _died(self, object error)
 
 cpdef object refuse_from_network(Message m)
+cpdef bint is_plain(Message m)
 cdef Message _message(object m)
 cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept
+cdef _add_message(Ready rd, Message m)
 @cython.locals(rd=Ready)
 cdef Ready _blank_ready()
-cdef object _add_message(Ready rd, Message m)

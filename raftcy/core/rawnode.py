@@ -24,6 +24,7 @@ from ..errors import (
     BootstrapError,
     ConfChangeError,
     MalformedMessage,
+    Overloaded,
     ProposalDropped,
     RaftError,
     StepError,
@@ -40,7 +41,7 @@ from .entries import entries_size
 from .messages import ConfState, Entry, HardState, Message, ReadState, Snapshot, SoftState
 from .raft import Raft
 from .status import BasicStatus, Status
-from .values import instance, octets, u64
+from .values import flag, frozen, instance, instances, octets, u64
 from .vet import vet, vet_change
 
 
@@ -94,14 +95,27 @@ class Ready:
         messages: Any = None,
         must_sync: bool = False,
     ) -> None:
+        if soft_state is not None:
+            instance(soft_state, SoftState, "soft_state")
+        if hard_state is not None:
+            instance(hard_state, HardState, "hard_state")
+        if snapshot is not None:
+            instance(snapshot, Snapshot, "snapshot")
+        reads = instances(read_states, ReadState, "read_states") if read_states is not None else None
+        stored = instances(entries, Entry, "entries") if entries is not None else None
+        committed = instances(committed_entries, Entry, "committed_entries") if committed_entries is not None else None
+        sent = instances(messages, Message, "messages") if messages is not None else None
+        synced = flag(must_sync, "must_sync")
+        sealing.unseal(self)
         self.soft_state = soft_state
         self.hard_state = hard_state
-        self._read_states = read_states or None
-        self._entries = entries or None
         self.snapshot = snapshot
-        self._committed_entries = committed_entries or None
-        self._messages = messages or None
-        self.must_sync = must_sync
+        self._read_states = reads or None
+        self._entries = stored or None
+        self._committed_entries = committed or None
+        self._messages = sent or None
+        self.must_sync = synced
+        sealing.seal(self)
 
     # An empty list is None inside: most Readys have few of them, and looking must not change what there is.
 
@@ -155,6 +169,15 @@ class Ready:
 
     def __reduce__(self) -> Any:
         return _ready, _ready_fields(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise frozen(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        raise frozen(self, name)
+
+
+sealing.final_twin(Ready)
 
 
 class RawNode:
@@ -291,9 +314,9 @@ class RawNode:
         """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
 
         Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
-        MalformedMessage before anything changes, and LogLost, after which the node is dead. A message that comes from
-        the network must be checked by ``refuse_from_network`` first, since this method takes responses of storage
-        threads.
+        MalformedMessage and Overloaded before anything changes, and LogLost, after which the node is dead. A message
+        that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
+        of storage threads.
         """
         self._alive()
         self._step(_message(m))
@@ -308,7 +331,7 @@ class RawNode:
                 raise StepPeerNotFound()
         try:
             vet(self.raft, m)
-        except MalformedMessage:
+        except (MalformedMessage, Overloaded):
             raise
         except BaseException as error:
             self._died(error)
@@ -338,7 +361,10 @@ class RawNode:
         return refused
 
     def read_index(self, rctx: Any) -> None:
-        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again."""
+        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again.
+
+        Raises Overloaded if ``max_pending_reads`` wait already.
+        """
         e = a.blank_entry()
         e.data = octets(rctx, "rctx")
         e._present = k.E_DATA
@@ -394,7 +420,7 @@ class RawNode:
     def _take_vetted(self, m: Message) -> None:
         try:
             self.raft.step(m)
-        except ProposalDropped:
+        except (ProposalDropped, Overloaded):
             raise
         except BaseException as error:
             self._died(error)
@@ -497,6 +523,7 @@ class RawNode:
             for m in r.msgs_after_append:
                 if m.to != r.id:
                     _add_message(rd, m)
+        sealing.seal(rd)
         return rd
 
     def _hard_state(self) -> HardState:
@@ -784,6 +811,17 @@ def refuse_from_network(m: Message) -> str | None:
     return None
 
 
+def is_plain(m: Message) -> bool:
+    """Whether a message may be stepped as it came, as far as ``refuse_from_network`` goes, and is no proposal."""
+    kind = m._type
+    return (
+        kind != k.PROP
+        and kind != k.FORGET_LEADER
+        and m.from_ != k.LOCAL_APPEND_THREAD
+        and m.from_ != k.LOCAL_APPLY_THREAD
+    )
+
+
 def _message(m: Any) -> Message:
     if not isinstance(m, Message):
         raise TypeError(f"m must be of Message, not {type(m).__name__}")
@@ -814,9 +852,17 @@ def _is_response(kind: int) -> bool:
     )
 
 
+def _add_message(rd: Ready, m: Message) -> None:
+    if rd._messages is None:
+        rd._messages = []
+    rd._messages.append(m)
+
+
 def _blank_ready() -> Ready:
+    """An open Ready of nothing: to be filled, then sealed."""
     # The compiled build needs no more than the first line: new fields are None and False.
     rd: Ready = Ready.__new__(Ready)
+    sealing.unseal(rd)
     rd.soft_state = None
     rd.hard_state = None
     rd.snapshot = None
@@ -826,12 +872,6 @@ def _blank_ready() -> Ready:
     rd._messages = None
     rd.must_sync = False
     return rd
-
-
-def _add_message(rd: Ready, m: Message) -> None:
-    if rd._messages is None:
-        rd._messages = []
-    rd._messages.append(m)
 
 
 def _ready_fields(rd: Ready) -> tuple[Any, ...]:
