@@ -80,7 +80,7 @@ def _raft(r: Any) -> dict[str, Any]:
         "id": r.id,
         "hard": [r.term, r.vote],
         "soft": [r.lead, r.state, r.lead_transferee, r.is_learner],
-        "limits": [r.max_msg_size, r.max_uncommitted_size],
+        "limits": [r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs],
         "proposed": [r.uncommitted_size, r.pending_conf_index],
         "timeouts": [r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout],
         "elapsed": [r.election_elapsed, r.heartbeat_elapsed],
@@ -102,7 +102,7 @@ def _raft(r: Any) -> dict[str, Any]:
 def _load_raft(r: Any, state: dict[str, Any]) -> None:
     r.term, r.vote = state["hard"]
     r.lead, r.state, r.lead_transferee, r.is_learner = state["soft"]
-    r.max_msg_size, r.max_uncommitted_size = state["limits"]
+    r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs = state["limits"]
     r.uncommitted_size, r.pending_conf_index = state["proposed"]
     r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout = state["timeouts"]
     r.election_elapsed, r.heartbeat_elapsed = state["elapsed"]

@@ -72,6 +72,20 @@ def test_calls_that_only_look_leave_no_record() -> None:
     assert Kind.START in kinds_of(ring)
 
 
+LOOKING = {
+    "basic_status", "has_ready", "id", "poll", "propose_conf_change_checked", "raft", "refused_reason", "status",
+    "with_progress",
+}  # fmt: skip
+
+
+def test_no_call_is_forgotten() -> None:
+    """Each method of RawNode is recorded, or is known to change nothing or to call one that is recorded."""
+    names = {name for name in dir(RawNode) if not name.startswith("_")}
+    assert names == {str(kind) for kind in Kind} - {"start", "checkpoint"} | LOOKING
+    recorded = {name for name in vars(RecordedNode) if not name.startswith("_")} - {"recording_error"}
+    assert recorded == names - LOOKING
+
+
 WRONG = [
     ("propose", ("text",)),
     ("propose_conf_change", (3,)),
