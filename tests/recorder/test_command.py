@@ -140,10 +140,9 @@ def test_a_file_without_records(tmp_path: Path, file: Path, capsys: pytest.Captu
     empty = tmp_path / "empty.rec"
     data = file.read_bytes()
     empty.write_bytes(data[: read_header(data)[1]])
-    for more in ([], ["--until", "3"], ["--pdb"]):
-        if more != ["--pdb"]:
-            assert main(["replay", str(empty), *more]) == 0
-            assert "no records" in capsys.readouterr().out
+    for more in ([], ["--until", "3"]):
+        assert main(["replay", str(empty), *more]) == 0
+        assert "no records" in capsys.readouterr().out
     assert Replay(Recording.read(empty)).next is None
     with pytest.raises(EOFError):
         Replay(Recording.read(empty)).step()
@@ -294,3 +293,21 @@ def test_pdb_stops_in_the_pure_core(file: Path, build: str) -> None:
 def test_pdb_stops_before_the_last_record(file: Path) -> None:
     last = Recording.read(file).records[-1]
     assert f"before record: {last.kind}(" in debugged(file, "c\n")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("commands", ["q\n", f"b {ROOT}/raftcy/core/raft.py:_forget_leader\nc\nq\n"])
+def test_leaving_pdb_is_no_failure(file: Path, commands: str) -> None:
+    """Neither before the call nor within it."""
+    number = of_kind(file, Kind.FORGET_LEADER)
+    out = debugged(file, commands, "--until", str(number))
+    assert "differs" not in out
+
+
+@pytest.mark.once
+def test_pdb_at_the_end_and_in_a_file_without_records(tmp_path: Path, file: Path) -> None:
+    assert "before record: None" in debugged(file, "p node.id\nc\n", "--until", "100000")
+    empty = tmp_path / "empty.rec"
+    data = file.read_bytes()
+    empty.write_bytes(data[: read_header(data)[1]])
+    assert "before record: None" in debugged(empty, "c\n")
