@@ -36,4 +36,6 @@ def test_the_reference_prints_the_same() -> None:
 @pytest.mark.once
 def test_reads_are_found_to_be_stale_without_their_guard() -> None:
     results = (sim.run(seed, "crashes", guard_reads=False) for seed in range(100))
-    assert any(result.failure is not None and result.failure.rule == "linearizable reads and writes" for result in results)
+    assert any(
+        result.failure is not None and result.failure.rule == "linearizable reads and writes" for result in results
+    )
