@@ -14,7 +14,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Distribution, Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import BaseError, CCompilerError, PlatformError
 
@@ -47,6 +47,18 @@ def extensions():
             found[declarations.with_suffix("")] = declarations.with_suffix(".py")
     found |= {source.with_suffix(""): source for source in Path("raftcy").rglob("*.pyx")}
     return [Extension(".".join(base.parts), [found[base].as_posix()], define_macros=MACROS) for base in sorted(found)]
+
+
+class Project(Distribution):
+    """Compiling in place needs nothing of pyproject.toml, so it works with a setuptools that is too old to read it."""
+
+    def parse_config_files(self, *args, **options):
+        try:
+            super().parse_config_files(*args, **options)
+        except ValueError:
+            if "build_ext" not in self.script_args:
+                raise
+            super().parse_config_files([])
 
 
 class BuildAllOrNone(build_ext):
@@ -108,4 +120,4 @@ class BuildAllOrNone(build_ext):
 if __name__ == "__main__":
     if PURE and REQUIRE:
         sys.exit("raftcy: RAFTCY_PURE_PYTHON and RAFTCY_REQUIRE_EXT contradict each other")
-    setup(ext_modules=[] if PURE else extensions(), cmdclass={"build_ext": BuildAllOrNone})
+    setup(ext_modules=[] if PURE else extensions(), cmdclass={"build_ext": BuildAllOrNone}, distclass=Project)

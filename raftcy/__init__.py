@@ -52,6 +52,7 @@ from .core.progress import Progress
 from .core.rawnode import RawNode, Ready, refuse_from_network
 from .core.status import BasicStatus, Status
 from .core.storage import MemoryStorage, Storage
+from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMessage, TracingState
 from .core.tracker import TrackerConfig
 from .errors import (
     BootstrapError,
@@ -110,6 +111,7 @@ __all__ = [
     "MemoryStorage",
     "Message",
     "MessageType",
+    "NdjsonTraceLogger",
     "Node",
     "Overloaded",
     "Peer",
@@ -138,6 +140,10 @@ __all__ = [
     "Storage",
     "StorageError",
     "StorageFailed",
+    "TraceLogger",
+    "TracingEvent",
+    "TracingMessage",
+    "TracingState",
     "TrackerConfig",
     "Unavailable",
     "VoteResult",

@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]``."""
+"""The command line: ``python -m raftcy demo [FILE]``, ``python -m raftcy sim`` and ``python -m raftcy replay FILE``."""
 
 import argparse
 import asyncio
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import BUILD, __version__, demo
+from .recorder import command as replay
+from .sim import command as sim
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,6 +18,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     130 and 143 if it was ended by SIGINT or SIGTERM.
     """
     arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)  # type: ignore[no-any-return]
+    except KeyboardInterrupt:
+        sys.stderr.write(f"raftcy {arguments.command}: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _demo(arguments: argparse.Namespace) -> int:
     options = demo.Options(
         file=arguments.file, records=arguments.records, port=arguments.port, tick_ms=arguments.tick_ms
     )
@@ -24,16 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except demo.DemoError as error:
         sys.stderr.write(f"raftcy demo: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("raftcy demo: interrupted\n")
-        return 130
     except asyncio.CancelledError:
         sys.stderr.write("raftcy demo: terminated\n")
         return 143
-    except BrokenPipeError:
-        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return 0
 
 
@@ -53,6 +60,23 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument(
         "--tick-ms", type=_count, default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
     )
+    shown.set_defaults(run=_demo)
+    simulated = commands.add_parser(
+        "sim",
+        help="run simulated clusters under faults and check that no rule is broken",
+        description="A cluster in one process and in virtual time, where a seed decides everything. Every seed runs "
+        "under faults, then has to come to rest; the rules are checked all the time.",
+    )
+    sim.add_arguments(simulated)
+    simulated.set_defaults(run=sim.main)
+    again = commands.add_parser(
+        "replay",
+        help="run a recording of a node again",
+        description="Runs a recording of raftcy.recorder again, on the build that runs here, and says where it goes "
+        "another way than recorded.",
+    )
+    replay.add_arguments(again)
+    again.set_defaults(run=replay.run)
     return parser
 
 

@@ -95,3 +95,7 @@ cdef class SoftState:
 cdef class ReadState:
     cdef readonly uint64_t index
     cdef readonly bytes request_ctx
+
+
+cdef dict _loaded
+cdef object _codec()

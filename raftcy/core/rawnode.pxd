@@ -10,7 +10,7 @@ from .messages cimport ConfState, Entry, HardState, Message, Snapshot, SoftState
 from .progress cimport Progress
 from .raft cimport Raft
 from .unstable cimport Unstable
-from .values cimport instance, octets, u64
+from .values cimport flag, instance, octets, u64
 from .vet cimport vet
 
 
@@ -106,12 +106,16 @@ cdef class RawNode:
     cdef _advance(self)
     @cython.locals(r=Raft)
     cdef _bootstrap(self, list peers)
+    @cython.locals(r=Raft)
+    cpdef begin_empty(self)
     cdef _alive(self)
     cdef _died(self, object error)
 
 cpdef object refuse_from_network(Message m)
+cpdef bint is_plain(Message m)
 cdef Message _message(object m)
 cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept
+cdef _add_message(Ready rd, Message m)
 @cython.locals(rd=Ready)
 cdef Ready _blank_ready()

@@ -41,7 +41,7 @@ from .entries import entries_size
 from .messages import ConfState, Entry, HardState, Message, ReadState, Snapshot, SoftState
 from .raft import Raft
 from .status import BasicStatus, Status
-from .values import instance, octets, u64
+from .values import flag, frozen, instance, instances, octets, u64
 from .vet import vet, vet_change
 
 
@@ -95,44 +95,49 @@ class Ready:
         messages: Any = None,
         must_sync: bool = False,
     ) -> None:
+        if soft_state is not None:
+            instance(soft_state, SoftState, "soft_state")
+        if hard_state is not None:
+            instance(hard_state, HardState, "hard_state")
+        if snapshot is not None:
+            instance(snapshot, Snapshot, "snapshot")
+        reads = instances(read_states, ReadState, "read_states") if read_states is not None else None
+        stored = instances(entries, Entry, "entries") if entries is not None else None
+        committed = instances(committed_entries, Entry, "committed_entries") if committed_entries is not None else None
+        sent = instances(messages, Message, "messages") if messages is not None else None
+        synced = flag(must_sync, "must_sync")
+        sealing.unseal(self)
         self.soft_state = soft_state
         self.hard_state = hard_state
-        self._read_states = read_states
-        self._entries = entries
         self.snapshot = snapshot
-        self._committed_entries = committed_entries
-        self._messages = messages
-        self.must_sync = must_sync
+        self._read_states = reads or None
+        self._entries = stored or None
+        self._committed_entries = committed or None
+        self._messages = sent or None
+        self.must_sync = synced
+        sealing.seal(self)
 
-    # A list that is not needed is not made before somebody asks for it.
+    # An empty list is None inside: most Readys have few of them, and looking must not change what there is.
 
     @property
     def read_states(self) -> list[ReadState]:
         """ReadStates: answers to read requests."""
-        if self._read_states is None:
-            self._read_states = []
-        return self._read_states
+        return [] if self._read_states is None else self._read_states
 
     @property
     def entries(self) -> list[Entry]:
         """Entries to store before the messages are sent."""
-        if self._entries is None:
-            self._entries = []
-        return self._entries
+        return [] if self._entries is None else self._entries
 
     @property
     def committed_entries(self) -> list[Entry]:
         """Entries to apply."""
-        if self._committed_entries is None:
-            self._committed_entries = []
-        return self._committed_entries
+        return [] if self._committed_entries is None else self._committed_entries
 
     @property
     def messages(self) -> list[Message]:
         """Messages to send once the entries, the hard state and the snapshot are stored."""
-        if self._messages is None:
-            self._messages = []
-        return self._messages
+        return [] if self._messages is None else self._messages
 
     def contains_updates(self) -> bool:
         """Whether there is anything in it (etcd's ``containsUpdates``)."""
@@ -164,6 +169,15 @@ class Ready:
 
     def __reduce__(self) -> Any:
         return _ready, _ready_fields(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise frozen(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        raise frozen(self, name)
+
+
+sealing.final_twin(Ready)
 
 
 class RawNode:
@@ -508,7 +522,8 @@ class RawNode:
         elif len(r.msgs_after_append) > 0:
             for m in r.msgs_after_append:
                 if m.to != r.id:
-                    rd.messages.append(m)
+                    _add_message(rd, m)
+        sealing.seal(rd)
         return rd
 
     def _hard_state(self) -> HardState:
@@ -528,9 +543,9 @@ class RawNode:
             or rd.snapshot is not None
             or len(r.msgs_after_append) > 0
         ):
-            rd.messages.append(self._storage_append(rd))
+            _add_message(rd, self._storage_append(rd))
         if rd._committed_entries is not None:
-            rd.messages.append(self._storage_apply(rd._committed_entries))
+            _add_message(rd, self._storage_apply(rd._committed_entries))
 
     def _storage_append(self, rd: Ready) -> Message:
         """MsgStorageAppend: what to store, and what may be said once it is stored."""
@@ -712,6 +727,21 @@ class RawNode:
         for peer in peers:
             r.apply_conf_change(ConfChange(type=enums.ConfChangeType.ADD_NODE, node_id=peer.id).as_v2())
 
+    def begin_empty(self) -> None:
+        """Begin in term 1 without members, which a leader will tell of; only on a storage that holds nothing.
+
+        BootstrapError if it holds something, or a term was seen.
+        """
+        self._alive()
+        r = self.raft
+        if r.term != 0 or r.log.last_index() != 0:
+            raise BootstrapError("can't bootstrap a nonempty Storage")
+        try:
+            r.become_follower(1, 0)
+        except BaseException as error:
+            self._died(error)
+            raise
+
     def apply_conf_change(self, change: Any) -> ConfState:
         """Put a committed change in force; returns the members after it (etcd's ``ApplyConfChange``).
 
@@ -781,6 +811,17 @@ def refuse_from_network(m: Message) -> str | None:
     return None
 
 
+def is_plain(m: Message) -> bool:
+    """Whether a message may be stepped as it came, as far as ``refuse_from_network`` goes, and is no proposal."""
+    kind = m._type
+    return (
+        kind != k.PROP
+        and kind != k.FORGET_LEADER
+        and m.from_ != k.LOCAL_APPEND_THREAD
+        and m.from_ != k.LOCAL_APPLY_THREAD
+    )
+
+
 def _message(m: Any) -> Message:
     if not isinstance(m, Message):
         raise TypeError(f"m must be of Message, not {type(m).__name__}")
@@ -811,9 +852,17 @@ def _is_response(kind: int) -> bool:
     )
 
 
+def _add_message(rd: Ready, m: Message) -> None:
+    if rd._messages is None:
+        rd._messages = []
+    rd._messages.append(m)
+
+
 def _blank_ready() -> Ready:
+    """An open Ready of nothing: to be filled, then sealed."""
     # The compiled build needs no more than the first line: new fields are None and False.
     rd: Ready = Ready.__new__(Ready)
+    sealing.unseal(rd)
     rd.soft_state = None
     rd.hard_state = None
     rd.snapshot = None

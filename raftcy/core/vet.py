@@ -152,8 +152,7 @@ def _vet_heartbeat(r: Raft, m: Message) -> None:
 def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
     if not _handled_as_leader(r, m):
         return
-    if _handled_as_leader(r, m):
-        _not_from_self(r, m, k.APP)
+    _not_from_self(r, m, k.APP)
     size = len(m.context)
     if size == 0 or not r.read_only.safe():
         return

@@ -24,11 +24,13 @@ ROOMS: dict[str, set[str]] = {
     "node": {"errors", "core"},
     "transport": {"errors", "core", "wire", "node"},
     "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
+    "recorder": {"", "errors", "core", "_build"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "cli": {"", "demo", "rafttest"},
+    "sim": {"", "errors", "core", "wire", "_build"},
+    "cli": {"", "demo", "rafttest", "recorder", "sim"},
     "__main__": {"cli"},
 }
-TOP_MAY_NOT = {"rafttest", "demo", "cli", "__main__"}
+TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
 
 # Imports against the order, made inside a function because the module is needed only when that is called.
 LAZY = {
@@ -52,6 +54,7 @@ CORE = """
     raft
     vet
     rawnode
+    checkpoint
     cycle
 """
 

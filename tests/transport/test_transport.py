@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from raftcy.core.enums import MessageType, SnapshotStatus
-from raftcy.core.kinds import is_local_msg
 from raftcy.core.messages import Entry, Message, Snapshot, SnapshotMetadata
 from raftcy.errors import InvariantError, MalformedMessage, Stopped
 from raftcy.transport import Limits, Transport
@@ -329,20 +328,6 @@ async def test_what_no_peer_may_send_is_ignored() -> None:
         assert both.receiver.traffic.ignored_messages == 4
 
 
-async def test_nobody_speaks_for_the_node_itself() -> None:
-    """An acknowledgement in the own name would count as stored what is not; what was forwarded may come back."""
-    async with pair() as both, connected(both) as (_, writer):
-        kinds = [kind for kind in MessageType if not is_local_msg(kind) and kind != MessageType.MSG_FORGET_LEADER]
-        for kind in kinds:
-            m = Message(type=kind, to=2, from_=2, entries=[Entry(data=b"x")])
-            writer.write(frame.encode_frame(m.encode()))
-        writer.write(frame.encode_frame(heartbeat(9).encode()))
-        await until(lambda: len(both.two.messages) == 4)
-        forwarded = {MessageType.MSG_PROP, MessageType.MSG_READ_INDEX, MessageType.MSG_TRANSFER_LEADER}
-        assert {m.type for m in both.two.messages if m.from_ == 2} == forwarded
-        assert both.receiver.traffic.ignored_messages == len(kinds) - 3
-
-
 async def test_a_message_that_the_node_refuses_is_ignored() -> None:
     async with pair() as both, connected(both) as (_, writer):
         both.two.error = MalformedMessage("no")
@@ -388,24 +373,62 @@ async def test_waiting_proposals_hold_up_nothing_else() -> None:
         assert [m.entries[0].data for m in both.two.messages[1:]] == [b"0", b"1", b"2"]
 
 
-async def test_waiting_proposals_are_limited_in_bytes() -> None:
-    """However few they are. One may be larger than the limit; what the node has taken makes room."""
-    async with pair(Limits(waiting_proposals_bytes=100)) as both, connected(both) as (_, writer):
+async def test_the_bytes_of_incomplete_frames_are_limited() -> None:
+    """They count over all connections, until their frame is complete or their connection gone."""
+    part = struct.pack(">L", 1000) + bytes(500)
+    async with pair(Limits(pending_bytes=1200)) as both:
+        for _ in range(2):
+            async with connected(both) as (_, first), connected(both) as (second_reader, second):
+                for number in range(5):
+                    first.write(frame.encode_frame(heartbeat(number).encode()))
+                first.write(part)
+                await until(lambda: both.receiver._incoming._pending_bytes == 504)
+                second.write(part)
+                await until(lambda: both.receiver._incoming._pending_bytes == 1008)
+                second.write(bytes(200))
+                assert await is_closed(second_reader)
+                await until(lambda: both.receiver._incoming._pending_bytes == 504)
+            await until(lambda: both.receiver._incoming._pending_bytes == 0)
+
+
+async def test_the_bytes_of_waiting_proposals_are_limited() -> None:
+    """A single one may be larger; what was handed on leaves room again."""
+    sizes = [1000, 100, 100]
+    proposals = [Message(type=MessageType.MSG_PROP, to=2, from_=1, entries=[Entry(data=bytes(n))]) for n in sizes]
+    async with pair(Limits(waiting_proposal_bytes=300)) as both, connected(both) as (_, writer):
         both.two.leader.clear()
-        for number, size in enumerate([1, 200, 1, 200]):
-            m = Message(type=MessageType.MSG_PROP, to=2, from_=1, entries=[Entry(data=b"%d" % number * size)])
+        for m in proposals:
             writer.write(frame.encode_frame(m.encode()))
-            await writer.drain()
-            await asyncio.sleep(0.01)
         writer.write(frame.encode_frame(heartbeat(1).encode()))
         await until(lambda: both.two.messages)
-        # One is with the node, and the first that is too large in the queue.
+        assert both.two.messages == [heartbeat(1)]
         assert both.receiver.traffic.ignored_messages == 2
         both.two.leader.set()
-        await until(lambda: len(both.two.messages) == 3)
-        writer.write(frame.encode_frame(m.encode()))
+        await until(lambda: len(both.two.messages) == 2)
+        both.two.leader.clear()
+        for _ in range(3):
+            writer.write(frame.encode_frame(proposals[1].encode()))
+        await until(lambda: both.receiver.traffic.ignored_messages == 3)
+        both.two.leader.set()
         await until(lambda: len(both.two.messages) == 4)
-        assert [m.entries[0].data[:1] for m in both.two.messages[1:]] == [b"0", b"1", b"3"]
+        assert both.two.messages[1:] == [proposals[0], proposals[1], proposals[1]]
+
+
+async def test_a_message_from_oneself_is_ignored_unless_it_is_forwarded() -> None:
+    """It could acknowledge what is not stored here. What this node forwarded may come back to it."""
+    forwarded = [
+        Message(type=kind, to=2, from_=2, entries=[Entry(data=b"x")])
+        for kind in (MessageType.MSG_PROP, MessageType.MSG_READ_INDEX)
+    ] + [Message(type=MessageType.MSG_TRANSFER_LEADER, to=2, from_=2, term=1)]
+    async with pair() as both, connected(both) as (_, writer):
+        for kind in MessageType:
+            if kind not in [m.type for m in forwarded]:
+                writer.write(frame.encode_frame(Message(type=kind, to=2, from_=2, term=1, index=9).encode()))
+        for m in forwarded:
+            writer.write(frame.encode_frame(m.encode()))
+        await until(lambda: len(both.two.messages) == 3)
+        assert sorted(m.encode() for m in both.two.messages) == sorted(m.encode() for m in forwarded)
+        assert both.receiver.traffic.ignored_messages == len(MessageType) - 3
 
 
 async def test_connections_are_limited() -> None:
