@@ -83,7 +83,10 @@ def read_header(data: bytes) -> tuple[dict[str, Any], int]:
         raise DamagedRecording("the header is damaged", 0)
     if version != VERSION:
         raise UnknownVersion(version, VERSION)
-    return json.loads(text), begin + length
+    try:
+        return json.loads(text), begin + length
+    except (ValueError, RecursionError):
+        raise DamagedRecording("the header is no JSON", begin) from None
 
 
 def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedRecording | None]:

@@ -44,7 +44,7 @@ def unpack(data: bytes) -> Any:
     """The data of these bytes; ValueError if they are none."""
     try:
         value, end = _unpack(data, 0)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"no plain data: {error}") from None
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after the end of plain data")
