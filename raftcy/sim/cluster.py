@@ -376,7 +376,8 @@ class Cluster:
             member.tick_time = TICK
             member.apply_latency = 0
             disk = member.disk
-            disk.latency = self.settings.latency(member.id)
+            # Or a member that is far behind would need all the time there is.
+            disk.latency = min(disk.latency, MS // 2)
             disk.failing = disk.unreadable = disk.snapshot_away = False
             if member.paused:
                 self.resume(member)

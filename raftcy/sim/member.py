@@ -14,6 +14,7 @@ A member that crashes loses its node, its application and its queues, and keeps 
 
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -301,14 +302,16 @@ class Member:
         while self._appends and not self._appending:
             delay = self.disk.delay()
             if delay:
+                # All that waits is written at once, or a slow disk would fall behind for ever.
                 self._appending = True
-                self.host.later(self, delay, self._appended)
+                self.host.later(self, delay, partial(self._appended, len(self._appends)))
             else:
                 self._end_append()
 
-    def _appended(self) -> None:
+    def _appended(self, count: int) -> None:
         self._appending = False
-        self._end_append()
+        for _ in range(count):
+            self._end_append()
         self._next_append()
         self.watch()
         self.pump()

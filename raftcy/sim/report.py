@@ -13,7 +13,7 @@ from .clock import ms
 from .cluster import Cluster
 from .machine import Ledger, Machine
 from .member import Member
-from .profiles import MIXED
+from .profiles import MIXED, Profile
 from .runs import STEPS, Result, prepare
 from .shrink import Shrunk, numbers
 
@@ -24,12 +24,17 @@ def command(result: Result, actions: list[int] | None = None) -> str:
     """The command that replays a run, or a part of its schedule."""
     words = ["python -m raftcy sim replay", str(result.seed)]
     if result.profile != MIXED:
-        words.append(f"--profile {result.profile}")
+        words.append(f"--profile {profile_name(result)}")
     if result.steps != STEPS:
         words.append(f"--steps {result.steps}")
     if actions is not None:
         words.append(f"--only {numbers(actions)}")
     return " ".join(words)
+
+
+def profile_name(result: Result) -> str:
+    """The name of a run's profile."""
+    return result.profile if isinstance(result.profile, str) else result.profile.name
 
 
 def failure(result: Result) -> str:
@@ -38,7 +43,7 @@ def failure(result: Result) -> str:
     if found is None:
         return f"seed {result.seed} passed"
     where = f"event {found.event}, {ms(found.time)}"
-    return f"seed {result.seed}, profile {result.profile}: {where}: {found}\n  replay: {command(result)}"
+    return f"seed {result.seed}, profile {profile_name(result)}: {where}: {found}\n  replay: {command(result)}"
 
 
 def shortest(shrunk: Shrunk) -> str:
@@ -76,7 +81,7 @@ class Lines:
 
 def replay(
     seed: int,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     steps: int = STEPS,
     *,
     only: Collection[int] | None = None,
@@ -149,7 +154,7 @@ def _word(argument: Any) -> str:
     if isinstance(argument, Member):
         return str(argument.id)
     if callable(argument):
-        return str(argument.__name__).strip("_")
+        return str(getattr(argument, "func", argument).__name__).strip("_")
     return str(argument)
 
 
