@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all that a fresh machine with Python 3.11 needs. `verify` never writes; `fix` does.
 # Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE (for demo), COUNT and SEED
-# (for fresh), ARGS (for test, bench and fresh).
+# (for fresh), ARGS (for test, bench and fresh), TARGET and TIME (for fuzz).
 
 VENV ?= .venv
 PYTHON ?=
@@ -14,13 +14,16 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The checkout's neighbour, named for the runs that happen in a copy.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build test demo bench verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke
+.PHONY: help build test tla demo bench bench-full instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
 	@echo "make test       the suite, on both builds; ARGS='-k name' selects"
 	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path gives another file"
-	@echo "make bench      the benchmark, both builds side by side"
+	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
+	@echo "make bench-full more rounds and sizes; writes the results, the plots and the tables of the documents"
+	@echo "make instructions  instructions per operation against those that are kept; needs valgrind"
+	@echo "make tla        traces against etcd's TLA+ specification; needs Java, Go and Maven"
 	@echo "make verify     every check that only reads: style, types, generated files"
 	@echo "make fix        format, sort imports and mend what can be mended"
 	@echo "make proto      write raftcy/wire/raft_pb2.py anew from proto/raft.proto"
@@ -30,6 +33,8 @@ help:
 	@echo "make annotate   Cython's HTML reports, in build/cython"
 	@echo "make coverage   branch coverage of the core, on the pure build"
 	@echo "make asan       the suite on a build with address and undefined-behaviour checks"
+	@echo "make valgrind   codec, groups and hostile input under valgrind, which must be there"
+	@echo "make fuzz       every fuzz target for TIME=600 seconds each, coverage-guided; TARGET=name for one of them"
 	@echo "make wheels     the compiled and the pure wheel and the sdist, in dist"
 	@echo "make smoke      every kind of installation in fresh environments; PYTHONS='python3.12 ...' names interpreters"
 	@echo "make clean      remove what the others made, but for $(VENV)"
@@ -44,18 +49,33 @@ test:
 	@$(BUILD)
 	@$(SAY_BUILD)
 	@if [ "$$($(PY) -c 'import raftcy; print(raftcy.BUILD)')" = compiled ]; then \
-		$(PY) -m pytest -q $(ARGS) && echo "and now on the pure build" && \
-		RAFTCY_PURE_PYTHON=1 $(PY) -m pytest -q -m "not once" $(ARGS); \
+		$(PY) -m pytest -q -rs $(ARGS) && echo "and now on the pure build" && \
+		RAFTCY_PURE_PYTHON=1 $(PY) -m pytest -q -rs -m "not once" $(ARGS); \
 	else \
 		echo "there is no compiled build here, so the suite runs on the pure build alone"; \
-		$(PY) -m pytest -q $(ARGS); \
+		$(PY) -m pytest -q -rs $(ARGS); \
 	fi
 
 demo: build
-	@$(PY) -m raftcy demo $(if $(FILE),"$(FILE)")
+	@FILE='$(subst ','\'',$(FILE))'; $(PY) -m raftcy demo $${FILE:+"$$FILE"}
 
-bench: build
+tla: build
+	@$(PY) -m tools.tla $(ARGS)
+
+bench:
+	@$(INSTALL) bench
+	@$(BUILD)
 	@$(PY) -m bench.report $(ARGS)
+
+bench-full:
+	@$(INSTALL) bench
+	@$(BUILD)
+	@$(PY) -m bench.report --full $(ARGS)
+
+instructions:
+	@$(INSTALL) bench
+	@$(BUILD)
+	@$(PY) -m bench.instructions --check $(ARGS)
 
 verify:
 	@$(INSTALL) lint
@@ -112,7 +132,18 @@ asan:
 	cd build/asan && RAFTCY_REQUIRE_EXT=1 RAFTCY_SANITIZE=address,undefined $(BUILD)
 	cd build/asan && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc \
-		RAFTCY_REQUIRE_EXT=1 $(PY) -m pytest -q -m "not once" $(ARGS)
+		RAFTCY_REQUIRE_EXT=1 $(PY) -m pytest -q -m "not once or fuzz" $(ARGS)
+
+fuzz: TIME ?= 600
+fuzz:
+	@$(INSTALL) fuzz
+	@$(BUILD)
+	@$(PY) -m tests.fuzz run $(TARGET) --seconds $(TIME)
+
+valgrind:
+	@$(INSTALL) test
+	@$(BUILD)
+	@sh tools/valgrind.sh $(PY)
 
 wheels:
 	@$(INSTALL) wheels

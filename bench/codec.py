@@ -1,16 +1,20 @@
-"""The codec workloads: an append with 64 entries of 128 bytes, and a heartbeat, encoded or decoded."""
+"""The codec workloads: an append with 64 entries of 128 bytes, and a heartbeat, encoded or decoded.
+
+With ``_fields`` the message is first built from Python values, or all its fields are read.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
-from .workloads import Measured
+from .measured import Measured
 
 
-def append_message(raftcy: Any, entries: int, size: int) -> Any:
+def append_message(raftcy: Any, payloads: list[bytes]) -> Any:
     """A MsgApp as a leader sends it."""
-    batch = [raftcy.Entry(term=5, index=1_000_001 + i, data=bytes([i % 256]) * size) for i in range(entries)]
+    entry = raftcy.Entry
     return raftcy.Message(
         type=raftcy.MessageType.MSG_APP,
         to=2,
@@ -18,7 +22,7 @@ def append_message(raftcy: Any, entries: int, size: int) -> Any:
         term=5,
         log_term=5,
         index=1_000_000,
-        entries=batch,
+        entries=[entry(term=5, index=1_000_001 + i, type=0, data=data) for i, data in enumerate(payloads)],
         commit=999_999,
     )
 
@@ -28,39 +32,71 @@ def heartbeat_message(raftcy: Any) -> Any:
     return raftcy.Message(type=raftcy.MessageType.MSG_HEARTBEAT, to=2, from_=1, term=5, commit=999_999)
 
 
-def encode(raftcy: Any, o: argparse.Namespace, heartbeat: bool) -> Measured:
-    """Encode one message n times."""
-    message = heartbeat_message(raftcy) if heartbeat else append_message(raftcy, o.batch or 64, o.size or 128)
+def builder(raftcy: Any, o: argparse.Namespace) -> Callable[[], Any]:
+    """What makes the message of the workload."""
+    if "_hb" in o.workload:
+        return lambda: heartbeat_message(raftcy)
+    payloads = [bytes([i % 256]) * (o.size or 128) for i in range(o.batch or 64)]
+    return lambda: append_message(raftcy, payloads)
+
+
+def encode(raftcy: Any, o: argparse.Namespace) -> Measured:
+    """Encode a message n times."""
+    build = builder(raftcy, o)
+    message = build()
     out = Measured(o.n)
     last: list[bytes] = []
 
-    def work() -> None:
-        encode_ = message.encode
-        for _ in range(o.n - 1):
-            encode_()
-        last.append(encode_())
+    def plain() -> None:
+        encode_, data = message.encode, b""
+        for _ in range(o.n):
+            data = encode_()
+        last.append(data)
 
-    out.run(work)
+    def with_fields() -> None:
+        data = b""
+        for _ in range(o.n):
+            data = build().encode()
+        last.append(data)
+
+    out.run(with_fields if o.workload.endswith("_fields") else plain)
     if raftcy.Message.decode(last[0]) != message:
         raise SystemExit("the encoding does not decode to the message")
     out.extra["bytes"] = len(last[0])
     return out
 
 
-def decode(raftcy: Any, o: argparse.Namespace, heartbeat: bool) -> Measured:
+def read(m: Any) -> int:
+    """Read all fields that a node looks at; how many there were."""
+    fields = (m.type, m.to, m.from_, m.term, m.log_term, m.index, m.commit, m.reject)
+    count = len(fields)
+    for e in m.entries:
+        fields = (e.term, e.index, e.type, e.data)
+        count += len(fields)
+    return count
+
+
+def decode(raftcy: Any, o: argparse.Namespace) -> Measured:
     """Decode one encoding n times."""
-    message = heartbeat_message(raftcy) if heartbeat else append_message(raftcy, o.batch or 64, o.size or 128)
+    message = builder(raftcy, o)()
     data = message.encode()
     out = Measured(o.n)
     last: list[Any] = []
 
-    def work() -> None:
-        decode_ = raftcy.Message.decode
-        for _ in range(o.n - 1):
-            decode_(data)
-        last.append(decode_(data))
+    def plain() -> None:
+        decode_, m = raftcy.Message.decode, None
+        for _ in range(o.n):
+            m = decode_(data)
+        last.append(m)
 
-    out.run(work)
+    def with_fields() -> None:
+        decode_, m = raftcy.Message.decode, None
+        for _ in range(o.n):
+            m = decode_(data)
+            read(m)
+        last.append(m)
+
+    out.run(with_fields if o.workload.endswith("_fields") else plain)
     if last[0] != message or last[0].encode() != data:
         raise SystemExit("the decoded message differs")
     out.extra["bytes"] = len(data)

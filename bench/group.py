@@ -1,35 +1,39 @@
 """A group of RawNodes in one process, drained in a fixed order, so that every implementation sends the same messages.
 
 A pass goes over the nodes by id: step the inbox, then handle at most one Ready (persist, send, apply, advance).
-Draining ends with a pass that does nothing.
+Draining ends with a pass that does nothing. ``Group`` does that in Python, as an application writes it; in
+``CompiledGroup`` raftcy's ``Exchange`` does it, and only applying is Python.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
+from raftcy.core import cycle
+
 COMPACT_EVERY = 10_000
+FIRST = 2  # index of the snapshot that each storage begins with
+_CHUNK = 100_000
 
 
 class Member:
     """A node with its storage, its inbox, and what it has applied."""
 
-    __slots__ = ("applied", "applied_bytes", "group", "inbox", "node", "reads", "storage")
+    __slots__ = ("applied", "applied_bytes", "inbox", "node", "reads", "storage")
 
-    def __init__(self, raftcy: Any, group: Group, id: int, ids: list[int], rng: random.Random) -> None:
-        self.group = group
-        self.storage = raftcy.MemoryStorage()
-        members = raftcy.ConfState(voters=ids, auto_leave=False)
-        metadata = raftcy.SnapshotMetadata(conf_state=members, index=2, term=1)
-        self.storage.apply_snapshot(raftcy.Snapshot(metadata=metadata))
+    def __init__(self, raftcy: Any, id: int, storage: Any, rng: random.Random, kept: int) -> None:
+        self.storage = storage
         self.node = raftcy.RawNode(
             raftcy.Config(
                 id=id,
                 election_tick=10,
                 heartbeat_tick=1,
                 storage=self.storage,
+                applied=FIRST + kept,
                 max_size_per_msg=1 << 20,
                 max_inflight_msgs=256,
                 random=rng,
@@ -40,38 +44,47 @@ class Member:
         self.applied_bytes = 0
         self.reads = 0
 
-    def handle_ready(self) -> None:
-        """Persist, send, apply, advance."""
-        node = self.node
-        rd = node.ready()
-        if rd.hard_state is not None:
-            self.storage.set_hard_state(rd.hard_state)
-        if rd.entries:
-            self.storage.append(rd.entries)
-        messages = rd.messages
-        if messages:
-            group = self.group
-            group.messages += len(messages)
-            members = group.members
-            for m in messages:
-                members[m.to - 1].inbox.append(m)
-        for e in rd.committed_entries:
-            self.applied += 1
-            self.applied_bytes += len(e.data)
+    def apply(self, rd: Any) -> None:
+        """Count what is committed, and the answers to reads."""
+        entries = rd.committed_entries
+        if entries:
+            self.applied += len(entries)
+            self.applied_bytes += sum([len(e.data) for e in entries])
         self.reads += len(rd.read_states)
-        node.advance()
+
+
+def _storages(raftcy: Any, ids: list[int], kept: int) -> list[Any]:
+    """A storage for each id: with a snapshot of the members and, after it, ``kept`` committed entries."""
+    members = raftcy.ConfState(voters=ids, auto_leave=False)
+    metadata = raftcy.SnapshotMetadata(conf_state=members, index=FIRST, term=1)
+    storages = [raftcy.MemoryStorage() for _ in ids]
+    for storage in storages:
+        storage.apply_snapshot(raftcy.Snapshot(metadata=metadata))
+    if kept:
+        # Nodes of one process share their entries, as they do after replicating them.
+        data = bytes(128)
+        entries = (raftcy.Entry(term=1, index=FIRST + 1 + i, data=data) for i in range(kept))
+        while chunk := list(islice(entries, _CHUNK)):
+            for storage in storages:
+                storage.append(chunk)
+        for storage in storages:
+            storage.set_hard_state(raftcy.HardState(term=1, commit=FIRST + kept))
+    return storages
 
 
 class Group:
-    """Members 1 to ``size``; ``messages`` counts everything that was sent."""
+    """Members 1 to ``size``, driven by a loop in Python.
+
+    ``keep`` entries are left by ``compact``; more than the default are there from the beginning.
+    """
 
     def __init__(self, raftcy: Any, size: int, rng: random.Random, keep: int = 1_000) -> None:
         ids = list(range(1, size + 1))
         self.keep = keep
-        self.messages = 0
-        self.members: list[Member] = []
-        self.members = [Member(raftcy, self, id, ids, rng) for id in ids]
-        self.compacted_at = 0
+        self._sent = 0
+        self.kept = keep if keep > COMPACT_EVERY else 0
+        storages = _storages(raftcy, ids, self.kept)
+        self.members = [Member(raftcy, id, storage, rng, self.kept) for id, storage in zip(ids, storages, strict=True)]
 
     def drain(self) -> None:
         """Pass over the members until a pass does nothing."""
@@ -80,26 +93,59 @@ class Group:
         while busy:
             busy = False
             for member in members:
+                node = member.node
                 inbox = member.inbox
                 if inbox:
                     busy = True
                     member.inbox = []
-                    step = member.node.step
-                    for m in inbox:
-                        step(m)
-                if member.node.has_ready():
+                    node.step_many(inbox)
+                messages = node.take_messages()
+                if messages is not None:
                     busy = True
-                    member.handle_ready()
+                    self._deliver(messages)
+                elif node.has_ready():
+                    busy = True
+                    self._handle(member, node.ready())
+
+    def _handle(self, member: Member, rd: Any) -> None:
+        """Persist, send, apply, advance."""
+        storage = member.storage
+        if rd.hard_state is not None:
+            storage.set_hard_state(rd.hard_state)
+        entries = rd.entries
+        if entries:
+            storage.append(entries)
+        messages = rd.messages
+        if messages:
+            self._deliver(messages)
+        if rd.committed_entries or rd.read_states:
+            member.apply(rd)
+        member.node.advance()
+
+    def _deliver(self, messages: list[Any]) -> None:
+        self._sent += len(messages)
+        members = self.members
+        for m in messages:
+            members[m.to - 1].inbox.append(m)
+
+    def drainer(self) -> Callable[[], object]:
+        """What to call in order to drain."""
+        return self.drain
+
+    def sent(self) -> int:
+        """Messages sent so far."""
+        return self._sent
+
+    def tick(self) -> None:
+        """Tick every member."""
+        for member in self.members:
+            member.node.tick()
 
     def compact(self) -> None:
-        """Every COMPACT_EVERY applied entries, drop all but the last ``keep`` from each storage."""
-        applied = self.members[0].applied
-        if applied - self.compacted_at < max(COMPACT_EVERY, self.keep):
-            return
-        self.compacted_at = applied
+        """Drop all but the last ``keep`` entries from each storage."""
         for member in self.members:
             last = member.storage.last_index()
-            if last - self.keep > member.storage.first_index():
+            if last - self.keep >= member.storage.first_index():
                 member.storage.compact(last - self.keep)
 
     def elect(self, place: int = 0) -> None:
@@ -118,12 +164,69 @@ class Group:
 
     def check(self, entries: int, payload: int) -> None:
         """Every member has committed and applied just that many entries and bytes."""
+        index = FIRST + self.kept + entries
         for member in self.members:
             status = member.node.basic_status()
-            found = (member.applied, member.applied_bytes, status.commit, status.applied)
-            expected = (entries, payload, 2 + entries, 2 + entries)
+            found = (member.applied, member.applied_bytes, status.commit, status.applied, member.storage.last_index())
+            expected = (entries, payload, index, index, index)
             if found != expected:
                 raise SystemExit(f"node {status.id} ended with {found} instead of {expected}")
+
+
+class CompiledGroup(Group):
+    """The same, driven by raftcy's compiled cycle."""
+
+    def __init__(self, raftcy: Any, size: int, rng: random.Random, keep: int = 1_000) -> None:
+        super().__init__(raftcy, size, rng, keep)
+        self.exchange = cycle.Exchange()
+        for member in self.members:
+            self.exchange.add(member.node, member.storage, member.apply)
+
+    def drain(self) -> None:
+        """Pass over the members until a pass does nothing."""
+        self.exchange.drain()
+
+    def drainer(self) -> Callable[[], object]:
+        """What to call in order to drain: the compiled loop without a frame of Python around it."""
+        drain: Callable[[], object] = self.exchange.drain
+        return drain
+
+    def sent(self) -> int:
+        """Messages sent so far."""
+        return int(self.exchange.sent)
+
+
+class Groups:
+    """Many idle groups that are ticked together."""
+
+    def __init__(self, raftcy: Any, kind: type[Group], count: int, rng: random.Random) -> None:
+        self.all = [kind(raftcy, 3, rng) for _ in range(count)]
+        for group in self.all:
+            group.elect()
+
+    def ticker(self) -> Callable[[], object]:
+        """What to call for one tick of all groups, with heartbeats and answers."""
+        compiled = [group for group in self.all if isinstance(group, CompiledGroup)]
+        if compiled:
+            nodes = [member.node for group in compiled for member in group.members]
+            exchanges = [group.exchange for group in compiled]
+
+            def tick() -> None:
+                cycle.tick_all(nodes)
+                cycle.drain_all(exchanges)
+
+        else:
+
+            def tick() -> None:
+                for group in self.all:
+                    group.tick()
+                    group.drain()
+
+        return tick
+
+    def sent(self) -> int:
+        """Messages sent so far."""
+        return sum(group.sent() for group in self.all)
 
 
 def silence() -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]`` and ``python -m raftcy sim``."""
+"""The command line: ``python -m raftcy demo [FILE]``, ``python -m raftcy sim`` and ``python -m raftcy replay FILE``."""
 
 import argparse
 import asyncio
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import BUILD, __version__, demo
+from .recorder import command as replay
+from .sim import command as sim
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        return _sim(arguments) if arguments.command == "sim" else _demo(arguments)
+        return arguments.run(arguments)  # type: ignore[no-any-return]
     except KeyboardInterrupt:
         sys.stderr.write(f"raftcy {arguments.command}: interrupted\n")
         return 130
@@ -25,12 +27,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-
-
-def _sim(arguments: argparse.Namespace) -> int:
-    from .sim import command
-
-    return command.main(arguments)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -64,16 +60,23 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument(
         "--tick-ms", type=_count, default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
     )
-    # Not at the top: whoever only imports the package or runs the demo has no use for the simulator.
-    from .sim import command
-
+    shown.set_defaults(run=_demo)
     simulated = commands.add_parser(
         "sim",
         help="run simulated clusters under faults and check that no rule is broken",
         description="A cluster in one process and in virtual time, where a seed decides everything. Every seed runs "
         "under faults, then has to come to rest; the rules are checked all the time.",
     )
-    command.add_arguments(simulated)
+    sim.add_arguments(simulated)
+    simulated.set_defaults(run=sim.main)
+    again = commands.add_parser(
+        "replay",
+        help="run a recording of a node again",
+        description="Runs a recording of raftcy.recorder again, on the build that runs here, and says where it goes "
+        "another way than recorded.",
+    )
+    replay.add_arguments(again)
+    again.set_defaults(run=replay.run)
     return parser
 
 

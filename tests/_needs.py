@@ -4,6 +4,7 @@ Each function returns what it looked for. Where that is missing the test is skip
 RAFTCY_CI=1 in the environment it fails instead, so that nothing is left out unseen where everything should be there.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -71,17 +72,35 @@ def needs_go() -> str:
     return go
 
 
+def needs_cargo() -> str:
+    """The path of cargo, to build and format Rust."""
+    return needs_tool("cargo")
+
+
+def needs_package(name: str) -> None:
+    """A Python package of a dependency group that the suite itself does without."""
+    if importlib.util.find_spec(name) is None:
+        missing(f"the package {name} (make bench installs it)")
+
+
 def needs_java() -> str:
     """The path of a Java runtime."""
     return needs_tool("java")
 
 
-def needs_git() -> str:
-    """The path of git, and this folder under its control."""
-    git = needs_tool("git")
-    if not (ROOT / ".git").exists():
-        missing("a git checkout")
-    return git
+def tracked_files(*options: str) -> list[str] | None:
+    """The files that `git ls-files` names, None where it cannot tell: no git, no checkout, or another user's."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return None
+    done = subprocess.run([git, "ls-files", "-z", *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return [name for name in done.stdout.split("\0") if name] if done.returncode == 0 else None
+
+
+def needs_tracked_files() -> list[str]:
+    """The files that git tracks."""
+    files = tracked_files()
+    return missing("git, and a git checkout that is this user's") if files is None else files
 
 
 def needs_compiler() -> str:

@@ -6,14 +6,14 @@ The plain twin of ``hardstate.pyx``; both sides agree in everything, errors incl
 from .messages import HardState, Snapshot
 
 
-def must_sync(st: HardState | None, prevst: HardState | None, entsnum: int) -> bool:
+def must_sync(st: HardState | None, prev: HardState | None, entsnum: int) -> bool:
     """Whether a Ready must be on disk before its messages go out (etcd's ``MustSync``, paper figure 2).
 
-    ``st`` the new hard state, ``prevst`` the one before (None: all zero), ``entsnum`` the number of new entries. A
+    ``st`` the new hard state, ``prev`` the one before (None: all zero), ``entsnum`` the number of new entries. A
     change of the commit index alone needs no sync.
     """
     new = _checked(st)
-    old = _checked(prevst)
+    old = _checked(prev)
     return entsnum != 0 or new.vote != old.vote or new.term != old.term
 
 

@@ -6,14 +6,14 @@ The compiled twin of ``hardstate.py``; both sides agree in everything, errors in
 from .messages cimport HardState, Snapshot, SnapshotMetadata
 
 
-cpdef bint must_sync(object st, object prevst, object entsnum) except -1:
+cpdef bint must_sync(object st, object prev, object entsnum) except -1:
     """Whether a Ready must be on disk before its messages go out (etcd's ``MustSync``, paper figure 2).
 
-    ``st`` the new hard state, ``prevst`` the one before (None: all zero), ``entsnum`` the number of new entries. A
+    ``st`` the new hard state, ``prev`` the one before (None: all zero), ``entsnum`` the number of new entries. A
     change of the commit index alone needs no sync.
     """
     cdef HardState new = _checked(st)
-    cdef HardState old = _checked(prevst)
+    cdef HardState old = _checked(prev)
     return entsnum != 0 or new.vote != old.vote or new.term != old.term
 
 

@@ -10,7 +10,7 @@ Everything here only reads.
 
 from typing import Any
 
-from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage
+from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage, Overloaded
 from . import consts as k
 from .confchange import restore
 from .entries import contiguous
@@ -19,10 +19,15 @@ from .messages import Entry, Message
 from .raft import Raft, decode_change, type_name
 from .readonly import read_number
 
+MAX_MEMBERS = 1000
+"""How many members a message may bring, in a snapshot or a change: what it costs grows with the square."""
+
 
 def vet(r: Raft, m: Message) -> None:
-    """Raise MalformedMessage, or LogLost, if ``m`` must not be stepped in the present state."""
+    """Raise MalformedMessage, Overloaded or LogLost if ``m`` must not be stepped in the present state."""
     kind = m._type
+    if r.max_pending_msgs != k.NO_LIMIT:
+        _vet_backlog(r, m)
     if kind < 0:
         raise MalformedMessage(f"message type {kind} is negative")
     if m.term == k.NO_LIMIT:
@@ -54,14 +59,23 @@ def vet(r: Raft, m: Message) -> None:
 
 
 def vet_change(change: Any) -> str | None:
-    """Why a configuration change cannot be understood by every node; None if it can."""
+    """Why a configuration change cannot be understood and borne by every node; None if it can."""
     v2 = change.as_v2()
+    if len(v2.changes) > MAX_MEMBERS:
+        return f"{len(v2.changes)} changes at once, more than {MAX_MEMBERS}"
     if not isinstance(v2.transition, ConfChangeTransition):
         return f"unknown transition: {v2.transition}"
     for single in v2.changes:
         if not isinstance(single.type, ConfChangeType):
             return f"unexpected conf type {single.type}"
     return None
+
+
+def _vet_backlog(r: Raft, m: Message) -> None:
+    """Refuse a peer's message while too much waits for a Ready. What the own storage says must not be lost."""
+    waiting = len(r.msgs) + len(r.msgs_after_append) + len(r.read_states)
+    if waiting >= r.max_pending_msgs and m.from_ != r.id and m.from_ < k.LOCAL_APPLY_THREAD:
+        raise Overloaded(f"{waiting} messages wait for a Ready")
 
 
 def _handled_as_follower(r: Raft, m: Message) -> bool:
@@ -76,22 +90,37 @@ def _handled_as_leader(r: Raft, m: Message) -> bool:
     return r.state == k.LEADER and (m.term == 0 or m.term == r.term)
 
 
+def _term_of(r: Raft, m: Message) -> int:
+    """The term that a message is taken for. A leader's log has no later one."""
+    return r.term if m.term == 0 else m.term
+
+
 def _not_from_self(r: Raft, m: Message, sending: int) -> None:
     """Refuse what this node never says to itself: its answer, of the kind ``sending``, would go to itself as well."""
     if m.from_ == r.id:
         raise MalformedMessage(f"message should not be self-addressed when sending {type_name(sending)}")
 
 
+def _not_without_term(r: Raft, m: Message) -> None:
+    """Refuse a leader's message without a term where the term would be taken over: it would fall to 0."""
+    if m.term == 0 and r.term != 0 and (r.state == k.CANDIDATE or r.state == k.PRE_CANDIDATE):
+        raise MalformedMessage(f"{type_name(m._type)} without a term")
+
+
 def _vet_append(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.APP)
+    _not_without_term(r, m)
     if m._entries is None:
         return
     if not contiguous(m._entries, m.index, m.log_term):
         raise MalformedMessage(
             f"entries of MsgApp must follow ({m.log_term},{m.index}) without gaps and with non-decreasing terms"
         )
-    if m._entries[-1].index >= k.NO_LIMIT - 1:
-        raise MalformedMessage(f"MsgApp up to index {m._entries[-1].index}: no index can follow")
+    last = m._entries[-1]
+    if last.index >= k.NO_LIMIT - 1:
+        raise MalformedMessage(f"MsgApp up to index {last.index}: no index can follow")
+    if last.term > _term_of(r, m) and _handled_as_follower(r, m):
+        raise MalformedMessage(f"MsgApp of term {_term_of(r, m)} with an entry of term {last.term}")
 
 
 def _vet_append_answer(r: Raft, m: Message) -> None:
@@ -107,9 +136,13 @@ def _vet_append_answer(r: Raft, m: Message) -> None:
 
 def _vet_heartbeat(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.HEARTBEAT_RESP)
+    _not_without_term(r, m)
     if _handled_as_follower(r, m):
         last = r.log.last_index()
         if m.commit > last:
+            if m.term == 0:
+                # No leader is without a term, so this says nothing about the own log.
+                raise MalformedMessage(f"{type_name(m._type)} without a term")
             raise LogLost(
                 f"tocommit({m.commit}) is out of range [lastIndex({last})]. "
                 "Was the raft log corrupted, truncated, or lost?"
@@ -119,8 +152,7 @@ def _vet_heartbeat(r: Raft, m: Message) -> None:
 def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
     if not _handled_as_leader(r, m):
         return
-    if _handled_as_leader(r, m):
-        _not_from_self(r, m, k.APP)
+    _not_from_self(r, m, k.APP)
     size = len(m.context)
     if size == 0 or not r.read_only.safe():
         return
@@ -177,6 +209,7 @@ def _vet_vote(r: Raft, m: Message) -> None:
 
 def _vet_snapshot(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.SNAP)
+    _not_without_term(r, m)
     if m.snapshot is None:
         return
     metadata = m.snapshot.metadata
@@ -189,6 +222,11 @@ def _vet_snapshot(r: Raft, m: Message) -> None:
         return
     if r.log.match_term(metadata.index, metadata.term):
         return
+    if metadata.term > _term_of(r, m):
+        raise MalformedMessage(f"MsgSnap of term {_term_of(r, m)} with a snapshot of term {metadata.term}")
+    size = len(members.voters) + len(members.learners) + len(members.voters_outgoing) + len(members.learners_next)
+    if size > MAX_MEMBERS:
+        raise MalformedMessage(f"MsgSnap with {size} members, more than {MAX_MEMBERS}")
     try:
         possible = members.equivalent(restore(r.tracker, metadata.index, members).conf_state())
     except ConfChangeError as error:

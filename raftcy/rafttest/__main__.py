@@ -5,6 +5,7 @@ error. The exit status is 0 if everything passed, 1 if something failed, 2 if no
 """
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ def main(argv: list[str] | None = None) -> int:
 
         return wirepeer.main(argv[1:])
     options = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a difference may hold bytes that are no text
     sys.stderr.write(f"raftcy.rafttest: {BUILD} build\n")
     try:
         if options.suite == "vectors":
@@ -28,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             scripts = [script for path in options.paths for script in find_scripts(path)]
             passed, failed = _run_scripts(options.suite, scripts, options.rewrite)
-    except FileNotFoundError as error:
+    except OSError as error:
         sys.stderr.write(f"raftcy.rafttest: {error}\n")
         sys.stdout.write("0 passed, 0 failed\n")
         return 2
@@ -74,10 +77,10 @@ def _run_vectors(files: list[Path]) -> tuple[int, int]:
     passed = failed = 0
     for file in files:
         good, bad, differences = vectors.run_file(file)
+        if good + bad == 0:
+            raise FileNotFoundError(f"{file}: no vectors")
         passed, failed = passed + good, failed + bad
         sys.stdout.writelines(f"{difference}\n" for difference in differences)
-    if passed + failed == 0:
-        raise FileNotFoundError(f"{', '.join(map(str, files))}: no vectors")
     return passed, failed
 
 

@@ -67,7 +67,7 @@ def run_file(path: str | Path) -> tuple[int, int, list[str]]:
     """``(passed, failed, differences)`` of the vectors of a file; OSError if it cannot be read."""
     passed = 0
     differences = []
-    with Path(path).open(encoding="utf-8") as lines:
+    with Path(path).open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

@@ -21,7 +21,7 @@ from typing import Any
 from ..core import consts as k
 from ..core.changes import ConfChange, ConfChangeV2
 from ..core.messages import Entry, HardState, Message, Snapshot
-from ..core.rawnode import RawNode, Ready
+from ..core.ready import Ready
 from ..errors import (
     ConfChangeError,
     InvariantError,
@@ -97,7 +97,8 @@ class Member:
         self.application = Application(self.host.machine(), *state)
         applied = checkpoint.index if checkpoint is not None else 0
         random = self.host.stream("node", self.id, self.life)
-        self.node = RawNode(self.host.settings.config(self.id, disk, applied, random, self.host.logger))
+        config = self.host.settings.config(self.id, disk, applied, random, self.host.logger)
+        self.node = self.host.make_raw(config)
         self.raft = self.node.raft
         self.synchronous = not self.host.settings.of(self.id)["async_storage_writes"]
         self.life += 1

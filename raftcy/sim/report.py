@@ -3,9 +3,11 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from ..core.config import Config
 from ..core.describe import describe_message
 from ..core.enums import StateType
 from ..core.messages import Message
+from ..core.rawnode import RawNode
 from .checkers import Violation
 from .clock import ms
 from .cluster import Cluster
@@ -86,13 +88,14 @@ def replay(
     until: int | None = None,
     write: Callable[[str], Any] = print,
     machine: Callable[[], Machine] = Ledger,
+    make_raw: Callable[[Config], RawNode] = RawNode,
 ) -> Violation | None:
     """Run a seed and write each event with the state of its member before and after; returns what went wrong, if so.
 
-    ``until`` stops after that many events.
+    ``until`` stops after that many events. ``make_raw`` makes the state machine at each start of a member.
     """
     logger = Lines()
-    cluster = prepare(seed, profile, only=only, machine=machine, logger=logger)
+    cluster = prepare(seed, profile, only=only, machine=machine, logger=logger, make_raw=make_raw)
     logger.lines.clear()
     seen = {id: state(member) for id, member in cluster.members.items()}
     try:

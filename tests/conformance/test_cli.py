@@ -154,8 +154,28 @@ def test_a_script_that_cannot_be_rewritten_stays(tmp_path: Path) -> None:
     assert path.read_text() == before
 
 
-def test_vectors(tmp_path: Path) -> None:
-    path = tmp_path / "none.jsonl"
-    path.write_text("")
-    assert run("vectors", path).returncode == 2
-    assert run("vectors", tmp_path / "missing.jsonl").returncode == 2
+def test_a_difference_that_is_no_text_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "bytes.txt"
+    path.write_bytes(b"cmd\n----\n\xff\n")
+    done = run("format", path, PYTHONIOENCODING="utf-8:strict")
+    assert (done.returncode, last_line(done)) == (1, "0 passed, 1 failed")
+    assert "\n-\\udcff\n" in done.stdout
+
+
+def test_vectors_that_are_not_there(tmp_path: Path) -> None:
+    good, none = tmp_path / "good.jsonl", tmp_path / "none.jsonl"
+    good.write_text('{"kind": "Entry", "case": "empty", "hex": "", "fields": {}}\n\n')
+    none.write_text("\n")
+    assert last_line(run("vectors", good)) == "1 passed, 0 failed"
+    for paths in ([none], [good, none], [tmp_path], [good, tmp_path / "missing.jsonl"]):
+        done = run("vectors", *paths)
+        assert (done.returncode, done.stdout) == (2, "0 passed, 0 failed\n")
+        assert f"{paths[-1]}" in done.stderr
+
+
+def test_lines_that_are_no_vectors_fail(tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(b'{"kind": "Entry", "case": "empty", "hex": "", "fields": {}}\n\xff\xfe\n[]\n{}\nnonsense\n')
+    done = run("vectors", path)
+    assert (done.returncode, last_line(done)) == (1, "1 passed, 4 failed")
+    assert [line.partition(": ")[0] for line in done.stdout.splitlines()[:-1]] == [f"{path}:{n}" for n in (2, 3, 4, 5)]

@@ -14,6 +14,8 @@ from raftcy.core.tracker import ProgressTracker
 from raftcy.core.unstable import Unstable
 
 NUMBERS = (
+    "append_due",
+    "batch_append",
     "check_quorum",
     "disable_conf_change_validation",
     "disable_proposal_forwarding",
@@ -26,6 +28,8 @@ NUMBERS = (
     "lead",
     "lead_transferee",
     "max_msg_size",
+    "max_pending_msgs",
+    "max_pending_reads",
     "max_uncommitted_size",
     "pending_conf_index",
     "pre_vote",
@@ -84,12 +88,12 @@ def dump_storage(storage: MemoryStorage) -> dict[str, Any]:
     }
 
 
-def dump_log(log: RaftLog) -> dict[str, Any]:
-    """The log with its storage."""
+def dump_log(log: RaftLog, stored: bool = True) -> dict[str, Any]:
+    """The log, with its storage if `stored`."""
     return pick(log, LOG_NUMBERS) | {
         "last": (log.last_index(), log.last_term()),
         "unstable": dump_unstable(log.unstable),
-        "storage": dump_storage(log.storage),
+        "storage": dump_storage(log.storage) if stored else None,
     }
 
 
@@ -120,10 +124,10 @@ def dump_read_only(reads: ReadOnly) -> dict[str, Any]:
     }
 
 
-def dump_raft(raft: Raft) -> dict[str, Any]:
-    """The state machine. Its logger and its source of random numbers are not part of it."""
+def dump_raft(raft: Raft, stored: bool = True) -> dict[str, Any]:
+    """The state machine, with its storage if `stored`. Its logger and its random numbers are not part of it."""
     return pick(raft, NUMBERS) | {
-        "log": dump_log(raft.log),
+        "log": dump_log(raft.log, stored),
         "msgs": encoded(raft.msgs),
         "msgs_after_append": encoded(raft.msgs_after_append),
         "pending_reads": encoded(raft.pending_reads),

@@ -454,6 +454,20 @@ def test_only_ready_takes_the_messages() -> None:
     assert node.raft.msgs == [two]
 
 
+def test_a_ready_may_be_looked_at_before_it_is_accepted() -> None:
+    """Reading its empty lists leaves no trace in it."""
+    node = new_node()
+    node.campaign()
+    rd = node.ready_without_accept()
+    assert (rd.committed_entries, rd.read_states, rd.messages) == ([], [], [])
+    node.accept_ready(rd)
+    store(node, rd)
+    node.advance()
+    rd = Ready(entries=[], committed_entries=[], messages=[], read_states=[])
+    assert (rd, rd.contains_updates()) == (Ready(), False)
+    node.accept_ready(rd)
+
+
 def test_advance_before_the_next_ready() -> None:
     """Two accepted Readys in a row are a defect of the caller, if the first one had anything to wait for."""
     node = new_node()
@@ -462,3 +476,64 @@ def test_advance_before_the_next_ready() -> None:
     node.raft.msgs_after_append.append(Message(type=MessageType.MSG_APP_RESP, to=1, from_=1))
     with pytest.raises(InvariantError, match=r"^two accepted Ready structs without call to Advance$"):
         node.ready()
+
+
+def test_a_ready_is_read_only() -> None:
+    """Made by the node or by hand: etcd's Ready is not to be changed, here it cannot be assigned to."""
+    node = new_node()
+    node.campaign()
+    for rd in (node.ready_without_accept(), node.ready(), Ready()):
+        before = repr(rd)
+        for name in (*Ready.__match_args__, "_entries", "nothing"):
+            text = f"Ready is immutable: cannot assign or delete '{name}'"
+            with pytest.raises(AttributeError) as caught:
+                setattr(rd, name, None)
+            assert str(caught.value) == text
+            with pytest.raises(AttributeError) as caught:
+                delattr(rd, name)
+            assert str(caught.value) == text
+        rd.read_states.append(ReadState())
+        assert (type(rd), repr(rd), rd.read_states) == (Ready, before, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("soft_state", 1, "soft_state must be of SoftState, not int"),
+        ("hard_state", SoftState(), "hard_state must be of HardState, not SoftState"),
+        ("snapshot", b"", "snapshot must be of Snapshot, not bytes"),
+        ("read_states", [1], "read_states must be of ReadState, not int"),
+        ("entries", [Message()], "entries must be of Entry, not Message"),
+        ("committed_entries", [None], "committed_entries must be of Entry, not NoneType"),
+        ("messages", [Entry()], "messages must be of Message, not Entry"),
+        ("must_sync", 1, "must_sync must be a bool, not int"),
+    ],
+)
+def test_a_ready_holds_what_it_says(name: str, value: Any, text: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        Ready(**{name: value})
+    assert str(caught.value) == text
+
+
+def test_a_ready_of_any_iterables() -> None:
+    entry, m, read = Entry(index=1), Message(to=2), ReadState(index=3)
+    rd = Ready(entries=(entry,), committed_entries=iter([entry]), messages={m: 1}, read_states=[read])
+    assert (rd.entries, rd.committed_entries, rd.messages, rd.read_states) == ([entry], [entry], [m], [read])
+    assert (rd.contains_updates(), rd.applied_cursor(), rd.must_sync) == (True, 1, False)
+
+
+def test_looking_at_a_ready_changes_nothing() -> None:
+    """Its lists may be read before it is accepted, also those that are empty, and it may be made by hand."""
+    nodes = [new_node(), new_node(), new_node()]
+    for node in nodes:
+        node.campaign()
+    ready = [node.ready_without_accept() for node in nodes]
+    for name in ("read_states", "entries", "committed_entries", "messages"):
+        getattr(ready[1], name)
+    by_hand = Ready(**{name: getattr(ready[2], name) for name in Ready.__match_args__})
+    assert by_hand == ready[0] == ready[1]
+    for node, rd in zip(nodes, (ready[0], ready[1], by_hand), strict=True):
+        node.accept_ready(rd)
+        node.advance()
+    assert len({repr(node.ready_without_accept()) for node in nodes}) == 1
+    assert nodes[0].ready_without_accept().contains_updates()

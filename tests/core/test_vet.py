@@ -50,7 +50,7 @@ from raftcy_pure.core import readonly as pure_readonly
 from raftcy_pure.core import tracker as pure_tracker
 from raftcy_pure.core import unstable as pure_unstable
 
-from .network import CANDIDATE, LEADER, entries_of, make_config, make_storage
+from .network import CANDIDATE, LEADER, PRE_CANDIDATE, entries_of, make_config, make_storage
 from .peers import run, snapshot_of
 from .state import LOG_NUMBERS, NUMBERS, PROGRESS_NUMBERS, UNSTABLE_NUMBERS, dump_node, dump_raft
 
@@ -110,6 +110,15 @@ def candidate(**options: Any) -> RawNode:
     node.campaign()
     run(node)
     assert node.raft.state == CANDIDATE
+    return node
+
+
+def pre_candidate() -> RawNode:
+    """A node of term 2 that asks whether it could win term 3."""
+    node = lonely(pre_vote=True)
+    node.campaign()
+    run(node)
+    assert node.raft.state == PRE_CANDIDATE
     return node
 
 
@@ -199,9 +208,10 @@ def refuses(node: RawNode, m: Message, error: type[StepError], text: str) -> Non
 def test_picture_is_complete() -> None:
     """The picture that is compared before and after has every attribute of the state machine.
 
-    Left out are the logger, the random numbers, what is kept twice for speed, and what a look-up found last.
+    Left out are the logger, the random numbers, what is kept twice for speed, and what a look-up found last. An
+    underscore in front makes no difference: it is a property that shows the attribute.
     """
-    kept_twice = {"_last", "_last_term", "_memory", "_incoming", "_outgoing", "_peers"}
+    kept_twice = {"_last", "_last_term", "_memory", "_incoming", "_outgoing", "_peers", "_by_id", "_window_is_shared"}
     aside = kept_twice | {"_log", "_random", "trace_logger", "log", "found", "storage"}
     picture = dump_raft(leader().raft)
     parts = [
@@ -213,7 +223,8 @@ def test_picture_is_complete() -> None:
         (pure_tracker.ProgressTracker, {*picture["tracker"], "max_inflight", "max_inflight_bytes"}),
     ]
     for cls, shown in parts:
-        assert set(cls.__slots__) - shown - aside == set(), cls
+        names = {name for name in cls.__slots__ if name.removeprefix("_") not in shown}
+        assert names - shown - aside == set(), cls
 
 
 # -- refused -----------------------------------------------------------------------------------------------------------
@@ -297,9 +308,9 @@ def from_leader(kind: MessageType, **fields: Any) -> Message:
     return Message(type=kind, from_=2, to=1, term=2, **fields)
 
 
-def snapshot_at(index: int, **members: Any) -> Message:
+def snapshot_at(index: int, log_term: int = 2, **members: Any) -> Message:
     """A snapshot of node 2."""
-    return from_leader(SNAP, snapshot=snapshot_of(index, 2, **members))
+    return from_leader(SNAP, snapshot=snapshot_of(index, log_term, **members))
 
 
 def impossible(members: str) -> str:
@@ -351,6 +362,7 @@ def test_snapshots_at_the_end_of_numbers(index: int) -> None:
 
 
 NO_TERM = "term should be set when sending {}"
+NEITHER = "{} without a term"
 FORWARDED = "term should not be set when sending {} (was 2)"
 SELF = "message should not be self-addressed when sending {}"
 
@@ -364,6 +376,24 @@ SELF = "message should not be self-addressed when sending {}"
         (seeded, Message(type=VOTE, from_=3, to=1), NO_TERM.format("MsgVoteResp")),
         (seeded, Message(type=PRE_VOTE, from_=3, to=1, term=1), NO_TERM.format("MsgPreVoteResp")),
         (seeded, Message(type=PRE_VOTE, from_=3, to=1, term=1, index=9, log_term=1), NO_TERM.format("MsgPreVoteResp")),
+        # A candidate takes over the term of a leader's message, which must not make its own one fall.
+        (candidate, Message(type=APP, from_=2, to=1, index=3, log_term=2), NEITHER.format("MsgApp")),
+        (candidate, Message(type=HEARTBEAT, from_=2, to=1), NEITHER.format("MsgHeartbeat")),
+        (candidate, Message(type=SNAP, from_=2, to=1), NEITHER.format("MsgSnap")),
+        (pre_candidate, Message(type=APP, from_=2, to=1, index=3, log_term=2), NEITHER.format("MsgApp")),
+        (pre_candidate, Message(type=HEARTBEAT, from_=2, to=1), NEITHER.format("MsgHeartbeat")),
+        (pre_candidate, Message(type=SNAP, from_=2, to=1), NEITHER.format("MsgSnap")),
+        # No log is ahead of its node's term.
+        (lonely, append(3, 2, (2, 4), (3, 5)), "MsgApp of term 2 with an entry of term 3"),
+        (follower, append(3, 2, (9, 4)), "MsgApp of term 2 with an entry of term 9"),
+        (candidate, append(3, 2, (5, 4), term=4), "MsgApp of term 4 with an entry of term 5"),
+        (leader, append(3, 2, (5, 4), term=4), "MsgApp of term 4 with an entry of term 5"),
+        (follower, append(3, 2, (3, 4), term=0), "MsgApp of term 2 with an entry of term 3"),
+        (follower, snapshot_at(11, 3, voters=[1, 2]), "MsgSnap of term 2 with a snapshot of term 3"),
+        (lonely, snapshot_at(3, MAX, voters=[1, 2]), f"MsgSnap of term 2 with a snapshot of term {MAX}"),
+        # Who has no term is no leader, and proves nothing by what it has committed.
+        (follower, Message(type=HEARTBEAT, from_=2, to=1, commit=50), NEITHER.format("MsgHeartbeat")),
+        (seeded, Message(type=HEARTBEAT, from_=2, to=1, commit=50), NEITHER.format("MsgHeartbeat")),
         # What is passed on to a leader has no term.
         (follower, Message(type=TRANSFER, from_=3, to=1, term=2), FORWARDED.format("MsgTransferLeader")),
         (follower, proposal(Entry(data=b"x"), term=2), FORWARDED.format("MsgProp")),
@@ -468,6 +498,10 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
         (lonely, Message(type=TRANSFER, from_=3, to=1, term=2)),
         (follower, Message(type=TRANSFER, from_=3, to=1, term=1)),
         (follower, Message(type=TRANSFER, from_=3, to=1, term=3)),
+        # A leader without a term is followed in the present one.
+        (follower, Message(type=APP, from_=2, to=1, index=3, log_term=2)),
+        (follower, Message(type=HEARTBEAT, from_=2, to=1, commit=3)),
+        (leader, Message(type=HEARTBEAT, from_=2, to=1, commit=50)),
         # An old leader, or one that this leader's own term does not know, tells nothing of this node's log.
         (follower, Message(type=HEARTBEAT, from_=3, to=1, term=1, commit=50)),
         (leader, Message(type=HEARTBEAT, from_=3, to=1, term=3, commit=50)),
@@ -485,6 +519,11 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
         (follower, snapshot_at(3, voters=[1, 1])),
         (follower, snapshot_at(11, voters=[2, 2])),
         (follower, from_leader(SNAP)),
+        (follower, snapshot_at(1, 9, voters=[1])),
+        (follower, snapshot_at(11, 9, voters=[2])),
+        # So are entries of a leader that nobody follows.
+        (leader, append(3, 2, (9, 4), term=3)),
+        (leader, append(3, 2, (9, 4), term=2)),
         (leader, snapshot_at(11, voters=[1, 1])),
         # A node of term 0 may refuse a vote by the term that it is asked for.
         (seeded, Message(type=VOTE, from_=3, to=1, term=1)),
@@ -663,6 +702,7 @@ CALLS: dict[str, Callable[[RawNode], Any]] = {
     "advance": lambda node: node.advance(),
     "apply_conf_change": lambda node: node.apply_conf_change(ConfChange(type=ADD, node_id=4)),
     "basic_status": lambda node: node.basic_status(),
+    "begin_empty": lambda node: node.begin_empty(),
     "bootstrap": lambda node: node.bootstrap([Peer(1)]),
     "campaign": lambda node: node.campaign(),
     "forget_leader": lambda node: node.forget_leader(),
@@ -680,6 +720,7 @@ CALLS: dict[str, Callable[[RawNode], Any]] = {
     "status": lambda node: node.status(),
     "step": lambda node: node.step(Message(type=HEARTBEAT, from_=2, to=1, term=9)),
     "step_many": lambda node: node.step_many([]),
+    "take_messages": lambda node: node.take_messages(),
     "tick": lambda node: node.tick(),
     "tick_quiesced": lambda node: node.tick_quiesced(),
     "transfer_leader": lambda node: node.transfer_leader(2),

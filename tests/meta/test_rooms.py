@@ -24,12 +24,13 @@ ROOMS: dict[str, set[str]] = {
     "node": {"errors", "core"},
     "transport": {"errors", "core", "wire", "node"},
     "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
+    "recorder": {"", "errors", "core", "_build"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "sim": {"", "errors", "core", "wire", "_build"},
-    "cli": {"", "demo", "rafttest", "sim"},
+    "sim": {"", "errors", "core", "wire", "recorder", "_build"},
+    "cli": {"", "demo", "rafttest", "recorder", "sim"},
     "__main__": {"cli"},
 }
-TOP_MAY_NOT = {"rafttest", "demo", "sim", "cli", "__main__"}
+TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
 
 # Imports against the order, made inside a function because the module is needed only when that is called.
 LAZY = {
@@ -43,7 +44,7 @@ CORE = """
     enums sealing logger kinds text
     values
     messages
-    alloc changes
+    alloc changes ready
     entries hardstate inflights quorum
     progress
     tracker
@@ -53,6 +54,7 @@ CORE = """
     raft
     vet
     rawnode
+    checkpoint
     cycle
 """
 

@@ -2,12 +2,11 @@
 
 import ast
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests._needs import ROOT, needs_git
+from tests._needs import ROOT, needs_tracked_files
 
 from ._source import files, functions, name, tree
 
@@ -27,8 +26,7 @@ NOT_OURS = {"LICENSE", "tests/meta/test_style.py"}
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run([needs_git(), "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [ROOT / each for each in listed.stdout.split("\0") if each and (ROOT / each).is_file()]
+    return [ROOT / each for each in needs_tracked_files() if (ROOT / each).is_file()]
 
 
 def text_of(path: Path) -> str | None:

@@ -1,5 +1,6 @@
 """setup.py and the build backend, on a small package with every kind of module: all extensions or none."""
 
+import ensurepip
 import platform
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests._needs import needs_compiler
+from tests._needs import missing, needs_compiler
 
 from .conftest import names, python, run, wheel
 
@@ -56,6 +57,30 @@ def test_in_place_build_compiles_every_typed_module(tiny: Path) -> None:
     assert tell(tiny, RAFTCY_PURE_PYTHON="1") == "pure 42 True"
     assert tell(tiny, RAFTCY_PURE_PYTHON="0") == tell(tiny, RAFTCY_PURE_PYTHON="") == "compiled 42 True"
     assert not list((tiny / "raftcy").rglob("*.c"))
+
+
+def old_setuptools(tmp_path: Path) -> str:
+    """A PYTHONPATH with the setuptools of new environments of Python 3.11, which knows no licence expressions."""
+    folders = [Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels")]
+    bundled = [path for folder in folders for path in folder.glob("setuptools-6*.whl")]
+    if not bundled:
+        missing("the setuptools that comes with Python 3.11")
+    with zipfile.ZipFile(bundled[0]) as archive:
+        archive.extractall(tmp_path / "old")
+    return str(tmp_path / "old")
+
+
+def test_an_old_setuptools_compiles_in_place_too(tiny: Path, tmp_path: Path) -> None:
+    needs_compiler()
+    path = old_setuptools(tmp_path)
+    assert "old" in python("-c", "import setuptools; print(setuptools.__file__)", cwd=tiny, PYTHONPATH=path)
+    build(tiny, RAFTCY_REQUIRE_EXT="1", PYTHONPATH=path)
+    assert binaries(tiny) == [f"{module}{SUFFIX}" for module in MODULES]
+    assert tell(tiny) == "compiled 42 True"
+    said = build(tiny, status=1, RAFTCY_REQUIRE_EXT="1", CC="false", PYTHONPATH=path)
+    assert "RAFTCY_REQUIRE_EXT is set, but there are no extensions" in said
+    # It could not read the metadata, so a wheel of it would be nameless.
+    assert "project.license" in python("setup.py", "-q", "build", cwd=tiny, status=1, PYTHONPATH=path)
 
 
 def test_a_second_build_does_nothing_and_an_edit_is_seen(tiny: Path) -> None:

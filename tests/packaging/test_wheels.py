@@ -9,7 +9,7 @@ import pytest
 
 import raftcy
 from raftcy import _build
-from tests._needs import ROOT, needs_git
+from tests._needs import ROOT, needs_tracked_files
 
 from .conftest import installed, names, python, run, wheel
 
@@ -69,8 +69,7 @@ def test_both_wheels_hold_the_same_sources(compiled_wheel: Path, pure_wheel: Pat
 
 
 def test_sdist_holds_every_tracked_file(unpacked: Path) -> None:
-    tracked = run(needs_git(), "ls-files", cwd=ROOT).stdout.splitlines()
-    wanted = {name for name in tracked if not name.startswith(NOT_SHIPPED) and (ROOT / name).exists()}
+    wanted = {name for name in needs_tracked_files() if not name.startswith(NOT_SHIPPED) and (ROOT / name).exists()}
     shipped = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
     assert "setup.py" in wanted
     assert wanted - shipped == set()

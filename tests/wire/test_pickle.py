@@ -41,8 +41,31 @@ def values(build: ModuleType) -> list[Any]:
     found = []
     for kind, value in wire.items():
         found += [value, type(value)(), decode(build, kind, value.encode() + UNKNOWN)]
-    module = load(build, "core.messages")
-    return [*found, module.SoftState(lead=3, raft_state=2), module.ReadState(index=5, request_ctx=b"r")]
+    return [*found, *values_off_the_wire(build, wire)]
+
+
+def values_off_the_wire(build: ModuleType, wire: dict[str, Any]) -> list[Any]:
+    """What is public and has no encoding."""
+    module, status, config = (load(build, f"core.{name}") for name in ("messages", "status", "config"))
+    soft, read = module.SoftState(lead=3, raft_state=2), module.ReadState(index=5, request_ctx=b"r")
+    entries, messages = [wire["Entry"]], [wire["Message"]]
+    ready = load(build, "core.rawnode").Ready(
+        soft_state=soft,
+        hard_state=wire["HardState"],
+        read_states=[read],
+        entries=entries,
+        snapshot=wire["Snapshot"],
+        committed_entries=entries,
+        messages=messages,
+        must_sync=True,
+    )
+    progress = load(build, "core.progress").Progress(1, 2)
+    numbers = {"id": 1, "term": 2**64 - 1, "raft_state": 1, "lead_transferee": 9}
+    return [
+        *(soft, read, ready, load(build, "core.rawnode").Ready(entries=entries)),
+        *(status.BasicStatus(**numbers), status.Status(**numbers, progress={1: progress})),
+        config.Peer(7, b"address"),
+    ]
 
 
 def seen(value: Any) -> tuple[str, str, bytes]:

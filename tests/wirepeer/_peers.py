@@ -119,7 +119,7 @@ class Peer:
 class Cluster:
     """Peers with ids from 1, of the given kinds, that form one cluster."""
 
-    def __init__(self, kinds: tuple[str, ...], go_peer: Path, folder: Path, *flags: str, tick: int = 20) -> None:
+    def __init__(self, kinds: tuple[str, ...], go_peer: Path | None, folder: Path, *flags: str, tick: int = 20) -> None:
         self.texts: list[str] = []
         self.peers: dict[int, Peer] = {}
         addresses = free_addresses(len(kinds))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ._peers import Cluster, build_go_peer
+from ._peers import GO, Cluster, build_go_peer
 
 
 @pytest.fixture(scope="session")
@@ -15,13 +15,14 @@ def go_peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path, go_peer: Path) -> Iterator[Callable[..., Cluster]]:
-    """Starts clusters: ``start(kinds, *flags)``."""
+def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Cluster]]:
+    """Starts clusters: ``start(kinds, *flags)``. Go is needed only where a kind is the reference's."""
     clusters: list[Cluster] = []
 
     def begin(kinds: tuple[str, ...], *flags: str, tick: int = 20) -> Cluster:
         folder = tmp_path / str(len(clusters))
         folder.mkdir()
+        go_peer = request.getfixturevalue("go_peer") if GO in kinds else None
         clusters.append(Cluster(kinds, go_peer, folder, *flags, tick=tick))
         return clusters[-1]
 

@@ -1,0 +1,94 @@
+"""Runs the contestants in turns, each run in a process of its own, and notes on which machine that was."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .instructions import combination
+from .rows import Contestant, Row
+
+ROOT = Path(__file__).resolve().parent.parent
+Runs = dict[str, dict[str, list[dict[str, Any]]]]
+
+
+def run(contestant: Contestant, row: Row, scale: float) -> dict[str, Any]:
+    """One run; its JSON line."""
+    n = max(1, int(row.n * contestant.share * scale))
+    command = [*contestant.command, row.workload, "--n", str(n), *row.arguments, *contestant.options]
+    environment = {**os.environ, **contestant.environment}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    line: dict[str, Any] = json.loads(done.stdout)
+    return line
+
+
+def in_turns(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> Runs:
+    """The lines of all runs, by row and contestant; in a round everybody runs every row once."""
+    found: Runs = {row.name: {name: [] for name in row.who if name in who} for row in rows}
+    for number in range(1, rounds + 1):
+        for row in rows:
+            for name, lines in found[row.name].items():
+                lines.append(run(who[name], row, scale))
+        load = os.getloadavg()[0]
+        print(f"round {number} of {rounds} done, load {load:.1f}", file=sys.stderr)
+    return found
+
+
+def figures(lines: list[dict[str, Any]], clock: str) -> list[float]:
+    """Microseconds per operation of each run, by the CPU or the wall clock."""
+    if clock == "cpu":
+        return [line["cpu_seconds"] / line["n"] * 1e6 for line in lines]
+    return [line["seconds"] / line["n"] * 1e6 for line in lines]
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    return {
+        **combination(),
+        "configured_with": sysconfig.get_config_var("CONFIG_ARGS") or "",
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "load": [round(load, 1) for load in os.getloadavg()],
+    }
+
+
+def _processor() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def versions(runs: Runs) -> dict[str, str]:
+    """Version and build of every contestant, as it told them itself."""
+    return {
+        name: f"{lines[0]['peer']} {lines[0]['version']} ({lines[0]['build']})"
+        for by_name in runs.values()
+        for name, lines in by_name.items()
+        if lines
+    }
+
+
+def series(
+    sizes: list[int], row_of: Callable[[int], Row], who: dict[str, Contestant], rounds: int
+) -> dict[str, dict[str, float]]:
+    """Best microseconds per operation, by contestant and size."""
+    rows = {size: row_of(size) for size in sizes}
+    runs = in_turns(list(rows.values()), who, rounds, 1.0)
+    found: dict[str, dict[str, float]] = {}
+    for size, row in rows.items():
+        for name, lines in runs[row.name].items():
+            found.setdefault(name, {})[str(size)] = min(figures(lines, row.clock))
+    return found

@@ -1,0 +1,121 @@
+"""Builds the peer programs whose toolchains are there: ``python -m bench.peers.build``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = Path(__file__).resolve().parent
+OUT = ROOT / "build" / "bench"
+
+
+class Missing(Exception):
+    """What a peer needs is not there; the text says what."""
+
+
+def _tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise Missing(f"there is no {name}")
+    return found
+
+
+def _run(command: list[str], cwd: Path, **environment: str) -> None:
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise Missing(f"{command[0]} failed: {(done.stdout + done.stderr).strip()[-2000:]}")
+
+
+def _go(name: str, options: list[str]) -> list[str]:
+    go = _tool("go")
+    program = OUT / name
+    _run([go, "build", *options, "-o", str(program), "."], SOURCES / "go")
+    return [str(program)]
+
+
+def go37() -> list[str]:
+    """etcd's raft 3.7; raises Missing."""
+    return _go("go37", [])
+
+
+def go36() -> list[str]:
+    """etcd's raft 3.6; raises Missing."""
+    return _go("go36", ["-modfile=go36.mod", "-tags=raft36"])
+
+
+def _rust(codec: str, **environment: str) -> list[str]:
+    cargo = _tool("cargo")
+    target = OUT / "rust"  # of both: most of what they depend on is the same
+    options = ["--release", "--quiet", "--no-default-features", "--features", f"{codec}-codec"]
+    _run([cargo, "build", *options], SOURCES / "rust", CARGO_TARGET_DIR=str(target), **environment)
+    program = OUT / f"rust-{codec}"
+    shutil.copy2(target / "release" / "raftcy-bench-rust", program)
+    return [str(program)]
+
+
+def rust() -> list[str]:
+    """raft-rs with the messages that it takes by default, rust-protobuf's; raises Missing."""
+    return _rust("protobuf")
+
+
+def rust_prost() -> list[str]:
+    """raft-rs with prost's messages; generating them takes a protoc. Raises Missing."""
+    protoc = Path(sys.executable).with_name("protoc")
+    return _rust("prost", PROTOC=str(protoc) if protoc.exists() else os.environ.get("PROTOC") or _tool("protoc"))
+
+
+def upb() -> list[str]:
+    """protobuf's own codec."""
+    return [sys.executable, "-m", "bench.peers.python.upb"]
+
+
+def pysyncobj() -> list[str]:
+    """PySyncObj; raises Missing."""
+    if importlib.util.find_spec("pysyncobj") is None:
+        raise Missing("there is no PySyncObj (the dependency group bench)")
+    return [sys.executable, "-m", "bench.peers.python.syncobj"]
+
+
+PEERS: dict[str, Callable[[], list[str]]] = {
+    "go37": go37,
+    "go36": go36,
+    "rust": rust,
+    "rust-prost": rust_prost,
+    "upb": upb,
+    "pysyncobj": pysyncobj,
+}
+
+
+def build_all() -> tuple[dict[str, list[str]], dict[str, str]]:
+    """The command of every peer that could be built, and why the others were left out."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    commands: dict[str, list[str]] = {}
+    missing: dict[str, str] = {}
+    for name, build in PEERS.items():
+        try:
+            commands[name] = build()
+        except Missing as reason:
+            missing[name] = str(reason)
+    return commands, missing
+
+
+def main() -> int:
+    """Build, and say what was left out."""
+    commands, missing = build_all()
+    for name, command in commands.items():
+        print(f"{name}: {' '.join(command)}")
+    for name, reason in missing.items():
+        print(f"{name} is left out: {reason}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

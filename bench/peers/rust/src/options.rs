@@ -1,0 +1,58 @@
+//! The command line: a workload, then its options, each with the workload's default.
+
+pub struct Options {
+    pub workload: String,
+    pub n: usize,
+    pub nodes: usize,
+    pub size: usize,
+    pub batch: usize,
+    pub groups: usize,
+    pub seed: u64,
+}
+
+/// Name, n, nodes, batch, size; 1 for what a workload does not look at.
+const WORKLOADS: [(&str, usize, usize, usize, usize); 14] = [
+    ("replicate1", 20_000, 3, 1, 128),
+    ("batch", 64_000, 3, 64, 128),
+    ("big", 16_000, 3, 16, 4096),
+    ("single", 50_000, 1, 1, 128),
+    ("five", 32_000, 5, 64, 128),
+    ("readindex", 20_000, 3, 1, 1),
+    ("ticks", 50_000, 3, 1, 1),
+    ("election", 5_000, 3, 1, 1),
+    ("transfer", 5_000, 3, 1, 1),
+    ("codec_encode", 50_000, 1, 64, 128),
+    ("codec_decode", 50_000, 1, 64, 128),
+    ("codec_encode_hb", 500_000, 1, 1, 1),
+    ("codec_decode_hb", 500_000, 1, 1, 1),
+    ("quorum", 500_000, 3, 1, 1),
+];
+
+impl Options {
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let names: Vec<&str> = WORKLOADS.iter().map(|each| each.0).collect();
+        let workload = words.next().ok_or(format!("name a workload, of: {}", names.join(" ")))?;
+        let &(_, n, nodes, batch, size) = WORKLOADS
+            .iter()
+            .find(|each| each.0 == workload)
+            .ok_or(format!("no such workload: {workload}; there are: {}", names.join(" ")))?;
+        let mut o = Options { workload, n, nodes, size, batch, groups: 1_000, seed: 1 };
+        while let Some(name) = words.next() {
+            let word = words.next().ok_or(format!("{name} needs a number"))?;
+            let value: usize = word.parse().map_err(|_| format!("{name} needs a number, not {word}"))?;
+            match name.as_str() {
+                "--n" => o.n = value,
+                "--nodes" => o.nodes = value,
+                "--size" => o.size = value,
+                "--batch" => o.batch = value,
+                "--groups" => o.groups = value,
+                "--seed" => o.seed = value as u64,
+                _ => return Err(format!("unexpected argument: {name}")),
+            }
+            if value == 0 && name != "--seed" {
+                return Err(format!("{name} must be greater than 0"));
+            }
+        }
+        Ok(o)
+    }
+}

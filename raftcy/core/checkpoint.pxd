@@ -1,0 +1,35 @@
+cimport cython
+
+from .inflights cimport Inflights
+from .log cimport RaftLog
+from .messages cimport Entry, Message, ReadState, Snapshot
+from .progress cimport Progress
+from .quorum cimport JointConfig
+from .raft cimport Raft
+from .rawnode cimport RawNode
+from .readonly cimport ReadOnly
+from .tracker cimport ProgressTracker, TrackerConfig
+from .unstable cimport Unstable
+
+
+cpdef dict dump(RawNode node)
+cpdef object load(RawNode node, dict state)
+
+cdef dict _node(RawNode node)
+cdef object _load_node(RawNode node, dict state)
+cdef dict _raft(Raft r)
+cdef object _load_raft(Raft r, dict state)
+@cython.locals(u=Unstable)
+cdef dict _log(RaftLog log)
+@cython.locals(u=Unstable)
+cdef object _load_log(RaftLog log, dict state)
+@cython.locals(config=TrackerConfig)
+cdef dict _tracker(ProgressTracker tracker)
+@cython.locals(config=TrackerConfig)
+cdef object _load_tracker(ProgressTracker tracker, dict state)
+@cython.locals(window=Inflights)
+cdef dict _progress(Progress pr)
+@cython.locals(inflights=Inflights, pr=Progress)
+cdef Progress _load_progress(dict state)
+cdef dict _reads(ReadOnly reads)
+cdef object _load_reads(ReadOnly reads, dict state)

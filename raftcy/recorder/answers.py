@@ -1,0 +1,180 @@
+"""What the storage and the random source answer while a call runs: taken down here, and given again in ``feed``.
+
+Each answer is a byte for the question, 4 bytes for the length, and a body that begins with the arguments. An answer
+that cannot be written down, because no storage may give it, is recorded by its text: the recording shows it, and a
+replay ends there.
+"""
+
+import struct
+from typing import Any
+
+from ..core.messages import ConfState, Entry, HardState, Snapshot
+from .kinds import SIZE
+from .pack import pack
+from .tape import Tape
+
+INITIAL_STATE, ENTRIES, TERM, FIRST_INDEX, LAST_INDEX, SNAPSHOT, RANDRANGE = range(1, 8)
+RAISED = 0x40
+UNREPLAYABLE = 0x80
+QUESTIONS = ("", "initial_state", "entries", "term", "first_index", "last_index", "snapshot", "randrange")
+
+HEAD = struct.Struct("<BI")
+ONE = struct.Struct("<Q")
+TWO = struct.Struct("<QQ")
+THREE = struct.Struct("<QQQ")
+DRAW = struct.Struct("<qq")
+_term: Any = struct.Struct("<BIQQ").pack
+_index: Any = struct.Struct("<BIQ").pack
+_drawn: Any = struct.Struct("<BIqq").pack
+_head: Any = HEAD.pack
+_three: Any = THREE.pack
+_size: Any = SIZE.pack
+
+# What packing an answer of another type than the Storage protocol's may raise.
+_ODD = (struct.error, AttributeError, TypeError, ValueError, OverflowError)
+
+
+class RecordedStorage:
+    """Hands every question on to a Storage and takes down what it answers, or raises."""
+
+    __slots__ = ("_notes", "_storage")
+
+    def __init__(self, storage: Any, notes: Tape) -> None:
+        self._storage = storage
+        self._notes = notes
+
+    def initial_state(self) -> tuple[HardState | None, ConfState]:
+        """As that of the storage."""
+        try:
+            found = self._storage.initial_state()
+        except BaseException as error:
+            self._raised(INITIAL_STATE, b"", error)
+            raise
+        try:
+            state, members = found
+            body = SIZE.pack(len(members.encode())) + members.encode()
+            body += b"" if state is None else b"\1" + state.encode()
+        except _ODD:
+            self._odd(INITIAL_STATE, found)
+        else:
+            self._notes.answers.append(_head(INITIAL_STATE, len(body)) + body)
+        return found  # type: ignore[no-any-return]
+
+    def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
+        """As those of the storage, in a list."""
+        asked = _three(lo, hi, max_size)
+        try:
+            found = list(self._storage.entries(lo, hi, max_size))
+        except BaseException as error:
+            self._raised(ENTRIES, asked, error)
+            raise
+        try:
+            parts = [asked]
+            for e in found:
+                data = e.encode()
+                parts.append(_size(len(data)))
+                parts.append(data)
+            body = b"".join(parts)
+        except _ODD:
+            self._odd(ENTRIES, found)
+        else:
+            self._notes.answers.append(_head(ENTRIES, len(body)) + body)
+        return found
+
+    def term(self, i: int) -> int:
+        """As that of the storage."""
+        try:
+            found = self._storage.term(i)
+        except BaseException as error:
+            self._raised(TERM, ONE.pack(i), error)
+            raise
+        try:
+            self._notes.answers.append(_term(TERM, 16, i, found))
+        except _ODD:
+            self._odd(TERM, found)
+        return found  # type: ignore[no-any-return]
+
+    def first_index(self) -> int:
+        """As that of the storage."""
+        try:
+            found = self._storage.first_index()
+        except BaseException as error:
+            self._raised(FIRST_INDEX, b"", error)
+            raise
+        return self._place(FIRST_INDEX, found)
+
+    def last_index(self) -> int:
+        """As that of the storage."""
+        try:
+            found = self._storage.last_index()
+        except BaseException as error:
+            self._raised(LAST_INDEX, b"", error)
+            raise
+        return self._place(LAST_INDEX, found)
+
+    def snapshot(self) -> Snapshot:
+        """As that of the storage."""
+        try:
+            found = self._storage.snapshot()
+        except BaseException as error:
+            self._raised(SNAPSHOT, b"", error)
+            raise
+        notes = self._notes
+        try:
+            # The same snapshot goes to many peers; it is written once.
+            body = b"" if found is notes.snapshot else b"\1" + found.encode()
+        except _ODD:
+            self._odd(SNAPSHOT, found)
+        else:
+            notes.snapshot = found
+            notes.answers.append(_head(SNAPSHOT, len(body)) + body)
+        return found  # type: ignore[no-any-return]
+
+    def _place(self, question: int, found: Any) -> int:
+        try:
+            self._notes.answers.append(_index(question, 8, found))
+        except _ODD:
+            self._odd(question, found)
+        return found  # type: ignore[no-any-return]
+
+    def _raised(self, question: int, asked: bytes, error: BaseException) -> None:
+        self._notes.answers.append(raised_bytes(question, asked, error))
+
+    def _odd(self, question: int, found: Any) -> None:
+        self._notes.answers.append(odd_bytes(question, found))
+
+
+class RecordedRandom:
+    """Hands ``randrange`` on to a random source and takes down what it draws."""
+
+    __slots__ = ("_notes", "_source")
+
+    def __init__(self, source: Any, notes: Tape) -> None:
+        self._source = source
+        self._notes = notes
+
+    def randrange(self, n: int) -> int:
+        """As that of the source."""
+        try:
+            found = self._source.randrange(n)
+        except BaseException as error:
+            self._notes.answers.append(raised_bytes(RANDRANGE, ONE.pack(n), error))
+            raise
+        try:
+            self._notes.answers.append(_drawn(RANDRANGE, 16, n, found))
+        except _ODD:
+            self._notes.answers.append(odd_bytes(RANDRANGE, found))
+        return found  # type: ignore[no-any-return]
+
+
+def raised_bytes(question: int, asked: bytes, error: BaseException) -> bytes:
+    """An error in place of an answer."""
+    told = [type(error).__name__, isinstance(error, Exception), str(error), repr(error)]
+    body = SIZE.pack(len(asked)) + asked + pack(told)
+    return HEAD.pack(question | RAISED, len(body)) + body
+
+
+def odd_bytes(question: int, found: Any) -> bytes:
+    """An answer that no storage may give, by its text."""
+    body = pack(repr(found))
+    return HEAD.pack(question | UNREPLAYABLE, len(body)) + body

@@ -1,0 +1,128 @@
+"""The command line ``python -m raftcy replay``: run a recording again, show it, stop in it, compare it.
+
+The exit status is 0 if the replay did as recorded, or two recordings are the same; 1 if not, or if a file is damaged; 2
+if it cannot be read.
+"""
+
+import argparse
+import importlib
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .._build import BUILD, load_pure
+from ..core.describe import describe_entries, describe_message
+from ..core.rawnode import RawNode
+from .compare import first_difference
+from .errors import RecordingError
+from .recording import Record, Recording
+from .replay import Replay
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="a recording")
+    parser.add_argument("--until", type=_number, metavar="N", help="stop before record N and print the state")
+    parser.add_argument("--show", action="store_true", help="print each record as it is replayed")
+    parser.add_argument("--log", action="store_true", help="print the lines that the node logs")
+    parser.add_argument("--pdb", action="store_true", help="stop in pdb before record N, or the last one; pure build")
+    parser.add_argument("--salvage", action="store_true", help="take what stands before the damage in a damaged file")
+    parser.add_argument("--diff", type=Path, metavar="OTHER", help="compare with another recording instead")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    try:
+        recording = Recording.read(arguments.file, salvage=arguments.salvage)
+        if arguments.diff is not None:
+            return _compare(recording, Recording.read(arguments.diff, salvage=arguments.salvage))
+        return _replay(recording, arguments)
+    except OSError as error:
+        sys.stderr.write(f"raftcy replay: {error.filename}: {error.strerror}\n")
+        return 2
+    except RecordingError as error:
+        sys.stderr.write(f"raftcy replay: {error}\n")
+        return 1
+
+
+def _compare(one: Recording, other: Recording) -> int:
+    found = first_difference(one, other)
+    sys.stdout.write("no difference\n" if found is None else f"{found}\n")
+    return 0 if found is None else 1
+
+
+def _replay(recording: Recording, arguments: argparse.Namespace) -> int:
+    out = sys.stdout
+    records = recording.records
+    out.write(
+        f"node {recording.id}, recorded by raftcy {recording.version} ({recording.build} build), "
+        f"records {records[0].number} to {records[-1].number}\n"
+        if records
+        else f"node {recording.id}, recorded by raftcy {recording.version} ({recording.build} build), no records\n"
+    )
+    if recording.torn is not None:
+        out.write(f"the file breaks off in the middle of a record at offset {recording.torn}\n")
+    if recording.damage is not None:
+        out.write(f"damaged: {recording.damage}; what stands before that is replayed\n")
+    if arguments.pdb:
+        return _debug(arguments)
+    replay = Replay(recording, logger=_Printer() if arguments.log else None)
+    until = arguments.until
+    while (record := replay.next) is not None and (until is None or record.number < until):
+        if arguments.show:
+            out.write(f"{_stamp(record)} {record}\n")
+        replay.step()
+    out.write(f"{replay.place} records replayed on the {BUILD} build, as recorded\n")
+    if until is not None:
+        _print_state(replay)
+    return 0
+
+
+def _print_state(replay: Replay) -> None:
+    out = sys.stdout
+    record, node = replay.next, replay.node
+    if node is not None:
+        out.write(state_text(node))
+    out.write("the recording ends here\n" if record is None else f"next: {_stamp(record)} {record}\n")
+
+
+def state_text(node: RawNode) -> str:
+    """A node's state in a few lines: its status, its log, and what it has to say."""
+    raft = node.raft
+    unstable = raft.log.unstable
+    lines = [str(node.basic_status()), f"log: {raft.log}", f"members: {raft.tracker.config}"]
+    lines += [f"peer {pr.id}: {pr}" for pr in raft.tracker.peers()]
+    if unstable.entries:
+        lines.append("unstable entries:\n  " + describe_entries(unstable.entries).rstrip().replace("\n", "\n  "))
+    for name, messages in (("to send", raft.msgs), ("to send when stored", raft.msgs_after_append)):
+        lines += [f"{name}: {describe_message(m)}" for m in messages]
+    return "\n".join(lines) + "\n"
+
+
+def _debug(arguments: argparse.Namespace) -> int:
+    """Stop before a record on the pure build, where pdb can step into the core."""
+    package = __package__ if BUILD == "pure" else f"{load_pure().__name__}.recorder"
+    module: Any = importlib.import_module(f"{package}.debug")
+    return module.stop_before(arguments.file, arguments.until, arguments.salvage)  # type: ignore[no-any-return]
+
+
+class _Printer:
+    """A logger that prints."""
+
+    def debug(self, text: str) -> None:
+        sys.stdout.write(f"    | {text}\n")
+
+    info = warning = error = critical = debug
+
+
+def _stamp(record: Record) -> str:
+    seconds, rest = divmod(record.time_ns, 10**9)
+    return f"{record.number} {time.strftime('%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}"
+
+
+def _number(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return number

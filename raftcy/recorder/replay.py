@@ -1,0 +1,165 @@
+"""A recording run again: the same calls, with the same answers, must have the same outcomes.
+
+Rules:
+
+- Nothing is taken for granted: which questions the node asks and in which order, what each call returns or raises, what
+  is in each Ready, and the whole state at each checkpoint are held against the recording.
+- The first difference ends the replay, since all that follows would differ because of it.
+- A recording that begins with a checkpoint, as that of a ring does, is replayed from the state in it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..core.checkpoint import dump, load
+from ..core.config import Peer
+from ..core.rawnode import RawNode
+from ..core.ready import Ready
+from ..errors import RaftError
+from .errors import DamagedRecording, ReplayDifference
+from .feed import FedRandom, FedStorage, Feed
+from .kinds import Kind
+from .outcome import NOTHING, error_outcome, members_outcome, outcome_text, ready_outcome, refused_outcome
+from .pack import pack, unpack
+from .recording import Record, Recording
+
+
+class _Silent:
+    """A logger for a node whose lines nobody reads."""
+
+    def debug(self, text: str) -> None:
+        pass
+
+    info = warning = error = critical = debug
+
+    def isEnabledFor(self, level: int) -> bool:
+        return False
+
+
+class Replay:
+    """One run of a recording. ``node`` is the RawNode after the records so far, None before the first one.
+
+    ``logger`` gets the node's lines, as in a Config; without one there are none.
+    """
+
+    def __init__(self, recording: Recording, *, logger: Any = None) -> None:
+        self.recording = recording
+        self.node: RawNode | None = None
+        self.place = 0
+        self._feed = Feed()
+        self._logger = _Silent() if logger is None else logger
+        self._made: Ready | None = None
+
+    @property
+    def next(self) -> Record | None:
+        """The record that ``step`` would replay; None at the end."""
+        records = self.recording.records
+        return records[self.place] if self.place < len(records) else None
+
+    def run(self, until: int | None = None) -> int:
+        """Replay up to the record of this number, which is not replayed; to the end if there is none.
+
+        Returns how many records were replayed. Raises ReplayDifference.
+        """
+        count = 0
+        while (record := self.next) is not None and (until is None or record.number < until):
+            self.step()
+            count += 1
+        return count
+
+    def step(self) -> Record:
+        """Replay the next record; ReplayDifference if it goes another way, EOFError at the end."""
+        record = self.next
+        if record is None:
+            raise EOFError("the recording ends here")
+        if record.kind == Kind.CHECKPOINT:
+            self._checkpoint(record)
+        else:
+            self._replay(record)
+        self.place += 1
+        return record
+
+    def _replay(self, record: Record) -> None:
+        feed = self._feed
+        feed.fill(list(record.answers))
+        try:
+            outcome = self._call(record)
+        except Exception as error:
+            outcome = error_outcome(error)
+        except BaseException as error:
+            # What the storage raised when it was recorded; what is raised from outside, now, is not ours.
+            if not any(answer.error is error for answer in record.answers):
+                raise
+            outcome = error_outcome(error)
+        if feed.mismatch is not None:
+            raise ReplayDifference(record.number, "what was asked for", *feed.mismatch)
+        if outcome != record.outcome:
+            what = f"the outcome of {record.kind}"
+            raise ReplayDifference(record.number, what, outcome_text(record.outcome), outcome_text(outcome))
+        left = feed.left()
+        if left is not None:
+            raise ReplayDifference(record.number, "what was asked for", str(left), "no more questions")
+
+    def _call(self, record: Record) -> bytes:
+        """Do what a record says, and tell the outcome."""
+        node = self.node
+        if record.kind == Kind.START:
+            self.node = self._make()
+            return NOTHING
+        if node is None:
+            raise DamagedRecording("there is no node yet", record.offset)
+        if record.kind == Kind.READY:
+            return ready_outcome(node.ready())
+        if record.kind == Kind.READY_WITHOUT_ACCEPT:
+            self._made = node.ready_without_accept()
+            return ready_outcome(self._made)
+        if record.kind == Kind.ACCEPT_READY:
+            node.accept_ready(Ready() if self._made is None else self._made)
+            return NOTHING
+        if record.kind == Kind.APPLY_CONF_CHANGE:
+            return members_outcome(node.apply_conf_change(*record.arguments))
+        if record.kind == Kind.STEP_MANY:
+            return refused_outcome(node.step_many(*record.arguments))
+        if record.kind == Kind.BOOTSTRAP:
+            node.bootstrap([Peer(id, context) for id, context in record.arguments[0]])
+            return NOTHING
+        act: Callable[..., None] = getattr(node, str(record.kind))
+        act(*record.arguments)
+        return NOTHING
+
+    def _make(self) -> RawNode:
+        storage, random = FedStorage(self._feed), FedRandom(self._feed)
+        return RawNode(self.recording.make_config(storage=storage, random=random, logger=self._logger))
+
+    def _checkpoint(self, record: Record) -> None:
+        if self.node is None:
+            self.node = self._load(record)
+        state = pack(dump(self.node))
+        if state != record.given:
+            what, recorded, replayed = _parting(unpack(record.given), unpack(state))
+            raise ReplayDifference(record.number, what, recorded, replayed)
+
+    def _load(self, record: Record) -> RawNode:
+        feed = self._feed
+        storage, random = FedStorage(feed), FedRandom(feed)
+        objects = {"storage": storage, "random": random, "logger": self._logger}
+        config = self.recording.make_config(**objects)
+        config.applied = 0  # it is part of the state
+        feed.blank = True
+        try:
+            node = RawNode(config)
+            load(node, record.arguments[0])
+        except (KeyError, TypeError, ValueError, OverflowError, RaftError) as error:
+            raise DamagedRecording(f"record {record.number} holds no state: {error!r}", record.offset) from None
+        finally:
+            feed.blank = False
+        return node
+
+
+def _parting(recorded: Any, replayed: Any, name: str = "the state") -> tuple[str, str, str]:
+    """Where two states part: what it is called, and its two values."""
+    if isinstance(recorded, dict) and isinstance(replayed, dict) and list(recorded) == list(replayed):
+        for key in recorded:
+            if recorded[key] != replayed[key]:
+                return _parting(recorded[key], replayed[key], f"{name}, {key}")
+    return name, repr(recorded), repr(replayed)

@@ -1,0 +1,39 @@
+"""Bytes as decisions: a fuzzer changes bytes, and whoever reads them here does something else."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Choices:
+    """What a run of bytes decides, one after the other. When they are used up, every decision is the first one."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def left(self) -> int:
+        """Bytes that were not used yet."""
+        return len(self._data) - self._at
+
+    def below(self, count: int) -> int:
+        """A number of 0 to count - 1; `count` is at most 256."""
+        if self._at >= len(self._data):
+            return 0
+        self._at += 1
+        return self._data[self._at - 1] % count
+
+    def pick(self, options: Sequence[T]) -> T:
+        """One of the options."""
+        return options[self.below(len(options))]
+
+    def flag(self) -> bool:
+        """Yes or no."""
+        return self.below(2) == 1
+
+    def octets(self, count: int) -> bytes:
+        """Up to `count` bytes as they are."""
+        taken = self._data[self._at : self._at + count]
+        self._at += len(taken)
+        return taken
