@@ -20,6 +20,7 @@ from raftcy import (
     ProgressState,
     RawNode,
 )
+from raftcy.core.entries import entries_size
 
 from .network import (
     CANDIDATE,
@@ -446,6 +447,6 @@ def test_joint_configuration_is_left_once() -> None:
     entries = raft.log.next_committed(True)
     raft.apply_conf_change(change)
     for each in entries:
-        raft.storage_apply_resp([each])
+        raft.storage_apply_resp([each], entries_size([each]))
     leaving = [e for e in raft.log.all_entries() if e.type == EntryType.CONF_CHANGE_V2 and not e.data]
     assert [e.index for e in leaving] == [5]

@@ -83,8 +83,8 @@ FAULTS = [
         (
             Edit(
                 "core/vet.py",
-                "        if m.commit > last:\n            raise LogLost(",
-                "        if False:\n            raise LogLost(",
+                "        if m.commit > last:\n            if m.term == 0:",
+                "        if False:\n            if m.term == 0:",
             ),
         ),
         ("etcd#10166", "etcd#21178"),

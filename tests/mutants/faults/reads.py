@@ -50,7 +50,7 @@ FAULTS = [
     Fault(
         "no_empty_entry",
         "a new leader appends no entry of its term",
-        (Edit(RAFT, "        if not self._append_entries([empty]):\n", "        if False:\n"),),
+        (Edit(RAFT, "        if not self._append_entries([empty], True):\n", "        if False:\n"),),
         ("redisraft#18",),
     ),
     Fault(
@@ -79,8 +79,8 @@ FAULTS = [
         (
             Edit(
                 READ_ONLY,
-                "            self.acks = {}\n            self.waiting = []\n",
-                "            self.waiting = []\n",
+                "        self.acks = _NO_ACKS\n        self.waiting",
+                '        self.acks = getattr(self, "acks", {})\n        self.waiting',
             ),
         ),
         profile="reads",

@@ -132,8 +132,8 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        self.uncommitted_size = self.uncommitted_size - size if self.uncommitted_size > size else 0\n",
-                "",
+                "        if self.uncommitted_size > 0:\n            payload =",
+                "        if False:\n            payload =",
             ),
         ),
         ("cockroach#31689",),
@@ -141,7 +141,7 @@ FAULTS = [
     Fault(
         "uncommitted_size_kept_with_the_role",
         "a new leader takes over the count of uncommitted bytes of its earlier term",
-        (Edit(RAFT, "        self.uncommitted_size = 0\n        self.read_only", "        self.read_only"),),
+        (Edit(RAFT, "        self.uncommitted_size = 0\n        self.append_due", "        self.append_due"),),
         ("cockroach#31689",),
     ),
     Fault(

@@ -24,8 +24,8 @@ FAULTS = [
         (
             Edit(
                 NODE,
-                "return r.term != self._prev_term or r.vote != self._prev_vote or r.log",
-                "return r.term != self._prev_term or r.log",
+                "return r.term != node._prev_term or r.vote != node._prev_vote or r.log",
+                "return r.term != node._prev_term or r.log",
             ),
         ),
         ("PySyncObj#84",),
@@ -36,8 +36,8 @@ FAULTS = [
         (
             Edit(
                 NODE,
-                "return r.term != self._prev_term or r.vote != self._prev_vote or r.log",
-                "return r.vote != self._prev_vote or r.log",
+                "return r.term != node._prev_term or r.vote != node._prev_vote or r.log",
+                "return r.vote != node._prev_vote or r.log",
             ),
         ),
         ("PySyncObj#84",),
