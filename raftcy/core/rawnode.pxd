@@ -103,6 +103,7 @@ cdef class RawNode:
     cdef _refused_or_died(self, object error)
 
 cpdef object refuse_from_network(Message m)
+cpdef bint is_plain(Message m)
 cdef Message _message(object m)
 @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, hard=bint)
 cpdef int32_t news(RawNode node) except -1

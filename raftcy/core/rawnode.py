@@ -726,6 +726,17 @@ def refuse_from_network(m: Message) -> str | None:
     return None
 
 
+def is_plain(m: Message) -> bool:
+    """Whether a message may be stepped as it came, as far as ``refuse_from_network`` goes, and is no proposal."""
+    kind = m._type
+    return (
+        kind != k.PROP
+        and kind != k.FORGET_LEADER
+        and m.from_ != k.LOCAL_APPEND_THREAD
+        and m.from_ != k.LOCAL_APPLY_THREAD
+    )
+
+
 def _message(m: Any) -> Message:
     if not isinstance(m, Message):
         raise TypeError(f"m must be of Message, not {type(m).__name__}")

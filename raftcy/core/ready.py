@@ -139,6 +139,9 @@ class Ready:
         raise frozen(self, name)
 
 
+sealing.final_twin(Ready)
+
+
 def blank_ready() -> Ready:
     """An open Ready of nothing: to be filled, then sealed."""
     # The compiled build needs no more than the first line: new fields are None and False.

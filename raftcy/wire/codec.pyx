@@ -745,8 +745,8 @@ cdef object broken(str text, Source* source, Place start):
     return DecodeError(text, start - source.base)
 
 
-# Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the number
-# is 0, which is the tag of no field; `explain` then has the error.
+# Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the
+# number is 0, which is the tag of no field; `explain` then has the error.
 
 cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nogil:
     if p < end and p[0] < 0x80:

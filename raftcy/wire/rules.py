@@ -11,8 +11,8 @@ MAX_SIZE = 2**31 - 1
 """The size of the longest encoding in bytes, the limit of protobuf."""
 
 MAX_ITEMS = 2**20
-"""How many entries, responses, single changes and ids of members one encoding may hold, counted over all depths. An item
-takes two bytes there, and in memory up to a hundred times as much."""
+"""How many entries, responses, single changes and ids of members one encoding may hold, counted over all depths. An
+item of two bytes there can take a hundred times as much in memory."""
 
 CUT_OFF = "field is cut off"
 TOO_LONG = "varint is longer than 64 bits"
