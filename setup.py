@@ -96,7 +96,7 @@ class BuildAllOrNone(build_ext):
         self.force = self.force or not used.exists() or used.read_text() != wanted
         options = {"build_dir": "build/cython", "nthreads": self.parallel, "annotate": ANNOTATE, "quiet": True}
         options["force"] = self.force or ANNOTATE
-        get_directive_defaults().update(dict.fromkeys(VALUES))  # else Cython takes them for a class only
+        get_directive_defaults().update(no_gc=False, freelist=0)  # else Cython takes them for a class only
         modules = []
         try:
             for kind in ({}, NO_CYCLES, VALUES):

@@ -82,7 +82,7 @@ def _raft(r: Any) -> dict[str, Any]:
         "id": r.id,
         "hard": [r.term, r.vote],
         "soft": [r.lead, r.state, r.lead_transferee, r.is_learner],
-        "limits": [r.max_msg_size, r.max_uncommitted_size],
+        "limits": [r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs],
         "proposed": [r.uncommitted_size, r.pending_conf_index],
         "timeouts": [r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout],
         "elapsed": [r.election_elapsed, r.heartbeat_elapsed],
@@ -106,7 +106,7 @@ def _raft(r: Any) -> dict[str, Any]:
 def _load_raft(r: Any, state: dict[str, Any]) -> None:
     r.term, r.vote = state["hard"]
     r.lead, r.state, r.lead_transferee, r.is_learner = state["soft"]
-    r.max_msg_size, r.max_uncommitted_size = state["limits"]
+    r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs = state["limits"]
     r.uncommitted_size, r.pending_conf_index = state["proposed"]
     r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout = state["timeouts"]
     r.election_elapsed, r.heartbeat_elapsed = state["elapsed"]
@@ -166,7 +166,7 @@ def _load_tracker(tracker: Any, state: dict[str, Any]) -> None:
     config = TrackerConfig(voters, state["auto_leave"], learners, learners_next)
     tracker.max_inflight, tracker.max_inflight_bytes = state["limits"]
     tracker.switch(config, {each["id"]: _load_progress(each) for each in state["progress"]})
-    tracker.votes = {id: granted for id, granted in state["votes"]}
+    tracker.votes = dict(state["votes"])
 
 
 def _progress(pr: Any) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _reads(reads: Any) -> dict[str, Any]:
 
 def _load_reads(reads: Any, state: dict[str, Any]) -> None:
     reads.option = state["option"]
-    reads.acks = {id: number for id, number in state["acks"]}
+    reads.acks = dict(state["acks"])
     reads.waiting = _messages(state["waiting"])
     reads.indexes = list(state["indexes"])
     reads.confirmed = state["confirmed"]

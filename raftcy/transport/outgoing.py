@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..core import consts as k
 from ..core.messages import Message
+from ..errors import RangeError
 from ..wire import frame
 from .limits import Limits, Traffic
 
@@ -53,7 +54,12 @@ class Outgoing:
 
     def put(self, m: Message) -> None:
         """Queue a message; never waits."""
-        item = _Item(m.encode(), m.type == k.SNAP)
+        try:
+            item = _Item(m.encode(), m.type == k.SNAP)
+        except RangeError as error:
+            self._log.error("%s to %x has no encoding and is dropped: %s", m.type, self._peer, error)
+            self._drop([_Item(b"", m.type == k.SNAP)])
+            return
         size = len(item.data)
         full = len(self._queue) >= self._limits.queue_messages or (
             self._queue and self._queued_bytes + size > self._limits.queue_bytes

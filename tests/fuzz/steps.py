@@ -263,7 +263,7 @@ def changes(builds: list[ModuleType], data: bytes) -> Lockstep:
     made.terms, made.members, made.index = (1, 1, 2), {"voters": [1]}, 10
     run = Lockstep(builds, made)
     leader(run)
-    for _ in range(MAX_EVENTS):
+    for _ in range(MAX_EVENTS // 3):
         if c.left() == 0:
             break
         payload = c.octets(c.below(24)) if c.below(4) == 3 else shapes.change(c)

@@ -120,3 +120,10 @@ def everything(build: ModuleType) -> None:
     deaths(build)
     hostile(build)
     honest(build)
+
+
+if __name__ == "__main__":
+    import raftcy
+
+    everything(raftcy)
+    print(f"the {raftcy.BUILD} build did everything once")

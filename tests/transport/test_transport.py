@@ -248,6 +248,19 @@ async def test_a_message_that_fits_no_frame_is_dropped(monkeypatch: pytest.Monke
         assert [m.type for m in both.two.messages] == [MessageType.MSG_HEARTBEAT]
 
 
+async def test_a_message_without_an_encoding_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as an append of more entries than one encoding may hold; here one that is nested too deep."""
+    m = Message()
+    for _ in range(200):
+        m = Message(responses=[m], to=2)
+    async with pair() as both:
+        both.sender.send([m, heartbeat(1)])
+        await until(lambda: both.two.messages)
+        assert both.two.messages == [heartbeat(1)]
+        assert (both.sender.traffic.dropped_messages, both.one.unreachable) == (1, [2])
+    assert "to 2 has no encoding and is dropped: nested deeper than 100 levels" in caplog.text
+
+
 async def test_a_peer_that_takes_nothing_is_given_up() -> None:
     """Its connection is broken after a while, and what was on the way is lost."""
     with socket.create_server((HOST, 0)) as listener:

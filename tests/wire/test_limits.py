@@ -306,3 +306,30 @@ def test_every_prefix_is_judged_alike(raftcy: ModuleType, raftcy_pure: ModuleTyp
     whole = bytes.fromhex(data)
     for size in range(len(whole) + 1):
         assert outcome(raftcy, kind, whole[:size]) == outcome(raftcy_pure, kind, whole[:size])
+
+
+@pytest.mark.parametrize(
+    ("kind", "item"),
+    [
+        ("Message", b"\x3a\x00"),
+        ("Message", b"\x72\x00"),
+        ("Message", b"\x4a\x00"),
+        ("Message", b"\x4a\x02\x12\x00"),
+        ("Message", b"\xf8\x01\x01"),
+        ("ConfState", b"\x08\x01"),
+        ("ConfState", b"\x0a\x01\x01"),
+        ("ConfChangeV2", b"\x12\x00"),
+        ("Snapshot", b"\x12\x02\x0a\x00"),
+    ],
+)
+def test_memory_in_proportion(build: ModuleType, kind: str, item: bytes) -> None:
+    """What takes the fewest bytes in the encoding takes no more than a hundred times as much in memory, or so."""
+    data = item * 20_000
+    decode(build, kind, data)
+    tracemalloc.start()
+    try:
+        value = decode(build, kind, data)
+        assert tracemalloc.get_traced_memory()[1] < 110 * len(data)
+    finally:
+        tracemalloc.stop()
+    assert value.encode() is not None
