@@ -14,13 +14,15 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The checkout's neighbour, named for the runs that happen in a copy.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build test tla demo bench verify fix proto parity fresh annotate clean coverage asan wheels smoke fuzz valgrind
+.PHONY: help build test tla demo bench bench-full instructions verify fix proto parity fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
 	@echo "make test       the suite, on both builds; ARGS='-k name' selects"
 	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path gives another file"
-	@echo "make bench      the benchmark, both builds side by side"
+	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
+	@echo "make bench-full more rounds and sizes; writes the results, the plots and the tables of the documents"
+	@echo "make instructions  instructions per operation against those that are kept; needs valgrind"
 	@echo "make tla        traces against etcd's TLA+ specification; needs Java, Go and Maven"
 	@echo "make verify     every check that only reads: style, types, generated files"
 	@echo "make fix        format, sort imports and mend what can be mended"
@@ -59,8 +61,20 @@ demo: build
 tla: build
 	@$(PY) -m tools.tla $(ARGS)
 
-bench: build
+bench:
+	@$(INSTALL) bench
+	@$(BUILD)
 	@$(PY) -m bench.report $(ARGS)
+
+bench-full:
+	@$(INSTALL) bench
+	@$(BUILD)
+	@$(PY) -m bench.report --full $(ARGS)
+
+instructions:
+	@$(INSTALL) bench
+	@$(BUILD)
+	@$(PY) -m bench.instructions --check $(ARGS)
 
 verify:
 	@$(INSTALL) lint

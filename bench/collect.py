@@ -22,10 +22,7 @@ Runs = dict[str, dict[str, list[dict[str, Any]]]]
 def run(contestant: Contestant, row: Row, scale: float) -> dict[str, Any]:
     """One run; its JSON line."""
     n = max(1, int(row.n * contestant.share * scale))
-    first, *rest = contestant.command
-    # The workload comes first of all arguments but those that only start the program.
-    ours = rest[:2] if rest[:1] == ["-m"] else rest
-    command = [first, *ours, row.workload, "--n", str(n), *row.arguments, *rest[len(ours) :]]
+    command = [*contestant.command, row.workload, "--n", str(n), *row.arguments, *contestant.options]
     environment = {**os.environ, **contestant.environment}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:

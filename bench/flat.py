@@ -18,13 +18,13 @@ GROUPS = (10, 10_000)
 
 def entries(kept: int, loop: str) -> float:
     """Instructions per entry of ``batch`` with that many entries kept; two compactions are among them."""
-    return per_operation("batch", loop, 9_984, 29_952, ["--keep", str(kept)])
+    return per_operation([("batch", loop, 9_984, 29_952, ["--keep", str(kept)])])[0]
 
 
 def ticks(groups: int, loop: str) -> float:
     """Instructions per group and tick."""
     rounds = max(5, 20_000 // groups)
-    return per_operation("ticks", loop, groups, groups * (1 + rounds), ["--groups", str(groups)])
+    return per_operation([("ticks", loop, groups, groups * (1 + rounds), ["--groups", str(groups)])])[0]
 
 
 def main(argv: list[str]) -> int:

@@ -2,9 +2,9 @@
 
 Time is no measure on a busy machine; the number of instructions is the same whatever the neighbours do. Valgrind's
 cachegrind counts those of two runs of different length, and the difference is that of the additional operations:
-start-up cancels out. ``instructions.json`` keeps the counts. ``--check`` compares with them and fails on a growth of
-more than 5 %; the counts of another interpreter, compiler or set of flags say nothing about ours, so then it says that
-it cannot compare (and fails only where RAFTCY_CI promises that it can).
+what is done once cancels out. ``instructions.json`` keeps the counts. ``--check`` compares with them and fails on a
+growth of more than 5 %; the counts of another interpreter, compiler or set of flags say nothing about ours, so then it
+says that it cannot compare (and fails only where RAFTCY_CI promises that it can).
 """
 
 from __future__ import annotations
@@ -26,25 +26,27 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT = Path(__file__).with_name("instructions.json")
 GROWTH_MAX = 1.05
 
+Run = tuple[str, str, int, int, "list[str]"]
+
 # Workload -> n of the shorter run and of the longer one, and more arguments.
 _GROUPS: dict[str, tuple[int, int, list[str]]] = {
-    "replicate1": (200, 800, []),
+    "replicate1": (100, 600, []),
     "batch": (640, 3_200, []),
     "big": (320, 1_280, []),
-    "single": (500, 2_500, []),
+    "single": (200, 2_200, []),
     "five": (320, 1_600, []),
-    "readindex": (200, 1_000, []),
-    "ticks": (200, 1_000, ["--groups", "20"]),
+    "readindex": (100, 900, []),
+    "ticks": (40, 840, ["--groups", "20"]),
     "election": (50, 250, []),
     "transfer": (50, 250, []),
 }
 _CODEC: dict[str, tuple[int, int, list[str]]] = {
-    "codec_encode": (100, 400, []),
-    "codec_decode": (100, 400, []),
+    "codec_encode": (100, 500, []),
+    "codec_decode": (100, 500, []),
     "quorum": (1_000, 5_000, []),
     "node": (300, 1_300, []),
 }
-RUNS = {
+RUNS: dict[str, Run] = {
     f"{name}, {loop} loop": (name, loop, *rest)
     for loop, runs in (("python", _GROUPS | _CODEC), ("compiled", _GROUPS))
     for name, rest in runs.items()
@@ -55,32 +57,44 @@ class Failure(Exception):
     """A count could not be made."""
 
 
-def count(arguments: list[str]) -> int:
-    """Instructions of a whole run of ``python -m bench`` with these arguments."""
+def count(runs: list[list[str]]) -> list[int]:
+    """Instructions of runs of ``python -m bench`` with these arguments, all but what loading it takes."""
     tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--branch-sim=no", "--cachegrind-out-file=/dev/null"]
     # Sets of strings are walked in the order of their hashes.
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [*tool, sys.executable, "-m", "bench", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    found = re.search(r"I +refs: +([\d,]+)", done.stderr)
-    if done.returncode != 0 or found is None:
-        raise Failure(f"{' '.join(arguments)} failed under valgrind:\n{done.stdout}{done.stderr}")
-    return int(found[1].replace(",", ""))
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    command = [*tool, sys.executable, "-m", "bench.counted"]
+    # The two runs of nothing tell what the parent itself adds from one fork to the next.
+    text = json.dumps([[], [], *runs])
+    done = subprocess.run(command, cwd=ROOT, env=environment, input=text, capture_output=True, text=True, check=False)
+    by_process = dict(re.findall(r"==(\d+)== I +refs: +([\d,]+)", done.stderr))
+    if done.returncode != 0 or len(by_process) != len(runs) + 3:
+        raise Failure(f"counting failed:\n{done.stdout}{done.stderr}")
+    counts = [int(by_process[str(process)].replace(",", "")) for process in json.loads(done.stdout)]
+    between = counts[1] - counts[0]
+    return [each - counts[1] - between * number for number, each in enumerate(counts[2:], 1)]
 
 
-def per_operation(workload: str, loop: str, short: int, long: int, more: list[str]) -> float:
+def per_operation(runs: list[Run]) -> list[float]:
     """Instructions per operation: those of a longer run less those of a shorter one."""
-    counts = [count([workload, "--loop", loop, "--n", str(n), *more]) for n in (short, long)]
-    return (counts[1] - counts[0]) / (long - short)
+    counts = count(
+        [[workload, "--loop", loop, "--n", str(n), *more] for workload, loop, *ends, more in runs for n in ends]
+    )
+    pairs = zip(runs, counts[::2], counts[1::2], strict=True)
+    return [(high - low) / (long - short) for (_, _, short, long, _), low, high in pairs]
 
 
 def measure(names: list[str]) -> dict[str, int]:
     """Instructions per operation of each run, by its name in RUNS."""
-    warm = ["single", "--n", "1"]
-    subprocess.run([sys.executable, "-m", "bench", *warm], cwd=ROOT, capture_output=True, check=False)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda name: per_operation(*RUNS[name]), names)
-        return {name: round(each) for name, each in zip(names, found, strict=True)}
+    workers = min(os.cpu_count() or 1, len(names))
+    shares = [names[start::workers] for start in range(workers)]
+    # Compiled before, not while it is counted.
+    subprocess.run([sys.executable, "-m", "bench", "single", "--n", "1"], cwd=ROOT, capture_output=True, check=False)
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda share: per_operation([RUNS[name] for name in share]), shares)
+        by_name: dict[str, float] = {}
+        for share, counts in zip(shares, found, strict=True):
+            by_name.update(zip(share, counts, strict=True))
+    return {name: round(by_name[name]) for name in names}
 
 
 def combination() -> dict[str, str]:

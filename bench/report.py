@@ -1,105 +1,188 @@
-"""``python -m bench report``: both builds taking turns over several rounds, best and median of CPU time, and ratios."""
+"""Everybody in turns: ``python -m bench.report`` (some minutes) or ``--full`` (an hour on a slow machine).
+
+The quick report prints tables and writes its results into build/bench. The full one also measures the cost against
+the size of the log and the number of groups and counts the instructions of both ends, writes
+bench/results/DATE.json and the plots in docs/plots, and puts the tables into README.md and docs/benchmarks.md.
+``--from FILE`` writes those of earlier results anew.
+"""
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
-import os
-import platform
+import shutil
 import statistics
-import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
-# Workload -> n of the compiled build and of the pure one: about half a second each on a slow machine.
-ROUNDS: dict[str, tuple[int, int]] = {
-    "replicate1": (20_000, 1_500),
-    "batch": (64_000, 3_200),
-    "big": (16_000, 1_600),
-    "single": (40_000, 5_000),
-    "five": (19_200, 1_280),
-    "readindex": (20_000, 2_000),
-    "ticks": (50_000, 5_000),
-    "election": (5_000, 500),
-    "transfer": (5_000, 500),
-    "codec_encode": (50_000, 2_000),
-    "codec_decode": (50_000, 2_000),
-    "codec_encode_hb": (300_000, 30_000),
-    "codec_decode_hb": (300_000, 30_000),
-    "quorum": (500_000, 100_000),
-    "node": (30_000, 3_000),
-    "node3": (10_000, 1_000),
-}
+from . import collect, flat, tables
+from .instructions import Failure
+from .peers.build import OUT, build_all
+from .rows import ROWS, Contestant, Row, contestants
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "bench" / "results"
+PLOTS = ROOT / "docs" / "plots"
+KEPT = [1_000, 10_000, 100_000, 1_000_000, 10_000_000]
+GROUPS = [1, 10, 100, 1_000, 10_000]
+QUICK_SCALE = 0.4
 
 
-def run(workload: str, n: int, pure: bool) -> dict[str, Any]:
-    """One run in a process of its own."""
-    env = dict(os.environ, RAFTCY_PURE_PYTHON="1" if pure else "0")
-    command = [sys.executable, "-m", "bench", workload, "--n", str(n)]
-    if workload == "ticks":
-        command += ["--groups", "200" if pure else "1000"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    line: dict[str, Any] = json.loads(done.stdout)
-    return line
+def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> dict[str, Any]:
+    """All runs of the rows, and memory from the ticks."""
+    before = collect.machine()
+    runs = collect.in_turns(rows, who, rounds, scale)
+    result: dict[str, Any] = {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "rounds": rounds,
+        "machine": before,
+        "load_after": collect.machine()["load"],
+        "versions": collect.versions(runs),
+        "rows": {
+            row.name: {
+                "clock": row.clock,
+                "n": {name: lines[0]["n"] for name, lines in runs[row.name].items() if lines},
+                "runs": {name: collect.figures(lines, row.clock) for name, lines in runs[row.name].items() if lines},
+            }
+            for row in rows
+        },
+    }
+    resident = runs.get("ticks", {})
+    result["memory"] = {
+        name: statistics.median(line["extra"]["resident_bytes_per_node"] for line in lines)
+        for name, lines in resident.items()
+        if lines and name != "pure"
+    }
+    return result
 
 
-def measure(names: list[str], rounds: int, builds: list[bool]) -> dict[tuple[str, bool], list[float]]:
-    """CPU microseconds a unit, by workload and build, the builds taking turns."""
-    found: dict[tuple[str, bool], list[float]] = {}
-    for round_ in range(rounds):
-        for name in names:
-            for pure in builds:
-                line = run(name, ROUNDS[name][int(pure)], pure)
-                if line["build"] != ("pure" if pure else "compiled"):
-                    raise SystemExit(f"asked for the {'pure' if pure else 'compiled'} build, got {line['build']}")
-                found.setdefault((name, pure), []).append(line["extra"]["cpu_us_per_op"])
-        print(f"round {round_ + 1} of {rounds} done", file=sys.stderr)
-    return found
+def sizes(who: dict[str, Contestant], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Cost against the size of the log (ours alone) and against the number of groups."""
+
+    def kept(size: int) -> Row:
+        return Row(str(size), "batch", 64_000, ("python", "compiled"), ("--keep", str(size)))
+
+    def groups(size: int) -> Row:
+        names = ("python", "compiled", "go37", "go36", "rust", "rust-prost")
+        return Row(str(size), "ticks", max(50_000, 10 * size), names, ("--groups", str(size)))
+
+    return {"kept": collect.series(KEPT, kept, who, rounds), "groups": collect.series(GROUPS, groups, who, rounds)}
 
 
-def table(names: list[str], found: dict[tuple[str, bool], list[float]], builds: list[bool]) -> str:
-    """The figures as a Markdown table."""
-    heads = ["workload"]
-    for pure in builds:
-        word = "pure" if pure else "compiled"
-        heads += [f"{word}, best", f"{word}, median"]
-    if len(builds) == 2:
-        heads.append("pure / compiled")
-    rows = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
-    for name in names:
-        cells = [name]
-        for pure in builds:
-            times = found[name, pure]
-            cells += [f"{min(times):.2f}", f"{statistics.median(times):.2f}"]
-        if len(builds) == 2:
-            ratios = [p / c for c, p in zip(found[name, False], found[name, True], strict=True)]
-            cells.append(f"{statistics.median(ratios):.1f}")
-        rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+def flat_lines() -> dict[str, dict[str, float]]:
+    """Instructions at both ends of what must not grow; empty without valgrind."""
+    if shutil.which("valgrind") is None:
+        return {}
+    try:
+        return {
+            "entry": {f"{size:,} entries kept": flat.entries(size, "compiled") for size in flat.KEPT},
+            "tick": {f"{size:,} groups": flat.ticks(size, "compiled") for size in flat.GROUPS},
+        }
+    except Failure as failure:
+        raise SystemExit(str(failure)) from None
+
+
+def facts(result: dict[str, Any]) -> str:
+    """Machine, versions and what was left out, as a list."""
+    machine = result["machine"]
+    configured = machine["configured_with"].strip() or "nothing"
+    lines = [
+        f"- {result['rounds']} rounds on {result['date']}, everybody taking turns in each; load "
+        f"{machine['load'][0]} before and {result['load_after'][0]} after.",
+        f"- {machine['processors']} processors, {machine['processor']}; {machine['system']}, {machine['libc']}.",
+        f"- {machine['interpreter']}, configured with `{configured}`.",
+        f"- Extensions by {machine['compiler']}: Cython, directives and flags `{machine['options'].strip()}`.",
+        "- " + "; ".join(dict.fromkeys(result["versions"].values())) + ".",
+    ]
+    lines += [f"- Left out: {tables.ALL[name]}, since {reason}." for name, reason in result["left_out"].items()]
+    return "\n".join(lines)
+
+
+def full_tables(result: dict[str, Any]) -> str:
+    """The tables of docs/benchmarks.md."""
+    rows = list(result["rows"])
+    names = tables.present(result, tables.ALL)
+    peers = tables.present(result, list(tables.LABELS))
+    parts = [facts(result), "### Times\n\nBest (median) of the rounds.", tables.times(result, names, rows)]
+    parts.append("### Ratios\n\nOur best by theirs; below 1 raftcy is faster.")
+    for ours in tables.present(result, ["compiled", "python"]):
+        parts.append(tables.ratios(result, ours, peers + (["pure"] if ours == "python" else []), rows))
+    if result.get("flat"):
+        parts.append("### Instructions at both ends\n\nCompiled loop.")
+        cells = []
+        for what, ends in result["flat"].items():
+            (small, low), (large, high) = ends.items()
+            cells.append([f"per {what}", f"{low:,.0f} ({small})", f"{high:,.0f} ({large})", f"{high / low:.3f}"])
+        parts.append(tables.table(["instructions", "small", "large", "ratio"], cells))
+    return "\n\n".join(parts)
+
+
+def publish(result: dict[str, Any]) -> None:
+    """Plots, and the tables in the documents."""
+    from . import plots
+
+    for path in plots.draw(result, PLOTS):
+        print(f"wrote {path.relative_to(ROOT)}")
+    tables.replace(ROOT / "README.md", "bench", tables.summary(result) + "\n\n" + where(result))
+    tables.replace(ROOT / "docs" / "benchmarks.md", "bench", full_tables(result))
+
+
+def where(result: dict[str, Any]) -> str:
+    """One sentence on the machine, for below the README's table."""
+    machine = result["machine"]
+    return (
+        f"CPU time per operation (the wall clock where it says so), best of {result['rounds']} rounds in turns on "
+        f"{result['date']}: {machine['processors']} processors, {machine['processor']}, {machine['interpreter']}."
+    )
+
+
+def save(result: dict[str, Any], folder: Path) -> Path:
+    """Write a results file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{result['date']}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def main(argv: list[str]) -> int:
-    """Measure and print."""
-    p = argparse.ArgumentParser(prog="python -m bench report")
-    p.add_argument("workloads", nargs="*", help="default: all")
-    p.add_argument("--rounds", type=int, default=5)
+    """Build the peers, measure, print and write."""
+    p = argparse.ArgumentParser(
+        prog="python -m bench.report", description="All workloads, ours and the peers' in turns."
+    )
+    p.add_argument("rows", nargs="*", metavar="WORKLOAD", help="default: all")
+    p.add_argument("--full", action="store_true", help="more rounds, sizes, plots; rewrites the documents' tables")
+    p.add_argument("--rounds", type=int, help="default: 3, or 5 with --full")
+    p.add_argument("--from", dest="source", type=Path, metavar="FILE", help="publish earlier results, measure nothing")
     o = p.parse_args(argv)
-    names = o.workloads or list(ROUNDS)
-    unknown = [name for name in names if name not in ROUNDS]
+    if o.source is not None:
+        publish(json.loads(o.source.read_text(encoding="utf-8")))
+        return 0
+    if o.rounds is not None and o.rounds <= 0:
+        p.error("--rounds must be greater than 0")
+    rows = [row for row in ROWS if (o.full or not row.only_full) and (not o.rows or row.workload in o.rows)]
+    unknown = set(o.rows) - {row.workload for row in ROWS}
     if unknown:
-        p.error(f"no such workload: {', '.join(unknown)}")
+        p.error(f"no such workload: {', '.join(sorted(unknown))}")
     import raftcy
 
-    builds = [True] if raftcy.BUILD == "pure" else [False, True]
-    if len(builds) == 1:
+    if raftcy.BUILD == "pure":
         print("there is no compiled build here: only the pure one is measured", file=sys.stderr)
-    found = measure(names, o.rounds, builds)
-    print(f"CPU microseconds a unit, {o.rounds} rounds, the builds taking turns.")
-    load = os.getloadavg()[0]
-    print(f"CPython {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs, load {load:.1f}.\n")
-    print(table(names, found, builds))
+    commands, missing = build_all()
+    for name, reason in missing.items():
+        print(f"{tables.ALL[name]} is left out: {reason}", file=sys.stderr)
+    who = contestants(commands, raftcy.BUILD == "compiled")
+    result = measure(rows, who, o.rounds or (5 if o.full else 3), 1.0 if o.full else QUICK_SCALE)
+    result["left_out"] = missing
+    if o.full and not o.rows:
+        result["series"] = sizes(who, 3)
+        result["flat"] = flat_lines()
+        print(f"wrote {save(result, RESULTS).relative_to(ROOT)}")
+        publish(result)
+    else:
+        save(result, OUT)
+    print(full_tables(result))
     return 0
 
 

@@ -14,24 +14,27 @@ class Contestant:
     label: str
     command: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
     # Share of a row's n: a slow one needs fewer operations for the same time.
     share: float = 1.0
 
 
 OURS = (sys.executable, "-m", "bench")
-PYTHON = Contestant("python", "raftcy, Python loop", OURS, {"RAFTCY_PURE_PYTHON": "0"})
-COMPILED = Contestant("compiled", "raftcy, compiled loop", (*OURS, "--loop", "compiled"), {"RAFTCY_PURE_PYTHON": "0"})
-PURE = Contestant("pure", "raftcy, pure build", OURS, {"RAFTCY_PURE_PYTHON": "1"}, share=0.04)
+_BUILT, _PLAIN = {"RAFTCY_PURE_PYTHON": "0"}, {"RAFTCY_PURE_PYTHON": "1"}
+PYTHON = Contestant("python", "raftcy, Python loop", OURS, _BUILT)
+COMPILED = Contestant("compiled", "raftcy, compiled loop", OURS, _BUILT, ("--loop", "compiled"))
+PURE = Contestant("pure", "raftcy, pure build", OURS, _PLAIN, share=0.04)
 LABELS = {
     "go37": "etcd 3.7",
     "go36": "etcd 3.6",
     "rust": "raft-rs 0.7",
+    "rust-prost": "raft-rs, prost",
     "upb": "protobuf (upb)",
     "pysyncobj": "PySyncObj",
 }
 
-_GROUP = ("python", "compiled", "pure", "go37", "go36", "rust")
-_CODEC = ("python", "pure", "go37", "go36", "rust", "upb")
+_GROUP = ("python", "compiled", "pure", "go37", "go36", "rust", "rust-prost")
+_CODEC = ("python", "pure", "go37", "go36", "rust", "rust-prost", "upb")
 _FIELDS = ("python", "pure", "upb")
 _CLUSTER = ("python", "pysyncobj")
 _NODE = ("python", "pure", "go37", "go36")

@@ -4,6 +4,7 @@ Each function returns what it looked for. Where that is missing the test is skip
 RAFTCY_CI=1 in the environment it fails instead, so that nothing is left out unseen where everything should be there.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -69,6 +70,17 @@ def needs_go() -> str:
     if not release or tuple(int(part) for part in release.split(".")[:2] if part.isdigit()) < (1, 26):
         missing(f"Go 1.26 or later ({go} is {release or 'of unknown version'})")
     return go
+
+
+def needs_cargo() -> str:
+    """The path of cargo, to build and format Rust."""
+    return needs_tool("cargo")
+
+
+def needs_package(name: str) -> None:
+    """A Python package of a dependency group that the suite itself does without."""
+    if importlib.util.find_spec(name) is None:
+        missing(f"the package {name} (make bench installs it)")
 
 
 def needs_java() -> str:

@@ -51,13 +51,23 @@ def go36() -> list[str]:
     return _go("go36", ["-modfile=go36.mod", "-tags=raft36"])
 
 
-def rust() -> list[str]:
-    """raft-rs; its messages are generated at build time, for which it wants a protoc. Raises Missing."""
+def _rust(codec: str, **environment: str) -> list[str]:
     cargo = _tool("cargo")
+    target = OUT / codec
+    options = ["--release", "--quiet", "--no-default-features", "--features", f"{codec}-codec"]
+    _run([cargo, "build", *options], SOURCES / "rust", CARGO_TARGET_DIR=str(target), **environment)
+    return [str(target / "release" / "raftcy-bench-rust")]
+
+
+def rust() -> list[str]:
+    """raft-rs with the messages that it takes by default, rust-protobuf's; raises Missing."""
+    return _rust("protobuf")
+
+
+def rust_prost() -> list[str]:
+    """raft-rs with prost's messages; generating them takes a protoc. Raises Missing."""
     protoc = Path(sys.executable).with_name("protoc")
-    name = str(protoc) if protoc.exists() else os.environ.get("PROTOC") or _tool("protoc")
-    _run([cargo, "build", "--release", "--quiet"], SOURCES / "rust", PROTOC=name, CARGO_TARGET_DIR=str(OUT / "rust"))
-    return [str(OUT / "rust" / "release" / "raftcy-bench-rust")]
+    return _rust("prost", PROTOC=str(protoc) if protoc.exists() else os.environ.get("PROTOC") or _tool("protoc"))
 
 
 def upb() -> list[str]:
@@ -76,6 +86,7 @@ PEERS: dict[str, Callable[[], list[str]]] = {
     "go37": go37,
     "go36": go36,
     "rust": rust,
+    "rust-prost": rust_prost,
     "upb": upb,
     "pysyncobj": pysyncobj,
 }

@@ -110,14 +110,14 @@ class Ready:
         self.soft_state = soft_state
         self.hard_state = hard_state
         self.snapshot = snapshot
-        self._read_states = reads
-        self._entries = stored
-        self._committed_entries = committed
-        self._messages = sent
+        self._read_states = reads or None
+        self._entries = stored or None
+        self._committed_entries = committed or None
+        self._messages = sent or None
         self.must_sync = synced
         sealing.seal(self)
 
-    # A list that is not needed is not made before somebody asks for it.
+    # An empty list is None inside: most Readys have few of them, and looking must not change what there is.
 
     @property
     def read_states(self) -> list[ReadState]:
@@ -175,6 +175,9 @@ class Ready:
 
     def __delattr__(self, name: str) -> None:
         raise frozen(self, name)
+
+
+sealing.final_twin(Ready)
 
 
 class RawNode:

@@ -146,9 +146,7 @@ class RecordedNode(RawNode):
         if ticks <= 0:
             RawNode.set_randomized_election_timeout(self, ticks)
         given = NUMBER.pack(ticks)
-        self._call(
-            Kind.SET_RANDOMIZED_ELECTION_TIMEOUT, given, RawNode.set_randomized_election_timeout, ticks
-        )
+        self._call(Kind.SET_RANDOMIZED_ELECTION_TIMEOUT, given, RawNode.set_randomized_election_timeout, ticks)
 
     # -- output --------------------------------------------------------------------------------------------------
 

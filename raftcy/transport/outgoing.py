@@ -109,7 +109,8 @@ class Outgoing:
             if size > 2 * _BATCH_BYTES:
                 await self._write_long(writer, parts)
             else:
-                writer.writelines(parts)
+                # Not writelines: that of Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1 does not make drain wait.
+                writer.write(b"".join(parts))
                 await _drain(writer, self._limits.write_seconds)
         except OSError as error:
             self._log.debug("connection from %x to %x broke: %s", self._own, self._peer, error)

@@ -34,7 +34,7 @@ func config(id uint64, storage *raft.MemoryStorage) *raft.Config {
 		Storage:         storage,
 		MaxSizePerMsg:   1 << 20,
 		MaxInflightMsgs: 256,
-		Logger:          &raft.DefaultLogger{Logger: silent},
+		Logger:          logger,
 	}
 }
 
@@ -81,6 +81,7 @@ func (g *group) drain() error {
 						return err
 					}
 				}
+				clear(inbox) // what was stepped must not be kept alive
 			}
 			if m.node.HasReady() {
 				busy = true
@@ -115,6 +116,13 @@ func (g *group) handle(m *member, rd raft.Ready) error {
 	m.reads += len(rd.ReadStates)
 	m.node.Advance(rd)
 	return nil
+}
+
+// release gives the inboxes' buffers back, which are this program's and not the library's.
+func (g *group) release() {
+	for _, m := range g.members {
+		m.inbox, m.spare = nil, nil
+	}
 }
 
 // compact drops all but the last entries from each storage.

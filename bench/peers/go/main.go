@@ -113,7 +113,7 @@ func main() {
 	if err != nil {
 		fail(2, err)
 	}
-	raft.SetLogger(&raft.DefaultLogger{Logger: silent})
+	raft.SetLogger(logger)
 	out, err := workloads[name].run(o)
 	if err != nil {
 		fail(1, err)

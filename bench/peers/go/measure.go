@@ -8,9 +8,11 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"go.etcd.io/raft/v3"
 )
 
-var silent = log.New(io.Discard, "", 0)
+var logger = &raft.DefaultLogger{Logger: log.New(io.Discard, "", 0)}
 
 // measured is the time of a run, wall and CPU (all threads, the collector's too), and what else is worth telling.
 type measured struct {

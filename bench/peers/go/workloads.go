@@ -99,6 +99,7 @@ func ticks(o options) (*measured, error) {
 		if err != nil {
 			return nil, err
 		}
+		g.release()
 		groups[i] = g
 	}
 	debug.FreeOSMemory()

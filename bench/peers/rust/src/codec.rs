@@ -2,39 +2,75 @@
 
 use std::hint::black_box;
 
-use prost::Message as _;
 use raft::eraftpb::{Entry, Message, MessageType};
 
 use crate::measure::{Failure, Measured};
 use crate::options::Options;
 
+#[cfg(feature = "prost-codec")]
+mod generated {
+    use super::{Failure, Message};
+    use prost::Message as _;
+
+    pub const NAME: &str = "prost";
+
+    pub fn marshal(m: &Message) -> Result<Vec<u8>, Failure> {
+        Ok(m.encode_to_vec())
+    }
+
+    pub fn unmarshal(data: &[u8]) -> Result<Message, Failure> {
+        Ok(Message::decode(data)?)
+    }
+}
+
+#[cfg(not(feature = "prost-codec"))]
+mod generated {
+    use super::{Failure, Message};
+    use protobuf::Message as _;
+
+    pub const NAME: &str = "protobuf";
+
+    pub fn marshal(m: &Message) -> Result<Vec<u8>, Failure> {
+        Ok(m.write_to_bytes()?)
+    }
+
+    pub fn unmarshal(data: &[u8]) -> Result<Message, Failure> {
+        Ok(Message::parse_from_bytes(data)?)
+    }
+}
+
+pub use generated::NAME;
+use generated::{marshal, unmarshal};
+
 /// A MsgAppend as a leader sends it.
 pub fn append_message(o: &Options) -> Message {
-    let entry =
-        |i: usize| Entry { term: 5, index: 1_000_001 + i as u64, data: vec![i as u8; o.size], ..Default::default() };
-    Message {
-        msg_type: MessageType::MsgAppend as i32,
-        to: 2,
-        from: 1,
-        term: 5,
-        log_term: 5,
-        index: 1_000_000,
-        entries: (0..o.batch).map(entry).collect(),
-        commit: 999_999,
-        ..Default::default()
-    }
+    let entry = |i: usize| {
+        let mut e = Entry::default();
+        e.set_term(5);
+        e.set_index(1_000_001 + i as u64);
+        e.set_data(vec![i as u8; o.size].into());
+        e
+    };
+    let mut m = message(MessageType::MsgAppend);
+    m.set_log_term(5);
+    m.set_index(1_000_000);
+    m.set_entries((0..o.batch).map(entry).collect::<Vec<_>>().into());
+    m
 }
 
 /// A MsgHeartbeat as a leader sends it.
 pub fn heartbeat_message() -> Message {
-    Message {
-        msg_type: MessageType::MsgHeartbeat as i32,
-        to: 2,
-        from: 1,
-        term: 5,
-        commit: 999_999,
-        ..Default::default()
-    }
+    message(MessageType::MsgHeartbeat)
+}
+
+fn message(kind: MessageType) -> Message {
+    let mut m = Message::default();
+    m.set_msg_type(kind);
+    m.set_to(2);
+    m.set_from(1);
+    m.set_term(5);
+    m.set_commit(999_999);
+    m
 }
 
 /// Encodes one message n times.
@@ -43,11 +79,11 @@ pub fn encode(o: &Options, message: Message) -> Result<Measured, Failure> {
     let mut data = Vec::new();
     out.run(|| {
         for _ in 0..o.n {
-            data = black_box(&message).encode_to_vec();
+            data = marshal(black_box(&message))?;
         }
         Ok(())
     })?;
-    if Message::decode(data.as_slice())? != message {
+    if unmarshal(&data)? != message {
         return Err("the encoding does not decode to the message".into());
     }
     out.tell("bytes", data.len());
@@ -56,16 +92,16 @@ pub fn encode(o: &Options, message: Message) -> Result<Measured, Failure> {
 
 /// Decodes one encoding n times.
 pub fn decode(o: &Options, message: Message) -> Result<Measured, Failure> {
-    let data = message.encode_to_vec();
+    let data = marshal(&message)?;
     let mut out = Measured::new(o.n);
     let mut decoded = Message::default();
     out.run(|| {
         for _ in 0..o.n {
-            decoded = Message::decode(black_box(data.as_slice()))?;
+            decoded = unmarshal(black_box(&data))?;
         }
         Ok(())
     })?;
-    if decoded != message || decoded.encode_to_vec() != data {
+    if decoded != message || marshal(&decoded)? != data {
         return Err("the decoded message differs".into());
     }
     out.tell("bytes", data.len());

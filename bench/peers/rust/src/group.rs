@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use raft::eraftpb::{ConfState, Entry, Message, Snapshot, SnapshotMetadata};
+use raft::eraftpb::{ConfState, Entry, Message, Snapshot};
 use raft::storage::MemStorage;
 use raft::{Config, RawNode, Storage};
 use slog::{o, Discard, Logger};
@@ -32,9 +32,14 @@ pub struct Group {
 impl Member {
     pub fn new(id: u64, voters: &[u64]) -> Result<Self, Failure> {
         let storage = MemStorage::new();
-        let conf_state = ConfState { voters: voters.to_vec(), ..Default::default() };
-        let metadata = SnapshotMetadata { conf_state: Some(conf_state), index: FIRST, term: 1 };
-        storage.wl().apply_snapshot(Snapshot { metadata: Some(metadata), ..Default::default() })?;
+        let mut conf_state = ConfState::default();
+        conf_state.set_voters(voters.to_vec());
+        let mut snapshot = Snapshot::default();
+        let metadata = snapshot.mut_metadata();
+        metadata.set_conf_state(conf_state);
+        metadata.set_index(FIRST);
+        metadata.set_term(1);
+        storage.wl().apply_snapshot(snapshot)?;
         let config = Config {
             id,
             election_tick: 10,
@@ -120,6 +125,14 @@ impl Group {
         self.sent += messages.len();
         for m in messages {
             self.members[m.to as usize - 1].inbox.push(m);
+        }
+    }
+
+    /// Gives the inboxes' buffers back, which are this program's and not the library's.
+    pub fn release(&mut self) {
+        for member in &mut self.members {
+            member.inbox = vec![];
+            member.spare = vec![];
         }
     }
 

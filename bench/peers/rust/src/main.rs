@@ -43,7 +43,10 @@ fn main() {
         }
     };
     match run(&o) {
-        Ok(out) => println!("{}", out.line(version(), env!("BENCH_RUSTC"), &o.workload)),
+        Ok(out) => {
+            let build = format!("{}, {}", env!("BENCH_RUSTC"), codec::NAME);
+            println!("{}", out.line(version(), &build, &o.workload));
+        }
         Err(failure) => {
             eprintln!("{failure}");
             exit(1);

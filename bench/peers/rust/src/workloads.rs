@@ -61,6 +61,7 @@ pub fn read_index(o: &Options) -> Result<Measured, Failure> {
 pub fn ticks(o: &Options) -> Result<Measured, Failure> {
     let memory = resident();
     let mut groups = (0..o.groups).map(|_| Group::new(3)).collect::<Result<Vec<_>, _>>()?;
+    groups.iter_mut().for_each(Group::release);
     let memory = resident().saturating_sub(memory);
     let rounds = (o.n / o.groups).max(1);
     let mut out = Measured::new(rounds * o.groups);

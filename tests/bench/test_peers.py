@@ -1,0 +1,135 @@
+"""The peer programs take the same command line, print the same line, and send as many messages as ours."""
+
+import json
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from bench.peers import build
+from tests._needs import ROOT, missing, needs_cargo, needs_go, needs_package
+
+from .test_workloads import FIELDS, MESSAGES
+
+pytestmark = pytest.mark.once
+
+NEEDS = {"go37": needs_go, "go36": needs_go, "rust": needs_cargo, "rust-prost": needs_cargo}
+CODEC = ["codec_encode", "codec_decode", "codec_encode_hb", "codec_decode_hb"]
+SMALL = ["--n", "6", "--batch", "3", "--groups", "2"]
+
+
+@cache
+def built(name: str) -> list[str]:
+    build.OUT.mkdir(parents=True, exist_ok=True)
+    try:
+        return build.PEERS[name]()
+    except build.Missing as reason:
+        missing(f"the peer {name}: {reason}")
+
+
+@pytest.fixture(params=sorted(NEEDS))
+def peer(request) -> list[str]:
+    NEEDS[request.param]()
+    return built(request.param)
+
+
+def run(command: list[str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def line_of(command: list[str], *words: str) -> dict:
+    done = run(command, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("workload", MESSAGES)
+def test_messages_per_operation(peer: list[str], workload: str) -> None:
+    line = line_of(peer, workload, *SMALL)
+    assert list(line) == FIELDS
+    assert (line["workload"], line["loop"], line["n"]) == (workload, "compiled", 6)
+    assert line["extra"]["messages_per_op"] == MESSAGES[workload]
+
+
+@pytest.mark.parametrize("workload", [*CODEC, "quorum"])
+def test_the_rest_runs(peer: list[str], workload: str) -> None:
+    line = line_of(peer, workload, *SMALL)
+    assert list(line) == FIELDS
+    assert line["extra"]["cpu_us_per_op"] >= 0
+
+
+@pytest.mark.parametrize("workload", ["node", "node3"])
+@pytest.mark.parametrize("name", ["go37", "go36"])
+def test_the_channel_node(name: str, workload: str) -> None:
+    needs_go()
+    assert line_of(built(name), workload, "--n", "20")["n"] == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "version"), [("go37", "v3.7.0"), ("go36", "v3.6.0"), ("rust", "0.7.0"), ("rust-prost", "0.7.0")]
+)
+def test_versions_are_those_that_are_pinned(name: str, version: str) -> None:
+    NEEDS[name]()
+    assert line_of(built(name), "single", "--n", "1")["version"] == version
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["nothing"], ["single", "--n", "0"], ["single", "--n", "many"], ["single", "--colour", "1"]]
+)
+def test_a_wrong_command_line(peer: list[str], words: list[str]) -> None:
+    done = run(peer, *words)
+    assert done.returncode == 2
+    assert done.stderr != ""
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("workload", [name + fields for name in CODEC for fields in ("", "_fields")])
+def test_protobuf(workload: str) -> None:
+    line = line_of(build.upb(), workload, "--n", "5", "--batch", "3")
+    ours = line_of([sys.executable, "-m", "bench"], workload, "--n", "5", "--batch", "3")
+    assert list(line) == FIELDS
+    assert line["extra"]["bytes"] == ours["extra"]["bytes"]
+
+
+@pytest.mark.parametrize("outstanding", ["1", "20"])
+def test_pysyncobj(outstanding: str) -> None:
+    needs_package("pysyncobj")
+    line = line_of(build.pysyncobj(), "cluster", "--n", "40", "--outstanding", outstanding, "--journal")
+    assert list(line) == FIELDS
+    assert (line["n"], line["extra"]["journal"]) == (40, True)
+
+
+@pytest.mark.parametrize("options", [[], ["-modfile=go36.mod", "-tags=raft36"]], ids=["3.7", "3.6"])
+def test_the_go_source_is_clean(options: list[str]) -> None:
+    go = needs_go()
+    folder = build.SOURCES / "go"
+    done = subprocess.run([go, "vet", *options, "."], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([go + "fmt", "-l", "."], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_rust_source_is_formatted() -> None:
+    cargo = needs_cargo()
+    done = subprocess.run([cargo, "fmt", "--check"], cwd=build.SOURCES / "rust", capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_cannot_be_built_is_left_out_with_a_reason(monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    commands, left_out = build.build_all()
+    assert {"go37", "go36", "rust"} <= set(left_out)
+    assert left_out["go37"] == "there is no go"
+    assert left_out["rust"] == "there is no cargo"
+    assert "upb" in commands
+
+
+def test_a_failing_build_says_why(monkeypatch, tmp_path) -> None:
+    needs_go()
+    (tmp_path / "go").mkdir()
+    (tmp_path / "go" / "main.go").write_text("package main\n\nfunc main() { undefined() }\n")
+    (tmp_path / "go" / "go.mod").write_text("module broken\n\ngo 1.26\n")
+    monkeypatch.setattr(build, "SOURCES", tmp_path)
+    with pytest.raises(build.Missing, match="undefined"):
+        build.go37()

@@ -1,0 +1,191 @@
+"""Tables, plots and the places that hold them; counting and comparing instructions."""
+
+import json
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from bench import collect, instructions, report, tables
+from bench.rows import ROWS, Contestant, Row, contestants
+from tests._needs import needs_package
+
+pytestmark = pytest.mark.once
+
+MACHINE = {
+    "interpreter": "CPython 3.11",
+    "compiler": "gcc 12",
+    "options": "-O2",
+    "machine": "x86_64",
+    "libc": "glibc 2.36",
+    "configured_with": "",
+    "system": "Linux 6",
+    "processor": "some processor",
+    "processors": 2,
+    "load": [0.5, 0.4, 0.3],
+}
+
+
+def result() -> dict:
+    runs = {
+        "batch": {"python": [3.0, 2.0, 2.5], "compiled": [1.5, 1.0, 1.2], "go37": [8.0, 9.0, 10.0], "pure": [50.0]},
+        "codec_encode": {"python": [2.0], "go37": [8.0], "upb": [4.0]},
+        "node": {"python": [0.04], "go37": [8.0]},
+    }
+    return {
+        "date": "2026-01-02",
+        "rounds": 3,
+        "machine": MACHINE,
+        "load_after": [0.6, 0.4, 0.3],
+        "versions": {"python": "raftcy 1 (compiled)", "go37": "etcd v3.7.0 (go1.26)"},
+        "rows": {name: {"clock": "wall" if name == "node" else "cpu", "runs": each} for name, each in runs.items()},
+        "memory": {"compiled": 2560.0, "go37": 4096.0},
+        "series": {
+            "kept": {"python": {"1000": 2.0, "10000": 2.1}, "compiled": {"1000": 1.0, "10000": 1.0}},
+            "groups": {"compiled": {"1": 1.0, "10": 1.1}, "go37": {"1": 6.0, "10": 6.5}},
+        },
+        "flat": {"entry": {"1,000 entries kept": 20_000.0, "10,000,000 entries kept": 20_400.0}},
+        "left_out": {"rust": "there is no cargo"},
+    }
+
+
+def test_ratios_are_of_the_best() -> None:
+    assert tables.ratio(result(), "batch", "compiled", "go37") == 1.0 / 8.0
+    assert tables.ratio(result(), "batch", "compiled", "rust") is None
+    assert tables.fastest(result(), "batch") == "compiled"
+    assert tables.fastest(result(), "codec_encode") == "python"
+
+
+def test_the_summary() -> None:
+    assert tables.summary(result()).splitlines() == [
+        "| µs per operation | Python loop | compiled loop | etcd 3.7 | ours / etcd 3.7 |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| batch | 2.00 | 1.00 | 8.00 | 0.12 |",
+        "| codec_encode | 2.00 | - | 8.00 | 0.25 |",
+        "| node (wall) | 0.040 | - | 8.00 | 0.005 |",
+    ]
+
+
+def test_the_full_tables_say_what_they_are_of() -> None:
+    text = report.full_tables(result())
+    assert "| batch | 2.00 (2.50) | 1.00 (1.20) | 50.0 (50.0) | 8.00 (9.00) | - |" in text
+    assert "some processor" in text
+    assert "`-O2`" in text
+    assert "load 0.5 before and 0.6 after" in text
+    assert "etcd v3.7.0 (go1.26)" in text
+    assert "raft-rs 0.7, since there is no cargo" in text
+    assert "| per entry | 20,000 (1,000 entries kept) | 20,400 (10,000,000 entries kept) | 1.020 |" in text
+
+
+def test_only_what_is_between_the_markers_is_replaced(tmp_path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("before\n<!-- bench: begin -->\nold\n<!-- bench: end -->\nafter\n")
+    for _ in range(2):
+        tables.replace(path, "bench", "new\n")
+    assert path.read_text() == "before\n<!-- bench: begin -->\n\nnew\n\n<!-- bench: end -->\nafter\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing", "<!-- bench: begin -->", "<!-- bench: begin -->\n" * 2 + "<!-- bench: end -->"]
+)
+def test_a_page_without_a_place_is_left_alone(text: str, tmp_path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(text)
+    with pytest.raises(SystemExit, match=r"page\.md has no place for bench"):
+        tables.replace(path, "bench", "new")
+    assert path.read_text() == text
+
+
+def test_the_documents_have_a_place() -> None:
+    for path in (report.ROOT / "README.md", report.ROOT / "docs" / "benchmarks.md"):
+        assert path.read_text().count("<!-- bench: begin -->") == 1
+
+
+def test_plots(tmp_path) -> None:
+    needs_package("matplotlib")
+    from bench import plots
+
+    drawn = plots.draw(result(), tmp_path)
+    assert [path.name for path in drawn] == ["peers.svg", "memory.svg", "kept.svg", "groups.svg"]
+    for path in drawn:
+        assert ElementTree.parse(path).getroot().tag.endswith("svg")
+    again = plots.draw(result(), tmp_path / "again")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn]
+
+
+SCRIPT = """
+import json, os, sys
+n = int(sys.argv[sys.argv.index("--n") + 1])
+with open(os.environ["TURNS"], "a") as file:
+    file.write(f"{os.environ['WHO']} {sys.argv[1]} {n}\\n")
+line = {"peer": "p", "version": "1", "build": "b", "workload": sys.argv[1], "n": n, "seconds": n, "cpu_seconds": 2 * n}
+print(json.dumps(line))
+"""
+
+
+def test_everybody_takes_turns(tmp_path, monkeypatch) -> None:
+    turns = tmp_path / "turns"
+    monkeypatch.setenv("TURNS", str(turns))
+    script = tmp_path / "program.py"
+    script.write_text(SCRIPT)
+    command = (sys.executable, str(script))
+    who = {
+        name: Contestant(name, name, command, {"WHO": name}, share=share) for name, share in (("a", 1.0), ("b", 0.1))
+    }
+    rows = [Row("one", "w1", 100, ("a", "b")), Row("two", "w2", 50, ("b", "absent"), clock="wall")]
+    runs = collect.in_turns(rows, who, 2, 0.5)
+    assert turns.read_text().splitlines() == ["a w1 50", "b w1 5", "b w2 2"] * 2
+    assert collect.figures(runs["one"]["a"], "cpu") == [2e6, 2e6]
+    assert collect.figures(runs["two"]["b"], "wall") == [1e6, 1e6]
+    assert collect.versions(runs) == {"a": "p 1 (b)", "b": "p 1 (b)"}
+
+
+def test_a_failing_run_ends_the_report(tmp_path) -> None:
+    bad = Contestant("bad", "bad", (sys.executable, "-m", "bench"))
+    with pytest.raises(SystemExit, match="invalid choice"):
+        collect.run(bad, Row("x", "nothing", 1, ("bad",)), 1.0)
+
+
+def test_rows_name_known_contestants() -> None:
+    peers = {name: ["program"] for name in tables.LABELS}
+    known = set(contestants(peers, compiled=True))
+    assert {name for row in ROWS for name in row.who} == known
+    assert list(contestants({}, compiled=False)) == ["pure"]
+
+
+def test_growth_is_noticed() -> None:
+    kept = {"a": 1000, "b": 1000, "c": 1000}
+    lines, grown = instructions.compare(kept, {"a": 1050, "b": 1051, "c": 500, "d": 1})
+    assert grown == ["b", "d"]
+    assert [line.split()[0] for line in lines] == ["a", "b", "c", "d"]
+
+
+def kept_in(tmp_path: Path, monkeypatch, combination: dict, counts: dict) -> None:
+    path = tmp_path / "instructions.json"
+    path.write_text(json.dumps({"combination": combination, "counts": counts}))
+    monkeypatch.setattr(instructions, "KEPT", path)
+
+
+@pytest.mark.parametrize(("found", "status"), [(1050, 0), (1051, 1), (900, 0)])
+def test_check(found: int, status: int, tmp_path, monkeypatch, capsys) -> None:
+    name = "single, python loop"
+    kept_in(tmp_path, monkeypatch, instructions.combination(), {name: 1000})
+    monkeypatch.setattr(instructions, "measure", lambda names: dict.fromkeys(names, found))
+    assert instructions._check(json.loads(instructions.KEPT.read_text()), [name]) == status
+    assert ("--update" in capsys.readouterr().out) == (status == 1)
+
+
+@pytest.mark.parametrize(("promised", "status"), [("", 0), ("0", 0), ("1", 1)])
+def test_another_combination_is_not_compared(promised: str, status: int, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("RAFTCY_CI", promised)
+    kept = {"combination": instructions.combination() | {"compiler": "another"}, "counts": {}}
+    assert instructions._check(kept, ["single, python loop"]) == status
+    said = capsys.readouterr().out
+    assert "compiler is" in said
+    assert "'another'" in said
+
+
+def test_every_run_is_kept() -> None:
+    kept = json.loads(instructions.KEPT.read_text())
+    assert set(kept["counts"]) == set(instructions.RUNS)
