@@ -478,14 +478,15 @@ cdef bytes close_sink(Sink* sink, bytes result):
 
 
 cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcept nogil:
-    if number > 0x3FFF:
-        return set_long_varint(p, number)
     p[0] = <unsigned char>number
     if number < 0x80:
         return p + 1
     p[0] |= 0x80
     p[1] = <unsigned char>(number >> 7)
-    return p + 2
+    if number < 0x4000:
+        return p + 2
+    p[1] |= 0x80
+    return set_long_varint(p + 2, number >> 14)
 
 
 cdef inline unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
@@ -534,14 +535,6 @@ cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
     return 0
 
 
-cdef inline unsigned char* take_space(Sink* sink, uint64_t size) noexcept:
-    if <uint64_t>(sink.at - sink.start) < size:
-        sink.full = True
-        return NULL
-    sink.at -= size
-    return sink.at
-
-
 cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
     """Write an entry, forwards, where there is space for it."""
     cdef uint32_t present = e._present
@@ -566,24 +559,30 @@ cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
 
 
 cdef void write_entry(Sink* sink, Entry e) noexcept:
-    cdef unsigned char* p = take_space(sink, size_entry(e))
-    if p is not NULL:
-        set_entry(p, e)
+    cdef uint64_t size = size_entry(e)
+    if <uint64_t>(sink.at - sink.start) < size:
+        sink.full = True
+        return
+    sink.at -= size
+    set_entry(sink.at, e)
 
 
 cdef void write_entries(Sink* sink, list entries) noexcept:
-    cdef unsigned char* p
-    cdef uint64_t size
+    cdef unsigned char* at = sink.at
+    cdef uint64_t size, block
     for item in reversed(entries):
         if type(item) is not Entry:
             sink.full = True
             break
         size = size_entry(<Entry>item)
-        p = take_space(sink, size_block(size))
-        if p is NULL:
+        block = size_block(size)
+        if <uint64_t>(at - sink.start) < block:
+            sink.full = True
             break
-        p[0] = 0x3A
-        set_entry(set_varint(p + 1, size), <Entry>item)
+        at -= block
+        at[0] = 0x3A
+        set_entry(set_varint(at + 1, size), <Entry>item)
+    sink.at = at
 
 
 cdef void write_hard_state(Sink* sink, HardState h) noexcept:
