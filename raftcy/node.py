@@ -46,7 +46,8 @@ from .core.config import Config, Peer
 from .core.enums import SnapshotStatus
 from .core.logger import Log, default_logger
 from .core.messages import ConfState, Message
-from .core.rawnode import RawNode, Ready, is_plain, refuse_from_network
+from .core.rawnode import RawNode, is_plain, refuse_from_network
+from .core.ready import Ready
 from .core.status import Status
 from .core.values import instance, instances, octets, u64
 from .errors import (

@@ -53,10 +53,12 @@ def go36() -> list[str]:
 
 def _rust(codec: str, **environment: str) -> list[str]:
     cargo = _tool("cargo")
-    target = OUT / codec
+    target = OUT / "rust"  # of both: most of what they depend on is the same
     options = ["--release", "--quiet", "--no-default-features", "--features", f"{codec}-codec"]
     _run([cargo, "build", *options], SOURCES / "rust", CARGO_TARGET_DIR=str(target), **environment)
-    return [str(target / "release" / "raftcy-bench-rust")]
+    program = OUT / f"rust-{codec}"
+    shutil.copy2(target / "release" / "raftcy-bench-rust", program)
+    return [str(program)]
 
 
 def rust() -> list[str]:

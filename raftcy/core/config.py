@@ -79,8 +79,9 @@ class Config:
         How reads are made linearizable, a ReadOnlyOption. Default ``SAFE``; ``LEASE_BASED`` needs ``check_quorum``.
     ``logger`` (``Logger``)
         Any object with ``debug``, ``info``, ``warning``, ``error`` and ``critical``, each of which takes one finished
-        text and must not raise. If it has ``isEnabledFor(level)``, with the numbers of the ``logging`` module, texts of
-        a level that is off are not even made. Default None: ``logging.getLogger("raftcy")``.
+        text and must not raise. If it has ``isEnabledFor(level)``, with the numbers of the ``logging`` module, it is
+        asked once a call of the node for each level that matters, and texts of a level that is off are not even made.
+        Default None: ``logging.getLogger("raftcy")``.
     ``disable_proposal_forwarding`` (``DisableProposalForwarding``)
         Followers drop proposals instead of passing them to the leader. Default False.
     ``disable_conf_change_validation`` (``DisableConfChangeValidation``)
@@ -89,6 +90,10 @@ class Config:
         turns out invalid raises ConfChangeError where it is applied. Default False.
     ``step_down_on_removal`` (``StepDownOnRemoval``)
         A leader that is removed or made a learner steps down as soon as it has applied that. Default False.
+    ``batch_append``
+        A leader sends what is proposed between two Readys as one append message to each peer, or as few as
+        ``max_size_per_msg`` allows, instead of one for each proposal: fewer messages, which go out with the next Ready
+        either way. Default False, as etcd's raft does. (Not in etcd; raft-rs has it.)
     ``trace_logger`` (``TraceLogger``)
         An object whose ``trace_event(event)`` gets a TracingEvent for each step that etcd's TLA+ specification knows;
         see ``trace``. Default None: no tracing, at no cost.
@@ -118,6 +123,7 @@ class Config:
     disable_proposal_forwarding: bool = False
     disable_conf_change_validation: bool = False
     step_down_on_removal: bool = False
+    batch_append: bool = False
     trace_logger: Any = None
     random: Any = None
 

@@ -10,6 +10,7 @@ from itertools import accumulate
 from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core import consts as k
 from ..core.changes import ConfChangeV2, conf_changes_from_string
 from .chance import between, stream
 from .clock import MS, TICK, ms
@@ -94,7 +95,9 @@ def _retry(cluster: "Cluster", a: Action) -> str:
 
 
 def _campaign(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.0)
+    # Rather one whose disk is slow: what it promises and what it has written are furthest apart.
+    slow = [each for each in cluster.running() if each.disk.latency > 5 * MS and not each.paused]
+    member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else _pick(cluster, a.u, leader=0.0)
     if member is None:
         return ""
     cluster.run(member, member.ask, member.node.campaign)
@@ -209,8 +212,10 @@ def _crash(cluster: "Cluster", a: Action) -> str:
     member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else _pick(cluster, a.u)
     if member is None:
         return ""
-    lost = cluster.crash(member, _span(a.x), cluster.stream("crash", a.number))
-    return f"{member.id} crashes for {ms(_span(a.x))}" + (f"; {lost}" if lost else "")
+    # Many are back before anybody misses them.
+    duration = between(a.x**4, MS, 600 * MS)
+    lost = cluster.crash(member, duration, cluster.stream("crash", a.number))
+    return f"{member.id} crashes for {ms(duration)}" + (f"; {lost}" if lost else "")
 
 
 def _crash_all(cluster: "Cluster", a: Action) -> str:
@@ -290,6 +295,8 @@ def _change(cluster: "Cluster", a: Action) -> str:
     voters = config.voters.incoming.ids()
     learners = sorted(config.learners or ())
     text = _changes(cluster, voters, learners, a)
+    if not (cluster.settings.profile.shrinking or _keeps_majority(voters, text, member.raft.state == k.LEADER)):
+        text = ""
     if not text:
         return ""
     for each in text.split():
@@ -326,6 +333,15 @@ def _changes(cluster: "Cluster", voters: list[int], learners: list[int], a: Acti
         others = [id for id in voters if id != one]
         return f"l{one} r{others[0]}" + (f" v{outside[-1]}" if outside else "")
     return ""
+
+
+def _keeps_majority(voters: list[int], text: str, leads: bool) -> bool:
+    """Whether a change leaves a majority of the voters in place (see ``Profile.shrinking``).
+
+    Only the leader knows the configuration that its change will meet; through others members are only added.
+    """
+    gone = {int(each[1:]) for each in text.split() if each[0] in "lr"}.intersection(voters)
+    return not gone or (leads and 2 * len(gone) < len(voters))
 
 
 def _leave(cluster: "Cluster", a: Action) -> str:

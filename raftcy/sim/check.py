@@ -1,9 +1,10 @@
 """A state machine of one's own, over many seeds."""
 
 from collections.abc import Callable
+from functools import partial
 
 from .machine import Machine
-from .profiles import MIXED
+from .profiles import MIXED, Profile
 from .report import failure, shortest
 from .runs import STEPS, Result, SimulationFailed, run
 from .shrink import shrink
@@ -14,7 +15,7 @@ def check(
     seeds: int = 20,
     *,
     first: int = 1,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     steps: int = STEPS,
     shrink_s: float = 30.0,
 ) -> list[Result]:
@@ -27,11 +28,13 @@ def check(
     for seed in range(first, first + seeds):
         result = run(seed, profile, steps, machine=machine)
         if result.failure is not None:
-            shrunk = shrink(
-                result,
-                limit_s=shrink_s,
-                again=lambda only, seed=seed: run(seed, profile, steps, only=only, machine=machine),  # type: ignore[misc]
-            )
+            again = partial(_part, seed, profile, steps, machine)
+            shrunk = shrink(result, limit_s=shrink_s, again=again)
             raise SimulationFailed(f"{failure(result)}\n{shortest(shrunk)}")
         results.append(result)
     return results
+
+
+def _part(seed: int, profile: str | Profile, steps: int, machine: Callable[[], Machine], only: list[int]) -> Result:
+    """The run of a part of a schedule."""
+    return run(seed, profile, steps, only=only, machine=machine)

@@ -13,10 +13,10 @@ from typing import Any
 
 from ..core import consts as k
 from ..core.changes import ConfChangeV2
-from ..core.config import Peer
+from ..core.config import Config, Peer
 from ..core.enums import MessageType, SnapshotStatus, StateType
 from ..core.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
-from ..core.rawnode import refuse_from_network
+from ..core.rawnode import RawNode, refuse_from_network
 from ..errors import StorageFailed
 from .actions import Action, perform
 from .application import command
@@ -75,12 +75,14 @@ class Cluster:
         machine: Callable[[], Machine],
         *,
         logger: Any = None,
+        make_raw: Callable[[Config], RawNode] = RawNode,
         hold_votes: bool = True,
         guard_reads: bool = True,
     ) -> None:
         self.settings = settings
         self.machine = machine
         self.logger = logger or Silent()
+        self.make_raw = make_raw
         self.hold_votes = hold_votes
         self.guard_reads = guard_reads
         self.clock = Clock()
@@ -374,7 +376,8 @@ class Cluster:
             member.tick_time = TICK
             member.apply_latency = 0
             disk = member.disk
-            disk.latency = self.settings.latency(member.id)
+            # Or a member that is far behind would need all the time there is.
+            disk.latency = min(disk.latency, MS // 2)
             disk.failing = disk.unreadable = disk.snapshot_away = False
             if member.paused:
                 self.resume(member)

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from .. import BUILD
@@ -12,6 +13,7 @@ from .report import replay
 from .runner import Options, run_seeds
 from .runs import STEPS
 from .shrink import parse
+from .watch import Watch
 
 
 def add_arguments(parser: Any) -> None:
@@ -29,6 +31,10 @@ def add_arguments(parser: Any) -> None:
     _add_common(again)
     again.add_argument("--only", type=_actions, metavar="LIST", help="only these actions of its schedule: 3,7-9, or -")
     again.add_argument("--until", type=_count, metavar="N", help="stop after N events")
+    again.add_argument("--trace", type=Path, metavar="FILE", help="write a trace for etcd's TLA+ specification")
+    again.add_argument(
+        "--record", type=Path, metavar="FOLDER", help="record each start of each member, for `raftcy replay`"
+    )
 
 
 def _add_common(parser: Any) -> None:
@@ -63,9 +69,20 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
-    broken = replay(
-        arguments.seed, arguments.profile, arguments.steps, only=arguments.only, until=arguments.until, write=_say
-    )
+    try:
+        with Watch(arguments.trace, arguments.record) as watch:
+            broken = replay(
+                arguments.seed,
+                arguments.profile,
+                arguments.steps,
+                only=arguments.only,
+                until=arguments.until,
+                write=_say,
+                make_raw=watch.make_raw,
+            )
+    except OSError as error:
+        sys.stderr.write(f"raftcy sim: {error.filename}: {error.strerror}\n")
+        return 2
     if broken is None:
         _say("no rule was broken")
     return 0 if broken is None else 1

@@ -1,9 +1,12 @@
 """What a member sees of the cluster that it runs in."""
 
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.config import Config
 from ..core.messages import Message
+from ..core.rawnode import RawNode
 from .checkers import Checkers, View
 from .clients import Clients
 from .machine import Machine
@@ -20,6 +23,7 @@ class Host(Protocol):
     checkers: Checkers
     clients: Clients
     logger: Any
+    make_raw: Callable[[Config], RawNode]
     hold_votes: bool
     guard_reads: bool
 

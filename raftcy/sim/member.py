@@ -14,13 +14,14 @@ A member that crashes loses its node, its application and its queues, and keeps 
 
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
 from ..core import consts as k
 from ..core.changes import ConfChange, ConfChangeV2
 from ..core.messages import Entry, HardState, Message, Snapshot
-from ..core.rawnode import RawNode, Ready
+from ..core.ready import Ready
 from ..errors import (
     ConfChangeError,
     InvariantError,
@@ -93,7 +94,8 @@ class Member:
         self.application = Application(self.host.machine(), *state)
         applied = checkpoint.index if checkpoint is not None else 0
         random = self.host.stream("node", self.id, self.life)
-        self.node = RawNode(self.host.settings.config(self.id, disk, applied, random, self.host.logger))
+        config = self.host.settings.config(self.id, disk, applied, random, self.host.logger)
+        self.node = self.host.make_raw(config)
         self.raft = self.node.raft
         self.synchronous = not self.host.settings.of(self.id)["async_storage_writes"]
         self.life += 1
@@ -300,14 +302,16 @@ class Member:
         while self._appends and not self._appending:
             delay = self.disk.delay()
             if delay:
+                # All that waits is written at once, or a slow disk would fall behind for ever.
                 self._appending = True
-                self.host.later(self, delay, self._appended)
+                self.host.later(self, delay, partial(self._appended, len(self._appends)))
             else:
                 self._end_append()
 
-    def _appended(self) -> None:
+    def _appended(self, count: int) -> None:
         self._appending = False
-        self._end_append()
+        for _ in range(count):
+            self._end_append()
         self._next_append()
         self.watch()
         self.pump()

@@ -20,7 +20,9 @@ class Profile:
 
     ``voters`` and ``learners`` to begin with and ``asynchronous``, the share of members with asynchronous storage
     writes, are drawn from these lists. ``lease`` is for profiles without anything that could break a lease: members
-    answer reads by it.
+    answer reads by it. ``shrinking`` allows changes that leave less than a majority of the voters in place: a new
+    configuration is in force where it is applied, so those that are to stay may need the votes of those that know
+    themselves removed and have longer logs, for ever.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Profile:
     learners: tuple[int, ...] = (0, 0, 1)
     asynchronous: tuple[float, ...] = (0.0, 0.0, 0.5, 1.0)
     lease: bool = False
+    shrinking: bool = False
 
 
 def _times(weights: Mapping[str, float], factor: float) -> dict[str, float]:
@@ -80,8 +83,10 @@ def names() -> list[str]:
     return [MIXED, *PROFILES]
 
 
-def find(name: str, seed: int) -> Profile:
-    """The profile of a run; ValueError for a name that is not known."""
+def find(name: str | Profile, seed: int) -> Profile:
+    """The profile of a run, by its name or as it is; ValueError for a name that is not known."""
+    if isinstance(name, Profile):
+        return name
     if name == MIXED:
         each = list(PROFILES.values())
         return each[int(stream(seed, "profile").random() * len(each))]

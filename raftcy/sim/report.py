@@ -3,15 +3,17 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from ..core.config import Config
 from ..core.describe import describe_message
 from ..core.enums import StateType
 from ..core.messages import Message
+from ..core.rawnode import RawNode
 from .checkers import Violation
 from .clock import ms
 from .cluster import Cluster
 from .machine import Ledger, Machine
 from .member import Member
-from .profiles import MIXED
+from .profiles import MIXED, Profile
 from .runs import STEPS, Result, prepare
 from .shrink import Shrunk, numbers
 
@@ -22,12 +24,17 @@ def command(result: Result, actions: list[int] | None = None) -> str:
     """The command that replays a run, or a part of its schedule."""
     words = ["python -m raftcy sim replay", str(result.seed)]
     if result.profile != MIXED:
-        words.append(f"--profile {result.profile}")
+        words.append(f"--profile {profile_name(result)}")
     if result.steps != STEPS:
         words.append(f"--steps {result.steps}")
     if actions is not None:
         words.append(f"--only {numbers(actions)}")
     return " ".join(words)
+
+
+def profile_name(result: Result) -> str:
+    """The name of a run's profile."""
+    return result.profile if isinstance(result.profile, str) else result.profile.name
 
 
 def failure(result: Result) -> str:
@@ -36,7 +43,7 @@ def failure(result: Result) -> str:
     if found is None:
         return f"seed {result.seed} passed"
     where = f"event {found.event}, {ms(found.time)}"
-    return f"seed {result.seed}, profile {result.profile}: {where}: {found}\n  replay: {command(result)}"
+    return f"seed {result.seed}, profile {profile_name(result)}: {where}: {found}\n  replay: {command(result)}"
 
 
 def shortest(shrunk: Shrunk) -> str:
@@ -74,20 +81,21 @@ class Lines:
 
 def replay(
     seed: int,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     steps: int = STEPS,
     *,
     only: Collection[int] | None = None,
     until: int | None = None,
     write: Callable[[str], Any] = print,
     machine: Callable[[], Machine] = Ledger,
+    make_raw: Callable[[Config], RawNode] = RawNode,
 ) -> Violation | None:
     """Run a seed and write each event with the state of its member before and after; returns what went wrong, if so.
 
-    ``until`` stops after that many events.
+    ``until`` stops after that many events. ``make_raw`` makes the state machine at each start of a member.
     """
     logger = Lines()
-    cluster = prepare(seed, profile, only=only, machine=machine, logger=logger)
+    cluster = prepare(seed, profile, only=only, machine=machine, logger=logger, make_raw=make_raw)
     logger.lines.clear()
     seen = {id: state(member) for id, member in cluster.members.items()}
     try:
@@ -146,7 +154,7 @@ def _word(argument: Any) -> str:
     if isinstance(argument, Member):
         return str(argument.id)
     if callable(argument):
-        return str(argument.__name__).strip("_")
+        return str(getattr(argument, "func", argument).__name__).strip("_")
     return str(argument)
 
 

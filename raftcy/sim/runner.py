@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 
 from .clock import SECOND
 from .coverage import Coverage
@@ -106,7 +107,8 @@ def _parts(o: Options) -> Iterator[Totals]:
         for each in ranges:
             yield chunk(each, o)
         return
-    with ProcessPoolExecutor(o.jobs) as pool:
+    # Never forked: the process of whoever calls this may have threads.
+    with ProcessPoolExecutor(o.jobs, mp_context=get_context("spawn")) as pool:
         try:
             yield from pool.map(chunk, ranges, [o] * len(ranges))
         finally:

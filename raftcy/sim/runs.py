@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from .actions import Action, schedule
 from .checkers import Violation
 from .cluster import Cluster
 from .coverage import Coverage
 from .machine import Ledger, Machine
-from .profiles import MIXED, find
+from .profiles import MIXED, Profile, find
 from .settings import Settings
 
 STEPS = 2_000
@@ -32,7 +33,7 @@ class Result:
     """What came of a run. ``failure`` is None if it passed; ``actions`` are those performed, with what they did."""
 
     seed: int
-    profile: str
+    profile: str | Profile
     steps: int
     events: int = 0
     time: int = 0
@@ -62,30 +63,32 @@ class SimulationFailed(AssertionError):
 
 def prepare(
     seed: int,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     *,
     only: Collection[int] | None = None,
     machine: Callable[[], Machine] = Ledger,
-    **options: object,
+    **options: Any,
 ) -> Cluster:
     """The cluster of a run before its first event; ``only`` leaves of its schedule the actions of these numbers."""
     found = find(profile, seed)
-    return Cluster(Settings.draw(seed, found), schedule(seed, found, only), machine, **options)  # type: ignore[arg-type]
+    return Cluster(Settings.draw(seed, found), schedule(seed, found, only), machine, **options)
 
 
 def run(
     seed: int,
-    profile: str = MIXED,
+    profile: str | Profile = MIXED,
     steps: int = STEPS,
     *,
     only: Collection[int] | None = None,
     machine: Callable[[], Machine] = Ledger,
-    **options: object,
+    **options: Any,
 ) -> Result:
     """Run a seed: ``steps`` events under the actions of its schedule, then until the cluster is at rest.
 
-    ``profile`` is one of ``profiles.names()``, ``machine`` makes the state machine that is replicated. Never raises for
-    a broken rule: see ``Result.failure`` and ``Result.check``.
+    ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is
+    replicated. ``only`` performs only the actions of these numbers. ``hold_votes=False`` and ``guard_reads=False``
+    leave out a precaution of the members (``member``). Never raises for a broken rule: see ``Result.failure`` and
+    ``Result.check``. ValueError for a profile that is not known.
     """
     result = Result(seed, profile, steps)
     cluster = None

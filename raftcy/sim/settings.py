@@ -79,7 +79,8 @@ class Settings:
 
     def latency(self, id: int) -> int:
         """How long a member's disk takes in the mean when nothing is wrong, in microseconds."""
-        return stream(self.seed, "latency", id).choice((0, 0, 0, 500, 4_000))
+        usual = (0, 500, 4_000, 20_000) if self.of(id)["async_storage_writes"] else (0, 0, 0, 500, 4_000)
+        return stream(self.seed, "latency", id).choice(usual)
 
     def config(self, id: int, storage: Any, applied: int, random: Random, logger: Any) -> Config:
         """A member's Config."""

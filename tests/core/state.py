@@ -14,6 +14,8 @@ from raftcy.core.tracker import ProgressTracker
 from raftcy.core.unstable import Unstable
 
 NUMBERS = (
+    "append_due",
+    "batch_append",
     "check_quorum",
     "disable_conf_change_validation",
     "disable_proposal_forwarding",

@@ -105,6 +105,7 @@ FLAGS = [
     "disable_proposal_forwarding",
     "disable_conf_change_validation",
     "step_down_on_removal",
+    "batch_append",
 ]
 SIGNED = {"election_tick": 2**31 - 1, "heartbeat_tick": 2**31 - 1, "max_inflight_msgs": 2**63 - 1}
 

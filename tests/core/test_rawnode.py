@@ -453,6 +453,20 @@ def test_only_ready_takes_the_messages() -> None:
     assert node.raft.msgs == [two]
 
 
+def test_a_ready_may_be_looked_at_before_it_is_accepted() -> None:
+    """Reading its empty lists leaves no trace in it."""
+    node = new_node()
+    node.campaign()
+    rd = node.ready_without_accept()
+    assert (rd.committed_entries, rd.read_states, rd.messages) == ([], [], [])
+    node.accept_ready(rd)
+    store(node, rd)
+    node.advance()
+    rd = Ready(entries=[], committed_entries=[], messages=[], read_states=[])
+    assert (rd, rd.contains_updates()) == (Ready(), False)
+    node.accept_ready(rd)
+
+
 def test_advance_before_the_next_ready() -> None:
     """Two accepted Readys in a row are a defect of the caller, if the first one had anything to wait for."""
     node = new_node()

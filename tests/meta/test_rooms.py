@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
     "recorder": {"", "errors", "core", "_build"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "sim": {"", "errors", "core", "wire", "_build"},
+    "sim": {"", "errors", "core", "wire", "recorder", "_build"},
     "cli": {"", "demo", "rafttest", "recorder", "sim"},
     "__main__": {"cli"},
 }
@@ -44,7 +44,7 @@ CORE = """
     enums sealing logger kinds text
     values
     messages
-    alloc changes
+    alloc changes ready
     entries hardstate inflights quorum
     progress
     tracker

@@ -10,7 +10,7 @@ from raftcy.core.changes import ConfChange, ConfChangeSingle, ConfChangeV2
 from raftcy.core.config import Peer
 from raftcy.core.enums import ConfChangeType, EntryType, MessageType, SnapshotStatus, StateType
 from raftcy.core.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
-from raftcy.core.rawnode import Ready
+from raftcy.core.ready import Ready
 from raftcy.core.storage import MemoryStorage
 from raftcy.errors import (
     BootstrapError,

@@ -515,3 +515,13 @@ def test_every_checker_is_asked_only_for_its_events() -> None:
     both.crashed(None)
     both.started(None, START)
     assert told == ["one", "two"]
+
+
+def test_a_new_member_on_its_way_through_the_beginning() -> None:
+    """One that replays a bootstrapped log has fewer members until it is through."""
+    rule = MembershipSafety()
+    rule.begin(3, ConfState(voters=[1, 2, 3]))
+    rule.members_changed(member(4), 1, ConfState(voters=[1]))
+    rule.snapshot_made(member(4), snapshot(1, b"", 1))
+    with breaks(rule, "the snapshot of 4 at 3"):
+        rule.snapshot_made(member(4), snapshot(3, b"", 1))

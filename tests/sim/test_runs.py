@@ -217,8 +217,3 @@ def test_an_error_of_the_core_is_a_failure() -> None:
     cluster.clock.after(1, lambda: node.raft.log.applied_to(10**6, 0))
     with pytest.raises(Violation, match=r"^no error: InvariantError: .*applied\(1000000\) is out of range"):
         drive(cluster, 10)
-
-
-@pytest.mark.parametrize("guard", ["guard_reads", "hold_votes"])
-def test_runs_pass_by_the_precautions_that_they_say_they_need(guard: str) -> None:
-    assert sim.run(3, "async", STEPS, **{guard: False}).events > STEPS

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from ...core import consts as k
 from .base import Checker, View
 
 if TYPE_CHECKING:
@@ -59,8 +58,3 @@ class Committed(Checker):
         while index in self.by and self.by[index] >= term:
             index -= 1
         return index if index in self.by else 0
-
-
-def is_leader(view: View) -> bool:
-    """Whether the node leads."""
-    return view.state == k.LEADER
