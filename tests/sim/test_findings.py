@@ -45,14 +45,31 @@ REMOVED = sim.Profile(
 )
 
 
+UNWRITTEN = sim.Profile(
+    "unwritten",
+    "candidates crash before their term is on disk",
+    {"propose": 20, "slow_disk": 14, "crash": 14, "campaign": 30, "weather": 10, "one_way": 6},
+    voters=(3,),
+    learners=(0,),
+    asynchronous=(0.5, 1.0),
+)
+
+
 @pytest.mark.once
-@pytest.mark.parametrize("profile", [SINGLE, REMOVED], ids=lambda profile: profile.name)
-def test_the_simulator_finds_stale_reads_without_the_precaution(profile: sim.Profile) -> None:
-    """And no stale one with it, on the same seed."""
+@pytest.mark.parametrize(
+    ("profile", "guard", "rule"),
+    [
+        pytest.param(SINGLE, "guard_reads", STALE, id="single"),
+        pytest.param(REMOVED, "guard_reads", STALE, id="removed"),
+        pytest.param(UNWRITTEN, "hold_votes", "election safety", id="unwritten"),
+    ],
+)
+def test_the_simulator_finds_them_without_the_precautions(profile: sim.Profile, guard: str, rule: str) -> None:
+    """And not with them, on the same seed."""
     for seed in range(200):
-        found = sim.run(seed, profile, guard_reads=False).failure
-        if found is not None and found.rule == STALE:
+        found = sim.run(seed, profile, **{guard: False}).failure
+        if found is not None and found.rule == rule:
             guarded = sim.run(seed, profile).failure
-            assert guarded is None or guarded.rule != STALE
+            assert guarded is None or guarded.rule != rule
             return
     pytest.fail("no seed found it")

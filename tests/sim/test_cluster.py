@@ -1,0 +1,159 @@
+"""Members and operator: how a node is driven, what a crash takes, how a cluster is brought to rest."""
+
+from collections.abc import Callable
+
+import pytest
+
+from raftcy import ConfChangeV2, MessageType, StateType, conf_changes_from_string
+from raftcy.sim import Profile
+from raftcy.sim.clock import MS
+from raftcy.sim.cluster import Cluster
+from raftcy.sim.runs import prepare, settle
+
+from .test_world import Drawn
+
+QUIET = {"retry": 1.0}
+
+
+def quiet(*, asynchronous: float = 0.0, voters: int = 3, seed: int = 1, hold_votes: bool = True) -> Cluster:
+    """A cluster to which nothing happens but what a test does."""
+    profile = Profile("quiet", "nothing", QUIET, voters=(voters,), learners=(0,), asynchronous=(asynchronous,))
+    cluster = prepare(seed, profile, hold_votes=hold_votes)
+    for member in cluster.members.values():
+        member.disk.latency = 0
+    return cluster
+
+
+def until(cluster: Cluster, done: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if done():
+            return
+        cluster.step()
+    pytest.fail("it did not come to it")
+
+
+def led(cluster: Cluster) -> Cluster:
+    until(cluster, lambda: cluster.leader() is not None)
+    return cluster
+
+
+@pytest.mark.parametrize("hold_votes", [True, False])
+def test_requests_for_votes_wait_for_the_disk_with_asynchronous_writes(hold_votes: bool) -> None:
+    cluster = quiet(asynchronous=1.0, hold_votes=hold_votes)
+    member = cluster.members[1]
+    member.disk.latency = 10 * MS
+    sent: list[int] = []
+    cluster.checkers.sending = lambda member, m: sent.append(m.type)
+    member.ask(member.node.campaign)
+    assert bool({MessageType.MSG_VOTE, MessageType.MSG_PRE_VOTE}.intersection(sent)) is not hold_votes
+
+
+def test_nothing_is_sent_before_it_is_written_with_synchronous_writes() -> None:
+    cluster = quiet()
+    member = cluster.members[1]
+    member.disk.latency = 10 * MS
+    sent: list[int] = []
+    cluster.checkers.sending = lambda member, m: sent.append(m.type)
+    member.ask(member.node.campaign)
+    assert sent == []
+    until(cluster, lambda: not member.disk.pending)
+    assert sent
+
+
+@pytest.mark.parametrize("asynchronous", [0.0, 1.0])
+def test_a_crash_between_ready_and_disk_loses_what_was_not_written(asynchronous: float) -> None:
+    cluster = led(quiet(asynchronous=asynchronous))
+    leader = cluster.leader()
+    assert leader is not None
+    until(cluster, lambda: leader.application.applied == leader.raft.log.last_index())
+    leader.disk.latency = 10 * MS
+    cluster.begin(leader, True)
+    last = leader.raft.log.last_index()
+    assert leader.disk.last_index() == last - 1
+    # Nothing of it is whole, and nothing is left of what is torn.
+    drawn = Drawn(*([0.9] if leader.disk.written() is leader.disk.synced else [0.9, 0.9]), 0.0)
+    cluster.crash(leader, MS, drawn)
+    assert cluster.clients.pending == {}
+    until(cluster, lambda: leader.up)
+    assert leader.raft.log.last_index() == last - 1
+    assert leader.life == 2
+
+
+def test_a_paused_member_gets_its_messages_later() -> None:
+    cluster = led(quiet())
+    leader = cluster.leader()
+    assert leader is not None
+    other = next(each for each in cluster.running() if each is not leader)
+    cluster.pause(other, 100 * MS)
+    cluster.begin(leader, True)
+    until(cluster, lambda: leader.application.applied == leader.raft.log.last_index())
+    assert other.raft.log.last_index() < leader.raft.log.last_index()
+    assert other.deferred
+    until(cluster, lambda: other.application.applied == leader.application.applied)
+
+
+def test_a_disk_that_fails_stops_its_member_until_it_starts_again() -> None:
+    cluster = led(quiet())
+    leader = cluster.leader()
+    assert leader is not None
+    leader.disk.failing = True
+    cluster.begin(leader, True)
+    assert not leader.up
+    assert cluster.coverage.counts["faults"]["failed write"] == 1
+    until(cluster, lambda: leader.up and not leader.disk.failing)
+
+
+def test_a_disk_that_cannot_be_read_stops_its_member() -> None:
+    cluster = led(quiet())
+    leader = cluster.leader()
+    assert leader is not None
+    follower = next(each for each in cluster.running() if each is not leader)
+    cluster.crash(follower, 20 * MS, cluster.random)
+    for _ in range(3):
+        cluster.begin(leader, True)
+    until(cluster, lambda: leader.application.applied == leader.raft.log.last_index())
+    leader.disk.unreadable = True
+    until(cluster, lambda: not leader.up)
+    assert cluster.coverage.counts["faults"]["failed read"] == 1
+
+
+def test_the_operator_starts_what_is_down_and_proves_that_it_works() -> None:
+    cluster = led(quiet())
+    for member in cluster.running():
+        cluster.crash(member, 10_000 * MS, cluster.random)
+    settle(cluster)
+    assert [member.id for member in cluster.running()] == [1, 2, 3]
+    assert cluster.clients.ended[True] > 0
+    assert cluster.clients.ended[False] > 0
+    assert cluster.clients.pending == {}
+
+
+def test_the_operator_completes_a_roll_out() -> None:
+    cluster = quiet()
+    for member in cluster.running():
+        cluster.stop(member)
+        cluster.settings.of(member.id)["check_quorum"] = member.id == 2
+        cluster.spawn(member.id)
+    assert [member.raft.check_quorum for member in cluster.running()] == [False, True, False]
+    settle(cluster)
+    assert all(member.raft.check_quorum for member in cluster.running())
+
+
+def test_the_operator_stops_who_was_removed_and_leaves_a_joint_configuration() -> None:
+    cluster = led(quiet(voters=5))
+    leader = cluster.leader()
+    assert leader is not None
+    gone = next(each for each in cluster.members if each != leader.id)
+    until(cluster, lambda: leader.application.applied == leader.raft.log.last_index())
+    change = ConfChangeV2(transition=2, changes=conf_changes_from_string(f"v6 r{gone}"))
+    cluster.spawn(6)
+    assert cluster.propose_change(leader, change)
+    until(cluster, lambda: bool(leader.raft.tracker.config.voters.outgoing.ids()))
+    settle(cluster)
+    assert not cluster.members[gone].up
+    assert 6 in [member.id for member in cluster.running()]
+    settled = cluster.leader()
+    assert settled is not None
+    assert settled.raft.state == StateType.LEADER
+    assert settled.raft.tracker.config.voters.outgoing.ids() == []
+    assert all(member.raft.pre_vote for member in cluster.running())
