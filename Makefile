@@ -32,7 +32,7 @@ help:
 	@echo "make annotate   Cython's HTML reports, in build/cython"
 	@echo "make coverage   branch coverage of the core, on the pure build"
 	@echo "make asan       the suite on a build with address and undefined-behaviour checks"
-	@echo "make valgrind   the codec and a group under valgrind (install it first)"
+	@echo "make valgrind   codec, groups and hostile input under valgrind, which must be there"
 	@echo "make fuzz       every fuzz target for TIME=600 seconds each, coverage-guided; TARGET=name for one of them"
 	@echo "make wheels     the compiled and the pure wheel and the sdist, in dist"
 	@echo "make smoke      every kind of installation in fresh environments; PYTHONS='python3.12 ...' names interpreters"
@@ -127,13 +127,18 @@ asan:
 	cd build/asan && RAFTCY_REQUIRE_EXT=1 RAFTCY_SANITIZE=address,undefined $(BUILD)
 	cd build/asan && LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 		ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc \
-		RAFTCY_REQUIRE_EXT=1 $(PY) -m pytest -q -m "not once" $(ARGS)
+		RAFTCY_REQUIRE_EXT=1 $(PY) -m pytest -q -m "not once or fuzz" $(ARGS)
 
 fuzz: TIME ?= 600
 fuzz:
 	@$(INSTALL) fuzz
 	@$(BUILD)
 	@$(PY) -m tests.fuzz run $(TARGET) --seconds $(TIME)
+
+valgrind:
+	@$(INSTALL) test
+	@$(BUILD)
+	@sh tools/valgrind.sh $(PY)
 
 wheels:
 	@$(INSTALL) wheels

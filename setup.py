@@ -28,9 +28,11 @@ ANNOTATE, TRACE, SANITIZE = enabled("RAFTCY_ANNOTATE"), enabled("RAFTCY_LINETRAC
 DIRECTIVES = {"language_level": 3, "infer_types": True, "binding": False, "embedsignature": True, "linetrace": TRACE}
 DIRECTIVES |= {"annotation_typing": False, "freethreading_compatible": True}
 DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
-# For every class of these modules: immutable values, which can form no cycle for the collector to find.
-VALUES = {"no_gc": True, "freelist": 128}
-VALUE_MODULES = {"raftcy.core.messages"}
+# For every class of these modules: such that can form no cycle for the collector to find, and values among them, made
+# so often that blank ones are kept.
+NO_CYCLES, VALUES = {"no_gc": True}, {"no_gc": True, "freelist": 128}
+KINDS = {f"raftcy.core.{name}": NO_CYCLES for name in ("progress", "quorum", "readonly", "storage", "tracker")}
+KINDS |= {f"raftcy.core.{name}": VALUES for name in ("messages", "ready")}
 MACROS = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
 CHECKED = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
 FLAGS = [*(CHECKED if SANITIZE else ["-O2", "-g0"]), "-Wno-sign-compare"]
@@ -90,16 +92,16 @@ class BuildAllOrNone(build_ext):
 
         self.parallel = self.parallel or os.cpu_count()
         used = Path(self.build_temp, "options.txt")  # objects built with other options must not be taken over
-        wanted = f"{Cython.__version__} {DIRECTIVES} {VALUES} {MACROS} {FLAGS}"
+        wanted = f"{Cython.__version__} {DIRECTIVES} {KINDS} {MACROS} {FLAGS}"
         self.force = self.force or not used.exists() or used.read_text() != wanted
         options = {"build_dir": "build/cython", "nthreads": self.parallel, "annotate": ANNOTATE, "quiet": True}
         options["force"] = self.force or ANNOTATE
-        get_directive_defaults().update(dict.fromkeys(VALUES))  # else Cython takes them for a class only
-        values = [module for module in self.extensions if module.name in VALUE_MODULES]
-        others = [module for module in self.extensions if module.name not in VALUE_MODULES]
+        get_directive_defaults().update(no_gc=False, freelist=0)  # else Cython takes them for a class only
+        modules = []
         try:
-            modules = Cython.Build.cythonize(others, compiler_directives=DIRECTIVES, **options)
-            modules += Cython.Build.cythonize(values, compiler_directives=DIRECTIVES | VALUES, **options)
+            for kind in ({}, NO_CYCLES, VALUES):
+                alike = [each for each in self.extensions if KINDS.get(each.name, {}) == kind]
+                modules += Cython.Build.cythonize(alike, compiler_directives=DIRECTIVES | kind, **options)
         except CompileError as error:
             raise PlatformError("Cython refused a source, see above") from error
         generated = {module.name: module.sources for module in modules}

@@ -46,9 +46,10 @@ class Member:
 
     def apply(self, rd: Any) -> None:
         """Count what is committed, and the answers to reads."""
-        for e in rd.committed_entries:
-            self.applied += 1
-            self.applied_bytes += len(e.data)
+        entries = rd.committed_entries
+        if entries:
+            self.applied += len(entries)
+            self.applied_bytes += sum([len(e.data) for e in entries])
         self.reads += len(rd.read_states)
 
 
@@ -98,10 +99,13 @@ class Group:
                     busy = True
                     member.inbox = []
                     node.step_many(inbox)
-                rd = node.poll()
-                if rd is not None:
+                messages = node.take_messages()
+                if messages is not None:
                     busy = True
-                    self._handle(member, rd)
+                    self._deliver(messages)
+                elif node.has_ready():
+                    busy = True
+                    self._handle(member, node.ready())
 
     def _handle(self, member: Member, rd: Any) -> None:
         """Persist, send, apply, advance."""
@@ -113,15 +117,16 @@ class Group:
             storage.append(entries)
         messages = rd.messages
         if messages:
-            self._sent += len(messages)
-            members = self.members
-            for m in messages:
-                members[m.to - 1].inbox.append(m)
-        for e in rd.committed_entries:
-            member.applied += 1
-            member.applied_bytes += len(e.data)
-        member.reads += len(rd.read_states)
+            self._deliver(messages)
+        if rd.committed_entries or rd.read_states:
+            member.apply(rd)
         member.node.advance()
+
+    def _deliver(self, messages: list[Any]) -> None:
+        self._sent += len(messages)
+        members = self.members
+        for m in messages:
+            members[m.to - 1].inbox.append(m)
 
     def drainer(self) -> Callable[[], object]:
         """What to call in order to drain."""

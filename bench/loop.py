@@ -33,15 +33,15 @@ class Host:
 
     async def run(self) -> None:
         """Handle Readys until the node is stopped."""
-        node, storage, hosts = self.node, self.storage, self.hosts
+        node, storage = self.node, self.storage
         normal = self.raftcy.EntryType.NORMAL
         async for rd in node:
             if rd.hard_state is not None:
                 storage.set_hard_state(rd.hard_state)
             if rd.entries:
                 storage.append(rd.entries)
-            for m in rd.messages:
-                await hosts[m.to - 1].node.step(m)
+            if rd.messages:
+                await self.send(rd.messages)
             for e in rd.committed_entries:
                 if e.type != normal:
                     node.apply_conf_change(self.raftcy.ConfChange.decode(e.data))
@@ -50,6 +50,15 @@ class Host:
             node.advance()
             if self.applied >= self.waiting_for:
                 self.reached.set()
+
+    async def send(self, messages: list[Any]) -> None:
+        """Step messages, those to one node in one call."""
+        inboxes: list[list[Any]] = [[] for _ in self.hosts]
+        for m in messages:
+            inboxes[m.to - 1].append(m)
+        for host, inbox in zip(self.hosts, inboxes, strict=True):
+            if inbox:
+                await host.node.step_many(inbox)
 
     async def applies(self, n: int) -> None:
         """Wait until n entries are applied."""

@@ -13,6 +13,7 @@ from .core.changes import (
     conf_changes_to_string,
 )
 from .core.config import Config, Peer
+from .core.cycle import Cycle, Exchange, drain_all, tick_all
 from .core.describe import (
     describe_conf_change,
     describe_conf_state,
@@ -49,7 +50,8 @@ from .core.messages import (
     SoftState,
 )
 from .core.progress import Progress
-from .core.rawnode import RawNode, Ready, refuse_from_network
+from .core.rawnode import RawNode, refuse_from_network
+from .core.ready import Ready
 from .core.status import BasicStatus, Status
 from .core.storage import MemoryStorage, Storage
 from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMessage, TracingState
@@ -65,6 +67,7 @@ from .errors import (
     InvariantError,
     LogLost,
     MalformedMessage,
+    Overloaded,
     ProposalDropped,
     RaftError,
     RangeError,
@@ -100,9 +103,11 @@ __all__ = [
     "Config",
     "ConfigError",
     "Corruption",
+    "Cycle",
     "DecodeError",
     "Entry",
     "EntryType",
+    "Exchange",
     "HardState",
     "InvariantError",
     "LogLost",
@@ -112,6 +117,7 @@ __all__ = [
     "MessageType",
     "NdjsonTraceLogger",
     "Node",
+    "Overloaded",
     "Peer",
     "Progress",
     "ProgressState",
@@ -157,6 +163,7 @@ __all__ = [
     "describe_ready",
     "describe_snapshot",
     "describe_soft_state",
+    "drain_all",
     "is_empty_hard_state",
     "is_empty_snap",
     "is_hard_state_equal",
@@ -167,6 +174,7 @@ __all__ = [
     "refuse_from_network",
     "restart_node",
     "start_node",
+    "tick_all",
 ]
 
 NONE = 0

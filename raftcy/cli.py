@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]`` and ``python -m raftcy replay FILE``."""
+"""The command line: ``python -m raftcy demo [FILE]``, ``python -m raftcy sim`` and ``python -m raftcy replay FILE``."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import BUILD, __version__, demo
 from .recorder import command as replay
+from .sim import command as sim
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,6 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)  # type: ignore[no-any-return]
+    except KeyboardInterrupt:
+        sys.stderr.write(f"raftcy {arguments.command}: interrupted\n")
+        return 130
     except BrokenPipeError:
         # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -34,9 +38,6 @@ def _demo(arguments: argparse.Namespace) -> int:
     except demo.DemoError as error:
         sys.stderr.write(f"raftcy demo: {error}\n")
         return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("raftcy demo: interrupted\n")
-        return 130
     except asyncio.CancelledError:
         sys.stderr.write("raftcy demo: terminated\n")
         return 143
@@ -60,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
         "--tick-ms", type=_count, default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
     )
     shown.set_defaults(run=_demo)
+    simulated = commands.add_parser(
+        "sim",
+        help="run simulated clusters under faults and check that no rule is broken",
+        description="A cluster in one process and in virtual time, where a seed decides everything. Every seed runs "
+        "under faults, then has to come to rest; the rules are checked all the time.",
+    )
+    sim.add_arguments(simulated)
+    simulated.set_defaults(run=sim.main)
     again = commands.add_parser(
         "replay",
         help="run a recording of a node again",

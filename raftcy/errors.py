@@ -12,6 +12,7 @@
     │   ├── StepLocalMessage                a message that a node only sends to itself came from elsewhere
     │   ├── StepPeerNotFound                a response from outside the configuration
     │   ├── MalformedMessage                a message that no correct peer sends; nothing was changed
+    │   ├── Overloaded                      a limit on what waits is reached: as good as lost; nothing was changed
     │   └── LogLost                         a leader knows entries as stored here that are gone: the node is dead
     ├── StorageError
     │   ├── Compacted                       the entry was compacted away
@@ -41,6 +42,7 @@ __all__ = [
     "InvariantError",
     "LogLost",
     "MalformedMessage",
+    "Overloaded",
     "ProposalDropped",
     "RaftError",
     "RangeError",
@@ -120,6 +122,13 @@ class StepPeerNotFound(StepError):
 
 class MalformedMessage(StepError):
     """A message that no correct peer sends. It was refused before anything changed; the node lives on."""
+
+
+class Overloaded(StepError):
+    """So much waits that a limit of the Config is reached: ``max_pending_reads`` or ``max_pending_msgs``.
+
+    Nothing was changed. To the group this is a lost message, which it bears; a read may be asked for again.
+    """
 
 
 class LogLost(StepError):

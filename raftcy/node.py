@@ -13,6 +13,8 @@ Rules:
 - One Ready is out at a time. The next comes after ``advance()``. With async storage writes there is no ``advance()``,
   and the next Ready comes as soon as there is one.
 - A proposal waits while no leader is known, and after this node was removed. Proposals that wait keep their order.
+  Of those that other nodes forward, no more wait than 4,096 and 64 MiB.
+- A call that needs not wait is no task switch, but every 64th step, of whatever kind, lets the rest of the loop run.
 - After ``stop()`` every call raises ``Stopped``. The node is dead after InvariantError, LogLost, StorageFailed, and any
   error that is not raised on purpose. The call that met it raises it; everybody who waits, and every later call, gets
   ``Stopped`` with that cause.
@@ -44,14 +46,18 @@ from .core.config import Config, Peer
 from .core.enums import SnapshotStatus
 from .core.logger import Log, default_logger
 from .core.messages import ConfState, Message
-from .core.rawnode import RawNode, Ready, refuse_from_network
+from .core.rawnode import RawNode, is_plain, refuse_from_network
+from .core.ready import Ready
 from .core.status import Status
-from .core.values import instance, octets, u64
+from .core.values import instance, instances, octets, u64
 from .errors import (
     ConfChangeRefused,
+    LogLost,
     MalformedMessage,
+    Overloaded,
     ProposalDropped,
     RaftError,
+    StepError,
     StepLocalMessage,
     StepPeerNotFound,
     Stopped,
@@ -62,6 +68,9 @@ __all__ = ["Node", "restart_node", "start_node"]
 _TICK_BUFFER = 128
 # So many calls may step in a row before a coroutine lets the rest of the event loop run.
 _STRETCH = 64
+# So many forwarded proposals, and bytes of their entries, may wait for a leader.
+_MAX_FORWARDED = 4096
+_MAX_FORWARDED_BYTES = 64 << 20
 _ANSWERS_OF_STORAGE = (k.STORAGE_APPEND_RESP, k.STORAGE_APPLY_RESP)
 
 
@@ -117,6 +126,8 @@ class Node:
         self._open = False
         # Proposals that wait, oldest first; there are none while _open holds. A result is the error to raise.
         self._proposals: dict[asyncio.Future[Exception | None], Callable[[], None]] = {}
+        self._forwarded = 0
+        self._forwarded_bytes = 0
         # Who waits for a Ready, oldest first. At most one was woken and has not run yet.
         self._consumers: deque[asyncio.Future[None]] = deque()
         self._woken = False
@@ -162,12 +173,22 @@ class Node:
 
         Raises ProposalDropped when it was refused and is certainly not in the log.
         """
-        self._check()
-        payload = None if data is None else octets(data, "data")
-        if self._open:
-            await self._step_now(self._raw.propose, payload)
-        else:
+        if self._stopped:
+            raise Stopped(self._cause)
+        payload = data if data is None or type(data) is bytes else octets(data, "data")
+        if not self._open:
             await self._step_later(lambda: self._raw.propose(payload))
+            return
+        try:
+            self._raw.propose(payload)
+        except BaseException:
+            self._bury_if_dead()
+            await self._rest()
+            raise
+        self._settle()
+        self._stretch += 1
+        if self._stretch >= _STRETCH:
+            await self._rest()
 
     async def propose_conf_change(self, cc: ConfChange | ConfChangeV2 | None) -> None:
         """Propose a change of the configuration (etcd's ``ProposeConfChange``); None leaves a joint one.
@@ -197,24 +218,49 @@ class Node:
         Raises MalformedMessage for what no correct peer sends: what ``RawNode.step`` names, a MsgForgetLeader, and any
         message whose ``from_`` is a storage thread. Only with async storage writes are the answers of these threads
         taken. They look the same wherever they come from, so a transport must refuse them (``refuse_from_network``).
+        Raises Overloaded for a proposal when too many that others forwarded wait already.
         Raises LogLost when this node has lost its log; it is dead then.
         """
-        self._check()
+        if self._stopped:
+            raise Stopped(self._cause)
         instance(m, Message, "m")
-        self._check_origin(m)
-        if m.type == k.PROP and m.entries:
-            own = m if m.from_ == self._id else _as_own(m, self._id)
-            if self._open:
-                await self._step_now(self._step_proposal, own)
-            else:
-                await self._step_later(lambda: self._step_proposal(own))
+        if not is_plain(m):
+            await self._step_special(m)
             return
         try:
-            self._call(self._raw.step, m)
+            self._raw.step(m)
         except (StepLocalMessage, StepPeerNotFound):
             pass
-        finally:
+        except BaseException:
+            self._bury_if_dead()
             await self._rest()
+            raise
+        self._settle()
+        self._stretch += 1
+        if self._stretch >= _STRETCH:
+            await self._rest()
+
+    async def step_many(self, messages: Iterable[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages in one call, in order, each as ``step`` takes it; cheaper by far than one at a time.
+
+        Goes on after a message that is refused, and returns the place and the error of each. Never waits for a leader:
+        a proposal that would have to is refused with ProposalDropped.
+
+        Raises what kills the node, such as LogLost; the messages after that are lost.
+        """
+        self._check()
+        batch = instances(messages, Message, "messages")
+        self._stretch += len(batch)
+        try:
+            refused = self._raw.step_many(batch) if all(map(is_plain, batch)) else self._step_each(batch)
+        except BaseException:
+            self._bury_if_dead()
+            await self._rest()
+            raise
+        self._settle()
+        if self._stretch >= _STRETCH:
+            await self._rest()
+        return [each for each in refused if not isinstance(each[1], (StepLocalMessage, StepPeerNotFound))]
 
     async def ready(self) -> Ready:
         """The next Ready, once there is one and the last one was advanced (etcd's ``Ready``).
@@ -376,7 +422,7 @@ class Node:
         """What follows every step: a change of leader is noticed, and a consumer woken if there is a Ready."""
         if self._raw.raft.lead != self._lead:
             self._notice_leader()
-        if self._consumers:
+        if self._consumers and not self._woken:
             self._wake()
 
     def _notice_leader(self) -> None:
@@ -396,6 +442,49 @@ class Node:
 
     def _is_member(self) -> bool:
         return self._id in self._raw.raft.tracker.progress
+
+    def _step_each(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        refused: list[tuple[int, RaftError]] = []
+        for place, m in enumerate(messages):
+            try:
+                self._check_origin(m)
+                if m.type == k.PROP and m.entries:
+                    if not self._open:
+                        raise ProposalDropped("no leader")
+                    self._step_proposal(_as_own(m, self._id))
+                else:
+                    self._raw.step(m)
+            except (StepError, ProposalDropped) as error:
+                if isinstance(error, LogLost):
+                    raise
+                refused.append((place, error))
+            self._settle()
+        return refused
+
+    async def _step_special(self, m: Message) -> None:
+        """Take a proposal, or what comes from a storage thread or is not to come at all."""
+        self._check_origin(m)
+        if m.type != k.PROP or not m.entries:
+            try:
+                self._call(self._raw.step, m)
+            finally:
+                await self._rest()
+            return
+        own = _as_own(m, self._id)
+        if self._open:
+            await self._step_now(self._step_proposal, own)
+            return
+        size = sum(len(entry.data) for entry in m.entries)
+        too_large = self._forwarded > 0 and self._forwarded_bytes + size > _MAX_FORWARDED_BYTES
+        if too_large or self._forwarded >= _MAX_FORWARDED:
+            raise Overloaded("too many forwarded proposals wait for a leader")
+        self._forwarded += 1
+        self._forwarded_bytes += size
+        try:
+            await self._step_later(lambda: self._step_proposal(own))
+        finally:
+            self._forwarded -= 1
+            self._forwarded_bytes -= size
 
     async def _step_now(self, act: Callable[..., None], *args: Any) -> None:
         try:
@@ -507,5 +596,7 @@ class Node:
 
 def _as_own(m: Message, id: int) -> Message:
     """The same message as if this node had sent it, as etcd's node does with forwarded proposals."""
+    if m.from_ == id:
+        return m
     fields = {name: getattr(m, name) for name in m.__match_args__ if m.has(name)}
     return Message(**(fields | {"from_": id}))

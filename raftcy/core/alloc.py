@@ -8,14 +8,14 @@ from typing import Any
 
 from . import messages, sealing
 
-_OpenEntry: Any = sealing.open_twin(messages.Entry)
-_OpenMessage: Any = sealing.open_twin(messages.Message)
-_OpenHardState: Any = sealing.open_twin(messages.HardState)
-_OpenConfState: Any = sealing.open_twin(messages.ConfState)
-_OpenMetadata: Any = sealing.open_twin(messages.SnapshotMetadata)
-_OpenSnapshot: Any = sealing.open_twin(messages.Snapshot)
-_OpenSoftState: Any = sealing.open_twin(messages.SoftState)
-_OpenReadState: Any = sealing.open_twin(messages.ReadState)
+_OpenEntry: Any = sealing.final_twin(messages.Entry)
+_OpenMessage: Any = sealing.final_twin(messages.Message)
+_OpenHardState: Any = sealing.final_twin(messages.HardState)
+_OpenConfState: Any = sealing.final_twin(messages.ConfState)
+_OpenMetadata: Any = sealing.final_twin(messages.SnapshotMetadata)
+_OpenSnapshot: Any = sealing.final_twin(messages.Snapshot)
+_OpenSoftState: Any = sealing.final_twin(messages.SoftState)
+_OpenReadState: Any = sealing.final_twin(messages.ReadState)
 _new = object.__new__
 
 

@@ -58,6 +58,7 @@ def _node(node: Any) -> dict[str, Any]:
         "acks": [node._acks, node._acked_term, node._acked_index, node._acked_log_term],
         "acked_snapshot": _encoded_one(node._acked_snapshot),
         "applying": _encoded(node._applying),
+        "applying_size": node._applying_size,
         "async": node._async,
     }
 
@@ -69,6 +70,7 @@ def _load_node(node: Any, state: dict[str, Any]) -> None:
     node._acks, node._acked_term, node._acked_index, node._acked_log_term = state["acks"]
     node._acked_snapshot = _snapshot(state["acked_snapshot"])
     node._applying = _entries(state["applying"])
+    node._applying_size = state["applying_size"]
     node._async = state["async"]
 
 
@@ -80,7 +82,7 @@ def _raft(r: Any) -> dict[str, Any]:
         "id": r.id,
         "hard": [r.term, r.vote],
         "soft": [r.lead, r.state, r.lead_transferee, r.is_learner],
-        "limits": [r.max_msg_size, r.max_uncommitted_size],
+        "limits": [r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs],
         "proposed": [r.uncommitted_size, r.pending_conf_index],
         "timeouts": [r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout],
         "elapsed": [r.election_elapsed, r.heartbeat_elapsed],
@@ -90,6 +92,8 @@ def _raft(r: Any) -> dict[str, Any]:
             r.disable_proposal_forwarding,
             r.disable_conf_change_validation,
             r.step_down_on_removal,
+            r.batch_append,
+            r.append_due,
         ],
         "msgs": _encoded(r.msgs),
         "msgs_after_append": _encoded(r.msgs_after_append),
@@ -102,12 +106,13 @@ def _raft(r: Any) -> dict[str, Any]:
 def _load_raft(r: Any, state: dict[str, Any]) -> None:
     r.term, r.vote = state["hard"]
     r.lead, r.state, r.lead_transferee, r.is_learner = state["soft"]
-    r.max_msg_size, r.max_uncommitted_size = state["limits"]
+    r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs = state["limits"]
     r.uncommitted_size, r.pending_conf_index = state["proposed"]
     r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout = state["timeouts"]
     r.election_elapsed, r.heartbeat_elapsed = state["elapsed"]
     r.check_quorum, r.pre_vote, r.disable_proposal_forwarding = state["flags"][:3]
-    r.disable_conf_change_validation, r.step_down_on_removal = state["flags"][3:]
+    r.disable_conf_change_validation, r.step_down_on_removal = state["flags"][3:5]
+    r.batch_append, r.append_due = state["flags"][5:]
     r.msgs = _messages(state["msgs"])
     r.msgs_after_append = _messages(state["msgs_after_append"])
     r.read_states = [ReadState(index=index, request_ctx=context) for index, context in state["read_states"]]
@@ -161,7 +166,7 @@ def _load_tracker(tracker: Any, state: dict[str, Any]) -> None:
     config = TrackerConfig(voters, state["auto_leave"], learners, learners_next)
     tracker.max_inflight, tracker.max_inflight_bytes = state["limits"]
     tracker.switch(config, {each["id"]: _load_progress(each) for each in state["progress"]})
-    tracker.votes = {id: granted for id, granted in state["votes"]}
+    tracker.votes = dict(state["votes"])
 
 
 def _progress(pr: Any) -> dict[str, Any]:
@@ -200,7 +205,7 @@ def _reads(reads: Any) -> dict[str, Any]:
 
 def _load_reads(reads: Any, state: dict[str, Any]) -> None:
     reads.option = state["option"]
-    reads.acks = {id: number for id, number in state["acks"]}
+    reads.acks = dict(state["acks"])
     reads.waiting = _messages(state["waiting"])
     reads.indexes = list(state["indexes"])
     reads.confirmed = state["confirmed"]

@@ -87,9 +87,8 @@ class _Draft:
         self.learners: set[int] = set(config.learners or ())
         self.learners_next: set[int] = set(config.learners_next or ())
         self.auto_leave = False
-        self.progress: dict[int, Progress] = {id: pr.copy(pr.inflights) for id, pr in tracker.progress.items()}
-        self.max_inflight = tracker.max_inflight
-        self.max_inflight_bytes = tracker.max_inflight_bytes
+        self.progress: dict[int, Progress] = {id: _same_window(pr) for id, pr in tracker.progress.items()}
+        self.no_window = Inflights(tracker.max_inflight, tracker.max_inflight_bytes)
         self.last_index = changer.last_index
         self.check()
 
@@ -148,9 +147,9 @@ class _Draft:
         (self.learners if is_learner else self.incoming).add(id)
         # Probed from the last entry, which is usually refused once, and counted as recently active, so that a leader
         # with check-quorum does not step down before it could hear of the new peer.
-        self.progress[id] = Progress(
-            0, max(self.last_index, 1), Inflights(self.max_inflight, self.max_inflight_bytes), is_learner, True
-        )
+        pr = Progress(0, max(self.last_index, 1), self.no_window, is_learner, True)
+        pr._window_is_shared = True
+        self.progress[id] = pr
 
     def check(self) -> None:
         """The invariants of TrackerConfig, and a Progress for every member."""
@@ -197,6 +196,12 @@ def restore(tracker: ProgressTracker, last_index: int, conf_state: ConfState) ->
     if outgoing:
         fresh.switch(*changer.enter_joint(conf_state.auto_leave, incoming))
     return fresh
+
+
+def _same_window(pr: Progress) -> Progress:
+    copy = pr.copy(pr.inflights)
+    copy._window_is_shared = pr._window_is_shared
+    return copy
 
 
 def _step(kind: Any, id: int) -> ConfChangeSingle:

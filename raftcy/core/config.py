@@ -61,6 +61,14 @@ class Config:
     ``max_inflight_bytes`` (``MaxInflightBytes``), in bytes of payload
         The same for the payload of these messages; a bound on bandwidth times round trip. Default 0: no limit. Else at
         least ``max_size_per_msg``.
+    ``max_pending_reads``, a count
+        A leader raises Overloaded for a read, or a peer's request for one, while so many wait for its first commit or
+        for a quorum. Default 0: no limit, as in etcd, so that a peer can make them grow as long as no quorum answers;
+        10,000 is a good value. (Not in etcd.)
+    ``max_pending_msgs``, a count
+        A node raises Overloaded for the messages of peers while so many of its own, and of its answers to reads, wait
+        for the next Ready; a peer can make them grow while the application is busy with the last one. Default 0: no
+        limit, as in etcd; 10,000 is a good value. (Not in etcd.)
     ``check_quorum`` (``CheckQuorum``)
         A leader that has not heard of a quorum for an election timeout steps down, and votes are not given while a
         leader is known to live (thesis 6.2, 4.2.3). Default False.
@@ -71,8 +79,9 @@ class Config:
         How reads are made linearizable, a ReadOnlyOption. Default ``SAFE``; ``LEASE_BASED`` needs ``check_quorum``.
     ``logger`` (``Logger``)
         Any object with ``debug``, ``info``, ``warning``, ``error`` and ``critical``, each of which takes one finished
-        text and must not raise. If it has ``isEnabledFor(level)``, with the numbers of the ``logging`` module, texts of
-        a level that is off are not even made. Default None: ``logging.getLogger("raftcy")``.
+        text and must not raise. If it has ``isEnabledFor(level)``, with the numbers of the ``logging`` module, it is
+        asked once a call of the node for each level that matters, and texts of a level that is off are not even made.
+        Default None: ``logging.getLogger("raftcy")``.
     ``disable_proposal_forwarding`` (``DisableProposalForwarding``)
         Followers drop proposals instead of passing them to the leader. Default False.
     ``disable_conf_change_validation`` (``DisableConfChangeValidation``)
@@ -81,6 +90,10 @@ class Config:
         turns out invalid raises ConfChangeError where it is applied. Default False.
     ``step_down_on_removal`` (``StepDownOnRemoval``)
         A leader that is removed or made a learner steps down as soon as it has applied that. Default False.
+    ``batch_append``
+        A leader sends what is proposed between two Readys as one append message to each peer, or as few as
+        ``max_size_per_msg`` allows, instead of one for each proposal: fewer messages, which go out with the next Ready
+        either way. Default False, as etcd's raft does. (Not in etcd; raft-rs has it.)
     ``trace_logger`` (``TraceLogger``)
         An object whose ``trace_event(event)`` gets a TracingEvent for each step that etcd's TLA+ specification knows;
         see ``trace``. Default None: no tracing, at no cost.
@@ -101,6 +114,8 @@ class Config:
     max_uncommitted_entries_size: int = 0
     max_inflight_msgs: int = 0
     max_inflight_bytes: int = 0
+    max_pending_reads: int = 0
+    max_pending_msgs: int = 0
     check_quorum: bool = False
     pre_vote: bool = False
     read_only_option: ReadOnlyOption = ReadOnlyOption.SAFE
@@ -108,6 +123,7 @@ class Config:
     disable_proposal_forwarding: bool = False
     disable_conf_change_validation: bool = False
     step_down_on_removal: bool = False
+    batch_append: bool = False
     trace_logger: Any = None
     random: Any = None
 
@@ -142,6 +158,10 @@ class Config:
             given.max_inflight_bytes = k.NO_LIMIT
         elif given.max_inflight_bytes < given.max_size_per_msg:
             raise ConfigError("max inflight bytes must be >= max message size")
+        if given.max_pending_reads == 0:
+            given.max_pending_reads = k.NO_LIMIT
+        if given.max_pending_msgs == 0:
+            given.max_pending_msgs = k.NO_LIMIT
         if given.logger is None:
             given.logger = default_logger()
         if given.read_only_option == ReadOnlyOption.LEASE_BASED and not given.check_quorum:

@@ -56,6 +56,11 @@ cdef enum:
     REPLICATE = 1
     SNAPSHOT = 2
 
+    # what a Ready would hold
+    NOTHING = 0
+    MESSAGES = 1
+    MORE = 2
+
     # results of a vote (VoteResult)
     VOTE_PENDING = 1
     VOTE_LOST = 2

@@ -1,8 +1,10 @@
 cimport cython
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int32_t, uint64_t
 
+from . cimport consts as k
 from .messages cimport Message
-from .rawnode cimport RawNode, Ready
+from .rawnode cimport RawNode, news
+from .ready cimport Ready
 from .storage cimport MemoryStorage
 
 
@@ -18,10 +20,10 @@ cdef class Cycle:
     cdef object _apply
     cdef Exchange _exchange
 
-    @cython.locals(busy=bint, inbox=list)
+    @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
-    @cython.locals(messages=list)
     cpdef object handle(self, Ready rd)
+    cdef object _deliver(self, list messages)
     cdef object _store(self, Ready rd)
 
 
@@ -29,6 +31,7 @@ cdef class Cycle:
 cdef class Exchange:
     cdef dict _cycles
     cdef list _order
+    cdef list _small
     cdef readonly uint64_t sent
 
     @cython.locals(cycle=Cycle)
@@ -37,12 +40,11 @@ cdef class Exchange:
     cpdef object route(self, list messages)
     @cython.locals(cycle=Cycle, busy=bint)
     cpdef object drain(self)
-    @cython.locals(cycle=Cycle)
     cpdef Cycle find(self, uint64_t id)
-    @cython.locals(cycle=Cycle)
-    cpdef object tick(self)
+    @cython.locals(busy=bint, cycle=Cycle)
+    cpdef bint tick(self) except -1
 
-@cython.locals(node=RawNode)
-cpdef object tick_all(list nodes)
+@cython.locals(node=RawNode, ready=list)
+cpdef list tick_all(list nodes)
 @cython.locals(exchange=Exchange)
 cpdef object drain_all(list exchanges)

@@ -9,21 +9,24 @@ a loop written out by the application does the same.
 
 from typing import Any
 
+from . import consts as k
 from .messages import Message
-from .rawnode import RawNode, Ready
+from .rawnode import RawNode, news
+from .ready import Ready
 from .storage import MemoryStorage
 
-# Up to here, looking at each cycle in turn is faster than a dict.
-_FEW = 8
+# Ids up to here are looked up by their place in a list, which is faster than a dict.
+_SMALL_ID = 64
 
 
 class Cycle:
     """Drives one RawNode without asynchronous storage writes.
 
-    ``storage`` takes a whole Ready by ``save(ready)``, which must have it durable on return when ``ready.must_sync``;
-    a storage without ``save`` is given ``set_hard_state``, ``apply_snapshot`` and ``append``. ``send`` is an Exchange,
-    or called with each list of messages; ``apply`` is called with each Ready that has a snapshot, committed entries or
-    read states, after it was stored; None for what is not wanted. ``inbox`` is a list of messages to step.
+    ``storage`` takes a whole Ready by ``save(ready)``, as MemoryStorage does, and must have it durable on return when
+    ``ready.must_sync``; one without ``save`` is given ``set_hard_state``, ``apply_snapshot`` and ``append``. ``send``
+    is an Exchange, or called with each list of messages; ``apply`` is called with each Ready that has a snapshot,
+    committed entries or read states, after it was stored; None for what is not wanted. ``inbox`` is a list of messages
+    to step.
     """
 
     __slots__ = ("_apply", "_exchange", "_memory", "_save", "_send", "id", "inbox", "node", "storage")
@@ -33,7 +36,7 @@ class Cycle:
         self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
-        self._save = getattr(storage, "save", None)
+        self._save = None if type(storage) is MemoryStorage else getattr(storage, "save", None)
         self._exchange = send if isinstance(send, Exchange) else None
         self._send = None if isinstance(send, Exchange) else send
         self._apply = apply
@@ -46,49 +49,53 @@ class Cycle:
         node is raised.
         """
         busy = False
+        node = self.node
         inbox = self.inbox
         if len(inbox) > 0:
             busy = True
             self.inbox = []
-            self.node.step_many(inbox)
-        if self.node.has_ready():
-            busy = True
-            self.handle(self.node.ready())
-        return busy
+            node.step_many(inbox)
+        node._alive()
+        what = news(node)
+        if what == k.NOTHING:
+            return busy
+        messages = node.take_messages() if what == k.MESSAGES else None
+        if messages is not None:
+            self._deliver(messages)
+        else:
+            self.handle(node.ready())
+        return True
 
     def handle(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
         self._store(rd)
-        messages = rd._messages
-        if messages is not None:
-            if self._exchange is not None:
-                self._exchange.route(messages)
-            elif self._send is not None:
-                self._send(messages)
+        if rd._messages is not None:
+            self._deliver(rd._messages)
         if self._apply is not None and (
             rd._committed_entries is not None or rd.snapshot is not None or rd._read_states is not None
         ):
             self._apply(rd)
         self.node.advance()
 
+    def _deliver(self, messages: list[Message]) -> None:
+        if self._exchange is not None:
+            self._exchange.route(messages)
+        elif self._send is not None:
+            self._send(messages)
+
     def _store(self, rd: Ready) -> None:
+        if self._memory is not None:
+            self._memory.save(rd)
+            return
         if self._save is not None:
             self._save(rd)
-            return
-        if self._memory is not None:
-            if rd.hard_state is not None:
-                self._memory.set_hard_state(rd.hard_state)
-            if rd.snapshot is not None:
-                self._memory.apply_snapshot(rd.snapshot)
-            if rd._entries is not None:
-                self._memory.append(rd._entries)
             return
         if rd.hard_state is not None:
             self.storage.set_hard_state(rd.hard_state)
         if rd.snapshot is not None:
             self.storage.apply_snapshot(rd.snapshot)
-        if len(rd.entries) > 0:
-            self.storage.append(rd.entries)
+        if rd._entries is not None:
+            self.storage.append(rd._entries)
 
 
 class Exchange:
@@ -97,11 +104,12 @@ class Exchange:
     Messages to an id that was not added are dropped. ``sent`` counts all messages.
     """
 
-    __slots__ = ("_cycles", "_order", "sent")
+    __slots__ = ("_cycles", "_order", "_small", "sent")
 
     def __init__(self) -> None:
         self._cycles: dict[int, Cycle] = {}
         self._order: list[Cycle] = []
+        self._small: list[Cycle | None] = []
         self.sent = 0
 
     def add(self, node: RawNode, storage: Any, apply: Any = None) -> Cycle:
@@ -109,24 +117,21 @@ class Exchange:
         cycle = Cycle(node, storage, self, apply)
         self._cycles[node.id] = cycle
         self._order = [self._cycles[id] for id in sorted(self._cycles)]
+        largest = max([id for id in self._cycles if id <= _SMALL_ID], default=-1)
+        self._small = [self._cycles.get(id) for id in range(largest + 1)]
         return cycle
 
     def route(self, messages: list[Message]) -> None:
         """Put messages into the inboxes of their receivers."""
         self.sent += len(messages)
         for m in messages:
-            cycle = self.find(m.to)
+            cycle = self._small[m.to] if m.to < len(self._small) else self.find(m.to)
             if cycle is not None:
                 cycle.inbox.append(m)
 
     def find(self, id: int) -> Cycle | None:
         """The cycle of a node, None for a stranger."""
-        if len(self._order) > _FEW:
-            return self._cycles.get(id)
-        for cycle in self._order:
-            if cycle.id == id:
-                return cycle
-        return None
+        return self._cycles.get(id)
 
     def drain(self) -> None:
         """Run the cycles, by ascending id, until a pass over all of them does nothing."""
@@ -137,16 +142,24 @@ class Exchange:
                 if cycle.run():
                     busy = True
 
-    def tick(self) -> None:
-        """Tick every node."""
+    def tick(self) -> bool:
+        """Tick every node; whether there is anything to ``drain`` now."""
+        busy = False
         for cycle in self._order:
             cycle.node.tick()
+            if cycle.node.has_ready() or len(cycle.inbox) > 0:
+                busy = True
+        return busy
 
 
-def tick_all(nodes: list[RawNode]) -> None:
-    """Tick thousands of nodes in one call."""
+def tick_all(nodes: list[RawNode]) -> list[RawNode]:
+    """Tick thousands of nodes in one call; returns those that have a Ready now: the others need no more."""
+    ready = []
     for node in nodes:
         node.tick()
+        if node.has_ready():
+            ready.append(node)
+    return ready
 
 
 def drain_all(exchanges: list[Exchange]) -> None:

@@ -45,6 +45,8 @@ def limit_size(entries: list[Entry], max_size: int) -> list[Entry]:
 
     Returns ``entries`` itself when all of it fits.
     """
+    if len(entries) == 1:
+        return entries
     size = 0
     for i, e in enumerate(entries):
         size += entry_size(e)

@@ -56,6 +56,8 @@ cpdef list limit_size(list entries, uint64_t max_size):
     cdef uint64_t size = 0
     cdef Py_ssize_t i
     cdef Entry e
+    if len(entries) == 1:
+        return entries
     for i in range(len(entries)):
         e = entries[i]
         size += entry_size(e)

@@ -1,11 +1,17 @@
 cimport cython
+from libc.stdint cimport int32_t
 
 
 @cython.final
 cdef class Log:
     cdef object _logger
-    cdef object _enabled
+    cdef bint _leveled
+    cdef int32_t _asked
+    cdef int32_t _on
 
+    cpdef forget(self)
+    @cython.locals(on=bint)
+    cdef bint _is_on(self, int32_t bit) except -1
     cpdef bint debug_on(self) except -1
     cpdef bint info_on(self) except -1
     cpdef bint warning_on(self) except -1
@@ -15,3 +21,5 @@ cdef class Log:
     cpdef object warning(self, str text)
     cpdef object error(self, str text)
     cpdef object fatal(self, str text)
+
+cdef int32_t _DEBUG, _INFO, _WARNING, _ERROR

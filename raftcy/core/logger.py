@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from ..errors import InvariantError
 
 _NAME = "raftcy"
+_DEBUG, _INFO, _WARNING, _ERROR = 1, 2, 4, 8
+_LEVELS = {_DEBUG: logging.DEBUG, _INFO: logging.INFO, _WARNING: logging.WARNING, _ERROR: logging.ERROR}
 
 
 def default_logger() -> Any:
@@ -21,31 +23,45 @@ class Log:
     """A user's logger, as the core sees it.
 
     ``logger`` has ``debug``, ``info``, ``warning``, ``error`` and ``critical``, each taking one text. If it has
-    ``isEnabledFor(level)`` it is asked before every text, so that a level may be changed at any time; otherwise all
-    levels are on.
+    ``isEnabledFor(level)`` it is asked once for each level that matters in a call of the node, so that a level may be
+    changed at any time; otherwise all levels are on.
     """
 
-    __slots__ = ("_enabled", "_logger")
+    __slots__ = ("_asked", "_leveled", "_logger", "_on")
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger
-        self._enabled = getattr(logger, "isEnabledFor", None)
+        self._leveled = getattr(logger, "isEnabledFor", None) is not None
+        # One bit a level. What was answered holds until the next call of the node.
+        self._asked = 0
+        self._on = 0
+
+    def forget(self) -> None:
+        """Ask again from now on."""
+        self._asked = 0
 
     def debug_on(self) -> bool:
         """Whether debug texts are wanted."""
-        return self._enabled is None or bool(self._enabled(logging.DEBUG))
+        return self._is_on(_DEBUG)
 
     def info_on(self) -> bool:
         """Whether info texts are wanted."""
-        return self._enabled is None or bool(self._enabled(logging.INFO))
+        return self._is_on(_INFO)
 
     def warning_on(self) -> bool:
         """Whether warnings are wanted."""
-        return self._enabled is None or bool(self._enabled(logging.WARNING))
+        return self._is_on(_WARNING)
 
     def error_on(self) -> bool:
         """Whether errors are wanted."""
-        return self._enabled is None or bool(self._enabled(logging.ERROR))
+        return self._is_on(_ERROR)
+
+    def _is_on(self, bit: int) -> bool:
+        if self._asked & bit == 0:
+            on = not self._leveled or self._logger.isEnabledFor(_LEVELS[bit])
+            self._asked |= bit
+            self._on = self._on | bit if on else self._on & ~bit
+        return self._on & bit != 0
 
     def debug(self, text: str) -> None:
         """Log for those who look for a defect."""
@@ -65,7 +81,7 @@ class Log:
 
     def fatal(self, text: str) -> NoReturn:
         """Log a broken rule as critical and raise it as InvariantError: what etcd's raft does by ``Panicf``."""
-        if self._enabled is None or self._enabled(logging.CRITICAL):
+        if not self._leveled or self._logger.isEnabledFor(logging.CRITICAL):
             self._logger.critical(text)
         raise InvariantError(text)
 

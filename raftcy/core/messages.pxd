@@ -8,8 +8,6 @@ from .values cimport flag, i32, instance, member, octets, u64
 
 
 @cython.final
-@cython.no_gc
-@cython.freelist(256)
 cdef class Entry:
     cdef int32_t _type
     cdef uint32_t _present
@@ -20,8 +18,6 @@ cdef class Entry:
 
 
 @cython.final
-@cython.no_gc
-@cython.freelist(16)
 cdef class HardState:
     cdef uint32_t _present
     cdef readonly uint64_t term
@@ -31,7 +27,6 @@ cdef class HardState:
 
 
 @cython.final
-@cython.no_gc
 cdef class ConfState:
     cdef uint32_t _present
     cdef list _voters
@@ -43,7 +38,6 @@ cdef class ConfState:
 
 
 @cython.final
-@cython.no_gc
 cdef class SnapshotMetadata:
     cdef uint32_t _present
     cdef ConfState _conf_state
@@ -53,7 +47,6 @@ cdef class SnapshotMetadata:
 
 
 @cython.final
-@cython.no_gc
 cdef class Snapshot:
     cdef uint32_t _present
     cdef readonly bytes data
@@ -62,8 +55,6 @@ cdef class Snapshot:
 
 
 @cython.final
-@cython.no_gc
-@cython.freelist(256)
 cdef class Message:
     cdef int32_t _type
     cdef uint32_t _present
@@ -84,14 +75,16 @@ cdef class Message:
 
 
 @cython.final
-@cython.no_gc
 cdef class SoftState:
     cdef int32_t _raft_state
     cdef readonly uint64_t lead
 
 
 @cython.final
-@cython.no_gc
 cdef class ReadState:
     cdef readonly uint64_t index
     cdef readonly bytes request_ctx
+
+
+cdef dict _loaded
+cdef object _codec()

@@ -24,6 +24,8 @@ _ENTRY_TYPES: dict[int, Any] = {int(m): m for m in enums.EntryType}
 _MESSAGE_TYPES: dict[int, Any] = {int(m): m for m in enums.MessageType}
 _STATES: dict[int, Any] = {int(m): m for m in enums.StateType}
 
+_NO_IDS: list[int] = []  # never filled
+
 _ENTRY_BITS = {"type": k.E_TYPE, "term": k.E_TERM, "index": k.E_INDEX, "data": k.E_DATA}
 _HARD_STATE_BITS = {"term": k.H_TERM, "vote": k.H_VOTE, "commit": k.H_COMMIT}
 _METADATA_BITS = {"conf_state": k.D_CONF_STATE, "index": k.D_INDEX, "term": k.D_TERM}
@@ -226,10 +228,10 @@ class ConfState:
         learners_next: Any = None,
         auto_leave: Any = None,
     ) -> None:
-        voters_ = u64s(voters, "voters") if voters is not None else []
-        learners_ = u64s(learners, "learners") if learners is not None else []
-        outgoing = u64s(voters_outgoing, "voters_outgoing") if voters_outgoing is not None else []
-        next_ = u64s(learners_next, "learners_next") if learners_next is not None else []
+        voters_ = u64s(voters, "voters") if voters is not None else _NO_IDS
+        learners_ = u64s(learners, "learners") if learners is not None else _NO_IDS
+        outgoing = u64s(voters_outgoing, "voters_outgoing") if voters_outgoing is not None else _NO_IDS
+        next_ = u64s(learners_next, "learners_next") if learners_next is not None else _NO_IDS
         leave = flag(auto_leave, "auto_leave") if auto_leave is not None else False
         sealing.unseal(self)
         self._voters = voters_

@@ -8,6 +8,7 @@ from .inflights cimport Inflights
 @cython.final
 cdef class Progress:
     cdef int32_t _state
+    cdef public bint _window_is_shared
     cdef public uint64_t id
     cdef public uint64_t match
     cdef public uint64_t next

@@ -25,10 +25,15 @@ _STATES: dict[int, Any] = {int(s): s for s in ProgressState}
 
 
 class Progress:
-    """Made by the tracker, which sets ``id``. From ``status()`` or ``with_progress``, an independent copy."""
+    """Made by the tracker, which sets ``id``. From ``status()`` or ``with_progress``, an independent copy.
+
+    While ``_window_is_shared``, ``inflights`` is an empty window that other peers have as well: most nodes never send
+    an append, so that a window of its own is made for a peer when something goes into it.
+    """
 
     __slots__ = (
         "_state",
+        "_window_is_shared",
         "id",
         "inflights",
         "is_learner",
@@ -62,6 +67,7 @@ class Progress:
         self.next = next
         self.sent_commit = 0
         self._state = k.PROBE
+        self._window_is_shared = False
         self.pending_snapshot = 0
         self.recent_active = recent_active
         self.msg_app_flow_paused = False
@@ -114,6 +120,9 @@ class Progress:
         if self._state == k.REPLICATE:
             if entries > 0:
                 self.next += entries
+                if self._window_is_shared:
+                    self.inflights = self.inflights.clone()
+                    self._window_is_shared = False
                 self.inflights.add(self.next - 1, size_bytes)
             self.msg_app_flow_paused = self.inflights.full()
         elif self._state == k.PROBE:

@@ -6,10 +6,11 @@ from . cimport consts as k
 
 @cython.final
 cdef class MajorityConfig:
-    cdef object _set
-    cdef list _ids
+    cdef tuple _ids
 
-    @cython.locals(n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, best=uint64_t, index=uint64_t)
+    @cython.locals(
+        n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, indexes=list, best=uint64_t, index=uint64_t, other=uint64_t
+    )
     cpdef uint64_t committed(self, dict acked) except? 0
     @cython.locals(n=Py_ssize_t, needed=Py_ssize_t, yes=Py_ssize_t, missing=Py_ssize_t)
     cpdef int32_t tally(self, dict votes) except -1
@@ -23,5 +24,7 @@ cdef class JointConfig:
     @cython.locals(one=uint64_t, two=uint64_t)
     cpdef uint64_t committed(self, dict acked) except? 0
     cpdef int32_t tally(self, dict votes) except -1
+
+cdef MajorityConfig _NOBODY
 
 cdef MajorityConfig _as_majority(object ids)

@@ -17,18 +17,17 @@ _RESULTS: dict[int, Any] = {int(r): r for r in VoteResult}
 class MajorityConfig:
     """A set of voters, kept as ascending ids. Never changed once made."""
 
-    __slots__ = ("_ids", "_set")
+    __slots__ = ("_ids",)
 
     def __init__(self, ids: Iterable[int] = ()) -> None:
-        self._set = frozenset(ids)
-        self._ids = sorted(self._set)
+        self._ids = tuple(sorted(frozenset(ids)))
 
     def ids(self) -> list[int]:
         """The ids, ascending; a new list (etcd's ``Slice``)."""
         return list(self._ids)
 
     def __contains__(self, id: object) -> bool:
-        return id in self._set
+        return id in self._ids
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._ids)
@@ -37,16 +36,16 @@ class MajorityConfig:
         return len(self._ids)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MajorityConfig) and list(self) == list(other)
+        return isinstance(other, MajorityConfig) and tuple(self) == tuple(other)
 
     def __hash__(self) -> int:
-        return hash(self._set)
+        return hash(self._ids)
 
     def __str__(self) -> str:
         return "(" + " ".join(f"{id:x}" for id in self._ids) + ")"
 
     def __repr__(self) -> str:
-        return f"MajorityConfig({self._ids})"
+        return f"MajorityConfig({self.ids()})"
 
     def __reduce__(self) -> Any:
         return _majority, (self.ids(),)
@@ -64,13 +63,13 @@ class MajorityConfig:
         if n == 0 or n > 9:
             return self.committed_index(acked)
         needed = n // 2 + 1
+        indexes = [acked.get(id, 0) for id in self._ids]
         best = 0
-        for id in self._ids:
-            index = acked.get(id, 0)
+        for index in indexes:
             if index > best:
                 reached = 0
-                for other in self._ids:
-                    if acked.get(other, 0) >= index:
+                for other in indexes:
+                    if other >= index:
                         reached += 1
                 if reached >= needed:
                     best = index
@@ -185,10 +184,13 @@ class JointConfig:
         return MajorityConfig(self.ids()).describe(acked)
 
 
+_NOBODY = MajorityConfig()
+
+
 def _as_majority(ids: Any) -> MajorityConfig:
     if isinstance(ids, MajorityConfig):
         return ids
-    return MajorityConfig(ids if ids is not None else ())
+    return MajorityConfig(ids) if ids else _NOBODY
 
 
 def _majority(ids: list[int]) -> MajorityConfig:

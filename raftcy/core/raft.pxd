@@ -28,6 +28,8 @@ cdef class Raft:
     cdef readonly bint is_learner
     cdef public uint64_t max_msg_size
     cdef public uint64_t max_uncommitted_size
+    cdef readonly uint64_t max_pending_reads
+    cdef readonly uint64_t max_pending_msgs
     cdef public uint64_t uncommitted_size
     cdef public uint64_t pending_conf_index
     cdef public int64_t election_timeout
@@ -40,12 +42,14 @@ cdef class Raft:
     cdef public bint disable_proposal_forwarding
     cdef public bint disable_conf_change_validation
     cdef public bint step_down_on_removal
+    cdef public bint batch_append
+    cdef readonly bint append_due
     cdef readonly object trace_logger
     cdef readonly ReadOnly read_only
     cdef public list msgs
     cdef public list msgs_after_append
-    cdef public list read_states
-    cdef readonly list pending_reads
+    cdef list _read_states
+    cdef list _pending_reads
     cdef public object refused_reason
     cdef readonly RaftLog log
     cdef readonly ProgressTracker tracker
@@ -56,6 +60,7 @@ cdef class Raft:
     cdef _load_state(self, HardState state)
     cdef _check_equivalent(self, ConfState given, ConfState made)
 
+    cpdef add_read_state(self, uint64_t index, bytes request_ctx)
     @cython.locals(m=Message)
     cdef Message _message(self, int32_t kind, uint64_t to)
     @cython.locals(kind=int32_t)
@@ -72,6 +77,8 @@ cdef class Raft:
     cdef bint _maybe_send_snapshot(self, Progress pr) except -1
     @cython.locals(pr=Progress)
     cdef _bcast_append(self)
+    @cython.locals(last=uint64_t, pr=Progress)
+    cpdef send_due_appends(self)
     @cython.locals(pr=Progress, context=bytes)
     cdef _bcast_heartbeat(self)
     @cython.locals(commit=uint64_t, m=Message)
@@ -118,8 +125,8 @@ cdef class Raft:
 
     @cython.locals(stored=uint64_t)
     cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot)
-    @cython.locals(last=Entry, size=uint64_t)
-    cpdef storage_apply_resp(self, list entries)
+    @cython.locals(last=Entry, payload=uint64_t)
+    cpdef storage_apply_resp(self, list entries, uint64_t size)
     @cython.locals(log=RaftLog, new=uint64_t, config=TrackerConfig)
     cdef _applied_to(self, uint64_t index, uint64_t size)
     @cython.locals(e=Entry)
@@ -129,21 +136,22 @@ cdef class Raft:
     cdef _step_leader(self, Message m)
     @cython.locals(pr=Progress)
     cdef _check_quorum_active(self)
-    cdef _propose(self, list entries)
+    cpdef propose_fresh(self, list entries)
+    cdef _propose(self, list entries, bint fresh)
     cdef bint _has_room(self, Py_ssize_t count) except -1
     @cython.locals(admitted=list, e=Entry, empty=Entry, i=Py_ssize_t)
     cdef list _admit_changes(self, list entries)
     @cython.locals(joint=bint, leaves=bint)
     cdef object _reason_against(self, object change)
     @cython.locals(size=uint64_t, index=uint64_t, placed=list, e=Entry, p=Entry)
-    cdef bint _append_entries(self, list entries) except -1
+    cdef bint _append_entries(self, list entries, bint fresh) except -1
     @cython.locals(raised=bint)
     cdef bint _maybe_commit(self) except -1
     @cython.locals(log=Log, probe=uint64_t)
     cdef _append_refused(self, Message m, Progress pr)
     @cython.locals(log=RaftLog)
     cdef _append_accepted(self, Message m, Progress pr)
-    @cython.locals(read_only=ReadOnly, count=uint64_t)
+    @cython.locals(read_only=ReadOnly, count=Py_ssize_t, place=Py_ssize_t)
     cdef _heartbeat_answered(self, Message m, Progress pr)
     cdef _snapshot_reported(self, Message m, Progress pr)
     @cython.locals(log=Log, before=uint64_t)
@@ -151,6 +159,8 @@ cdef class Raft:
 
     cdef _leader_read(self, Message m)
     @cython.locals(read_only=ReadOnly)
+    @cython.locals(waiting=uint64_t)
+    cdef _limit_reads(self)
     cdef _begin_read(self, Message m)
     @cython.locals(m=Message, e=Entry)
     cdef _answer_read(self, Message request, uint64_t index)
@@ -181,6 +191,10 @@ cdef class Raft:
     @cython.locals(tracker=ProgressTracker, members=ConfState, pr=Progress, peer=Progress)
     cpdef ConfState switch_to_config(self, TrackerConfig config, dict progress)
 
+cdef list _NO_ENTRIES
+
+@cython.locals(c=Entry)
+cdef Entry _unplaced(Entry e)
 cpdef object decode_change(Entry e)
 cdef int32_t _vote_resp(int32_t kind) noexcept
 cpdef str type_name(int32_t kind)

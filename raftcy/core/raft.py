@@ -29,13 +29,22 @@ Rules:
 11. What is unapplied of own proposals is limited by ``max_uncommitted_size`` bytes of payload; an empty payload always
     passes, and so does any proposal when nothing is pending.
 
+12. With ``batch_append``, what is proposed between two Readys is sent when the second one is made.
+
 Nothing is done twice because a message comes twice, and nothing depends on messages arriving in order or at all.
 Input from outside is vetted before it comes here (``vet``); what still breaks a rule is an InvariantError.
 """
 
 from typing import Any
 
-from ..errors import Compacted, ConfChangeError, ConfigError, ProposalDropped, SnapshotTemporarilyUnavailable
+from ..errors import (
+    Compacted,
+    ConfChangeError,
+    ConfigError,
+    Overloaded,
+    ProposalDropped,
+    SnapshotTemporarilyUnavailable,
+)
 from . import alloc as a
 from . import consts as k
 from . import enums, sealing, trace
@@ -55,6 +64,7 @@ from .tracker import ProgressTracker
 _NAMES: dict[int, str] = {int(t): str(t) for t in enums.MessageType}
 _STATE_NAMES: dict[int, str] = {int(s): str(s) for s in enums.StateType}
 _TRANSFER_CONTEXT = b"CampaignTransfer"
+_NO_ENTRIES: list[Entry] = []  # read only
 
 
 class Raft:
@@ -62,7 +72,11 @@ class Raft:
 
     __slots__ = (
         "_log",
+        "_pending_reads",
         "_random",
+        "_read_states",
+        "append_due",
+        "batch_append",
         "check_quorum",
         "disable_conf_change_validation",
         "disable_proposal_forwarding",
@@ -76,15 +90,15 @@ class Raft:
         "lead_transferee",
         "log",
         "max_msg_size",
+        "max_pending_msgs",
+        "max_pending_reads",
         "max_uncommitted_size",
         "msgs",
         "msgs_after_append",
         "pending_conf_index",
-        "pending_reads",
         "pre_vote",
         "randomized_election_timeout",
         "read_only",
-        "read_states",
         "refused_reason",
         "state",
         "step_down_on_removal",
@@ -108,6 +122,8 @@ class Raft:
         self.is_learner = False
         self.max_msg_size = c.max_size_per_msg
         self.max_uncommitted_size = c.max_uncommitted_entries_size
+        self.max_pending_reads = c.max_pending_reads
+        self.max_pending_msgs = c.max_pending_msgs
         self.uncommitted_size = 0
         self.pending_conf_index = 0
         self.election_timeout = c.election_tick
@@ -120,12 +136,14 @@ class Raft:
         self.disable_proposal_forwarding = c.disable_proposal_forwarding
         self.disable_conf_change_validation = c.disable_conf_change_validation
         self.step_down_on_removal = c.step_down_on_removal
+        self.batch_append = c.batch_append
+        self.append_due = False
         self.trace_logger = c.trace_logger
         self.read_only = ReadOnly(int(c.read_only_option))
         self.msgs: list[Message] = []
         self.msgs_after_append: list[Message] = []
-        self.read_states: list[Any] = []
-        self.pending_reads: list[Message] = []
+        self._read_states: list[Any] | None = None
+        self._pending_reads: list[Message] | None = None
         self.refused_reason: str | None = None
         self.log = RaftLog(c.storage, self._log, c.max_committed_size_per_ready)
         self.tracker = ProgressTracker(c.max_inflight_msgs, c.max_inflight_bytes)
@@ -166,6 +184,32 @@ class Raft:
     def _check_equivalent(self, given: ConfState, made: ConfState) -> None:
         if not given.equivalent(made):
             self._log.fatal(f"ConfStates not equivalent after sorting:\n{given}\n{made}")
+
+    # Lists that are mostly empty are not kept: there may be thousands of nodes in a process.
+
+    @property
+    def read_states(self) -> list[Any]:
+        """Answers to read requests for the next Ready, each a ReadState."""
+        return [] if self._read_states is None else self._read_states
+
+    @read_states.setter
+    def read_states(self, states: list[Any]) -> None:
+        self._read_states = states or None
+
+    @property
+    def pending_reads(self) -> list[Message]:
+        """Read requests that came before the leader has committed an entry of its term."""
+        return [] if self._pending_reads is None else self._pending_reads
+
+    @pending_reads.setter
+    def pending_reads(self, requests: list[Message]) -> None:
+        self._pending_reads = requests or None
+
+    def add_read_state(self, index: int, request_ctx: bytes) -> None:
+        """A read request is answered."""
+        if self._read_states is None:
+            self._read_states = []
+        self._read_states.append(a.read_state(index, request_ctx))
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -239,14 +283,16 @@ class Raft:
         if pr.is_paused():
             return False
         log = self.log
+        if pr.next > log._last and not send_if_empty:
+            return False
         prev_index = pr.next - 1
         if not log.look_up(prev_index):
             return self._maybe_send_snapshot(pr)
         prev_term = log.found
-        entries: list[Entry] = []
+        entries: list[Entry] = _NO_ENTRIES
         count = 0
         # A full window lets only empty appends through, which tell the commit index.
-        if (pr._state != k.REPLICATE or not pr.inflights.full()) and pr.next <= log.last_index():
+        if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
             try:
                 entries = log.entries(pr.next, self.max_msg_size)
             except Compacted:
@@ -262,7 +308,7 @@ class Raft:
         m.commit = log.committed
         m._present |= k.P_INDEX | k.P_LOG_TERM | k.P_COMMIT
         self._send(m)
-        pr.sent_entries(count, payloads_size(entries))
+        pr.sent_entries(count, payloads_size(entries) if count != 0 else 0)
         pr.sent_commit = log.committed
         return True
 
@@ -300,6 +346,16 @@ class Raft:
         for pr in self.tracker.peers():
             if pr.id != self.id:
                 self._maybe_send_append(pr, True)
+
+    def send_due_appends(self) -> None:
+        """With ``batch_append``: send what was proposed since the last Ready, and is not sent yet."""
+        self.append_due = False
+        last = self.log.last_index()
+        for pr in self.tracker.peers():
+            if pr.id != self.id and pr.next <= last:
+                self._maybe_send_append(pr, True)
+                while self._maybe_send_append(pr, False):
+                    pass
 
     def _bcast_heartbeat(self) -> None:
         context = self.read_only.heartbeat_ctx()
@@ -374,6 +430,7 @@ class Raft:
             pr.restart(last if pr.id == self.id else 0, last + 1)
         self.pending_conf_index = 0
         self.uncommitted_size = 0
+        self.append_due = False
         self.read_only.reset()
 
     def become_follower(self, term: int, lead: int) -> None:
@@ -412,12 +469,12 @@ class Raft:
         """Lead the present term."""
         if self.state == k.FOLLOWER:
             self._log.fatal("invalid transition [follower -> leader]")
-        if self.tracker.find(self.id) is None:
+        pr = self.tracker.find(self.id)
+        if pr is None:
             self._log.fatal(f"{self.id:x} was elected but is no member of {self.tracker.config}")
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER
-        pr = self.tracker.progress[self.id]
         pr.become_replicate()
         pr.recent_active = True
         # Any entry of the log may be a change that is not applied; the empty entry below is none.
@@ -426,7 +483,7 @@ class Raft:
             trace.become_leader(self)
         empty = a.blank_entry()
         sealing.seal(empty)
-        if not self._append_entries([empty]):
+        if not self._append_entries([empty], True):
             self._log.fatal("empty entry was dropped")
         if self._log.info_on():
             self._log.info(f"{self.id:x} became leader at term {self.term}")
@@ -563,7 +620,7 @@ class Raft:
     # -- stepping ------------------------------------------------------------------------------------------------
 
     def step(self, m: Message) -> None:
-        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped."""
+        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped, and Overloaded."""
         if self.trace_logger is not None:
             trace.receive_message(self, m)
         term = m.term
@@ -584,7 +641,7 @@ class Raft:
             self.storage_append_resp(0, m.index, m.log_term, m.snapshot)
         elif kind == k.STORAGE_APPLY_RESP:
             if m._entries is not None:
-                self.storage_apply_resp(m._entries)
+                self.storage_apply_resp(m._entries, entries_size(m._entries))
         elif self.state == k.LEADER:
             self._step_leader(m)
         elif self.state == k.FOLLOWER:
@@ -659,12 +716,13 @@ class Raft:
             self.log.unstable.stable_snap_to(stored)
             self._applied_to(stored, 0)
 
-    def storage_apply_resp(self, entries: list[Entry]) -> None:
-        """The application has applied these entries."""
+    def storage_apply_resp(self, entries: list[Entry], size: int) -> None:
+        """The application has applied these entries, of ``size`` encoded bytes."""
         last = entries[len(entries) - 1]
-        self._applied_to(last.index, entries_size(entries))
-        size = payloads_size(entries)
-        self.uncommitted_size = self.uncommitted_size - size if self.uncommitted_size > size else 0
+        self._applied_to(last.index, size)
+        if self.uncommitted_size > 0:
+            payload = payloads_size(entries)
+            self.uncommitted_size = self.uncommitted_size - payload if self.uncommitted_size > payload else 0
 
     def _applied_to(self, index: int, size: int) -> None:
         log = self.log
@@ -680,7 +738,7 @@ class Raft:
         e._present = k.E_TYPE
         sealing.seal(e)
         try:
-            self._propose([e])
+            self.propose_fresh([e])
         except ProposalDropped as error:
             if self._log.debug_on():
                 self._log.debug(f"not initiating automatic transition out of joint configuration {config}: {error}")
@@ -693,7 +751,7 @@ class Raft:
     def _step_leader(self, m: Message) -> None:
         kind = m._type
         if kind == k.PROP:
-            self._propose(m._entries)
+            self._propose(m._entries, False)
             return
         if kind == k.BEAT:
             self._bcast_heartbeat()
@@ -740,7 +798,11 @@ class Raft:
             if pr.id != self.id:
                 pr.recent_active = False
 
-    def _propose(self, entries: Any) -> None:
+    def propose_fresh(self, entries: list[Entry]) -> None:
+        """Propose, on a leader, entries that nobody else has seen: they get their place instead of being copied."""
+        self._propose(entries, True)
+
+    def _propose(self, entries: Any, fresh: bool) -> None:
         """Append proposals to the log and send them out; ProposalDropped if that cannot be."""
         if entries is None:
             self._log.fatal(f"{self.id:x} stepped empty MsgProp")
@@ -755,9 +817,12 @@ class Raft:
             raise ProposalDropped("leadership is being transferred")
         if not self._has_room(len(entries)):
             raise ProposalDropped("indexes are used up")
-        if not self._append_entries(self._admit_changes(entries)):
+        if not self._append_entries(self._admit_changes(entries), fresh):
             raise ProposalDropped("too much is uncommitted")
-        self._bcast_append()
+        if self.batch_append:
+            self.append_due = True
+        else:
+            self._bcast_append()
 
     def _admit_changes(self, entries: list[Entry]) -> list[Entry]:
         """The entries to append: those of configuration changes that are not allowed now are replaced by empty ones."""
@@ -803,8 +868,11 @@ class Raft:
         """Whether ``count`` more entries have indexes that other nodes take (``vet``)."""
         return self.log.last_index() < k.NO_LIMIT - 1 - count
 
-    def _append_entries(self, entries: list[Entry]) -> bool:
-        """Give entries their place in the log; False if that would exceed the limit on uncommitted payload."""
+    def _append_entries(self, entries: list[Entry], fresh: bool) -> bool:
+        """Give entries their place in the log; False if that would exceed the limit on uncommitted payload.
+
+        They are copied unless they are ``fresh``: seen by nobody else.
+        """
         size = payloads_size(entries)
         if self.uncommitted_size > 0 and size > 0 and self.uncommitted_size + size > self.max_uncommitted_size:
             if self._log.warning_on():
@@ -817,18 +885,14 @@ class Raft:
         index = self.log.last_index()
         if index >= k.NO_LIMIT - len(entries):
             self._log.fatal(f"{self.id:x} cannot append after index {index} since indexes are used up")
-        placed = []
-        for e in entries:
+        placed = entries if fresh else [_unplaced(e) for e in entries]
+        for p in placed:
             index += 1
-            p = a.blank_entry()
-            p._type = e._type
+            sealing.unseal(p)
             p.term = self.term
             p.index = index
-            p.data = e.data
-            p._present = e._present | k.E_TERM | k.E_INDEX
-            p._unknown = e._unknown
+            p._present |= k.E_TERM | k.E_INDEX
             sealing.seal(p)
-            placed.append(p)
         if self.trace_logger is not None:
             trace.replicate(self, placed)
         self.log.append(placed)
@@ -879,7 +943,8 @@ class Raft:
                 pr.become_replicate()
         else:
             pr.inflights.free_le(m.index)
-        if self._maybe_commit():
+        # What is committed already is not raised by one more node that has it.
+        if (pr.match > log.committed or self.trace_logger is not None) and self._maybe_commit():
             self._release_pending_reads()
             self._bcast_append()
         elif m.from_ != self.id and pr.can_bump_commit(log.committed):
@@ -901,13 +966,13 @@ class Raft:
         if pr.match < self.log.last_index() or pr._state == k.PROBE:
             self._maybe_send_append(pr, True)
         read_only = self.read_only
-        if len(m.context) == 0 or not read_only.safe():
+        if len(m.context) == 0 or len(read_only.waiting) == 0 or not read_only.safe():
             return
         read_only.recv_ack(m.from_, read_number(m.context))
         count = read_only.maybe_advance(self.tracker.config.voters)
-        if count > 0:
-            for request, index in read_only.take(count):
-                self._answer_read(request, index)
+        for place in range(count):
+            self._answer_read(read_only.waiting[place], read_only.indexes[place])
+        read_only.drop(count)
 
     def _snapshot_reported(self, m: Message, pr: Progress) -> None:
         if pr._state != k.SNAPSHOT:
@@ -969,9 +1034,20 @@ class Raft:
             self._answer_read(m, self.log.committed)
         elif not self._committed_in_term():
             # The commit index may be behind the previous leader's until an own entry is committed.
-            self.pending_reads.append(m)
+            self._limit_reads()
+            if self._pending_reads is None:
+                self._pending_reads = []
+            self._pending_reads.append(m)
         else:
+            self._limit_reads()
             self._begin_read(m)
+
+    def _limit_reads(self) -> None:
+        waiting = len(self.read_only.waiting)
+        if self._pending_reads is not None:
+            waiting += len(self._pending_reads)
+        if waiting >= self.max_pending_reads:
+            raise Overloaded(f"{waiting} reads wait already")
 
     def _begin_read(self, m: Message) -> None:
         read_only = self.read_only
@@ -985,7 +1061,7 @@ class Raft:
     def _answer_read(self, request: Message, index: int) -> None:
         if request.from_ == 0 or request.from_ == self.id:
             e = request.entries[0]
-            self.read_states.append(a.read_state(index, e.data))
+            self.add_read_state(index, e.data)
             return
         m = self._message(k.READ_INDEX_RESP, request.from_)
         m.index = index
@@ -994,14 +1070,14 @@ class Raft:
         self._send(m)
 
     def _release_pending_reads(self) -> None:
-        if len(self.pending_reads) == 0:
+        if self._pending_reads is None:
             return
         if not self._committed_in_term():
             if self._log.error_on():
                 self._log.error("pending MsgReadIndex should be released only after first commit in current term")
             return
-        requests = self.pending_reads
-        self.pending_reads = []
+        requests = self._pending_reads
+        self._pending_reads = None
         for m in requests:
             self._begin_read(m)
 
@@ -1118,7 +1194,7 @@ class Raft:
                 )
             return
         e = entries[0]
-        self.read_states.append(a.read_state(m.index, e.data))
+        self.add_read_state(m.index, e.data)
 
     # -- what a leader sends -------------------------------------------------------------------------------------
 
@@ -1128,7 +1204,7 @@ class Raft:
             # An old append: everything up to the commit index is known to agree.
             self._send_app_resp(m.from_, log.committed)
             return
-        entries = m._entries if m._entries is not None else []
+        entries = m._entries if m._entries is not None else _NO_ENTRIES
         if log.maybe_append(m.index, m.log_term, m.commit, entries):
             self._send_app_resp(m.from_, m.index + len(entries))
             return
@@ -1261,6 +1337,17 @@ class Raft:
         if self.lead_transferee != 0 and self.lead_transferee not in config.voters:
             self.lead_transferee = 0
         return members
+
+
+def _unplaced(e: Entry) -> Entry:
+    """A copy of an entry, but for its term and index."""
+    c = a.blank_entry()
+    c._type = e._type
+    c.data = e.data
+    c._present = e._present
+    c._unknown = e._unknown
+    sealing.seal(c)
+    return c
 
 
 def decode_change(e: Entry) -> ConfChange | ConfChangeV2:

@@ -6,24 +6,13 @@ from . cimport consts as k
 from . cimport sealing
 from .entries cimport entries_size
 from .log cimport RaftLog
-from .messages cimport ConfState, Entry, HardState, Message, Snapshot, SoftState
+from .messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .raft cimport Raft
+from .ready cimport Ready, blank_ready
 from .unstable cimport Unstable
-from .values cimport flag, instance, octets, u64
+from .values cimport instance, octets, u64
 from .vet cimport vet
-
-
-@cython.final
-cdef class Ready:
-    cdef readonly SoftState soft_state
-    cdef readonly HardState hard_state
-    cdef readonly Snapshot snapshot
-    cdef readonly bint must_sync
-    cdef list _read_states
-    cdef list _entries
-    cdef list _committed_entries
-    cdef list _messages
 
 
 cdef class RawNode:
@@ -43,6 +32,7 @@ cdef class RawNode:
     cdef uint64_t _acked_log_term
     cdef Snapshot _acked_snapshot
     cdef list _applying
+    cdef uint64_t _applying_size
 
     cpdef tick(self)
     @cython.locals(m=Message)
@@ -51,14 +41,17 @@ cdef class RawNode:
     cpdef propose(self, object data)
     @cython.locals(e=Entry)
     cpdef propose_conf_change(self, object change)
-    @cython.locals(m=Message)
+    @cython.locals(r=Raft, m=Message)
     cdef _propose_entry(self, Entry e, bint own)
+    cdef _propose_here(self, Entry e)
+    @cython.locals(message=Message)
     cpdef step(self, object m)
-    @cython.locals(kind=int32_t, from_thread=bint)
+    @cython.locals(kind=int32_t)
     cdef _step(self, Message m)
+    @cython.locals(refused=list)
     cpdef list step_many(self, list messages)
-    @cython.locals(refused=list, place=Py_ssize_t, m=Message)
-    cdef list _step_all(self, list messages)
+    @cython.locals(place=Py_ssize_t, m=Message)
+    cdef _step_all(self, list messages, list refused)
     @cython.locals(m=Message, e=Entry)
     cpdef read_index(self, object rctx)
     @cython.locals(m=Message)
@@ -70,24 +63,23 @@ cdef class RawNode:
     @cython.locals(m=Message)
     cpdef report_snapshot(self, object id, object status)
     cdef _take(self, Message m)
-    cdef _take_vetted(self, Message m)
 
-    @cython.locals(r=Raft, log=RaftLog)
     cpdef bint has_ready(self) except -1
     @cython.locals(rd=Ready)
     cpdef Ready ready(self)
     cpdef Ready poll(self)
+    @cython.locals(r=Raft, messages=list)
+    cpdef list take_messages(self)
     cpdef Ready ready_without_accept(self)
     cpdef accept_ready(self, Ready rd)
     cpdef advance(self, object rd=*)
-    cdef bint _soft_state_changed(self) except -1
-    @cython.locals(r=Raft)
-    cdef bint _hard_state_changed(self) except -1
-    @cython.locals(r=Raft, log=RaftLog, rd=Ready, m=Message)
+    @cython.locals(r=Raft, log=RaftLog, rd=Ready)
     cdef Ready _make_ready(self, bint keep)
+    @cython.locals(r=Raft, answers=list, m=Message)
+    cdef list _with_answers(self, list messages, bint keep)
     @cython.locals(h=HardState)
     cdef HardState _hard_state(self)
-    @cython.locals(r=Raft)
+    @cython.locals(r=Raft, messages=list)
     cdef _add_storage_messages(self, Ready rd)
     @cython.locals(r=Raft, m=Message, responses=list)
     cdef Message _storage_append(self, Ready rd)
@@ -100,21 +92,25 @@ cdef class RawNode:
     cdef _accept(self, Ready rd)
     @cython.locals(r=Raft)
     cdef _keep_for_advance(self, Ready rd)
-    @cython.locals(m=Message)
-    cdef bint _has_own_message(self) except -1
     @cython.locals(r=Raft, own=list, snapshot=Snapshot, applying=list, m=Message)
     cdef _advance(self)
     @cython.locals(r=Raft)
     cdef _bootstrap(self, list peers)
     @cython.locals(r=Raft)
     cpdef begin_empty(self)
-    cdef _alive(self)
+    cdef bint _alive(self) except -1
     cdef _died(self, object error)
+    cdef _refused_or_died(self, object error)
 
 cpdef object refuse_from_network(Message m)
+cpdef bint is_plain(Message m)
 cdef Message _message(object m)
+@cython.locals(r=Raft, log=RaftLog, unstable=Unstable, hard=bint)
+cpdef int32_t news(RawNode node) except -1
+cdef bint _soft_state_changed(RawNode node) except -1
+@cython.locals(r=Raft)
+cdef bint _hard_state_changed(RawNode node) except -1
+@cython.locals(found=bint, m=Message)
+cdef bint _has_message_to(uint64_t id, list messages) except -1
 cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept
-cdef _add_message(Ready rd, Message m)
-@cython.locals(rd=Ready)
-cdef Ready _blank_ready()

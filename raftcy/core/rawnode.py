@@ -23,7 +23,8 @@ from typing import Any
 from ..errors import (
     BootstrapError,
     ConfChangeError,
-    MalformedMessage,
+    LogLost,
+    Overloaded,
     ProposalDropped,
     RaftError,
     StepError,
@@ -37,143 +38,12 @@ from . import enums, sealing, trace
 from .changes import ConfChange, ConfChangeV2
 from .config import Config
 from .entries import entries_size
-from .messages import ConfState, Entry, HardState, Message, ReadState, Snapshot, SoftState
+from .messages import ConfState, Entry, HardState, Message, Snapshot
 from .raft import Raft
+from .ready import Ready, blank_ready
 from .status import BasicStatus, Status
-from .values import flag, frozen, instance, instances, octets, u64
+from .values import instance, octets, u64
 from .vet import vet, vet_change
-
-
-class Ready:
-    """What a node wants stored, sent and applied (etcd's ``Ready``). Read-only, its lists and their items included.
-
-    ``soft_state`` a SoftState if it changed; ``hard_state`` a HardState to store if it changed; ``read_states`` answers
-    to read requests; ``entries`` to store; ``snapshot`` to store and apply; ``committed_entries`` to apply;
-    ``messages`` to send once the former are stored; ``must_sync`` whether storing must be synced before. What there is
-    not is None, or an empty list.
-    """
-
-    __slots__ = (
-        "_committed_entries",
-        "_entries",
-        "_messages",
-        "_read_states",
-        "hard_state",
-        "must_sync",
-        "snapshot",
-        "soft_state",
-    )
-    __match_args__ = (
-        "soft_state",
-        "hard_state",
-        "read_states",
-        "entries",
-        "snapshot",
-        "committed_entries",
-        "messages",
-        "must_sync",
-    )
-    soft_state: SoftState | None
-    hard_state: HardState | None
-    snapshot: Snapshot | None
-    must_sync: bool
-    _read_states: list[ReadState] | None
-    _entries: list[Entry] | None
-    _committed_entries: list[Entry] | None
-    _messages: list[Message] | None
-
-    def __init__(
-        self,
-        *,
-        soft_state: Any = None,
-        hard_state: Any = None,
-        read_states: Any = None,
-        entries: Any = None,
-        snapshot: Any = None,
-        committed_entries: Any = None,
-        messages: Any = None,
-        must_sync: bool = False,
-    ) -> None:
-        if soft_state is not None:
-            instance(soft_state, SoftState, "soft_state")
-        if hard_state is not None:
-            instance(hard_state, HardState, "hard_state")
-        if snapshot is not None:
-            instance(snapshot, Snapshot, "snapshot")
-        reads = instances(read_states, ReadState, "read_states") if read_states is not None else None
-        stored = instances(entries, Entry, "entries") if entries is not None else None
-        committed = instances(committed_entries, Entry, "committed_entries") if committed_entries is not None else None
-        sent = instances(messages, Message, "messages") if messages is not None else None
-        synced = flag(must_sync, "must_sync")
-        sealing.unseal(self)
-        self.soft_state = soft_state
-        self.hard_state = hard_state
-        self.snapshot = snapshot
-        self._read_states = reads
-        self._entries = stored
-        self._committed_entries = committed
-        self._messages = sent
-        self.must_sync = synced
-        sealing.seal(self)
-
-    # A list that is not needed is not made before somebody asks for it.
-
-    @property
-    def read_states(self) -> list[ReadState]:
-        """ReadStates: answers to read requests."""
-        return [] if self._read_states is None else self._read_states
-
-    @property
-    def entries(self) -> list[Entry]:
-        """Entries to store before the messages are sent."""
-        return [] if self._entries is None else self._entries
-
-    @property
-    def committed_entries(self) -> list[Entry]:
-        """Entries to apply."""
-        return [] if self._committed_entries is None else self._committed_entries
-
-    @property
-    def messages(self) -> list[Message]:
-        """Messages to send once the entries, the hard state and the snapshot are stored."""
-        return [] if self._messages is None else self._messages
-
-    def contains_updates(self) -> bool:
-        """Whether there is anything in it (etcd's ``containsUpdates``)."""
-        return (
-            self.soft_state is not None
-            or self.hard_state is not None
-            or self.snapshot is not None
-            or len(self.entries) > 0
-            or len(self.committed_entries) > 0
-            or len(self.messages) > 0
-            or len(self.read_states) > 0
-        )
-
-    def applied_cursor(self) -> int:
-        """The index that is applied once this is: of the last committed entry, else of the snapshot, else 0."""
-        if len(self.committed_entries) > 0:
-            return self.committed_entries[-1].index
-        return 0 if self.snapshot is None else self.snapshot.metadata.index
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ready) and _ready_fields(self) == _ready_fields(other)
-
-    def __hash__(self) -> int:
-        raise TypeError("unhashable type: 'Ready'")
-
-    def __repr__(self) -> str:
-        shown = [f"{name}={getattr(self, name)!r}" for name in self.__match_args__ if getattr(self, name)]
-        return f"Ready({', '.join(shown)})"
-
-    def __reduce__(self) -> Any:
-        return _ready, _ready_fields(self)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise frozen(self, name)
-
-    def __delattr__(self, name: str) -> None:
-        raise frozen(self, name)
 
 
 class RawNode:
@@ -189,6 +59,7 @@ class RawNode:
         "_acked_term",
         "_acks",
         "_applying",
+        "_applying_size",
         "_async",
         "_died_of",
         "_own_messages",
@@ -222,6 +93,7 @@ class RawNode:
         self._acked_log_term = 0
         self._acked_snapshot: Snapshot | None = None
         self._applying: list[Entry] | None = None
+        self._applying_size = 0
 
     @property
     def id(self) -> int:
@@ -238,6 +110,7 @@ class RawNode:
     def tick(self) -> None:
         """Let a tick of the clock pass (etcd's ``Tick``)."""
         self._alive()
+        self.raft._log.forget()
         try:
             self.raft.tick()
         except BaseException as error:
@@ -297,6 +170,10 @@ class RawNode:
 
     def _propose_entry(self, e: Entry, own: bool) -> None:
         sealing.seal(e)
+        r = self.raft
+        if r.state == k.LEADER and r.trace_logger is None:
+            self._propose_here(e)
+            return
         m = a.blank_message()
         m._type = k.PROP
         m._entries = [e]
@@ -306,58 +183,84 @@ class RawNode:
             m._present |= k.P_FROM
         self._take(m)
 
-    def step(self, m: Any) -> None:
-        """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
-
-        Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
-        MalformedMessage before anything changes, and LogLost, after which the node is dead. A message that comes from
-        the network must be checked by ``refuse_from_network`` first, since this method takes responses of storage
-        threads.
-        """
+    def _propose_here(self, e: Entry) -> None:
+        """What stepping MsgProp does on a leader, without the message."""
         self._alive()
-        self._step(_message(m))
-
-    def _step(self, m: Message) -> None:
-        kind = m._type
-        from_thread = m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD
-        if not from_thread:
-            if _is_local(kind):
-                raise StepLocalMessage()
-            if _is_response(kind) and self.raft.tracker.find(m.from_) is None:
-                raise StepPeerNotFound()
+        self.raft._log.forget()
         try:
-            vet(self.raft, m)
-        except MalformedMessage:
+            self.raft.propose_fresh([e])
+        except ProposalDropped:
             raise
         except BaseException as error:
             self._died(error)
             raise
-        self._take_vetted(m)
+
+    def step(self, m: Any) -> None:
+        """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
+
+        Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
+        MalformedMessage and Overloaded before anything changes, and LogLost, after which the node is dead. A message
+        that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
+        of storage threads.
+        """
+        self._alive()
+        self.raft._log.forget()
+        message = _message(m)
+        try:
+            self._step(message)
+        except BaseException as error:
+            self._refused_or_died(error)
+            raise
+
+    def _step(self, m: Message) -> None:
+        """``step`` for callers that tell a refused message from a dead node by ``_refused_or_died``."""
+        kind = m._type
+        if m.from_ < k.LOCAL_APPLY_THREAD:
+            if _is_local(kind):
+                raise StepLocalMessage()
+            if _is_response(kind) and self.raft.tracker.find(m.from_) is None:
+                raise StepPeerNotFound()
+        vet(self.raft, m)
+        self.raft.step(m)
 
     def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """``step`` each of a list of messages, in order, going on after those that are refused.
 
         Returns the place and the error of each refused message; what kills the node is raised, and the rest is lost.
         """
-        self._alive()
-        return self._step_all(messages) or []
-
-    def _step_all(self, messages: list[Message]) -> list[tuple[int, RaftError]] | None:
-        refused: list[tuple[int, RaftError]] | None = None
-        for place in range(len(messages)):
-            m = _message(messages[place])
-            try:
-                self._step(m)
-            except (StepError, ProposalDropped) as error:
-                if self._died_of is not None:
-                    raise
-                if refused is None:
-                    refused = []
-                refused.append((place, error))
+        refused: list[tuple[int, RaftError]] = []
+        self._step_all(messages, refused)
         return refused
 
+    def _step_all(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
+        """``step_many``; what is refused is added to ``refused``, if that is wanted."""
+        self._alive()
+        self.raft._log.forget()
+        for m in messages:
+            _message(m)
+        place = 0
+        while place < len(messages):
+            # One handler for all messages up to the next refused one: entering it costs as much as some messages do.
+            try:
+                while place < len(messages):
+                    m = messages[place]
+                    place += 1
+                    self._step(m)
+            except (StepError, ProposalDropped) as error:
+                self._refused_or_died(error)
+                if self._died_of is not None:
+                    raise
+                if refused is not None:
+                    refused.append((place - 1, error))
+            except BaseException as error:
+                self._died(error)
+                raise
+
     def read_index(self, rctx: Any) -> None:
-        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again."""
+        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again.
+
+        Raises Overloaded if ``max_pending_reads`` wait already.
+        """
         e = a.blank_entry()
         e.data = octets(rctx, "rctx")
         e._present = k.E_DATA
@@ -407,13 +310,11 @@ class RawNode:
     def _take(self, m: Message) -> None:
         """Step a message that was made here."""
         self._alive()
+        self.raft._log.forget()
         sealing.seal(m)
-        self._take_vetted(m)
-
-    def _take_vetted(self, m: Message) -> None:
         try:
             self.raft.step(m)
-        except ProposalDropped:
+        except (ProposalDropped, Overloaded):
             raise
         except BaseException as error:
             self._died(error)
@@ -424,22 +325,12 @@ class RawNode:
     def has_ready(self) -> bool:
         """Whether ``ready`` has anything (etcd's ``HasReady``)."""
         self._alive()
-        r = self.raft
-        log = r.log
-        return (
-            len(r.msgs) > 0
-            or len(r.msgs_after_append) > 0
-            or self._soft_state_changed()
-            or (self._hard_state_changed() and (r.term != 0 or r.vote != 0 or log.committed != 0))
-            or log.unstable.has_next_entries()
-            or log.has_next_committed(not self._async)
-            or log.unstable.next_snapshot() is not None
-            or len(r.read_states) > 0
-        )
+        return news(self) != k.NOTHING
 
     def ready(self) -> Ready:
         """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
         self._alive()
+        self.raft._log.forget()
         try:
             rd = self._make_ready(False)
             self._accept(rd)
@@ -451,6 +342,26 @@ class RawNode:
     def poll(self) -> Ready | None:
         """``ready`` if there is anything, else None, in one call."""
         return self.ready() if self.has_ready() else None
+
+    def take_messages(self) -> list[Message] | None:
+        """``ready`` and ``advance`` in one if there are only messages to send: those messages. Else None; see ``poll``.
+
+        Most Readys of a group that is idle, or that reads, are such: heartbeats and answers.
+        """
+        self._alive()
+        if news(self) != k.MESSAGES:
+            return None
+        r = self.raft
+        messages = r.msgs
+        if len(messages) == 0:
+            messages = r.msgs_after_append
+            r.msgs_after_append = []
+            return messages
+        r.msgs = []
+        if len(r.msgs_after_append) > 0:
+            messages.extend(r.msgs_after_append)
+            r.msgs_after_append = []
+        return messages
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
@@ -476,48 +387,55 @@ class RawNode:
         InvariantError with ``async_storage_writes``.
         """
         self._alive()
+        self.raft._log.forget()
         try:
             self._advance()
         except BaseException as error:
             self._died(error)
             raise
 
-    def _soft_state_changed(self) -> bool:
-        return self.raft.lead != self._prev_lead or self.raft.state != self._prev_state
-
-    def _hard_state_changed(self) -> bool:
-        r = self.raft
-        return r.term != self._prev_term or r.vote != self._prev_vote or r.log.committed != self._prev_commit
-
     def _make_ready(self, keep: bool) -> Ready:
         """What there is; the node's own list of messages is handed over unless it must ``keep`` it."""
         r = self.raft
         log = r.log
-        rd = _blank_ready()
+        if r.append_due:
+            r.send_due_appends()
+        rd = blank_ready()
         if log.unstable.has_next_entries():
             rd._entries = log.unstable.next_entries()
             rd.must_sync = True
         if log.has_next_committed(not self._async):
             rd._committed_entries = log.next_committed(not self._async)
-        if len(r.read_states) > 0:
-            rd._read_states = list(r.read_states)
+        if r._read_states is not None:
+            rd._read_states = list(r._read_states)
         if len(r.msgs) > 0:
             rd._messages = list(r.msgs) if keep else r.msgs
         rd.snapshot = log.unstable.next_snapshot()
-        if self._soft_state_changed():
+        if _soft_state_changed(self):
             rd.soft_state = a.soft_state(r.lead, r.state)
-        if self._hard_state_changed():
+        if _hard_state_changed(self):
             rd.hard_state = self._hard_state()
             if r.vote != self._prev_vote or r.term != self._prev_term:
                 rd.must_sync = True
         if self._async:
             self._add_storage_messages(rd)
         elif len(r.msgs_after_append) > 0:
-            for m in r.msgs_after_append:
-                if m.to != r.id:
-                    _add_message(rd, m)
+            rd._messages = self._with_answers(rd._messages, keep)
         sealing.seal(rd)
         return rd
+
+    def _with_answers(self, messages: list[Message] | None, keep: bool) -> list[Message] | None:
+        """The messages to send with those that had to wait for the storage; not those to oneself."""
+        r = self.raft
+        answers = r.msgs_after_append
+        if messages is None and not keep and not _has_message_to(r.id, answers):
+            return answers
+        for m in answers:
+            if m.to != r.id:
+                if messages is None:
+                    messages = []
+                messages.append(m)
+        return messages
 
     def _hard_state(self) -> HardState:
         h = a.blank_hard_state()
@@ -530,15 +448,18 @@ class RawNode:
 
     def _add_storage_messages(self, rd: Ready) -> None:
         r = self.raft
+        messages = rd.messages
         if (
             rd._entries is not None
             or rd.hard_state is not None
             or rd.snapshot is not None
             or len(r.msgs_after_append) > 0
         ):
-            _add_message(rd, self._storage_append(rd))
+            messages.append(self._storage_append(rd))
         if rd._committed_entries is not None:
-            _add_message(rd, self._storage_apply(rd._committed_entries))
+            messages.append(self._storage_apply(rd._committed_entries))
+        if len(messages) > 0:
+            rd._messages = messages
 
     def _storage_append(self, rd: Ready) -> Message:
         """MsgStorageAppend: what to store, and what may be said once it is stored."""
@@ -616,8 +537,7 @@ class RawNode:
             self._prev_commit = r.log.committed
         if not self._async:
             self._keep_for_advance(rd)
-        if len(r.read_states) > 0:
-            r.read_states = []
+        r._read_states = None
         if len(r.msgs) > 0:
             r.msgs = []
         if len(r.msgs_after_append) > 0:
@@ -626,7 +546,8 @@ class RawNode:
         entries = rd._committed_entries
         if entries is not None:
             last = entries[len(entries) - 1]
-            r.log.accept_applying(last.index, entries_size(entries), not self._async)
+            self._applying_size = entries_size(entries)
+            r.log.accept_applying(last.index, self._applying_size, not self._async)
         if r.trace_logger is not None:
             trace.ready(r)
 
@@ -634,7 +555,7 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        self._own_messages = r.msgs_after_append if len(r.msgs_after_append) > 0 else None
+        self._own_messages = r.msgs_after_append if _has_message_to(r.id, r.msgs_after_append) else None
         self._acked_snapshot = rd.snapshot
         self._acks = self._needs_append_ack(rd)
         if self._acks:
@@ -644,14 +565,7 @@ class RawNode:
                 self._acked_index = r.log.last_index()
                 self._acked_log_term = r.log.last_term()
         self._applying = rd._committed_entries
-        self._waiting = self._acks or self._applying is not None or self._has_own_message()
-
-    def _has_own_message(self) -> bool:
-        if self._own_messages is not None:
-            for m in self._own_messages:
-                if m.to == self.raft.id:
-                    return True
-        return False
+        self._waiting = self._acks or self._applying is not None or self._own_messages is not None
 
     def _advance(self) -> None:
         r = self.raft
@@ -674,7 +588,7 @@ class RawNode:
             self._acks = False
             r.storage_append_resp(self._acked_term, self._acked_index, self._acked_log_term, snapshot)
         if applying is not None:
-            r.storage_apply_resp(applying)
+            r.storage_apply_resp(applying, self._applying_size)
 
     # -- membership and status -----------------------------------------------------------------------------------
 
@@ -742,6 +656,7 @@ class RawNode:
         the entry as empty.
         """
         self._alive()
+        self.raft._log.forget()
         instance(change, (ConfChange, ConfChangeV2), "change")
         try:
             return self.raft.apply_conf_change(change.as_v2())
@@ -780,13 +695,20 @@ class RawNode:
 
     # -- life ----------------------------------------------------------------------------------------------------
 
-    def _alive(self) -> None:
+    def _alive(self) -> bool:
+        """What every call begins with: True, or Stopped."""
         if self._died_of is not None:
             raise Stopped(self._died_of)
+        return True
 
     def _died(self, error: BaseException) -> None:
         """Note what the node died of: its state may be half changed."""
         self._died_of = error
+
+    def _refused_or_died(self, error: BaseException) -> None:
+        """Note what the node died of, unless the error only says that a message was refused, with nothing changed."""
+        if not isinstance(error, (StepError, ProposalDropped)) or isinstance(error, LogLost):
+            self._died_of = error
 
 
 def refuse_from_network(m: Message) -> str | None:
@@ -804,10 +726,71 @@ def refuse_from_network(m: Message) -> str | None:
     return None
 
 
+def is_plain(m: Message) -> bool:
+    """Whether a message may be stepped as it came, as far as ``refuse_from_network`` goes, and is no proposal."""
+    kind = m._type
+    return (
+        kind != k.PROP
+        and kind != k.FORGET_LEADER
+        and m.from_ != k.LOCAL_APPEND_THREAD
+        and m.from_ != k.LOCAL_APPLY_THREAD
+    )
+
+
 def _message(m: Any) -> Message:
     if not isinstance(m, Message):
         raise TypeError(f"m must be of Message, not {type(m).__name__}")
     return m
+
+
+# Functions, since the methods of a class that may be derived from are not compiled inline.
+
+
+def news(node: RawNode) -> int:
+    """What a Ready would hold now: NOTHING, MESSAGES if it is those alone and ``advance`` would do nothing, or MORE."""
+    r = node.raft
+    log = r.log
+    unstable = log.unstable
+    hard = _hard_state_changed(node)
+    if (
+        (hard and (r.term != 0 or r.vote != 0 or log.committed != 0))
+        or unstable.has_next_entries()
+        or log.has_next_committed(not node._async)
+        or _soft_state_changed(node)
+        or unstable.next_snapshot() is not None
+        or r._read_states is not None
+    ):
+        return k.MORE
+    if len(r.msgs) == 0 and len(r.msgs_after_append) == 0:
+        return k.NOTHING
+    if (
+        node._async
+        or node._waiting
+        or hard
+        or len(unstable.entries) > 0
+        or unstable.snapshot is not None
+        or r.trace_logger is not None
+        or _has_message_to(r.id, r.msgs_after_append)
+    ):
+        return k.MORE
+    return k.MESSAGES
+
+
+def _soft_state_changed(node: RawNode) -> bool:
+    return node.raft.lead != node._prev_lead or node.raft.state != node._prev_state
+
+
+def _hard_state_changed(node: RawNode) -> bool:
+    r = node.raft
+    return r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit
+
+
+def _has_message_to(id: int, messages: list[Message]) -> bool:
+    found = False
+    for m in messages:
+        if m.to == id:
+            found = True
+    return found
 
 
 def _is_local(kind: int) -> bool:
@@ -832,42 +815,3 @@ def _is_response(kind: int) -> bool:
         or kind == k.STORAGE_APPEND_RESP
         or kind == k.STORAGE_APPLY_RESP
     )
-
-
-def _add_message(rd: Ready, m: Message) -> None:
-    if rd._messages is None:
-        rd._messages = []
-    rd._messages.append(m)
-
-
-def _blank_ready() -> Ready:
-    """An open Ready of nothing: to be filled, then sealed."""
-    # The compiled build needs no more than the first line: new fields are None and False.
-    rd: Ready = Ready.__new__(Ready)
-    sealing.unseal(rd)
-    rd.soft_state = None
-    rd.hard_state = None
-    rd.snapshot = None
-    rd._read_states = None
-    rd._entries = None
-    rd._committed_entries = None
-    rd._messages = None
-    rd.must_sync = False
-    return rd
-
-
-def _ready_fields(rd: Ready) -> tuple[Any, ...]:
-    return (
-        rd.soft_state,
-        rd.hard_state,
-        rd.read_states,
-        rd.entries,
-        rd.snapshot,
-        rd.committed_entries,
-        rd.messages,
-        rd.must_sync,
-    )
-
-
-def _ready(*fields: Any) -> Ready:
-    return Ready(**dict(zip(Ready.__match_args__, fields, strict=True)))

@@ -20,10 +20,13 @@ cdef class ReadOnly:
     cpdef recv_ack(self, uint64_t from_, uint64_t number)
     @cython.locals(number=uint64_t)
     cpdef uint64_t maybe_advance(self, JointConfig voters) except? 0
-    @cython.locals(taken=list, i=Py_ssize_t)
-    cpdef list take(self, Py_ssize_t count)
+    cpdef drop(self, Py_ssize_t count)
     cpdef bytes heartbeat_ctx(self)
     cpdef bint safe(self) except -1
+
+cdef list _NO_REQUESTS
+cdef list _NO_INDEXES
+cdef dict _NO_ACKS
 
 @cython.locals(number=uint64_t, place=Py_ssize_t)
 cpdef uint64_t read_number(bytes context) except? 0

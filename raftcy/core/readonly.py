@@ -8,33 +8,46 @@ Rules:
 - The contexts of the applications are only handed through, so two requests with the same one are two requests.
 """
 
+import struct
+
 from . import consts as k
 from .messages import Message
 from .quorum import JointConfig
 
+_pack = struct.Struct("<Q").pack
+# What a node without requests has; never filled.
+_NO_REQUESTS: list[Message] = []
+_NO_INDEXES: list[int] = []
+_NO_ACKS: dict[int, int] = {}
+
 
 class ReadOnly:
-    """The requests that wait, oldest first, each a message with the commit index at its arrival."""
+    """The requests that wait, oldest first, each a message with the commit index at its arrival.
+
+    ``indexes`` goes with ``waiting``; ``acks`` maps ids to the highest number acknowledged.
+    """
 
     __slots__ = ("acks", "confirmed", "indexes", "option", "waiting")
+    acks: dict[int, int]
+    indexes: list[int]
+    waiting: list[Message]
 
     def __init__(self, option: int) -> None:
         self.option = option
-        self.acks: dict[int, int] = {}
-        self.waiting: list[Message] = []
-        self.indexes: list[int] = []
-        self.confirmed = 0
+        self.reset()
 
     def reset(self) -> None:
         """Forget all requests."""
-        if self.confirmed or self.waiting or self.acks:
-            self.acks = {}
-            self.waiting = []
-            self.indexes = []
-            self.confirmed = 0
+        self.acks = _NO_ACKS
+        self.waiting = _NO_REQUESTS
+        self.indexes = _NO_INDEXES
+        self.confirmed = 0
 
     def add_request(self, index: int, request: Message) -> None:
         """A request came while the commit index was ``index``."""
+        if self.waiting is _NO_REQUESTS:
+            self.waiting = []
+            self.indexes = []
         self.waiting.append(request)
         self.indexes.append(index)
 
@@ -45,28 +58,34 @@ class ReadOnly:
     def recv_ack(self, from_: int, number: int) -> None:
         """A node has acknowledged the requests up to ``number``."""
         if self.acks.get(from_, 0) < number:
+            if self.acks is _NO_ACKS:
+                self.acks = {}
             self.acks[from_] = number
 
     def maybe_advance(self, voters: JointConfig) -> int:
-        """How many of the waiting requests are now confirmed; take them with ``take``."""
+        """How many of the waiting requests are now confirmed; ``drop`` them once they are answered."""
         number = voters.committed(self.acks)
         if number <= self.confirmed:
             return 0
         return number - self.confirmed
 
-    def take(self, count: int) -> list[tuple[Message, int]]:
-        """Remove the oldest ``count`` requests: (message, index) each."""
-        taken = [(self.waiting[i], self.indexes[i]) for i in range(count)]
-        del self.waiting[:count]
-        del self.indexes[:count]
+    def drop(self, count: int) -> None:
+        """The oldest ``count`` requests are answered."""
+        if count == 0:
+            return
         self.confirmed += count
-        return taken
+        if count == len(self.waiting):
+            self.waiting = []
+            self.indexes = []
+        else:
+            del self.waiting[:count]
+            del self.indexes[:count]
 
     def heartbeat_ctx(self) -> bytes | None:
         """The context for the next heartbeats; None if nothing waits."""
         if len(self.waiting) == 0:
             return None
-        return self.last_number().to_bytes(8, "little")
+        return _pack(self.last_number())
 
     def safe(self) -> bool:
         """Whether reads are confirmed by a quorum rather than by the lease."""

@@ -25,6 +25,19 @@ def open_twin(cls: type) -> type:
     return twin
 
 
+def final_twin(cls: type) -> type:
+    """``open_twin``; and from now on the class is no base of others, as its compiled form is none."""
+    twin = open_twin(cls)
+    if twin is not cls:
+        cls.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
+    return twin
+
+
+def _refuse_subclass(cls: type) -> None:
+    base = cls.__mro__[1]
+    raise TypeError(f"type '{base.__module__}.{base.__qualname__}' is not an acceptable base type")
+
+
 def unseal(value: Any) -> None:
     """Let the fields of a value be assigned, while it is being built."""
     _assign(value, "__class__", _OPEN.get(type(value)) or open_twin(type(value)))

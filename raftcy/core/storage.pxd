@@ -8,6 +8,8 @@ from . cimport consts as k
 from . cimport sealing
 from .entries cimport entry_size
 from .messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+from .ready cimport Ready
+from .values cimport instance, octets, u64
 
 
 cdef class MemoryStorage:
@@ -29,6 +31,8 @@ cdef class MemoryStorage:
 
     @cython.locals(new=list, first=Entry, skip=uint64_t, keep=uint64_t, stored=uint64_t)
     cpdef object append(self, object entries)
+    @cython.locals(rd=Ready)
+    cpdef object save(self, object ready)
     cpdef object set_hard_state(self, object st)
     @cython.locals(present=uint64_t, metadata=SnapshotMetadata)
     cpdef object apply_snapshot(self, object snap)
@@ -38,7 +42,7 @@ cdef class MemoryStorage:
 cdef object _refill(
     MemoryStorage storage, object hard_state, Snapshot snapshot, uint64_t index, uint64_t term, list log
 )
-@cython.locals(new=list, e=Entry, last=uint64_t)
+@cython.locals(new=list, e=Entry, last=uint64_t, place=Py_ssize_t)
 cdef list _consecutive(object entries)
 @cython.locals(given=SnapshotMetadata, s=Snapshot)
 cdef Snapshot _complete(Snapshot snapshot)

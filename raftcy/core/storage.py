@@ -19,6 +19,7 @@ from . import consts as k
 from . import sealing
 from .entries import entry_size
 from .messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+from .ready import Ready
 from .values import instance, octets, u64
 
 _TRIM_LEAST = 64  # places; below that a longer list costs less than moving it
@@ -125,7 +126,7 @@ class MemoryStorage:
             raise InvariantError(f"invalid slice {lo} > {hi}")
         at = self._head + (lo - self._index - 1)
         end = at + (hi - lo)
-        if max_size != k.NO_LIMIT:
+        if end - at > 1 and max_size != k.NO_LIMIT:
             end = self._fitting(at, end, max_size)
         return self._log[at:end]
 
@@ -154,9 +155,23 @@ class MemoryStorage:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
+    def save(self, ready: Ready) -> None:
+        """Store all that a Ready wants stored: its hard state, its snapshot, its entries.
+
+        Raises what ``apply_snapshot`` and ``append`` raise, and TypeError for what is no Ready.
+        """
+        instance(ready, Ready, "ready")
+        rd = ready
+        if rd.hard_state is not None:
+            self.set_hard_state(rd.hard_state)
+        if rd.snapshot is not None:
+            self.apply_snapshot(rd.snapshot)
+        if rd._entries is not None:
+            self.append(rd._entries)
+
     def set_hard_state(self, st: HardState | None) -> None:
         """Store the hard state; None forgets it."""
-        if st is not None:
+        if st is not None and not isinstance(st, HardState):
             instance(st, HardState, "st")
         self._hard_state = st
 
@@ -281,12 +296,10 @@ def _consecutive(entries: Any) -> list[Entry]:
         if not isinstance(item, Entry):
             instance(item, Entry, "an item of entries")
     last = 0
-    first = True
-    for item in new:
-        e = item
-        if not first and e.index != last + 1:
+    for place in range(len(new)):
+        e = new[place]
+        if place > 0 and e.index != last + 1:
             raise InvariantError(f"missing log entry [last: {last}, append at: {e.index}]")
-        first = False
         last = e.index
     if last == k.NO_LIMIT:
         raise RangeError(f"an entry's index must be at most 2**64-2, not {last}")

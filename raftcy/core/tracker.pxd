@@ -18,29 +18,36 @@ cdef class TrackerConfig:
 @cython.final
 cdef class ProgressTracker:
     cdef readonly TrackerConfig config
-    cdef readonly dict progress
-    cdef readonly dict votes
     cdef readonly uint64_t max_inflight
     cdef readonly uint64_t max_inflight_bytes
+    cdef dict _by_id
+    cdef dict _votes
     cdef list _peers
     cdef list _incoming
     cdef list _outgoing
 
     @cython.locals(pr=Progress)
     cpdef object switch(self, TrackerConfig config, dict progress)
+    @cython.locals(voters=list, pr=Progress)
+    cdef list _voters(self, MajorityConfig ids, dict progress)
     cpdef list peers(self)
     @cython.locals(pr=Progress)
     cpdef list ids(self)
-    @cython.locals(pr=Progress)
+    @cython.locals(peers=list, pr=Progress)
     cpdef Progress find(self, uint64_t id)
     cpdef ConfState conf_state(self)
     cpdef bint is_singleton(self) except -1
     cpdef uint64_t committed(self) except? 0
     @cython.locals(pr=Progress, votes=dict)
     cpdef bint quorum_active(self) except -1
-    @cython.locals(pr=Progress, granted=int32_t, rejected=int32_t)
+    cpdef reset_votes(self)
+    cpdef record_vote(self, uint64_t id, bint granted)
+    @cython.locals(pr=Progress, votes=dict, granted=int32_t, rejected=int32_t)
     cpdef tuple tally_votes(self)
 
-@cython.locals(n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, best=uint64_t, match=uint64_t)
+cdef Progress _NOTHING
+cdef list _NO_PEERS
+cdef dict _NO_VOTES
+
+@cython.locals(n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, best=uint64_t, p=Progress, q=Progress)
 cdef uint64_t _majority_match(list peers) except? 0
-cdef uint64_t _match(Progress peer) noexcept

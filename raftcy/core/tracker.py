@@ -13,6 +13,10 @@ from .quorum import JointConfig, MajorityConfig
 
 # Up to here, looking at each member in turn is faster than a dict.
 _FEW = 8
+# Stands for voters without a Progress, which only a tracker that was put together by hand has: nothing is stored there.
+_NOTHING = Progress()
+_NO_PEERS: list[Progress] = []
+_NO_VOTES: dict[int, bool] = {}
 
 
 class TrackerConfig:
@@ -62,34 +66,54 @@ class TrackerConfig:
 
 
 class ProgressTracker:
-    """The members of one node's configuration. ``progress`` maps ids to Progress, ``votes`` ids to granted or not."""
+    """The members of one node's configuration, kept small: there may be thousands of nodes in a process."""
 
     __slots__ = (
+        "_by_id",
         "_incoming",
         "_outgoing",
         "_peers",
+        "_votes",
         "config",
         "max_inflight",
         "max_inflight_bytes",
-        "progress",
-        "votes",
     )
 
     def __init__(self, max_inflight: int, max_inflight_bytes: int) -> None:
         self.max_inflight = max_inflight
         self.max_inflight_bytes = max_inflight_bytes
-        self.votes: dict[int, bool] = {}
+        self._votes: dict[int, bool] | None = None
         self.switch(TrackerConfig(), {})
+
+    @property
+    def progress(self) -> dict[int, Progress]:
+        """The Progress of each member by ascending id; a new dict."""
+        return {pr.id: pr for pr in self._peers}
+
+    @property
+    def votes(self) -> dict[int, bool]:
+        """Who has voted, and whether the vote was granted; not to be changed."""
+        return _NO_VOTES if self._votes is None else self._votes
+
+    @votes.setter
+    def votes(self, votes: dict[int, bool]) -> None:
+        self._votes = votes or None
 
     def switch(self, config: TrackerConfig, progress: dict[int, Progress]) -> None:
         """Put a new configuration in force."""
         self.config = config
-        self.progress = progress
         self._peers = [progress[id] for id in sorted(progress)]
         for id, pr in progress.items():
             pr.id = id
-        self._incoming = [progress.get(id) for id in config.voters.incoming]
-        self._outgoing = [progress.get(id) for id in config.voters.outgoing]
+        self._by_id = dict(progress) if len(progress) > _FEW else None
+        self._incoming = self._voters(config.voters.incoming, progress)
+        self._outgoing = self._voters(config.voters.outgoing, progress)
+
+    def _voters(self, ids: MajorityConfig, progress: dict[int, Progress]) -> list[Progress]:
+        if len(ids) == 0:
+            return _NO_PEERS
+        voters = [progress.get(id, _NOTHING) for id in ids]
+        return self._peers if [pr.id for pr in voters] == self.ids() else voters
 
     def peers(self) -> list[Progress]:
         """The progress of all members by ascending id: the order in which peers are visited. Not to be changed."""
@@ -101,9 +125,15 @@ class ProgressTracker:
 
     def find(self, id: int) -> Progress | None:
         """The progress of a member, None for a stranger."""
-        if len(self._peers) > _FEW:
-            return self.progress.get(id)
-        for pr in self._peers:
+        peers = self._peers
+        if 0 < id and id <= len(peers):
+            # Ids are mostly 1 to n.
+            pr = peers[id - 1]
+            if pr.id == id:
+                return pr
+        if self._by_id is not None:
+            return self._by_id.get(id)
+        for pr in peers:
             if pr.id == id:
                 return pr
         return None
@@ -134,9 +164,9 @@ class ProgressTracker:
     def quorum_active(self) -> bool:
         """Whether a quorum of the voters was heard of since the last check."""
         votes = {}
-        for id, pr in self.progress.items():
+        for pr in self._peers:
             if not pr.is_learner:
-                votes[id] = pr.recent_active
+                votes[pr.id] = pr.recent_active
         return self.config.voters.tally(votes) == k.VOTE_WON
 
     def voter_nodes(self) -> list[int]:
@@ -149,27 +179,30 @@ class ProgressTracker:
 
     def reset_votes(self) -> None:
         """Begin a new count of votes."""
-        self.votes = {}
+        self._votes = None
 
     def record_vote(self, id: int, granted: bool) -> None:
         """Count a vote; the first one of each id stands."""
-        self.votes.setdefault(id, granted)
+        if self._votes is None:
+            self._votes = {}
+        self._votes.setdefault(id, granted)
 
     def tally_votes(self) -> tuple[int, int, int]:
         """(granted, rejected, result): the counts leave out learners and strangers, the result is a VoteResult."""
         granted = 0
         rejected = 0
-        for id, pr in self.progress.items():
+        votes = self.votes
+        for pr in self._peers:
             if pr.is_learner:
                 continue
-            vote = self.votes.get(id)
+            vote = votes.get(pr.id)
             if vote is None:
                 continue
             if vote:
                 granted += 1
             else:
                 rejected += 1
-        return granted, rejected, self.config.voters.tally(self.votes)
+        return granted, rejected, self.config.voters.tally(votes)
 
 
 def progress_map_string(progress: dict[int, Progress]) -> str:
@@ -177,7 +210,7 @@ def progress_map_string(progress: dict[int, Progress]) -> str:
     return "".join(f"{id}: {progress[id]}\n" for id in sorted(progress))
 
 
-def _majority_match(peers: Any) -> int:
+def _majority_match(peers: list[Progress]) -> int:
     """The highest index that a majority of the peers has stored: one that enough of them reach."""
     n = len(peers)
     if n == 0:
@@ -187,24 +220,18 @@ def _majority_match(peers: Any) -> int:
         return _match_by_order(peers, n - needed)
     best = 0
     for p in peers:
-        match = _match(p)
-        if match > best:
+        if p.match > best:
             reached = 0
             for q in peers:
-                if _match(q) >= match:
+                if q.match >= p.match:
                     reached += 1
             if reached >= needed:
-                best = match
+                best = p.match
     return best
 
 
-def _match(peer: Progress | None) -> int:
-    # A voter without a Progress occurs only in a tracker that was put together by hand: it has stored nothing.
-    return 0 if peer is None else peer.match
-
-
-def _match_by_order(peers: Any, place: int) -> int:
-    return sorted([_match(p) for p in peers])[place]
+def _match_by_order(peers: list[Progress], place: int) -> int:
+    return sorted([p.match for p in peers])[place]
 
 
 def _config_fields(config: TrackerConfig) -> tuple[Any, ...]:

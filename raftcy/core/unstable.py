@@ -93,7 +93,10 @@ class Unstable:
                 )
             return
         num = index + 1 - self.offset
-        del self.entries[:num]
+        if num == len(self.entries):
+            self.entries = []
+        else:
+            del self.entries[:num]
         self.offset = index + 1
         if self.offset_in_progress < self.offset:
             self.offset_in_progress = self.offset

@@ -10,6 +10,8 @@ from .readonly cimport read_number
 
 @cython.locals(kind=int32_t)
 cpdef vet(Raft r, Message m)
+@cython.locals(waiting=uint64_t)
+cdef _vet_backlog(Raft r, Message m)
 cdef bint _handled_as_follower(Raft r, Message m) except -1
 cdef bint _handled_as_leader(Raft r, Message m) except -1
 cdef uint64_t _term_of(Raft r, Message m) except? 0
@@ -29,6 +31,6 @@ cdef _vet_proposed(Entry e)
 cdef _vet_forwarding(Raft r, Message m)
 @cython.locals(granting=bint, unanswerable=bint, answer=int32_t)
 cdef _vet_vote(Raft r, Message m)
-@cython.locals(metadata=SnapshotMetadata)
+@cython.locals(metadata=SnapshotMetadata, size=Py_ssize_t)
 cdef _vet_snapshot(Raft r, Message m)
 cdef _vet_read(Raft r, Message m)

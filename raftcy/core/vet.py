@@ -10,7 +10,7 @@ Everything here only reads.
 
 from typing import Any
 
-from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage
+from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage, Overloaded
 from . import consts as k
 from .confchange import restore
 from .entries import contiguous
@@ -19,10 +19,15 @@ from .messages import Entry, Message
 from .raft import Raft, decode_change, type_name
 from .readonly import read_number
 
+MAX_MEMBERS = 1000
+"""How many members a message may bring, in a snapshot or a change: what it costs grows with the square."""
+
 
 def vet(r: Raft, m: Message) -> None:
-    """Raise MalformedMessage, or LogLost, if ``m`` must not be stepped in the present state."""
+    """Raise MalformedMessage, Overloaded or LogLost if ``m`` must not be stepped in the present state."""
     kind = m._type
+    if r.max_pending_msgs != k.NO_LIMIT:
+        _vet_backlog(r, m)
     if kind < 0:
         raise MalformedMessage(f"message type {kind} is negative")
     if m.term == k.NO_LIMIT:
@@ -54,14 +59,23 @@ def vet(r: Raft, m: Message) -> None:
 
 
 def vet_change(change: Any) -> str | None:
-    """Why a configuration change cannot be understood by every node; None if it can."""
+    """Why a configuration change cannot be understood and borne by every node; None if it can."""
     v2 = change.as_v2()
+    if len(v2.changes) > MAX_MEMBERS:
+        return f"{len(v2.changes)} changes at once, more than {MAX_MEMBERS}"
     if not isinstance(v2.transition, ConfChangeTransition):
         return f"unknown transition: {v2.transition}"
     for single in v2.changes:
         if not isinstance(single.type, ConfChangeType):
             return f"unexpected conf type {single.type}"
     return None
+
+
+def _vet_backlog(r: Raft, m: Message) -> None:
+    """Refuse a peer's message while too much waits for a Ready. What the own storage says must not be lost."""
+    waiting = len(r.msgs) + len(r.msgs_after_append) + len(r.read_states)
+    if waiting >= r.max_pending_msgs and m.from_ != r.id and m.from_ < k.LOCAL_APPLY_THREAD:
+        raise Overloaded(f"{waiting} messages wait for a Ready")
 
 
 def _handled_as_follower(r: Raft, m: Message) -> bool:
@@ -210,6 +224,9 @@ def _vet_snapshot(r: Raft, m: Message) -> None:
         return
     if metadata.term > _term_of(r, m):
         raise MalformedMessage(f"MsgSnap of term {_term_of(r, m)} with a snapshot of term {metadata.term}")
+    size = len(members.voters) + len(members.learners) + len(members.voters_outgoing) + len(members.learners_next)
+    if size > MAX_MEMBERS:
+        raise MalformedMessage(f"MsgSnap with {size} members, more than {MAX_MEMBERS}")
     try:
         possible = members.equivalent(restore(r.tracker, metadata.index, members).conf_state())
     except ConfChangeError as error:

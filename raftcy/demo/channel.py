@@ -46,7 +46,7 @@ async def unpack(reader: StreamReader) -> AsyncIterator[Batch | dict[str, Any]]:
     frames = frame.FrameDecoder()
     while chunk := await _read(reader):
         for payload in frames.feed(chunk):
-            yield _unpack_batch(payload) if payload[:1] == _BATCH else json.loads(payload)
+            yield _unpack_batch(bytes(payload)) if payload[:1] == _BATCH else json.loads(payload)
 
 
 async def _read(reader: StreamReader) -> bytes:

@@ -14,7 +14,7 @@ from ..core.changes import ConfChange
 from ..core.config import Config, Peer
 from ..core.enums import EntryType, StateType
 from ..core.messages import Entry
-from ..core.rawnode import Ready
+from ..core.ready import Ready
 from ..core.storage import MemoryStorage
 from ..errors import ProposalDropped
 from ..node import Node, start_node

@@ -15,7 +15,7 @@ from ..core.changes import ConfChange, ConfChangeV2
 from ..core.config import Config, Peer
 from ..core.enums import EntryType, MessageType
 from ..core.messages import Entry, Message
-from ..core.rawnode import Ready
+from ..core.ready import Ready
 from ..core.storage import MemoryStorage
 from ..errors import RaftError
 from ..node import Node, restart_node, start_node

@@ -19,7 +19,8 @@ from ..core.changes import ConfChange, ConfChangeV2, conf_changes_from_string
 from ..core.config import Config, Peer
 from ..core.enums import EntryType, MessageType, SnapshotStatus
 from ..core.messages import ConfState, Entry, Message, Snapshot
-from ..core.rawnode import RawNode, Ready
+from ..core.rawnode import RawNode
+from ..core.ready import Ready
 from ..core.storage import MemoryStorage
 from ..core.text import parse_uint
 from ..errors import ConfChangeError, InvariantError, LogLost, ProposalDropped, RaftError, Stopped, StorageFailed

@@ -11,7 +11,7 @@ the random source answered meanwhile, and what came of it. A ring keeps the newe
 dies. ``python -m raftcy replay FILE`` runs a recording again, on either build, and says where it differs if it does;
 ``Replay`` does the same for a program. docs/recorder.md has more.
 
-Nothing else in the package imports this, so it costs nothing where it is not used.
+Neither the core nor the drivers import this, so it costs nothing where it is not used.
 """
 
 from .compare import first_difference
@@ -19,7 +19,8 @@ from .errors import DamagedRecording, RecordingError, ReplayDifference, UnknownV
 from .node import RecordedNode
 from .recording import Recording
 from .replay import Replay
-from .sinks import FileSink, Ring, Sink
+from .ring import Ring
+from .sinks import FileSink, Sink
 
 __all__ = [
     "DamagedRecording",

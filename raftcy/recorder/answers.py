@@ -1,15 +1,17 @@
 """What the storage and the random source answer while a call runs: taken down here, and given again in ``feed``.
 
-Each answer is a byte for the question, 4 bytes for the length, and a body that begins with the arguments. An answer that
-cannot be written down, because no storage may give it, is recorded by its text: the recording shows it, and ends there.
+Each answer is a byte for the question, 4 bytes for the length, and a body that begins with the arguments. An answer
+that cannot be written down, because no storage may give it, is recorded by its text: the recording shows it, and a
+replay ends there.
 """
 
 import struct
-from typing import Any, Protocol
+from typing import Any
 
 from ..core.messages import ConfState, Entry, HardState, Snapshot
 from .kinds import SIZE
 from .pack import pack
+from .tape import Tape
 
 INITIAL_STATE, ENTRIES, TERM, FIRST_INDEX, LAST_INDEX, SNAPSHOT, RANDRANGE = range(1, 8)
 RAISED = 0x40
@@ -21,19 +23,15 @@ ONE = struct.Struct("<Q")
 TWO = struct.Struct("<QQ")
 THREE = struct.Struct("<QQQ")
 DRAW = struct.Struct("<qq")
-_TERM = struct.Struct("<BIQQ")
-_INDEX = struct.Struct("<BIQ")
-_DRAWN = struct.Struct("<BIqq")
+_term: Any = struct.Struct("<BIQQ").pack
+_index: Any = struct.Struct("<BIQ").pack
+_drawn: Any = struct.Struct("<BIqq").pack
+_head: Any = HEAD.pack
+_three: Any = THREE.pack
+_size: Any = SIZE.pack
 
 # What packing an answer of another type than the Storage protocol's may raise.
 _ODD = (struct.error, AttributeError, TypeError, ValueError, OverflowError)
-
-
-class Notes(Protocol):
-    """Where answers are taken down: ``answers`` of the present call, ``snapshot`` the newest one written in full."""
-
-    answers: list[bytes]
-    snapshot: Any
 
 
 class RecordedStorage:
@@ -41,7 +39,7 @@ class RecordedStorage:
 
     __slots__ = ("_notes", "_storage")
 
-    def __init__(self, storage: Any, notes: Notes) -> None:
+    def __init__(self, storage: Any, notes: Tape) -> None:
         self._storage = storage
         self._notes = notes
 
@@ -59,12 +57,12 @@ class RecordedStorage:
         except _ODD:
             self._odd(INITIAL_STATE, found)
         else:
-            self._notes.answers.append(HEAD.pack(INITIAL_STATE, len(body)) + body)
+            self._notes.answers.append(_head(INITIAL_STATE, len(body)) + body)
         return found  # type: ignore[no-any-return]
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
         """As those of the storage, in a list."""
-        asked = THREE.pack(lo, hi, max_size)
+        asked = _three(lo, hi, max_size)
         try:
             found = list(self._storage.entries(lo, hi, max_size))
         except BaseException as error:
@@ -74,12 +72,13 @@ class RecordedStorage:
             parts = [asked]
             for e in found:
                 data = e.encode()
-                parts += (SIZE.pack(len(data)), data)
+                parts.append(_size(len(data)))
+                parts.append(data)
             body = b"".join(parts)
         except _ODD:
             self._odd(ENTRIES, found)
         else:
-            self._notes.answers.append(HEAD.pack(ENTRIES, len(body)) + body)
+            self._notes.answers.append(_head(ENTRIES, len(body)) + body)
         return found
 
     def term(self, i: int) -> int:
@@ -90,18 +89,28 @@ class RecordedStorage:
             self._raised(TERM, ONE.pack(i), error)
             raise
         try:
-            self._notes.answers.append(_TERM.pack(TERM, TWO.size, i, found))
+            self._notes.answers.append(_term(TERM, 16, i, found))
         except _ODD:
             self._odd(TERM, found)
         return found  # type: ignore[no-any-return]
 
     def first_index(self) -> int:
         """As that of the storage."""
-        return self._index(FIRST_INDEX, self._storage.first_index)
+        try:
+            found = self._storage.first_index()
+        except BaseException as error:
+            self._raised(FIRST_INDEX, b"", error)
+            raise
+        return self._place(FIRST_INDEX, found)
 
     def last_index(self) -> int:
         """As that of the storage."""
-        return self._index(LAST_INDEX, self._storage.last_index)
+        try:
+            found = self._storage.last_index()
+        except BaseException as error:
+            self._raised(LAST_INDEX, b"", error)
+            raise
+        return self._place(LAST_INDEX, found)
 
     def snapshot(self) -> Snapshot:
         """As that of the storage."""
@@ -118,17 +127,12 @@ class RecordedStorage:
             self._odd(SNAPSHOT, found)
         else:
             notes.snapshot = found
-            notes.answers.append(HEAD.pack(SNAPSHOT, len(body)) + body)
+            notes.answers.append(_head(SNAPSHOT, len(body)) + body)
         return found  # type: ignore[no-any-return]
 
-    def _index(self, question: int, ask: Any) -> int:
+    def _place(self, question: int, found: Any) -> int:
         try:
-            found = ask()
-        except BaseException as error:
-            self._raised(question, b"", error)
-            raise
-        try:
-            self._notes.answers.append(_INDEX.pack(question, ONE.size, found))
+            self._notes.answers.append(_index(question, 8, found))
         except _ODD:
             self._odd(question, found)
         return found  # type: ignore[no-any-return]
@@ -145,7 +149,7 @@ class RecordedRandom:
 
     __slots__ = ("_notes", "_source")
 
-    def __init__(self, source: Any, notes: Notes) -> None:
+    def __init__(self, source: Any, notes: Tape) -> None:
         self._source = source
         self._notes = notes
 
@@ -157,7 +161,7 @@ class RecordedRandom:
             self._notes.answers.append(raised_bytes(RANDRANGE, ONE.pack(n), error))
             raise
         try:
-            self._notes.answers.append(_DRAWN.pack(RANDRANGE, DRAW.size, n, found))
+            self._notes.answers.append(_drawn(RANDRANGE, 16, n, found))
         except _ODD:
             self._notes.answers.append(odd_bytes(RANDRANGE, found))
         return found  # type: ignore[no-any-return]

@@ -27,15 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", action="store_true", help="print each record as it is replayed")
     parser.add_argument("--log", action="store_true", help="print the lines that the node logs")
     parser.add_argument("--pdb", action="store_true", help="stop in pdb before record N, or the last one; pure build")
+    parser.add_argument("--salvage", action="store_true", help="take what stands before the damage in a damaged file")
     parser.add_argument("--diff", type=Path, metavar="OTHER", help="compare with another recording instead")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     try:
-        recording = Recording.read(arguments.file)
+        recording = Recording.read(arguments.file, salvage=arguments.salvage)
         if arguments.diff is not None:
-            return _compare(recording, Recording.read(arguments.diff))
+            return _compare(recording, Recording.read(arguments.diff, salvage=arguments.salvage))
         return _replay(recording, arguments)
     except OSError as error:
         sys.stderr.write(f"raftcy replay: {error.filename}: {error.strerror}\n")
@@ -62,6 +63,8 @@ def _replay(recording: Recording, arguments: argparse.Namespace) -> int:
     )
     if recording.torn is not None:
         out.write(f"the file breaks off in the middle of a record at offset {recording.torn}\n")
+    if recording.damage is not None:
+        out.write(f"damaged: {recording.damage}; what stands before that is replayed\n")
     if arguments.pdb:
         return _debug(arguments)
     replay = Replay(recording, logger=_Printer() if arguments.log else None)
@@ -101,7 +104,7 @@ def _debug(arguments: argparse.Namespace) -> int:
     """Stop before a record on the pure build, where pdb can step into the core."""
     package = __package__ if BUILD == "pure" else f"{load_pure().__name__}.recorder"
     module: Any = importlib.import_module(f"{package}.debug")
-    return module.stop_before(arguments.file, arguments.until)  # type: ignore[no-any-return]
+    return module.stop_before(arguments.file, arguments.until, arguments.salvage)  # type: ignore[no-any-return]
 
 
 class _Printer:
@@ -123,4 +126,3 @@ def _number(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError("must not be negative")
     return number
-

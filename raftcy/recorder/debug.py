@@ -1,21 +1,35 @@
 """A replay under pdb."""
 
+import bdb
 import os
 import pdb
 
+from .errors import ReplayDifference
 from .recording import Recording
 from .replay import Replay
 
 
-def stop_before(path: str | os.PathLike[str], number: int | None) -> int:
+def stop_before(path: str | os.PathLike[str], number: int | None, salvage: bool) -> int:
     """Replay up to the record of this number, by default the last one, and stop in pdb; returns the exit status.
 
-    There ``node`` is the RawNode and ``record`` what comes next; ``s`` steps into it.
+    There ``node`` is the RawNode and ``record`` what comes next, None at the end; ``s`` steps into it.
     """
-    replay = Replay(Recording.read(path))
+    replay = Replay(Recording.read(path, salvage=salvage))
     records = replay.recording.records
     replay.run(number if number is not None or not records else records[-1].number)
-    node, record = replay.node, replay.next
-    pdb.set_trace(header=f"before record: {record}\nnode: {node}")  # noqa: T100 (what was asked for)
-    replay.step()
+    try:
+        _stop(replay)
+    except bdb.BdbQuit:
+        return 0
+    except ReplayDifference as difference:
+        if bdb.BdbQuit.__name__ not in difference.replayed:
+            raise
+        # Who leaves pdb within a call has it end in an error; that is no difference.
     return 0
+
+
+def _stop(replay: Replay) -> None:
+    node, record = replay.node, replay.next
+    pdb.set_trace(header=f"before record: {record}\nnode: {node}")
+    if record is not None:
+        replay.step()

@@ -45,6 +45,4 @@ class ReplayDifference(RecordingError):
         self.replayed = replayed
 
     def __str__(self) -> str:
-        return (
-            f"record {self.record} differs in {self.what}\n  recorded: {self.recorded}\n  replayed: {self.replayed}"
-        )
+        return f"record {self.record} differs in {self.what}\n  recorded: {self.recorded}\n  replayed: {self.replayed}"

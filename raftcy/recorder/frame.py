@@ -3,15 +3,16 @@
 ::
 
     header   magic (8)  version u16  length u32  crc u32  configuration, JSON of that length
-    record   length u32  number u64  time u64  kind u8  crc u32  payload of that length  crc u32
+    record   length u32  its complement u32  number u64  time u64  kind u8  length of given u32  of outcome u32
+             given  outcome  answers  crc u32
 
-- The header's crc is over all of the header but itself. A record's first crc is over what stands before it, its second
-  one over the payload, continued from the first.
+- The header's crc is over all of the header but itself, a record's over all of the record but itself. The length of a
+  record is that of what was given, the outcome and the answers together.
 - A number says how many calls came before, so a call that is lost, doubled or in the wrong place is noticed. A
   checkpoint is no call, and shares the number of the call after it. ``time`` is in nanoseconds since 1970.
 - A file may end in the middle of a record, or in zeros in place of its last bytes, as after a crash: that is a torn
   tail, and the records before it are whole. Anything else that is not as it was written is damage. A length is believed
-  only if its crc holds, so damage to a length is not taken for a torn tail.
+  only with its complement, so damage to a length is not taken for a torn tail.
 """
 
 import json
@@ -26,13 +27,15 @@ VERSION = 1
 CHECKPOINT = 1
 """The kind of record that is no call."""
 _HEADER = struct.Struct("<8sHI")
-_HEAD = struct.Struct("<IQQB")
+_HEAD = struct.Struct("<IIQQBII")
 _CRC = struct.Struct("<I")
-HEAD_SIZE = _HEAD.size + _CRC.size
+_ONES = 0xFFFFFFFF
+HEAD_SIZE = _HEAD.size
 FRAME_SIZE = HEAD_SIZE + _CRC.size
-"""The bytes of a record beside its payload."""
+"""The bytes of a record beside what was given, the outcome and the answers."""
 
-_pack_head, _pack_crc = _HEAD.pack, _CRC.pack
+_pack_head: Any = _HEAD.pack
+_pack_crc: Any = _CRC.pack
 
 
 class Frame(NamedTuple):
@@ -41,7 +44,9 @@ class Frame(NamedTuple):
     number: int
     time_ns: int
     kind: int
-    payload: bytes
+    given: bytes
+    outcome: bytes
+    answers: bytes
     offset: int
 
 
@@ -52,11 +57,14 @@ def header_bytes(facts: dict[str, Any]) -> bytes:
     return head + _CRC.pack(crc32(text, crc32(head))) + text
 
 
-def frame_bytes(number: int, time_ns: int, kind: int, payload: bytes) -> bytes:
-    """A record as it belongs into the file."""
-    head = _pack_head(len(payload), number, time_ns, kind)
-    crc = crc32(head)
-    return b"".join((head, _pack_crc(crc), payload, _pack_crc(crc32(payload, crc))))
+def frame_bytes(number: int, time_ns: int, kind: int, given: bytes, outcome: bytes, answers: list[bytes]) -> bytes:
+    """A record as it belongs into the file; struct.error if it is larger than 4 GiB."""
+    length = len(given) + len(outcome)
+    for each in answers:
+        length += len(each)
+    head = _pack_head(length, length ^ _ONES, number, time_ns, kind, len(given), len(outcome))
+    data = b"".join([head, given, outcome] + answers)
+    return data + _pack_crc(crc32(data))  # type: ignore[no-any-return]
 
 
 def read_header(data: bytes) -> tuple[dict[str, Any], int]:
@@ -75,40 +83,39 @@ def read_header(data: bytes) -> tuple[dict[str, Any], int]:
         raise DamagedRecording("the header is damaged", 0)
     if version != VERSION:
         raise UnknownVersion(version, VERSION)
-    return json.loads(text), begin + length
+    try:
+        return json.loads(text), begin + length
+    except (ValueError, RecursionError):
+        raise DamagedRecording("the header is no JSON", begin) from None
 
 
-def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None]:
-    """The records from an offset on, and where a torn tail begins, None if there is none. Raises DamagedRecording."""
+def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedRecording | None]:
+    """The records from an offset on; where a torn tail begins; what ends them before that. None where there is none."""
     frames: list[Frame] = []
+    written = len(data.rstrip(b"\0"))
     while at < len(data):
         rest = len(data) - at
         if rest < HEAD_SIZE:
-            return frames, at
-        length, number, time_ns, kind = _HEAD.unpack_from(data, at)
-        crc = crc32(data[at : at + _HEAD.size])
-        if crc != _CRC.unpack_from(data, at + _HEAD.size)[0]:
-            if _is_zero(data, at + HEAD_SIZE - _CRC.size):
-                return frames, at
-            raise DamagedRecording(f"the head of a record{_after(frames)} is damaged", at)
+            return frames, at, None
+        length, complement, number, time_ns, kind, given, outcome = _HEAD.unpack_from(data, at)
+        if length ^ complement != _ONES:
+            if written < at + HEAD_SIZE:
+                return frames, at, None
+            return frames, None, DamagedRecording(f"the record{_after(frames)} is damaged", at)
         if rest < FRAME_SIZE + length:
-            return frames, at
-        end = at + HEAD_SIZE + length
-        payload = data[at + HEAD_SIZE : end]
-        if crc32(payload, crc) != _CRC.unpack_from(data, end)[0]:
-            if _is_zero(data, end):
-                return frames, at
-            raise DamagedRecording(f"record {number} is damaged", at)
+            return frames, at, None
+        begin, end = at + HEAD_SIZE, at + HEAD_SIZE + length
+        if crc32(data[at:end]) != _CRC.unpack_from(data, end)[0] or given + outcome > length:
+            if written < end + _CRC.size:
+                return frames, at, None
+            return frames, None, DamagedRecording(f"the record{_after(frames)} is damaged", at)
         if frames and number != frames[-1].number + (frames[-1].kind != CHECKPOINT):
-            raise DamagedRecording(f"record {number} stands after record {frames[-1].number}", at)
-        frames.append(Frame(number, time_ns, kind, payload, at))
+            text = f"record {number} stands after record {frames[-1].number}"
+            return frames, None, DamagedRecording(text, at)
+        parts = data[begin : begin + given], data[begin + given : begin + given + outcome]
+        frames.append(Frame(number, time_ns, kind, *parts, data[begin + given + outcome : end], at))
         at = end + _CRC.size
-    return frames, None
-
-
-def _is_zero(data: bytes, at: int) -> bool:
-    """Whether there are only zeros from an offset to the end: what was to be written there never was."""
-    return not data[at:].strip(b"\0")
+    return frames, None, None
 
 
 def _after(frames: list[Frame]) -> str:

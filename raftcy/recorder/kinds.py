@@ -5,7 +5,6 @@ from enum import IntEnum
 from typing import Any
 
 from ..core.changes import ConfChange, ConfChangeV2
-from ..core.messages import Message
 from .frame import CHECKPOINT
 
 
@@ -48,7 +47,8 @@ def pack_change(change: Any) -> bytes:
     """A configuration change with a byte for its version; nothing for None."""
     if change is None:
         return b""
-    return (b"\1" if isinstance(change, ConfChange) else b"\2") + change.encode()
+    data: bytes = change.encode()
+    return (b"\1" if isinstance(change, ConfChange) else b"\2") + data
 
 
 def unpack_change(data: bytes) -> ConfChange | ConfChangeV2 | None:
@@ -58,23 +58,9 @@ def unpack_change(data: bytes) -> ConfChange | ConfChangeV2 | None:
     return ConfChange.decode(data[1:]) if data[:1] == b"\1" else ConfChangeV2.decode(data[1:])
 
 
-def pack_data(data: bytes | None) -> bytes:
-    """Bytes that may be None."""
-    return b"" if data is None else b"\1" + data
-
-
 def unpack_data(data: bytes) -> bytes | None:
-    """What ``pack_data`` was given."""
+    """Bytes that may be None."""
     return data[1:] if data else None
-
-
-def pack_many(messages: list[Message]) -> bytes:
-    """Messages, each after its size."""
-    parts = []
-    for m in messages:
-        data = m.encode()
-        parts += (SIZE.pack(len(data)), data)
-    return b"".join(parts)
 
 
 def unpack_many(data: bytes) -> list[bytes]:

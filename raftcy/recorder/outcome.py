@@ -7,8 +7,8 @@ import struct
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from ..core.messages import ConfState
-from ..core.rawnode import Ready
+from ..core.messages import ConfState, Entry
+from ..core.ready import Ready
 from .kinds import SIZE
 from .pack import pack, unpack
 
@@ -38,29 +38,35 @@ class Numbers(NamedTuple):
 
 
 _NUMBERS = struct.Struct("<BQiQQQQQQQQIIIII")
+_numbers: Any = struct.Struct("<BBQiQQQQQQQQIIIII").pack
 
 
 def ready_outcome(rd: Ready) -> bytes:
     """What a Ready holds."""
-    entries, committed = rd.entries, rd.committed_entries
-    messages, reads = rd.messages, rd.read_states
-    soft, hard, snapshot = rd.soft_state, rd.hard_state, rd.snapshot
-    parts = [e.encode() for e in entries]
-    parts += [e.encode() for e in committed]
-    parts += [m.encode() for m in messages]
+    parts: list[bytes] = []
     flags, lead, role, term, vote, commit, index = (8 if rd.must_sync else 0), 0, 0, 0, 0, 0, 0
-    if soft is not None:
-        flags, lead, role = flags | 1, soft.lead, int(soft.raft_state)
+    first_entry, last_entry, entries = _add_entries(parts, rd._entries)
+    first_committed, last_committed, committed = _add_entries(parts, rd._committed_entries)
+    messages, reads = 0, 0
+    sent = rd._messages
+    if sent is not None:
+        messages = len(sent)
+        for m in sent:
+            parts.append(m.encode())
+    if rd.soft_state is not None:
+        flags, lead, role = flags | 1, rd.soft_state.lead, int(rd.soft_state.raft_state)
+    hard = rd.hard_state
     if hard is not None:
         flags, term, vote, commit = flags | 2, hard.term, hard.vote, hard.commit
-    if snapshot is not None:
-        flags, index = flags | 4, snapshot.metadata.index
-        parts.append(snapshot.encode())
-    for s in reads:
-        parts += (SIZE.pack(len(s.request_ctx)), s.request_ctx, s.index.to_bytes(8, "little"))
-    first_entry, last_entry = (entries[0].index, entries[-1].index) if entries else (0, 0)
-    first_committed, last_committed = (committed[0].index, committed[-1].index) if committed else (0, 0)
-    return _READY + _NUMBERS.pack(
+    if rd.snapshot is not None:
+        flags, index = flags | 4, rd.snapshot.metadata.index
+        parts.append(rd.snapshot.encode())
+    if rd._read_states is not None:
+        reads = len(rd._read_states)
+        for s in rd._read_states:
+            parts += (SIZE.pack(len(s.request_ctx)), s.request_ctx, s.index.to_bytes(8, "little"))
+    return _numbers(  # type: ignore[no-any-return]
+        1,  # _READY
         flags,
         lead,
         role,
@@ -72,12 +78,21 @@ def ready_outcome(rd: Ready) -> bytes:
         last_entry,
         first_committed,
         last_committed,
-        len(entries),
-        len(committed),
-        len(messages),
-        len(reads),
+        entries,
+        committed,
+        messages,
+        reads,
         crc32(b"".join(parts)),
     )
+
+
+def _add_entries(parts: list[bytes], entries: list[Entry] | None) -> tuple[int, int, int]:
+    """Add encoded entries; the first and the last index, and how many there are."""
+    if entries is None:
+        return 0, 0, 0
+    for e in entries:
+        parts.append(e.encode())
+    return entries[0].index, entries[-1].index, len(entries)
 
 
 def members_outcome(members: ConfState) -> bytes:

@@ -44,7 +44,7 @@ def unpack(data: bytes) -> Any:
     """The data of these bytes; ValueError if they are none."""
     try:
         value, end = _unpack(data, 0)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"no plain data: {error}") from None
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after the end of plain data")
@@ -72,4 +72,8 @@ def _unpack(data: bytes, at: int) -> tuple[Any, int]:
     for _ in range(number if kind == _LIST else 2 * number):
         item, at = _unpack(data, at)
         items.append(item)
-    return items if kind == _LIST else dict(zip(items[::2], items[1::2], strict=True)), at
+    if kind == _LIST:
+        return items, at
+    if not all(isinstance(name, str) for name in items[::2]):
+        raise ValueError("a name in plain data is no text")
+    return dict(zip(items[::2], items[1::2], strict=True)), at

@@ -9,9 +9,9 @@ from ..core.config import Config
 from ..core.messages import Message
 from ..errors import RaftError
 from .errors import DamagedRecording
-from .feed import Answer, read_answers
+from .feed import Answer, FedStorage, Feed, read_answers
 from .frame import Frame, read_frames, read_header
-from .kinds import NUMBER, REPORT, SIZE, Kind, unpack_change, unpack_data, unpack_many
+from .kinds import NUMBER, REPORT, Kind, unpack_change, unpack_data, unpack_many
 from .outcome import outcome_text
 from .pack import unpack
 from .tape import OBJECTS
@@ -44,32 +44,40 @@ class Record(NamedTuple):
 class Recording:
     """The records of one node, oldest first.
 
-    ``config`` the numbers of its Config; ``build`` and ``version`` of the raftcy that recorded it; ``records``; ``torn``
-    the offset at which the file breaks off in the middle of a record, None if it does not.
+    ``config`` the numbers of its Config; ``build`` and ``version`` of the raftcy that recorded it; ``records``;
+    ``torn`` the offset at which the file breaks off in the middle of a record, None if it does not.
+
+    With ``salvage`` a recording that is damaged in the middle is taken for what stands before that, and ``damage`` is
+    the DamagedRecording that is raised otherwise. A damaged header is the end of all of it.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, salvage: bool = False) -> None:
         facts, at = read_header(data)
         try:
             self.config: dict[str, Any] = facts["config"]
             self.build: str = facts["build"]
             self.version: str = facts["raftcy"]
-            self.make_config()
+            self.make_config(storage=FedStorage(Feed())).validate()
         except (KeyError, TypeError, RaftError) as error:
             raise DamagedRecording(f"the header does not describe a node: {error!r}", 0) from None
-        frames, self.torn = read_frames(data, at)
+        frames, self.torn, self.damage = read_frames(data, at)
         snapshot = None
         self.records: list[Record] = []
-        for frame in frames:
-            record, snapshot = _record(frame, snapshot)
-            self.records.append(record)
+        try:
+            for frame in frames:
+                record, snapshot = _record(frame, snapshot)
+                self.records.append(record)
+        except DamagedRecording as damage:
+            self.torn, self.damage = None, damage
+        if self.damage is not None and not salvage:
+            raise self.damage
         if self.records and self.records[0].kind not in (Kind.START, Kind.CHECKPOINT):
             raise DamagedRecording(f"a recording cannot begin with {self.records[0].kind}", self.records[0].offset)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> "Recording":
+    def read(cls, path: str | os.PathLike[str], *, salvage: bool = False) -> "Recording":
         """The recording in a file. Raises OSError, DamagedRecording or UnknownVersion."""
-        return cls(Path(path).read_bytes())
+        return cls(Path(path).read_bytes(), salvage=salvage)
 
     @property
     def id(self) -> int:
@@ -84,12 +92,10 @@ class Recording:
 
 
 def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
-    data, offset = frame.payload, frame.offset
+    given, outcome, offset = frame.given, frame.outcome, frame.offset
     try:
         kind = Kind(frame.kind)
-        given, at = _part(data, 0)
-        outcome, at = _part(data, at)
-        answers, snapshot = read_answers(data[at:], None if kind == Kind.CHECKPOINT else snapshot)
+        answers, snapshot = read_answers(frame.answers, None if kind == Kind.CHECKPOINT else snapshot)
         arguments = _arguments(kind, given)
         outcome_text(outcome)
     except (ValueError, TypeError, struct.error, RaftError) as error:
@@ -98,14 +104,6 @@ def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
         Record(frame.number, frame.time_ns, kind, given, arguments, tuple(answers), outcome, offset),
         None if kind == Kind.CHECKPOINT else snapshot,
     )
-
-
-def _part(data: bytes, at: int) -> tuple[bytes, int]:
-    (size,) = SIZE.unpack_from(data, at)
-    at += SIZE.size
-    if size > len(data) - at:
-        raise ValueError("a part is cut off")
-    return data[at : at + size], at + size
 
 
 def _arguments(kind: Kind, given: bytes) -> tuple[Any, ...]:

@@ -13,10 +13,11 @@ from typing import Any
 
 from ..core.checkpoint import dump, load
 from ..core.config import Peer
-from ..core.rawnode import RawNode, Ready
+from ..core.rawnode import RawNode
+from ..core.ready import Ready
 from ..errors import RaftError
 from .errors import DamagedRecording, ReplayDifference
-from .feed import Feed, FedRandom, FedStorage
+from .feed import FedRandom, FedStorage, Feed
 from .kinds import Kind
 from .outcome import NOTHING, error_outcome, members_outcome, outcome_text, ready_outcome, refused_outcome
 from .pack import pack, unpack

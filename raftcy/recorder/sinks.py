@@ -1,8 +1,6 @@
-"""Where a recording goes: a file, or a ring of the newest records in memory."""
+"""Where a recording goes: the protocol, and a file. ``ring`` has the other one."""
 
 import os
-from collections import deque
-from pathlib import Path
 from typing import Protocol
 
 _CHECKPOINT_BYTES = 4 << 20
@@ -69,73 +67,3 @@ class FileSink:
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-class Ring:
-    """The newest records, in at most ``max_bytes`` of memory.
-
-    It is made of segments, each of which begins with the whole state of the node; the oldest one goes as a whole. So
-    between three quarters and all of ``max_bytes`` are of use. A state that is larger than a quarter of ``max_bytes``
-    stretches its segment to twice its own size, and the ring beyond ``max_bytes`` if it must: one segment is always
-    kept.
-
-    With ``save_to`` the ring is written to that file, over what is there, when the node dies.
-    """
-
-    def __init__(self, max_bytes: int, *, save_to: str | os.PathLike[str] | None = None) -> None:
-        if max_bytes < 4096:
-            raise ValueError(f"max_bytes must be at least 4096, not {max_bytes}")
-        self.max_bytes = max_bytes
-        self._save_to = save_to
-        self._header = b""
-        self._segments: deque[list[bytes]] = deque()
-        self._sizes: deque[int] = deque()
-        self._size = 0
-        self._limit = max_bytes // 4
-
-    @property
-    def size(self) -> int:
-        """Bytes held, the header aside."""
-        return self._size
-
-    def begin(self, header: bytes) -> None:
-        """As Sink says."""
-        self._header = header
-        self._segments.append([])
-        self._sizes.append(0)
-
-    def write(self, frame: bytes) -> bool:
-        """As Sink says."""
-        self._segments[-1].append(frame)
-        self._grow(len(frame))
-        return self._sizes[-1] >= self._limit
-
-    def checkpoint(self, frame: bytes) -> None:
-        """As Sink says."""
-        self._segments.append([frame])
-        self._sizes.append(0)
-        self._grow(len(frame))
-        self._limit = max(self.max_bytes // 4, 2 * len(frame))
-
-    def _grow(self, size: int) -> None:
-        self._sizes[-1] += size
-        self._size += size
-        while self._size > self.max_bytes and len(self._segments) > 1:
-            self._segments.popleft()
-            self._size -= self._sizes.popleft()
-
-    def died(self) -> None:
-        """As Sink says."""
-        if self._save_to is not None:
-            self.save(self._save_to)
-
-    def to_bytes(self) -> bytes:
-        """The recording as it would stand in a file."""
-        return b"".join([self._header, *(frame for segment in self._segments for frame in segment)])
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the recording to a file, in place of one that is there; as a whole or not at all."""
-        target = Path(path)
-        written = target.with_name(target.name + ".tmp")
-        written.write_bytes(self.to_bytes())
-        written.replace(target)

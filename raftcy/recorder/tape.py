@@ -1,5 +1,7 @@
 """What a RecordedNode writes: one record for each call, in order, into a sink."""
 
+import errno
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -7,15 +9,12 @@ from typing import Any
 
 from .._build import BUILD
 from ..core.config import Config
-from .frame import frame_bytes, header_bytes
-from .kinds import SIZE, Kind
+from .frame import CHECKPOINT, frame_bytes, header_bytes
 from .outcome import error_outcome
 from .sinks import Sink
 
 # Fields of a Config that are no numbers, and are answered from the recording or left out in a replay.
 OBJECTS = ("storage", "logger", "trace_logger", "random")
-
-_two = SIZE.pack
 
 
 class Tape:
@@ -42,7 +41,7 @@ class Tape:
 
     def fresh(self) -> None:
         """Forget the answers to questions that no recorded call has asked."""
-        if self.answers:
+        if len(self.answers) > 0:
             self.answers.clear()
             self.snapshot = None
 
@@ -51,26 +50,31 @@ class Tape:
         if self.broken is not None:
             self.answers.clear()
             return False
-        if self.answers:
-            payload = b"".join((_two(len(given)), given, _two(len(outcome)), outcome, *self.answers))
-            self.answers.clear()
-        else:
-            payload = b"".join((_two(len(given)), given, _two(len(outcome)), outcome))
+        number = self._number
         self._number += 1
         try:
-            return self._sink.write(frame_bytes(self._number - 1, self._clock(), kind, payload))
-        except OSError as error:
-            self.broken = error
+            frame = frame_bytes(number, self._clock(), kind, given, outcome, self.answers)
+            return self._sink.write(frame)
+        except (OSError, struct.error) as error:
+            self._breaks(error)
             return False
+        finally:
+            if len(self.answers) > 0:
+                self.answers.clear()
 
     def checkpoint(self, state: bytes) -> None:
         """The whole state, between two calls."""
-        payload = b"".join((_two(len(state)), state, _two(0)))
         self.snapshot = None
         try:
-            self._sink.checkpoint(frame_bytes(self._number, self._clock(), Kind.CHECKPOINT, payload))
-        except OSError as error:
+            self._sink.checkpoint(frame_bytes(self._number, self._clock(), CHECKPOINT, state, b"", []))
+        except (OSError, struct.error) as error:
+            self._breaks(error)
+
+    def _breaks(self, error: Exception) -> None:
+        if isinstance(error, OSError):
             self.broken = error
+        else:
+            self.broken = OSError(errno.EFBIG, f"a record is too large: {error}")
 
     def failed(self, kind: int, given: bytes, error: BaseException) -> bool:
         """A call that has raised; returns whether a checkpoint is to come next."""

@@ -12,6 +12,7 @@ from .limits import Limits, Traffic
 from .receiver import Receiver
 
 _CHUNK_BYTES = 1 << 16
+_FORWARDED = (k.PROP, k.READ_INDEX, k.TRANSFER_LEADER)
 
 
 class Incoming:
@@ -30,7 +31,11 @@ class Incoming:
         self._log = logging.getLogger("raftcy.transport")
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._proposals: asyncio.Queue[Message] = asyncio.Queue(limits.waiting_proposals)
+        # Forwarded proposals that wait for a leader, each with its size; the one with the node counts as well.
+        self._proposals: asyncio.Queue[tuple[Message, int]] = asyncio.Queue(limits.waiting_proposals)
+        self._waiting_bytes = 0
+        # Of frames that are not complete, on all connections.
+        self._pending_bytes = 0
         self._proposer: asyncio.Task[None] | None = None
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
@@ -83,36 +88,58 @@ class Incoming:
         sender = frame.decode_hello(head)
         self._log.debug("connection from %x at %s to %x", sender, where, self._own)
         frames = frame.FrameDecoder()
-        while chunk := await reader.read(_CHUNK_BYTES):
-            for payload in frames.feed(chunk):
-                self._traffic.received_messages += 1
-                self._traffic.received_bytes += len(payload)
-                await self._deliver(Message.decode(payload), sender)
+        pending = 0
+        try:
+            while chunk := await reader.read(_CHUNK_BYTES):
+                for payload in frames.feed(chunk):
+                    self._traffic.received_messages += 1
+                    self._traffic.received_bytes += len(payload)
+                    await self._deliver(Message.decode(payload), len(payload), sender)
+                self._pending_bytes += frames.pending_bytes - pending
+                pending = frames.pending_bytes
+                if self._pending_bytes > self._limits.pending_bytes:
+                    raise DecodeError("frames that are not complete take too many bytes", frames.consumed_bytes)
+        finally:
+            self._pending_bytes -= pending
 
-    async def _deliver(self, m: Message, sender: int) -> None:
+    async def _deliver(self, m: Message, size: int, sender: int) -> None:
         if m.to != self._own:
             self._traffic.ignored_messages += 1
             return
-        reason = refuse_from_network(m)
+        reason = refuse_from_network(m) or self._refuse_own(m)
         if reason is None:
             try:
                 if m.type == k.PROP:
-                    self._proposals.put_nowait(m)
+                    reason = self._put_proposal(m, size)
                 else:
                     await self._receiver.step(m)
-                return
             except LogLost:
                 raise
             except StepError as error:
                 reason = str(error)
-            except asyncio.QueueFull:
-                reason = "too many proposals wait for a leader"
-        self._traffic.ignored_messages += 1
-        self._log.warning("%s from %x to %x ignored: %s", m.type, sender, self._own, reason)
+        if reason is not None:
+            self._traffic.ignored_messages += 1
+            self._log.warning("%s from %x to %x ignored: %s", m.type, sender, self._own, reason)
+
+    def _refuse_own(self, m: Message) -> str | None:
+        """Why a message that says it comes from this very node is not taken: it may acknowledge what is not stored.
+
+        What is forwarded comes back with its first sender, and asks for no more than anybody may ask for.
+        """
+        return "it says that it comes from here" if m.from_ == self._own and m.type not in _FORWARDED else None
+
+    def _put_proposal(self, m: Message, size: int) -> str | None:
+        if self._proposals.full():
+            return "too many proposals wait for a leader"
+        if self._waiting_bytes and self._waiting_bytes + size > self._limits.waiting_proposal_bytes:
+            return "proposals of too many bytes wait for a leader"
+        self._waiting_bytes += size
+        self._proposals.put_nowait((m, size))
+        return None
 
     async def _propose(self) -> None:
         while True:
-            m = await self._proposals.get()
+            m, size = await self._proposals.get()
             try:
                 await self._receiver.step(m)
             except StepError as error:
@@ -121,3 +148,5 @@ class Incoming:
             except RaftError as error:
                 self._log.debug("%x takes no more proposals: %s", self._own, error)
                 return
+            finally:
+                self._waiting_bytes -= size

@@ -16,8 +16,15 @@ class Limits:
     connections: int = 256
     """Connections that are open at a time from other nodes; one more is closed at once."""
 
+    pending_bytes: int = 256 << 20
+    """Bytes of frames that have not arrived wholly, on all connections; the one that brings more is closed. At least
+    the size of the longest message, or that never arrives."""
+
     waiting_proposals: int = 4096
     """Forwarded proposals that wait for a leader; one more is dropped."""
+
+    waiting_proposal_bytes: int = 64 << 20
+    """Bytes of these messages. A single one may be larger, up to the size of a frame."""
 
     hello_seconds: float = 5.0
     """How long a new connection may take to say who it is from."""

@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from ..core import consts as k
 from ..core.messages import Message
+from ..errors import RangeError
 from ..wire import frame
 from .limits import Limits, Traffic
 
 _BATCH_BYTES = 1 << 20
+# So much of a long message is given to asyncio at a time: before Python 3.12 it copies what the system does not take.
+_PIECE_BYTES = 1 << 18
 
 Lost = Callable[[int, bool], None]
 Sent = Callable[[int], None]
@@ -51,7 +54,12 @@ class Outgoing:
 
     def put(self, m: Message) -> None:
         """Queue a message; never waits."""
-        item = _Item(m.encode(), m.type == k.SNAP)
+        try:
+            item = _Item(m.encode(), m.type == k.SNAP)
+        except RangeError as error:
+            self._log.error("%s to %x has no encoding and is dropped: %s", m.type, self._peer, error)
+            self._drop([_Item(b"", m.type == k.SNAP)])
+            return
         size = len(item.data)
         full = len(self._queue) >= self._limits.queue_messages or (
             self._queue and self._queued_bytes + size > self._limits.queue_bytes
@@ -103,8 +111,13 @@ class Outgoing:
             return
         size = sum(len(item.data) for item in batch)
         try:
-            writer.writelines([part for item in batch for part in frame.frame_parts(item.data)])
-            await _drain(writer, self._limits.write_seconds)
+            parts = [part for item in batch for part in frame.frame_parts(item.data)]
+            if size > 2 * _BATCH_BYTES:
+                await self._write_long(writer, parts)
+            else:
+                # Not writelines: that of Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1 does not make drain wait.
+                writer.write(b"".join(parts))
+                await _drain(writer, self._limits.write_seconds)
         except OSError as error:
             self._log.debug("connection from %x to %x broke: %s", self._own, self._peer, error)
             self._disconnect()
@@ -116,10 +129,19 @@ class Outgoing:
             if item.snapshot:
                 self._sent(self._peer)
 
+    async def _write_long(self, writer: asyncio.StreamWriter, parts: list[bytes]) -> None:
+        for part in parts:
+            view = memoryview(part)
+            for at in range(0, len(view), _PIECE_BYTES):
+                writer.write(view[at : at + _PIECE_BYTES])
+                await _drain(writer, self._limits.write_seconds)
+
     def _take(self, all_of_them: bool = False) -> list[_Item]:
         batch: list[_Item] = []
         size = 0
         while self._queue and (all_of_them or size < _BATCH_BYTES):
+            if batch and not all_of_them and len(self._queue[0].data) > _BATCH_BYTES:
+                break
             item = self._queue.popleft()
             size += len(item.data)
             batch.append(item)

@@ -20,10 +20,11 @@ from typing import Any
 from ..core import alloc, changes, consts, messages, sealing
 from ..errors import DecodeError, RangeError
 from . import rules
-from .rules import MAX_DEPTH, MAX_SIZE
+from .rules import MAX_DEPTH, MAX_ITEMS, MAX_SIZE
 
 __all__ = [
     "MAX_DEPTH",
+    "MAX_ITEMS",
     "MAX_SIZE",
     "decode_conf_change",
     "decode_conf_change_single",
@@ -309,14 +310,17 @@ def _encode(value: Any, kind: _Kind) -> bytes:
     if not isinstance(value, kind.cls):
         raise rules.not_a(kind.cls, value)
     parts: list[bytes] = []
-    if _write(value, kind, parts, 0) > MAX_SIZE:
+    if _write(value, kind, parts, 0, [0]) > MAX_SIZE:
         raise RangeError(rules.TOO_LARGE)
     parts.reverse()
     return b"".join(parts)
 
 
-def _write(value: Any, kind: Any, parts: list[bytes], depth: int) -> int:
-    """Append the encoding of ``value`` to ``parts``, last part first; gives its size in bytes."""
+def _write(value: Any, kind: Any, parts: list[bytes], depth: int, items: list[int]) -> int:
+    """Append the encoding of ``value`` to ``parts``, last part first; gives its size in bytes.
+
+    The number in ``items`` counts what all lists hold.
+    """
     if depth > MAX_DEPTH:
         raise RangeError(rules.TOO_DEEP)
     size = 0
@@ -335,25 +339,33 @@ def _write(value: Any, kind: Any, parts: list[bytes], depth: int) -> int:
             size += len(item)
             part = tag + _VARINTS[len(item)]
         elif form == _ONE:
-            length = _write(item, sub, parts, depth + 1)
+            length = _write(item, sub, parts, depth + 1, items)
             size += length
             part = tag + _VARINTS[length]
         elif not item:
             continue
         elif form == _NUMBERS:
+            _count(items, item)
             part = b"".join([tag + _VARINTS[number] for number in item])
         else:
-            size += _write_many(item, sub, parts, tag, depth + 1)
+            size += _write_many(item, sub, parts, tag, depth + 1, items)
             continue
         parts.append(part)
         size += len(part)
     return size
 
 
-def _write_many(items: Any, kind: Any, parts: list[bytes], tag: bytes, depth: int) -> int:
+def _count(items: list[int], values: Any) -> None:
+    items[0] += len(values)
+    if items[0] > MAX_ITEMS:
+        raise RangeError(rules.TOO_MANY)
+
+
+def _write_many(values: Any, kind: Any, parts: list[bytes], tag: bytes, depth: int, items: list[int]) -> int:
+    _count(items, values)
     total = 0
     cls = kind.cls
-    for item in reversed(items):
+    for item in reversed(values):
         if type(item) is not cls:
             raise rules.not_a(cls, item)
         if kind is _ENTRY and item._present == _APPENDED and item._unknown is None and depth <= MAX_DEPTH:
@@ -366,7 +378,7 @@ def _write_many(items: Any, kind: Any, parts: list[bytes], tag: bytes, depth: in
             parts += (data, length, b"\x22", index, b"\x18", term, b"\x10", head, tag)
             total += size + len(head) + 1
         else:
-            size = _write(item, kind, parts, depth)
+            size = _write(item, kind, parts, depth, items)
             part = tag + _VARINTS[size]
             parts.append(part)
             total += size + len(part)
@@ -379,7 +391,7 @@ def _decode(data: Any, kind: _Kind) -> Any:
     size = len(data)
     if size > MAX_SIZE:
         raise DecodeError(rules.TOO_LARGE, 0)
-    return _read(data, 0, size, kind, 0)
+    return _read(data, 0, size, kind, 0, [0])
 
 
 def _bytes_of(data: Any) -> Any:
@@ -397,8 +409,8 @@ def _bytes_of(data: Any) -> Any:
         return view.tobytes()
 
 
-def _read(buf: Any, pos: int, end: int, kind: Any, depth: int) -> Any:
-    """The value of ``buf[pos:end]``.
+def _read(buf: Any, pos: int, end: int, kind: Any, depth: int, items: list[int]) -> Any:
+    """The value of ``buf[pos:end]``; the number in ``items`` counts what all lists hold.
 
     A byte may be read beyond ``end``, though not beyond the buffer, before it is seen that the last field is cut off.
     """
@@ -435,6 +447,7 @@ def _read(buf: Any, pos: int, end: int, kind: Any, depth: int) -> Any:
             elif form == _BOOL:
                 setattr(value, slot, number != 0)
             elif form == _NUMBERS:
+                _count_one(items, start)
                 getattr(value, slot).append(number)
             else:
                 first, pos = pos, pos + number
@@ -443,16 +456,17 @@ def _read(buf: Any, pos: int, end: int, kind: Any, depth: int) -> Any:
                 if form == _BYTES:
                     setattr(value, slot, bytes(buf[first:pos]))
                 elif form == _PACKED:
-                    _read_packed(buf, first, pos, getattr(value, slot), start)
+                    _read_packed(buf, first, pos, getattr(value, slot), start, items)
                 elif depth == MAX_DEPTH:
                     raise DecodeError(rules.TOO_DEEP, start)
                 elif form == _ONE:
-                    setattr(value, slot, _read(buf, first, pos, sub, depth + 1))
+                    setattr(value, slot, _read(buf, first, pos, sub, depth + 1, items))
                     spans.setdefault((slot, sub), []).append((first, pos))
                 elif sub is _ENTRY and buf[start] == tag:
-                    pos = _read_entries(buf, start, end, value, depth + 1)
+                    pos = _read_entries(buf, start, end, value, depth + 1, items)
                 else:
-                    _append(value, slot, _read(buf, first, pos, sub, depth + 1))
+                    _count_one(items, start)
+                    _append(value, slot, _read(buf, first, pos, sub, depth + 1, items))
             present |= bit
     except IndexError:
         raise DecodeError(rules.CUT_OFF, start) from None
@@ -465,6 +479,13 @@ def _read(buf: Any, pos: int, end: int, kind: Any, depth: int) -> Any:
         value._unknown = bytes(unknown)
     sealing.seal(value)
     return value
+
+
+def _count_one(items: list[int], start: int) -> None:
+    """Count what the field with its tag at ``start`` adds to a list."""
+    items[0] += 1
+    if items[0] > MAX_ITEMS:
+        raise DecodeError(rules.TOO_MANY, start)
 
 
 def _append(value: Any, slot: str, item: Any) -> None:
@@ -480,10 +501,11 @@ def _merge(buf: Any, value: Any, spans: dict[Any, list[tuple[int, int]]], depth:
     for (slot, kind), pieces in spans.items():
         if len(pieces) > 1:
             joined = b"".join([buf[first:last] for first, last in pieces])
-            setattr(value, slot, _read(joined, 0, len(joined), kind, depth))
+            # The items were counted when they were first read.
+            setattr(value, slot, _read(joined, 0, len(joined), kind, depth, [0]))
 
 
-def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int) -> int:
+def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int, items: list[int]) -> int:
     """Read the run of entries that begins with the tag at ``pos`` and ends by ``end``; gives the place after it.
 
     Entries of a message mostly continue each other: the same term, the next index. So what stands before the data is
@@ -500,6 +522,9 @@ def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int) -> int
         stop = first + size
         if stop > end:
             raise DecodeError(rules.CUT_OFF, pos)
+        items[0] += 1
+        if items[0] > MAX_ITEMS:
+            raise DecodeError(rules.TOO_MANY, pos)
         pos = stop
         index += 1
         guess = term_part + _VARINTS[index] + b"\x22"
@@ -517,7 +542,7 @@ def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int) -> int
                 entry.__class__ = _Entry
                 entries.append(entry)
                 continue
-        entry = _read(buf, first, stop, _ENTRY, depth)
+        entry = _read(buf, first, stop, _ENTRY, depth, items)
         entries.append(entry)
         index = entry.index
         if entry.term != term:
@@ -551,9 +576,10 @@ def _varint(buf: Any, pos: int, end: int, start: int) -> tuple[int, int]:
     return number | buf[pos] << 63, pos + 1
 
 
-def _read_packed(buf: Any, pos: int, end: int, numbers: list[int], start: int) -> None:
+def _read_packed(buf: Any, pos: int, end: int, numbers: list[int], start: int, items: list[int]) -> None:
     while pos < end:
         number, pos = _varint(buf, pos, end, start)
+        _count_one(items, start)
         numbers.append(number)
 
 

@@ -16,6 +16,7 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -25,10 +26,11 @@ from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, Sna
 from ..core import changes, sealing
 from ..errors import DecodeError, InvariantError, RangeError
 from . import rules
-from .rules import MAX_DEPTH, MAX_SIZE
+from .rules import MAX_DEPTH, MAX_ITEMS, MAX_SIZE
 
 __all__ = [
     "MAX_DEPTH",
+    "MAX_ITEMS",
     "MAX_SIZE",
     "decode_conf_change",
     "decode_conf_change_single",
@@ -55,7 +57,7 @@ ctypedef const unsigned char* Place
 cdef extern from *:
     """
     #if defined(__GNUC__) || defined(__clang__)
-    #define raftcy_varint_size(n) ((unsigned)((63 - __builtin_clzll((n) | 1)) * 9 + 73) >> 6)
+    #define raftcy_varint_size(n) ((unsigned)((63 ^ __builtin_clzll((n) | 1)) * 9 + 73) >> 6)
     #else
     static unsigned raftcy_varint_size(unsigned long long n) {
         unsigned size = 1;
@@ -66,12 +68,23 @@ cdef extern from *:
     """
     uint32_t varint_size "raftcy_varint_size"(uint64_t number) noexcept nogil
 
+# Bytes that an immutable value holds, looked at where they are.
+cdef extern from "Python.h":
+    char* held_start "PyBytes_AS_STRING"(PyObject* data) noexcept
+    Py_ssize_t held_size "PyBytes_GET_SIZE"(PyObject* data) noexcept
+
 
 cdef struct Sink:
     # The bytes from `at` on are written, those from `start` up to it are not yet; `full` if they did not suffice.
     unsigned char* start
     unsigned char* at
     bint full
+
+
+cdef struct Source:
+    # Where the outermost buffer begins, and how many items were found in it.
+    Place base
+    uint64_t items
 
 
 cdef enum:
@@ -88,6 +101,7 @@ cdef enum:
 
 cdef uint64_t _max_size = MAX_SIZE
 cdef int _max_depth = MAX_DEPTH
+cdef uint64_t _max_items = MAX_ITEMS
 cdef object _new = object.__new__
 cdef object _OpenSingle = sealing.open_twin(changes.ConfChangeSingle)
 cdef object _OpenChange = sealing.open_twin(changes.ConfChange)
@@ -129,7 +143,8 @@ def encode_conf_state(value):
     if type(value) is not ConfState:
         raise rules.not_a(ConfState, value)
     cdef Sink sink
-    result = open_sink(&sink, size_conf_state(<ConfState>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_conf_state(<ConfState>value, 0, &items))
     write_conf_state(&sink, <ConfState>value, 0)
     return close_sink(&sink, result)
 
@@ -144,7 +159,8 @@ def encode_snapshot_metadata(value):
     if type(value) is not SnapshotMetadata:
         raise rules.not_a(SnapshotMetadata, value)
     cdef Sink sink
-    result = open_sink(&sink, size_metadata(<SnapshotMetadata>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_metadata(<SnapshotMetadata>value, 0, &items))
     write_metadata(&sink, <SnapshotMetadata>value, 0)
     return close_sink(&sink, result)
 
@@ -159,7 +175,8 @@ def encode_snapshot(value):
     if type(value) is not Snapshot:
         raise rules.not_a(Snapshot, value)
     cdef Sink sink
-    result = open_sink(&sink, size_snapshot(<Snapshot>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_snapshot(<Snapshot>value, 0, &items))
     write_snapshot(&sink, <Snapshot>value, 0)
     return close_sink(&sink, result)
 
@@ -174,7 +191,8 @@ def encode_message(value):
     if type(value) is not Message:
         raise rules.not_a(Message, value)
     cdef Sink sink
-    result = open_sink(&sink, size_message(<Message>value, 0))
+    cdef uint64_t items = 0
+    result = open_sink(&sink, size_message(<Message>value, 0, &items))
     write_message(&sink, <Message>value, 0)
     return close_sink(&sink, result)
 
@@ -248,9 +266,18 @@ cdef inline uint64_t size_unknown(bytes unknown) noexcept:
     return 0 if unknown is None else PyBytes_GET_SIZE(unknown)
 
 
-cdef uint64_t size_numbers(list numbers) except? 0:
+cdef inline int check_items(uint64_t* items, Py_ssize_t more) except -1:
+    """Count the items of one more list."""
+    items[0] += more
+    if items[0] > _max_items:
+        raise RangeError(rules.TOO_MANY)
+    return 0
+
+
+cdef uint64_t size_numbers(list numbers, uint64_t* items) except? 0:
     cdef uint64_t size = 0
     if numbers is not None:
+        check_items(items, len(numbers))
         for number in numbers:
             size += size_number(number)
     return size
@@ -258,7 +285,9 @@ cdef uint64_t size_numbers(list numbers) except? 0:
 
 cdef inline uint64_t size_entry(Entry e) noexcept:
     cdef uint32_t present = e._present
-    cdef uint64_t size = size_unknown(e._unknown)
+    cdef uint64_t size = 0
+    if e._unknown is not None:
+        size = held_size(<PyObject*>e._unknown)
     if present & k.E_TYPE:
         size += size_number(<uint64_t>e._type)
     if present & k.E_TERM:
@@ -266,7 +295,7 @@ cdef inline uint64_t size_entry(Entry e) noexcept:
     if present & k.E_INDEX:
         size += size_number(e.index)
     if present & k.E_DATA:
-        size += size_bytes(e.data)
+        size += size_block(held_size(<PyObject*>e.data))
     return size
 
 
@@ -281,21 +310,21 @@ cdef uint64_t size_hard_state(HardState h) noexcept:
     return size
 
 
-cdef uint64_t size_conf_state(ConfState c, int depth) except? 0:
+cdef uint64_t size_conf_state(ConfState c, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint64_t size = size_unknown(c._unknown)
-    size += size_numbers(c._voters) + size_numbers(c._learners)
-    size += size_numbers(c._voters_outgoing) + size_numbers(c._learners_next)
+    size += size_numbers(c._voters, items) + size_numbers(c._learners, items)
+    size += size_numbers(c._voters_outgoing, items) + size_numbers(c._learners_next, items)
     if c._present & k.C_AUTO_LEAVE:
         size += 2
     return size
 
 
-cdef uint64_t size_metadata(SnapshotMetadata d, int depth) except? 0:
+cdef uint64_t size_metadata(SnapshotMetadata d, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint64_t size = size_unknown(d._unknown)
     if d._present & k.D_CONF_STATE:
-        size += size_block(size_conf_state(d._conf_state, depth + 1))
+        size += size_block(size_conf_state(d._conf_state, depth + 1, items))
     if d._present & k.D_INDEX:
         size += size_number(d.index)
     if d._present & k.D_TERM:
@@ -303,24 +332,24 @@ cdef uint64_t size_metadata(SnapshotMetadata d, int depth) except? 0:
     return size
 
 
-cdef uint64_t size_snapshot(Snapshot s, int depth) except? 0:
+cdef uint64_t size_snapshot(Snapshot s, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint64_t size = size_unknown(s._unknown)
     if s._present & k.S_DATA:
         size += size_bytes(s.data)
     if s._present & k.S_METADATA:
-        size += size_block(size_metadata(s._metadata, depth + 1))
+        size += size_block(size_metadata(s._metadata, depth + 1, items))
     return size
 
 
-cdef uint64_t size_message(Message m, int depth) except? 0:
+cdef uint64_t size_message(Message m, int depth, uint64_t* items) except? 0:
     check_depth(depth)
     cdef uint32_t present = m._present
     cdef uint64_t size = size_unknown(m._unknown)
-    size += size_responses(m._responses, depth + 1)
+    size += size_responses(m._responses, depth + 1, items)
     if present & k.P_SNAPSHOT:
-        size += size_block(size_snapshot(m.snapshot, depth + 1))
-    size += size_entries(m._entries, depth + 1)
+        size += size_block(size_snapshot(m.snapshot, depth + 1, items))
+    size += size_entries(m._entries, depth + 1, items)
     if present & k.P_TYPE:
         size += size_number(<uint64_t>m._type)
     if present & k.P_TO:
@@ -346,12 +375,11 @@ cdef uint64_t size_message(Message m, int depth) except? 0:
     return size
 
 
-cdef uint64_t size_entries(list entries, int depth) except? 0:
+cdef uint64_t size_entries(list entries, int depth, uint64_t* items) except? 0:
     cdef uint64_t size = 0
-    cdef Py_ssize_t i
     if entries is not None:
-        for i in range(len(entries) - 1, -1, -1):
-            item = entries[i]
+        check_items(items, len(entries))
+        for item in reversed(entries):
             if type(item) is not Entry:
                 raise rules.not_a(Entry, item)
             check_depth(depth)
@@ -359,15 +387,14 @@ cdef uint64_t size_entries(list entries, int depth) except? 0:
     return size
 
 
-cdef uint64_t size_responses(list responses, int depth) except? 0:
+cdef uint64_t size_responses(list responses, int depth, uint64_t* items) except? 0:
     cdef uint64_t size = 0
-    cdef Py_ssize_t i
     if responses is not None:
-        for i in range(len(responses) - 1, -1, -1):
-            item = responses[i]
+        check_items(items, len(responses))
+        for item in reversed(responses):
             if type(item) is not Message:
                 raise rules.not_a(Message, item)
-            size += size_block(size_message(<Message>item, depth))
+            size += size_block(size_message(<Message>item, depth, items))
     return size
 
 
@@ -396,10 +423,12 @@ cdef uint64_t size_conf_change_single(object c) except? 0:
 
 
 cdef uint64_t size_conf_change_v2(object c) except? 0:
+    cdef uint64_t items = 0
     cdef uint32_t present = c._present
     cdef uint64_t size = size_unknown(c._unknown)
     if present & 1:
         size += size_number(<uint64_t><int32_t>c._transition)
+    check_items(&items, len(c._changes))
     for single in c._changes:
         size += size_block(size_conf_change_single(single))
     if present & 4:
@@ -433,21 +462,34 @@ cdef bytes close_sink(Sink* sink, bytes result):
     return result
 
 
+cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcept nogil:
+    if number > 0x3FFF:
+        return set_long_varint(p, number)
+    p[0] = <unsigned char>number
+    if number < 0x80:
+        return p + 1
+    p[0] |= 0x80
+    p[1] = <unsigned char>(number >> 7)
+    return p + 2
+
+
+cdef inline unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
+    while number > 0x7F:
+        p[0] = <unsigned char>(number | 0x80)
+        number >>= 7
+        p += 1
+    p[0] = <unsigned char>number
+    return p + 1
+
+
 cdef inline void put_number(Sink* sink, unsigned char tag, uint64_t number) noexcept:
     cdef uint32_t size = varint_size(number)
-    cdef unsigned char* p
     if sink.at - sink.start <= <Py_ssize_t>size:
         sink.full = True
         return
     sink.at -= size + 1
-    p = sink.at
-    p[0] = tag
-    p += 1
-    while number > 0x7F:
-        p[0] = <unsigned char>(number & 0x7F | 0x80)
-        number >>= 7
-        p += 1
-    p[0] = <unsigned char>number
+    sink.at[0] = tag
+    set_varint(sink.at + 1, number)
 
 
 cdef inline void put_raw(Sink* sink, bytes data) noexcept:
@@ -477,17 +519,56 @@ cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
     return 0
 
 
-cdef inline void write_entry(Sink* sink, Entry e) noexcept:
+cdef inline unsigned char* take_space(Sink* sink, uint64_t size) noexcept:
+    if <uint64_t>(sink.at - sink.start) < size:
+        sink.full = True
+        return NULL
+    sink.at -= size
+    return sink.at
+
+
+cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
+    """Write an entry, forwards, where there is space for it."""
     cdef uint32_t present = e._present
-    put_unknown(sink, e._unknown)
-    if present & k.E_DATA:
-        put_bytes(sink, 0x22, e.data)
-    if present & k.E_INDEX:
-        put_number(sink, 0x18, e.index)
-    if present & k.E_TERM:
-        put_number(sink, 0x10, e.term)
+    cdef Py_ssize_t length
     if present & k.E_TYPE:
-        put_number(sink, 0x08, <uint64_t>e._type)
+        p[0] = 0x08
+        p = set_varint(p + 1, <uint64_t>e._type)
+    if present & k.E_TERM:
+        p[0] = 0x10
+        p = set_varint(p + 1, e.term)
+    if present & k.E_INDEX:
+        p[0] = 0x18
+        p = set_varint(p + 1, e.index)
+    if present & k.E_DATA:
+        length = held_size(<PyObject*>e.data)
+        p[0] = 0x22
+        p = set_varint(p + 1, length)
+        memcpy(p, held_start(<PyObject*>e.data), length)
+        p += length
+    if e._unknown is not None:
+        memcpy(p, held_start(<PyObject*>e._unknown), held_size(<PyObject*>e._unknown))
+
+
+cdef void write_entry(Sink* sink, Entry e) noexcept:
+    cdef unsigned char* p = take_space(sink, size_entry(e))
+    if p is not NULL:
+        set_entry(p, e)
+
+
+cdef void write_entries(Sink* sink, list entries) noexcept:
+    cdef unsigned char* p
+    cdef uint64_t size
+    for item in reversed(entries):
+        if type(item) is not Entry:
+            sink.full = True
+            break
+        size = size_entry(<Entry>item)
+        p = take_space(sink, size_block(size))
+        if p is NULL:
+            break
+        p[0] = 0x3A
+        set_entry(set_varint(p + 1, size), <Entry>item)
 
 
 cdef void write_hard_state(Sink* sink, HardState h) noexcept:
@@ -564,10 +645,7 @@ cdef int write_message(Sink* sink, Message m, int depth) except -1:
     if present & k.P_COMMIT:
         put_number(sink, 0x40, m.commit)
     if m._entries is not None:
-        for i in range(len(m._entries) - 1, -1, -1):
-            end = sink.at
-            write_entry(sink, m._entries[i])
-            put_number(sink, 0x3A, end - sink.at)
+        write_entries(sink, m._entries)
     if present & k.P_INDEX:
         put_number(sink, 0x30, m.index)
     if present & k.P_LOG_TERM:
@@ -640,76 +718,115 @@ cdef object decode(object data, int kind):
 
 cdef object read(Place base, Py_ssize_t size, int kind):
     cdef Place end = base + size
+    cdef Source source = Source(base, 0)
     if <uint64_t>size > _max_size:
         raise DecodeError(rules.TOO_LARGE, 0)
     if kind == MESSAGE:
-        return read_message(base, base, end, 0)
+        return read_message(&source, base, end, 0)
     if kind == ENTRY:
-        return read_entry(base, base, end, 0)
+        return read_entry(&source, base, end, 0)
     if kind == HARD_STATE:
-        return read_hard_state(base, base, end)
+        return read_hard_state(&source, base, end)
     if kind == CONF_STATE:
-        return read_conf_state(base, base, end, 0)
+        return read_conf_state(&source, base, end, 0)
     if kind == METADATA:
-        return read_metadata(base, base, end, 0)
+        return read_metadata(&source, base, end, 0)
     if kind == SNAPSHOT:
-        return read_snapshot(base, base, end, 0)
+        return read_snapshot(&source, base, end, 0)
     if kind == CONF_CHANGE:
-        return read_conf_change(base, base, end)
+        return read_conf_change(&source, base, end)
     if kind == CONF_CHANGE_SINGLE:
-        return read_conf_change_single(base, base, end, 0)
-    return read_conf_change_v2(base, base, end)
+        return read_conf_change_single(&source, base, end, 0)
+    return read_conf_change_v2(&source, base, end)
 
 
-cdef object broken(str text, Place base, Place start):
+cdef object broken(str text, Source* source, Place start):
     """The error for the field whose tag is at ``start``."""
-    return DecodeError(text, start - base)
+    return DecodeError(text, start - source.base)
 
 
-# Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
+# Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the
+# number is 0, which is the tag of no field; `explain` then has the error.
 
-cdef inline Place take_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
+cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nogil:
     if p < end and p[0] < 0x80:
         number[0] = p[0]
         return p + 1
     if end - p > 1 and p[1] < 0x80:
         number[0] = <uint64_t>p[1] << 7 | p[0] & 0x7F
         return p + 2
-    return take_long_number(base, start, p, end, number)
+    return scan_long_number(p, end, number)
 
 
-cdef Place take_long_number(Place base, Place start, Place p, Place end, uint64_t* number) except NULL:
-    cdef uint64_t found = 0
+cdef Place scan_long_number(Place p, Place end, uint64_t* number) noexcept nogil:
+    cdef Place limit = p + 10 if end - p > 10 else end
+    cdef uint64_t byte, found = 0
     cdef int shift = 0
-    while p < end:
-        found |= <uint64_t>(p[0] & 0x7F) << shift
-        if p[0] < 0x80:
-            if shift == 63 and p[0] > 1:
-                raise broken(rules.TOO_LONG, base, start)
-            number[0] = found
-            return p + 1
-        if shift == 63:
-            raise broken(rules.TOO_LONG, base, start)
-        shift += 7
+    number[0] = 0
+    while p < limit:
+        byte = p[0]
         p += 1
-    raise broken(rules.CUT_OFF, base, start)
+        found |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if shift == 63 and byte > 1:
+                return NULL
+            number[0] = found
+            return p
+        shift += 7
+    return NULL
 
 
-cdef inline Place take_length(Place base, Place start, Place p, Place end, uint64_t* length) except NULL:
-    p = take_number(base, start, p, end, length)
-    if length[0] > <uint64_t>(end - p):
-        raise broken(rules.CUT_OFF, base, start)
+cdef inline Place scan_length(Place p, Place end, uint64_t* length) noexcept nogil:
+    p = scan_number(p, end, length)
+    if p is NULL or length[0] > <uint64_t>(end - p):
+        return NULL
     return p
 
 
-cdef Place take_block(Place base, Place start, Place p, Place end, int depth, Place* stop) except NULL:
+# Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
+
+cdef Place take_number(Source* source, Place start, Place p, Place end, uint64_t* number) except NULL:
+    cdef Place after = scan_number(p, end, number)
+    if after is NULL:
+        # All ten bytes that there may be are there, or fewer.
+        raise broken(rules.TOO_LONG if end - p >= 10 else rules.CUT_OFF, source, start)
+    return after
+
+
+cdef Place take_length(Source* source, Place start, Place p, Place end, uint64_t* length) except NULL:
+    p = take_number(source, start, p, end, length)
+    if length[0] > <uint64_t>(end - p):
+        raise broken(rules.CUT_OFF, source, start)
+    return p
+
+
+cdef inline Place take_block(Source* source, Place start, Place p, Place end, int depth, Place* stop) except NULL:
     """The place where the submessage of the field begins; ``stop`` is where it ends."""
     cdef uint64_t length
-    p = take_length(base, start, p, end, &length)
+    p = scan_length(p, end, &length)
+    if p is NULL:
+        explain(source, start, end)
     if depth >= _max_depth:
-        raise broken(rules.TOO_DEEP, base, start)
+        raise broken(rules.TOO_DEEP, source, start)
     stop[0] = p + length
     return p
+
+
+cdef inline int count_item(Source* source, Place start) except -1:
+    """Count what the field with its tag at ``start`` adds to a list."""
+    source.items += 1
+    if source.items > _max_items:
+        raise broken(rules.TOO_MANY, source, start)
+    return 0
+
+
+cdef int explain(Source* source, Place start, Place end) except -1:
+    """Raise the error for the field, its tag at ``start``, that a `scan` could not read."""
+    cdef uint64_t tag
+    cdef Place p = take_number(source, start, start, end, &tag)
+    skip(source, start, p, end, tag, MAX_FIELD, 0)
+    # Another thread has changed the buffer since.
+    raise broken(rules.CUT_OFF, source, start)
 
 
 cdef inline bytes copy(Place p, uint64_t length):
@@ -745,96 +862,103 @@ cdef bytearray keep_field(bytearray unknown, uint64_t tag, Place p, Place end):
 
 
 cdef Place skip(
-    Place base, Place start, Place p, Place end, uint64_t tag, uint64_t max_field, int depth
+    Source* source, Place start, Place p, Place end, uint64_t tag, uint64_t max_field, int depth
 ) except NULL:
     """The place after an unknown field whose tag, at ``start``, ends before ``p``."""
     cdef uint64_t number
     cdef uint64_t wire_type = tag & 7
     if tag >> 3 == 0 or tag >> 3 > max_field:
-        raise broken(rules.BAD_NUMBER, base, start)
+        raise broken(rules.BAD_NUMBER, source, start)
     if wire_type == 0:
-        return take_number(base, start, p, end, &number)
+        return take_number(source, start, p, end, &number)
     if wire_type == 2:
-        p = take_length(base, start, p, end, &number)
+        p = take_length(source, start, p, end, &number)
         return p + number
     if wire_type == 3:
-        return skip_group(base, start, p, end, tag, depth + 1)
+        return skip_group(source, start, p, end, tag, depth + 1)
     if wire_type == 4:
-        raise broken(rules.STRAY_END, base, start)
+        raise broken(rules.STRAY_END, source, start)
     if wire_type > 5:
-        raise broken(rules.BAD_WIRE_TYPE, base, start)
+        raise broken(rules.BAD_WIRE_TYPE, source, start)
     number = 8 if wire_type == 1 else 4
     if number > <uint64_t>(end - p):
-        raise broken(rules.CUT_OFF, base, start)
+        raise broken(rules.CUT_OFF, source, start)
     return p + number
 
 
-cdef Place skip_group(Place base, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
+cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
     """The place after an unknown group whose tag, at ``start``, ends before ``p``."""
     cdef Place inner
     cdef uint64_t inner_tag
     if depth > _max_depth:
-        raise broken(rules.TOO_DEEP, base, start)
+        raise broken(rules.TOO_DEEP, source, start)
     while p < end:
         inner = p
-        p = take_number(base, inner, p, end, &inner_tag)
+        p = take_number(source, inner, p, end, &inner_tag)
         if inner_tag == tag + 1:
             return p
-        p = skip(base, inner, p, end, inner_tag, MAX_GROUP_FIELD, depth)
-    raise broken(rules.NOT_CLOSED, base, start)
+        p = skip(source, inner, p, end, inner_tag, MAX_GROUP_FIELD, depth)
+    raise broken(rules.NOT_CLOSED, source, start)
 
 
-cdef Entry read_entry(Place base, Place p, Place end, int depth):
-    cdef Entry e = a.blank_entry()
-    cdef Place start, stop
+cdef Entry read_entry(Source* source, Place p, Place end, int depth):
+    cdef Entry e = <Entry>Entry.__new__(Entry)
+    cdef Place start = p, stop
     cdef uint64_t tag, number
+    cdef uint32_t present = 0
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = scan_number(p, end, &tag)
         if tag == 0x10:
-            p = take_number(base, start, p, end, &e.term)
-            e._present |= k.E_TERM
+            p = scan_number(p, end, &e.term)
+            present |= k.E_TERM
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &e.index)
-            e._present |= k.E_INDEX
+            p = scan_number(p, end, &e.index)
+            present |= k.E_INDEX
         elif tag == 0x22:
-            p = take_length(base, start, p, end, &number)
-            e.data = copy(p, number)
-            p += number
-            e._present |= k.E_DATA
+            p = scan_length(p, end, &number)
+            if p is not NULL:
+                e.data = copy(p, number)
+                p += number
+                present |= k.E_DATA
         elif tag == 0x08:
-            p = take_number(base, start, p, end, &number)
+            p = scan_number(p, end, &number)
             e._type = low_half(number)
-            e._present |= k.E_TYPE
-        else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            present |= k.E_TYPE
+        elif p is not NULL:
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
+        if p is NULL:
+            explain(source, start, end)
+    e._present = present
+    if not present & k.E_DATA:
+        e.data = b""
     if unknown is not None:
         e._unknown = bytes(unknown)
     return e
 
 
-cdef HardState read_hard_state(Place base, Place p, Place end):
+cdef HardState read_hard_state(Source* source, Place p, Place end):
     cdef HardState h = a.blank_hard_state()
     cdef Place start, stop
     cdef uint64_t tag
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &h.term)
+            p = take_number(source, start, p, end, &h.term)
             h._present |= k.H_TERM
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &h.vote)
+            p = take_number(source, start, p, end, &h.vote)
             h._present |= k.H_VOTE
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &h.commit)
+            p = take_number(source, start, p, end, &h.commit)
             h._present |= k.H_COMMIT
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, 0)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if unknown is not None:
@@ -842,7 +966,7 @@ cdef HardState read_hard_state(Place base, Place p, Place end):
     return h
 
 
-cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
+cdef ConfState read_conf_state(Source* source, Place p, Place end, int depth):
     cdef ConfState c = a.blank_conf_state()
     cdef Place start, stop
     cdef uint64_t tag, number
@@ -850,9 +974,9 @@ cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x28:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             c.auto_leave = number != 0
             c._present |= k.C_AUTO_LEAVE
             continue
@@ -865,19 +989,21 @@ cdef ConfState read_conf_state(Place base, Place p, Place end, int depth):
         elif tag == 0x20 or tag == 0x22:
             numbers = c._learners_next
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
             continue
-        p = take_number(base, start, p, end, &number)
+        p = take_number(source, start, p, end, &number)
         if tag & 7 == 0:
+            count_item(source, start)
             numbers.append(number)
             continue
         if number > <uint64_t>(end - p):
-            raise broken(rules.CUT_OFF, base, start)
+            raise broken(rules.CUT_OFF, source, start)
         stop = p + number
         while p < stop:
-            p = take_number(base, start, p, stop, &number)
+            p = take_number(source, start, p, stop, &number)
+            count_item(source, start)
             numbers.append(number)
     if unknown is not None:
         c._unknown = bytes(unknown)
@@ -891,17 +1017,18 @@ cdef bytearray join(bytearray pieces, Place first, Place first_stop, Place p, Pl
     return keep(pieces, p, stop)
 
 
-cdef SnapshotMetadata read_metadata(Place base, Place p, Place end, int depth):
+cdef SnapshotMetadata read_metadata(Source* source, Place p, Place end, int depth):
     cdef SnapshotMetadata d = a.blank_metadata()
+    cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x0A:
-            p = take_block(base, start, p, end, depth, &stop)
-            d._conf_state = read_conf_state(base, p, stop, depth + 1)
+            p = take_block(source, start, p, end, depth, &stop)
+            d._conf_state = read_conf_state(source, p, stop, depth + 1)
             if d._present & k.D_CONF_STATE:
                 pieces = join(pieces, first, first_stop, p, stop)
             else:
@@ -909,39 +1036,41 @@ cdef SnapshotMetadata read_metadata(Place base, Place p, Place end, int depth):
             p = stop
             d._present |= k.D_CONF_STATE
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &d.index)
+            p = take_number(source, start, p, end, &d.index)
             d._present |= k.D_INDEX
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &d.term)
+            p = take_number(source, start, p, end, &d.term)
             d._present |= k.D_TERM
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if pieces is not None:
-        p = <Place>PyByteArray_AS_STRING(pieces)
-        d._conf_state = read_conf_state(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+        # The items were counted when they were first read.
+        again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
+        d._conf_state = read_conf_state(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
         d._unknown = bytes(unknown)
     return d
 
 
-cdef Snapshot read_snapshot(Place base, Place p, Place end, int depth):
+cdef Snapshot read_snapshot(Source* source, Place p, Place end, int depth):
     cdef Snapshot s = a.blank_snapshot()
+    cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x0A:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             s.data = copy(p, number)
             p += number
             s._present |= k.S_DATA
         elif tag == 0x12:
-            p = take_block(base, start, p, end, depth, &stop)
-            s._metadata = read_metadata(base, p, stop, depth + 1)
+            p = take_block(source, start, p, end, depth, &stop)
+            s._metadata = read_metadata(source, p, stop, depth + 1)
             if s._present & k.S_METADATA:
                 pieces = join(pieces, first, first_stop, p, stop)
             else:
@@ -949,12 +1078,13 @@ cdef Snapshot read_snapshot(Place base, Place p, Place end, int depth):
             p = stop
             s._present |= k.S_METADATA
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if pieces is not None:
-        p = <Place>PyByteArray_AS_STRING(pieces)
-        s._metadata = read_metadata(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+        # The items were counted when they were first read.
+        again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
+        s._metadata = read_metadata(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
         s._unknown = bytes(unknown)
     return s
@@ -985,29 +1115,36 @@ cdef inline void set_number(Message m, uint64_t tag, uint64_t number) noexcept:
     m._present |= <uint32_t>1 << ((tag >> 3) - 1)
 
 
-cdef Message read_message(Place base, Place p, Place end, int depth):
+cdef Message read_message(Source* source, Place p, Place end, int depth):
     cdef Message m = a.blank_message()
+    cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
+    cdef list entries = None
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = scan_number(p, end, &tag)
         if tag == 0x3A:
-            p = take_block(base, start, p, end, depth, &stop)
-            if m._entries is None:
-                m._entries = []
-            m._entries.append(read_entry(base, p, stop, depth + 1))
+            p = take_block(source, start, p, end, depth, &stop)
+            count_item(source, start)
+            if entries is None:
+                m._entries = entries = []
+            entries.append(read_entry(source, p, stop, depth + 1))
             p = stop
+        elif tag < 0x70 and NUMBERS >> (tag >> 3) & 1 and tag & 7 == 0:
+            p = scan_number(p, end, &number)
+            set_number(m, tag, number)
         elif tag == 0x72:
-            p = take_block(base, start, p, end, depth, &stop)
+            p = take_block(source, start, p, end, depth, &stop)
+            count_item(source, start)
             if m._responses is None:
                 m._responses = []
-            m._responses.append(read_message(base, p, stop, depth + 1))
+            m._responses.append(read_message(source, p, stop, depth + 1))
             p = stop
         elif tag == 0x4A:
-            p = take_block(base, start, p, end, depth, &stop)
-            m.snapshot = read_snapshot(base, p, stop, depth + 1)
+            p = take_block(source, start, p, end, depth, &stop)
+            m.snapshot = read_snapshot(source, p, stop, depth + 1)
             if m._present & k.P_SNAPSHOT:
                 pieces = join(pieces, first, first_stop, p, stop)
             else:
@@ -1015,26 +1152,26 @@ cdef Message read_message(Place base, Place p, Place end, int depth):
             p = stop
             m._present |= k.P_SNAPSHOT
         elif tag == 0x62:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             m.context = copy(p, number)
             p += number
             m._present |= k.P_CONTEXT
-        elif tag < 0x70 and tag & 7 == 0 and NUMBERS >> (tag >> 3) & 1:
-            p = take_number(base, start, p, end, &number)
-            set_number(m, tag, number)
-        else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+        elif p is not NULL:
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
+        if p is NULL:
+            explain(source, start, end)
     if pieces is not None:
-        p = <Place>PyByteArray_AS_STRING(pieces)
-        m.snapshot = read_snapshot(p, p, p + PyByteArray_GET_SIZE(pieces), depth + 1)
+        # The items were counted when they were first read.
+        again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
+        m.snapshot = read_snapshot(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
         m._unknown = bytes(unknown)
     return m
 
 
-cdef object read_conf_change(Place base, Place p, Place end):
+cdef object read_conf_change(Source* source, Place p, Place end):
     cdef Place start, stop
     cdef uint64_t tag, number, id = 0, node_id = 0
     cdef int32_t type = 0
@@ -1043,24 +1180,24 @@ cdef object read_conf_change(Place base, Place p, Place end):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &id)
+            p = take_number(source, start, p, end, &id)
             present |= 1
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             type = low_half(number)
             present |= 2
         elif tag == 0x18:
-            p = take_number(base, start, p, end, &node_id)
+            p = take_number(source, start, p, end, &node_id)
             present |= 4
         elif tag == 0x22:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             context = copy(p, number)
             p += number
             present |= 8
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, 0)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     c = _new(_OpenChange)
@@ -1074,7 +1211,7 @@ cdef object read_conf_change(Place base, Place p, Place end):
     return c
 
 
-cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
+cdef object read_conf_change_single(Source* source, Place p, Place end, int depth):
     cdef Place start, stop
     cdef uint64_t tag, number, node_id = 0
     cdef int32_t type = 0
@@ -1082,16 +1219,16 @@ cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             type = low_half(number)
             present |= 1
         elif tag == 0x10:
-            p = take_number(base, start, p, end, &node_id)
+            p = take_number(source, start, p, end, &node_id)
             present |= 2
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, depth)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, depth)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     c = _new(_OpenSingle)
@@ -1103,7 +1240,7 @@ cdef object read_conf_change_single(Place base, Place p, Place end, int depth):
     return c
 
 
-cdef object read_conf_change_v2(Place base, Place p, Place end):
+cdef object read_conf_change_v2(Source* source, Place p, Place end):
     cdef Place start, stop
     cdef uint64_t tag, number
     cdef int32_t transition = 0
@@ -1113,23 +1250,24 @@ cdef object read_conf_change_v2(Place base, Place p, Place end):
     cdef bytearray unknown = None
     while p < end:
         start = p
-        p = take_number(base, start, p, end, &tag)
+        p = take_number(source, start, p, end, &tag)
         if tag == 0x08:
-            p = take_number(base, start, p, end, &number)
+            p = take_number(source, start, p, end, &number)
             transition = low_half(number)
             present |= 1
         elif tag == 0x12:
-            p = take_block(base, start, p, end, 0, &stop)
-            steps.append(read_conf_change_single(base, p, stop, 1))
+            p = take_block(source, start, p, end, 0, &stop)
+            count_item(source, start)
+            steps.append(read_conf_change_single(source, p, stop, 1))
             p = stop
             present |= 2
         elif tag == 0x1A:
-            p = take_length(base, start, p, end, &number)
+            p = take_length(source, start, p, end, &number)
             context = copy(p, number)
             p += number
             present |= 4
         else:
-            stop = skip(base, start, p, end, tag, MAX_FIELD, 0)
+            stop = skip(source, start, p, end, tag, MAX_FIELD, 0)
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     c = _new(_OpenV2)

@@ -10,6 +10,10 @@ limit it. etcd's raft nests three (message, snapshot, metadata, conf state) and,
 MAX_SIZE = 2**31 - 1
 """The size of the longest encoding in bytes, the limit of protobuf."""
 
+MAX_ITEMS = 2**20
+"""How many entries, responses, single changes and ids of members one encoding may hold, counted over all depths. An
+item of two bytes there can take a hundred times as much in memory."""
+
 CUT_OFF = "field is cut off"
 TOO_LONG = "varint is longer than 64 bits"
 BAD_NUMBER = "field number is not 1 to 2**29-1"
@@ -18,6 +22,7 @@ STRAY_END = "group is closed that is not open"
 NOT_CLOSED = "group is not closed"
 TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 TOO_LARGE = f"larger than {MAX_SIZE} bytes"
+TOO_MANY = f"more than {MAX_ITEMS} items in its lists"
 CHANGED = "a list of the value was changed while it was encoded"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from raftcy import ConfState, Entry, Message, MessageType, RawNode, Ready, Snapshot, SnapshotMetadata
+from raftcy.core.entries import entries_size
 from raftcy.core.raft import Raft
 from raftcy.core.vet import vet
 
@@ -84,6 +85,11 @@ def the_one(messages: list[Message], kind: MessageType) -> Message:
     """The only message of a list, which must be of this type."""
     assert [m.type for m in messages] == [kind]
     return messages[0]
+
+
+def apply(raft: Raft, entries: list[Entry]) -> None:
+    """The application has applied committed entries."""
+    raft.storage_apply_resp(entries, entries_size(entries))
 
 
 def run(node: RawNode) -> list[Ready]:

@@ -14,6 +14,8 @@ from raftcy.core.tracker import ProgressTracker
 from raftcy.core.unstable import Unstable
 
 NUMBERS = (
+    "append_due",
+    "batch_append",
     "check_quorum",
     "disable_conf_change_validation",
     "disable_proposal_forwarding",
@@ -26,6 +28,8 @@ NUMBERS = (
     "lead",
     "lead_transferee",
     "max_msg_size",
+    "max_pending_msgs",
+    "max_pending_reads",
     "max_uncommitted_size",
     "pending_conf_index",
     "pre_vote",

@@ -95,6 +95,8 @@ UNSIGNED = [
     "max_committed_size_per_ready",
     "max_uncommitted_entries_size",
     "max_inflight_bytes",
+    "max_pending_reads",
+    "max_pending_msgs",
 ]
 FLAGS = [
     "async_storage_writes",
@@ -103,6 +105,7 @@ FLAGS = [
     "disable_proposal_forwarding",
     "disable_conf_change_validation",
     "step_down_on_removal",
+    "batch_append",
 ]
 SIGNED = {"election_tick": 2**31 - 1, "heartbeat_tick": 2**31 - 1, "max_inflight_msgs": 2**63 - 1}
 
@@ -160,6 +163,7 @@ def test_defaults_in_effect() -> None:
     given = config(max_size_per_msg=7)
     got = given.validated()
     assert (got.max_uncommitted_entries_size, got.max_inflight_bytes) == (NO_LIMIT, NO_LIMIT)
+    assert (got.max_pending_reads, got.max_pending_msgs) == (NO_LIMIT, NO_LIMIT)
     assert got.max_committed_size_per_ready == 7
     assert got.logger is logging.getLogger("raftcy")
     assert got.random is SHARED
@@ -178,6 +182,8 @@ def test_what_is_given_stays() -> None:
         max_committed_size_per_ready=2,
         max_inflight_bytes=3,
         max_size_per_msg=3,
+        max_pending_reads=4,
+        max_pending_msgs=5,
         logger=logger,
         trace_logger=trace,
         random=chance,

@@ -106,15 +106,18 @@ def test_an_append_that_is_no_part_of_a_log(entries: list[Entry], valid: bool) -
 
 
 def test_entries_of_a_newer_term_than_the_append() -> None:
-    """The reference's notion of a slice has one rule more: no entry is newer than the leader that sends it. Only
-    its tests ask for that; a message that breaks the rule is taken there, and so it is here.
+    """The reference's notion of a slice has one rule more: no entry is newer than the leader that sends it. Only its
+    tests ask for that there; here a message that breaks the rule is refused, since no leader can have sent it.
 
     answers: TestLogSlice
     """
     node = follower()
-    node.step(append(10, 5, 123, run(124, 11)))
-    assert node.raft.log.last_term() == 11
-    assert node.raft.term == 10
+    before = node.basic_status(), node.raft.log.all_entries()
+    with pytest.raises(MalformedMessage, match="^MsgApp of term 10 with an entry of term 11$"):
+        node.step(append(10, 5, 123, run(124, 11)))
+    assert (node.basic_status(), node.raft.log.all_entries()) == before
+    node.step(append(10, 5, 123, run(124, 10)))
+    assert node.raft.log.last_term() == 10
 
 
 def test_a_heartbeat_that_commits_beyond_the_log() -> None:

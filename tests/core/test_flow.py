@@ -5,7 +5,7 @@ import pytest
 from raftcy import Message, MessageType, ProgressState, ProposalDropped
 
 from .network import CANDIDATE, FOLLOWER, LEADER, beat, make_raft, prop, read_messages, settle, take_role
-from .peers import ack, answer_heartbeat, appends, hand, make_leader, make_quiet_leader, propose, the_one
+from .peers import ack, answer_heartbeat, appends, apply, hand, make_leader, make_quiet_leader, propose, the_one
 
 APP = MessageType.MSG_APP
 
@@ -216,7 +216,7 @@ def commit_and_apply(raft: object, *peers: int) -> None:
         ack(raft, peer, raft.log.last_index())
     read_messages(raft)
     assert raft.log.committed == raft.log.last_index()
-    raft.storage_apply_resp(raft.log.next_committed(True))
+    apply(raft, raft.log.next_committed(True))
 
 
 def test_quota_of_uncommitted_payload() -> None:

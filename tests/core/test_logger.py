@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from raftcy import InvariantError
+from raftcy import InvariantError, RawNode
 from raftcy.core.logger import Log, default_logger
+
+from .network import make_config, make_storage
 
 LEVELS = ["debug", "info", "warning", "error"]
 
@@ -62,7 +64,19 @@ def test_a_level_may_change_at_any_time() -> None:
     log = Log(logger)
     assert not log.debug_on()
     logger.level = logging.DEBUG
+    assert not log.debug_on()
+    log.forget()
     assert log.debug_on()
+
+
+def test_every_call_of_a_node_asks_again() -> None:
+    logger = Leveled(logging.CRITICAL)
+    node = RawNode(make_config(1, make_storage([1, 2, 3]), logger=logger))
+    node.campaign()
+    assert logger.told == []
+    logger.level = logging.INFO
+    node.campaign()
+    assert ("info", "1 is starting a new election at term 1") in logger.told
 
 
 @pytest.mark.parametrize(("logger", "told"), [(Plain(), 1), (Leveled(logging.CRITICAL), 1), (Leveled(99), 0)])

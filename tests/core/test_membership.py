@@ -37,7 +37,7 @@ from .network import (
     take_role,
     tick,
 )
-from .peers import ack, answer_heartbeat, hand, make_leader, make_quiet_leader, propose, run, the_one
+from .peers import ack, answer_heartbeat, apply, hand, make_leader, make_quiet_leader, propose, run, the_one
 from .state import dump_node, dump_tracker
 
 APP = MessageType.MSG_APP
@@ -359,7 +359,7 @@ def test_leader_leaves_by_itself(transition: ConfChangeTransition) -> None:
     raft.apply_conf_change(proposed)
     leaves = " autoleave" if transition == IMPLICIT else ""
     assert text_of(raft) == f"voters=(1 2)&&(1) learners=(3){leaves}"
-    raft.storage_apply_resp(entries)
+    apply(raft, entries)
     last = raft.log.all_entries()[-1]
     if transition == EXPLICIT:
         assert last.index == 2
@@ -373,13 +373,13 @@ def test_new_leader_leaves_too() -> None:
     raft = make_raft(1, [1, 2], terms=[1], term=1)
     raft.log.commit_to(1)
     raft.apply_conf_change(joint(IMPLICIT, (ADD, 3), (ADD, 4)))
-    raft.storage_apply_resp(raft.log.next_committed(True))
+    apply(raft, raft.log.next_committed(True))
     assert raft.log.last_index() == 1
     take_role(raft, LEADER)
     settle(raft)
     for peer in (2, 3):
         ack(raft, peer, 2)
-    raft.storage_apply_resp(raft.log.next_committed(True))
+    apply(raft, raft.log.next_committed(True))
     last = raft.log.all_entries()[-1]
     assert (last.index, last.type, last.data) == (3, EntryType.CONF_CHANGE_V2, b"")
 

@@ -453,6 +453,20 @@ def test_only_ready_takes_the_messages() -> None:
     assert node.raft.msgs == [two]
 
 
+def test_a_ready_may_be_looked_at_before_it_is_accepted() -> None:
+    """Reading its empty lists leaves no trace in it."""
+    node = new_node()
+    node.campaign()
+    rd = node.ready_without_accept()
+    assert (rd.committed_entries, rd.read_states, rd.messages) == ([], [], [])
+    node.accept_ready(rd)
+    store(node, rd)
+    node.advance()
+    rd = Ready(entries=[], committed_entries=[], messages=[], read_states=[])
+    assert (rd, rd.contains_updates()) == (Ready(), False)
+    node.accept_ready(rd)
+
+
 def test_advance_before_the_next_ready() -> None:
     """Two accepted Readys in a row are a defect of the caller, if the first one had anything to wait for."""
     node = new_node()
@@ -505,3 +519,20 @@ def test_a_ready_of_any_iterables() -> None:
     rd = Ready(entries=(entry,), committed_entries=iter([entry]), messages={m: 1}, read_states=[read])
     assert (rd.entries, rd.committed_entries, rd.messages, rd.read_states) == ([entry], [entry], [m], [read])
     assert (rd.contains_updates(), rd.applied_cursor(), rd.must_sync) == (True, 1, False)
+
+
+def test_looking_at_a_ready_changes_nothing() -> None:
+    """Its lists may be read before it is accepted, also those that are empty, and it may be made by hand."""
+    nodes = [new_node(), new_node(), new_node()]
+    for node in nodes:
+        node.campaign()
+    ready = [node.ready_without_accept() for node in nodes]
+    for name in ("read_states", "entries", "committed_entries", "messages"):
+        getattr(ready[1], name)
+    by_hand = Ready(**{name: getattr(ready[2], name) for name in Ready.__match_args__})
+    assert by_hand == ready[0] == ready[1]
+    for node, rd in zip(nodes, (ready[0], ready[1], by_hand), strict=True):
+        node.accept_ready(rd)
+        node.advance()
+    assert len({repr(node.ready_without_accept()) for node in nodes}) == 1
+    assert nodes[0].ready_without_accept().contains_updates()

@@ -40,6 +40,8 @@ def plan(c: Choices) -> Plan:
     made.max_uncommitted = c.pick([0, 10])
     if c.below(16) == 15:
         made.terms = ()
+    if c.below(4) == 3:
+        made.fields = {"max_pending_reads": 2, "max_pending_msgs": 4}
     return made
 
 
@@ -261,7 +263,7 @@ def changes(builds: list[ModuleType], data: bytes) -> Lockstep:
     made.terms, made.members, made.index = (1, 1, 2), {"voters": [1]}, 10
     run = Lockstep(builds, made)
     leader(run)
-    for _ in range(MAX_EVENTS):
+    for _ in range(MAX_EVENTS // 3):
         if c.left() == 0:
             break
         payload = c.octets(c.below(24)) if c.below(4) == 3 else shapes.change(c)

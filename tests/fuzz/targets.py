@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from .decoding import decoding, framing
+from .recordings import recordings
 from .steps import changes, snapshots, steps
 
 Target = Callable[[list[ModuleType], bytes], object]
@@ -14,4 +15,5 @@ TARGETS: dict[str, Target] = {
     "steps": steps,
     "changes": changes,
     "snapshots": snapshots,
+    "recordings": recordings,
 }

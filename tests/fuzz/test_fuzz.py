@@ -16,13 +16,13 @@ from raftcy_pure.wire import frame as pure_frame
 from .choices import Choices
 from .corpus import FOLDER, kept, overheard
 from .decoding import decoding, framing
-from .machine import Finding
 from .minimise import reached, worth_keeping
+from .recordings import recordings
 from .steps import changes, snapshots, steps
 from .targets import TARGETS
 
 # One process holds both builds against each other.
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 MOST_KEPT_BYTES = 16_000
 
@@ -75,6 +75,12 @@ def test_changes(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> No
 @given(data=st.binary(min_size=20, max_size=100))
 def test_snapshots(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
     snapshots([raftcy, raftcy_pure], data)
+
+
+@drawn(200)
+@given(data=st.binary(max_size=80))
+def test_recordings(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    recordings([raftcy, raftcy_pure], data)
 
 
 @pytest.mark.parametrize("part", range(4))

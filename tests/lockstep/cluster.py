@@ -19,6 +19,7 @@ FLAGS = (
     "disable_proposal_forwarding",
     "disable_conf_change_validation",
     "async_storage_writes",
+    "batch_append",
 )
 
 
@@ -104,7 +105,11 @@ class Host:
         )
         self.pending = None
         self.append_work, self.apply_work = [], []
-        self.node = r.RawNode(config)
+        self.node = self.make_node(config)
+
+    def make_node(self, config: Any) -> Any:
+        """The state machine; for subclasses that run another one."""
+        return self.raftcy.RawNode(config)
 
     def dump(self) -> tuple[Any, ...]:
         """Everything that can be told of the node without changing it."""
@@ -133,10 +138,12 @@ class Host:
 class Cluster:
     """The hosts of a run and the messages between them."""
 
+    host_class: type[Host] = Host
+
     def __init__(self, raftcy: ModuleType, o: Options) -> None:
         self.raftcy = raftcy
         self.log = Recorder()
-        self.hosts = {id: Host(raftcy, o, id, self.log) for id in range(1, o.voters + o.learners + 2)}
+        self.hosts = {id: self.host_class(raftcy, o, id, self.log) for id in range(1, o.voters + o.learners + 2)}
         self.flight: list[bytes] = []
 
     def run(self, event: Event) -> tuple[Any, ...]:

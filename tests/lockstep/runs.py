@@ -73,8 +73,12 @@ def run(one: ModuleType, other: ModuleType, seed: int, events: int = 120) -> int
     """A run of both builds in lockstep; returns the number of events, raises Mismatch."""
     rng = random.Random(seed)
     o = Options(rng)
+    return lead(seed, rng, o, Cluster(one, o), Cluster(other, o), events)
+
+
+def lead(seed: int, rng: random.Random, o: Options, first: Cluster, second: Cluster, events: int) -> int:
+    """Lead two clusters through the same random events; as ``run``."""
     mutate = rng.random() < 0.4
-    first, second = Cluster(one, o), Cluster(other, o)
     history: list[Event] = []
     for number in range(events):
         event = draw(rng, first, o, mutate)

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.once
 
 TARGETS = {
     "build", "test", "demo", "bench", "verify", "fix", "proto", "annotate", "clean", "coverage", "asan", "wheels",
+    "fuzz", "valgrind",
 }  # fmt: skip
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

@@ -26,10 +26,11 @@ ROOMS: dict[str, set[str]] = {
     "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
     "recorder": {"", "errors", "core", "_build"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "cli": {"", "demo", "rafttest", "recorder"},
+    "sim": {"", "errors", "core", "wire", "recorder", "_build"},
+    "cli": {"", "demo", "rafttest", "recorder", "sim"},
     "__main__": {"cli"},
 }
-TOP_MAY_NOT = {"rafttest", "recorder", "demo", "cli", "__main__"}
+TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
 
 # Imports against the order, made inside a function because the module is needed only when that is called.
 LAZY = {
@@ -43,7 +44,7 @@ CORE = """
     enums sealing logger kinds text
     values
     messages
-    alloc changes
+    alloc changes ready
     entries hardstate inflights quorum
     progress
     tracker

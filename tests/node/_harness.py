@@ -9,7 +9,7 @@ from raftcy.core.changes import ConfChange, ConfChangeV2
 from raftcy.core.config import Config
 from raftcy.core.enums import EntryType, StateType
 from raftcy.core.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
-from raftcy.core.rawnode import Ready
+from raftcy.core.ready import Ready
 from raftcy.core.storage import MemoryStorage
 from raftcy.node import Node, restart_node
 

@@ -10,7 +10,7 @@ from raftcy.core.changes import ConfChange, ConfChangeSingle, ConfChangeV2
 from raftcy.core.config import Peer
 from raftcy.core.enums import ConfChangeType, EntryType, MessageType, SnapshotStatus, StateType
 from raftcy.core.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
-from raftcy.core.rawnode import Ready
+from raftcy.core.ready import Ready
 from raftcy.core.storage import MemoryStorage
 from raftcy.errors import (
     BootstrapError,
@@ -20,6 +20,7 @@ from raftcy.errors import (
     InvariantError,
     LogLost,
     MalformedMessage,
+    Overloaded,
     ProposalDropped,
     RangeError,
     Stopped,
@@ -487,6 +488,58 @@ async def test_a_tight_proposer_starves_nobody() -> None:
     await single.node.stop()
 
 
+async def test_a_tight_proposer_starves_neither_ticks_nor_the_handler() -> None:
+    """Counted in turns of the event loop: every 64th proposal gives everybody one."""
+    single = await leader(heartbeat_tick=5, election_tick=1000)
+    proposed = handled = given = behind = 0
+
+    async def handle() -> None:
+        nonlocal handled, behind
+        while True:
+            rd = await single.turn()
+            handled += len(rd.committed_entries)
+            behind = max(behind, proposed - handled)
+
+    async def clock() -> None:
+        nonlocal given
+        while True:
+            single.node.tick()
+            given += 1
+            await asyncio.sleep(0)
+
+    before = single.node._raw.raft.election_elapsed
+    running = await tasks(handle(), clock())
+    for _ in range(6400):
+        await single.node.propose(b"x")
+        proposed += 1
+    for task in running:
+        task.cancel()
+    assert given >= 100
+    assert single.node._raw.raft.election_elapsed - before >= given - 1
+    # One stretch is being proposed, one is being stored, one is being committed.
+    assert behind <= 3 * 64
+    assert handled >= 6400 - behind
+    await single.node.stop()
+
+
+async def test_many_messages_in_one_call_count_as_many_steps() -> None:
+    single = member(storage_with(1, 2))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    (running,) = await tasks(other())
+    for _ in range(10):
+        await single.node.step_many([Message(type=MessageType.MSG_HEARTBEAT, to=1, from_=2, term=1)] * 64)
+    assert turns >= 10
+    running.cancel()
+    await single.node.stop()
+
+
 # -- messages ---------------------------------------------------------------------------------------------------------
 
 
@@ -520,6 +573,102 @@ async def test_responses_from_strangers_are_dropped() -> None:
     await cluster[1].node.step(Message(type=MessageType.MSG_APP_RESP, from_=9, to=1, term=50, index=1))
     assert str(cluster[1].node.status()) == before
     await cluster.stop()
+
+
+async def test_many_messages_do_what_each_would_do_alone() -> None:
+    """In order, whatever is among them; what is refused is named by its place, what is only dropped is not."""
+    entries = [Entry(term=1, index=1 + i, data=b"x") for i in range(3)]
+    app = {"type": MessageType.MSG_APP, "to": 1, "from_": 2, "term": 1, "log_term": 0}
+    plain = [
+        Message(**app, index=0, entries=entries[:2], commit=0),
+        Message(type=MessageType.MSG_APP_RESP, to=1, from_=9, term=1, index=1),
+        Message(type=MessageType.MSG_HUP, to=1, from_=2),
+        Message(type=MessageType.MSG_APP, to=1, from_=2, term=0, entries=entries[:1]),
+        Message(type=MessageType.MSG_APP, to=1, from_=2, term=1, log_term=1, index=2, entries=entries[2:], commit=2),
+    ]
+    special = [
+        Message(type=MessageType.MSG_FORGET_LEADER, to=1, from_=2),
+        Message(type=MessageType.MSG_STORAGE_APPEND_RESP, to=1, from_=APPEND_THREAD),
+        Message(type=MessageType.MSG_PROP, to=1, from_=3, entries=[Entry(data=b"forwarded")]),
+        Message(type=MessageType.MSG_PROP, to=1, from_=3),
+    ]
+    for batch in (plain, [*special, *plain], [*plain, *special]):
+        one, other = member(storage_with(1, 2, 3)), member(storage_with(1, 2, 3))
+        refused = []
+        for place, m in enumerate(batch):
+            if m.type == MessageType.MSG_PROP and m.entries and one.node.status().lead == 0:
+                refused.append((place, ProposalDropped))
+                continue
+            try:
+                await one.node.step(m)
+            except MalformedMessage as error:
+                refused.append((place, type(error)))
+        found = await other.node.step_many(batch)
+        assert [(place, type(error)) for place, error in found] == refused
+        assert one.node.status() == other.node.status()
+        assert await one.turn() == await other.turn()
+        await one.node.stop()
+        await other.node.stop()
+
+
+async def test_many_messages_wake_a_consumer_and_open_the_node() -> None:
+    follower = member(storage_with(1, 2, 3))
+    waiting = await tasks(follower.node.ready(), follower.node.propose(b"x"))
+    heartbeat = Message(type=MessageType.MSG_HEARTBEAT, to=1, from_=2, term=1)
+    assert await follower.node.step_many([heartbeat, heartbeat]) == []
+    rd, _ = await asyncio.gather(*waiting)
+    assert [m.type for m in rd.messages] == [MessageType.MSG_HEARTBEAT_RESP] * 2 + [MessageType.MSG_PROP]
+    await follower.node.stop()
+
+
+async def test_many_messages_must_be_messages() -> None:
+    single = await leader()
+    with pytest.raises(TypeError, match="messages must be of Message, not int"):
+        await single.node.step_many([Message(type=MessageType.MSG_HUP), 5])  # type: ignore[list-item]
+    assert await single.node.step_many([]) == []
+    await single.node.stop()
+
+
+async def test_many_messages_can_kill() -> None:
+    storage = storage_with(1, 2)
+    storage.set_hard_state(HardState(term=1, vote=0, commit=0))
+    lost = Message(type=MessageType.MSG_HEARTBEAT, to=1, from_=2, term=1, commit=9)
+    proposal = Message(type=MessageType.MSG_PROP, to=1, from_=2, entries=[Entry(data=b"x")])
+    for batch in ([lost], [lost, proposal]):
+        single = member(storage)
+        with pytest.raises(LogLost):
+            await single.node.step_many(batch)
+        with pytest.raises(Stopped):
+            await single.node.step_many([])
+
+
+async def test_forwarded_proposals_that_wait_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number and by bytes. A single one may be larger; own proposals do not count; one that is withdrawn frees."""
+    monkeypatch.setattr("raftcy.node._MAX_FORWARDED", 3)
+    monkeypatch.setattr("raftcy.node._MAX_FORWARDED_BYTES", 100)
+
+    def forwarded(*sizes: int) -> Message:
+        return Message(type=MessageType.MSG_PROP, to=1, from_=2, entries=[Entry(data=bytes(size)) for size in sizes])
+
+    single = member(storage_with(1))
+    for sizes, more in (([(500,)], 1), ([(30, 30), (40,)], 1), ([(1,), (1,), (1,)], 0)):
+        waiting = await tasks(single.node.propose(b"own"), *[single.node.step(forwarded(*each)) for each in sizes])
+        with pytest.raises(Overloaded, match="too many forwarded proposals wait for a leader"):
+            await single.node.step(forwarded(more))
+        waiting[-1].cancel()
+        await asyncio.sleep(0)
+        waiting += await tasks(single.node.step(forwarded(0)))
+        assert not waiting[-1].done()
+        for task in waiting:
+            task.cancel()
+        await asyncio.sleep(0)
+    waiting = await tasks(single.node.step(forwarded(9)), single.node.step(forwarded(9)))
+    await single.node.campaign()
+    await single.settle()
+    await asyncio.gather(*waiting)
+    assert [entry.data for entry in single.committed[1:]] == [bytes(9)] * 2
+    assert (single.node._forwarded, single.node._forwarded_bytes) == (0, 0)
+    await single.node.stop()
 
 
 async def test_step_wants_a_message() -> None:

@@ -23,7 +23,8 @@ from raftcy.core.messages import (
     SnapshotMetadata,
     SoftState,
 )
-from raftcy.core.rawnode import RawNode, Ready
+from raftcy.core.rawnode import RawNode
+from raftcy.core.ready import Ready
 from raftcy.core.storage import MemoryStorage
 from raftcy.errors import MalformedMessage, ProposalDropped, RaftError, Stopped
 from raftcy.node import restart_node, start_node

@@ -72,4 +72,4 @@ def test_tampered_traces_differ_in_one_place() -> None:
     assert raised[place]["state"]["commit"] == whole[place]["state"]["commit"] + 1
     removed = vote_removed()
     assert len(removed) == len(whole) - 1
-    assert [event for event in whole if event not in removed][0]["name"] == "ReceiveRequestVoteResponse"
+    assert next(event for event in whole if event not in removed)["name"] == "ReceiveRequestVoteResponse"

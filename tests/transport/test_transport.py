@@ -248,6 +248,19 @@ async def test_a_message_that_fits_no_frame_is_dropped(monkeypatch: pytest.Monke
         assert [m.type for m in both.two.messages] == [MessageType.MSG_HEARTBEAT]
 
 
+async def test_a_message_without_an_encoding_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as an append of more entries than one encoding may hold; here one that is nested too deep."""
+    m = Message()
+    for _ in range(200):
+        m = Message(responses=[m], to=2)
+    async with pair() as both:
+        both.sender.send([m, heartbeat(1)])
+        await until(lambda: both.two.messages)
+        assert both.two.messages == [heartbeat(1)]
+        assert (both.sender.traffic.dropped_messages, both.one.unreachable) == (1, [2])
+    assert "to 2 has no encoding and is dropped: nested deeper than 100 levels" in caplog.text
+
+
 async def test_a_peer_that_takes_nothing_is_given_up() -> None:
     """Its connection is broken after a while, and what was on the way is lost."""
     with socket.create_server((HOST, 0)) as listener:
@@ -371,6 +384,64 @@ async def test_waiting_proposals_hold_up_nothing_else() -> None:
         both.two.leader.set()
         await until(lambda: len(both.two.messages) == 4)
         assert [m.entries[0].data for m in both.two.messages[1:]] == [b"0", b"1", b"2"]
+
+
+async def test_the_bytes_of_incomplete_frames_are_limited() -> None:
+    """They count over all connections, until their frame is complete or their connection gone."""
+    part = struct.pack(">L", 1000) + bytes(500)
+    async with pair(Limits(pending_bytes=1200)) as both:
+        for _ in range(2):
+            async with connected(both) as (_, first), connected(both) as (second_reader, second):
+                for number in range(5):
+                    first.write(frame.encode_frame(heartbeat(number).encode()))
+                first.write(part)
+                await until(lambda: both.receiver._incoming._pending_bytes == 504)
+                second.write(part)
+                await until(lambda: both.receiver._incoming._pending_bytes == 1008)
+                second.write(bytes(200))
+                assert await is_closed(second_reader)
+                await until(lambda: both.receiver._incoming._pending_bytes == 504)
+            await until(lambda: both.receiver._incoming._pending_bytes == 0)
+
+
+async def test_the_bytes_of_waiting_proposals_are_limited() -> None:
+    """A single one may be larger; what was handed on leaves room again."""
+    sizes = [1000, 100, 100]
+    proposals = [Message(type=MessageType.MSG_PROP, to=2, from_=1, entries=[Entry(data=bytes(n))]) for n in sizes]
+    async with pair(Limits(waiting_proposal_bytes=300)) as both, connected(both) as (_, writer):
+        both.two.leader.clear()
+        for m in proposals:
+            writer.write(frame.encode_frame(m.encode()))
+        writer.write(frame.encode_frame(heartbeat(1).encode()))
+        await until(lambda: both.two.messages)
+        assert both.two.messages == [heartbeat(1)]
+        assert both.receiver.traffic.ignored_messages == 2
+        both.two.leader.set()
+        await until(lambda: len(both.two.messages) == 2)
+        both.two.leader.clear()
+        for _ in range(3):
+            writer.write(frame.encode_frame(proposals[1].encode()))
+        await until(lambda: both.receiver.traffic.ignored_messages == 3)
+        both.two.leader.set()
+        await until(lambda: len(both.two.messages) == 4)
+        assert both.two.messages[1:] == [proposals[0], proposals[1], proposals[1]]
+
+
+async def test_a_message_from_oneself_is_ignored_unless_it_is_forwarded() -> None:
+    """It could acknowledge what is not stored here. What this node forwarded may come back to it."""
+    forwarded = [
+        Message(type=kind, to=2, from_=2, entries=[Entry(data=b"x")])
+        for kind in (MessageType.MSG_PROP, MessageType.MSG_READ_INDEX)
+    ] + [Message(type=MessageType.MSG_TRANSFER_LEADER, to=2, from_=2, term=1)]
+    async with pair() as both, connected(both) as (_, writer):
+        for kind in MessageType:
+            if kind not in [m.type for m in forwarded]:
+                writer.write(frame.encode_frame(Message(type=kind, to=2, from_=2, term=1, index=9).encode()))
+        for m in forwarded:
+            writer.write(frame.encode_frame(m.encode()))
+        await until(lambda: len(both.two.messages) == 3)
+        assert sorted(m.encode() for m in both.two.messages) == sorted(m.encode() for m in forwarded)
+        assert both.receiver.traffic.ignored_messages == len(MessageType) - 3
 
 
 async def test_connections_are_limited() -> None:

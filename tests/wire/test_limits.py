@@ -150,6 +150,55 @@ def test_size_of_a_value(build: ModuleType) -> None:
         tracemalloc.stop()
 
 
+ITEMS = 2**20
+
+
+def ids(count: int) -> bytes:
+    """A ConfState with so many voters, packed."""
+    return b"\x0a" + varint(count) + b"\x01" * count
+
+
+def with_ids(count: int, rest: bytes) -> bytes:
+    """A Message with a snapshot for so many voters, and with what comes after it."""
+    return field(9, field(2, field(1, ids(count)))) + rest
+
+
+@pytest.mark.parametrize(
+    ("kind", "fits", "more", "at"),
+    [
+        ("ConfState", ids(ITEMS - 1) + b"\x10\x07", b"\x18\x01", 0),
+        ("ConfState", b"\x10\x07" + ids(ITEMS - 1), b"\x22\x01\x01", 0),
+        ("ConfState", b"", ids(ITEMS + 1), 0),
+        ("Message", with_ids(ITEMS - 1, b"\x3a\x00"), b"\x3a\x00", 0),
+        ("Message", with_ids(ITEMS - 2, b"\x3a\x02\x10\x01\x3a\x00"), b"\x72\x00", 0),
+        ("Message", with_ids(ITEMS - 1, b"\x72\x00"), b"\x3a\x00\x3a\x00", 0),
+        ("Message", with_ids(ITEMS - 2, b"\x72\x00"), b"\x72\x02\x3a\x00", 2),
+        ("ConfChangeV2", b"", b"\x12\x00" * (ITEMS + 1), 2 * ITEMS),
+    ],
+)
+def test_items_are_limited(build: ModuleType, kind: str, fits: bytes, more: bytes, at: int) -> None:
+    """A peer cannot have far more memory taken than it sends, by items that are next to nothing in bytes."""
+    decode(build, kind, fits)
+    with pytest.raises(load(build, "errors").DecodeError) as caught:
+        decode(build, kind, fits + more)
+    assert (caught.value.text, caught.value.offset) == ("more than 1048576 items in its lists", len(fits) + at)
+
+
+def test_items_of_a_value_are_limited(build: ModuleType) -> None:
+    """What could not be read is not written."""
+    errors = load(build, "errors")
+    entry, message, state = (class_of(build, kind) for kind in ("Entry", "Message", "ConfState"))
+    single = class_of(build, "ConfChangeSingle")()
+    for value in (
+        message(entries=[entry()] * ITEMS, responses=[message()]),
+        message(responses=[message(entries=[entry()] * (ITEMS - 1)), message()]),
+        state(voters=[1] * (ITEMS - 2), learners=[2], voters_outgoing=[3], learners_next=[4]),
+        class_of(build, "ConfChangeV2")(changes=[single] * (ITEMS + 1)),
+    ):
+        with pytest.raises(errors.RangeError, match="more than 1048576 items in its lists"):
+            value.encode()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("length", [2**31 - 1, 2**32, 2**62, 2**64 - 1])
 def test_no_memory_by_a_length_alone(build: ModuleType, kind: str, length: int) -> None:
@@ -257,3 +306,30 @@ def test_every_prefix_is_judged_alike(raftcy: ModuleType, raftcy_pure: ModuleTyp
     whole = bytes.fromhex(data)
     for size in range(len(whole) + 1):
         assert outcome(raftcy, kind, whole[:size]) == outcome(raftcy_pure, kind, whole[:size])
+
+
+@pytest.mark.parametrize(
+    ("kind", "item"),
+    [
+        ("Message", b"\x3a\x00"),
+        ("Message", b"\x72\x00"),
+        ("Message", b"\x4a\x00"),
+        ("Message", b"\x4a\x02\x12\x00"),
+        ("Message", b"\xf8\x01\x01"),
+        ("ConfState", b"\x08\x01"),
+        ("ConfState", b"\x0a\x01\x01"),
+        ("ConfChangeV2", b"\x12\x00"),
+        ("Snapshot", b"\x12\x02\x0a\x00"),
+    ],
+)
+def test_memory_in_proportion(build: ModuleType, kind: str, item: bytes) -> None:
+    """What takes the fewest bytes in the encoding takes no more than a hundred times as much in memory, or so."""
+    data = item * 20_000
+    decode(build, kind, data)
+    tracemalloc.start()
+    try:
+        value = decode(build, kind, data)
+        assert tracemalloc.get_traced_memory()[1] < 110 * len(data)
+    finally:
+        tracemalloc.stop()
+    assert value.encode() is not None

@@ -13,11 +13,12 @@ from .kit import CODEC_NAMES, KINDS, codec, decode, encode, kinds_and_recipes, l
 
 def test_names(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
     names = [f"{verb}_{name}" for name in CODEC_NAMES.values() for verb in ("decode", "encode")]
-    wanted = sorted([*names, "MAX_DEPTH", "MAX_SIZE"])
+    wanted = sorted([*names, "MAX_DEPTH", "MAX_ITEMS", "MAX_SIZE"])
     for build in (raftcy, raftcy_pure):
         assert sorted(codec(build).__all__) == wanted
         assert all(hasattr(codec(build), name) for name in wanted)
     assert codec(raftcy).MAX_DEPTH == codec(raftcy_pure).MAX_DEPTH
+    assert codec(raftcy).MAX_ITEMS == codec(raftcy_pure).MAX_ITEMS
     assert codec(raftcy).MAX_SIZE == codec(raftcy_pure).MAX_SIZE
 
 

@@ -170,6 +170,18 @@ def test_immutable(build: ModuleType, kind: str) -> None:
     assert value == class_of(build, kind)()
 
 
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [("core.messages", kind) for kind in (*KINDS, "SoftState", "ReadState") if not kind.startswith("ConfChange")]
+    + [("core.rawnode", "Ready")],
+)
+def test_what_is_compiled_to_a_final_class_is_no_base(build: ModuleType, module: str, kind: str) -> None:
+    cls = getattr(load(build, module), kind)
+    with pytest.raises(TypeError) as caught:
+        type("Mine", (cls,), {})
+    assert str(caught.value) == f"type '{build.__name__}.{module}.{kind}' is not an acceptable base type"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_read_values_are_immutable(build: ModuleType, kind: str) -> None:
     value = decode(build, kind, b"")

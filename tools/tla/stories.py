@@ -106,7 +106,7 @@ class Group:
     def deliver(self, *, only: Callable[[Message], bool] = lambda m: True) -> None:
         """Handle every Ready and deliver the messages that ``only`` lets through, until nothing happens any more."""
         while True:
-            busy = any([self.handle(id) for id in self.nodes])
+            busy = sum(self.handle(id) for id in self.nodes) > 0
             waiting, self.flight = self.flight, []
             for m in waiting:
                 if m.from_ in self.down or m.to in self.down:
@@ -289,4 +289,3 @@ TAMPERED: dict[str, Callable[[], Events]] = {
     "commit index raised by one": commit_raised,
     "vote response removed": vote_removed,
 }
-

@@ -1,0 +1,175 @@
+"""Ready: what a node wants stored, sent and applied. Made by ``RawNode``, handled by whoever drives it."""
+
+from typing import Any
+
+from . import sealing
+from .messages import Entry, HardState, Message, ReadState, Snapshot, SoftState
+from .values import flag, frozen, instance, instances
+
+
+class Ready:
+    """What a node wants stored, sent and applied (etcd's ``Ready``). Read-only, its lists and their items included.
+
+    ``soft_state`` a SoftState if it changed; ``hard_state`` a HardState to store if it changed; ``read_states`` answers
+    to read requests; ``entries`` to store; ``snapshot`` to store and apply; ``committed_entries`` to apply;
+    ``messages`` to send once the former are stored; ``must_sync`` whether storing must be synced before. What there is
+    not is None, or an empty list.
+    """
+
+    __slots__ = (
+        "_committed_entries",
+        "_entries",
+        "_messages",
+        "_read_states",
+        "hard_state",
+        "must_sync",
+        "snapshot",
+        "soft_state",
+    )
+    __match_args__ = (
+        "soft_state",
+        "hard_state",
+        "read_states",
+        "entries",
+        "snapshot",
+        "committed_entries",
+        "messages",
+        "must_sync",
+    )
+    soft_state: SoftState | None
+    hard_state: HardState | None
+    snapshot: Snapshot | None
+    must_sync: bool
+    _read_states: list[ReadState] | None
+    _entries: list[Entry] | None
+    _committed_entries: list[Entry] | None
+    _messages: list[Message] | None
+
+    def __init__(
+        self,
+        *,
+        soft_state: Any = None,
+        hard_state: Any = None,
+        read_states: Any = None,
+        entries: Any = None,
+        snapshot: Any = None,
+        committed_entries: Any = None,
+        messages: Any = None,
+        must_sync: bool = False,
+    ) -> None:
+        if soft_state is not None:
+            instance(soft_state, SoftState, "soft_state")
+        if hard_state is not None:
+            instance(hard_state, HardState, "hard_state")
+        if snapshot is not None:
+            instance(snapshot, Snapshot, "snapshot")
+        reads = instances(read_states, ReadState, "read_states") if read_states is not None else None
+        stored = instances(entries, Entry, "entries") if entries is not None else None
+        committed = instances(committed_entries, Entry, "committed_entries") if committed_entries is not None else None
+        sent = instances(messages, Message, "messages") if messages is not None else None
+        synced = flag(must_sync, "must_sync")
+        sealing.unseal(self)
+        self.soft_state = soft_state
+        self.hard_state = hard_state
+        self.snapshot = snapshot
+        self._read_states = reads or None
+        self._entries = stored or None
+        self._committed_entries = committed or None
+        self._messages = sent or None
+        self.must_sync = synced
+        sealing.seal(self)
+
+    # A list without items is made for whoever asks for it, and not kept: None says at once that there is nothing.
+
+    @property
+    def read_states(self) -> list[ReadState]:
+        """ReadStates: answers to read requests."""
+        return [] if self._read_states is None else self._read_states
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Entries to store before the messages are sent."""
+        return [] if self._entries is None else self._entries
+
+    @property
+    def committed_entries(self) -> list[Entry]:
+        """Entries to apply."""
+        return [] if self._committed_entries is None else self._committed_entries
+
+    @property
+    def messages(self) -> list[Message]:
+        """Messages to send once the entries, the hard state and the snapshot are stored."""
+        return [] if self._messages is None else self._messages
+
+    def contains_updates(self) -> bool:
+        """Whether there is anything in it (etcd's ``containsUpdates``)."""
+        return (
+            self.soft_state is not None
+            or self.hard_state is not None
+            or self.snapshot is not None
+            or len(self.entries) > 0
+            or len(self.committed_entries) > 0
+            or len(self.messages) > 0
+            or len(self.read_states) > 0
+        )
+
+    def applied_cursor(self) -> int:
+        """The index that is applied once this is: of the last committed entry, else of the snapshot, else 0."""
+        if len(self.committed_entries) > 0:
+            return self.committed_entries[-1].index
+        return 0 if self.snapshot is None else self.snapshot.metadata.index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ready) and _ready_fields(self) == _ready_fields(other)
+
+    def __hash__(self) -> int:
+        raise TypeError("unhashable type: 'Ready'")
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__match_args__ if getattr(self, name)]
+        return f"Ready({', '.join(shown)})"
+
+    def __reduce__(self) -> Any:
+        return _ready, _ready_fields(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise frozen(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        raise frozen(self, name)
+
+
+sealing.final_twin(Ready)
+
+
+def blank_ready() -> Ready:
+    """An open Ready of nothing: to be filled, then sealed."""
+    # The compiled build needs no more than the first line: new fields are None and False.
+    rd: Ready = Ready.__new__(Ready)
+    sealing.unseal(rd)
+    rd.soft_state = None
+    rd.hard_state = None
+    rd.snapshot = None
+    rd._read_states = None
+    rd._entries = None
+    rd._committed_entries = None
+    rd._messages = None
+    rd.must_sync = False
+    return rd
+
+
+def _ready_fields(rd: Ready) -> tuple[Any, ...]:
+    return (
+        rd.soft_state,
+        rd.hard_state,
+        rd.read_states,
+        rd.entries,
+        rd.snapshot,
+        rd.committed_entries,
+        rd.messages,
+        rd.must_sync,
+    )
+
+
+def _ready(*fields: Any) -> Ready:
+    return Ready(**dict(zip(Ready.__match_args__, fields, strict=True)))

@@ -1,0 +1,361 @@
+"""The actions that a schedule is made of, and the schedule that a seed gives.
+
+An action is a time, a kind and four numbers from 0 up to 1. What these stand for is decided when it is performed, from
+the cluster as it is then: so any part of a schedule is a schedule. The end of a fault belongs to its action.
+"""
+
+from bisect import bisect
+from collections.abc import Callable, Collection, Iterator
+from itertools import accumulate
+from math import log
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core import consts as k
+from ..core.changes import ConfChangeV2, conf_changes_from_string
+from .chance import between, stream
+from .clock import MS, TICK, ms
+from .network import Weather
+from .profiles import Profile
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+    from .member import Member
+
+MEMBERS_MOST = 7
+
+
+class Action(NamedTuple):
+    """``number`` in its schedule, ``at`` in virtual microseconds, ``kind``, and what its arguments are made of."""
+
+    number: int
+    at: int
+    kind: str
+    u: float
+    v: float
+    w: float
+    x: float
+
+
+def schedule(seed: int, profile: Profile, only: Collection[int] | None = None) -> Iterator[Action]:
+    """The actions of a seed, without end; with ``only``, those of these numbers."""
+    random = stream(seed, "schedule").random
+    kinds = list(profile.weights)
+    bounds = list(accumulate(profile.weights.values()))
+    at = 0
+    last = None if only is None else max(only, default=-1)
+    number = 0
+    while last is None or number <= last:
+        at += int(-log(1.0 - random()) * profile.interval)
+        kind = kinds[bisect(bounds, random() * bounds[-1])]
+        action = Action(number, at, kind, random(), random(), random(), random())
+        if only is None or number in only:
+            yield action
+        number += 1
+
+
+def perform(cluster: "Cluster", action: Action) -> str:
+    """Perform an action; says what it did, nothing if there was nothing to do."""
+    return KINDS[action.kind](cluster, action)
+
+
+def _pick(cluster: "Cluster", u: float, leader: float = 0.4) -> "Member | None":
+    """A member that runs: the leader with the probability ``leader``, else any; None if none runs."""
+    if u < leader:
+        leading = cluster.leader()
+        if leading is not None:
+            return leading
+    running = [member for member in cluster.running() if not member.paused]
+    return running[int(u * 9973 % 1 * len(running))] if running else None
+
+
+def _span(u: float) -> int:
+    """How long a fault lasts, mostly some election timeouts."""
+    return between(u * u, 5 * MS, 400 * MS)
+
+
+# -- load -------------------------------------------------------------------------------------------------------
+
+
+def _propose(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    return f"propose: {cluster.begin(member, True)!r}" if member else ""
+
+
+def _read(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    return f"ask: {cluster.begin(member, False)!r}" if member else ""
+
+
+def _retry(cluster: "Cluster", a: Action) -> str:
+    operation = cluster.clients.some(a.u)
+    return f"again: {operation!r}" if operation is not None and cluster.attempt(operation) else ""
+
+
+# -- elections --------------------------------------------------------------------------------------------------
+
+
+def _campaign(cluster: "Cluster", a: Action) -> str:
+    # Rather one whose disk is slow: what it promises and what it has written are furthest apart.
+    slow = [each for each in cluster.running() if each.disk.latency > 5 * MS and not each.paused]
+    member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else _pick(cluster, a.u, leader=0.0)
+    if member is None:
+        return ""
+    cluster.run(member, member.ask, member.node.campaign)
+    return f"{member.id} campaigns"
+
+
+def _transfer(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.7)
+    to = _pick(cluster, a.v, leader=0.0)
+    if member is None or to is None:
+        return ""
+    cluster.run(member, member.ask, member.node.transfer_leader, to.id)
+    return f"{member.id} is told to transfer leadership to {to.id}"
+
+
+def _forget(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.0)
+    if member is None:
+        return ""
+    cluster.run(member, member.ask, member.node.forget_leader)
+    return f"{member.id} forgets its leader"
+
+
+# -- the network ------------------------------------------------------------------------------------------------
+
+
+def _weather(cluster: "Cluster", a: Action) -> str:
+    names = ("loss", "doubling", "overtaking", "delay")
+    kind = names[int(a.u * 4)]
+    share = 0.02 + a.v * a.v * 0.5
+    # Whatever is the worst, there is a little of the others sometimes.
+    rest = 0.05 if a.w < 0.3 else 0.0
+    parts = [share if each == kind else rest for each in names]
+    delay = between(a.w, 100, 4 * MS) if kind == "delay" else 300
+    cluster.network.weather = Weather(delay, *parts)
+    cluster.fault(kind, _span(a.x), cluster.calm_weather)
+    return f"{kind} of {share:.0%} of the messages for {ms(_span(a.x))}"
+
+
+def _cut(cluster: "Cluster", fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
+    links = [(i, j) for i in one for j in other]
+    if both:
+        links += [(j, i) for i, j in links]
+    cluster.network.block(links)
+    cluster.fault(fault, _span(a.x), lambda: cluster.network.unblock(links))
+    sign = "|" if both else "-/->"
+    return f"{fault} {one} {sign} {other} for {ms(_span(a.x))}"
+
+
+def _partition(cluster: "Cluster", a: Action) -> str:
+    ids = sorted(cluster.members)
+    half = [id for place, id in enumerate(ids) if (int(a.u * 2**16) >> place) & 1]
+    return _cut(cluster, "partition", half, [id for id in ids if id not in half], a, True)
+
+
+def _isolate(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.6)
+    if member is None:
+        return ""
+    return _cut(cluster, "isolation", [member.id], [id for id in sorted(cluster.members) if id != member.id], a, True)
+
+
+def _one_way(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.6)
+    if member is None:
+        return ""
+    others = [id for id in sorted(cluster.members) if id != member.id and (a.v < 0.5 or (int(a.w * 2**16) >> id) & 1)]
+    if a.v * 2 % 1 < 0.5:
+        return _cut(cluster, "one-way cut", [member.id], others, a, False)
+    return _cut(cluster, "one-way cut", others, [member.id], a, False)
+
+
+def _unreachable(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.8)
+    to = _pick(cluster, a.v, leader=0.0)
+    if member is None or to is None:
+        return ""
+    cluster.run(member, member.ask, member.node.report_unreachable, to.id)
+    return f"{member.id} is told that {to.id} is unreachable"
+
+
+# -- clocks -----------------------------------------------------------------------------------------------------
+
+
+def _pause(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    if member is None:
+        return ""
+    cluster.pause(member, _span(a.x))
+    return f"{member.id} stands still for {ms(_span(a.x))}"
+
+
+def _skew(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    if member is None:
+        return ""
+    member.tick_time = between(a.v, TICK // 3, TICK * 3)
+
+    def end() -> None:
+        member.tick_time = TICK
+
+    cluster.fault("skewed clock", 2 * _span(a.x), end)
+    return f"the tick of {member.id} takes {ms(member.tick_time)} for {ms(2 * _span(a.x))}"
+
+
+# -- crashes and disks ------------------------------------------------------------------------------------------
+
+
+def _crash(cluster: "Cluster", a: Action) -> str:
+    # Rather one that has something to lose.
+    writing = [each for each in cluster.running() if each.disk.pending]
+    member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else _pick(cluster, a.u)
+    if member is None:
+        return ""
+    # Many are back before anybody misses them.
+    duration = between(a.x**4, MS, 600 * MS)
+    lost = cluster.crash(member, duration, cluster.stream("crash", a.number))
+    return f"{member.id} crashes for {ms(duration)}" + (f"; {lost}" if lost else "")
+
+
+def _crash_all(cluster: "Cluster", a: Action) -> str:
+    running = cluster.running()
+    cluster.fault("crash of all", _span(a.x))
+    for place, member in enumerate(running):
+        cluster.crash(member, _span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
+    return f"{[member.id for member in running]} crash"
+
+
+def _fail_write(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    if member is None:
+        return ""
+    member.disk.failing = True
+    return f"the disk of {member.id} fails its next write"
+
+
+def _fail_read(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.8)
+    if member is None:
+        return ""
+    member.disk.unreadable = True
+    return f"the disk of {member.id} fails its next read"
+
+
+def _slow_disk(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    if member is None:
+        return ""
+    disk = member.disk
+    disk.latency = between(a.v * a.v, MS, 60 * MS)
+    member.apply_latency = between(a.w * a.w, 0, 60 * MS)
+
+    def end() -> None:
+        disk.latency = cluster.settings.latency(member.id)
+        member.apply_latency = 0
+
+    cluster.fault("slow disk", _span(a.x), end)
+    return f"the disk of {member.id} takes {ms(disk.latency)} a write for {ms(_span(a.x))}"
+
+
+def _no_snapshot(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.7)
+    if member is None:
+        return ""
+    disk = member.disk
+    disk.snapshot_away = True
+
+    def end() -> None:
+        disk.snapshot_away = False
+
+    cluster.fault("no snapshot", _span(a.x), end)
+    return f"{member.id} has no snapshot to give for {ms(_span(a.x))}"
+
+
+def _compact(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    at = cluster.run(member, member.compact, int(a.v * a.v * 8)) if member else 0
+    return f"{member.id} makes a snapshot at {at} and compacts" if member and at else ""
+
+
+def _checkpoint(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u)
+    at = cluster.run(member, member.keep_state) if member else 0
+    return f"{member.id} stores its state at {at}" if member and at else ""
+
+
+# -- members ----------------------------------------------------------------------------------------------------
+
+
+def _change(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.8)
+    if member is None:
+        return ""
+    config = member.raft.tracker.config
+    voters = config.voters.incoming.ids()
+    learners = sorted(config.learners or ())
+    text = _changes(cluster, voters, learners, a)
+    if not (cluster.settings.profile.shrinking or _keeps_majority(voters, text, member.raft.state == k.LEADER)):
+        text = ""
+    if not text:
+        return ""
+    for each in text.split():
+        if each[0] in "vl":
+            cluster.spawn(int(each[1:]))
+    transition = int(a.x * 1000) % 3
+    change = ConfChangeV2(transition=transition, changes=conf_changes_from_string(text))
+    taken = cluster.propose_change(member, change)
+    return f"{member.id} is told to change the members: {text}, transition {transition}" + (
+        "" if taken else ", refused"
+    )
+
+
+def _changes(cluster: "Cluster", voters: list[int], learners: list[int], a: Action) -> str:
+    """The text of a change that makes sense for these members; nothing if there is none."""
+    outside = [id for id in range(1, MEMBERS_MOST + 1) if id not in voters and id not in learners]
+    # New members rather than old ones.
+    outside.sort(key=lambda id: id in cluster.members)
+    one = voters[int(a.v * len(voters))] if voters else 0
+    kind = int(a.w * 8)
+    if kind <= 1 and outside and len(voters) < 5:
+        return f"v{outside[0]}"
+    if kind == 2 and outside:
+        return f"l{outside[0]}"
+    if kind == 3 and learners:
+        return f"v{learners[0]}"
+    if kind == 4 and len(voters) > 1:
+        return f"l{one}"
+    if kind == 5 and len(voters) > 1:
+        return f"r{one}"
+    if kind == 6 and outside and voters:
+        return f"v{outside[0]} r{one}"
+    if kind == 7 and len(voters) > 2:
+        others = [id for id in voters if id != one]
+        return f"l{one} r{others[0]}" + (f" v{outside[-1]}" if outside else "")
+    return ""
+
+
+def _keeps_majority(voters: list[int], text: str, leads: bool) -> bool:
+    """Whether a change leaves a majority of the voters in place (see ``Profile.shrinking``).
+
+    Only the leader knows the configuration that its change will meet; through others members are only added.
+    """
+    gone = {int(each[1:]) for each in text.split() if each[0] in "lr"}.intersection(voters)
+    return not gone or (leads and 2 * len(gone) < len(voters))
+
+
+def _leave(cluster: "Cluster", a: Action) -> str:
+    member = _pick(cluster, a.u, leader=0.8)
+    if member is None or not member.raft.tracker.config.voters.outgoing.ids():
+        return ""
+    cluster.propose_change(member, None)
+    return f"{member.id} is told to leave the joint configuration"
+
+
+KINDS: dict[str, Callable[["Cluster", Action], str]] = {
+    "propose": _propose, "read": _read, "retry": _retry, "campaign": _campaign, "transfer": _transfer,
+    "forget": _forget, "weather": _weather, "partition": _partition, "isolate": _isolate, "one_way": _one_way,
+    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "crash": _crash, "crash_all": _crash_all,
+    "fail_write": _fail_write, "fail_read": _fail_read, "slow_disk": _slow_disk, "no_snapshot": _no_snapshot,
+    "compact": _compact, "checkpoint": _checkpoint, "change": _change, "leave": _leave,
+}  # fmt: skip

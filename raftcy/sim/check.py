@@ -1,0 +1,40 @@
+"""A state machine of one's own, over many seeds."""
+
+from collections.abc import Callable
+from functools import partial
+
+from .machine import Machine
+from .profiles import MIXED, Profile
+from .report import failure, shortest
+from .runs import STEPS, Result, SimulationFailed, run
+from .shrink import shrink
+
+
+def check(
+    machine: Callable[[], Machine],
+    seeds: int = 20,
+    *,
+    first: int = 1,
+    profile: str | Profile = MIXED,
+    steps: int = STEPS,
+    shrink_s: float = 30.0,
+) -> list[Result]:
+    """Run ``seeds`` consecutive seeds with state machines made by ``machine``; the results.
+
+    Raises SimulationFailed at the first that breaks a rule, with its shortest schedule as far as ``shrink_s`` seconds
+    suffice to find it. What the machine raises is a broken rule too.
+    """
+    results = []
+    for seed in range(first, first + seeds):
+        result = run(seed, profile, steps, machine=machine)
+        if result.failure is not None:
+            again = partial(_part, seed, profile, steps, machine)
+            shrunk = shrink(result, limit_s=shrink_s, again=again)
+            raise SimulationFailed(f"{failure(result)}\n{shortest(shrunk)}")
+        results.append(result)
+    return results
+
+
+def _part(seed: int, profile: str | Profile, steps: int, machine: Callable[[], Machine], only: list[int]) -> Result:
+    """The run of a part of a schedule."""
+    return run(seed, profile, steps, only=only, machine=machine)

@@ -1,0 +1,135 @@
+"""What a checker is, what it is told, and how the events reach those that want them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ...core.messages import ConfState, Entry, Message, Snapshot
+    from ..clients import Operation
+    from ..cluster import Cluster
+    from ..disk import Batch
+    from ..member import Member
+
+
+class Violation(Exception):
+    """A rule is broken. ``rule`` is its name, ``text`` what was seen."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(rule, text)
+        self.rule = rule
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text}"
+
+
+class View(NamedTuple):
+    """What can be seen of a node from outside."""
+
+    term: int
+    vote: int
+    lead: int
+    state: int
+    commit: int
+    applied: int
+    last: int
+
+
+class Checker:
+    """A rule, by the name ``rule``. Each method below is an event; a checker overrides those that it needs."""
+
+    rule = ""
+
+    def fail(self, text: str) -> None:
+        """The rule is broken."""
+        raise Violation(self.rule, text)
+
+    def started(self, member: "Member", view: View) -> None:
+        """A member has started, for the first time or again."""
+
+    def crashed(self, member: "Member") -> None:
+        """A member has crashed, or was stopped."""
+
+    def changed(self, member: "Member", before: View, after: View) -> None:
+        """What can be seen of a member has changed."""
+
+    def appended(self, member: "Member", entries: list["Entry"]) -> None:
+        """A Ready has entries to store."""
+
+    def storing(self, member: "Member", batch: "Batch") -> None:
+        """A batch is about to be complete."""
+
+    def sending(self, member: "Member", m: "Message") -> None:
+        """A message goes out."""
+
+    def applying(self, member: "Member", e: "Entry") -> None:
+        """A committed entry is about to be applied."""
+
+    def restored(self, member: "Member", snapshot: "Snapshot") -> None:
+        """A snapshot from a leader has replaced the application's state."""
+
+    def snapshot_made(self, member: "Member", snapshot: "Snapshot") -> None:
+        """A member has made a snapshot of its own state."""
+
+    def members_changed(self, member: "Member", index: int, members: "ConfState") -> None:
+        """A member has applied a configuration change."""
+
+    def ended(self, operation: "Operation", index: int) -> None:
+        """A write was applied at ``index``, or a read answered from the state there."""
+
+    def unsettled(self, cluster: "Cluster") -> str:
+        """What is not yet as it has to be some time after the last fault; nothing if all is well."""
+        return ""
+
+
+_EVENTS = (
+    "started", "crashed", "changed", "appended", "storing", "sending", "applying", "restored", "snapshot_made",
+    "members_changed", "ended",
+)  # fmt: skip
+
+
+def _silent(*_: Any) -> None:
+    pass
+
+
+class Checkers:
+    """Several checkers as one: has their events as attributes, each of which tells those that override it."""
+
+    started: Callable[..., None]
+    crashed: Callable[..., None]
+    changed: Callable[..., None]
+    appended: Callable[..., None]
+    storing: Callable[..., None]
+    sending: Callable[..., None]
+    applying: Callable[..., None]
+    restored: Callable[..., None]
+    snapshot_made: Callable[..., None]
+    members_changed: Callable[..., None]
+    ended: Callable[..., None]
+
+    def __init__(self, checkers: list[Checker]) -> None:
+        self.all = checkers
+        for event in _EVENTS:
+            wanted = [each for each in checkers if getattr(type(each), event) is not getattr(Checker, event)]
+            setattr(self, event, _teller([getattr(each, event) for each in wanted]))
+
+    def unsettled(self, cluster: "Cluster") -> Violation | None:
+        """The first thing that is not yet as it has to be."""
+        for each in self.all:
+            text = each.unsettled(cluster)
+            if text:
+                return Violation(each.rule, text)
+        return None
+
+
+def _teller(calls: list[Callable[..., None]]) -> Callable[..., None]:
+    if not calls:
+        return _silent
+    if len(calls) == 1:
+        return calls[0]
+
+    def tell(*arguments: Any) -> None:
+        for call in calls:
+            call(*arguments)
+
+    return tell

@@ -1,0 +1,75 @@
+"""Who may lead: votes and leaders."""
+
+from typing import TYPE_CHECKING
+
+from ...core import consts as k
+from .base import Checker, View
+from .ledger import Committed
+
+if TYPE_CHECKING:
+    from ...core.messages import Message
+    from ..member import Member
+
+
+class ElectionSafety(Checker):
+    """At most one leader in a term, and it leads once: not again after a restart (paper, figure 3).
+
+    And what that rests on: a member gives one vote a term, restarts included, to one candidate, itself when it asks
+    for votes with its own on disk.
+    """
+
+    rule = "election safety"
+
+    def __init__(self) -> None:
+        self.leaders: dict[int, tuple[int, int]] = {}
+        self.votes: dict[tuple[int, int], int] = {}
+
+    def changed(self, member: "Member", before: View, after: View) -> None:
+        if after.state == k.LEADER and (before.state != k.LEADER or before.term != after.term):
+            known = self.leaders.setdefault(after.term, (member.id, member.life))
+            if known != (member.id, member.life):
+                self.fail(
+                    f"{member.id} (start {member.life}) becomes leader of term {after.term}, "
+                    f"which {known[0]} (start {known[1]}) has led"
+                )
+
+    def sending(self, member: "Member", m: "Message") -> None:
+        kind = m.type
+        if kind == k.VOTE:
+            state = member.disk.synced
+            if state is None or state.term != m.term:
+                # Without ``hold_votes`` its own vote is not on disk yet, and does not count before it is.
+                return
+            candidate = member.id
+        elif kind == k.VOTE_RESP and not m.reject:
+            candidate = m.to
+        else:
+            return
+        known = self.votes.setdefault((member.id, m.term), candidate)
+        if known != candidate:
+            self.fail(f"{member.id} votes for {candidate} in term {m.term}, in which it has voted for {known}")
+
+
+class LeaderCompleteness(Checker):
+    """A leader has every entry that was committed in an earlier term (paper, figure 3)."""
+
+    rule = "leader completeness"
+
+    def __init__(self, committed: Committed) -> None:
+        self.committed = committed
+
+    def changed(self, member: "Member", before: View, after: View) -> None:
+        if after.state != k.LEADER or (before.state == k.LEADER and before.term == after.term):
+            return
+        index = self.committed.newest_before(after.term)
+        if index == 0:
+            return
+        log = member.raft.log
+        if index + 1 < log.first_index():
+            return
+        term = log.term_or_zero(index)
+        if term != self.committed.terms[index]:
+            self.fail(
+                f"{member.id} becomes leader of term {after.term} with term {term} at index {index}, where term "
+                f"{self.committed.terms[index]} was committed in term {self.committed.by[index]}"
+            )

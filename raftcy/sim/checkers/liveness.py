@@ -1,0 +1,45 @@
+"""What has to happen some time."""
+
+from typing import TYPE_CHECKING
+
+from ...core import consts as k
+from .base import Checker
+
+if TYPE_CHECKING:
+    from ..cluster import Cluster
+
+LIMIT = 60
+"""Election timeouts (of ``election_tick`` ticks) after the last fault within which the cluster has to be at rest."""
+
+
+class Liveness(Checker):
+    """When faults end, within LIMIT election timeouts there is one leader, and everybody follows and catches up.
+
+    One leader, of the highest term, known to all members; every member has applied all of the leader's log; the
+    configuration is not joint; every pending read and write has an outcome.
+    """
+
+    rule = "liveness"
+
+    def unsettled(self, cluster: "Cluster") -> str:
+        running = cluster.running()
+        leaders = [member for member in running if member.raft.state == k.LEADER]
+        if len(leaders) != 1:
+            return f"there are {len(leaders)} leaders: {[member.id for member in leaders]}"
+        leader = leaders[0]
+        raft = leader.raft
+        if raft.tracker.config.voters.outgoing.ids():
+            return f"{leader.id} is in the joint configuration {raft.tracker.config}"
+        strangers = [member.id for member in running if raft.tracker.find(member.id) is None]
+        if strangers:
+            return f"{strangers} are running and no members of {raft.tracker.config}"
+        for member in running:
+            if (member.raft.term, member.raft.lead) != (raft.term, leader.id):
+                return f"{member.id} follows {member.raft.lead} in term {member.raft.term}, not {leader.id}"
+            if member.application.applied != raft.log.last_index():
+                return f"{member.id} has applied {member.application.applied} of {raft.log.last_index()} entries"
+        missing = [id for id in raft.tracker.ids() if id not in {member.id for member in running}]
+        if missing:
+            return f"members {missing} of {leader.id} are not running"
+        pending = list(cluster.clients.pending.values())
+        return f"{pending[0]!r} and {len(pending) - 1} more have no outcome" if pending else ""

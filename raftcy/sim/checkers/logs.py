@@ -1,0 +1,110 @@
+"""What stands in the logs."""
+
+import zlib
+from typing import TYPE_CHECKING
+
+from ...core import consts as k
+from .base import Checker, View
+from .ledger import Committed
+
+if TYPE_CHECKING:
+    from ...core.messages import Entry
+    from ..disk import Batch
+    from ..member import Member
+
+
+def digest(e: "Entry") -> int:
+    """What an entry holds, as a number."""
+    return zlib.crc32(e.data, int(e.type))
+
+
+class LogMatching(Checker):
+    """Entries of one index and term are the same in all logs, and so are all entries before them (paper, figure 3).
+
+    Each entry is noted with the term of the one before it. If every pair agrees in both, whole logs agree, by
+    induction.
+    """
+
+    rule = "log matching"
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def appended(self, member: "Member", entries: list["Entry"]) -> None:
+        seen = self.seen
+        previous = member.raft.log.term_or_zero(entries[0].index - 1)
+        for e in entries:
+            mine = (digest(e), previous)
+            known = seen.setdefault((e.index, e.term), mine)
+            if known != mine and (known[0] != mine[0] or (known[1] and previous)):
+                what = "its data" if known[0] != mine[0] else f"the term before it, {previous} and {known[1]}"
+                self.fail(f"{member.id} appends ({e.index}, term {e.term}), which differs from another's in {what}")
+            previous = e.term
+
+
+class LeaderAppendOnly(Checker):
+    """A leader never overwrites or deletes entries of its log (paper, figure 3).
+
+    By log matching it suffices that the last entry is still there whenever the log has changed.
+    """
+
+    rule = "leader append-only"
+
+    def __init__(self) -> None:
+        self.ends: dict[int, tuple[int, int, int]] = {}
+
+    def changed(self, member: "Member", before: View, after: View) -> None:
+        if after.state != k.LEADER:
+            self.ends.pop(member.id, None)
+            return
+        log = member.raft.log
+        end = self.ends.get(member.id)
+        if end is not None and end[0] == after.term:
+            _, index, term = end
+            if after.last < index or log.term_or_zero(index) != term:
+                self.fail(f"{member.id}, leader of term {after.term}, has lost ({index}, term {term})")
+        self.ends[member.id] = (after.term, after.last, log.last_term())
+
+    def crashed(self, member: "Member") -> None:
+        self.ends.pop(member.id, None)
+
+
+class CommittedIsDurable(Checker):
+    """What is committed is on the synced disks of a majority of the voters, of both halves of a joint configuration.
+
+    Looked at when an index is first seen as committed, by the configuration in force there. And for ever after: no
+    disk overwrites a committed entry by another.
+    """
+
+    rule = "committed is durable"
+
+    def __init__(self, committed: Committed, disks: dict[int, "Member"]) -> None:
+        self.committed = committed
+        self.members = disks
+        self.checked = 0
+
+    def begin(self, index: int) -> None:
+        """What is committed before the run."""
+        self.checked = index
+
+    def changed(self, member: "Member", before: View, after: View) -> None:
+        last = self.committed.last
+        if last <= self.checked:
+            return
+        self.checked = last
+        term = self.committed.terms[last]
+        voters = member.raft.tracker.config.voters
+        for half in (voters.incoming, voters.outgoing):
+            ids = half.ids()
+            have = [id for id in ids if id in self.members and self.members[id].disk.has(last, term)]
+            if ids and len(have) <= len(ids) // 2:
+                self.fail(f"{member.id} commits ({last}, term {term}), which only {have} of {ids} have on disk")
+
+    def storing(self, member: "Member", batch: "Batch") -> None:
+        if not batch.entries or batch.entries[0].index > self.committed.last:
+            return
+        terms = self.committed.terms
+        for e in batch.entries:
+            known = terms.get(e.index)
+            if known is not None and known != e.term and member.disk.has(e.index, known):
+                self.fail(f"{member.id} overwrites ({e.index}, term {known}), which is committed, by term {e.term}")

@@ -1,0 +1,80 @@
+"""What is applied."""
+
+import zlib
+from typing import TYPE_CHECKING
+
+from .base import Checker, View
+from .logs import digest
+
+if TYPE_CHECKING:
+    from ...core.messages import Entry, Snapshot
+    from ..cluster import Cluster
+    from ..member import Member
+
+
+class StateMachineSafety(Checker):
+    """All members apply the same entry at an index, each index once a start, without gaps (paper, figure 3).
+
+    And what follows for deterministic machines: states of one index are equal, also after a way through a snapshot.
+    """
+
+    rule = "state machine safety"
+
+    def __init__(self) -> None:
+        self.entries: dict[int, tuple[int, int]] = {}
+        self.states: dict[int, int] = {}
+
+    def applying(self, member: "Member", e: "Entry") -> None:
+        application = member.application
+        if e.index != application.applied + 1:
+            self.fail(f"{member.id} is given entry {e.index} to apply after {application.applied}")
+        mine = (e.term, digest(e))
+        known = self.entries.setdefault(e.index, mine)
+        if known != mine:
+            self.fail(f"{member.id} applies ({e.index}, term {e.term}); another has applied term {known[0]} there")
+
+    def snapshot_made(self, member: "Member", snapshot: "Snapshot") -> None:
+        self._compare(member, snapshot.metadata.index, snapshot.data)
+
+    def restored(self, member: "Member", snapshot: "Snapshot") -> None:
+        self._compare(member, snapshot.metadata.index, snapshot.data)
+        again = member.application.machine.snapshot()
+        if again != snapshot.data:
+            self.fail(f"{member.id} restored a snapshot of {snapshot.data!r} and would make one of {again!r}")
+
+    def unsettled(self, cluster: "Cluster") -> str:
+        for member in cluster.running():
+            application = member.application
+            self._compare(member, application.applied, application.machine.snapshot())
+        return ""
+
+    def _compare(self, member: "Member", index: int, state: bytes) -> None:
+        mine = zlib.crc32(state)
+        if self.states.setdefault(index, mine) != mine:
+            self.fail(f"{member.id} has another state at index {index} than others had: {state!r}")
+
+
+class Monotonic(Checker):
+    """Term, commit index and applied index of a member never fall, and its vote changes only with the term.
+
+    Over a restart this holds for what was synced: neither term nor vote go back behind it.
+    """
+
+    rule = "monotonic commit, applied and term"
+
+    def started(self, member: "Member", view: View) -> None:
+        state = member.disk.synced
+        if state is not None and (view.term < state.term or view.commit < state.commit):
+            self.fail(f"{member.id} starts with term {view.term}, commit {view.commit} from the hard state {state!r}")
+        if state is not None and view.vote != state.vote:
+            self.fail(f"{member.id} starts with vote {view.vote} from the hard state {state!r}")
+
+    def changed(self, member: "Member", before: View, after: View) -> None:
+        if after.term < before.term or after.commit < before.commit or after.applied < before.applied:
+            self.fail(f"{member.id} goes back from {before} to {after}")
+        if after.term == before.term and before.vote not in (0, after.vote):
+            self.fail(f"{member.id} changes its vote within term {after.term} from {before.vote} to {after.vote}")
+        if after.applied > after.commit:
+            self.fail(f"{member.id} has applied {after.applied} but committed only {after.commit}")
+        if after.commit > after.last:
+            self.fail(f"{member.id} has committed {after.commit} of a log that ends at {after.last}")

@@ -1,0 +1,392 @@
+"""The cluster: members, network, clients and checkers around one clock. One event at a time, everything from the seed.
+
+A run has two phases. In the first the schedule's actions happen, for a number of events. Then ``heal`` ends all faults,
+an operator puts the cluster in order (``operator``), and the run goes on until all checkers say that it is at rest, or
+until the time for that is up, which is a violation.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from ..core import consts as k
+from ..core.changes import ConfChangeV2
+from ..core.config import Config, Peer
+from ..core.enums import MessageType, SnapshotStatus, StateType
+from ..core.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
+from ..core.rawnode import RawNode, refuse_from_network
+from ..errors import StorageFailed
+from .actions import Action, perform
+from .application import command
+from .chance import stream
+from .checkers import Checkers, Committed, View, Violation
+from .checkers.elections import ElectionSafety, LeaderCompleteness
+from .checkers.liveness import LIMIT, Liveness
+from .checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
+from .checkers.machines import Monotonic, StateMachineSafety
+from .checkers.membership import MembershipSafety
+from .checkers.promises import PromisesAreDurable
+from .checkers.quotas import QuotasReturn
+from .checkers.reads import Linearizable
+from .clients import Clients, Operation
+from .clock import MS, TICK, Clock
+from .coverage import Coverage
+from .disk import Batch
+from .machine import Machine
+from .member import Member
+from .network import Network, Weather
+from .operator import Operator
+from .settings import Settings
+
+_KINDS = {int(kind): str(kind) for kind in MessageType}
+_ROLES = {int(role): str(role) for role in StateType}
+_STATE = struct.Struct("<9Q")
+
+
+def _nothing() -> None:
+    pass
+
+
+class Silent:
+    """A logger that is off."""
+
+    def isEnabledFor(self, level: int) -> bool:
+        """Never."""
+        return False
+
+    def debug(self, text: str) -> None:
+        """Nothing."""
+
+    info = warning = error = critical = debug
+
+
+class Cluster:
+    """One run, event by event: ``step``. ``performed`` are the actions so far, each with what it did.
+
+    ``digest`` sums up all messages and all changes of state until now: two runs with the same one went the same way.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        schedule: Iterator[Action],
+        machine: Callable[[], Machine],
+        *,
+        logger: Any = None,
+        make_raw: Callable[[Config], RawNode] = RawNode,
+        hold_votes: bool = True,
+        guard_reads: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.machine = machine
+        self.logger = logger or Silent()
+        self.make_raw = make_raw
+        self.hold_votes = hold_votes
+        self.guard_reads = guard_reads
+        self.clock = Clock()
+        self.members: dict[int, Member] = {}
+        self.committed = Committed()
+        self.membership = MembershipSafety()
+        self.durable = CommittedIsDurable(self.committed, self.members)
+        self.checkers = Checkers(
+            [
+                self.committed,
+                ElectionSafety(),
+                LeaderCompleteness(self.committed),
+                LogMatching(),
+                LeaderAppendOnly(),
+                self.durable,
+                StateMachineSafety(),
+                Monotonic(),
+                self.membership,
+                PromisesAreDurable(),
+                Linearizable(),
+                Liveness(),
+                QuotasReturn(),
+            ]
+        )
+        self.clients = Clients(self.checkers)
+        self.coverage = Coverage()
+        self.network = Network(self.clock, self.stream("network"), self._deliver, self._lost)
+        self.random = self.stream("cluster")
+        self.events = 0
+        self.digest = 0
+        self.performed: list[tuple[Action, str]] = []
+        self.touched: Member | None = None
+        self.operator: Operator | None = None
+        self._schedule = schedule
+        self._commands = self.stream("commands")
+        self._proposer = machine()
+        self._set_up()
+        self._next_action()
+
+    def stream(self, *purpose: object) -> Random:
+        """Random numbers for one purpose."""
+        return stream(self.settings.seed, *purpose)
+
+    # -- setting up ----------------------------------------------------------------------------------------------
+
+    def _set_up(self) -> None:
+        s = self.settings
+        voters = list(range(1, s.voters + 1))
+        learners = [] if s.bootstrapped else list(range(s.voters + 1, s.voters + s.learners + 1))
+        members = ConfState(voters=voters, learners=learners, auto_leave=False)
+        if s.bootstrapped:
+            index, terms = len(voters), dict.fromkeys(voters, 1)
+        else:
+            index, terms = s.index, {s.index: 1}
+        self.committed.begin(index, terms)
+        self.durable.begin(index)
+        self.membership.begin(index, members)
+        self.clients.floor = index
+        for id in voters + learners:
+            member = self.members[id] = Member(self, id)
+            if not s.bootstrapped:
+                metadata = SnapshotMetadata(conf_state=members, index=index, term=1)
+                data = self.machine().snapshot()
+                state = HardState(term=1, vote=0, commit=index)
+                member.disk.submit(Batch([], state, Snapshot(data=data, metadata=metadata), True))
+                member.disk.complete()
+            member.start()
+            if s.bootstrapped:
+                member.node.bootstrap([Peer(each) for each in voters])
+                member.watch()
+                member.pump()
+            member.disk.latency = s.latency(id)
+
+    def spawn(self, id: int) -> Member:
+        """A member that runs, new or as it was."""
+        member = self.members.get(id)
+        if member is None:
+            member = self.members[id] = Member(self, id)
+            member.disk.latency = self.settings.latency(id)
+        if not member.up:
+            self._start(member)
+        return member
+
+    # -- what happens --------------------------------------------------------------------------------------------
+
+    def step(self) -> str:
+        """Let the next event happen; its name. Raises Violation."""
+        handler, arguments = self.clock.next()
+        self.events += 1
+        self.touched = None
+        try:
+            handler(*arguments)
+        except Violation:
+            raise
+        except Exception as error:
+            # From the core, or from the state machine under test.
+            raise Violation("no error", f"{type(error).__name__}: {error}") from error
+        return handler.__name__
+
+    def run(self, member: Member, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call into a member; it crashes if its disk fails."""
+        self.touched = member
+        try:
+            return call(*arguments)
+        except (OSError, StorageFailed):
+            self.fault("failed read" if member.disk.unreadable else "failed write", 50 * MS)
+            self.crash(member, 50 * MS, self.random)
+            return None
+
+    def start_ticking(self, member: Member) -> None:
+        """The member's clock goes from now on."""
+        self.clock.after(int(self.random.random() * TICK), self._tick, member, member.life)
+
+    def _tick(self, member: Member, life: int) -> None:
+        if life != member.life or not member.up:
+            return
+        self.clock.after(member.tick_time, self._tick, member, life)
+        if not member.paused:
+            self.run(member, member.tick)
+
+    def later(self, member: Member, delay: int, call: Callable[[], None]) -> None:
+        """Call back after a delay, unless the member has crashed meanwhile."""
+        self.clock.after(delay, self._later, member, member.life, call)
+
+    def _later(self, member: Member, life: int, call: Callable[[], None]) -> None:
+        if life != member.life or not member.up:
+            return
+        if member.paused:
+            member.deferred.append((self._later, (member, life, call)))
+        else:
+            self.run(member, call)
+
+    def changed(self, member: Member, before: View, after: View) -> None:
+        """What can be seen of the member has changed."""
+        self.digest = zlib.crc32(_STATE.pack(member.id, self.clock.now, *after), self.digest)
+        if before.state != after.state:
+            counts = self.coverage.counts
+            counts["roles"][_ROLES[after.state]] += 1
+            counts["transitions"][f"{_ROLES[before.state]} to {_ROLES[after.state]}"] += 1
+        self.checkers.changed(member, before, after)
+
+    # -- messages ------------------------------------------------------------------------------------------------
+
+    def send(self, member: Member, m: Message) -> None:
+        """Put a message on the network."""
+        self.checkers.sending(member, m)
+        data = m.encode()
+        self.digest = zlib.crc32(data, self.digest)
+        self.network.send(member.id, m, data)
+
+    def _deliver(self, from_: int, to: int, data: bytes) -> None:
+        member = self.members.get(to)
+        if member is None or not member.up:
+            self._lost(from_, to, Message.decode(data).type)
+            return
+        if member.paused:
+            member.deferred.append((self._deliver, (from_, to, data)))
+            return
+        m = Message.decode(data)
+        refused = refuse_from_network(m)
+        if refused is not None:
+            raise Violation("correct peers", f"{from_} sends {m!r} to {to}: {refused}")
+        self.coverage.counts["messages"][_KINDS[m.type]] += 1
+        self.run(member, member.step, m)
+        if m.type == k.SNAP:
+            self.clock.after(MS, self._report, from_, to, SnapshotStatus.FINISH)
+
+    def _lost(self, from_: int, to: int, kind: int) -> None:
+        if kind == k.SNAP:
+            self.clock.after(5 * MS, self._report, from_, to, SnapshotStatus.FAILURE)
+        elif kind == k.APP and self.random.random() < 0.2:
+            self.clock.after(MS, self._unreachable, from_, to)
+
+    def _report(self, from_: int, to: int, status: SnapshotStatus) -> None:
+        member = self.members[from_]
+        if member.up and not member.paused:
+            self.run(member, member.ask, member.node.report_snapshot, to, status)
+        elif member.up:
+            member.deferred.append((self._report, (from_, to, status)))
+
+    def _unreachable(self, from_: int, to: int) -> None:
+        member = self.members[from_]
+        if member.up and not member.paused:
+            self.run(member, member.ask, member.node.report_unreachable, to)
+
+    # -- the schedule --------------------------------------------------------------------------------------------
+
+    def _next_action(self) -> None:
+        action = next(self._schedule, None)
+        if action is not None:
+            self.clock.after(action.at - self.clock.now, self._act, action)
+
+    def _act(self, action: Action) -> None:
+        if self.operator is not None:
+            return
+        self.performed.append((action, ""))
+        self.performed[-1] = (action, perform(self, action))
+        self._next_action()
+
+    # -- faults --------------------------------------------------------------------------------------------------
+
+    def fault(self, name: str, duration: int, end: Callable[[], None] = _nothing) -> None:
+        """A fault has begun, and ends after ``duration`` by a call of ``end``, unless everything has ended before."""
+        self.coverage.begin(name)
+        self.clock.after(duration, self._end_fault, name, end)
+
+    def _end_fault(self, name: str, end: Callable[[], None]) -> None:
+        if self.operator is None:
+            self.coverage.end(name)
+            end()
+
+    def crash(self, member: Member, duration: int, random: Random) -> str:
+        """A member loses power, and starts again after a while; says what its disk has lost, as drawn."""
+        self.clients.lost(member.id)
+        told = member.crash(random)
+        if "torn" in told:
+            self.fault("torn write", duration)
+        self.fault("crash", duration, lambda: self._start(member))
+        return told
+
+    def stop(self, member: Member) -> str:
+        """A member stops, and loses what was not synced."""
+        self.clients.lost(member.id)
+        return member.crash(self.random)
+
+    def _start(self, member: Member) -> None:
+        if not member.up:
+            member.start()
+            self.run(member, member.pump)
+
+    def pause(self, member: Member, duration: int) -> None:
+        """A member stands still; what it is sent waits."""
+        member.paused = True
+        self.fault("pause", duration, lambda: self.resume(member))
+
+    def resume(self, member: Member) -> None:
+        """A member goes on with what has waited."""
+        member.paused = False
+        waiting, member.deferred = member.deferred, []
+        for handler, arguments in waiting:
+            self.clock.after(0, handler, *arguments)
+
+    # -- clients -------------------------------------------------------------------------------------------------
+
+    def begin(self, member: Member, writes: bool) -> Operation:
+        """A client proposes, or asks to read, through a member."""
+        data = self._proposer.command(self._commands) if writes else None
+        operation = self.clients.begin(member.id, data)
+        self.attempt(operation)
+        return operation
+
+    def attempt(self, operation: Operation) -> bool:
+        """Try an operation, for the first time or again; whether the member took it."""
+        member = self.members[operation.member]
+        if not member.up or member.paused:
+            return False
+        if operation.data is None:
+            if member.answers_rashly():
+                return False
+            taken = self.run(member, member.ask, member.node.read_index, operation.number.to_bytes(6, "big"))
+        else:
+            data = command(operation.number, operation.data)
+            taken = self.run(member, member.ask, member.node.propose, data)
+        if taken is False:
+            self.clients.pending.pop(operation.number, None)
+        return bool(taken)
+
+    def propose_change(self, member: Member, change: ConfChangeV2 | None) -> bool:
+        """An operator proposes a change of the members, or to leave a joint configuration, through a member."""
+        return bool(self.run(member, member.ask, member.node.propose_conf_change, change))
+
+    # -- who is there --------------------------------------------------------------------------------------------
+
+    def running(self) -> list[Member]:
+        """The members that are up, by ascending id."""
+        return [self.members[id] for id in sorted(self.members) if self.members[id].up]
+
+    def leader(self) -> Member | None:
+        """The leader of the highest term, if there is one."""
+        leaders = [member for member in self.members.values() if member.up and member.raft.state == k.LEADER]
+        return max(leaders, key=lambda member: member.raft.term) if leaders else None
+
+    # -- the second phase ----------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """All faults end; from now on an operator brings the cluster to rest."""
+        self.operator = Operator(self)
+        self.coverage.active.clear()
+        self.network.clear()
+        for member in list(self.members.values()):
+            member.tick_time = TICK
+            member.apply_latency = 0
+            disk = member.disk
+            # Or a member that is far behind would need all the time there is.
+            disk.latency = min(disk.latency, MS // 2)
+            disk.failing = disk.unreadable = disk.snapshot_away = False
+            if member.paused:
+                self.resume(member)
+        self.operator.begin()
+
+    def limit(self) -> int:
+        """How long the second phase may take, in microseconds."""
+        return LIMIT * self.settings.election_tick * TICK
+
+    def calm_weather(self) -> None:
+        """The network is itself again."""
+        self.network.weather = Weather()

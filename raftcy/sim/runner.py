@@ -1,0 +1,136 @@
+"""Many seeds, on several processes, and the summary of all."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from .clock import SECOND
+from .coverage import Coverage
+from .lockstep import run as run_in_lockstep
+from .report import failure, shortest
+from .runs import Result, run
+from .shrink import shrink
+
+PROGRESS_S = 5.0
+SHRINK_S = 30.0
+SHRUNK_MOST = 3
+
+
+@dataclass(slots=True)
+class Options:
+    """What to run: ``seeds`` consecutive seeds from ``first`` on, in ``jobs`` processes."""
+
+    seeds: int
+    first: int
+    jobs: int
+    profile: str
+    steps: int
+    lockstep: bool = False
+
+
+@dataclass(slots=True)
+class Totals:
+    """What came of all seeds so far."""
+
+    passed: int = 0
+    failed: list[Result] = field(default_factory=list)
+    events: int = 0
+    time: int = 0
+    writes: int = 0
+    reads: int = 0
+    coverage: Coverage = field(default_factory=Coverage)
+
+    def add(self, result: Result) -> None:
+        """Count a run."""
+        if result.passed:
+            self.passed += 1
+        else:
+            self.failed.append(result)
+        self.events += result.events
+        self.time += result.time
+        self.writes += result.writes
+        self.reads += result.reads
+        self.coverage.add(result.coverage)
+
+    def merge(self, other: "Totals") -> None:
+        """Count what another has counted."""
+        self.passed += other.passed
+        self.failed += other.failed
+        self.events += other.events
+        self.time += other.time
+        self.writes += other.writes
+        self.reads += other.reads
+        self.coverage.add(other.coverage)
+
+
+def chunk(seeds: range, o: Options) -> Totals:
+    """Some seeds, in this process."""
+    totals = Totals()
+    for seed in seeds:
+        result = run_in_lockstep(seed, o.profile, o.steps) if o.lockstep else run(seed, o.profile, o.steps)
+        totals.add(result)
+    return totals
+
+
+def run_seeds(o: Options, write: Callable[[str], object] = print) -> Totals:
+    """Run what the options ask for; writes failures as they come and the summary, whose last line tells the outcome.
+
+    Progress goes to standard error.
+    """
+    how = ", both builds in lockstep" if o.lockstep else ""
+    write(f"seeds {o.first} to {o.first + o.seeds - 1}, profile {o.profile}, {o.steps} steps, {o.jobs} jobs{how}")
+    totals = Totals()
+    begun = told = time.monotonic()
+    for part in _parts(o):
+        for result in part.failed:
+            _write_failure(result, o, len(totals.failed), write)
+        totals.merge(part)
+        now = time.monotonic()
+        if now - told >= PROGRESS_S:
+            told = now
+            done = totals.passed + len(totals.failed)
+            rate = f"{done / (now - begun):.1f} seeds/s, {totals.events / (now - begun):.0f} events/s"
+            sys.stderr.write(f"{done} of {o.seeds} seeds, {len(totals.failed)} failed, {rate}\n")
+            sys.stderr.flush()
+    _write_summary(totals, time.monotonic() - begun, write)
+    return totals
+
+
+def _parts(o: Options) -> Iterator[Totals]:
+    size = 5 if o.lockstep else 20
+    last = o.first + o.seeds
+    ranges = [range(at, min(at + size, last)) for at in range(o.first, last, size)]
+    if o.jobs == 1 or len(ranges) == 1:
+        for each in ranges:
+            yield chunk(each, o)
+        return
+    # Never forked: the process of whoever calls this may have threads.
+    with ProcessPoolExecutor(o.jobs, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(chunk, ranges, [o] * len(ranges))
+        finally:
+            # An interrupted run must not wait for what was only queued.
+            pool.shutdown(cancel_futures=True)
+
+
+def _write_failure(result: Result, o: Options, place: int, write: Callable[[str], object]) -> None:
+    write(failure(result))
+    if o.lockstep or place >= SHRUNK_MOST:
+        return
+    write(shortest(shrink(result, limit_s=SHRINK_S)))
+
+
+def _write_summary(totals: Totals, seconds: float, write: Callable[[str], object]) -> None:
+    for line in totals.coverage.summary():
+        write(line)
+    seeds = totals.passed + len(totals.failed)
+    write(
+        f"{totals.events} events in {seconds:.1f} s ({totals.events / seconds:.0f} events/s, {seeds / seconds:.1f} "
+        f"seeds/s), {totals.time / SECOND:.0f} s of simulated time, {totals.writes} writes and {totals.reads} reads"
+    )
+    if totals.failed:
+        write(f"failed seeds: {' '.join(str(result.seed) for result in totals.failed[:100])}")
+    write(f"{totals.passed} seeds passed, {len(totals.failed)} failed")

@@ -1,0 +1,126 @@
+"""A run from its seed to its result."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from .actions import Action, schedule
+from .checkers import Violation
+from .cluster import Cluster
+from .coverage import Coverage
+from .machine import Ledger, Machine
+from .profiles import MIXED, Profile, find
+from .settings import Settings
+
+STEPS = 2_000
+
+
+@dataclass(slots=True)
+class Failure:
+    """What went wrong: which rule, what was seen, and after how many events."""
+
+    rule: str
+    text: str
+    event: int
+    time: int
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.text}"
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a run. ``failure`` is None if it passed; ``actions`` are those performed, with what they did."""
+
+    seed: int
+    profile: str | Profile
+    steps: int
+    events: int = 0
+    time: int = 0
+    digest: int = 0
+    failure: Failure | None = None
+    actions: list[tuple[Action, str]] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+    writes: int = 0
+    reads: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rule was broken."""
+        return self.failure is None
+
+    def check(self) -> None:
+        """Raise SimulationFailed, with the text of ``report.failure``, unless the run passed."""
+        if self.failure is not None:
+            from .report import failure
+
+            raise SimulationFailed(failure(self))
+
+
+class SimulationFailed(AssertionError):
+    """A run has broken a rule; the text has the seed, the actions and how to replay it."""
+
+
+def prepare(
+    seed: int,
+    profile: str | Profile = MIXED,
+    *,
+    only: Collection[int] | None = None,
+    machine: Callable[[], Machine] = Ledger,
+    **options: Any,
+) -> Cluster:
+    """The cluster of a run before its first event; ``only`` leaves of its schedule the actions of these numbers."""
+    found = find(profile, seed)
+    return Cluster(Settings.draw(seed, found), schedule(seed, found, only), machine, **options)
+
+
+def run(
+    seed: int,
+    profile: str | Profile = MIXED,
+    steps: int = STEPS,
+    *,
+    only: Collection[int] | None = None,
+    machine: Callable[[], Machine] = Ledger,
+    **options: Any,
+) -> Result:
+    """Run a seed: ``steps`` events under the actions of its schedule, then until the cluster is at rest.
+
+    ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is
+    replicated. ``only`` performs only the actions of these numbers. ``hold_votes=False`` and ``guard_reads=False``
+    leave out a precaution of the members (``member``). Never raises for a broken rule: see ``Result.failure`` and
+    ``Result.check``. ValueError for a profile that is not known.
+    """
+    result = Result(seed, profile, steps)
+    cluster = None
+    try:
+        cluster = prepare(seed, profile, only=only, machine=machine, **options)
+        drive(cluster, steps)
+    except Violation as violation:
+        if cluster is None:
+            result.failure = Failure(violation.rule, violation.text, 0, 0)
+        else:
+            result.failure = Failure(violation.rule, violation.text, cluster.events, cluster.clock.now)
+    if cluster is not None:
+        result.events = cluster.events
+        result.time = cluster.clock.now
+        result.digest = cluster.digest
+        result.actions = cluster.performed
+        result.coverage = cluster.coverage
+        result.writes, result.reads = cluster.clients.ended[True], cluster.clients.ended[False]
+    return result
+
+
+def drive(cluster: Cluster, steps: int) -> None:
+    """Both phases of a run. Raises Violation."""
+    step = cluster.step
+    while cluster.events < steps:
+        step()
+    settle(cluster)
+
+
+def settle(cluster: Cluster) -> None:
+    """The second phase. Raises Violation."""
+    cluster.heal()
+    operator = cluster.operator
+    while operator is not None and not operator.done:
+        cluster.step()

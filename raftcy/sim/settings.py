@@ -1,0 +1,87 @@
+"""How a cluster and its members are set up: drawn once, from the seed, within what the profile allows."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from ..core import consts as k
+from ..core.config import Config
+from ..core.enums import ReadOnlyOption
+from .chance import stream
+from .profiles import Profile
+
+ELECTION_TICKS = (3, 4, 6)
+
+
+@dataclass(slots=True)
+class Settings:
+    """The cluster: ids of the first voters and learners, the length of an election, and how it comes to be.
+
+    ``bootstrapped`` members begin with ``RawNode.bootstrap``; others with a snapshot of index ``index``.
+    """
+
+    seed: int
+    profile: Profile
+    voters: int
+    learners: int
+    election_tick: int
+    bootstrapped: bool
+    index: int
+    pre_vote: float
+    check_quorum: float
+    lease: bool
+    asynchronous: float
+    members: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    @staticmethod
+    def draw(seed: int, profile: Profile) -> "Settings":
+        """The settings of a run."""
+        random = stream(seed, "settings")
+        lease = profile.lease
+        return Settings(
+            seed=seed,
+            profile=profile,
+            voters=random.choice(profile.voters),
+            learners=random.choice(profile.learners),
+            election_tick=random.choice(ELECTION_TICKS),
+            bootstrapped=random.random() < 0.5,
+            index=random.choice((5, 2**32, 2**63 - 10)),
+            # Everywhere, nowhere, or by each member's own choice.
+            pre_vote=random.choice((0.0, 1.0, 0.5)),
+            check_quorum=1.0 if lease else random.choice((0.0, 1.0, 1.0, 0.5)),
+            lease=lease,
+            asynchronous=random.choice(profile.asynchronous),
+        )
+
+    def of(self, id: int) -> dict[str, Any]:
+        """The options of a member, as keywords of its Config."""
+        if id not in self.members:
+            self.members[id] = self._draw_member(stream(self.seed, "member", id))
+        return self.members[id]
+
+    def _draw_member(self, random: Random) -> dict[str, Any]:
+        size = random.choice((0, 64, 200, 1000, k.NO_LIMIT))
+        return {
+            "election_tick": self.election_tick,
+            "heartbeat_tick": 2 if self.election_tick > 4 and random.random() < 0.3 else 1,
+            "max_size_per_msg": size,
+            "max_committed_size_per_ready": random.choice((64, 300, k.NO_LIMIT)),
+            "max_uncommitted_entries_size": random.choice((0, 0, 200, 1000)),
+            "max_inflight_msgs": random.choice((1, 2, 4, 256)),
+            "max_inflight_bytes": random.choice((0, 0, max(size, 300))),
+            "pre_vote": random.random() < self.pre_vote,
+            "check_quorum": random.random() < self.check_quorum,
+            "step_down_on_removal": random.random() < 0.5,
+            "disable_proposal_forwarding": random.random() < 0.2,
+            "async_storage_writes": random.random() < self.asynchronous,
+            "read_only_option": ReadOnlyOption.LEASE_BASED if self.lease else ReadOnlyOption.SAFE,
+        }
+
+    def latency(self, id: int) -> int:
+        """How long a member's disk takes in the mean when nothing is wrong, in microseconds."""
+        usual = (0, 500, 4_000, 20_000) if self.of(id)["async_storage_writes"] else (0, 0, 0, 500, 4_000)
+        return stream(self.seed, "latency", id).choice(usual)
+
+    def config(self, id: int, storage: Any, applied: int, random: Random, logger: Any) -> Config:
+        """A member's Config."""
+        return Config(id=id, storage=storage, applied=applied, random=random, logger=logger, **self.of(id))

@@ -1,0 +1,46 @@
+"""What a run leaves behind beside its report: a trace of all members, and a recording of each start of each of them."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..core.config import Config
+from ..core.rawnode import RawNode
+from ..core.trace import NdjsonTraceLogger
+from ..recorder import FileSink, RecordedNode
+
+
+class Watch:
+    """Makes state machines that are traced into a file and recorded into a folder, or neither if these are None.
+
+    The folder is made if it is not there; its files are ``node-ID-START.rec``, and must not be there yet. Neither
+    changes a run. OSError if something cannot be written at the beginning.
+    """
+
+    def __init__(self, trace: Path | None = None, record: Path | None = None) -> None:
+        self._trace = trace
+        self._record = record
+        self._open = ExitStack()
+        self._logger: Any = None
+        self._starts: dict[int, int] = {}
+
+    def __enter__(self) -> "Watch":
+        if self._trace is not None:
+            self._logger = NdjsonTraceLogger(self._open.enter_context(self._trace.open("w", encoding="utf-8")))
+        if self._record is not None:
+            self._record.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    def make_raw(self, config: Config) -> RawNode:
+        """A state machine, for a start of a member."""
+        if self._logger is not None:
+            config = replace(config, trace_logger=self._logger)
+        if self._record is None:
+            return RawNode(config)
+        start = self._starts[config.id] = self._starts.get(config.id, 0) + 1
+        sink = FileSink(self._record / f"node-{config.id}-{start}.rec")
+        return RecordedNode(config, self._open.enter_context(sink))

@@ -1,0 +1,75 @@
+"""The compiled cycle does what a loop over Ready does, message for message, whatever the storage and the carrier."""
+
+import random
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from .cluster import Options
+from .drivers import CycleGroup, ExchangeGroup, Group, draw
+
+RUNS = 12
+EVENTS = 60
+
+
+def options(seed: int) -> Options:
+    o = Options(random.Random(seed))
+    o.flags["async_storage_writes"] = False
+    return o
+
+
+def compare(one: Any, other: Any, seed: int, o: Options) -> int:
+    """Lead two groups through the same events; the number of messages sent."""
+    rng = random.Random(seed)
+    ids = list(one.hosts)
+    for number in range(EVENTS):
+        event = ("campaign", 1) if number == 0 else draw(rng, ids, o)
+        told = one.run(event), other.run(event)
+        assert told[0] == told[1], (seed, number, event)
+    return int(one.sent)
+
+
+@pytest.mark.parametrize("storage", ["memory", "saving", "wrapped"])
+@pytest.mark.parametrize("kind", [ExchangeGroup, CycleGroup], ids=lambda kind: kind.__name__)
+def test_same_as_a_loop_written_out(raftcy: ModuleType, kind: Any, storage: str) -> None:
+    sent = 0
+    for seed in range(RUNS):
+        o = options(seed)
+        group = kind(raftcy, o, storage)
+        sent += compare(Group(raftcy, o), group, seed, o)
+        if storage == "saving":
+            assert all(host.storage.saved > 0 for host in group.hosts.values() if host.applied > o.index)
+    assert sent > 1_000
+
+
+@pytest.mark.parametrize("kind", [ExchangeGroup, CycleGroup], ids=lambda kind: kind.__name__)
+def test_same_in_both_builds(raftcy: ModuleType, raftcy_pure: ModuleType, kind: Any) -> None:
+    if raftcy.BUILD == "pure":
+        pytest.skip("needs the compiled build, which this run does not use")
+    for seed in range(100, 100 + RUNS):
+        o = options(seed)
+        compare(Group(raftcy_pure, o), kind(raftcy, o), seed, o)
+
+
+def test_what_kills_a_node_is_raised(raftcy: ModuleType) -> None:
+    """An acknowledgement of entries that are gone, among others: LogLost comes out of the drain."""
+    o = options(1)
+    group = ExchangeGroup(raftcy, o)
+    kind = raftcy.MessageType.MSG_HEARTBEAT
+    group.deliver([raftcy.Message(type=kind, to=1, from_=2, term=5, commit=o.index + 9)])
+    with pytest.raises(raftcy.LogLost):
+        group.exchange.drain()
+    with pytest.raises(raftcy.Stopped):
+        group.exchange.drain()
+
+
+def test_parts_that_are_not_wanted(raftcy: ModuleType) -> None:
+    """Without a carrier and without an application messages are dropped, and everything else goes on."""
+    o = options(1)
+    host = Group(raftcy, o).hosts[1]
+    cycle = raftcy.Cycle(host.node, host.storage)
+    assert not cycle.run()
+    host.node.campaign()
+    assert cycle.run()
+    assert host.storage.initial_state()[0] == raftcy.HardState(term=1, vote=1, commit=o.index)

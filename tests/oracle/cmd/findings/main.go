@@ -1,0 +1,221 @@
+// Shows on the reference what docs/findings.md tells of it: three ways in which its contract, followed to the letter,
+// breaks linearizability. The steps are those of the programs there, and so is the output.
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+
+	"go.etcd.io/raft/v3"
+	pb "go.etcd.io/raft/v3/raftpb"
+	"google.golang.org/protobuf/proto"
+)
+
+type member struct {
+	id      uint64
+	async   bool
+	disk    *raft.MemoryStorage
+	node    *raft.RawNode
+	synced  *pb.HardState
+	writes  []*pb.Message
+	sent    []*pb.Message
+	applied []*pb.Entry
+	reads   []raft.ReadState
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func newMember(id uint64, async bool, voters ...uint64) *member {
+	m := &member{id: id, async: async, disk: raft.NewMemoryStorage()}
+	members := &pb.ConfState{Voters: voters}
+	check(m.disk.ApplySnapshot(&pb.Snapshot{Metadata: &pb.SnapshotMetadata{
+		Index: proto.Uint64(1), Term: proto.Uint64(1), ConfState: members,
+	}}))
+	m.start()
+	return m
+}
+
+// start forgets everything but the disk.
+func (m *member) start() {
+	m.writes, m.sent = nil, nil
+	node, err := raft.NewRawNode(&raft.Config{
+		ID: m.id, ElectionTick: 10, HeartbeatTick: 1, Storage: m.disk, AsyncStorageWrites: m.async,
+		MaxSizePerMsg: 1000, MaxInflightMsgs: 10,
+		Logger: &raft.DefaultLogger{Logger: log.New(io.Discard, "", 0)},
+	})
+	check(err)
+	m.node = node
+}
+
+func (m *member) apply(entries []*pb.Entry) {
+	for _, e := range entries {
+		if e.GetType() == pb.EntryConfChange {
+			change := &pb.ConfChange{}
+			check(proto.Unmarshal(e.GetData(), change))
+			m.node.ApplyConfChange(change)
+		}
+		m.applied = append(m.applied, e)
+	}
+}
+
+// work handles at most so many Readys; with asynchronous writes it only queues what is to be written.
+func (m *member) work(readies int) {
+	for ; readies > 0 && m.node.HasReady(); readies-- {
+		rd := m.node.Ready()
+		m.reads = append(m.reads, rd.ReadStates...)
+		if m.async {
+			for _, msg := range rd.Messages {
+				switch msg.GetTo() {
+				case raft.LocalAppendThread:
+					m.writes = append(m.writes, msg)
+				case raft.LocalApplyThread:
+					m.apply(msg.GetEntries())
+					check(m.node.Step(msg.GetResponses()[0]))
+				default:
+					m.sent = append(m.sent, msg)
+				}
+			}
+			continue
+		}
+		check(m.disk.Append(rd.Entries))
+		if rd.HardState != nil {
+			check(m.disk.SetHardState(rd.HardState))
+		}
+		if rd.MustSync {
+			m.synced, _, _ = m.disk.InitialState()
+		}
+		m.sent = append(m.sent, rd.Messages...)
+		m.apply(rd.CommittedEntries)
+		m.node.Advance(rd)
+	}
+}
+
+// write writes what is queued, and says what rests on it.
+func (m *member) write() {
+	m.work(100)
+	for len(m.writes) > 0 {
+		msg := m.writes[0]
+		m.writes = m.writes[1:]
+		if msg.Term != nil {
+			check(m.disk.SetHardState(&pb.HardState{Term: msg.Term, Vote: msg.Vote, Commit: msg.Commit}))
+		}
+		check(m.disk.Append(msg.GetEntries()))
+		for _, each := range msg.GetResponses() {
+			if each.GetTo() == m.id {
+				check(m.node.Step(each))
+			} else {
+				m.sent = append(m.sent, each)
+			}
+		}
+		m.work(100)
+	}
+}
+
+// carry brings what one has sent to the others; the rest is lost.
+func carry(one *member, others ...*member) {
+	one.work(100)
+	sent := one.sent
+	one.sent = nil
+	for _, msg := range sent {
+		for _, other := range others {
+			if msg.GetTo() == other.id {
+				check(other.node.Step(msg))
+			}
+		}
+	}
+}
+
+func show(entries []*pb.Entry) string {
+	text := ""
+	for _, e := range entries {
+		text += fmt.Sprintf(" %d/%d:%q", e.GetTerm(), e.GetIndex(), e.GetData())
+	}
+	return text
+}
+
+func voteBeforeTheDisk() {
+	a, b, c := newMember(1, true, 1, 2, 3), newMember(2, true, 1, 2, 3), newMember(3, true, 1, 2, 3)
+	check(a.node.Campaign())
+	carry(a, b, c)
+	for _, voter := range []*member{b, c} {
+		voter.write()
+		carry(voter, a)
+	}
+	check(a.node.Propose([]byte("x")))
+	for i := 0; i < 2; i++ {
+		carry(a, b)
+		b.write()
+		carry(b, a)
+	}
+	a.start()
+	check(a.node.Campaign())
+	carry(a, c)
+	c.write()
+	carry(c, a)
+	a.write()
+	check(a.node.Propose([]byte("y")))
+	for i := 0; i < 5; i++ {
+		a.write()
+		carry(a, b, c)
+		for _, follower := range []*member{b, c} {
+			follower.write()
+			carry(follower, a)
+		}
+	}
+	fmt.Println("applied by 1:" + show(a.applied))
+	fmt.Println("applied by 2:" + show(b.applied))
+}
+
+func readOfASingleVoter() {
+	a := newMember(1, false, 1)
+	check(a.node.Campaign())
+	a.work(100)
+	check(a.node.Propose([]byte("x")))
+	a.work(100)
+	fmt.Println("acknowledged:" + show(a.applied[1:]))
+	check(a.disk.SetHardState(a.synced))
+	a.start()
+	check(a.node.Campaign())
+	a.work(1)
+	a.node.ReadIndex([]byte("read"))
+	a.work(1)
+	for _, state := range a.reads {
+		fmt.Println("read at index", state.Index)
+	}
+}
+
+func readOfARemovedLeader() {
+	a, b := newMember(1, false, 1, 2), newMember(2, false, 1, 2)
+	exchange := func() {
+		for i := 0; i < 4; i++ {
+			carry(a, b)
+			carry(b, a)
+		}
+	}
+	check(a.node.Campaign())
+	exchange()
+	change := &pb.ConfChange{Type: pb.ConfChangeRemoveNode.Enum(), NodeId: proto.Uint64(1)}
+	check(a.node.ProposeConfChange(change))
+	exchange()
+	check(b.node.Campaign())
+	b.work(100)
+	check(b.node.Propose([]byte("x")))
+	b.work(100)
+	fmt.Println("acknowledged by 2:" + show(b.applied[len(b.applied)-1:]))
+	a.node.ReadIndex([]byte("read"))
+	a.work(100)
+	for _, state := range a.reads {
+		fmt.Println("read through 1 at index", state.Index)
+	}
+}
+
+func main() {
+	voteBeforeTheDisk()
+	readOfASingleVoter()
+	readOfARemovedLeader()
+}

@@ -1,0 +1,147 @@
+"""The whole state of a node: nothing is left out, and a node that takes it up is like the one that gave it."""
+
+import importlib
+import random
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from raftcy import InvariantError, MemoryStorage, Message, MessageType, RawNode, Stopped
+from raftcy.core import checkpoint
+from raftcy.core.checkpoint import dump, load
+from raftcy.recorder.pack import pack
+from raftcy_pure.core import log as pure_log
+from raftcy_pure.core import progress as pure_progress
+from raftcy_pure.core import raft as pure_raft
+from raftcy_pure.core import rawnode as pure_rawnode
+from raftcy_pure.core import readonly as pure_readonly
+from raftcy_pure.core import tracker as pure_tracker
+from raftcy_pure.core import unstable as pure_unstable
+from tests._needs import ROOT
+from tests.core.state import dump_node
+from tests.lockstep.cluster import Cluster, Options
+from tests.lockstep.runs import _outcome, dead, draw
+
+from .kit import make_config, settle, storage_of
+
+# What is not part of the state: objects, what is kept twice for speed, and what a look-up has found last.
+ASIDE = {
+    "_died_of", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker", "storage", "_memory",
+    "unstable", "found", "_peers", "_incoming", "_outgoing",
+}  # fmt: skip
+CLASSES = [
+    pure_rawnode.RawNode,
+    pure_raft.Raft,
+    pure_log.RaftLog,
+    pure_unstable.Unstable,
+    pure_tracker.ProgressTracker,
+    pure_progress.Progress,
+    pure_readonly.ReadOnly,
+]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_no_attribute_is_left_out(cls: type) -> None:
+    """Every attribute is named twice at least, where it is read and where it is set."""
+    text = (ROOT / "raftcy/core/checkpoint.py").read_text()
+    once = {"id", "config", "progress"}  # set by way of another
+    missing = [name for name in cls.__slots__ if name not in ASIDE | once and text.count(f".{name}") < 2]  # type: ignore[attr-defined]
+    assert missing == []
+
+
+def test_a_new_node_is_refused_another_ones_state() -> None:
+    one, two = (RawNode(make_config(storage_of(1, 2), id=id)) for id in (1, 2))
+    with pytest.raises(InvariantError, match="the state is that of 2, the node is 1"):
+        load(one, dump(two))
+
+
+def test_a_dead_node_has_no_state() -> None:
+    node = RawNode(make_config(storage_of(1), async_storage_writes=True))
+    with pytest.raises(InvariantError):
+        node.advance()
+    with pytest.raises(Stopped):
+        dump(node)
+
+
+def copy_of(host: Any) -> Any:
+    """A second node in the state of a host's, on the same storage and with the same numbers to come."""
+    r, o = host.raftcy, host.options
+    state = checkpoint_of(r).dump(host.node)
+    source = random.Random()
+    source.setstate(host.random.getstate())
+    blank = r.MemoryStorage()
+    config = r.Config(
+        id=host.id,
+        election_tick=o.election_tick,
+        heartbeat_tick=1,
+        storage=Switch(blank),
+        max_size_per_msg=o.max_size_per_msg,
+        max_committed_size_per_ready=o.max_committed_size_per_ready,
+        max_uncommitted_entries_size=o.max_uncommitted_entries_size,
+        max_inflight_msgs=o.max_inflight_msgs,
+        max_inflight_bytes=o.max_inflight_bytes,
+        read_only_option=r.ReadOnlyOption.LEASE_BASED if o.lease else r.ReadOnlyOption.SAFE,
+        logger=host.log,
+        random=source,
+        **o.flags,
+    )
+    node = r.RawNode(config)
+    source.setstate(host.random.getstate())
+    host.random = source
+    config.storage.to = host.storage
+    checkpoint_of(r).load(node, state)
+    assert pack(checkpoint_of(r).dump(node)) == pack(state)
+    return node
+
+
+class Switch:
+    """A storage that hands every question on to another one."""
+
+    def __init__(self, to: Any) -> None:
+        self.to = to
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.to, name)
+
+
+def checkpoint_of(raftcy: ModuleType) -> Any:
+    return importlib.import_module(f"{raftcy.__name__}.core.checkpoint")
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_copy_goes_on_like_the_original(raftcy: ModuleType, part: int) -> None:
+    """Two clusters run in lockstep; in one of them nodes are replaced by copies all the time."""
+    replaced = 0
+    for seed in range(part, 40, 4):
+        rng = random.Random(seed)
+        o = Options(rng)
+        first, second = Cluster(raftcy, o), Cluster(raftcy, o)
+        for _ in range(100):
+            event = draw(rng, first, o, False)
+            results = [_outcome(cluster, event) for cluster in (first, second)]
+            assert results[0] == results[1], (seed, event)
+            if dead(first, event[1]):
+                break
+            if rng.random() < 0.3:
+                host = second.hosts[event[1]]
+                lines = host.log.lines
+                host.node = copy_of(host)
+                host.log.lines = lines
+                replaced += 1
+    assert replaced > 100
+
+
+def test_the_picture_of_the_tests_is_the_same_too() -> None:
+    storage = storage_of(1, 2, 3)
+    node = RawNode(make_config(storage))
+    node.campaign()
+    settle(node, storage)
+    node.step(Message(type=MessageType.MSG_VOTE_RESP, from_=2, to=1, term=node.raft.term))
+    node.propose(b"x")
+    copy = RawNode(make_config(storage))
+    load(copy, dump(node))
+    assert dump_node(copy) == dump_node(node)
+    assert MemoryStorage is type(copy.raft.log.storage)
+    assert checkpoint.dump(copy) == dump(node)

@@ -1,0 +1,57 @@
+"""Runs of the simulator leave traces and recordings behind, and are not changed by it."""
+
+from pathlib import Path
+
+import pytest
+
+from raftcy import BUILD, RawNode
+from raftcy.cli import main
+from raftcy.core.config import Config
+from raftcy.recorder import Recording, Replay
+from raftcy.sim.runs import run
+from raftcy.sim.watch import Watch
+from tools.tla.check import events_of
+
+from .kit import make_config, storage_of
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_watched_run_is_the_same_run(tmp_path: Path, seed: int) -> None:
+    plain = run(seed, steps=400)
+    with Watch(tmp_path / "run.ndjson", tmp_path / "recordings") as watch:
+        watched = run(seed, steps=400, make_raw=watch.make_raw)
+    assert (watched.digest, watched.events, watched.failure) == (plain.digest, plain.events, plain.failure)
+    with (tmp_path / "run.ndjson").open(encoding="utf-8") as lines:
+        events = events_of(lines)
+    files = sorted((tmp_path / "recordings").iterdir())
+    assert len(files) == [event["name"] for event in events].count("InitState")
+    replayed = 0
+    for file in files:
+        recording = Recording.read(file)
+        replayed += Replay(recording).run()
+        assert recording.torn is None
+        assert recording.build == BUILD
+    assert replayed > 300
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["sim", "replay", "3", "--steps", "100", "--until", "100"]
+    assert main(command) == 0
+    plain = capsys.readouterr().out
+    assert main([*command, "--trace", str(tmp_path / "t.ndjson"), "--record", str(tmp_path / "r")]) == 0
+    assert capsys.readouterr().out == plain
+    assert (tmp_path / "t.ndjson").stat().st_size > 1000
+    for file in (tmp_path / "r").iterdir():
+        assert main(["replay", str(file)]) == 0
+    capsys.readouterr()
+    assert main([*command, "--record", str(tmp_path / "r")]) == 2
+    assert "File exists" in capsys.readouterr().err
+    assert main([*command, "--trace", str(tmp_path / "none" / "t.ndjson")]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_without_files_it_makes_plain_nodes() -> None:
+    with Watch() as watch:
+        config: Config = make_config(storage_of(1))
+        assert type(watch.make_raw(config)) is RawNode
+        assert config.trace_logger is None

@@ -1,0 +1,58 @@
+"""The gaps in the reference that docs/findings.md tells of: raftcy and the reference show them alike, and the
+simulator finds them when its members leave out the precautions against them."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from raftcy import sim
+from tests._needs import ROOT
+from tests._oracle import oracle_program
+
+
+def programs() -> list[tuple[str, str]]:
+    """The programs of the document, each with what it says that it prints."""
+    text = (ROOT / "docs/findings.md").read_text()
+    return re.findall(r"^```python\n(.*?)^```$\n\nprints\n\n^```\n(.*?)^```$", text, re.M | re.S)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_the_programs_print_what_the_document_says(place: int) -> None:
+    program, printed = programs()[place]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == printed
+
+
+@pytest.mark.once
+def test_the_reference_prints_the_same() -> None:
+    done = subprocess.run([str(oracle_program("findings"))], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "".join(printed for _, printed in programs())
+
+
+STALE = "linearizable reads and writes"
+SINGLE = sim.Profile(
+    "single", "one voter that crashes", {"propose": 40, "read": 40, "crash": 10, "campaign": 8}, voters=(1,)
+)
+REMOVED = sim.Profile(
+    "removed",
+    "leaders lose their vote",
+    {"propose": 40, "read": 40, "change": 12, "isolate": 4},
+    shrinking=True,
+)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("profile", [SINGLE, REMOVED], ids=lambda profile: profile.name)
+def test_the_simulator_finds_stale_reads_without_the_precaution(profile: sim.Profile) -> None:
+    """And no stale one with it, on the same seed."""
+    for seed in range(200):
+        found = sim.run(seed, profile, guard_reads=False).failure
+        if found is not None and found.rule == STALE:
+            guarded = sim.run(seed, profile).failure
+            assert guarded is None or guarded.rule != STALE
+            return
+    pytest.fail("no seed found it")
