@@ -14,7 +14,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The checkout's neighbour, named for the runs that happen in a copy.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build test tla demo bench bench-full instructions verify fix proto parity fresh annotate clean coverage asan wheels smoke fuzz valgrind
+.PHONY: help build test tla demo bench bench-full instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
@@ -28,6 +28,7 @@ help:
 	@echo "make fix        format, sort imports and mend what can be mended"
 	@echo "make proto      write raftcy/wire/raft_pb2.py anew from proto/raft.proto"
 	@echo "make parity     write tests/parity.md anew from the docstrings of the tests"
+	@echo "make catalogue  write tests/catalogue.md anew from the docstrings of the tests"
 	@echo "make fresh      new random scripts from the Go oracle, on both builds; COUNT of each kind, SEED"
 	@echo "make annotate   Cython's HTML reports, in build/cython"
 	@echo "make coverage   branch coverage of the core, on the pure build"
@@ -100,6 +101,10 @@ proto:
 parity:
 	@$(INSTALL) run
 	$(PY) tools/parity.py
+
+catalogue:
+	@$(INSTALL) run
+	$(PY) tools/catalogue.py
 
 fresh: build
 	@$(PY) tools/fresh_scripts.py $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -52,9 +53,10 @@ def figures(lines: list[dict[str, Any]], clock: str) -> list[float]:
 
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
+    configured = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
     return {
         **combination(),
-        "configured_with": sysconfig.get_config_var("CONFIG_ARGS") or "",
+        "configured_with": [word for word in configured if "/" not in word],  # but for folders
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "processors": os.cpu_count(),

@@ -87,9 +87,9 @@ def flat_lines() -> dict[str, dict[str, float]]:
 def facts(result: dict[str, Any]) -> str:
     """Machine, versions and what was left out, as a list."""
     machine = result["machine"]
-    configured = machine["configured_with"].strip() or "nothing"
+    configured = " ".join(machine["configured_with"]) or "nothing"
     lines = [
-        f"- {result['rounds']} rounds on {result['date']}, everybody taking turns in each; load "
+        f"- Rounds: {result['rounds']}, on {result['date']}, everybody taking turns in each; load "
         f"{machine['load'][0]} before and {result['load_after'][0]} after.",
         f"- {machine['processors']} processors, {machine['processor']}; {machine['system']}, {machine['libc']}.",
         f"- {machine['interpreter']}, configured with `{configured}`.",
@@ -133,8 +133,9 @@ def where(result: dict[str, Any]) -> str:
     """One sentence on the machine, for below the README's table."""
     machine = result["machine"]
     return (
-        f"CPU time per operation (the wall clock where it says so), best of {result['rounds']} rounds in turns on "
-        f"{result['date']}: {machine['processors']} processors, {machine['processor']}, {machine['interpreter']}."
+        f"CPU time per operation (the wall clock where it says so), best of {result['rounds']} in turns, on "
+        f"{result['date']}, load {machine['load'][0]}: {machine['processors']} processors, {machine['processor']}, "
+        f"{machine['interpreter']}."
     )
 
 

@@ -14,15 +14,16 @@ not run, or if a reason is given for a test that is answered or is not there. Th
 answered nor has its reason here.
 """
 
-import ast
-import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests._claims import claims  # noqa: E402
+
 TESTS = ROOT / "tests"
 TABLE = TESTS / "parity.md"
 
@@ -164,40 +165,13 @@ def rows(tables: dict[str, str]) -> list[Row]:
     return found
 
 
-def claims(path: Path) -> Iterator[tuple[str, str, list[str]]]:
-    """For each test in a file that answers any: its pytest id, what is wrong with it if anything, and the names."""
-    relative = path.relative_to(ROOT).as_posix()
-    for node, scope in defined(ast.parse(path.read_text(encoding="utf-8"), str(path)), ()):
-        told = re.search(r"^\s*answers:((?:.*,\s*\n)*.*)$", ast.get_docstring(node) or "", re.M)
-        if told is None:
-            continue
-        fault = ""
-        if not node.name.startswith("Test" if isinstance(node, ast.ClassDef) else "test_"):
-            fault = "is no test"
-        elif any(re.search(r"\bmark\.(skip|xfail)\b(?!if)", ast.unparse(each)) for each in node.decorator_list):
-            fault = "is always skipped or expected to fail"
-        yield "::".join((relative, *scope, node.name)), fault, [each.strip() for each in told[1].split(",")]
-
-
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-
-
-def defined(tree: ast.Module | ast.ClassDef, scope: tuple[str, ...]) -> Iterator[tuple[Definition, tuple[str, ...]]]:
-    """The functions and classes of a module or class, with the classes that they are in."""
-    for node in tree.body:
-        if isinstance(node, Definition):
-            yield node, scope
-        if isinstance(node, ast.ClassDef):
-            yield from defined(node, (*scope, node.name))
-
-
 def answers() -> dict[str, list[str]]:
     """The tests here by the name that they answer; Wrong if any of them cannot be."""
     known = {row.called for row in (*rows(REFERENCE), *rows(SEED_ONLY))}
     found = defaultdict(list)
     faults = []
     for path in sorted(TESTS.rglob("*.py")):
-        for test, fault, names in claims(path):
+        for test, fault, names in claims(path, ROOT, "answers"):
             if fault:
                 faults.append(f"{test} {fault}")
             for name in names:

@@ -283,7 +283,7 @@ class Raft:
         if pr.is_paused():
             return False
         log = self.log
-        if pr.next > log._last and not send_if_empty:
+        if pr.next == log._last + 1 and not send_if_empty:
             return False
         prev_index = pr.next - 1
         if not log.look_up(prev_index):

@@ -236,8 +236,8 @@ class RawNode:
         """``step_many``; what is refused is added to ``refused``, if that is wanted."""
         self._alive()
         self.raft._log.forget()
-        for m in messages:
-            _message(m)
+        for each in messages:
+            _message(each)
         place = 0
         while place < len(messages):
             # One handler for all messages up to the next refused one: entering it costs as much as some messages do.

@@ -44,7 +44,5 @@ cdef class RecordedNode(RawNode):
     cdef _raised(self, int kind, bytes given, object error)
     cdef _checkpoint(self)
 
-@cython.locals(count=Py_ssize_t, m=object)
-cdef Py_ssize_t _messages_at_the_start(list messages) except -1
 @cython.locals(parts=list, m=Message, data=bytes)
 cdef bytes _packed(list messages)

@@ -106,18 +106,16 @@ class RecordedNode(RawNode):
     def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """As that of RawNode."""
         instance(messages, list, "messages")
-        good = _messages_at_the_start(messages)
-        stepped = messages if good == len(messages) else messages[:good]
-        given = _packed(stepped)
+        for m in messages:
+            instance(m, Message, "m")
+        given = _packed(messages)
         self._tape.fresh()
         try:
-            refused = RawNode.step_many(self, stepped)
+            refused = RawNode.step_many(self, messages)
         except BaseException as error:
             self._raised(_STEP_MANY, given, error)
             raise
         self._done(_STEP_MANY, given, refused_outcome(refused) if len(refused) > 0 else NOTHING)
-        if good < len(messages):
-            RawNode.step_many(self, messages[good:])
         return refused
 
     def ready(self) -> Ready:
@@ -278,16 +276,6 @@ class RecordedNode(RawNode):
 
     def _checkpoint(self) -> None:
         self._tape.checkpoint(pack(dump(self)))
-
-
-def _messages_at_the_start(messages: list[Message]) -> int:
-    """How many messages a list begins with."""
-    count = 0
-    for m in messages:
-        if not isinstance(m, Message):
-            return count
-        count += 1
-    return count
 
 
 def _packed(messages: list[Message]) -> bytes:

@@ -30,6 +30,18 @@ from .checkers.membership import MembershipSafety
 from .checkers.promises import PromisesAreDurable
 from .checkers.quotas import QuotasReturn
 from .checkers.reads import Linearizable
+from .checkers.steps import (
+    AppliedIsDurable,
+    CommitsWhatItKnows,
+    CountedIsDurable,
+    ElectedByQuorum,
+    HandoversEnd,
+    OldMessages,
+    OwnTerm,
+    ReadsByQuorum,
+    StoredOnce,
+    UndisturbedLeaders,
+)
 from .clients import Clients, Operation
 from .clock import MS, TICK, Clock
 from .coverage import Coverage
@@ -105,6 +117,16 @@ class Cluster:
                 Linearizable(),
                 Liveness(),
                 QuotasReturn(),
+                ElectedByQuorum(),
+                UndisturbedLeaders(),
+                OldMessages(),
+                OwnTerm(),
+                AppliedIsDurable(),
+                CountedIsDurable(self.members),
+                StoredOnce(),
+                CommitsWhatItKnows(),
+                ReadsByQuorum(),
+                HandoversEnd(),
             ]
         )
         self.clients = Clients(self.checkers)

@@ -37,6 +37,9 @@ from .clock import TICK
 from .disk import Batch, Checkpoint, Disk
 from .host import Host
 
+READYS_MOST = 10_000
+"""Readys at one moment: a node has a few hundred at the most, or it repeats itself."""
+
 _VOTES = (k.VOTE, k.PRE_VOTE)
 
 
@@ -143,7 +146,10 @@ class Member:
         """Take a message from the network."""
         if m.type == k.READ_INDEX and self.answers_rashly():
             return
+        checkers = self.host.checkers
+        checkers.taking(self, m)
         self._step(m)
+        checkers.taken(self, m)
         self.watch()
         self.pump()
 
@@ -225,7 +231,9 @@ class Member:
 
     def pump(self) -> None:
         """Handle all that the node has to say, as far as it can be handled now."""
-        while self.up and not self._busy:
+        for _ in range(READYS_MOST):
+            if not self.up or self._busy:
+                return
             rd = self.node.poll()
             if rd is None:
                 return
@@ -240,6 +248,7 @@ class Member:
             if self.waiting_reads:
                 self._answer_reads()
             self.watch()
+        raise Violation("correct nodes", f"{self.id} has said {READYS_MOST} things at one moment and goes on")
 
     def _begin(self, rd: Ready) -> None:
         """The synchronous way: write what there is to write."""

@@ -99,7 +99,7 @@ class Operator:
         if leader is None:
             return
         voters = leader.raft.tracker.config.voters
-        if voters.outgoing.ids():
+        if voters.outgoing.ids() and not leader.raft.tracker.config.auto_leave:
             cluster.propose_change(leader, None)
         elif leader.id not in voters:
             cluster.run(leader, leader.ask, leader.node.transfer_leader, voters.incoming.ids()[0])

@@ -59,7 +59,8 @@ PROFILES = {
         Profile("partitions", "the network falls apart", LOAD | _times(LINKS, 2.5) | ELECTIONS | {"compact": 2}),
         Profile("clocks", "clocks stop and go wrong", LOAD | _times(CLOCKS, 6) | LINKS),
         Profile(
-            "membership", "members come and go", LOAD | _times(CHANGES, 5) | LINKS | {"crash": 1.5, "transfer": 1.5}
+            "membership", "members come and go",
+            LOAD | _times(CHANGES, 5) | LINKS | {"crash": 1.5, "transfer": 1.5, "slow_disk": 1.5},
         ),
         Profile("reads", "reads while leaders change", LOAD | {"read": 60} | ELECTIONS | LINKS | CLOCKS | {"crash": 1}),
         Profile(
@@ -69,7 +70,16 @@ PROFILES = {
         ),
         Profile(
             "snapshots", "followers far behind",
-            LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5},
+            LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5, "slow_disk": 4},
+        ),
+        Profile(
+            "contested", "slow asynchronous storage under leaders that come and go",
+            {"propose": 40, "read": 5, "retry": 5, "slow_disk": 40, "campaign": 60, "weather": 10, "crash": 1},
+            interval=1_500, voters=(3, 5), asynchronous=(1.0,),
+        ),
+        Profile(
+            "losses", "messages go lost, come twice and late, under leaders that stay",
+            LOAD | {"weather": 14, "compact": 10, "unreachable": 4, "transfer": 1.5, "slow_disk": 2},
         ),
     )
 }  # fmt: skip

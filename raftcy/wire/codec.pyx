@@ -75,10 +75,12 @@ cdef extern from "Python.h":
 
 
 cdef struct Sink:
-    # The bytes from `at` on are written, those from `start` up to it are not yet; `full` if they did not suffice.
+    # The bytes from `at` on are written, those from `start` up to it are not yet. `full` if they did not suffice, or
+    # something must be refused, such as a Message below level `deepest`.
     unsigned char* start
     unsigned char* at
     bint full
+    int deepest
 
 
 cdef struct Source:
@@ -91,6 +93,10 @@ cdef enum:
     # the largest field number, in messages and in groups that are not known
     MAX_FIELD = 0x1FFFFFFF
     MAX_GROUP_FIELD = 0x7FFFFFFF
+    # levels below a Message that is no response: snapshot, metadata, conf state
+    LEVELS = 3
+    # so many bytes of a message are written on the stack
+    SCRATCH = 16384
     # the numbers of the fields of a Message that are varints, as bits
     NUMBERS = 0x2D7E
 
@@ -145,7 +151,7 @@ def encode_conf_state(value):
     cdef Sink sink
     cdef uint64_t items = 0
     result = open_sink(&sink, size_conf_state(<ConfState>value, 0, &items))
-    write_conf_state(&sink, <ConfState>value, 0)
+    write_conf_state(&sink, <ConfState>value)
     return close_sink(&sink, result)
 
 
@@ -161,7 +167,7 @@ def encode_snapshot_metadata(value):
     cdef Sink sink
     cdef uint64_t items = 0
     result = open_sink(&sink, size_metadata(<SnapshotMetadata>value, 0, &items))
-    write_metadata(&sink, <SnapshotMetadata>value, 0)
+    write_metadata(&sink, <SnapshotMetadata>value)
     return close_sink(&sink, result)
 
 
@@ -177,7 +183,7 @@ def encode_snapshot(value):
     cdef Sink sink
     cdef uint64_t items = 0
     result = open_sink(&sink, size_snapshot(<Snapshot>value, 0, &items))
-    write_snapshot(&sink, <Snapshot>value, 0)
+    write_snapshot(&sink, <Snapshot>value)
     return close_sink(&sink, result)
 
 
@@ -192,6 +198,14 @@ def encode_message(value):
         raise rules.not_a(Message, value)
     cdef Sink sink
     cdef uint64_t items = 0
+    cdef unsigned char scratch[SCRATCH]
+    # Most messages fit here, and to copy them is cheaper than to add up their size first. What does not fit, or has
+    # something wrong in it, is written or refused below.
+    sink.start, sink.at, sink.full = scratch, scratch + SCRATCH, False
+    sink.deepest = _max_depth - LEVELS
+    write_message(&sink, <Message>value, 0)
+    if not sink.full:
+        return PyBytes_FromStringAndSize(<const char*>sink.at, scratch + SCRATCH - sink.at)
     result = open_sink(&sink, size_message(<Message>value, 0, &items))
     write_message(&sink, <Message>value, 0)
     return close_sink(&sink, result)
@@ -452,6 +466,7 @@ cdef bytes open_sink(Sink* sink, uint64_t size):
     sink.start = <unsigned char*>PyBytes_AS_STRING(result)
     sink.at = sink.start + size
     sink.full = False
+    sink.deepest = _max_depth
     return result
 
 
@@ -463,14 +478,15 @@ cdef bytes close_sink(Sink* sink, bytes result):
 
 
 cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcept nogil:
-    if number > 0x3FFF:
-        return set_long_varint(p, number)
     p[0] = <unsigned char>number
     if number < 0x80:
         return p + 1
     p[0] |= 0x80
     p[1] = <unsigned char>(number >> 7)
-    return p + 2
+    if number < 0x4000:
+        return p + 2
+    p[1] |= 0x80
+    return set_long_varint(p + 2, number >> 14)
 
 
 cdef inline unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
@@ -519,14 +535,6 @@ cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
     return 0
 
 
-cdef inline unsigned char* take_space(Sink* sink, uint64_t size) noexcept:
-    if <uint64_t>(sink.at - sink.start) < size:
-        sink.full = True
-        return NULL
-    sink.at -= size
-    return sink.at
-
-
 cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
     """Write an entry, forwards, where there is space for it."""
     cdef uint32_t present = e._present
@@ -551,24 +559,30 @@ cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
 
 
 cdef void write_entry(Sink* sink, Entry e) noexcept:
-    cdef unsigned char* p = take_space(sink, size_entry(e))
-    if p is not NULL:
-        set_entry(p, e)
+    cdef uint64_t size = size_entry(e)
+    if <uint64_t>(sink.at - sink.start) < size:
+        sink.full = True
+        return
+    sink.at -= size
+    set_entry(sink.at, e)
 
 
 cdef void write_entries(Sink* sink, list entries) noexcept:
-    cdef unsigned char* p
-    cdef uint64_t size
+    cdef unsigned char* at = sink.at
+    cdef uint64_t size, block
     for item in reversed(entries):
         if type(item) is not Entry:
             sink.full = True
             break
         size = size_entry(<Entry>item)
-        p = take_space(sink, size_block(size))
-        if p is NULL:
+        block = size_block(size)
+        if <uint64_t>(at - sink.start) < block:
+            sink.full = True
             break
-        p[0] = 0x3A
-        set_entry(set_varint(p + 1, size), <Entry>item)
+        at -= block
+        at[0] = 0x3A
+        set_entry(set_varint(at + 1, size), <Entry>item)
+    sink.at = at
 
 
 cdef void write_hard_state(Sink* sink, HardState h) noexcept:
@@ -581,8 +595,7 @@ cdef void write_hard_state(Sink* sink, HardState h) noexcept:
         put_number(sink, 0x08, h.term)
 
 
-cdef int write_conf_state(Sink* sink, ConfState c, int depth) except -1:
-    check_depth(depth)
+cdef int write_conf_state(Sink* sink, ConfState c) except -1:
     put_unknown(sink, c._unknown)
     if c._present & k.C_AUTO_LEAVE:
         put_number(sink, 0x28, c.auto_leave)
@@ -593,7 +606,7 @@ cdef int write_conf_state(Sink* sink, ConfState c, int depth) except -1:
     return 0
 
 
-cdef int write_metadata(Sink* sink, SnapshotMetadata d, int depth) except -1:
+cdef int write_metadata(Sink* sink, SnapshotMetadata d) except -1:
     cdef unsigned char* end
     put_unknown(sink, d._unknown)
     if d._present & k.D_TERM:
@@ -602,17 +615,17 @@ cdef int write_metadata(Sink* sink, SnapshotMetadata d, int depth) except -1:
         put_number(sink, 0x10, d.index)
     if d._present & k.D_CONF_STATE:
         end = sink.at
-        write_conf_state(sink, d._conf_state, depth + 1)
+        write_conf_state(sink, d._conf_state)
         put_number(sink, 0x0A, end - sink.at)
     return 0
 
 
-cdef int write_snapshot(Sink* sink, Snapshot s, int depth) except -1:
+cdef int write_snapshot(Sink* sink, Snapshot s) except -1:
     cdef unsigned char* end
     put_unknown(sink, s._unknown)
     if s._present & k.S_METADATA:
         end = sink.at
-        write_metadata(sink, s._metadata, depth + 1)
+        write_metadata(sink, s._metadata)
         put_number(sink, 0x12, end - sink.at)
     if s._present & k.S_DATA:
         put_bytes(sink, 0x0A, s.data)
@@ -622,13 +635,17 @@ cdef int write_snapshot(Sink* sink, Snapshot s, int depth) except -1:
 cdef int write_message(Sink* sink, Message m, int depth) except -1:
     cdef uint32_t present = m._present
     cdef unsigned char* end
-    cdef Py_ssize_t i
-    check_depth(depth)
+    if depth > sink.deepest:
+        sink.full = True
+        return 0
     put_unknown(sink, m._unknown)
     if m._responses is not None:
-        for i in range(len(m._responses) - 1, -1, -1):
+        for item in reversed(m._responses):
+            if type(item) is not Message or sink.full:
+                sink.full = True
+                break
             end = sink.at
-            write_message(sink, m._responses[i], depth + 1)
+            write_message(sink, <Message>item, depth + 1)
             put_number(sink, 0x72, end - sink.at)
     if present & k.P_VOTE:
         put_number(sink, 0x68, m.vote)
@@ -640,7 +657,7 @@ cdef int write_message(Sink* sink, Message m, int depth) except -1:
         put_number(sink, 0x50, m.reject)
     if present & k.P_SNAPSHOT:
         end = sink.at
-        write_snapshot(sink, m.snapshot, depth + 1)
+        write_snapshot(sink, m.snapshot)
         put_number(sink, 0x4A, end - sink.at)
     if present & k.P_COMMIT:
         put_number(sink, 0x40, m.commit)

@@ -19,7 +19,7 @@ MACHINE = {
     "options": "-O2",
     "machine": "x86_64",
     "libc": "glibc 2.36",
-    "configured_with": "",
+    "configured_with": ["--enable-shared"],
     "system": "Linux 6",
     "processor": "some processor",
     "processors": 2,

@@ -53,6 +53,7 @@ def test_leader_steps_down_without_a_quorum() -> None:
     """A leader that hears of nobody for an election timeout becomes a follower, in its term (thesis 6.2).
 
     answers: TestLeaderStepdownWhenQuorumLost
+    catches: etcd#15247
     """
     raft = leader([1, 2, 3])
     tick(raft, 4)
@@ -139,6 +140,8 @@ def test_request_within_the_lease_is_ignored(kind: MessageType) -> None:
     """Not even a refusal is sent, the term stays, and only the word of the leader itself lifts the lease.
 
     The leader keeps the lease itself, too (thesis 4.2.3; 3.10 for transfers).
+
+    catches: etcd#9333
     """
     follower = make_raft(1, [1, 2, 3], term=1, check_quorum=True)
     follower.become_follower(1, 3)
@@ -159,6 +162,7 @@ def test_stuck_candidate_is_freed() -> None:
     Its answer to the leader's heartbeat carries its term; without that it could neither follow nor win.
 
     answers: TestFreeStuckCandidateWithCheckQuorum
+    catches: raft-rs#83
     """
     net = Network(3, check_quorum=True)
     net[2].randomized_election_timeout = net[2].election_timeout + 1
@@ -186,7 +190,10 @@ def test_stuck_candidate_is_freed() -> None:
     ids=["neither", "check_quorum", "pre_vote"],
 )
 def test_stale_leader_is_told_of_the_term(options: dict, answered: bool, kind: MessageType) -> None:
-    """A leader of an old term is answered with the new one where its nodes may not hear of it by a campaign."""
+    """A leader of an old term is answered with the new one where its nodes may not hear of it by a campaign.
+
+    catches: raft-rs#83
+    """
     raft = make_raft(1, [1, 2, 3], term=3, **options)
     raft.step(Message(type=kind, from_=2, to=1, term=2))
     assert read_messages(raft) == [Message(type=MessageType.MSG_APP_RESP, from_=1, to=2, term=3)] * answered
@@ -241,6 +248,7 @@ def test_pre_vote_stops_the_disruptive_follower() -> None:
     """With pre-vote a follower that comes back behind the others raises no term and disturbs nobody (thesis 9.6).
 
     answers: TestDisruptiveFollowerPreVote
+    catches: etcd#9333
     """
     net = Network([Past(term=1)] * 3, check_quorum=True)
     net.campaign(1)
@@ -265,6 +273,8 @@ def test_removed_node_cannot_disturb_a_live_leader() -> None:
     """A node that was removed and does not know campaigns for ever; leases keep its requests from having effect.
 
     This is what the minimum election timeout is for in the thesis (4.2.3).
+
+    catches: etcd#9333
     """
     net = Network(3, check_quorum=True)
     net.campaign(1)

@@ -221,6 +221,7 @@ def test_vote_from_any_role(role: StateType, kind: MessageType) -> None:
     A vote makes a follower of the new term; a pre-vote changes nothing (thesis 9.6).
 
     answers: TestVoteFromAnyState, TestPreVoteFromAnyState
+    catches: rabbitmq/ra#442
     """
     raft = make_raft(1, [1, 2, 3], term=1)
     take_role(raft, role, lead=3)
@@ -271,6 +272,7 @@ def test_vote_rule(role: StateType, index: int, log_term: int, vote: int, refuse
     The request is of the voter's own term, so that only logs and votes decide (paper 5.2, 5.4.1).
 
     answers: TestRecvMsgVote, TestRecvMsgPreVote
+    catches: camunda#5356
     """
     raft = make_raft(1, [1], terms=(2, 2))
     raft.state = role
@@ -286,6 +288,8 @@ def test_no_vote_in_a_term_whose_leader_is_known() -> None:
     """A node that follows a leader does not vote for another node in the same term, though its vote is free.
 
     A pre-vote of the next term is granted all the same, unless a lease forbids it (thesis 9.6).
+
+    catches: hashicorp/raft#605
     """
     raft = make_raft(1, [1, 2, 3], term=1)
     raft.become_follower(1, 3)
@@ -319,7 +323,10 @@ def test_only_a_granted_vote_restarts_the_timeout(kind: MessageType, index: int,
 
 @VOTES
 def test_answer_waits_for_the_storage(kind: MessageType) -> None:
-    """The answer to a request is only let out once term and vote are stored (paper figure 2, persistent state)."""
+    """The answer to a request is only let out once term and vote are stored (paper figure 2, persistent state).
+
+    catches: tikv#8381
+    """
     raft = make_raft(1, [1, 2, 3])
     raft.step(Message(type=kind, from_=2, to=1, term=1))
     assert raft.msgs == []
@@ -374,7 +381,10 @@ def test_votes_of_learners_and_strangers_do_not_count() -> None:
 
 
 def test_joint_configuration_needs_both_majorities() -> None:
-    """While the members change jointly an election needs a majority of the old and of the new voters (thesis 4.3)."""
+    """While the members change jointly an election needs a majority of the old and of the new voters (thesis 4.3).
+
+    catches: async-raft#62, redisraft#17
+    """
     raft = make_raft(1, [1, 2, 3])
     steps = [ConfChangeSingle(type=ConfChangeType.ADD_NODE, node_id=id) for id in (4, 5)]
     gone = [ConfChangeSingle(type=ConfChangeType.REMOVE_NODE, node_id=id) for id in (2, 3)]
@@ -448,6 +458,7 @@ def test_learner_never_campaigns_by_timeout() -> None:
     """A learner may wait for ever (thesis 4.2.1).
 
     answers: TestLearnerElectionTimeout
+    catches: redpanda#8495
     """
     raft = make_raft(2, [1], [2], term=1)
     raft.randomized_election_timeout = raft.election_timeout

@@ -113,7 +113,7 @@ def test_entries_of_a_newer_term_than_the_append() -> None:
     """
     node = follower()
     before = node.basic_status(), node.raft.log.all_entries()
-    with pytest.raises(MalformedMessage, match="^MsgApp of term 10 with an entry of term 11$"):
+    with pytest.raises(MalformedMessage, match=r"^MsgApp of term 10 with an entry of term 11$"):
         node.step(append(10, 5, 123, run(124, 11)))
     assert (node.basic_status(), node.raft.log.all_entries()) == before
     node.step(append(10, 5, 123, run(124, 10)))

@@ -30,6 +30,7 @@ def test_own_progress_follows_the_own_storage() -> None:
     """A leader counts its own entries when they are stored, not when they are proposed (thesis 10.2.1).
 
     answers: TestProgressLeader
+    catches: etcd#14370
     """
     raft = make_leader([1, 2], election_tick=5)
     raft.tracker.progress[2].become_replicate()
@@ -81,6 +82,7 @@ def test_window_by_messages_and_bytes() -> None:
     9,000 bytes of payload, where the message that crosses the limit is still let out.
 
     answers: TestProgressFlowControl
+    catches: raft#54
     """
     limits = {"max_inflight_msgs": 3, "max_size_per_msg": 2048, "max_inflight_bytes": 9000}
     raft = make_quiet_leader([1, 2], election_tick=5, **limits)
@@ -172,7 +174,10 @@ def test_full_window_lets_one_empty_append_out_for_each_heartbeat() -> None:
 
 
 def test_window_by_bytes_alone() -> None:
-    """The window is full once its payload reaches the limit, although it has room for more messages."""
+    """The window is full once its payload reaches the limit, although it has room for more messages.
+
+    catches: raft#54
+    """
     raft = make_streaming_leader(max_size_per_msg=100, max_inflight_bytes=100)
     assert len(the_one(appends(raft, b"x" * 40), APP).entries) == 2
     the_one(appends(raft, b"x" * 40), APP)
@@ -226,6 +231,7 @@ def test_quota_of_uncommitted_payload() -> None:
     always: the first entry of a leader and the one that leaves a joint configuration must never be dropped.
 
     answers: TestUncommittedEntryLimit
+    catches: cockroach#31689
     """
     count, data = 1024, b"testdata"
     raft = make_leader(
@@ -274,7 +280,10 @@ def test_dropped_proposal_leaves_no_entry() -> None:
 
 
 def test_quota_begins_anew_with_each_role() -> None:
-    """A new leader has no proposals of its own; what it applies of its predecessor's does not count below zero."""
+    """A new leader has no proposals of its own; what it applies of its predecessor's does not count below zero.
+
+    catches: cockroach#31689
+    """
     raft = make_raft(1, [1, 2], max_uncommitted_entries_size=10)
     take_role(raft, LEADER)
     propose(raft, b"1234567890")

@@ -56,6 +56,7 @@ def test_free_le() -> None:
     """Everything up to an index goes, the rest stays in order, around the end of the ring, too.
 
     answers: TestInflightFreeTo
+    catches: raft#54
     """
     window = Inflights(10)
     fill(window, 0, 9)

@@ -228,7 +228,10 @@ def test_commit_to_beyond_the_log(log: RaftLog) -> None:
     ("index", "term", "committed"), [(2, 2, 2), (3, 3, 3), (3, 2, 1), (1, 1, 1), (4, 3, 1), (3, 0, 1), (4, 0, 1)]
 )
 def test_maybe_commit(log: RaftLog, index: int, term: int, committed: int) -> None:
-    """A commit index counts only with the term of its entry (5.4.2), and 0 is the term of no entry."""
+    """A commit index counts only with the term of its entry (5.4.2), and 0 is the term of no entry.
+
+    catches: PySyncObj#169
+    """
     log.committed = 1
     assert log.maybe_commit(index, term) is (committed > 1)
     assert log.committed == committed

@@ -98,6 +98,7 @@ def test_second_change_becomes_an_empty_entry() -> None:
     """As long as a change may be pending, another one is replaced by an entry that does nothing.
 
     answers: TestStepIgnoreConfig
+    catches: redisraft#17
     """
     raft = make_leader([1, 2])
     propose_entries(raft, entry_of())
@@ -126,6 +127,7 @@ def test_new_leader_takes_changes_for_pending(entries: int, pending: int) -> Non
     """A new leader has not looked what its log holds, so it takes the last entry for a change.
 
     answers: TestNewLeaderPendingConfig
+    catches: redisraft#17
     """
     raft = make_raft(1, [1, 2])
     raft.log.append([Entry(term=0, index=i + 1) for i in range(entries)])
@@ -335,7 +337,10 @@ def test_leader_that_is_no_voter(kind: ConfChangeType, step_down: bool) -> None:
 
 
 def test_joint_commit_and_leave() -> None:
-    """Both halves must have an entry until the joint configuration is left (thesis 4.3)."""
+    """Both halves must have an entry until the joint configuration is left (thesis 4.3).
+
+    catches: async-raft#62
+    """
     raft = make_quiet_leader([1, 2])
     raft.apply_conf_change(joint(EXPLICIT, (ADD, 3), (REMOVE, 2)))
     assert text_of(raft) == "voters=(1 3)&&(1 2)"
@@ -349,7 +354,10 @@ def test_joint_commit_and_leave() -> None:
 
 @pytest.mark.parametrize("transition", [IMPLICIT, EXPLICIT], ids=["implicit", "explicit"])
 def test_leader_leaves_by_itself(transition: ConfChangeTransition) -> None:
-    """With automatic leaving the leader proposes to leave as soon as the joint configuration is applied."""
+    """With automatic leaving the leader proposes to leave as soon as the joint configuration is applied.
+
+    catches: etcd#12136
+    """
     raft = make_quiet_leader([1])
     persist_and_apply(raft)
     proposed = joint(transition, (ADD, 2), (LEARN, 3))
@@ -369,7 +377,10 @@ def test_leader_leaves_by_itself(transition: ConfChangeTransition) -> None:
 
 
 def test_new_leader_leaves_too() -> None:
-    """Whoever leads when the joint configuration is applied leaves it, not just who has proposed it."""
+    """Whoever leads when the joint configuration is applied leaves it, not just who has proposed it.
+
+    catches: etcd#12136
+    """
     raft = make_raft(1, [1, 2], terms=[1], term=1)
     raft.log.commit_to(1)
     raft.apply_conf_change(joint(IMPLICIT, (ADD, 3), (ADD, 4)))
@@ -417,6 +428,7 @@ def test_learner_does_not_campaign() -> None:
     """A learner ignores that it is told to campaign, by its application or by its leader, which may not know yet.
 
     answers: TestLearnerCampaign
+    catches: redpanda#8495
     """
     net = Network([make_raft(1, [1]), make_raft(2, [1])])
     for id in net.ids:
@@ -464,6 +476,7 @@ def test_nobody_campaigns_with_a_change_to_apply(v2: bool) -> None:
     """Who knows of a committed change must have applied it before it campaigns, on its own or by a transfer.
 
     answers: TestConfChangeCheckBeforeCampaign, TestConfChangeV2CheckBeforeCampaign
+    catches: etcd#7280
     """
     net = Network(3)
     net.campaign(1)

@@ -82,7 +82,10 @@ def test_votes_mean_nothing_to_a_pre_candidate() -> None:
 
 
 def test_pre_vote_of_an_old_term_is_refused_with_the_present_one() -> None:
-    """Who is behind in terms learns that by asking; other requests of old terms get no answer."""
+    """Who is behind in terms learns that by asking; other requests of old terms get no answer.
+
+    catches: canonical/raft#279
+    """
     raft = make_raft(1, [1, 2, 3], term=5)
     raft.step(Message(type=MessageType.MSG_VOTE, from_=2, to=1, term=3, index=9, log_term=3))
     raft.step(Message(type=MessageType.MSG_PRE_VOTE, from_=2, to=1, term=3, index=9, log_term=3))
@@ -119,6 +122,7 @@ def test_split_vote_is_settled_in_the_next_round() -> None:
     """Two nodes that win their pre-votes at once split the votes; the next campaign wins.
 
     answers: TestPreVoteWithSplitVote
+    catches: raft-rs#83
     """
     net = Network([Past(term=1)] * 3, pre_vote=True)
     net.campaign(1)
@@ -172,6 +176,7 @@ def test_rollout_completes_an_election(mixed: Network) -> None:
     """The node with the higher term cannot win by its log, the other one not by its term, until it hears of that.
 
     answers: TestPreVoteMigrationCanCompleteElection
+    catches: canonical/raft#279, raft-rs#83
     """
     mixed.isolate(1)
     mixed.campaign(3)
@@ -187,6 +192,7 @@ def test_rollout_frees_a_stuck_pre_candidate(mixed: Network) -> None:
     """Its pre-votes are refused for its log, and it cannot follow an older term: its answer moves the leader on.
 
     answers: TestPreVoteMigrationWithFreeStuckPreCandidate
+    catches: raft-rs#83
     """
     for _ in range(2):
         mixed.campaign(3)

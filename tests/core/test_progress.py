@@ -142,6 +142,7 @@ def test_maybe_update(index: int, match: int, next: int, news: bool) -> None:
     """An acknowledgement raises what is known, and what is next where that is behind; an old one does nothing.
 
     answers: TestProgressUpdate
+    catches: raft#149
     """
     p = Progress(3, 5)
     assert p.maybe_update(index) is news
@@ -172,6 +173,7 @@ def test_maybe_decr_to(
     """A refused append takes ``next`` back: streaming to what is known, probing to the hint (5.3, the end).
 
     answers: TestProgressMaybeDecr
+    catches: raft#149
     """
     p = progress_in(state, match, next)
     p.sent_commit = 9

@@ -215,6 +215,7 @@ def test_a_joint_configuration_outlives_its_leader() -> None:
     """Who has lost leadership does not leave it; the next leader does, once it has applied all that is before.
 
     answers: TestRawNodeJointAutoLeave
+    catches: etcd#12136
     """
     node = new_node()
 

@@ -84,6 +84,7 @@ def test_reads_at_every_node(options: dict[str, Any]) -> None:
     """A read is answered with the commit index at its arrival, to the node that was asked.
 
     answers: TestReadOnlyOptionSafe, TestReadOnlyOptionLease
+    catches: tikv#9208
     """
     net = Network(3, **options)
     elect(net)
@@ -190,6 +191,8 @@ def test_reads_are_numbered() -> None:
     """Each heartbeat has the number of the newest read; an acknowledged number confirms all reads up to it, in order.
 
     So one round of heartbeats answers any number of reads that came before it.
+
+    catches: etcd#20418
     """
     raft = make_ready_leader(2, 3)
     sent = []
@@ -226,7 +229,10 @@ def test_lost_heartbeat_is_made_up_for() -> None:
 
 
 def test_confirmation_needs_a_quorum_of_voters() -> None:
-    """Learners do not confirm that a leader is in office, nor do two of five voters."""
+    """Learners do not confirm that a leader is in office, nor do two of five voters.
+
+    catches: canonical/raft#386
+    """
     raft = make_ready_leader(2, 3, 4, 5, learners=(6,))
     hand(raft, read_of(b"a", 1))
     answer_heartbeat(raft, 6, number(1))
@@ -237,7 +243,10 @@ def test_confirmation_needs_a_quorum_of_voters() -> None:
 
 
 def test_confirmation_in_a_joint_configuration() -> None:
-    """While two configurations are in force, both must confirm (thesis 4.3)."""
+    """While two configurations are in force, both must confirm (thesis 4.3).
+
+    catches: async-raft#62
+    """
     raft = make_ready_leader(2, 3)
     changes = [ConfChangeSingle(type=ConfChangeType.ADD_NODE, node_id=id) for id in (4, 5)]
     changes += [ConfChangeSingle(type=ConfChangeType.REMOVE_NODE, node_id=id) for id in (2, 3)]
@@ -250,7 +259,10 @@ def test_confirmation_in_a_joint_configuration() -> None:
 
 
 def test_deposed_leader_forgets_its_reads() -> None:
-    """A leader that steps down answers none of the reads it had taken; their askers ask again."""
+    """A leader that steps down answers none of the reads it had taken; their askers ask again.
+
+    catches: etcd#20418
+    """
     raft = make_ready_leader(2, 3)
     hand(raft, read_of(b"a", 1))
     hand(raft, Message(type=HEARTBEAT, from_=2, to=1, term=2))
@@ -269,6 +281,7 @@ def test_one_context_twice() -> None:
     acknowledgements of the first A, which come late as well, must not confirm B, a new read at node 1.
 
     answers: TestReadOnlyDuplicateRequest
+    catches: etcd#20418
     """
     net = Network(3)
     net.campaign(1)
@@ -317,6 +330,7 @@ def test_new_leader_waits_for_its_first_commit() -> None:
     """A leader's commit index may be behind its predecessor's, so reads wait for an entry of its own term.
 
     answers: TestReadOnlyForNewLeader
+    catches: etcd#7331, tikv#9208
     """
     net = Network([voter(1, 1, False), voter(2, 2, True), voter(3, 2, True)])
     net.ignore(MessageType.MSG_APP)
@@ -340,6 +354,8 @@ def test_waiting_reads_begin_together(options: dict[str, Any]) -> None:
     """Reads that waited for the first commit begin in their order, with the commit index of that moment.
 
     They wait for it with a lease, too: the lease says who leads, not what is committed.
+
+    catches: etcd#7331, tikv#9208
     """
     raft = make_quiet_leader([1, 2, 3], terms=[1, 1], term=1, **options)
     for context in (b"a", b"b"):

@@ -158,6 +158,7 @@ def test_first_entry_of_a_leader_commits_older_ones() -> None:
     """The empty entry of a new leader takes those before it along (paper 5.4.2, 8).
 
     answers: TestCommitWithoutNewTermEntry
+    catches: redisraft#18
     """
     net = two_entries_on_a_minority()
     net.campaign(2)
@@ -215,6 +216,7 @@ def test_proposal_at_a_follower(peers: list) -> None:
     """A follower passes a proposal on to its leader.
 
     answers: TestProposalByProxy
+    catches: redisraft#13
     """
     net = Network(peers)
     net.campaign(1)
@@ -368,6 +370,7 @@ def test_heartbeat_at_a_follower(commit: int, committed: int) -> None:
     """A heartbeat may raise the commit index, and never lowers it.
 
     answers: TestHandleHeartbeat
+    catches: redisraft#14
     """
     raft = make_raft(1, [1, 2], terms=[1, 2, 3], term=2)
     raft.become_follower(2, 2)

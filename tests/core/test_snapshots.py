@@ -83,6 +83,7 @@ def test_restore(id: int, before: dict, members: dict, voters: list[int], learne
 
     answers: TestRestore, TestRestoreWithLearner, TestRestoreWithVotersOutgoing, TestRestoreVoterToLearner,
         TestRestoreLearnerPromotion
+    catches: etcd#10864, dragonboat#94
     """
     raft = make_raft(id, **before)
     assert raft.is_learner == (id in before.get("learners", ()))
@@ -126,6 +127,7 @@ def test_snapshot_of_no_use() -> None:
     """A snapshot of what is committed is ignored; one of what is in the log just tells that this is committed.
 
     answers: TestRestoreIgnoreSnapshot
+    catches: etcd#1763
     """
     raft = make_raft(1, [1, 2], terms=[1, 1, 1], term=1)
     raft.log.commit_to(1)

@@ -81,6 +81,7 @@ def test_restore() -> None:
     """A snapshot replaces everything, also what is being written.
 
     answers: TestUnstableRestore
+    catches: etcd#18055
     """
     unstable = new_unstable(5, run(5, 1), SNAPSHOT, in_progress=6, snapshot_in_progress=True)
     newer = snapshot_at(6, 2)
@@ -160,6 +161,7 @@ def test_stable_to(
     that was since overwritten says nothing of the one in its place.
 
     answers: TestUnstableStableTo
+    catches: redpanda#16105
     """
     unstable = new_unstable(offset, entries, snapshot, in_progress)
     unstable.stable_to(*acknowledged)
@@ -186,6 +188,7 @@ def test_truncate_and_append(entries: list[Entry], in_progress: int, new: list[E
     being written.
 
     answers: TestUnstableTruncateAndAppend
+    catches: ClickHouse#84434
     """
     unstable = new_unstable(5, entries, in_progress=in_progress)
     taken = unstable.next_entries()
@@ -198,7 +201,10 @@ def test_truncate_and_append(entries: list[Entry], in_progress: int, new: list[E
 
 
 def test_stable_snap_to() -> None:
-    """Only the snapshot that is here can be acknowledged."""
+    """Only the snapshot that is here can be acknowledged.
+
+    catches: etcd#18055
+    """
     unstable = new_unstable(5, snapshot=SNAPSHOT, snapshot_in_progress=True)
     unstable.stable_snap_to(3)
     assert unstable.snapshot is SNAPSHOT

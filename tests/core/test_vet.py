@@ -868,7 +868,10 @@ def test_cause_of_a_failing_storage_is_kept() -> None:
 
 
 def test_lost_log_changes_nothing() -> None:
-    """A node that has lost its log neither follows the leader that told it, nor goes into its term."""
+    """A node that has lost its log neither follows the leader that told it, nor goes into its term.
+
+    catches: etcd#10166
+    """
     node, fatal = log_lost_to_a_new_leader()
     before = dump_raft(node.raft)
     with pytest.raises(LogLost):
@@ -880,6 +883,8 @@ def test_lost_log_of_a_restarted_node() -> None:
     """The story: a voter comes back with an empty storage under its old id, and its leader knows better.
 
     What it has acknowledged, or promised by a vote, is gone, so it must not take part any more.
+
+    catches: etcd#21178
     """
     node = leader()
     run(node)

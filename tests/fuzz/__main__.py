@@ -42,10 +42,11 @@ def run(targets: list[str], seconds: int) -> int:
     for target in targets:
         began = time.monotonic()
         command = [sys.executable, "-m", "tests.fuzz", "one", target, "--seconds", str(seconds)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         log = FOUND / f"{target}.log"
-        log.write_text(done.stdout)
-        counts = [line.split()[-1] for line in done.stdout.splitlines() if "number_of_executed_units" in line]
+        with log.open("w") as out:
+            done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT)
+        lines = log.read_text(errors="replace").splitlines()
+        counts = [line.split()[-1] for line in lines if "number_of_executed_units" in line]
         what = f"{counts[-1] if counts else '?'} inputs in {time.monotonic() - began:.0f} s"
         print(f"{target}: {what}, {'nothing found' if done.returncode == 0 else f'FOUND SOMETHING, see {log}'}")
         sys.stdout.flush()

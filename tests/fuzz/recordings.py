@@ -1,7 +1,7 @@
 """Recordings of the flight recorder that nobody has recorded, with checksums that are right all the same.
 
-The first byte says how much of the header is replaced, then come records: a kind, and a payload that is made of parts
-or of plain bytes. Reading ends in a recording whose records can be told, or in a RecordingError.
+The first byte says how much of the header is replaced, then come records: a kind, what was given, the outcome and the
+answers. Reading ends in a recording whose records can be told, or in a RecordingError.
 """
 
 import json
@@ -29,15 +29,9 @@ def header(c: Choices, frame: ModuleType) -> bytes:
     return bytes(frame._HEADER.pack(frame.MAGIC, frame.VERSION, len(text)) + frame._CRC.pack(crc) + text)
 
 
-def payload(c: Choices) -> bytes:
-    """What was given, what came of it, and the answers; or any bytes."""
-    if c.below(8) == 7:
-        return c.octets(c.below(64))
-    made = b""
-    for _ in range(2):
-        part = nested(c) if c.below(4) == 3 else c.octets(c.below(16))
-        made += len(part).to_bytes(4, "little") + part
-    return made + c.octets(c.below(32))
+def part(c: Choices) -> bytes:
+    """What was given, what came of it, or what was answered."""
+    return nested(c) if c.below(4) == 3 else c.octets(c.below(24))
 
 
 def nested(c: Choices) -> bytes:
@@ -59,10 +53,14 @@ def read(build: ModuleType, c: Choices) -> Any:
     data = header(c, frame)
     number = 0
     while c.left():
-        data += frame.frame_bytes(number, 0, c.below(24), payload(c))
+        data += frame.frame_bytes(number, 0, c.below(24), part(c), part(c), [part(c)])
         number += c.below(8) != 7
-    try:
-        found = recording.Recording(data[: len(data) - c.below(2)])
-    except errors.RecordingError as error:
-        return type(error).__name__, str(error)
-    return [str(record) for record in found.records], found.torn
+    told: list[Any] = []
+    for salvage in (False, True):
+        try:
+            found = recording.Recording(data, salvage=salvage)
+        except errors.RecordingError as error:
+            told.append((type(error).__name__, str(error)))
+            continue
+        told.append(([str(record) for record in found.records], found.torn, str(found.damage)))
+    return told

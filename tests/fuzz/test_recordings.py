@@ -27,6 +27,6 @@ def test_plain_data_that_is_nested_too_deep(build: ModuleType) -> None:
     with pytest.raises(ValueError, match="no plain data"):
         load(build, "recorder.pack").unpack(data)
     frame, errors = load(build, "recorder.frame"), load(build, "recorder.errors")
-    record = frame.frame_bytes(0, 0, frame.CHECKPOINT, len(data).to_bytes(4, "little") + data + bytes(4))
+    record = frame.frame_bytes(0, 0, frame.CHECKPOINT, data, b"", [])
     with pytest.raises(errors.DamagedRecording, match="record 0 says nothing that is known"):
         load(build, "recorder.recording").Recording(header(Choices(b""), frame) + record)

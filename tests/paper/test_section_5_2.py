@@ -112,6 +112,7 @@ def test_outcomes_of_one_round(
     """A candidate wins, loses, or goes on waiting, whatever the order in which the answers come.
 
     answers: TestLeaderElectionInOneRoundRPC
+    catches: canonical/raft#386
     """
     raft = member(size)
     raft.step(hup(1))
@@ -132,6 +133,7 @@ def test_one_vote_in_a_term(voted_for: int, candidate: int, refused: bool) -> No
     The vote is what was stored before a restart. The answer waits until the present one is stored.
 
     answers: TestFollowerVote
+    catches: camunda#5356, canonical/raft#386
     """
     raft = member(term=1, vote=voted_for)
     raft.step(Message(type=MessageType.MSG_VOTE, from_=candidate, to=1, term=1))

@@ -120,6 +120,7 @@ def test_follower_applies_what_is_committed(data: tuple, commit: int) -> None:
     """A follower that learns of a commit hands out the entries up to there, in their order.
 
     answers: TestFollowerCommitEntry
+    catches: redisraft#14
     """
     entries = [entry(index, 1, each) for index, each in enumerate(data, 1)]
     raft = member(term=1)

@@ -73,6 +73,7 @@ def test_only_entries_of_the_own_term_are_counted(acknowledged: int, committed: 
     """Entries of former terms are not committed by counting copies, but with one of the present term (5.4.2).
 
     answers: TestLeaderOnlyCommitsLogFromCurrentTerm
+    catches: PySyncObj#169
     """
     raft = make_raft(1, [1, 2], terms=(1, 2))
     take_role(raft, LEADER)
@@ -91,6 +92,8 @@ def test_figure_8(spread: bool) -> None:
     Node 1 led term 2 and reached node 2; node 5 led term 3, by the votes of 3 and 4, and reached nobody. Then node 1
     leads term 4 and brings its entry of term 2 to node 3: (c). If its entry of term 4 goes nowhere, node 5 can be
     elected and overwrite all that (d); if it spreads, too, node 5 cannot be elected any more (e).
+
+    catches: PySyncObj#169
     """
     pasts = [Past(terms, term=3) for terms in [(1, 2), (1, 2), (1,), (1,), (1, 3)]]
     # One entry a message, so that they can be lost one by one.

@@ -166,3 +166,16 @@ def test_an_input_is_not_kept(build: ModuleType) -> None:
 def test_numbers_of_the_codec(build: ModuleType) -> None:
     assert (codec(build).MAX_DEPTH, codec(build).MAX_SIZE) == (100, 2**31 - 1)
     assert len(CODEC_NAMES) == 9
+
+
+def test_sizes_around_what_fits_on_the_stack(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
+    """Short messages and long ones are written in different ways in the compiled build, and nested ones in both."""
+    for size in [*range(16_340, 16_400), 40_000]:
+        recipe: dict[str, Any] = {"type": 3, "entries": [{"term": 1, "index": 7, "data": bytes(size)}], "commit": 9}
+        data = encode(raftcy_pure, "Message", make(raftcy_pure, "Message", recipe))
+        assert encode(raftcy, "Message", make(raftcy, "Message", recipe)) == data
+    recipe = {"snapshot": {"metadata": {"conf_state": {"voters": [1]}}}, "entries": [{"term": 1}]}
+    for _ in range(97):
+        data = encode(raftcy_pure, "Message", make(raftcy_pure, "Message", recipe))
+        assert encode(raftcy, "Message", make(raftcy, "Message", recipe)) == data
+        recipe = {"responses": [recipe], "term": 2}

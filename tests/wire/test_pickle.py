@@ -49,7 +49,7 @@ def values_off_the_wire(build: ModuleType, wire: dict[str, Any]) -> list[Any]:
     module, status, config = (load(build, f"core.{name}") for name in ("messages", "status", "config"))
     soft, read = module.SoftState(lead=3, raft_state=2), module.ReadState(index=5, request_ctx=b"r")
     entries, messages = [wire["Entry"]], [wire["Message"]]
-    ready = load(build, "core.rawnode").Ready(
+    ready = load(build, "core.ready").Ready(
         soft_state=soft,
         hard_state=wire["HardState"],
         read_states=[read],
@@ -62,7 +62,7 @@ def values_off_the_wire(build: ModuleType, wire: dict[str, Any]) -> list[Any]:
     progress = load(build, "core.progress").Progress(1, 2)
     numbers = {"id": 1, "term": 2**64 - 1, "raft_state": 1, "lead_transferee": 9}
     return [
-        *(soft, read, ready, load(build, "core.rawnode").Ready(entries=entries)),
+        *(soft, read, ready, load(build, "core.ready").Ready(entries=entries)),
         *(status.BasicStatus(**numbers), status.Status(**numbers, progress={1: progress})),
         config.Peer(7, b"address"),
     ]

@@ -173,7 +173,7 @@ def test_immutable(build: ModuleType, kind: str) -> None:
 @pytest.mark.parametrize(
     ("module", "kind"),
     [("core.messages", kind) for kind in (*KINDS, "SoftState", "ReadState") if not kind.startswith("ConfChange")]
-    + [("core.rawnode", "Ready")],
+    + [("core.ready", "Ready")],
 )
 def test_what_is_compiled_to_a_final_class_is_no_base(build: ModuleType, module: str, kind: str) -> None:
     cls = getattr(load(build, module), kind)

@@ -50,6 +50,12 @@ class Checker:
     def crashed(self, member: "Member") -> None:
         """A member has crashed, or was stopped."""
 
+    def taking(self, member: "Member", m: "Message") -> None:
+        """A message from the network is about to be stepped."""
+
+    def taken(self, member: "Member", m: "Message") -> None:
+        """It was stepped."""
+
     def changed(self, member: "Member", before: View, after: View) -> None:
         """What can be seen of a member has changed."""
 
@@ -83,8 +89,8 @@ class Checker:
 
 
 _EVENTS = (
-    "started", "crashed", "changed", "appended", "storing", "sending", "applying", "restored", "snapshot_made",
-    "members_changed", "ended",
+    "started", "crashed", "taking", "taken", "changed", "appended", "storing", "sending", "applying", "restored",
+    "snapshot_made", "members_changed", "ended",
 )  # fmt: skip
 
 
@@ -97,6 +103,8 @@ class Checkers:
 
     started: Callable[..., None]
     crashed: Callable[..., None]
+    taking: Callable[..., None]
+    taken: Callable[..., None]
     changed: Callable[..., None]
     appended: Callable[..., None]
     storing: Callable[..., None]

@@ -73,7 +73,7 @@ class CommittedIsDurable(Checker):
     """What is committed is on the synced disks of a majority of the voters, of both halves of a joint configuration.
 
     Looked at when an index is first seen as committed, by the configuration in force there. And for ever after: no
-    disk overwrites a committed entry by another.
+    disk overwrites a committed entry by another, or a log that has it by a snapshot without it.
     """
 
     rule = "committed is durable"
@@ -101,9 +101,15 @@ class CommittedIsDurable(Checker):
                 self.fail(f"{member.id} commits ({last}, term {term}), which only {have} of {ids} have on disk")
 
     def storing(self, member: "Member", batch: "Batch") -> None:
-        if not batch.entries or batch.entries[0].index > self.committed.last:
-            return
         terms = self.committed.terms
+        last = self.committed.last
+        if batch.snapshot is not None and batch.snapshot.metadata.index < last and member.disk.has(last, terms[last]):
+            self.fail(
+                f"{member.id} replaces its log with ({last}, term {terms[last]}), which is committed, "
+                f"by a snapshot of {batch.snapshot.metadata.index}"
+            )
+        if not batch.entries or batch.entries[0].index > last:
+            return
         for e in batch.entries:
             known = terms.get(e.index)
             if known is not None and known != e.term and member.disk.has(e.index, known):

@@ -6,6 +6,7 @@ from ...core import consts as k
 from .base import Checker, View
 
 if TYPE_CHECKING:
+    from ...core.messages import Message
     from ..cluster import Cluster
     from ..member import Member
 
@@ -14,7 +15,8 @@ class QuotasReturn(Checker):
     """What is counted against a limit goes back to zero when nothing is under way, and the limits hold meanwhile.
 
     At rest a leader has no payload uncommitted, no append in flight, no read waiting, and nobody has anything handed
-    out and not applied. Always, a leader's view of a peer keeps match < next, and no window is overfull.
+    out and not applied. Always, a leader's view of a peer keeps match < next, and no window is overfull; and only a
+    leader counts payload as uncommitted, from its election on.
     """
 
     rule = "quotas return to zero"
@@ -24,6 +26,11 @@ class QuotasReturn(Checker):
 
     def changed(self, member: "Member", before: View, after: View) -> None:
         self._turn += 1
+        uncommitted = member.raft.uncommitted_size
+        if uncommitted and (after.state != k.LEADER or before.state != k.LEADER):
+            self.fail(
+                f"{member.id} goes from role {before.state} to {after.state} with {uncommitted} bytes uncommitted"
+            )
         if after.state != k.LEADER or self._turn & 3:
             return
         for pr in member.raft.tracker.peers():
@@ -31,6 +38,13 @@ class QuotasReturn(Checker):
                 self.fail(f"{member.id} knows {pr.id} with match {pr.match} and next {pr.next}")
             if pr.inflights.count() > pr.inflights.size:
                 self.fail(f"{member.id} has {pr.inflights.count()} appends to {pr.id} in flight")
+
+    def taken(self, member: "Member", m: "Message") -> None:
+        if m.type != k.APP_RESP or member.raft.state != k.LEADER:
+            return
+        pr = member.raft.tracker.find(m.from_)
+        if pr is not None and pr.match >= pr.next:
+            self.fail(f"{member.id} knows {pr.id} with match {pr.match} and next {pr.next} by {m!r}")
 
     def unsettled(self, cluster: "Cluster") -> str:
         for member in cluster.running():

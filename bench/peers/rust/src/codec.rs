@@ -43,6 +43,7 @@ pub use generated::NAME;
 use generated::{marshal, unmarshal};
 
 /// A MsgAppend as a leader sends it.
+#[allow(clippy::useless_conversion)] // one generator has vectors where the other has types of its own
 pub fn append_message(o: &Options) -> Message {
     let entry = |i: usize| {
         let mut e = Entry::default();

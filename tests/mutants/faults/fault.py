@@ -1,0 +1,21 @@
+"""What a deliberate fault is."""
+
+from typing import NamedTuple
+
+from ..tree import Edit
+
+
+class Fault(NamedTuple):
+    """A fault of the core.
+
+    `says` is what the core does wrong with it; `rows` the rows of the catalogue whose bug it brings back, each by its
+    first issue. `unseen` is why the simulator cannot see it, for those that only named tests must find; `profile` is
+    what it runs to find the others.
+    """
+
+    name: str
+    says: str
+    edits: tuple[Edit, ...]
+    rows: tuple[str, ...] = ()
+    unseen: str = ""
+    profile: str = "mixed"

@@ -1,0 +1,361 @@
+"""Bugs that implementations of Raft really had, and what becomes of each here.
+
+A row has the issues that tell of the bug, the first of which is its name; the level of test that finds such a bug; and
+what went wrong. What catches it is not written here: tests say so in their docstrings, and faults by their `rows`.
+"""
+
+from typing import NamedTuple
+
+LEVELS = {
+    "U": "a test of one node or of a few",
+    "S": "the simulator",
+    "W": "crashes and faults of a log on disk",
+    "P": "real processes",
+}
+
+DURABLE_LOG = "the durable log"
+SERVER = "runs of real processes"
+
+
+class Row(NamedTuple):
+    """A bug. `cannot` is why it cannot occur here; `waits` what part of raftcy it waits for, and with what."""
+
+    issues: str
+    levels: str
+    failure: str
+    cannot: str = ""
+    waits: str = ""
+
+    @property
+    def name(self) -> str:
+        """The first of its issues."""
+        return self.issues.split(", ")[0]
+
+
+ROWS = [
+    Row(
+        "etcd#20418, etcd#21399, raft#397",
+        "S U",
+        "A read is asked for again under its old context; a late answer to the first round confirms it: stale.",
+    ),
+    Row(
+        "etcd#7331, etcd#7332",
+        "U",
+        "A new leader answers reads before it has committed its empty entry.",
+    ),
+    Row(
+        "redisraft#18, redisraft#19, redisraft#22",
+        "P",
+        "After a restart of all, reads see too little: no leader appends an empty entry.",
+        waits=f"{SERVER}: kill all, restart, read",
+    ),
+    Row(
+        "tikv#9208, tikv#9239",
+        "S",
+        "After a transfer one index is checked and another one answered, so that a read is stale.",
+    ),
+    Row(
+        "tikv#964",
+        "P",
+        "A leader that was paused goes on answering reads by its lease.",
+        waits=f"{SERVER}: a leader stopped for longer than its lease. A lease is off unless it is asked for, and needs"
+        " `check_quorum`",
+    ),
+    Row(
+        "etcd#14370",
+        "W",
+        "A group of one acknowledges before its log is synced, and loses the write in a crash.",
+        waits=f"{DURABLE_LOG}: a crash between Ready and sync",
+    ),
+    Row(
+        "PySyncObj#84, PySyncObj#98, PySyncObj#202",
+        "S",
+        "Term and vote are not stored; after a restart of all, committed entries are overwritten.",
+    ),
+    Row(
+        "PySyncObj#197",
+        "W",
+        "After a power cut the stored commit index is beyond the log, and the node hangs as it starts.",
+        waits=f"{DURABLE_LOG}: every crash state starts or is refused",
+    ),
+    Row(
+        "PySyncObj#169, logcabin#44",
+        "U S",
+        "A leader commits entries of older terms by counting.",
+    ),
+    Row(
+        "tikv#8381, nodedb#161, cornerstone#65",
+        "W",
+        "A vote is sent that was never stored: two leaders in one term.",
+        waits=f"{DURABLE_LOG}: no answer before the vote is on disk",
+    ),
+    Row(
+        "camunda#5356, camunda#1068, akka-raft#47, akka-raft#56",
+        "S U",
+        "A node votes twice in a term, or forgets its vote with its role.",
+    ),
+    Row(
+        "canonical/raft#386",
+        "S P",
+        "Two leaders in one term, and stale reads from one of them.",
+        waits=f"{SERVER}: partitions and pauses, judged for linearizability",
+    ),
+    Row(
+        "canonical/raft#279, canonical/raft#280, databend#20085",
+        "S",
+        "With pre-vote, a node with an old term can never again be part of a quorum.",
+    ),
+    Row(
+        "hashicorp/raft#605, hashicorp/raft#606",
+        "S",
+        "The pre-vote of a former leader is refused by those who take it for the leader still: a majority without one.",
+    ),
+    Row(
+        "raft-rs#83, raft-rs#84, tikv#3270, etcd#9586",
+        "U S",
+        "Pre-vote and check-quorum block each other; votes are not reset for a pre-vote.",
+    ),
+    Row(
+        "rabbitmq/ra#442, rabbitmq/ra#439",
+        "S",
+        "A candidate ignores pre-votes, so that a living majority never elects.",
+    ),
+    Row(
+        "etcd#9333, etcd#8499",
+        "S",
+        "A member that comes back with a higher term unseats a leader that works.",
+    ),
+    Row(
+        "etcd#7280",
+        "U",
+        "A change is applied late, and a candidate counts the quorum of before.",
+    ),
+    Row(
+        "etcd#12136, etcd#12359, etcd#12582",
+        "U",
+        "A joint configuration is never left after its leader steps down; or leaving it is proposed twice, and kills.",
+    ),
+    Row(
+        "etcd#5230, etcd#4903",
+        "W",
+        "A torn record in a preallocated file fails its checksum, and a majority does not start.",
+        waits=f"{DURABLE_LOG}: cuts at every sector of the last record",
+    ),
+    Row(
+        "etcd#6515",
+        "W",
+        "Sectors of zeros within the last records cannot be repaired.",
+        waits=f"{DURABLE_LOG}: any subset of what was not synced is lost",
+    ),
+    Row(
+        "etcd#14098",
+        "W",
+        "What was not synced is lost, the rest reads as a record that is too long, and the node never starts.",
+        waits=f"{DURABLE_LOG}: what was not synced is lost at every step",
+    ),
+    Row(
+        "etcd#14025, etcd#14114",
+        "W",
+        "An entry is written that is too long for the reader.",
+        waits=f"{DURABLE_LOG}: entries at the limit are read back",
+    ),
+    Row(
+        "etcd#10219, etcd#8935",
+        "W",
+        "The commit index is stored before the snapshot it belongs to; a full disk between them, and the node is lost.",
+        waits=f"{DURABLE_LOG}: a crash and a full disk between any two writes of a snapshot",
+    ),
+    Row(
+        "etcd#22442, etcd#22443",
+        "W",
+        "Reading the log back brings overwritten entries to life behind a snapshot, and the node votes by them.",
+        waits=f"{DURABLE_LOG}: what is read back is what was in memory",
+    ),
+    Row(
+        "cockroach#3728, cockroach#3611",
+        "W",
+        "The parts of a Ready are not written as one; a crash between them, and the node does not start.",
+        waits=f"{DURABLE_LOG}: a Ready is one write",
+    ),
+    Row(
+        "etcd#8455",
+        "W",
+        "The hard state is written before the entries that it commits; a crash between them cannot be recovered from.",
+        waits=f"{DURABLE_LOG}: a crash within a Ready",
+    ),
+    Row(
+        "etcd#1763",
+        "U",
+        "An old snapshot cuts entries off that agree with it.",
+    ),
+    Row(
+        "etcd#10166, etcd#16220, etcd#13509",
+        "P",
+        "A log that was lost in part ends the process at every start, with a commit index out of range.",
+        waits=f"{SERVER}: a log taken back by hand, and the way back",
+    ),
+    Row(
+        "cockroach#63302, cockroach#61990",
+        "S",
+        "A cache of entries keeps what was cut off, and replicas differ.",
+    ),
+    Row(
+        "cockroach#31689, etcd#10199",
+        "U",
+        "The count of uncommitted bytes leaks, until every proposal is dropped.",
+    ),
+    Row(
+        "raft#54",
+        "U",
+        "The count of bytes in flight leaks, until nothing is sent.",
+    ),
+    Row(
+        "raft#32, cockroach#104483, etcd#9887",
+        "U",
+        "All that is not applied is read into memory at once for an election or at the start.",
+    ),
+    Row(
+        "raft#31",
+        "U",
+        "With a full window, an append goes out after a compacted entry, with term 0, and kills the follower.",
+    ),
+    Row(
+        "raft#149",
+        "U S",
+        "The next index of a peer is not above what it is known to have.",
+    ),
+    Row(
+        "dragonboat#94",
+        "U",
+        "A member that does not vote becomes a voter by a snapshot.",
+    ),
+    Row(
+        "etcd#10864",
+        "U",
+        "A voter does not take a snapshot in which it is a learner, and is cut off for ever.",
+    ),
+    Row(
+        "etcd#21178, etcd#10254",
+        "P",
+        "A member that comes back with an empty directory dies of a commit index out of range.",
+        waits=f"{SERVER}: a directory wiped, and joined again",
+    ),
+    Row(
+        "redisraft#14",
+        "P",
+        "Followers apply nothing, so that a change of the leader loses everything.",
+        waits=f"{SERVER}: kill the leader, read all",
+    ),
+    Row(
+        "redisraft#13",
+        "P",
+        "A proposal that was forwarded is applied again and again.",
+        waits=f"{SERVER}: each forwarded proposal applied once",
+    ),
+    Row(
+        "redisraft#17, redisraft#44, redisraft#52",
+        "S P",
+        "Lost updates and two leaders, by partitions while the members change.",
+        waits=f"{SERVER}: members change under partitions",
+    ),
+    Row(
+        "redisraft#43, redisraft#53, redisraft#654",
+        "W",
+        "A node does not start: the log does not connect to the snapshot, or a crash has left half a snapshot.",
+        waits=f"{DURABLE_LOG}: a crash at every step of a snapshot and of a compaction",
+    ),
+    Row(
+        "NuRaft#185",
+        "W",
+        "The newest snapshot is damaged, and committed entries are taken back with it.",
+        waits=f"{DURABLE_LOG}: a bit flipped in the newest snapshot and in the log",
+    ),
+    Row(
+        "ClickHouse#102629",
+        "S",
+        "The index up to which the log is durable is not taken back as the log is cut: acknowledged too early.",
+    ),
+    Row(
+        "ClickHouse#84434, ClickHouse#75197",
+        "W",
+        "Writes are still on their way to a file that was taken back; or go behind a broken record.",
+        waits=f"{DURABLE_LOG}: the log is cut while a write is on its way",
+    ),
+    Row(
+        "redpanda#16105, redpanda#2937, redpanda#29849",
+        "S",
+        "A flush overlaps with cutting and appending, and more counts as flushed than is.",
+    ),
+    Row(
+        "redpanda#8495",
+        "U",
+        "A learner asks for votes.",
+    ),
+    Row(
+        "hashicorp/raft#395",
+        "W",
+        "The newest snapshots are deleted first, being sorted by a term that had been reset.",
+        waits=f"{DURABLE_LOG}: the highest index is what is kept",
+    ),
+    Row(
+        "hashicorp/raft-wal#31",
+        "W",
+        "A segment without its index is left behind as the log is cut, and the node does not start.",
+        waits=f"{DURABLE_LOG}: the log is cut at the end of a segment",
+    ),
+    Row(
+        "dqlite#309, lxd#6226, etcd#3591, etcd#4220",
+        "W",
+        "A full disk leaves files with which the node never starts again.",
+        waits=f"{DURABLE_LOG}: the disk is full at each write in turn",
+    ),
+    Row(
+        "nats-server#2549, unistore#567",
+        "W",
+        "Repair cuts at the wrong index, or takes damage in an older segment for the end of the log.",
+        waits=f"{DURABLE_LOG}: damage before the last segment is an error",
+    ),
+    Row(
+        "raft-engine#142, raft-engine#315, tikv#14743",
+        "W",
+        "What belongs to the log is lost as the log is rewritten.",
+        waits=f"{DURABLE_LOG}: every crash state of a compaction",
+    ),
+    Row(
+        "willemt/raft#118",
+        "S",
+        "An append from the very beginning comes again after a compaction and is appended once more.",
+    ),
+    Row(
+        "nebula#1769",
+        "S",
+        "A candidate refuses the snapshot that it needs, without end.",
+    ),
+    Row(
+        "nebula#3415",
+        "W",
+        "A candidate does not store its own vote.",
+        waits=f"{DURABLE_LOG}: a crash of a candidate",
+    ),
+    Row(
+        "nats-server#5314, nats-server#7297",
+        "U S",
+        "An append of the present term frees the vote; a transfer is obeyed by who does not follow any more.",
+    ),
+    Row(
+        "async-raft#62",
+        "U S",
+        "Joint consensus asks the wrong quorum.",
+    ),
+    Row(
+        "etcd#18055, etcd#20271",
+        "S",
+        "Two snapshots in short order kill the node that gets them.",
+    ),
+    Row(
+        "etcd#15247",
+        "P",
+        "A leader whose disk hangs goes on acting as the leader.",
+        waits=f"{SERVER}: a slow disk and a stopped leader",
+    ),
+]

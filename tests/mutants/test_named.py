@@ -1,0 +1,77 @@
+"""With a bug of the catalogue in the core again, every test that says it catches the bug turns red.
+
+Each fault is made in a copy of its own, and the tests that catch one of its rows run there.
+"""
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import ModuleType
+
+import pytest
+
+from .faults import FAULTS
+from .named import Outcome, outcome_of
+from .rows import ROWS
+from .tree import ROOT
+
+pytestmark = pytest.mark.once
+
+
+def load_catalogue() -> ModuleType:
+    """tools/catalogue.py as a module; tools is no package."""
+    spec = importlib.util.spec_from_file_location("catalogue", ROOT / "tools/catalogue.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+CATCHERS: dict[str, list[str]] = load_catalogue().catchers()
+CAUGHT = [row.name for row in ROWS if CATCHERS.get(row.name)]
+FAULTS_OF = {name: [fault for fault in FAULTS.values() if name in fault.rows] for name in CAUGHT}
+CONTROL = ""
+
+
+def named_for(fault: str) -> list[str]:
+    """The tests to run with a fault: those of all its rows; without a fault, all there are."""
+    rows = FAULTS[fault].rows if fault else CAUGHT
+    return sorted({test for row in rows for test in CATCHERS.get(row, ())})
+
+
+def run_with(fault: str) -> Outcome:
+    return outcome_of(FAULTS[fault].edits if fault else (), named_for(fault))
+
+
+@pytest.fixture(scope="module", name="outcome")
+def outcomes(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Outcome]]:
+    """The outcome with a fault. All that this run will ask for are begun at once, on all cores."""
+    wanted: set[str] = set()
+    for item in request.session.items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if item.path == request.path and "row" in parameters:
+            wanted |= {fault.name for fault in FAULTS_OF[parameters["row"]]}
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures: dict[str, Future[Outcome]] = {name: pool.submit(run_with, name) for name in [CONTROL, *sorted(wanted)]}
+        yield lambda name: futures[name].result()
+
+
+def test_without_a_fault_all_are_green(outcome: Callable[[str], Outcome]) -> None:
+    done = outcome(CONTROL)
+    assert (done.red, done.skipped, done.broken) == (set(), set(), []), done.text
+
+
+@pytest.mark.parametrize("row", CAUGHT)
+def test_tests_turn_red(row: str, outcome: Callable[[str], Outcome]) -> None:
+    """Each fault of the row turns one of its tests red, and each of its tests turns red with one of its faults."""
+    red: set[str] = set()
+    for fault in FAULTS_OF[row]:
+        done = outcome(fault.name)
+        assert done.broken == [], done.text
+        found = done.red & set(CATCHERS[row])
+        if fault.unseen:
+            assert found, f"{fault.name} is found by none of {CATCHERS[row]}\n{done.text}"
+        red |= found
+    assert set(CATCHERS[row]) - red == set(), f"not red with any of {[fault.name for fault in FAULTS_OF[row]]}"
