@@ -30,6 +30,9 @@ class Cycle:
     """
 
     __slots__ = ("_apply", "_exchange", "_memory", "_save", "_send", "id", "inbox", "node", "storage")
+    id: int
+    node: RawNode
+    storage: Any
 
     def __init__(self, node: RawNode, storage: Any, send: Any = None, apply: Any = None) -> None:
         self.node = node
@@ -105,6 +108,7 @@ class Exchange:
     """
 
     __slots__ = ("_cycles", "_order", "_small", "sent")
+    sent: int
 
     def __init__(self) -> None:
         self._cycles: dict[int, Cycle] = {}
