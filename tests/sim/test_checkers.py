@@ -232,11 +232,23 @@ def test_a_commit_without_one_half_of_a_joint_configuration() -> None:
 
 def test_a_disk_that_overwrites_what_is_committed() -> None:
     rule = CommittedIsDurable(committed({1: 1, 2: 2}), {})
-    holder = member(1, 1, 2)
+    holder = member(1, disk=made_disk(1, 2, hard_state=HardState(term=2, vote=0, commit=0)))
     rule.storing(holder, Batch(entries(2, 2, first=2), None, None, True))
     rule.storing(member(2, 1, 1), Batch(entries(2, first=2), None, None, True))
     with breaks(rule, r"overwrites \(2, term 2\)"):
         rule.storing(holder, Batch(entries(3, first=2), None, None, True))
+    # A torn write has left it there without its term: it was never acknowledged.
+    torn = member(3, disk=made_disk(1, 2, hard_state=HardState(term=1, vote=0, commit=0)))
+    rule.storing(torn, Batch(entries(1, first=2), None, None, True))
+
+
+def test_a_snapshot_that_drops_what_is_committed() -> None:
+    rule = CommittedIsDurable(committed({1: 1, 2: 2}), {})
+    holder = member(1, disk=made_disk(1, 2, hard_state=HardState(term=2, vote=0, commit=0)))
+    rule.storing(holder, Batch([], None, snapshot(2, b"", 1), True))
+    rule.storing(member(2, 1), Batch([], None, snapshot(1, b"", 1), True))
+    with breaks(rule, r"replaces its log with \(2, term 2\), which is committed, by a snapshot of 1"):
+        rule.storing(holder, Batch([], None, snapshot(1, b"", 1), True))
 
 
 # -- state machines -----------------------------------------------------------------------------------------------

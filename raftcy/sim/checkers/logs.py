@@ -103,7 +103,7 @@ class CommittedIsDurable(Checker):
     def storing(self, member: "Member", batch: "Batch") -> None:
         terms = self.committed.terms
         last = self.committed.last
-        if batch.snapshot is not None and batch.snapshot.metadata.index < last and member.disk.has(last, terms[last]):
+        if batch.snapshot is not None and batch.snapshot.metadata.index < last and _said(member, last, terms[last]):
             self.fail(
                 f"{member.id} replaces its log with ({last}, term {terms[last]}), which is committed, "
                 f"by a snapshot of {batch.snapshot.metadata.index}"
@@ -112,5 +112,14 @@ class CommittedIsDurable(Checker):
             return
         for e in batch.entries:
             known = terms.get(e.index)
-            if known is not None and known != e.term and member.disk.has(e.index, known):
+            if known is not None and known != e.term and _said(member, e.index, known):
                 self.fail(f"{member.id} overwrites ({e.index}, term {known}), which is committed, by term {e.term}")
+
+
+def _said(member: "Member", index: int, term: int) -> bool:
+    """Whether a member may have acknowledged an entry: it is on disk, and so is its term.
+
+    A torn write can leave an entry of a term that the hard state does not know; such a one was never acknowledged.
+    """
+    state = member.disk.synced
+    return member.disk.has(index, term) and state is not None and state.term >= term
