@@ -47,9 +47,11 @@ class Member:
     def apply(self, rd: Any) -> None:
         """Count what is committed, and the answers to reads."""
         entries = rd.committed_entries
-        if entries:
-            self.applied += len(entries)
-            self.applied_bytes += sum([len(e.data) for e in entries])
+        size = 0
+        for e in entries:
+            size += len(e.data)
+        self.applied += len(entries)
+        self.applied_bytes += size
         self.reads += len(rd.read_states)
 
 
