@@ -218,7 +218,8 @@ class Node:
         Raises MalformedMessage for what no correct peer sends: what ``RawNode.step`` names, a MsgForgetLeader, and any
         message whose ``from_`` is a storage thread. Only with async storage writes are the answers of these threads
         taken. They look the same wherever they come from, so a transport must refuse them (``refuse_from_network``).
-        Raises Overloaded for a proposal when too many that others forwarded wait already.
+        Raises Overloaded for a proposal when too many that others forwarded wait already, and where
+        ``Config.max_pending_reads`` or ``Config.max_pending_msgs`` is reached.
         Raises LogLost when this node has lost its log; it is dead then.
         """
         if self._stopped:
@@ -346,6 +347,8 @@ class Node:
 
         The answer is a ReadState with the same ``request_ctx`` in a later Ready. It never comes if there is no leader
         or the leader changes: ask again after a while.
+
+        Raises Overloaded on a leader where ``Config.max_pending_reads`` wait already.
         """
         self._check()
         self._call(self._raw.read_index, rctx)
