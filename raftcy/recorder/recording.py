@@ -99,7 +99,8 @@ def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
         arguments = _arguments(kind, given)
         outcome_text(outcome)
     except (ValueError, TypeError, struct.error, RaftError) as error:
-        raise DamagedRecording(f"record {frame.number} says nothing that is known: {error}", offset) from None
+        # Not with the text of the error: the interpreter words it differently for compiled code.
+        raise DamagedRecording(f"record {frame.number} says nothing that is known", offset) from error
     return (
         Record(frame.number, frame.time_ns, kind, given, arguments, tuple(answers), outcome, offset),
         None if kind == Kind.CHECKPOINT else snapshot,
