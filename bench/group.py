@@ -46,13 +46,14 @@ class Member:
 
     def apply(self, rd: Any) -> None:
         """Count what is committed, and the answers to reads."""
-        entries = rd.committed_entries
-        size = 0
-        for e in entries:
-            size += len(e.data)
-        self.applied += len(entries)
-        self.applied_bytes += size
-        self.reads += len(rd.read_states)
+        if entries := rd.committed_entries:
+            size = 0
+            for e in entries:
+                size += len(e.data)
+            self.applied += len(entries)
+            self.applied_bytes += size
+        if states := rd.read_states:
+            self.reads += len(states)
 
 
 def _storages(raftcy: Any, ids: list[int], kept: int) -> list[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,8 @@ def replicate(raftcy: Any, o: argparse.Namespace, nodes: int, batch: int, size: 
     group = group_of(raftcy, o, nodes)
     propose, drain = group.members[0].node.propose, group.drainer()
     data = bytes(range(256)) * ((128 + batch + size) // 256 + 1)
+    payloads = [data[at : at + size] for at in range(128 + batch)]
+    turns = itertools.cycle([payloads[at : at + batch] for at in range(128)])
     batches = max(1, o.n // batch)
     span = max(1, COMPACT_EVERY // batch)
     out = Measured(batches * batch)
@@ -38,9 +41,9 @@ def replicate(raftcy: Any, o: argparse.Namespace, nodes: int, batch: int, size: 
 
     def work() -> None:
         for start in range(0, batches, span):
-            for number in range(start, min(start + span, batches)):
-                for at in range(number % 128, number % 128 + batch):
-                    propose(data[at : at + size])
+            for turn in itertools.islice(turns, min(span, batches - start)):
+                for payload in turn:
+                    propose(payload)
                 drain()
             group.compact()
 
@@ -56,12 +59,13 @@ def readindex(raftcy: Any, o: argparse.Namespace) -> Measured:
     group = group_of(raftcy, o, o.nodes or 3)
     leader = group.members[0]
     read, drain = leader.node.read_index, group.drainer()
+    contexts = itertools.cycle([b"%d" % number for number in range(1_000)])
     out = Measured(o.n)
     before = group.sent()
 
     def work() -> None:
-        for number in range(o.n):
-            read(b"%d" % number)
+        for context in itertools.islice(contexts, o.n):
+            read(context)
             drain()
 
     out.run(work)

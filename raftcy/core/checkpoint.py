@@ -12,6 +12,7 @@ last. Every other attribute is; a test holds the lists below against the classes
 from typing import Any
 
 from ..errors import InvariantError
+from .acks import Acks
 from .inflights import Inflights
 from .messages import Entry, Message, ReadState, Snapshot
 from .progress import Progress
@@ -205,7 +206,9 @@ def _reads(reads: Any) -> dict[str, Any]:
 
 def _load_reads(reads: Any, state: dict[str, Any]) -> None:
     reads.option = state["option"]
-    reads.acks = dict(state["acks"])
+    reads.acks = Acks()
+    for id, number in state["acks"]:
+        reads.acks.raise_to(id, number)
     reads.waiting = _messages(state["waiting"])
     reads.indexes = list(state["indexes"])
     reads.confirmed = state["confirmed"]

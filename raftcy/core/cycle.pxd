@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
 from .messages cimport Message
-from .rawnode cimport RawNode, news
+from .rawnode cimport RawNode, all_messages, news
 from .ready cimport Ready
 from .storage cimport MemoryStorage
 
@@ -19,10 +19,13 @@ cdef class Cycle:
     cdef object _send
     cdef object _apply
     cdef Exchange _exchange
+    cdef bint _plain
+    cdef uint64_t _settled
 
     @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
     cpdef object handle(self, Ready rd)
+    cdef _called(self)
     cdef object _deliver(self, list messages)
     cdef object _store(self, Ready rd)
 
@@ -32,6 +35,7 @@ cdef class Exchange:
     cdef dict _cycles
     cdef list _order
     cdef list _small
+    cdef uint64_t _calls
     cdef readonly uint64_t sent
 
     @cython.locals(cycle=Cycle)

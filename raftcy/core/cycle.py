@@ -11,7 +11,7 @@ from typing import Any
 
 from . import consts as k
 from .messages import Message
-from .rawnode import RawNode, news
+from .rawnode import RawNode, all_messages, news
 from .ready import Ready
 from .storage import MemoryStorage
 
@@ -29,7 +29,19 @@ class Cycle:
     to step.
     """
 
-    __slots__ = ("_apply", "_exchange", "_memory", "_save", "_send", "id", "inbox", "node", "storage")
+    __slots__ = (
+        "_apply",
+        "_exchange",
+        "_memory",
+        "_plain",
+        "_save",
+        "_send",
+        "_settled",
+        "id",
+        "inbox",
+        "node",
+        "storage",
+    )
     id: int
     node: RawNode
     storage: Any
@@ -43,6 +55,10 @@ class Cycle:
         self._exchange = send if isinstance(send, Exchange) else None
         self._send = None if isinstance(send, Exchange) else send
         self._apply = apply
+        # A class that derives from RawNode is to see what is called from outside.
+        self._plain = type(node) is RawNode
+        # Which call of the exchange's applications the node was without news after; 0 if it may have some.
+        self._settled = 0
         self.inbox: list[Message] = []
 
     def run(self) -> bool:
@@ -51,22 +67,26 @@ class Cycle:
         A message that the node refuses (StepError, ProposalDropped) is dropped, as one that was lost; what kills the
         node is raised.
         """
-        busy = False
         node = self.node
         inbox = self.inbox
-        if len(inbox) > 0:
-            busy = True
+        busy = len(inbox) > 0
+        if busy:
             self.inbox = []
-            node.step_many(inbox)
+            if self._plain:
+                node._step_all(inbox, None)
+            else:
+                node.step_many(inbox)
         node._alive()
         what = news(node)
+        self._settled = self._exchange._calls if self._exchange is not None and what != k.MORE else 0
         if what == k.NOTHING:
             return busy
-        messages = node.take_messages() if what == k.MESSAGES else None
-        if messages is not None:
-            self._deliver(messages)
-        else:
-            self.handle(node.ready())
+        if what == k.MESSAGES:
+            messages = all_messages(node.raft) if self._plain else node.take_messages()
+            if messages is not None:
+                self._deliver(messages)
+                return True
+        self.handle(node.ready())
         return True
 
     def handle(self, rd: Ready) -> None:
@@ -78,7 +98,13 @@ class Cycle:
             rd._committed_entries is not None or rd.snapshot is not None or rd._read_states is not None
         ):
             self._apply(rd)
+            self._called()
         self.node.advance()
+
+    def _called(self) -> None:
+        """Python code has run, which may have called any node."""
+        if self._exchange is not None:
+            self._exchange._calls += 1
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._exchange is not None:
@@ -90,6 +116,7 @@ class Cycle:
         if self._memory is not None:
             self._memory.save(rd)
             return
+        self._called()
         if self._save is not None:
             self._save(rd)
             return
@@ -107,13 +134,15 @@ class Exchange:
     Messages to an id that was not added are dropped. ``sent`` counts all messages.
     """
 
-    __slots__ = ("_cycles", "_order", "_small", "sent")
+    __slots__ = ("_calls", "_cycles", "_order", "_small", "sent")
     sent: int
 
     def __init__(self) -> None:
         self._cycles: dict[int, Cycle] = {}
         self._order: list[Cycle] = []
         self._small: list[Cycle | None] = []
+        # Counts whatever may have changed a node behind its cycle's back: calls of applications, times between drains.
+        self._calls = 0
         self.sent = 0
 
     def add(self, node: RawNode, storage: Any, apply: Any = None) -> Cycle:
@@ -139,12 +168,14 @@ class Exchange:
 
     def drain(self) -> None:
         """Run the cycles, by ascending id, until a pass over all of them does nothing."""
+        self._calls += 1
         busy = True
         while busy:
             busy = False
             for cycle in self._order:
-                if cycle.run():
-                    busy = True
+                # Without a message, and nothing called since it had nothing to say, it has nothing to say.
+                if cycle._settled != self._calls or len(cycle.inbox) > 0:
+                    busy |= cycle.run()
 
     def tick(self) -> bool:
         """Tick every node; whether there is anything to ``drain`` now."""

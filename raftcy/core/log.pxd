@@ -50,6 +50,7 @@ cdef class RaftLog:
     cpdef uint64_t append(self, list entries) except? 0
     @cython.locals(e=Entry)
     cpdef uint64_t find_conflict(self, list entries) except? 0
+    @cython.locals(first=uint64_t, high=uint64_t, low=uint64_t, at=uint64_t, step=uint64_t, searching_back=bint)
     cpdef uint64_t find_conflict_by_term(self, uint64_t index, uint64_t term) except? 0
 
     cpdef bint maybe_commit(self, uint64_t index, uint64_t term) except -1

@@ -232,17 +232,31 @@ class RaftLog:
         """The highest index up to ``index`` whose term is at most ``term``, or is not known; its term is in ``found``.
 
         An unknown term gives 0. This is where another log that has ``term`` at ``index`` may agree with this one at the
-        best (paper 5.3, the end).
+        best (paper 5.3, the end). Terms never fall along a log, so it is searched in steps that double and then halve.
         """
-        while index > 0:
-            if not self.look_up(index):
-                self.found = 0
-                return index
-            if self.found <= term:
-                return index
-            index -= 1
-        self.found = 0
-        return 0
+        if index == 0 or not self.look_up(index):
+            self.found = 0
+            return index
+        if self.found <= term:
+            return index
+        # Invariant: at high the term is known and too new; at low it is not, or 0, as before the first entry.
+        first = self.first_index()
+        high = index
+        low = first - 2 if first > 1 else 0
+        step = 1
+        searching_back = True
+        while high - low > 1:
+            searching_back = searching_back and step < high - low
+            at = high - step if searching_back else low + (high - low) // 2
+            if self.look_up(at) and self.found > term:
+                high = at
+                step += step
+            else:
+                low = at
+                searching_back = False
+        if low == 0 or not self.look_up(low):
+            self.found = 0
+        return low
 
     # -- committing ----------------------------------------------------------------------------------------------
 

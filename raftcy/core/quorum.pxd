@@ -2,16 +2,13 @@ cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
+from .acks cimport Acks
 
 
 @cython.final
 cdef class MajorityConfig:
     cdef tuple _ids
 
-    @cython.locals(
-        n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, indexes=list, best=uint64_t, index=uint64_t, other=uint64_t
-    )
-    cpdef uint64_t committed(self, dict acked) except? 0
     @cython.locals(n=Py_ssize_t, needed=Py_ssize_t, yes=Py_ssize_t, missing=Py_ssize_t)
     cpdef int32_t tally(self, dict votes) except -1
 
@@ -22,7 +19,7 @@ cdef class JointConfig:
     cdef readonly MajorityConfig outgoing
 
     @cython.locals(one=uint64_t, two=uint64_t)
-    cpdef uint64_t committed(self, dict acked) except? 0
+    cpdef uint64_t acknowledged(self, Acks acks) except? 0
     cpdef int32_t tally(self, dict votes) except -1
 
 cdef MajorityConfig _NOBODY

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import consts as k
+from .acks import Acks
 from .enums import VoteResult
 
 _RESULTS: dict[int, Any] = {int(r): r for r in VoteResult}
@@ -56,24 +57,6 @@ class MajorityConfig:
         if n == 0:
             return k.NO_LIMIT
         return sorted([acked.get(id, 0) for id in self._ids])[n - (n // 2 + 1)]
-
-    def committed(self, acked: dict[int, int]) -> int:
-        """``committed_index`` of a dict, without sorting where there are few voters."""
-        n = len(self._ids)
-        if n == 0 or n > 9:
-            return self.committed_index(acked)
-        needed = n // 2 + 1
-        indexes = [acked.get(id, 0) for id in self._ids]
-        best = 0
-        for index in indexes:
-            if index > best:
-                reached = 0
-                for other in indexes:
-                    if other >= index:
-                        reached += 1
-                if reached >= needed:
-                    best = index
-        return best
 
     def vote_result(self, votes: Mapping[int, bool]) -> VoteResult:
         """How a vote stands; ids that are missing have not voted yet."""
@@ -157,12 +140,12 @@ class JointConfig:
         """The highest index that both majorities have acknowledged."""
         return min(self.incoming.committed_index(acked), self.outgoing.committed_index(acked))
 
-    def committed(self, acked: dict[int, int]) -> int:
-        """``committed_index`` of a dict, without sorting where there are few voters."""
-        one = self.incoming.committed(acked)
+    def acknowledged(self, acks: Acks) -> int:
+        """The highest number that both majorities have acknowledged."""
+        one = acks.majority(self.incoming._ids)
         if len(self.outgoing._ids) == 0:
             return one
-        two = self.outgoing.committed(acked)
+        two = acks.majority(self.outgoing._ids)
         return one if one < two else two
 
     def vote_result(self, votes: Mapping[int, bool]) -> VoteResult:

@@ -48,6 +48,7 @@ from ..errors import (
 from . import alloc as a
 from . import consts as k
 from . import enums, sealing, trace
+from .acks import read_number
 from .changes import ConfChange, ConfChangeV2
 from .confchange import Changer, restore
 from .config import Config
@@ -58,7 +59,7 @@ from .log import RaftLog
 from .logger import Log
 from .messages import ConfState, Entry, HardState, Message, Snapshot
 from .progress import Progress
-from .readonly import ReadOnly, read_number
+from .readonly import ReadOnly
 from .tracker import ProgressTracker
 
 _NAMES: dict[int, str] = {int(t): str(t) for t in enums.MessageType}

@@ -68,7 +68,6 @@ cdef class RawNode:
     @cython.locals(rd=Ready)
     cpdef Ready ready(self)
     cpdef Ready poll(self)
-    @cython.locals(r=Raft, messages=list)
     cpdef list take_messages(self)
     cpdef Ready ready_without_accept(self)
     cpdef accept_ready(self, Ready rd)
@@ -105,8 +104,10 @@ cdef class RawNode:
 cpdef object refuse_from_network(Message m)
 cpdef bint is_plain(Message m)
 cdef Message _message(object m)
-@cython.locals(r=Raft, log=RaftLog, unstable=Unstable, hard=bint)
+@cython.locals(r=Raft, log=RaftLog, unstable=Unstable, committed=uint64_t, hard=bint)
 cpdef int32_t news(RawNode node) except -1
+@cython.locals(messages=list)
+cpdef list all_messages(Raft r)
 cdef bint _soft_state_changed(RawNode node) except -1
 @cython.locals(r=Raft)
 cdef bint _hard_state_changed(RawNode node) except -1

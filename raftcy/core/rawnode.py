@@ -349,19 +349,7 @@ class RawNode:
         Most Readys of a group that is idle, or that reads, are such: heartbeats and answers.
         """
         self._alive()
-        if news(self) != k.MESSAGES:
-            return None
-        r = self.raft
-        messages = r.msgs
-        if len(messages) == 0:
-            messages = r.msgs_after_append
-            r.msgs_after_append = []
-            return messages
-        r.msgs = []
-        if len(r.msgs_after_append) > 0:
-            messages.extend(r.msgs_after_append)
-            r.msgs_after_append = []
-        return messages
+        return all_messages(self.raft) if news(self) == k.MESSAGES else None
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
@@ -407,7 +395,7 @@ class RawNode:
         if log.has_next_committed(not self._async):
             rd._committed_entries = log.next_committed(not self._async)
         if r._read_states is not None:
-            rd._read_states = list(r._read_states)
+            rd._read_states = list(r._read_states) if keep else r._read_states
         if len(r.msgs) > 0:
             rd._messages = list(r.msgs) if keep else r.msgs
         rd.snapshot = log.unstable.next_snapshot()
@@ -751,13 +739,15 @@ def news(node: RawNode) -> int:
     r = node.raft
     log = r.log
     unstable = log.unstable
-    hard = _hard_state_changed(node)
+    committed = log.committed
+    hard = r.term != node._prev_term or r.vote != node._prev_vote or committed != node._prev_commit
     if (
-        (hard and (r.term != 0 or r.vote != 0 or log.committed != 0))
-        or unstable.has_next_entries()
-        or log.has_next_committed(not node._async)
-        or _soft_state_changed(node)
-        or unstable.next_snapshot() is not None
+        (hard and (r.term != 0 or r.vote != 0 or committed != 0))
+        or unstable.offset + len(unstable.entries) > unstable.offset_in_progress
+        or (log.applying < committed and log.has_next_committed(not node._async))
+        or r.lead != node._prev_lead
+        or r.state != node._prev_state
+        or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
         or r._read_states is not None
     ):
         return k.MORE
@@ -774,6 +764,20 @@ def news(node: RawNode) -> int:
     ):
         return k.MORE
     return k.MESSAGES
+
+
+def all_messages(r: Raft) -> list[Message]:
+    """Take the messages, where they are all that there is."""
+    messages = r.msgs
+    if len(messages) == 0:
+        messages = r.msgs_after_append
+        r.msgs_after_append = []
+        return messages
+    r.msgs = []
+    if len(r.msgs_after_append) > 0:
+        messages.extend(r.msgs_after_append)
+        r.msgs_after_append = []
+    return messages
 
 
 def _soft_state_changed(node: RawNode) -> bool:

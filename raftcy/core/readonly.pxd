@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
+from .acks cimport Acks, pack_number
 from .messages cimport Message
 from .quorum cimport JointConfig
 
@@ -9,7 +10,7 @@ from .quorum cimport JointConfig
 @cython.final
 cdef class ReadOnly:
     cdef readonly int32_t option
-    cdef readonly dict acks
+    cdef readonly Acks acks
     cdef readonly list waiting
     cdef readonly list indexes
     cdef readonly uint64_t confirmed
@@ -26,7 +27,4 @@ cdef class ReadOnly:
 
 cdef list _NO_REQUESTS
 cdef list _NO_INDEXES
-cdef dict _NO_ACKS
-
-@cython.locals(number=uint64_t, place=Py_ssize_t)
-cpdef uint64_t read_number(bytes context) except? 0
+cdef Acks _NO_ACKS

@@ -8,27 +8,25 @@ Rules:
 - The contexts of the applications are only handed through, so two requests with the same one are two requests.
 """
 
-import struct
-
 from . import consts as k
+from .acks import Acks, pack_number
 from .messages import Message
 from .quorum import JointConfig
 
-_pack = struct.Struct("<Q").pack
 # What a node without requests has; never filled.
 _NO_REQUESTS: list[Message] = []
 _NO_INDEXES: list[int] = []
-_NO_ACKS: dict[int, int] = {}
+_NO_ACKS = Acks()
 
 
 class ReadOnly:
     """The requests that wait, oldest first, each a message with the commit index at its arrival.
 
-    ``indexes`` goes with ``waiting``; ``acks`` maps ids to the highest number acknowledged.
+    ``indexes`` goes with ``waiting``; ``acks`` has the highest number that each id has acknowledged.
     """
 
     __slots__ = ("acks", "confirmed", "indexes", "option", "waiting")
-    acks: dict[int, int]
+    acks: Acks
     indexes: list[int]
     waiting: list[Message]
 
@@ -57,14 +55,13 @@ class ReadOnly:
 
     def recv_ack(self, from_: int, number: int) -> None:
         """A node has acknowledged the requests up to ``number``."""
-        if self.acks.get(from_, 0) < number:
-            if self.acks is _NO_ACKS:
-                self.acks = {}
-            self.acks[from_] = number
+        if self.acks is _NO_ACKS:
+            self.acks = Acks()
+        self.acks.raise_to(from_, number)
 
     def maybe_advance(self, voters: JointConfig) -> int:
         """How many of the waiting requests are now confirmed; ``drop`` them once they are answered."""
-        number = voters.committed(self.acks)
+        number = voters.acknowledged(self.acks)
         if number <= self.confirmed:
             return 0
         return number - self.confirmed
@@ -75,8 +72,8 @@ class ReadOnly:
             return
         self.confirmed += count
         if count == len(self.waiting):
-            self.waiting = []
-            self.indexes = []
+            self.waiting.clear()
+            self.indexes.clear()
         else:
             del self.waiting[:count]
             del self.indexes[:count]
@@ -85,16 +82,8 @@ class ReadOnly:
         """The context for the next heartbeats; None if nothing waits."""
         if len(self.waiting) == 0:
             return None
-        return _pack(self.last_number())
+        return pack_number(self.last_number())
 
     def safe(self) -> bool:
         """Whether reads are confirmed by a quorum rather than by the lease."""
         return self.option == k.READ_ONLY_SAFE
-
-
-def read_number(context: bytes) -> int:
-    """The number in a heartbeat's context of at least 8 bytes."""
-    number = 0
-    for place in range(8):
-        number = number * 256 + context[7 - place]
-    return number

@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
+from .acks cimport majority_match
 from .messages cimport ConfState
 from .progress cimport Progress
 from .quorum cimport JointConfig, MajorityConfig
@@ -48,6 +49,3 @@ cdef class ProgressTracker:
 cdef Progress _NOTHING
 cdef list _NO_PEERS
 cdef dict _NO_VOTES
-
-@cython.locals(n=Py_ssize_t, needed=Py_ssize_t, reached=Py_ssize_t, best=uint64_t, p=Progress, q=Progress)
-cdef uint64_t _majority_match(list peers) except? 0

@@ -7,6 +7,7 @@ Owns the members, their Progress and the votes of the present election. Changes 
 from typing import Any
 
 from . import consts as k
+from .acks import majority_match
 from .messages import ConfState
 from .progress import Progress
 from .quorum import JointConfig, MajorityConfig
@@ -155,10 +156,10 @@ class ProgressTracker:
 
     def committed(self) -> int:
         """The highest index that the voters have stored, by majority of each half."""
-        one = _majority_match(self._incoming)
+        one = majority_match(self._incoming)
         if len(self._outgoing) == 0:
             return one
-        two = _majority_match(self._outgoing)
+        two = majority_match(self._outgoing)
         return one if one < two else two
 
     def quorum_active(self) -> bool:
@@ -208,30 +209,6 @@ class ProgressTracker:
 def progress_map_string(progress: dict[int, Progress]) -> str:
     """One line for each peer, by ascending id (etcd's ``ProgressMap.String``)."""
     return "".join(f"{id}: {progress[id]}\n" for id in sorted(progress))
-
-
-def _majority_match(peers: list[Progress]) -> int:
-    """The highest index that a majority of the peers has stored: one that enough of them reach."""
-    n = len(peers)
-    if n == 0:
-        return k.NO_LIMIT
-    needed = n // 2 + 1
-    if n > 9:
-        return _match_by_order(peers, n - needed)
-    best = 0
-    for p in peers:
-        if p.match > best:
-            reached = 0
-            for q in peers:
-                if q.match >= p.match:
-                    reached += 1
-            if reached >= needed:
-                best = p.match
-    return best
-
-
-def _match_by_order(peers: list[Progress], place: int) -> int:
-    return sorted([p.match for p in peers])[place]
 
 
 def _config_fields(config: TrackerConfig) -> tuple[Any, ...]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage, Overloaded
 from . import consts as k
+from .acks import read_number
 from .confchange import restore
 from .entries import contiguous
 from .enums import ConfChangeTransition, ConfChangeType
 from .messages import Entry, Message
 from .raft import Raft, decode_change, type_name
-from .readonly import read_number
 
 MAX_MEMBERS = 1000
 """How many members a message may bring, in a snapshot or a change: what it costs grows with the square."""

@@ -117,7 +117,7 @@ def dump_read_only(reads: ReadOnly) -> dict[str, Any]:
     """The reads that wait to be confirmed."""
     return {
         "option": reads.option,
-        "acks": dict(reads.acks),
+        "acks": reads.acks.items(),
         "waiting": encoded(reads.waiting),
         "indexes": list(reads.indexes),
         "confirmed": reads.confirmed,

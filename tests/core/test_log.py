@@ -94,6 +94,26 @@ def test_find_conflict_by_term(kind: Any, shape: Any, index: int, term: int, fou
         assert log.found == log.term_or_zero(found)
 
 
+class Counting(MemoryStorage):
+    """A storage that counts how often it is asked for a term."""
+
+    asked = 0
+
+    def term(self, i: int) -> int:
+        self.asked += 1
+        return super().term(i)
+
+
+@pytest.mark.parametrize(("term", "found"), [(4, 9_999), (3, 9_990), (1, 1), (0, 0)])
+def test_finding_a_conflict_asks_for_few_terms(term: int, found: int) -> None:
+    """A refused append on a long log costs the logarithm of the distance, near or far."""
+    storage = stored(Counting, None, *run(1, 1, *[3] * 9_989, *[4] * 9, 5))
+    log = new_log(storage)
+    storage.asked = 0
+    assert log.find_conflict_by_term(10_000, term) == found
+    assert storage.asked <= 2 * 14
+
+
 @pytest.mark.parametrize(("term", "better"), [(4, (True, True, True)), (2, (False,) * 3), (3, (False, True, True))])
 def test_is_up_to_date(log: RaftLog, term: int, better: tuple[bool, ...]) -> None:
     """The later last term wins, and for equal terms the longer log (5.4.1); equal logs are good enough.

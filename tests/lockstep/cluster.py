@@ -126,7 +126,7 @@ class Host:
             tuple(m.encode() for m in raft.msgs_after_append),
             tuple(repr(s) for s in raft.read_states),
             tuple(m.encode() for m in raft.pending_reads),
-            (raft.read_only.confirmed, tuple(sorted(raft.read_only.acks.items())), tuple(raft.read_only.indexes)),
+            (raft.read_only.confirmed, tuple(raft.read_only.acks.items()), tuple(raft.read_only.indexes)),
             str(raft.tracker.config),
             tuple((p.id, str(p), p.sent_commit, tuple(p.inflights.window())) for p in raft.tracker.peers()),
             tuple(sorted(raft.tracker.votes.items())),

@@ -45,8 +45,10 @@ CORE = """
     values
     messages
     alloc changes ready
-    entries hardstate inflights quorum
+    entries hardstate inflights
     progress
+    acks
+    quorum
     tracker
     confchange config describe readonly status storage trace
     unstable

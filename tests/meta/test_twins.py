@@ -37,7 +37,7 @@ def test_every_declaration_has_its_source() -> None:
 def test_every_kernel_has_its_plain_twin() -> None:
     missing = [name(path) for path in PACKAGE.rglob("*.pyx") if not path.with_suffix(".py").exists()]
     assert missing == [], "a .pyx without the .py of its name"
-    assert {"core.hardstate", "core.entries", "core.inflights", "wire.codec"} <= set(KERNELS)
+    assert {"core.hardstate", "core.entries", "core.inflights", "core.acks", "wire.codec"} <= set(KERNELS)
 
 
 def test_declarations_of_plain_modules_say_so() -> None:

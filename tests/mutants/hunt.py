@@ -13,6 +13,8 @@ from raftcy.sim import run
 
 # A seed takes a second or so; a fault may make the core go round for ever.
 LIMIT_S = 120
+# What a fault that is badly written raises, whatever the simulator looks at.
+BROKEN = ("NameError", "UnboundLocalError", "AttributeError", "ImportError", "SyntaxError")
 
 
 class Endless(BaseException):
@@ -35,6 +37,8 @@ def hunt(profile: str, seeds: list[int]) -> dict[str, object]:
         finally:
             signal.alarm(0)
         if failure is not None:
+            if failure.rule == "no error" and failure.text.startswith(BROKEN):
+                raise SystemExit(f"the fault itself is broken: {failure.text}")
             return {"seeds": count, "seed": seed, "rule": failure.rule, "text": failure.text[:500]}
     return {"seeds": len(seeds), "seed": None, "rule": None, "text": ""}
 

@@ -85,6 +85,50 @@ def test_inflights(size: int, max_bytes: int, steps: Any) -> None:
     agree(lambda module: drive(module, size, max_bytes, steps), "core.inflights")
 
 
+# -- acknowledgements --------------------------------------------------------------------------------------------------
+
+IDS = st.one_of(st.integers(1, 6), st.integers(1, 80), st.sampled_from([2**40, U64_MAX]))
+ACKS = st.lists(st.tuples(IDS, st.one_of(st.integers(0, 5), U64)), max_size=120)
+SETS = st.sets(IDS, max_size=70).map(lambda ids: tuple(sorted(ids)))
+
+
+def acknowledge(module: ModuleType, told: Any, sets: Any) -> Any:
+    """What is known after each acknowledgement."""
+    acks = module.Acks()
+    known = []
+    for id, number in told:
+        acks.raise_to(id, number)
+        known.append((acks.get(id), acks.get(id + 1 if id < U64_MAX else 1), len(acks), repr(acks)))
+    same, other = module.Acks(), module.Acks()
+    for id, number in reversed(acks.items()):
+        same.raise_to(id, number)
+    return known, acks.items(), [acks.majority(ids) for ids in sets], acks == same, acks == other, acks == known
+
+
+@settings(max_examples=300)
+@given(ACKS, st.lists(SETS, max_size=3))
+def test_acks(told: Any, sets: Any) -> None:
+    agree(lambda module: acknowledge(module, told, sets), "core.acks")
+
+
+def matches(module: ModuleType, given: list[int]) -> list[Any]:
+    """A Progress for each number stored."""
+    progress = importlib.import_module(f"{module.__name__.rpartition('.')[0]}.progress").Progress
+    return [progress(match) for match in given]
+
+
+@settings(max_examples=300)
+@given(st.one_of(st.lists(st.one_of(st.integers(0, 5), U64), max_size=12), st.lists(U64, max_size=120)))
+def test_what_a_majority_has(given: list[int]) -> None:
+    agree(lambda module: module.majority_match(matches(module, given)), "core.acks")
+
+
+@given(U64, st.binary(max_size=20))
+def test_numbers_of_reads(number: int, context: bytes) -> None:
+    agree(lambda module: (module.pack_number(number), module.read_number(module.pack_number(number))), "core.acks")
+    agree(lambda module: module.read_number(context), "core.acks")
+
+
 # -- hard states -------------------------------------------------------------------------------------------------------
 
 HARD_STATES = st.one_of(

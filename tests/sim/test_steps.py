@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from raftcy import Entry, HardState, Message, MessageType, Snapshot, SnapshotMetadata, StateType
+from raftcy.core.acks import Acks
 from raftcy.sim.checkers.quotas import QuotasReturn
 from raftcy.sim.checkers.steps import (
     HANDOVERS_MOST,
@@ -202,6 +203,13 @@ def test_an_append_that_commits_what_it_does_not_know(brought: int, before: int,
         rule.taken(follower, append)
 
 
+def acks_of(numbers: dict[int, int]) -> Acks:
+    acks = Acks()
+    for id, number in numbers.items():
+        acks.raise_to(id, number)
+    return acks
+
+
 @pytest.mark.parametrize(
     ("acks", "confirmed", "text"),
     [
@@ -214,9 +222,9 @@ def test_a_read_that_was_not_confirmed(acks: dict[int, int], confirmed: int, tex
     rule = ReadsByQuorum()
     leader = member(1, state=LEADER)
     answer = Message(type=MessageType.MSG_HEARTBEAT_RESP, to=1, from_=2, context=(2).to_bytes(8, "little"))
-    leader.raft.read_only = SimpleNamespace(acks={1: 3}, confirmed=1)
+    leader.raft.read_only = SimpleNamespace(acks=acks_of({1: 3}), confirmed=1)
     rule.taking(leader, answer)
-    leader.raft.read_only = SimpleNamespace(acks=acks, confirmed=confirmed)
+    leader.raft.read_only = SimpleNamespace(acks=acks_of(acks), confirmed=confirmed)
     if text:
         with breaks(rule, text):
             rule.taken(leader, answer)

@@ -66,11 +66,15 @@ func readIndex(o options) (*measured, error) {
 	if err != nil {
 		return nil, err
 	}
+	contexts := make([][]byte, o.n)
+	for number := range contexts {
+		contexts[number] = strconv.AppendInt(nil, int64(number), 10)
+	}
 	out := newMeasured(o.n)
 	before := g.sent
 	err = out.run(func() error {
-		for number := range o.n {
-			g.members[0].node.ReadIndex(strconv.AppendInt(nil, int64(number), 10))
+		for _, context := range contexts {
+			g.members[0].node.ReadIndex(context)
 			if err := g.drain(); err != nil {
 				return err
 			}

@@ -201,7 +201,7 @@ class ReadsByQuorum(Checker):
 
     def taking(self, member: "Member", m: "Message") -> None:
         reads = member.raft.read_only
-        self.before = (reads.confirmed, reads.acks.get(m.from_, 0)) if m.type == k.HEARTBEAT_RESP else (0, 0)
+        self.before = (reads.confirmed, reads.acks.get(m.from_)) if m.type == k.HEARTBEAT_RESP else (0, 0)
 
     def taken(self, member: "Member", m: "Message") -> None:
         if m.type != k.HEARTBEAT_RESP or member.raft.state != k.LEADER:
@@ -209,14 +209,14 @@ class ReadsByQuorum(Checker):
         reads = member.raft.read_only
         confirmed, acked = self.before
         told = int.from_bytes(m.context, "little")
-        if reads.acks.get(m.from_, 0) > max(acked, told):
-            self.fail(f"{member.id} takes an answer to read {told} for one to {reads.acks[m.from_]}: {m!r}")
+        if reads.acks.get(m.from_) > max(acked, told):
+            self.fail(f"{member.id} takes an answer to read {told} for one to {reads.acks.get(m.from_)}: {m!r}")
         if reads.confirmed <= confirmed:
             return
         voters = member.raft.tracker.config.voters
         for half in (voters.incoming, voters.outgoing):
             ids = half.ids()
-            have = [id for id in ids if reads.acks.get(id, 0) >= reads.confirmed]
+            have = [id for id in ids if reads.acks.get(id) >= reads.confirmed]
             if ids and len(have) <= len(ids) // 2:
                 self.fail(f"{member.id} takes read {reads.confirmed} for confirmed by {have} of {ids}")
 

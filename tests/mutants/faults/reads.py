@@ -80,7 +80,7 @@ FAULTS = [
             Edit(
                 READ_ONLY,
                 "        self.acks = _NO_ACKS\n        self.waiting",
-                '        self.acks = getattr(self, "acks", {})\n        self.waiting',
+                '        self.acks = getattr(self, "acks", _NO_ACKS)\n        self.waiting',
             ),
         ),
         profile="reads",

@@ -7,6 +7,7 @@ RAFT = "core/raft.py"
 LOG = "core/log.py"
 PROGRESS = "core/progress.py"
 TRACKER = "core/tracker.py"
+ACKS = "core/acks.py"
 INFLIGHTS = "core/inflights.py"
 
 FAULTS = [
@@ -26,7 +27,7 @@ FAULTS = [
     Fault(
         "commit_quorum_off_by_one",
         "half of the voters commit",
-        (Edit(TRACKER, "    needed = n // 2 + 1\n", "    needed = max(n // 2, 1)\n"),),
+        (Edit(ACKS, "for p in peers])[n - (n // 2 + 1)]", "for p in peers])[n - max(n // 2, 1)]"),),
     ),
     Fault(
         "learner_counted",
@@ -34,8 +35,8 @@ FAULTS = [
         (
             Edit(
                 TRACKER,
-                "one = _majority_match(self._incoming)",
-                "one = _majority_match(sorted(self._peers, key=_match)[-len(self._incoming) :])",
+                "one = majority_match(self._incoming)",
+                "one = majority_match(sorted(self._peers, key=lambda pr: pr.match)[-len(self._incoming) :])",
             ),
         ),
     ),

