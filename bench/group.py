@@ -13,17 +13,16 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from raftcy.core import cycle
-
 COMPACT_EVERY = 10_000
 FIRST = 2  # index of the snapshot that each storage begins with
 _CHUNK = 100_000
 
 
 class Member:
-    """A node with its storage, its inbox, and what it has applied."""
+    """A node with its storage, its inbox, and what it has applied: entries, and then their number and bytes."""
 
-    __slots__ = ("applied", "applied_bytes", "inbox", "node", "reads", "storage")
+    __slots__ = ("applied", "applied_bytes", "inbox", "log", "node", "reads", "storage")
+    inbox: list[Any]
 
     def __init__(self, raftcy: Any, id: int, storage: Any, rng: random.Random, kept: int) -> None:
         self.storage = storage
@@ -39,21 +38,23 @@ class Member:
                 random=rng,
             )
         )
-        self.inbox: list[Any] = []
+        self.log: list[Any] = []
         self.applied = 0
         self.applied_bytes = 0
         self.reads = 0
 
     def apply(self, rd: Any) -> None:
-        """Count what is committed, and the answers to reads."""
+        """Keep what is committed, else count the answers to reads: no workload has both in a Ready, as its end tells."""
         if entries := rd.committed_entries:
-            size = 0
-            for e in entries:
-                size += len(e.data)
-            self.applied += len(entries)
-            self.applied_bytes += size
-        if states := rd.read_states:
-            self.reads += len(states)
+            self.log += entries
+        else:
+            self.reads += len(rd.read_states)
+
+    def count(self) -> None:
+        """Add up what was applied, and drop it."""
+        self.applied += len(self.log)
+        self.applied_bytes += sum([len(e.data) for e in self.log])
+        self.log.clear()
 
 
 def _storages(raftcy: Any, ids: list[int], kept: int) -> list[Any]:
@@ -88,6 +89,12 @@ class Group:
         self.kept = keep if keep > COMPACT_EVERY else 0
         storages = _storages(raftcy, ids, self.kept)
         self.members = [Member(raftcy, id, storage, rng, self.kept) for id, storage in zip(ids, storages, strict=True)]
+        self._prepare(raftcy)
+
+    def _prepare(self, raftcy: Any) -> None:
+        """What the loop needs."""
+        for member in self.members:
+            member.inbox = []
 
     def drain(self) -> None:
         """Pass over the members until a pass does nothing."""
@@ -147,6 +154,7 @@ class Group:
     def compact(self) -> None:
         """Drop all but the last ``keep`` entries from each storage."""
         for member in self.members:
+            member.count()
             last = member.storage.last_index()
             if last - self.keep >= member.storage.first_index():
                 member.storage.compact(last - self.keep)
@@ -157,6 +165,8 @@ class Group:
         self.drain()
         if self.leader() != place:
             raise SystemExit(f"node {place + 1} was not elected")
+        for member in self.members:
+            member.count()
 
     def leader(self) -> int:
         """The place of the leader in ``members``."""
@@ -169,6 +179,7 @@ class Group:
         """Every member has committed and applied just that many entries and bytes."""
         index = FIRST + self.kept + entries
         for member in self.members:
+            member.count()
             status = member.node.basic_status()
             found = (member.applied, member.applied_bytes, status.commit, status.applied, member.storage.last_index())
             expected = (entries, payload, index, index, index)
@@ -179,9 +190,8 @@ class Group:
 class CompiledGroup(Group):
     """The same, driven by raftcy's compiled cycle."""
 
-    def __init__(self, raftcy: Any, size: int, rng: random.Random, keep: int = 1_000) -> None:
-        super().__init__(raftcy, size, rng, keep)
-        self.exchange = cycle.Exchange()
+    def _prepare(self, raftcy: Any) -> None:
+        self.exchange = raftcy.Exchange()
         for member in self.members:
             self.exchange.add(member.node, member.storage, member.apply)
 
@@ -203,6 +213,7 @@ class Groups:
     """Many idle groups that are ticked together."""
 
     def __init__(self, raftcy: Any, kind: type[Group], count: int, rng: random.Random) -> None:
+        self.raftcy = raftcy
         self.all = [kind(raftcy, 3, rng) for _ in range(count)]
         for group in self.all:
             group.elect()
@@ -215,8 +226,8 @@ class Groups:
             exchanges = [group.exchange for group in compiled]
 
             def tick() -> None:
-                cycle.tick_all(nodes)
-                cycle.drain_all(exchanges)
+                self.raftcy.tick_all(nodes)
+                self.raftcy.drain_all(exchanges)
 
         else:
 

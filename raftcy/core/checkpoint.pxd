@@ -6,7 +6,7 @@ from .messages cimport Entry, Message, ReadState, Snapshot
 from .progress cimport Progress
 from .quorum cimport JointConfig
 from .raft cimport Raft
-from .rawnode cimport RawNode
+from .rawnode cimport RawNode, alive
 from .readonly cimport ReadOnly
 from .tracker cimport ProgressTracker, TrackerConfig
 from .unstable cimport Unstable
@@ -16,20 +16,20 @@ cpdef dict dump(RawNode node)
 cpdef object load(RawNode node, dict state)
 
 cdef dict _node(RawNode node)
-cdef object _load_node(RawNode node, dict state)
+cdef int _load_node(RawNode node, dict state) except -1
 cdef dict _raft(Raft r)
-cdef object _load_raft(Raft r, dict state)
+cdef int _load_raft(Raft r, dict state) except -1
 @cython.locals(u=Unstable)
 cdef dict _log(RaftLog log)
 @cython.locals(u=Unstable)
-cdef object _load_log(RaftLog log, dict state)
+cdef int _load_log(RaftLog log, dict state) except -1
 @cython.locals(config=TrackerConfig)
 cdef dict _tracker(ProgressTracker tracker)
 @cython.locals(config=TrackerConfig)
-cdef object _load_tracker(ProgressTracker tracker, dict state)
+cdef int _load_tracker(ProgressTracker tracker, dict state) except -1
 @cython.locals(window=Inflights)
 cdef dict _progress(Progress pr)
 @cython.locals(inflights=Inflights, pr=Progress)
 cdef Progress _load_progress(dict state)
 cdef dict _reads(ReadOnly reads)
-cdef object _load_reads(ReadOnly reads, dict state)
+cdef int _load_reads(ReadOnly reads, dict state) except -1

@@ -17,13 +17,13 @@ from .inflights import Inflights
 from .messages import Entry, Message, ReadState, Snapshot
 from .progress import Progress
 from .quorum import JointConfig
-from .rawnode import RawNode
+from .rawnode import RawNode, alive
 from .tracker import TrackerConfig
 
 
 def dump(node: RawNode) -> dict[str, Any]:
     """The state of a living node; changes nothing and asks the storage nothing."""
-    node._alive()
+    alive(node)
     return {
         "node": _node(node),
         "raft": _raft(node.raft),

@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
 from .messages cimport Message
-from .rawnode cimport RawNode, all_messages, news
+from .rawnode cimport RawNode, alive, all_messages, news
 from .ready cimport Ready
 from .storage cimport MemoryStorage
 
@@ -25,8 +25,8 @@ cdef class Cycle:
     @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
     cpdef object handle(self, Ready rd)
-    cdef _called(self)
-    cdef object _deliver(self, list messages)
+    cdef int _called(self) except -1
+    cdef int _deliver(self, list messages) except -1
     cdef object _store(self, Ready rd)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import consts as k
 from .messages import Message
-from .rawnode import RawNode, all_messages, news
+from .rawnode import RawNode, alive, all_messages, news
 from .ready import Ready
 from .storage import MemoryStorage
 
@@ -76,7 +76,7 @@ class Cycle:
                 node._step_all(inbox, None)
             else:
                 node.step_many(inbox)
-        node._alive()
+        alive(node)
         what = news(node)
         self._settled = self._exchange._calls if self._exchange is not None and what != k.MORE else 0
         if what == k.NOTHING:

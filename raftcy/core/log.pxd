@@ -72,5 +72,5 @@ cdef class RaftLog:
     @cython.locals(page=list, e=Entry)
     cpdef bint has_unapplied_change(self, uint64_t lo, uint64_t hi, uint64_t page_size) except -1
     @cython.locals(first=uint64_t, last=uint64_t)
-    cdef _check_bounds(self, uint64_t lo, uint64_t hi)
+    cdef int _check_bounds(self, uint64_t lo, uint64_t hi) except -1
     cpdef restore(self, Snapshot snapshot)

@@ -29,7 +29,7 @@ cdef class Progress:
     cpdef bint maybe_update(self, uint64_t n) except -1
     cpdef bint maybe_decr_to(self, uint64_t rejected, uint64_t match_hint) except -1
     cpdef bint is_paused(self) except -1
-    cdef _lower_sent_commit(self)
+    cdef int _lower_sent_commit(self) except -1
     cpdef Progress copy(self, object inflights)
 
 cpdef Progress _rebuilt(tuple fields, object window)

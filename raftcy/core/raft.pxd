@@ -56,39 +56,39 @@ cdef class Raft:
     cdef readonly ProgressTracker tracker
 
     @cython.locals(last=uint64_t, last_term=uint64_t)
-    cdef object _recover(self, object c)
+    cdef int _recover(self, object c) except -1
     @cython.locals(last=uint64_t)
-    cdef _load_state(self, HardState state)
-    cdef _check_equivalent(self, ConfState given, ConfState made)
+    cdef int _load_state(self, HardState state) except -1
+    cdef int _check_equivalent(self, ConfState given, ConfState made) except -1
 
     cpdef add_read_state(self, uint64_t index, bytes request_ctx)
     @cython.locals(m=Message)
     cdef Message _message(self, int32_t kind, uint64_t to)
     @cython.locals(kind=int32_t)
-    cdef _send(self, Message m)
+    cdef int _send(self, Message m) except -1
     @cython.locals(m=Message)
-    cdef _send_app_resp(self, uint64_t to, uint64_t index)
+    cdef int _send_app_resp(self, uint64_t to, uint64_t index) except -1
     @cython.locals(m=Message)
-    cdef _send_vote_resp(self, uint64_t to, int32_t kind, uint64_t term, bint reject)
+    cdef int _send_vote_resp(self, uint64_t to, int32_t kind, uint64_t term, bint reject) except -1
     @cython.locals(f=Message)
-    cdef _forward(self, Message m)
+    cdef int _forward(self, Message m) except -1
     @cython.locals(log=RaftLog, prev_index=uint64_t, prev_term=uint64_t, entries=list, count=Py_ssize_t, m=Message)
     cdef bint _maybe_send_append(self, Progress pr, bint send_if_empty) except -1
     @cython.locals(log=Log, to=uint64_t, snapshot=Snapshot, index=uint64_t, m=Message)
     cdef bint _maybe_send_snapshot(self, Progress pr) except -1
     @cython.locals(pr=Progress)
-    cdef _bcast_append(self)
+    cdef int _bcast_append(self) except -1
     @cython.locals(last=uint64_t, pr=Progress)
     cpdef send_due_appends(self)
     @cython.locals(pr=Progress, context=bytes)
-    cdef _bcast_heartbeat(self)
+    cdef int _bcast_heartbeat(self) except -1
     @cython.locals(commit=uint64_t, m=Message)
-    cdef _send_heartbeat(self, Progress pr, bytes context)
-    cdef _send_timeout_now(self, uint64_t to)
+    cdef int _send_heartbeat(self, Progress pr, bytes context) except -1
+    cdef int _send_timeout_now(self, uint64_t to) except -1
 
     cpdef tick(self)
-    cdef _tick_election(self)
-    cdef _tick_heartbeat(self)
+    cdef int _tick_election(self) except -1
+    cdef int _tick_heartbeat(self) except -1
     cpdef bint past_election_timeout(self) except -1
 
     @cython.locals(tracker=ProgressTracker, last=uint64_t, pr=Progress)
@@ -101,44 +101,44 @@ cdef class Raft:
     @cython.locals(pr=Progress)
     cpdef bint promotable(self) except -1
 
-    cdef _campaign_or_pre_campaign(self)
+    cdef int _campaign_or_pre_campaign(self) except -1
     @cython.locals(log=Log)
     cdef _hup(self, int32_t how)
     @cython.locals(log=RaftLog, lo=uint64_t, hi=uint64_t)
     cdef bint _has_unapplied_change(self) except -1
     @cython.locals(kind=int32_t, term=uint64_t, last=uint64_t, last_term=uint64_t, id=uint64_t, m=Message)
-    cdef _campaign(self, int32_t how)
+    cdef int _campaign(self, int32_t how) except -1
     @cython.locals(log=Log)
     cdef int32_t _poll(self, uint64_t id, int32_t kind, bint granted) except -1
     @cython.locals(kind=int32_t, reply=int32_t)
-    cdef _step_vote(self, Message m)
+    cdef int _step_vote(self, Message m) except -1
     cpdef bint can_vote(self, Message m) except -1
     cdef str _vote_text(self, Message m, str action)
 
     @cython.locals(term=uint64_t, kind=int32_t)
     cpdef step(self, Message m)
     cpdef bint ignores_within_lease(self, Message m) except -1
-    cdef _log_lease(self, Message m)
+    cdef int _log_lease(self, Message m) except -1
     @cython.locals(kind=int32_t, from_leader=bint)
     cdef _step_higher_term(self, Message m)
     @cython.locals(kind=int32_t)
-    cdef _step_lower_term(self, Message m)
+    cdef int _step_lower_term(self, Message m) except -1
 
     @cython.locals(stored=uint64_t)
     cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot)
     @cython.locals(last=Entry, payload=uint64_t)
     cpdef storage_apply_resp(self, list entries, uint64_t size)
     @cython.locals(log=RaftLog, new=uint64_t, config=TrackerConfig)
-    cdef _applied_to(self, uint64_t index, uint64_t size)
+    cdef int _applied_to(self, uint64_t index, uint64_t size) except -1
     @cython.locals(e=Entry)
     cdef _leave_joint(self, object config)
 
     @cython.locals(kind=int32_t, pr=Progress)
     cdef _step_leader(self, Message m)
     @cython.locals(pr=Progress)
-    cdef _check_quorum_active(self)
+    cdef int _check_quorum_active(self) except -1
     cpdef propose_fresh(self, list entries)
-    cdef _propose(self, list entries, bint fresh)
+    cdef int _propose(self, list entries, bint fresh) except -1
     cdef bint _has_room(self, Py_ssize_t count) except -1
     @cython.locals(admitted=list, e=Entry, empty=Entry, i=Py_ssize_t)
     cdef list _admit_changes(self, list entries)
@@ -149,7 +149,7 @@ cdef class Raft:
     @cython.locals(raised=bint)
     cdef bint _maybe_commit(self) except -1
     @cython.locals(log=Log, probe=uint64_t)
-    cdef _append_refused(self, Message m, Progress pr)
+    cdef int _append_refused(self, Message m, Progress pr) except -1
     @cython.locals(log=RaftLog)
     cdef _append_accepted(self, Message m, Progress pr)
     @cython.locals(read_only=ReadOnly, count=Py_ssize_t, place=Py_ssize_t)
@@ -158,11 +158,11 @@ cdef class Raft:
     @cython.locals(log=Log, before=uint64_t)
     cdef _transfer_leader(self, uint64_t transferee, Progress pr)
 
-    cdef _leader_read(self, Message m)
+    cdef int _leader_read(self, Message m) except -1
     @cython.locals(read_only=ReadOnly)
     @cython.locals(waiting=uint64_t)
-    cdef _limit_reads(self)
-    cdef _begin_read(self, Message m)
+    cdef int _limit_reads(self) except -1
+    cdef int _begin_read(self, Message m) except -1
     @cython.locals(m=Message, e=Entry)
     cdef _answer_read(self, Message request, uint64_t index)
     @cython.locals(requests=list)
@@ -170,11 +170,11 @@ cdef class Raft:
     cdef bint _committed_in_term(self) except -1
 
     @cython.locals(kind=int32_t, result=int32_t)
-    cdef _step_candidate(self, Message m)
-    cdef _drop_proposal(self)
+    cdef int _step_candidate(self, Message m) except -1
+    cdef int _drop_proposal(self) except -1
     @cython.locals(kind=int32_t)
-    cdef _step_follower(self, Message m)
-    cdef _forward_proposal(self, Message m)
+    cdef int _step_follower(self, Message m) except -1
+    cdef int _forward_proposal(self, Message m) except -1
     cdef _forget_leader(self)
     @cython.locals(entries=list, e=Entry)
     cdef _read_answered(self, Message m)
@@ -182,9 +182,9 @@ cdef class Raft:
     @cython.locals(log=RaftLog, entries=list, last=uint64_t, hint=uint64_t, r=Message)
     cdef _handle_append(self, Message m)
     @cython.locals(r=Message)
-    cdef _handle_heartbeat(self, Message m)
+    cdef int _handle_heartbeat(self, Message m) except -1
     @cython.locals(index=uint64_t, term=uint64_t, restored=bint)
-    cdef _handle_snapshot(self, Message m)
+    cdef int _handle_snapshot(self, Message m) except -1
     @cython.locals(index=uint64_t, term=uint64_t, log=RaftLog, last=uint64_t, tracker=ProgressTracker)
     cpdef bint restore(self, Snapshot s) except -1
 

@@ -43,15 +43,15 @@ cdef class RawNode:
     cpdef propose_conf_change(self, object change)
     @cython.locals(r=Raft, m=Message)
     cdef _propose_entry(self, Entry e, bint own)
-    cdef _propose_here(self, Entry e)
+    cdef int _propose_here(self, Entry e) except -1
     @cython.locals(message=Message)
     cpdef step(self, object m)
     @cython.locals(kind=int32_t)
-    cdef _step(self, Message m)
+    cdef int _step(self, Message m) except -1
     @cython.locals(refused=list)
     cpdef list step_many(self, list messages)
     @cython.locals(place=Py_ssize_t, m=Message)
-    cdef _step_all(self, list messages, list refused)
+    cdef int _step_all(self, list messages, list refused) except -1
     @cython.locals(m=Message, e=Entry)
     cpdef read_index(self, object rctx)
     @cython.locals(m=Message)
@@ -62,7 +62,7 @@ cdef class RawNode:
     cpdef report_unreachable(self, object id)
     @cython.locals(m=Message)
     cpdef report_snapshot(self, object id, object status)
-    cdef _take(self, Message m)
+    cdef int _take(self, Message m) except -1
 
     cpdef bint has_ready(self) except -1
     @cython.locals(rd=Ready)
@@ -79,35 +79,36 @@ cdef class RawNode:
     @cython.locals(h=HardState)
     cdef HardState _hard_state(self)
     @cython.locals(r=Raft, messages=list)
-    cdef _add_storage_messages(self, Ready rd)
+    cdef int _add_storage_messages(self, Ready rd) except -1
     @cython.locals(r=Raft, m=Message, responses=list)
     cdef Message _storage_append(self, Ready rd)
-    cdef bint _needs_append_ack(self, Ready rd) except -1
     @cython.locals(r=Raft, m=Message)
     cdef Message _storage_append_resp(self, Snapshot snapshot)
     @cython.locals(resp=Message, m=Message)
     cdef Message _storage_apply(self, list entries)
     @cython.locals(r=Raft, last=Entry, entries=list)
-    cdef _accept(self, Ready rd)
+    cdef int _accept(self, Ready rd) except -1
     @cython.locals(r=Raft)
-    cdef _keep_for_advance(self, Ready rd)
+    cdef int _keep_for_advance(self, Ready rd) except -1
     @cython.locals(r=Raft, own=list, snapshot=Snapshot, applying=list, m=Message)
     cdef _advance(self)
     @cython.locals(r=Raft)
-    cdef _bootstrap(self, list peers)
+    cdef int _bootstrap(self, list peers) except -1
     @cython.locals(r=Raft)
     cpdef begin_empty(self)
-    cdef bint _alive(self) except -1
-    cdef _died(self, object error)
-    cdef _refused_or_died(self, object error)
+    cdef int _died(self, object error) except -1
+    cdef int _refused_or_died(self, object error) except -1
 
 cpdef object refuse_from_network(Message m)
 cpdef bint is_plain(Message m)
 cdef Message _message(object m)
+cpdef bint alive(RawNode node) except -1
+cdef bint begin(RawNode node) except -1
 @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, committed=uint64_t, hard=bint)
 cpdef int32_t news(RawNode node) except -1
 @cython.locals(messages=list)
 cpdef list all_messages(Raft r)
+cdef bint _needs_append_ack(Raft r, Ready rd) except -1
 cdef bint _soft_state_changed(RawNode node) except -1
 @cython.locals(r=Raft)
 cdef bint _hard_state_changed(RawNode node) except -1

@@ -109,8 +109,7 @@ class RawNode:
 
     def tick(self) -> None:
         """Let a tick of the clock pass (etcd's ``Tick``)."""
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         try:
             self.raft.tick()
         except BaseException as error:
@@ -119,7 +118,7 @@ class RawNode:
 
     def tick_quiesced(self) -> None:
         """Count a tick without its consequences (etcd's ``TickQuiesced``, deprecated there)."""
-        self._alive()
+        alive(self)
         self.raft.election_elapsed += 1
 
     def campaign(self) -> None:
@@ -159,7 +158,7 @@ class RawNode:
                 e._type = k.CONF_CHANGE
             e.data = change.encode()
             e._present |= k.E_DATA
-        self._alive()
+        alive(self)
         self.raft.refused_reason = None
         self._propose_entry(e, False)
 
@@ -185,8 +184,7 @@ class RawNode:
 
     def _propose_here(self, e: Entry) -> None:
         """What stepping MsgProp does on a leader, without the message."""
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         try:
             self.raft.propose_fresh([e])
         except ProposalDropped:
@@ -203,8 +201,7 @@ class RawNode:
         that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
         of storage threads.
         """
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         message = _message(m)
         try:
             self._step(message)
@@ -234,8 +231,7 @@ class RawNode:
 
     def _step_all(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
         """``step_many``; what is refused is added to ``refused``, if that is wanted."""
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         for each in messages:
             _message(each)
         place = 0
@@ -309,8 +305,7 @@ class RawNode:
 
     def _take(self, m: Message) -> None:
         """Step a message that was made here."""
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         sealing.seal(m)
         try:
             self.raft.step(m)
@@ -324,13 +319,12 @@ class RawNode:
 
     def has_ready(self) -> bool:
         """Whether ``ready`` has anything (etcd's ``HasReady``)."""
-        self._alive()
+        alive(self)
         return news(self) != k.NOTHING
 
     def ready(self) -> Ready:
         """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         try:
             rd = self._make_ready(False)
             self._accept(rd)
@@ -348,12 +342,12 @@ class RawNode:
 
         Most Readys of a group that is idle, or that reads, are such: heartbeats and answers.
         """
-        self._alive()
+        alive(self)
         return all_messages(self.raft) if news(self) == k.MESSAGES else None
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
-        self._alive()
+        alive(self)
         try:
             return self._make_ready(True)
         except BaseException as error:
@@ -362,7 +356,7 @@ class RawNode:
 
     def accept_ready(self, rd: Ready) -> None:
         """Count ``rd`` as taken (etcd's ``acceptReady``); nothing may have happened since it was made."""
-        self._alive()
+        alive(self)
         try:
             self._accept(rd)
         except BaseException as error:
@@ -374,8 +368,7 @@ class RawNode:
 
         InvariantError with ``async_storage_writes``.
         """
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         try:
             self._advance()
         except BaseException as error:
@@ -392,7 +385,7 @@ class RawNode:
         if log.unstable.has_next_entries():
             rd._entries = log.unstable.next_entries()
             rd.must_sync = True
-        if log.has_next_committed(not self._async):
+        if log.applying < log.committed and log.has_next_committed(not self._async):
             rd._committed_entries = log.next_committed(not self._async)
         if r._read_states is not None:
             rd._read_states = list(r._read_states) if keep else r._read_states
@@ -467,15 +460,11 @@ class RawNode:
             m.snapshot = rd.snapshot
             m._present |= k.P_SNAPSHOT
         responses = list(r.msgs_after_append)
-        if self._needs_append_ack(rd):
+        if _needs_append_ack(r, rd):
             responses.append(self._storage_append_resp(rd.snapshot))
         m._responses = responses if len(responses) > 0 else None
         sealing.seal(m)
         return m
-
-    def _needs_append_ack(self, rd: Ready) -> bool:
-        # Also without new entries: an earlier acknowledgement of a lower term may have been ignored.
-        return len(self.raft.log.unstable.entries) > 0 or rd.snapshot is not None
 
     def _storage_append_resp(self, snapshot: Snapshot | None) -> Message:
         r = self.raft
@@ -545,13 +534,13 @@ class RawNode:
             r._log.fatal("two accepted Ready structs without call to Advance")
         self._own_messages = r.msgs_after_append if _has_message_to(r.id, r.msgs_after_append) else None
         self._acked_snapshot = rd.snapshot
-        self._acks = self._needs_append_ack(rd)
+        self._acks = _needs_append_ack(r, rd)
         if self._acks:
             self._acked_term = r.term
             self._acked_index = 0
             if len(r.log.unstable.entries) > 0:
-                self._acked_index = r.log.last_index()
-                self._acked_log_term = r.log.last_term()
+                self._acked_index = r.log._last
+                self._acked_log_term = r.log._last_term
         self._applying = rd._committed_entries
         self._waiting = self._acks or self._applying is not None or self._own_messages is not None
 
@@ -586,7 +575,7 @@ class RawNode:
         The log begins with one committed change for each, which the application is handed like any other. Raises
         BootstrapError without peers, with one of id 0, or on a storage that is not empty.
         """
-        self._alive()
+        alive(self)
         members = list(peers)
         if len(members) == 0:
             raise BootstrapError("must provide at least one peer to Bootstrap")
@@ -627,7 +616,7 @@ class RawNode:
 
         BootstrapError if it holds something, or a term was seen.
         """
-        self._alive()
+        alive(self)
         r = self.raft
         if r.term != 0 or r.log.last_index() != 0:
             raise BootstrapError("can't bootstrap a nonempty Storage")
@@ -643,8 +632,7 @@ class RawNode:
         Raises ConfChangeError, and nothing changes, if it is invalid; all nodes refuse alike, so the application treats
         the entry as empty.
         """
-        self._alive()
-        self.raft._log.forget()
+        begin(self)
         instance(change, (ConfChange, ConfChangeV2), "change")
         try:
             return self.raft.apply_conf_change(change.as_v2())
@@ -656,12 +644,12 @@ class RawNode:
 
     def status(self) -> Status:
         """An independent copy of the state; with the progress of all peers on a leader (etcd's ``Status``)."""
-        self._alive()
+        alive(self)
         return Status.of(self.raft)
 
     def basic_status(self) -> BasicStatus:
         """The numbers of ``status`` without configuration and progress (etcd's ``BasicStatus``)."""
-        self._alive()
+        alive(self)
         return BasicStatus.of(self.raft)
 
     def with_progress(self, visitor: Any) -> None:
@@ -669,25 +657,19 @@ class RawNode:
 
         ``type`` is a ProgressType, ``progress`` a copy without its window.
         """
-        self._alive()
+        alive(self)
         for pr in list(self.raft.tracker.peers()):
             kind = enums.ProgressType.LEARNER if pr.is_learner else enums.ProgressType.PEER
             visitor(pr.id, kind, pr.copy(None))
 
     def set_randomized_election_timeout(self, ticks: int) -> None:
         """Replace the timeout that was drawn, until it is drawn again: for tests that must not depend on chance."""
-        self._alive()
+        alive(self)
         if ticks <= 0:
             raise ValueError("ticks must be greater than 0")
         self.raft.randomized_election_timeout = ticks
 
     # -- life ----------------------------------------------------------------------------------------------------
-
-    def _alive(self) -> bool:
-        """What every call begins with: True, or Stopped."""
-        if self._died_of is not None:
-            raise Stopped(self._died_of)
-        return True
 
     def _died(self, error: BaseException) -> None:
         """Note what the node died of: its state may be half changed."""
@@ -734,6 +716,21 @@ def _message(m: Any) -> Message:
 # Functions, since the methods of a class that may be derived from are not compiled inline.
 
 
+def alive(node: RawNode) -> bool:
+    """What every call begins with: True, or Stopped."""
+    if node._died_of is not None:
+        raise Stopped(node._died_of)
+    return True
+
+
+def begin(node: RawNode) -> bool:
+    """The same for a call that may log: what the logger said about its levels is forgotten."""
+    if node._died_of is not None:
+        raise Stopped(node._died_of)
+    node.raft._log._asked = 0
+    return True
+
+
 def news(node: RawNode) -> int:
     """What a Ready would hold now: NOTHING, MESSAGES if it is those alone and ``advance`` would do nothing, or MORE."""
     r = node.raft
@@ -778,6 +775,11 @@ def all_messages(r: Raft) -> list[Message]:
         messages.extend(r.msgs_after_append)
         r.msgs_after_append = []
     return messages
+
+
+def _needs_append_ack(r: Raft, rd: Ready) -> bool:
+    # Also without new entries: an earlier acknowledgement of a lower term may have been ignored.
+    return len(r.log.unstable.entries) > 0 or rd.snapshot is not None
 
 
 def _soft_state_changed(node: RawNode) -> bool:
