@@ -44,7 +44,7 @@ class Member:
         self.reads = 0
 
     def apply(self, rd: Any) -> None:
-        """Keep what is committed, else count the answers to reads: no workload has both in a Ready, as its end tells."""
+        """Keep what is committed, else count answers to reads: no workload has both in a Ready, as its end tells."""
         if entries := rd.committed_entries:
             self.log += entries
         else:
@@ -113,23 +113,16 @@ class Group:
                 if messages is not None:
                     busy = True
                     self._deliver(messages)
-                elif node.has_ready():
+                elif (rd := node.poll()) is not None:
                     busy = True
-                    self._handle(member, node.ready())
+                    self._handle(member, rd)
 
     def _handle(self, member: Member, rd: Any) -> None:
         """Persist, send, apply, advance."""
-        storage = member.storage
-        if rd.hard_state is not None:
-            storage.set_hard_state(rd.hard_state)
-        entries = rd.entries
-        if entries:
-            storage.append(entries)
-        messages = rd.messages
-        if messages:
+        member.storage.save(rd)
+        if messages := rd.messages:
             self._deliver(messages)
-        if rd.committed_entries or rd.read_states:
-            member.apply(rd)
+        member.apply(rd)
         member.node.advance()
 
     def _deliver(self, messages: list[Any]) -> None:

@@ -103,7 +103,7 @@ cpdef object refuse_from_network(Message m)
 cpdef bint is_plain(Message m)
 cdef Message _message(object m)
 cpdef bint alive(RawNode node) except -1
-cdef bint begin(RawNode node) except -1
+cdef bint _begin(RawNode node) except -1
 @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, committed=uint64_t, hard=bint)
 cpdef int32_t news(RawNode node) except -1
 @cython.locals(messages=list)

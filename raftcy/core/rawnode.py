@@ -109,7 +109,7 @@ class RawNode:
 
     def tick(self) -> None:
         """Let a tick of the clock pass (etcd's ``Tick``)."""
-        begin(self)
+        _begin(self)
         try:
             self.raft.tick()
         except BaseException as error:
@@ -184,7 +184,7 @@ class RawNode:
 
     def _propose_here(self, e: Entry) -> None:
         """What stepping MsgProp does on a leader, without the message."""
-        begin(self)
+        _begin(self)
         try:
             self.raft.propose_fresh([e])
         except ProposalDropped:
@@ -201,7 +201,7 @@ class RawNode:
         that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
         of storage threads.
         """
-        begin(self)
+        _begin(self)
         message = _message(m)
         try:
             self._step(message)
@@ -231,7 +231,7 @@ class RawNode:
 
     def _step_all(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
         """``step_many``; what is refused is added to ``refused``, if that is wanted."""
-        begin(self)
+        _begin(self)
         for each in messages:
             _message(each)
         place = 0
@@ -305,7 +305,7 @@ class RawNode:
 
     def _take(self, m: Message) -> None:
         """Step a message that was made here."""
-        begin(self)
+        _begin(self)
         sealing.seal(m)
         try:
             self.raft.step(m)
@@ -324,7 +324,7 @@ class RawNode:
 
     def ready(self) -> Ready:
         """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
-        begin(self)
+        _begin(self)
         try:
             rd = self._make_ready(False)
             self._accept(rd)
@@ -368,7 +368,7 @@ class RawNode:
 
         InvariantError with ``async_storage_writes``.
         """
-        begin(self)
+        _begin(self)
         try:
             self._advance()
         except BaseException as error:
@@ -632,7 +632,7 @@ class RawNode:
         Raises ConfChangeError, and nothing changes, if it is invalid; all nodes refuse alike, so the application treats
         the entry as empty.
         """
-        begin(self)
+        _begin(self)
         instance(change, (ConfChange, ConfChangeV2), "change")
         try:
             return self.raft.apply_conf_change(change.as_v2())
@@ -723,7 +723,7 @@ def alive(node: RawNode) -> bool:
     return True
 
 
-def begin(node: RawNode) -> bool:
+def _begin(node: RawNode) -> bool:
     """The same for a call that may log: what the logger said about its levels is forgotten."""
     if node._died_of is not None:
         raise Stopped(node._died_of)

@@ -43,11 +43,12 @@ class ReadOnly:
 
     def add_request(self, index: int, request: Message) -> None:
         """A request came while the commit index was ``index``."""
-        if self.waiting is _NO_REQUESTS:
-            self.waiting = []
-            self.indexes = []
-        self.waiting.append(request)
-        self.indexes.append(index)
+        if len(self.waiting) == 0:
+            self.waiting = [request]
+            self.indexes = [index]
+        else:
+            self.waiting.append(request)
+            self.indexes.append(index)
 
     def last_number(self) -> int:
         """The number of the newest request."""
@@ -72,8 +73,8 @@ class ReadOnly:
             return
         self.confirmed += count
         if count == len(self.waiting):
-            self.waiting.clear()
-            self.indexes.clear()
+            self.waiting = _NO_REQUESTS
+            self.indexes = _NO_INDEXES
         else:
             del self.waiting[:count]
             del self.indexes[:count]
