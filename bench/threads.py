@@ -8,6 +8,7 @@ With the interpreter's lock the threads take turns; an interpreter without it ru
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import statistics
 import sys
@@ -16,9 +17,9 @@ import threading
 import time
 from typing import Any
 
-from .group import silence
+from .group import COMPACT_EVERY, silence
 from .measured import counts
-from .workloads import KINDS
+from .workloads import KINDS, turns_of
 
 # Name -> (nodes of a group, proposals between two drains, bytes of a proposal), as in the workloads of these names.
 WORKLOADS = {"replicate1": (3, 1, 128), "batch": (3, 64, 128), "big": (3, 16, 4096), "five": (5, 64, 128)}
@@ -51,17 +52,17 @@ class Worker(threading.Thread):
         group = KINDS[o.loop](self.raftcy, nodes, random.Random(self.seed))
         group.elect()
         propose, drain, compact = group.members[0].node.propose, group.drainer(), group.compact
-        data = bytes(random.Random(self.seed).randbytes(size + 128 + batch))
+        turns = turns_of(batch, size)
         batches = max(1, o.n // batch)
-        compact_every = max(1, 10_000 // batch)
+        span = max(1, COMPACT_EVERY // batch)
         self.ready.wait()
         self.began = time.perf_counter()
-        for number in range(batches):
-            for at in range(number % 128, number % 128 + batch):
-                propose(data[at : at + size])
-            drain()
-            if number % compact_every == 0:
-                compact()
+        for start in range(0, batches, span):
+            for turn in itertools.islice(turns, min(span, batches - start)):
+                for payload in turn:
+                    propose(payload)
+                drain()
+            compact()
         self.ended = time.perf_counter()
         self.entries = batches * batch
         group.check(1 + self.entries, self.entries * size)

@@ -11,7 +11,7 @@ import argparse
 import gc
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .group import COMPACT_EVERY, CompiledGroup, Group, Groups
@@ -27,13 +27,18 @@ def group_of(raftcy: Any, o: argparse.Namespace, nodes: int) -> Group:
     return group
 
 
+def turns_of(batch: int, size: int) -> Iterator[list[bytes]]:
+    """What is proposed, a batch at a time, for ever: 128 different ones, made before anything is timed."""
+    data = bytes(range(256)) * ((128 + batch + size) // 256 + 1)
+    payloads = [data[at : at + size] for at in range(128 + batch)]
+    return itertools.cycle([payloads[at : at + batch] for at in range(128)])
+
+
 def replicate(raftcy: Any, o: argparse.Namespace, nodes: int, batch: int, size: int) -> Measured:
     """Proposals in batches, each batch drained."""
     group = group_of(raftcy, o, nodes)
     propose, drain = group.members[0].node.propose, group.drainer()
-    data = bytes(range(256)) * ((128 + batch + size) // 256 + 1)
-    payloads = [data[at : at + size] for at in range(128 + batch)]
-    turns = itertools.cycle([payloads[at : at + batch] for at in range(128)])
+    turns = turns_of(batch, size)
     batches = max(1, o.n // batch)
     span = max(1, COMPACT_EVERY // batch)
     out = Measured(batches * batch)

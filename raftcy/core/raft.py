@@ -290,7 +290,7 @@ class Raft:
         if not log.look_up(prev_index):
             return self._maybe_send_snapshot(pr)
         prev_term = log.found
-        entries: list[Entry] = _NO_ENTRIES
+        entries: list[Entry] | None = None
         count = 0
         # A full window lets only empty appends through, which tell the commit index.
         if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
@@ -304,12 +304,11 @@ class Raft:
         m = self._message(k.APP, pr.id)
         m.index = prev_index
         m.log_term = prev_term
-        if count != 0:
-            m._entries = entries
+        m._entries = entries if count != 0 else None
         m.commit = log.committed
         m._present |= k.P_INDEX | k.P_LOG_TERM | k.P_COMMIT
         self._send(m)
-        pr.sent_entries(count, payloads_size(entries) if count != 0 else 0)
+        pr.sent_entries(count, payloads_size(entries) if entries else 0)
         pr.sent_commit = log.committed
         return True
 
