@@ -47,8 +47,8 @@ cdef class Raft:
     cdef readonly bint append_due
     cdef readonly object trace_logger
     cdef readonly ReadOnly read_only
-    cdef public list msgs
-    cdef public list msgs_after_append
+    cdef list _msgs
+    cdef list _msgs_after_append
     cdef list _read_states
     cdef list _pending_reads
     cdef public object refused_reason
@@ -61,6 +61,8 @@ cdef class Raft:
     cdef int _load_state(self, HardState state) except -1
     cdef int _check_equivalent(self, ConfState given, ConfState made) except -1
 
+    @cython.locals(count=uint64_t)
+    cpdef uint64_t waiting_for_ready(self) except? 0
     cpdef add_read_state(self, uint64_t index, bytes request_ctx)
     @cython.locals(m=Message)
     cdef Message _message(self, int32_t kind, uint64_t to)

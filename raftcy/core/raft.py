@@ -73,6 +73,8 @@ class Raft:
 
     __slots__ = (
         "_log",
+        "_msgs",
+        "_msgs_after_append",
         "_pending_reads",
         "_random",
         "_read_states",
@@ -94,8 +96,6 @@ class Raft:
         "max_pending_msgs",
         "max_pending_reads",
         "max_uncommitted_size",
-        "msgs",
-        "msgs_after_append",
         "pending_conf_index",
         "pre_vote",
         "randomized_election_timeout",
@@ -141,8 +141,8 @@ class Raft:
         self.append_due = False
         self.trace_logger = c.trace_logger
         self.read_only = ReadOnly(int(c.read_only_option))
-        self.msgs: list[Message] = []
-        self.msgs_after_append: list[Message] = []
+        self._msgs: list[Message] | None = None
+        self._msgs_after_append: list[Message] | None = None
         self._read_states: list[Any] | None = None
         self._pending_reads: list[Message] | None = None
         self.refused_reason: str | None = None
@@ -189,6 +189,28 @@ class Raft:
     # Lists that are mostly empty are not kept: there may be thousands of nodes in a process.
 
     @property
+    def msgs(self) -> list[Message]:
+        """Messages to send with the next Ready."""
+        if self._msgs is None:
+            self._msgs = []
+        return self._msgs
+
+    @msgs.setter
+    def msgs(self, messages: list[Message]) -> None:
+        self._msgs = messages or None
+
+    @property
+    def msgs_after_append(self) -> list[Message]:
+        """Messages that may be sent, or delivered here, once the storage has what the next Ready holds."""
+        if self._msgs_after_append is None:
+            self._msgs_after_append = []
+        return self._msgs_after_append
+
+    @msgs_after_append.setter
+    def msgs_after_append(self, messages: list[Message]) -> None:
+        self._msgs_after_append = messages or None
+
+    @property
     def read_states(self) -> list[Any]:
         """Answers to read requests for the next Ready, each a ReadState."""
         return [] if self._read_states is None else self._read_states
@@ -205,6 +227,17 @@ class Raft:
     @pending_reads.setter
     def pending_reads(self, requests: list[Message]) -> None:
         self._pending_reads = requests or None
+
+    def waiting_for_ready(self) -> int:
+        """How many messages and answers to reads the next Ready would hold."""
+        count = 0
+        if self._msgs is not None:
+            count += len(self._msgs)
+        if self._msgs_after_append is not None:
+            count += len(self._msgs_after_append)
+        if self._read_states is not None:
+            count += len(self._read_states)
+        return count
 
     def add_read_state(self, index: int, request_ctx: bytes) -> None:
         """A read request is answered."""
@@ -229,11 +262,17 @@ class Raft:
         sealing.seal(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
-            self.msgs_after_append.append(m)
+            if self._msgs_after_append is None:
+                self._msgs_after_append = [m]
+            else:
+                self._msgs_after_append.append(m)
         else:
             if m.to == self.id:
                 self._log.fatal(f"message should not be self-addressed when sending {type_name(kind)}")
-            self.msgs.append(m)
+            if self._msgs is None:
+                self._msgs = [m]
+            else:
+                self._msgs.append(m)
         if self.trace_logger is not None:
             trace.send_message(self, m)
 

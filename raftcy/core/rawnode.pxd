@@ -74,8 +74,8 @@ cdef class RawNode:
     cpdef advance(self, object rd=*)
     @cython.locals(r=Raft, log=RaftLog, rd=Ready)
     cdef Ready _make_ready(self, bint keep)
-    @cython.locals(r=Raft, answers=list, m=Message)
-    cdef list _with_answers(self, list messages, bint keep)
+    @cython.locals(r=Raft, m=Message)
+    cdef list _with_answers(self, list messages, list answers, bint keep)
     @cython.locals(h=HardState)
     cdef HardState _hard_state(self)
     @cython.locals(r=Raft, messages=list)
@@ -88,7 +88,7 @@ cdef class RawNode:
     cdef Message _storage_apply(self, list entries)
     @cython.locals(r=Raft, last=Entry, entries=list)
     cdef int _accept(self, Ready rd) except -1
-    @cython.locals(r=Raft)
+    @cython.locals(r=Raft, waiting=list)
     cdef int _keep_for_advance(self, Ready rd) except -1
     @cython.locals(r=Raft, own=list, snapshot=Snapshot, applying=list, m=Message)
     cdef _advance(self)
@@ -106,7 +106,7 @@ cpdef bint alive(RawNode node) except -1
 cdef bint _begin(RawNode node) except -1
 @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, committed=uint64_t, hard=bint)
 cpdef int32_t news(RawNode node) except -1
-@cython.locals(messages=list)
+@cython.locals(messages=list, answers=list)
 cpdef list all_messages(Raft r)
 cdef bint _needs_append_ack(Raft r, Ready rd) except -1
 cdef bint _soft_state_changed(RawNode node) except -1

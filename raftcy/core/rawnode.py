@@ -389,8 +389,8 @@ class RawNode:
             rd._committed_entries = log.next_committed(not self._async)
         if r._read_states is not None:
             rd._read_states = list(r._read_states) if keep else r._read_states
-        if len(r.msgs) > 0:
-            rd._messages = list(r.msgs) if keep else r.msgs
+        if r._msgs:
+            rd._messages = list(r._msgs) if keep else r._msgs
         rd.snapshot = log.unstable.next_snapshot()
         if _soft_state_changed(self):
             rd.soft_state = a.soft_state(r.lead, r.state)
@@ -400,15 +400,14 @@ class RawNode:
                 rd.must_sync = True
         if self._async:
             self._add_storage_messages(rd)
-        elif len(r.msgs_after_append) > 0:
-            rd._messages = self._with_answers(rd._messages, keep)
+        elif r._msgs_after_append:
+            rd._messages = self._with_answers(rd._messages, r._msgs_after_append, keep)
         sealing.seal(rd)
         return rd
 
-    def _with_answers(self, messages: list[Message] | None, keep: bool) -> list[Message] | None:
+    def _with_answers(self, messages: list[Message] | None, answers: list[Message], keep: bool) -> list[Message] | None:
         """The messages to send with those that had to wait for the storage; not those to oneself."""
         r = self.raft
-        answers = r.msgs_after_append
         if messages is None and not keep and not _has_message_to(r.id, answers):
             return answers
         for m in answers:
@@ -430,12 +429,7 @@ class RawNode:
     def _add_storage_messages(self, rd: Ready) -> None:
         r = self.raft
         messages = rd.messages
-        if (
-            rd._entries is not None
-            or rd.hard_state is not None
-            or rd.snapshot is not None
-            or len(r.msgs_after_append) > 0
-        ):
+        if rd._entries is not None or rd.hard_state is not None or rd.snapshot is not None or r._msgs_after_append:
             messages.append(self._storage_append(rd))
         if rd._committed_entries is not None:
             messages.append(self._storage_apply(rd._committed_entries))
@@ -515,10 +509,8 @@ class RawNode:
         if not self._async:
             self._keep_for_advance(rd)
         r._read_states = None
-        if len(r.msgs) > 0:
-            r.msgs = []
-        if len(r.msgs_after_append) > 0:
-            r.msgs_after_append = []
+        r._msgs = None
+        r._msgs_after_append = None
         r.log.unstable.accept_in_progress()
         entries = rd._committed_entries
         if entries is not None:
@@ -532,7 +524,8 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        self._own_messages = r.msgs_after_append if _has_message_to(r.id, r.msgs_after_append) else None
+        waiting = r._msgs_after_append
+        self._own_messages = waiting if waiting and _has_message_to(r.id, waiting) else None
         self._acked_snapshot = rd.snapshot
         self._acks = _needs_append_ack(r, rd)
         if self._acks:
@@ -748,7 +741,7 @@ def news(node: RawNode) -> int:
         or r._read_states is not None
     ):
         return k.MORE
-    if len(r.msgs) == 0 and len(r.msgs_after_append) == 0:
+    if not r._msgs and not r._msgs_after_append:
         return k.NOTHING
     if (
         node._async
@@ -757,23 +750,22 @@ def news(node: RawNode) -> int:
         or len(unstable.entries) > 0
         or unstable.snapshot is not None
         or r.trace_logger is not None
-        or _has_message_to(r.id, r.msgs_after_append)
+        or (r._msgs_after_append and _has_message_to(r.id, r._msgs_after_append))
     ):
         return k.MORE
     return k.MESSAGES
 
 
-def all_messages(r: Raft) -> list[Message]:
-    """Take the messages, where they are all that there is."""
-    messages = r.msgs
-    if len(messages) == 0:
-        messages = r.msgs_after_append
-        r.msgs_after_append = []
-        return messages
-    r.msgs = []
-    if len(r.msgs_after_append) > 0:
-        messages.extend(r.msgs_after_append)
-        r.msgs_after_append = []
+def all_messages(r: Raft) -> list[Message] | None:
+    """Take the messages, where they are all that there is; None without any."""
+    messages = r._msgs
+    answers = r._msgs_after_append
+    r._msgs = None
+    r._msgs_after_append = None
+    if not messages:
+        return answers
+    if answers:
+        messages.extend(answers)
     return messages
 
 

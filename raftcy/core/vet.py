@@ -73,7 +73,7 @@ def vet_change(change: Any) -> str | None:
 
 def _vet_backlog(r: Raft, m: Message) -> None:
     """Refuse a peer's message while too much waits for a Ready. What the own storage says must not be lost."""
-    waiting = len(r.msgs) + len(r.msgs_after_append) + len(r.read_states)
+    waiting = r.waiting_for_ready()
     if waiting >= r.max_pending_msgs and m.from_ != r.id and m.from_ < k.LOCAL_APPLY_THREAD:
         raise Overloaded(f"{waiting} messages wait for a Ready")
 

@@ -44,7 +44,8 @@ CLASSES = [
 
 def public(name: str) -> str:
     """The property behind which an attribute is None where it is empty, if there is one."""
-    return {"_read_states": "read_states", "_pending_reads": "pending_reads", "_votes": "votes"}.get(name, name)
+    behind = {"_read_states", "_pending_reads", "_votes", "_msgs", "_msgs_after_append"}
+    return name.removeprefix("_") if name in behind else name
 
 
 @pytest.mark.once
