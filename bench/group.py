@@ -38,7 +38,8 @@ class Member:
                 random=rng,
             )
         )
-        self.log: list[Any] = []
+        # None while it is empty: members of idle groups are to take no more than they must.
+        self.log: list[Any] | None = None
         self.applied = 0
         self.applied_bytes = 0
         self.reads = 0
@@ -46,15 +47,19 @@ class Member:
     def apply(self, rd: Any) -> None:
         """Keep what is committed, else count answers to reads: no workload has both in a Ready, as its end tells."""
         if entries := rd.committed_entries:
-            self.log += entries
+            if self.log is None:
+                self.log = list(entries)
+            else:
+                self.log += entries
         else:
             self.reads += len(rd.read_states)
 
     def count(self) -> None:
         """Add up what was applied, and drop it."""
-        self.applied += len(self.log)
-        self.applied_bytes += sum([len(e.data) for e in self.log])
-        self.log.clear()
+        if self.log is not None:
+            self.applied += len(self.log)
+            self.applied_bytes += sum([len(e.data) for e in self.log])
+            self.log = None
 
 
 def _storages(raftcy: Any, ids: list[int], kept: int) -> list[Any]:
