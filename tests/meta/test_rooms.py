@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "recorder": {"", "errors", "core", "_build", "_whole"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
     "sim": {"", "errors", "core", "wire", "recorder", "_build", "_whole"},
-    "cli": {"", "demo", "rafttest", "recorder", "sim", "_whole"},
+    "cli": {"", "demo", "recorder", "sim", "_whole"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
