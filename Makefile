@@ -100,11 +100,11 @@ proto:
 
 parity:
 	@$(INSTALL) run
-	$(PY) tools/parity.py
+	$(PY) -m tools.parity
 
 catalogue:
 	@$(INSTALL) run
-	$(PY) tools/catalogue.py
+	$(PY) -m tools.catalogue
 
 fresh: build
 	@$(PY) tools/fresh_scripts.py $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)

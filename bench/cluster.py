@@ -8,6 +8,8 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from raftcy.demo.member import serve
+
 from . import processes
 from .group import silence
 from .measured import Measured
@@ -46,16 +48,7 @@ class Server:
     async def run(self) -> None:
         """Serve until told to end."""
         await self.transport.listen(processes.HOST, self.ports[self.id - 1])
-        tasks = [asyncio.create_task(work) for work in (self._tick(), self._handle(), self._obey())]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await self.transport.close()
-            await self.node.stop()
+        await serve(self.node, self.transport, self._tick(), self._handle(), self._obey())
 
     async def _tick(self) -> None:
         while True:

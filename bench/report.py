@@ -62,11 +62,11 @@ def sizes(who: dict[str, Contestant], rounds: int) -> dict[str, dict[str, dict[s
     """Cost against the size of the log (ours alone) and against the number of groups."""
 
     def kept(size: int) -> Row:
-        return Row(str(size), "batch", 64_000, ("python", "compiled"), ("--keep", str(size)))
+        return Row("batch", 64_000, ("python", "compiled"), ("--keep", str(size)), str(size))
 
     def groups(size: int) -> Row:
         names = ("python", "compiled", "go37", "go36", "rust", "rust-prost")
-        return Row(str(size), "ticks", max(50_000, 10 * size), names, ("--groups", str(size)))
+        return Row("ticks", max(50_000, 10 * size), names, ("--groups", str(size)), str(size))
 
     return {"kept": collect.series(KEPT, kept, who, rounds), "groups": collect.series(GROUPS, groups, who, rounds)}
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import BUILD, __version__, demo
+from ._whole import whole
 from .recorder import command as replay
 from .sim import command as sim
 
@@ -50,19 +51,25 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser(
         "demo",
+        allow_abbrev=False,
         help="replicate a file on three processes and survive the loss of their leader",
         description="Three processes on loopback replicate a file record by record (each line is one). Half-way their "
         "leader is killed; the others elect a new one and go on. State is in memory only.",
     )
     shown.add_argument("file", nargs="?", type=Path, help="the file (default: one is made, of Unicode characters)")
-    shown.add_argument("--records", type=_count, default=60_000, help="records of the file that is made (%(default)s)")
-    shown.add_argument("--port", type=_port, default=0, help="the first of three ports in a row (default: free ones)")
     shown.add_argument(
-        "--tick-ms", type=_count, default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
+        "--records", type=whole(1), default=60_000, help="records of the file that is made (%(default)s)"
+    )
+    shown.add_argument(
+        "--port", type=whole(1, 65533), default=0, help="the first of three ports in a row (default: free ones)"
+    )
+    shown.add_argument(
+        "--tick-ms", type=whole(1), default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
     )
     shown.set_defaults(run=_demo)
     simulated = commands.add_parser(
         "sim",
+        allow_abbrev=False,
         help="run simulated clusters under faults and check that no rule is broken",
         description="A cluster in one process and in virtual time, where a seed decides everything. Every seed runs "
         "under faults, then has to come to rest; the rules are checked all the time.",
@@ -71,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     simulated.set_defaults(run=sim.main)
     again = commands.add_parser(
         "replay",
+        allow_abbrev=False,
         help="run a recording of a node again",
         description="Runs a recording of raftcy.recorder again, on the build that runs here, and says where it goes "
         "another way than recorded.",
@@ -78,17 +86,3 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_arguments(again)
     again.set_defaults(run=replay.run)
     return parser
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 65533:
-        raise argparse.ArgumentTypeError("must be 1 to 65533")
-    return number

@@ -7,7 +7,7 @@
     ├── RangeError(ValueError, OverflowError)  a number outside its range; nothing was changed
     ├── BootstrapError                      bootstrapping without peers, or on a storage that holds something
     ├── ProposalDropped                     refused, certainly not in the log; .reason
-    ├── Stopped                             the node was stopped, or died of an InvariantError; .cause
+    ├── Stopped                             the node was stopped, or it died; .cause
     ├── StepError                           a message that the state machine must not see
     │   ├── StepLocalMessage                a message that a node only sends to itself came from elsewhere
     │   ├── StepPeerNotFound                a response from outside the configuration
@@ -27,8 +27,8 @@
     └── InvariantError(AssertionError)      a rule of ours was broken: the node is dead
 
 What a caller did wrong or a peer sent wrong is reported before anything changes, and the node lives on. The
-exceptions to that say so: after ``InvariantError``, ``LogLost`` and ``StorageFailed`` every later call raises
-``Stopped``.
+exceptions to that say so: after ``InvariantError``, ``LogLost``, ``StorageFailed``, and whatever is not raised on
+purpose, every later call raises ``Stopped``.
 """
 
 __all__ = [
@@ -125,7 +125,8 @@ class MalformedMessage(StepError):
 
 
 class Overloaded(StepError):
-    """So much waits that a limit of the Config is reached: ``max_pending_reads`` or ``max_pending_msgs``.
+    """So much waits that a limit is reached: ``Config.max_pending_reads`` or ``max_pending_msgs``, or that of a Node on
+    forwarded proposals.
 
     Nothing was changed. To the group this is a lost message, which it bears; a read may be asked for again.
     """

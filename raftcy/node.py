@@ -107,9 +107,9 @@ def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawN
 class Node:
     """One member of a cluster, for asyncio (etcd's ``Node``). Made by ``start_node`` and ``restart_node``.
 
-    Coroutines: propose, propose_conf_change, campaign, step, ready, transfer_leadership, forget_leader, read_index and
-    stop. Plain calls: tick, advance, apply_conf_change, status, report_unreachable and report_snapshot. ``async for``
-    takes one Ready after the other and ends when the node is stopped; ``async with`` stops it at the end.
+    Coroutines: propose, propose_conf_change, campaign, step, step_many, ready, transfer_leadership, forget_leader,
+    read_index and stop. Plain calls: tick, advance, apply_conf_change, status, report_unreachable and report_snapshot.
+    ``async for`` takes one Ready after the other and ends when the node is stopped; ``async with`` stops it at the end.
 
     Cancelling a coroutine, also by a timeout, never loses a Ready, and withdraws a proposal that was not stepped yet.
     Now and then a coroutine lets the rest of the event loop run, so that a tight proposer starves nobody.
@@ -197,7 +197,7 @@ class Node:
         entry arrives, the application calls ``apply_conf_change``.
 
         Raises ProposalDropped when it was refused and is certainly not in the log; ConfChangeRefused when this node,
-        as the leader, put an empty entry in its place, because an other change is pending or this one does not fit
+        as the leader, put an empty entry in its place, because another change is pending or this one does not fit
         the present configuration; and ConfChangeError for what is no change, such as one of an unknown type.
         """
         self._check()

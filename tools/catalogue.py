@@ -1,6 +1,6 @@
 """Which tests here would catch the bugs that other implementations had: writes tests/catalogue.md, or compares it.
 
-    python tools/catalogue.py [--check]
+    python -m tools.catalogue [--check]
 
 The bugs are the rows of `tests/mutants/rows.py`. A test says which of them it catches by a line of its docstring, with
 the first issue of each:
@@ -19,19 +19,10 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tests.mutants.faults import FAULTS
+from tests.mutants.rows import LEVELS, ROWS, Row
 
-from tests._claims import claims  # noqa: E402
-from tests.mutants.faults import FAULTS  # noqa: E402
-from tests.mutants.rows import LEVELS, ROWS, Row  # noqa: E402
-
-TESTS = ROOT / "tests"
-TABLE = TESTS / "catalogue.md"
-
-
-class Wrong(Exception):
-    """The tests, the faults and the rows contradict each other; the text has a line for each contradiction."""
+from .claimed import TESTS, Claimed, Table, Wrong, claimed, main
 
 
 def brought_back() -> dict[str, list[str]]:
@@ -43,22 +34,18 @@ def brought_back() -> dict[str, list[str]]:
     return found
 
 
-def catchers() -> dict[str, list[str]]:
-    """The tests here by the row that they catch; Wrong if any of that cannot be."""
+def catchers(tests: Path = TESTS) -> Claimed:
+    """The tests of a folder by the row that they catch; Wrong if any of that cannot be."""
     known = {row.name for row in ROWS}
     faults = brought_back()
-    found = defaultdict(list)
-    wrong = [f"a fault brings back {name!r}, which is no row" for name in sorted(set(faults) - known)]
-    for path in sorted(TESTS.rglob("*.py")):
-        for test, fault, names in claims(path, ROOT, "catches"):
-            if fault:
-                wrong.append(f"{test} {fault}")
-            for name in names:
-                if name not in known:
-                    wrong.append(f"{test} catches {name!r}, which is no row")
-                elif name not in faults:
-                    wrong.append(f"{test} catches {name}, but no fault brings it back to show that")
-                found[name].append(test)
+
+    def objection(name: str) -> str:
+        if name not in known:
+            return f"{name!r}, which is no row"
+        return "" if name in faults else f"{name}, but no fault brings it back to show that"
+
+    found, wrong = claimed(tests, "catches", objection)
+    wrong += [f"a fault brings back {name!r}, which is no row" for name in sorted(set(faults) - known)]
     wrong += [
         f"the fault {fault.name} is for nobody to find"
         for fault in FAULTS.values()
@@ -69,12 +56,12 @@ def catchers() -> dict[str, list[str]]:
     return found
 
 
-def is_caught(row: Row, found: dict[str, list[str]], faults: dict[str, list[str]]) -> bool:
+def is_caught(row: Row, found: Claimed, faults: dict[str, list[str]]) -> bool:
     """Whether something here finds the bug: a test that says so, or the simulator."""
     return bool(found.get(row.name)) or any(not FAULTS[name].unseen for name in faults.get(row.name, ()))
 
 
-def cell(row: Row, found: dict[str, list[str]], faults: dict[str, list[str]]) -> str:
+def cell(row: Row, found: Claimed, faults: dict[str, list[str]]) -> str:
     """What becomes of a bug here."""
     parts = [f"`{test.removeprefix('tests/')}`" for test in found.get(row.name, ())]
     simulated = [name for name in faults.get(row.name, ()) if not FAULTS[name].unseen]
@@ -87,7 +74,7 @@ def cell(row: Row, found: dict[str, list[str]], faults: dict[str, list[str]]) ->
     return "<br>".join(parts) or "**none**"
 
 
-def render(found: dict[str, list[str]]) -> str:
+def render(found: Claimed) -> str:
     """The whole table."""
     faults = brought_back()
     caught = [row for row in ROWS if is_caught(row, found, faults)]
@@ -116,8 +103,8 @@ def render(found: dict[str, list[str]]) -> str:
     return "\n".join([*lines, ""])
 
 
-def check(found: dict[str, list[str]]) -> list[str]:
-    """What is wrong with the rows and with the table in the tree."""
+def undecided(found: Claimed) -> list[str]:
+    """The bugs of which it is not said what becomes of them here."""
     faults = brought_back()
     wrong = [
         f"{row.name} is not decided" for row in ROWS if not (is_caught(row, found, faults) or row.cannot or row.waits)
@@ -127,25 +114,10 @@ def check(found: dict[str, list[str]]) -> list[str]:
         for row in ROWS
         if set(row.levels) & {"U", "S"} and not row.cannot and not is_caught(row, found, faults)
     ]
-    if not TABLE.exists() or TABLE.read_text(encoding="utf-8") != render(found):
-        wrong.append(f"{TABLE.relative_to(ROOT)} is out of date: run `python tools/catalogue.py`")
     return wrong
 
 
-def main(arguments: list[str]) -> int:
-    if arguments not in ([], ["--check"]):
-        sys.exit(__doc__)
-    try:
-        found = catchers()
-    except Wrong as error:
-        sys.exit(str(error))
-    if arguments:
-        wrong = check(found)
-        print("\n".join(wrong) if wrong else "catalogue: ok")
-        return 1 if wrong else 0
-    TABLE.write_text(render(found), encoding="utf-8")
-    return 0
-
+CATALOGUE = Table("catalogue.md", "catalogue", catchers, render, undecided)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(CATALOGUE, __doc__, sys.argv[1:]))

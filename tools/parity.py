@@ -1,6 +1,6 @@
 """Which test here answers which test of etcd's raft v3.7.0: writes tests/parity.md, or with --check compares it.
 
-    python tools/parity.py [--check]
+    python -m tools.parity [--check]
 
 A test says what it answers by a line of its docstring, with the reference's names:
 
@@ -15,17 +15,10 @@ answered nor has its reason here.
 """
 
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from tests._claims import claims  # noqa: E402
-
-TESTS = ROOT / "tests"
-TABLE = TESTS / "parity.md"
+from .claimed import TESTS, Claimed, Table, Wrong, claimed, main
 
 # The test functions of each file, without the "Test" that all begin with; in the order of the files.
 REFERENCE = {
@@ -148,10 +141,6 @@ class Row(NamedTuple):
     called: str
 
 
-class Wrong(Exception):
-    """The tests or the tables above contradict each other; the text has a line for each fault."""
-
-
 def rows(tables: dict[str, str]) -> list[Row]:
     """The tests of a table, with names that tell them apart."""
     found = []
@@ -165,19 +154,14 @@ def rows(tables: dict[str, str]) -> list[Row]:
     return found
 
 
-def answers() -> dict[str, list[str]]:
-    """The tests here by the name that they answer; Wrong if any of them cannot be."""
+def answers(tests: Path = TESTS) -> Claimed:
+    """The tests of a folder by the name that they answer; Wrong if any of them cannot be."""
     known = {row.called for row in (*rows(REFERENCE), *rows(SEED_ONLY))}
-    found = defaultdict(list)
-    faults = []
-    for path in sorted(TESTS.rglob("*.py")):
-        for test, fault, names in claims(path, ROOT, "answers"):
-            if fault:
-                faults.append(f"{test} {fault}")
-            for name in names:
-                if name not in known:
-                    faults.append(f"{test} answers {name!r}, which the reference does not have")
-                found[name].append(test)
+
+    def objection(name: str) -> str:
+        return "" if name in known else f"{name!r}, which the reference does not have"
+
+    found, faults = claimed(tests, "answers", objection)
     portable = known - set(NOT_PORTABLE)
     faults += [f"a reason for {name!r}, which is not in the list" for name in sorted(set(REASONS) - portable)]
     faults += [f"a reason for {name}, which is answered" for name in sorted(set(REASONS) & set(found))]
@@ -186,7 +170,7 @@ def answers() -> dict[str, list[str]]:
     return found
 
 
-def section(file: str, tests: list[Row], found: dict[str, list[str]]) -> list[str]:
+def section(file: str, tests: list[Row], found: Claimed) -> list[str]:
     """The part of the table for one file."""
     lines = [f"## {file}", "", "| reference | here |", "| --- | --- |"]
     for row in tests:
@@ -200,7 +184,7 @@ def reason(name: str) -> str:
     return NOT_PORTABLE.get(name) or REASONS.get(name) or NOT_YET
 
 
-def render(found: dict[str, list[str]]) -> str:
+def render(found: Claimed) -> str:
     """The whole table."""
     reference = rows(REFERENCE)
     seed = rows(SEED_ONLY)
@@ -229,32 +213,16 @@ def render(found: dict[str, list[str]]) -> str:
     return "\n".join(lines)
 
 
-def check(found: dict[str, list[str]]) -> list[str]:
-    """What is wrong with the table in the tree."""
-    wrong = [
+def undecided(found: Claimed) -> list[str]:
+    """The tests of the reference that have neither an answer nor a reason."""
+    return [
         f"{row.name} of {row.file} has neither an answer nor a reason"
         for row in (*rows(REFERENCE), *rows(SEED_ONLY))
         if row.called not in found and reason(row.called) == NOT_YET
     ]
-    if not TABLE.exists() or TABLE.read_text(encoding="utf-8") != render(found):
-        wrong.append(f"{TABLE.relative_to(ROOT)} is out of date: run `python tools/parity.py`")
-    return wrong
 
 
-def main(arguments: list[str]) -> int:
-    if arguments not in ([], ["--check"]):
-        sys.exit(__doc__)
-    try:
-        found = answers()
-    except Wrong as error:
-        sys.exit(str(error))
-    if arguments:
-        wrong = check(found)
-        print("\n".join(wrong) if wrong else "parity table: ok")
-        return 1 if wrong else 0
-    TABLE.write_text(render(found), encoding="utf-8")
-    return 0
-
+PARITY = Table("parity.md", "parity", answers, render, undecided)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(PARITY, __doc__, sys.argv[1:]))

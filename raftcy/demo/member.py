@@ -7,6 +7,7 @@ also happens when the driver dies.
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 from .. import BUILD
@@ -24,6 +25,20 @@ from .machine import Machine, command
 
 # At most so often a member tells how far it is.
 _NEWS_SECONDS = 0.01
+
+
+async def serve(node: Node, transport: Transport, *works: Coroutine[Any, Any, None]) -> None:
+    """Run until one of the works ends, raise what it raised, and close the transport and the node."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await transport.close()
+        await node.stop()
 
 
 class Member:
@@ -53,16 +68,7 @@ class Member:
 
     async def run(self, commands: asyncio.StreamReader) -> None:
         """Do what the driver says until it closes the connection."""
-        tasks = [asyncio.create_task(work) for work in (self._tick(), self._handle(), self._obey(commands))]
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await self.transport.close()
-            await self._node.stop()
+        await serve(self._node, self.transport, self._tick(), self._handle(), self._obey(commands))
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time

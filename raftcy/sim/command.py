@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import BUILD
+from .._whole import whole
 from .profiles import MIXED, PROFILES, names
 from .report import replay
 from .runner import Options, run_seeds
@@ -19,18 +20,22 @@ from .watch import Watch
 def add_arguments(parser: Any) -> None:
     """The arguments of ``sim``."""
     _add_common(parser)
-    parser.add_argument("--seeds", type=_count, default=100, help="how many consecutive seeds (%(default)s)")
-    parser.add_argument("--from", type=_seed, dest="first", metavar="SEED", help="the first (default: from the clock)")
-    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (%(default)s)")
+    parser.add_argument("--seeds", type=whole(1), default=100, help="how many consecutive seeds (%(default)s)")
+    parser.add_argument(
+        "--from", type=whole(0, 2**64 - 1), dest="first", metavar="SEED", help="the first (default: from the clock)"
+    )
+    parser.add_argument("--jobs", type=whole(1), default=os.cpu_count() or 1, help="processes (%(default)s)")
     parser.add_argument(
         "--lockstep", action="store_true", help="compare the compiled and the pure build, event by event"
     )
     commands = parser.add_subparsers(dest="sim_command")
-    again = commands.add_parser("replay", help="run one seed and show each event with the state before and after")
-    again.add_argument("seed", type=_seed)
+    again = commands.add_parser(
+        "replay", allow_abbrev=False, help="run one seed and show each event with the state before and after"
+    )
+    again.add_argument("seed", type=whole(0, 2**64 - 1))
     _add_common(again)
     again.add_argument("--only", type=_actions, metavar="LIST", help="only these actions of its schedule: 3,7-9, or -")
-    again.add_argument("--until", type=_count, metavar="N", help="stop after N events")
+    again.add_argument("--until", type=whole(1), metavar="N", help="stop after N events")
     again.add_argument("--trace", type=Path, metavar="FILE", help="write a trace for etcd's TLA+ specification")
     again.add_argument(
         "--record", type=Path, metavar="FOLDER", help="record each start of each member, for `raftcy replay`"
@@ -46,7 +51,9 @@ def _add_common(parser: Any) -> None:
         metavar="P",
         help=f"{MIXED}: one of them by the seed (default); {about}",
     )
-    parser.add_argument("--steps", type=_count, default=STEPS, help="events under faults, for each seed (%(default)s)")
+    parser.add_argument(
+        "--steps", type=whole(1), default=STEPS, help="events under faults, for each seed (%(default)s)"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -91,20 +98,6 @@ def _replay(arguments: argparse.Namespace) -> int:
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seed(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**64:
-        raise argparse.ArgumentTypeError("must be 0 to 2**64-1")
-    return number
 
 
 def _actions(text: str) -> list[int]:

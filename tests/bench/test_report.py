@@ -133,7 +133,7 @@ def test_everybody_takes_turns(tmp_path, monkeypatch) -> None:
     who = {
         name: Contestant(name, name, command, {"WHO": name}, share=share) for name, share in (("a", 1.0), ("b", 0.1))
     }
-    rows = [Row("one", "w1", 100, ("a", "b")), Row("two", "w2", 50, ("b", "absent"), clock="wall")]
+    rows = [Row("w1", 100, ("a", "b"), called="one"), Row("w2", 50, ("b", "absent"), called="two", clock="wall")]
     runs = collect.in_turns(rows, who, 2, 0.5)
     assert turns.read_text().splitlines() == ["a w1 50", "b w1 5", "b w2 2"] * 2
     assert collect.figures(runs["one"]["a"], "cpu") == [2e6, 2e6]
@@ -144,7 +144,7 @@ def test_everybody_takes_turns(tmp_path, monkeypatch) -> None:
 def test_a_failing_run_ends_the_report(tmp_path) -> None:
     bad = Contestant("bad", "bad", (sys.executable, "-m", "bench"))
     with pytest.raises(SystemExit, match="invalid choice"):
-        collect.run(bad, Row("x", "nothing", 1, ("bad",)), 1.0)
+        collect.run(bad, Row("nothing", 1, ("bad",)), 1.0)
 
 
 def test_rows_name_known_contestants() -> None:

@@ -86,12 +86,18 @@ class Host:
         self.start(o.index)
 
     def start(self, applied: int) -> None:
+        self.pending = None
+        self.append_work, self.apply_work = [], []
+        self.node = self.make_node(self.config(self.storage, self.random, applied))
+
+    def config(self, storage: Any, source: random.Random, applied: int = 0) -> Any:
+        """A Config as the run's options have it."""
         r, o = self.raftcy, self.options
-        config = r.Config(
+        return r.Config(
             id=self.id,
             election_tick=o.election_tick,
             heartbeat_tick=1,
-            storage=self.storage,
+            storage=storage,
             applied=applied,
             max_size_per_msg=o.max_size_per_msg,
             max_committed_size_per_ready=o.max_committed_size_per_ready,
@@ -100,12 +106,22 @@ class Host:
             max_inflight_bytes=o.max_inflight_bytes,
             read_only_option=r.ReadOnlyOption.LEASE_BASED if o.lease else r.ReadOnlyOption.SAFE,
             logger=self.log,
-            random=self.random,
+            random=source,
             **o.flags,
         )
-        self.pending = None
-        self.append_work, self.apply_work = [], []
-        self.node = self.make_node(config)
+
+    def apply(self, entries: list[Any]) -> None:
+        """Apply committed entries, of which only changes of the configuration have an effect."""
+        r = self.raftcy
+        for e in entries:
+            self.applied = max(self.applied, e.index)
+            if e.type == r.EntryType.NORMAL:
+                continue
+            change = (r.ConfChange if e.type == r.EntryType.CONF_CHANGE else r.ConfChangeV2).decode(e.data)
+            try:
+                self.members = self.node.apply_conf_change(change)
+            except r.ConfChangeError as error:
+                self.log.info(f"refused: {error}")
 
     def make_node(self, config: Any) -> Any:
         """The state machine; for subclasses that run another one."""
@@ -237,7 +253,7 @@ class Cluster:
             return told, sent
         self.store(host, rd.hard_state, rd.entries, rd.snapshot)
         self.flight += sent
-        self.apply(host, rd.committed_entries)
+        host.apply(rd.committed_entries)
         host.node.advance()
         return told, sent
 
@@ -253,7 +269,7 @@ class Cluster:
         if not host.apply_work:
             return None
         m = self.raftcy.Message.decode(host.apply_work.pop(0))
-        self.apply(host, m.entries)
+        host.apply(m.entries)
         return self.respond(host, m)
 
     def respond(self, host: Host, m: Any) -> list[bytes]:
@@ -274,18 +290,6 @@ class Cluster:
             host.members = snapshot.metadata.conf_state
             host.applied = snapshot.metadata.index
         host.storage.append(entries)
-
-    def apply(self, host: Host, entries: list[Any]) -> None:
-        r = self.raftcy
-        for e in entries:
-            host.applied = max(host.applied, e.index)
-            if e.type == r.EntryType.NORMAL:
-                continue
-            change = (r.ConfChange if e.type == r.EntryType.CONF_CHANGE else r.ConfChangeV2).decode(e.data)
-            try:
-                host.members = host.node.apply_conf_change(change)
-            except r.ConfChangeError as error:
-                self.log.info(f"refused: {error}")
 
     def on_compact(self, host: Host, keep: int) -> Any:
         """Make a snapshot of what is applied and compact to a little before it."""

@@ -95,20 +95,11 @@ class Group:
                 self.inboxes[m.to].append(m)
 
     def apply(self, host: Host, rd: Any) -> None:
-        r = self.raftcy
-        self.applied.append((host.id, r.describe_ready(rd)))
+        self.applied.append((host.id, self.raftcy.describe_ready(rd)))
         if rd.snapshot is not None:
             host.members = rd.snapshot.metadata.conf_state
             host.applied = rd.snapshot.metadata.index
-        for e in rd.committed_entries:
-            host.applied = max(host.applied, e.index)
-            if e.type == r.EntryType.NORMAL:
-                continue
-            change = (r.ConfChange if e.type == r.EntryType.CONF_CHANGE else r.ConfChangeV2).decode(e.data)
-            try:
-                host.members = host.node.apply_conf_change(change)
-            except r.ConfChangeError as error:
-                self.log.info(f"refused: {error}")
+        host.apply(rd.committed_entries)
 
     # -- events --------------------------------------------------------------------------------------------------
 

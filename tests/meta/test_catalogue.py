@@ -1,67 +1,52 @@
 """The catalogue of bugs is up to date, and each of them is decided."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from tests._needs import ROOT
+from tools import catalogue
+from tools.claimed import Wrong, check
 
 pytestmark = pytest.mark.once
 
 
-@pytest.fixture(name="catalogue")
-def tool() -> ModuleType:
-    """tools/catalogue.py as a module; tools is no package."""
-    spec = importlib.util.spec_from_file_location("catalogue", ROOT / "tools/catalogue.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_the_table_is_up_to_date() -> None:
+    assert check(catalogue.CATALOGUE, catalogue.catchers()) == []
 
 
-def test_the_table_is_up_to_date(catalogue: ModuleType) -> None:
-    assert catalogue.check(catalogue.catchers()) == []
-
-
-def test_the_list_of_bugs_is_whole(catalogue: ModuleType) -> None:
+def test_the_list_of_bugs_is_whole() -> None:
     assert len(catalogue.ROWS) == 59
     assert len({row.name for row in catalogue.ROWS}) == 59
     assert {level for row in catalogue.ROWS for level in row.levels.split()} == set(catalogue.LEVELS)
 
 
-def faulty(catalogue: ModuleType, folder: Path, text: str) -> str:
-    """What the tool says of a tests folder with this one file, in which nothing else is caught."""
-    catalogue.ROOT, catalogue.TESTS = folder, folder
-    (folder / "test_it.py").write_text(text)
-    with pytest.raises(catalogue.Wrong) as caught:
-        catalogue.catchers()
-    return str(caught.value)
+def faults_of(tests: Path) -> list[str]:
+    """What the tool says of a folder in which nothing else is caught."""
+    with pytest.raises(Wrong) as caught:
+        catalogue.catchers(tests)
+    return str(caught.value).splitlines()
 
 
-def test_a_claim_needs_a_row_and_a_fault(catalogue: ModuleType, tmp_path: Path) -> None:
+def test_a_claim_needs_a_row_and_a_fault(tmp_path: Path) -> None:
     text = 'def test_a():\n    """catches: etcd#1, etcd#6515"""\ndef helper():\n    """catches: etcd#7280"""\n'
-    told = faulty(catalogue, tmp_path, text).splitlines()
-    assert told[:3] == [
-        "test_it.py::test_a catches 'etcd#1', which is no row",
-        "test_it.py::test_a catches etcd#6515, but no fault brings it back to show that",
-        "test_it.py::helper is no test",
+    (tmp_path / "test_it.py").write_text(text)
+    it = f"{tmp_path.name}/test_it.py"
+    assert faults_of(tmp_path)[:3] == [
+        f"{it}::test_a catches 'etcd#1', which is no row",
+        f"{it}::test_a catches etcd#6515, but no fault brings it back to show that",
+        f"{it}::helper is no test",
     ]
 
 
-def test_a_fault_that_the_simulator_cannot_see_needs_a_test(catalogue: ModuleType, tmp_path: Path) -> None:
-    told = faulty(catalogue, tmp_path, "")
+def test_a_fault_that_the_simulator_cannot_see_needs_a_test(tmp_path: Path) -> None:
     unseen = [fault.name for fault in catalogue.FAULTS.values() if fault.unseen]
-    assert told.splitlines() == [f"the fault {name} is for nobody to find" for name in unseen]
+    assert faults_of(tmp_path) == [f"the fault {name} is for nobody to find" for name in unseen]
 
 
-def test_a_bug_must_be_decided(catalogue: ModuleType) -> None:
+def test_a_bug_must_be_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     found = catalogue.catchers()
     del found["rabbitmq/ra#442"]
     told = "rabbitmq/ra#442 is a bug of the core, but nothing shows that it is caught"
-    assert told in catalogue.check(found)
-    catalogue.ROWS.append(catalogue.Row("etcd#1", "W", "Something."))
-    assert "etcd#1 is not decided" in catalogue.check(found)
-    catalogue.ROWS.pop()
+    assert told in check(catalogue.CATALOGUE, found)
+    monkeypatch.setattr(catalogue, "ROWS", [*catalogue.ROWS, catalogue.Row("etcd#1", "W", "Something.")])
+    assert "etcd#1 is not decided" in check(catalogue.CATALOGUE, found)

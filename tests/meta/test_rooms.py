@@ -5,6 +5,7 @@ picture in docs/architecture.md.
 """
 
 import ast
+import tomllib
 
 import pytest
 
@@ -18,16 +19,17 @@ pytestmark = pytest.mark.once
 ROOMS: dict[str, set[str]] = {
     "_build": set(),
     "_chance": set(),
+    "_whole": set(),
     "errors": set(),
     "core": {"errors", "_chance"},
     "wire": {"errors", "core"},
     "node": {"errors", "core"},
     "transport": {"errors", "core", "wire", "node"},
     "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
-    "recorder": {"", "errors", "core", "_build"},
+    "recorder": {"", "errors", "core", "_build", "_whole"},
     "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "sim": {"", "errors", "core", "wire", "recorder", "_build"},
-    "cli": {"", "demo", "rafttest", "recorder", "sim"},
+    "sim": {"", "errors", "core", "wire", "recorder", "_build", "_whole"},
+    "cli": {"", "demo", "recorder", "sim", "_whole"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
@@ -117,6 +119,21 @@ def test_the_package_imports_itself_relatively() -> None:
             if line.split()[:2] in (["from", "raftcy"], ["cimport", "raftcy"], ["import", "raftcy"]):
                 wrong.append(f"raftcy/{name(path)}:{number}")
     assert wrong == []
+
+
+def test_wheels_are_tested_with_what_the_tests_import() -> None:
+    """cibuildwheel copies only the folders that it is told of."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    sources = set(settings["tool"]["cibuildwheel"]["test-sources"])
+    imported = {
+        room(node.module or "")
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and not node.level
+    }
+    here = {each for each in imported if (ROOT / each).is_dir()} - {"raftcy"}
+    assert here >= {"bench", "tests", "tools"}
+    assert here <= sources
 
 
 def test_no_source_needs_cython_at_run_time() -> None:

@@ -5,7 +5,7 @@ A fault is a small edit of the core's source (`faults`), made in a temporary cop
 
 - the simulator, within so many seeds (`test_simulated`; ``python -m tests.mutants`` counts them afresh);
 - for a bug that another implementation really had, the tests that say in their docstring that they catch it
-  (`test_named`, with the rows of `tests.catalogue`).
+  (`test_named`, with the bugs of `rows`).
 
 An edit names text that must occur exactly once, so that a fault whose place has moved is an error and is never tried on
 an unchanged core.

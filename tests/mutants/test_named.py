@@ -3,33 +3,21 @@
 Each fault is made in a copy of its own, and the tests that catch one of its rows run there.
 """
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import ModuleType
 
 import pytest
+
+from tools.catalogue import catchers
 
 from .faults import FAULTS
 from .named import Outcome, outcome_of
 from .rows import ROWS
-from .tree import ROOT
 
 pytestmark = pytest.mark.once
 
-
-def load_catalogue() -> ModuleType:
-    """tools/catalogue.py as a module; tools is no package."""
-    spec = importlib.util.spec_from_file_location("catalogue", ROOT / "tools/catalogue.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-CATCHERS: dict[str, list[str]] = load_catalogue().catchers()
+CATCHERS = catchers()
 CAUGHT = [row.name for row in ROWS if CATCHERS.get(row.name)]
 FAULTS_OF = {name: [fault for fault in FAULTS.values() if name in fault.rows] for name in CAUGHT}
 CONTROL = ""

@@ -466,24 +466,29 @@ async def test_an_invalid_change_leaves_the_configuration() -> None:
     await single.node.stop()
 
 
-async def test_a_tight_proposer_starves_nobody() -> None:
-    single = await leader()
-    turns = 0
+class Turns:
+    """Another task of the event loop, which counts its turns."""
 
-    async def other() -> None:
-        nonlocal turns
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def run(self) -> None:
         while True:
-            turns += 1
+            self.count += 1
             await asyncio.sleep(0)
 
-    (running,) = await tasks(other())
+
+async def test_a_tight_proposer_starves_nobody() -> None:
+    single = await leader()
+    other = Turns()
+    (running,) = await tasks(other.run())
     for _ in range(6400):
         await single.node.propose(b"x")
-    assert turns >= 100
-    turns = 0
+    assert other.count >= 100
+    other.count = 0
     for _ in range(640):
         await single.node.read_index(b"x")
-    assert turns >= 10
+    assert other.count >= 10
     running.cancel()
     await single.node.stop()
 
@@ -524,18 +529,11 @@ async def test_a_tight_proposer_starves_neither_ticks_nor_the_handler() -> None:
 
 async def test_many_messages_in_one_call_count_as_many_steps() -> None:
     single = member(storage_with(1, 2))
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    (running,) = await tasks(other())
+    other = Turns()
+    (running,) = await tasks(other.run())
     for _ in range(10):
         await single.node.step_many([Message(type=MessageType.MSG_HEARTBEAT, to=1, from_=2, term=1)] * 64)
-    assert turns >= 10
+    assert other.count >= 10
     running.cancel()
     await single.node.stop()
 

@@ -44,22 +44,15 @@ def python(*arguments: str | Path, cwd: Path, status: int = 0, **environment: st
     return done.stdout + done.stderr
 
 
+def build_wheel(source: Path, out: Path, *options: str, status: int = 0, **environment: str) -> str:
+    """Build a wheel by pip, in an environment that has setuptools and Cython already; gives what pip printed."""
+    command = ["-m", "pip", "-v", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", str(out)]
+    return python(*command, *options, ".", cwd=source, status=status, **environment)
+
+
 def wheel(source: Path, out: Path, *options: str, **environment: str) -> Path:
-    """Build a wheel by pip from a source folder, in an environment that has setuptools and Cython already."""
-    command = [
-        "-m",
-        "pip",
-        "-v",
-        "wheel",
-        "--no-build-isolation",
-        "--no-deps",
-        "--no-index",
-        "-w",
-        str(out),
-        *options,
-        ".",
-    ]
-    log = python(*command, cwd=source, **environment)
+    """A wheel built from a source folder."""
+    log = build_wheel(source, out, *options, **environment)
     (built,) = out.glob("*.whl")
     (out / "log.txt").write_text(log)
     return built
@@ -67,19 +60,8 @@ def wheel(source: Path, out: Path, *options: str, **environment: str) -> Path:
 
 def installed(built: Path, folder: Path) -> Path:
     """The folder into which a wheel was installed, to be put on PYTHONPATH."""
-    command = [
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-index",
-        "--no-compile",
-        "--target",
-        str(folder),
-        str(built),
-    ]
-    python(*command, cwd=folder.parent)
+    options = ["-q", "--no-deps", "--no-index", "--no-compile", "--target", str(folder)]
+    python("-m", "pip", "install", *options, str(built), cwd=folder.parent)
     return folder
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests._needs import missing, needs_compiler
 
-from .conftest import names, python, run, wheel
+from .conftest import build_wheel, names, python, run, wheel
 
 pytestmark = [pytest.mark.packaging, pytest.mark.once]
 
@@ -173,19 +173,7 @@ def test_compiled_wheel(tiny: Path, tmp_path: Path) -> None:
 def test_wheels_that_must_not_be_built(
     tiny: Path, tmp_path: Path, options: list[str], environment: dict[str, str], text: str
 ) -> None:
-    command = [
-        "-m",
-        "pip",
-        "-v",
-        "wheel",
-        "--no-build-isolation",
-        "--no-deps",
-        "--no-index",
-        "-w",
-        str(tmp_path),
-        *options,
-    ]
-    assert text in python(*command, ".", cwd=tiny, status=1, **environment)
+    assert text in build_wheel(tiny, tmp_path, *options, status=1, **environment)
 
 
 def test_cython_is_required_only_for_compiled_builds(tiny: Path) -> None:

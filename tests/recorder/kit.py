@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import random
 from types import ModuleType
 from typing import Any
 
 from raftcy import (
-    NO_LIMIT,
     ConfChange,
     ConfChangeType,
     ConfChangeV2,
@@ -27,6 +25,7 @@ from raftcy import (
     SnapshotStatus,
 )
 from raftcy.recorder import RecordedNode, Ring
+from tests.core import network
 
 WHOLE = 1 << 30
 
@@ -67,15 +66,8 @@ def counting() -> Any:
 
 
 def make_config(storage: Any, id: int = 1, **options: Any) -> Config:
-    """A Config like those of the other tests."""
-    given = {
-        "election_tick": 10,
-        "heartbeat_tick": 1,
-        "max_size_per_msg": NO_LIMIT,
-        "max_inflight_msgs": 256,
-        "random": random.Random(id),
-    }
-    return Config(id=id, storage=storage, **{**given, **options})
+    """A Config like those of the core's tests."""
+    return network.make_config(id, storage, **options)
 
 
 def storage_of(*voters: int, index: int = 2) -> MemoryStorage:

@@ -74,26 +74,12 @@ def test_a_dead_node_has_no_state() -> None:
 
 def copy_of(host: Any) -> Any:
     """A second node in the state of a host's, on the same storage and with the same numbers to come."""
-    r, o = host.raftcy, host.options
+    r = host.raftcy
     state = checkpoint_of(r).dump(host.node)
     source = random.Random()
     source.setstate(host.random.getstate())
     blank = r.MemoryStorage()
-    config = r.Config(
-        id=host.id,
-        election_tick=o.election_tick,
-        heartbeat_tick=1,
-        storage=Switch(blank),
-        max_size_per_msg=o.max_size_per_msg,
-        max_committed_size_per_ready=o.max_committed_size_per_ready,
-        max_uncommitted_entries_size=o.max_uncommitted_entries_size,
-        max_inflight_msgs=o.max_inflight_msgs,
-        max_inflight_bytes=o.max_inflight_bytes,
-        read_only_option=r.ReadOnlyOption.LEASE_BASED if o.lease else r.ReadOnlyOption.SAFE,
-        logger=host.log,
-        random=source,
-        **o.flags,
-    )
+    config = host.config(Switch(blank), source)
     node = r.RawNode(config)
     source.setstate(host.random.getstate())
     host.random = source

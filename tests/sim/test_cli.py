@@ -92,13 +92,14 @@ def test_replay_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "text"),
     [
         (["--seeds", "0"], "must be at least 1"),
-        (["--seeds", "x"], "invalid"),
+        (["--seeds", "x"], "needs a whole number, not 'x'"),
+        (["--seed", "7"], "error:"),  # no short form of --seeds
         (["--jobs", "0"], "must be at least 1"),
         (["--steps", "-1"], "must be at least 1"),
         (["--from", "-1"], "must be 0 to 2**64-1"),
         (["--profile", "none"], "invalid choice: 'none'"),
         (["replay"], "required: seed"),
-        (["replay", "x"], "invalid"),
+        (["replay", "x"], "needs a whole number, not 'x'"),
         (["replay", "1", "--only", "3-"], "'3-' is no list of actions such as 3,7-9"),
         (["replay", "1", "--until", "0"], "must be at least 1"),
     ],
