@@ -19,12 +19,14 @@ def _replicate(nodes: int, batch: int, size: int) -> Run:
 
 
 # Name -> (default n, what to run). With a compiled loop: those that drive groups of RawNodes.
-GROUPS: dict[str, tuple[int, Run]] = {
+PROPOSALS: dict[str, tuple[int, Run]] = {
     "replicate1": (20_000, _replicate(3, 1, 128)),
     "batch": (64_000, _replicate(3, 64, 128)),
     "big": (16_000, _replicate(3, 16, 4096)),
     "single": (50_000, _replicate(1, 1, 128)),
     "five": (32_000, _replicate(5, 64, 128)),
+}
+GROUPS: dict[str, tuple[int, Run]] = PROPOSALS | {
     "readindex": (20_000, workloads.readindex),
     "ticks": (50_000, workloads.ticks),
     "election": (5_000, workloads.election),
@@ -47,12 +49,18 @@ WORKLOADS: dict[str, tuple[int, Run]] = GROUPS | {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line that every peer program has as well, but for --keep, --outstanding and --loop."""
+    """The command line of every peer program as well, but for --keep, --outstanding, --loop and --batch-append.
+
+    The latter is known to the program of raft-rs alone, which has that option too.
+    """
     p = argparse.ArgumentParser(prog="python -m bench", description="Run one workload and print one JSON line.")
     p.add_argument("workload", choices=sorted(WORKLOADS), metavar="WORKLOAD", help=", ".join(sorted(WORKLOADS)))
     counts(p, "n", "nodes", "size", "batch", "groups", "keep", "outstanding")
     p.add_argument("--seed", type=int, default=1, help="of the election timeouts (default: 1)")
     p.add_argument("--loop", choices=["python", "compiled"], default="python", help="what drains the group")
+    p.add_argument(
+        "--batch-append", action="store_true", help="Config.batch_append, for replicate1, batch, big, single and five"
+    )
     p.set_defaults(groups=1_000, keep=1_000, outstanding=1)
     return p
 
@@ -66,6 +74,8 @@ def main(argv: list[str]) -> int:
 
     if o.loop == "compiled" and o.workload not in GROUPS:
         p.error(f"there is no compiled loop for {o.workload}")
+    if o.batch_append and o.workload not in PROPOSALS:
+        p.error(f"nothing is proposed by {o.workload}")
     if o.loop == "compiled" and raftcy.BUILD != "compiled":
         p.error("the pure build has no compiled loop")
     default, run = WORKLOADS[o.workload]

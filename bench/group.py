@@ -24,7 +24,7 @@ class Member:
     __slots__ = ("applied", "applied_bytes", "inbox", "log", "node", "reads", "storage")
     inbox: list[Any]
 
-    def __init__(self, raftcy: Any, id: int, storage: Any, rng: random.Random, kept: int) -> None:
+    def __init__(self, raftcy: Any, id: int, storage: Any, rng: random.Random, kept: int, batch_append: bool) -> None:
         self.storage = storage
         self.node = raftcy.RawNode(
             raftcy.Config(
@@ -36,6 +36,7 @@ class Member:
                 max_size_per_msg=1 << 20,
                 max_inflight_msgs=256,
                 random=rng,
+                batch_append=batch_append,
             )
         )
         # None while it is empty: members of idle groups are to take no more than they must.
@@ -87,13 +88,17 @@ class Group:
     ``keep`` entries are left by ``compact``; more than the default are there from the beginning.
     """
 
-    def __init__(self, raftcy: Any, size: int, rng: random.Random, keep: int = 1_000) -> None:
+    def __init__(
+        self, raftcy: Any, size: int, rng: random.Random, keep: int = 1_000, batch_append: bool = False
+    ) -> None:
         ids = list(range(1, size + 1))
         self.keep = keep
         self._sent = 0
         self.kept = keep if keep > COMPACT_EVERY else 0
         storages = _storages(raftcy, ids, self.kept)
-        self.members = [Member(raftcy, id, storage, rng, self.kept) for id, storage in zip(ids, storages, strict=True)]
+        self.members = [
+            Member(raftcy, id, storage, rng, self.kept, batch_append) for id, storage in zip(ids, storages, strict=True)
+        ]
         self._prepare(raftcy)
 
     def _prepare(self, raftcy: Any) -> None:

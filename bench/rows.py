@@ -33,6 +33,7 @@ LABELS = {
     "pysyncobj": "PySyncObj",
 }
 
+_APPEND = ("python", "compiled", "rust", "rust-prost")
 _GROUP = ("python", "compiled", "pure", "go37", "go36", "rust", "rust-prost")
 _QUORUM = ("python", "pure", "go37", "go36", "rust", "rust-prost")
 _CODEC = (*_QUORUM, "upb")
@@ -67,6 +68,8 @@ ROWS = (
     Row("big", 32_000, _GROUP),
     Row("single", 100_000, _GROUP),
     Row("five", 48_000, _GROUP),
+    Row("batch", 192_000, _APPEND, ("--batch-append",), "batch, batch_append"),
+    Row("five", 192_000, _APPEND, ("--batch-append",), "five, batch_append"),
     Row("readindex", 60_000, _GROUP),
     Row("ticks", 100_000, _GROUP),
     Row("ticks", 200_000, _GROUP, ("--groups", "10000"), "ticks, 10,000 groups", only_full=True),

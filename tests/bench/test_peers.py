@@ -52,6 +52,12 @@ def test_messages_per_operation(peer: list[str], workload: str) -> None:
     assert line["extra"]["messages_per_op"] == MESSAGES[workload]
 
 
+def test_a_batch_in_one_message() -> None:
+    NEEDS["rust"]()
+    line = line_of(built("rust"), "batch", "--n", "128", "--batch-append")
+    assert line["extra"]["messages_per_op"] == MESSAGES["batch"] / 64
+
+
 @pytest.mark.parametrize("workload", [*CODEC, "quorum"])
 def test_the_rest_runs(peer: list[str], workload: str) -> None:
     line = line_of(peer, workload, *SMALL)

@@ -57,6 +57,17 @@ def test_messages_per_operation(workload: str, loop: str, capsys) -> None:
     assert line["n"] == 6
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_batch_in_one_message(loop: str, capsys) -> None:
+    line = run(capsys, "batch", "--n", "128", "--batch-append", "--loop", loop)
+    assert line["extra"]["messages_per_op"] == MESSAGES["batch"] / 64
+
+
+def test_batch_append_is_for_proposals() -> None:
+    with pytest.raises(SystemExit):
+        main(["readindex", "--batch-append"])
+
+
 @pytest.mark.parametrize("workload", ALONE)
 def test_the_line_has_all_fields(workload: str, capsys) -> None:
     line = run(capsys, workload, *SMALL)
@@ -73,7 +84,7 @@ def test_the_log_is_compacted_and_what_is_kept_is_there(loop: str, monkeypatch) 
     made = []
     kind = workloads.KINDS[loop]
     monkeypatch.setitem(workloads.KINDS, loop, lambda *args: made.append(kind(*args)) or made[-1])
-    options = Namespace(loop=loop, seed=1, keep=50, n=100)
+    options = Namespace(loop=loop, seed=1, keep=50, n=100, batch_append=False)
     workloads.replicate(raftcy, options, 3, 4, 128)
     for member in made[0].members:
         # The snapshot at index 2, the 50 entries from the beginning, the leader's empty one, and 100 proposals.

@@ -8,6 +8,7 @@ pub struct Options {
     pub batch: usize,
     pub groups: usize,
     pub seed: u64,
+    pub batch_append: bool,
 }
 
 /// Name, n, nodes, batch, size; 1 for what a workload does not look at.
@@ -36,8 +37,12 @@ impl Options {
             .iter()
             .find(|each| each.0 == workload)
             .ok_or(format!("no such workload: {workload}; there are: {}", names.join(" ")))?;
-        let mut o = Options { workload, n, nodes, size, batch, groups: 1_000, seed: 1 };
+        let mut o = Options { workload, n, nodes, size, batch, groups: 1_000, seed: 1, batch_append: false };
         while let Some(name) = words.next() {
+            if name == "--batch-append" {
+                o.batch_append = true;
+                continue;
+            }
             let word = words.next().ok_or(format!("{name} needs a number"))?;
             let value: usize = word.parse().map_err(|_| format!("{name} needs a number, not {word}"))?;
             match name.as_str() {

@@ -9,6 +9,9 @@ use crate::options::Options;
 /// Proposals in batches, each batch drained.
 pub fn replicate(o: &Options) -> Result<Measured, Failure> {
     let mut group = Group::new(o.nodes)?;
+    for member in &mut group.members {
+        member.node.raft.set_batch_append(o.batch_append);
+    }
     let data: Vec<u8> = (0..128 + o.batch + o.size).map(|i| i as u8).collect();
     let (batches, span) = ((o.n / o.batch).max(1), (COMPACT_EVERY / o.batch).max(1));
     let mut out = Measured::new(batches * o.batch);
@@ -31,7 +34,16 @@ pub fn replicate(o: &Options) -> Result<Measured, Failure> {
         5 => Some(16),
         _ => None,
     };
-    out.expect(group.sent - before, each)?;
+    let messages = group.sent - before;
+    if o.batch_append {
+        // One message for a batch instead of one for each entry.
+        out.expect(messages, None)?;
+        if each.is_some_and(|each| messages * o.batch != each * out.n) {
+            return Err(format!("{messages} messages for {} entries in batches of {}", out.n, o.batch).into());
+        }
+    } else {
+        out.expect(messages, each)?;
+    }
     group.check(1 + out.n, out.n * o.size)?;
     Ok(out)
 }
