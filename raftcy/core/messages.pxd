@@ -88,3 +88,4 @@ cdef class ReadState:
 
 cdef dict _loaded
 cdef object _codec()
+cdef Entry new_entry()

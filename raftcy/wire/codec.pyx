@@ -16,13 +16,15 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ..core cimport alloc as a
 from ..core cimport consts as k
-from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
+from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata, new_entry
 from ..core import changes, sealing
 from ..errors import DecodeError, InvariantError, RangeError
 from . import rules
@@ -83,6 +85,14 @@ cdef struct Sink:
     int deepest
 
 
+cdef struct Fields:
+    # What an entry holds besides its bytes.
+    uint64_t type
+    uint64_t term
+    uint64_t index
+    uint32_t present
+
+
 cdef struct Source:
     # Where the outermost buffer begins, and how many items were found in it.
     Place base
@@ -95,6 +105,10 @@ cdef enum:
     MAX_GROUP_FIELD = 0x7FFFFFFF
     # levels below a Message that is no response: snapshot, metadata, conf state
     LEVELS = 3
+    # so many bytes the numbers of an entry can take, tags included
+    ENTRY_HEAD = 44
+    # for so many entries, at most, the list is made before they are read
+    GUESSED = 1024
     # so many bytes of a message are written on the stack
     SCRATCH = 16384
     # the numbers of the fields of a Message that are varints, as bits
@@ -800,6 +814,23 @@ cdef inline Place scan_length(Place p, Place end, uint64_t* length) noexcept nog
     return p
 
 
+cdef inline Place scan_ahead(Place p, uint64_t* number) noexcept nogil:
+    """As ``scan_number``, where ten bytes may be read without a look at the end."""
+    cdef uint64_t found = p[0]
+    if found < 0x80:
+        number[0] = found
+        return p + 1
+    found = found & 0x7F | <uint64_t>p[1] << 7
+    if p[1] < 0x80:
+        number[0] = found
+        return p + 2
+    found = found & 0x3FFF | <uint64_t>p[2] << 14
+    if p[2] < 0x80:
+        number[0] = found
+        return p + 3
+    return scan_long_number(p, p + 10, number)
+
+
 # Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
 
 cdef Place take_number(Source* source, Place start, Place p, Place end, uint64_t* number) except NULL:
@@ -918,8 +949,80 @@ cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t 
     raise broken(rules.NOT_CLOSED, source, start)
 
 
+cdef inline Place scan_entry(Place p, Place end, Fields* fields) noexcept nogil:
+    """The place of an entry's bytes, which reach to the end. NULL unless every field comes once at most, in order.
+
+    ``ENTRY_HEAD`` bytes may be read, even if that is beyond ``end``.
+    """
+    cdef uint64_t size
+    fields.type = fields.term = fields.index = 0
+    fields.present = k.E_DATA
+    if p[0] == 0x08:
+        p = scan_ahead(p + 1, &fields.type)
+        if p is NULL:
+            return NULL
+        fields.present |= k.E_TYPE
+    if p[0] == 0x10:
+        p = scan_ahead(p + 1, &fields.term)
+        if p is NULL:
+            return NULL
+        fields.present |= k.E_TERM
+    if p[0] == 0x18:
+        p = scan_ahead(p + 1, &fields.index)
+        if p is NULL:
+            return NULL
+        fields.present |= k.E_INDEX
+    if p[0] != 0x22:
+        return NULL
+    p = scan_ahead(p + 1, &size)
+    # If these bytes reach to the end, all before them was inside.
+    return p if p is not NULL and p <= end and size == <uint64_t>(end - p) else NULL
+
+
+cdef Place read_entries(Source* source, Message m, Place start, Place end, int depth) except NULL:
+    """The place after entries of ``m`` that follow each other, the tag of the first at ``start``."""
+    cdef Place p = start, stop, data
+    cdef uint64_t length
+    cdef Fields fields
+    cdef Entry e
+    cdef list entries = m._entries
+    cdef Py_ssize_t count = 0, room = 0
+    while p < end and p[0] == 0x3A:
+        start = p
+        p = scan_length(p + 1, end, &length)
+        if p is NULL or depth >= _max_depth:
+            take_block(source, start, start + 1, end, depth, &stop)
+        stop = p + length
+        count_item(source, start)
+        if entries is None:
+            # As many as there are if all are as long as the first.
+            room = min((end - start) // (stop - start), GUESSED)
+            entries = PyList_New(room)
+        data = scan_entry(p, stop, &fields) if end - p >= ENTRY_HEAD else NULL
+        if data is NULL:
+            e = read_entry(source, p, stop, depth + 1)
+        else:
+            e = new_entry()
+            e.data = copy(data, stop - data)
+            e.term = fields.term
+            e.index = fields.index
+            e._type = low_half(fields.type)
+            e._present = fields.present
+        if count < room:
+            Py_INCREF(e)
+            PyList_SET_ITEM(entries, count, e)
+        else:
+            entries.append(e)
+        count += 1
+        p = stop
+    if count < room:
+        del entries[count:]
+    m._entries = entries
+    return p
+
+
 cdef Entry read_entry(Source* source, Place p, Place end, int depth):
-    cdef Entry e = <Entry>Entry.__new__(Entry)
+    cdef Entry e = new_entry()
     cdef Place start = p, stop
     cdef uint64_t tag, number
     cdef uint32_t present = 0
@@ -1137,18 +1240,12 @@ cdef Message read_message(Source* source, Place p, Place end, int depth):
     cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
-    cdef list entries = None
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
         p = scan_number(p, end, &tag)
         if tag == 0x3A:
-            p = take_block(source, start, p, end, depth, &stop)
-            count_item(source, start)
-            if entries is None:
-                m._entries = entries = []
-            entries.append(read_entry(source, p, stop, depth + 1))
-            p = stop
+            p = read_entries(source, m, start, end, depth)
         elif tag < 0x70 and NUMBERS >> (tag >> 3) & 1 and tag & 7 == 0:
             p = scan_number(p, end, &number)
             set_number(m, tag, number)
