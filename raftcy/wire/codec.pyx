@@ -85,14 +85,6 @@ cdef struct Sink:
     int deepest
 
 
-cdef struct Fields:
-    # What an entry holds besides its bytes.
-    uint64_t type
-    uint64_t term
-    uint64_t index
-    uint32_t present
-
-
 cdef struct Source:
     # Where the outermost buffer begins, and how many items were found in it.
     Place base
@@ -750,12 +742,15 @@ cdef object decode(object data, int kind):
 cdef object read(Place base, Py_ssize_t size, int kind):
     cdef Place end = base + size
     cdef Source source = Source(base, 0)
+    cdef Entry e
     if <uint64_t>size > _max_size:
         raise DecodeError(rules.TOO_LARGE, 0)
     if kind == MESSAGE:
         return read_message(&source, base, end, 0)
     if kind == ENTRY:
-        return read_entry(&source, base, end, 0)
+        e = new_entry()
+        read_entry(&source, e, base, end, 0)
+        return e
     if kind == HARD_STATE:
         return read_hard_state(&source, base, end)
     if kind == CONF_STATE:
@@ -780,13 +775,17 @@ cdef object broken(str text, Source* source, Place start):
 # number is 0, which is the tag of no field; `explain` then has the error.
 
 cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nogil:
+    cdef uint64_t found
     if p < end and p[0] < 0x80:
         number[0] = p[0]
         return p + 1
     if end - p > 1 and p[1] < 0x80:
         number[0] = <uint64_t>p[1] << 7 | p[0] & 0x7F
         return p + 2
-    return scan_long_number(p, end, number)
+    # Not given `number`, so that the compiler may keep that in a register.
+    p = scan_long_number(p, end, &found)
+    number[0] = found
+    return p
 
 
 cdef Place scan_long_number(Place p, Place end, uint64_t* number) noexcept nogil:
@@ -816,7 +815,7 @@ cdef inline Place scan_length(Place p, Place end, uint64_t* length) noexcept nog
 
 cdef inline Place scan_ahead(Place p, uint64_t* number) noexcept nogil:
     """As ``scan_number``, where ten bytes may be read without a look at the end."""
-    cdef uint64_t found = p[0]
+    cdef uint64_t long_number, found = p[0]
     if found < 0x80:
         number[0] = found
         return p + 1
@@ -828,7 +827,9 @@ cdef inline Place scan_ahead(Place p, uint64_t* number) noexcept nogil:
     if p[2] < 0x80:
         number[0] = found
         return p + 3
-    return scan_long_number(p, p + 10, number)
+    p = scan_long_number(p, p + 10, &long_number)
+    number[0] = long_number
+    return p
 
 
 # Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
@@ -949,65 +950,66 @@ cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t 
     raise broken(rules.NOT_CLOSED, source, start)
 
 
-cdef inline Place scan_entry(Place p, Place end, Fields* fields) noexcept nogil:
-    """The place of an entry's bytes, which reach to the end. NULL unless every field comes once at most, in order.
+cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
+    """The place of the bytes, up to the end, of an entry as etcd writes it, whose other fields are set in ``e``.
 
-    ``ENTRY_HEAD`` bytes may be read, even if that is beyond ``end``.
+    NULL if it is any other, perhaps with some fields set. ``ENTRY_HEAD`` bytes may be read, even if not all of them are
+    before the end.
     """
-    cdef uint64_t size
-    fields.type = fields.term = fields.index = 0
-    fields.present = k.E_DATA
+    cdef uint64_t number
+    cdef uint32_t present = k.E_TERM | k.E_INDEX | k.E_DATA
     if p[0] == 0x08:
-        p = scan_ahead(p + 1, &fields.type)
+        p = scan_ahead(p + 1, &number)
         if p is NULL:
             return NULL
-        fields.present |= k.E_TYPE
-    if p[0] == 0x10:
-        p = scan_ahead(p + 1, &fields.term)
-        if p is NULL:
-            return NULL
-        fields.present |= k.E_TERM
-    if p[0] == 0x18:
-        p = scan_ahead(p + 1, &fields.index)
-        if p is NULL:
-            return NULL
-        fields.present |= k.E_INDEX
-    if p[0] != 0x22:
+        e._type = low_half(number)
+        present |= k.E_TYPE
+    if p[0] != 0x10:
         return NULL
-    p = scan_ahead(p + 1, &size)
-    # If these bytes reach to the end, all before them was inside.
-    return p if p is not NULL and p <= end and size == <uint64_t>(end - p) else NULL
+    p = scan_ahead(p + 1, &number)
+    if p is NULL or p[0] != 0x18:
+        return NULL
+    e.term = number
+    p = scan_ahead(p + 1, &number)
+    if p is NULL or p[0] != 0x22:
+        return NULL
+    e.index = number
+    p = scan_ahead(p + 1, &number)
+    # If the bytes reach to the end, all that was read before them was inside.
+    if p is NULL or p > end or number != <uint64_t>(end - p):
+        return NULL
+    e._present = present
+    return p
 
 
 cdef Place read_entries(Source* source, Message m, Place start, Place end, int depth) except NULL:
     """The place after entries of ``m`` that follow each other, the tag of the first at ``start``."""
     cdef Place p = start, stop, data
-    cdef uint64_t length
-    cdef Fields fields
+    cdef uint64_t length, count = 0, room = 0
+    cdef bint ahead
     cdef Entry e
     cdef list entries = m._entries
-    cdef Py_ssize_t count = 0, room = 0
+    if depth >= _max_depth:
+        take_block(source, start, start + 1, end, depth, &stop)
     while p < end and p[0] == 0x3A:
         start = p
-        p = scan_length(p + 1, end, &length)
-        if p is NULL or depth >= _max_depth:
-            take_block(source, start, start + 1, end, depth, &stop)
+        ahead = end - p >= ENTRY_HEAD + 11
+        p = scan_ahead(p + 1, &length) if ahead else scan_number(p + 1, end, &length)
+        if p is NULL or length > <uint64_t>(end - p):
+            explain(source, start, end)
         stop = p + length
-        count_item(source, start)
         if entries is None:
             # As many as there are if all are as long as the first.
-            room = min((end - start) // (stop - start), GUESSED)
+            room = min(<uint64_t>(end - start) // <uint64_t>(stop - start), <uint64_t>GUESSED)
             entries = PyList_New(room)
-        data = scan_entry(p, stop, &fields) if end - p >= ENTRY_HEAD else NULL
+        if source.items + count >= _max_items:
+            raise broken(rules.TOO_MANY, source, start)
+        e = new_entry()
+        data = scan_entry(p, stop, e) if ahead else NULL
         if data is NULL:
-            e = read_entry(source, p, stop, depth + 1)
+            read_entry(source, e, p, stop, depth + 1)
         else:
-            e = new_entry()
             e.data = copy(data, stop - data)
-            e.term = fields.term
-            e.index = fields.index
-            e._type = low_half(fields.type)
-            e._present = fields.present
         if count < room:
             Py_INCREF(e)
             PyList_SET_ITEM(entries, count, e)
@@ -1015,18 +1017,20 @@ cdef Place read_entries(Source* source, Message m, Place start, Place end, int d
             entries.append(e)
         count += 1
         p = stop
+    source.items += count
     if count < room:
         del entries[count:]
     m._entries = entries
     return p
 
 
-cdef Entry read_entry(Source* source, Place p, Place end, int depth):
-    cdef Entry e = new_entry()
+cdef int read_entry(Source* source, Entry e, Place p, Place end, int depth) except -1:
+    """Set the fields of a new entry; those that are not there may have any value before."""
     cdef Place start = p, stop
     cdef uint64_t tag, number
     cdef uint32_t present = 0
     cdef bytearray unknown = None
+    e._type = e.term = e.index = 0
     while p < end:
         start = p
         p = scan_number(p, end, &tag)
@@ -1057,7 +1061,7 @@ cdef Entry read_entry(Source* source, Place p, Place end, int depth):
         e.data = b""
     if unknown is not None:
         e._unknown = bytes(unknown)
-    return e
+    return 0
 
 
 cdef HardState read_hard_state(Source* source, Place p, Place end):
