@@ -8,6 +8,7 @@ Where etcd's runtime, that of Go, has its own way with odd input, this is follow
 written minimal and the rest of it as it was read; fields of an unknown group may have numbers up to 2**31-1.
 """
 
+cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport (
     PyByteArray_AS_STRING,
@@ -16,9 +17,9 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.list cimport PyList_GET_SIZE, PyList_New, PyList_SET_ITEM
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -74,6 +75,9 @@ cdef extern from *:
 cdef extern from "Python.h":
     char* held_start "PyBytes_AS_STRING"(PyObject* data) noexcept
     Py_ssize_t held_size "PyBytes_GET_SIZE"(PyObject* data) noexcept
+    PyObject* list_item "PyList_GET_ITEM"(list items, Py_ssize_t i) noexcept
+    PyObject* new_bytes "PyBytes_FromStringAndSize"(const char* data, Py_ssize_t size) except NULL
+    int resize_bytes "_PyBytes_Resize"(PyObject** data, Py_ssize_t size) except -1
 
 
 cdef struct Sink:
@@ -103,6 +107,8 @@ cdef enum:
     GUESSED = 1024
     # so many bytes of a message are written on the stack
     SCRATCH = 16384
+    # entries of so many bytes, at most, are written forwards
+    JOINED = 65536
     # the numbers of the fields of a Message that are varints, as bits
     NUMBERS = 0x2D7E
 
@@ -202,18 +208,26 @@ def encode_message(value):
     """The encoding of a Message; RangeError also if its responses are nested deeper than MAX_DEPTH allows."""
     if type(value) is not Message:
         raise rules.not_a(Message, value)
+    cdef Message m = <Message>value
     cdef Sink sink
     cdef uint64_t items = 0
     cdef unsigned char scratch[SCRATCH]
-    # Most messages fit here, and to copy them is cheaper than to add up their size first. What does not fit, or has
-    # something wrong in it, is written or refused below.
+    cdef unsigned char* tail
+    # Most messages without entries fit here, and to copy them is cheaper than to add up their size first. What does not
+    # fit, or has something wrong in it, is written or refused below.
     sink.start, sink.at, sink.full = scratch, scratch + SCRATCH, False
     sink.deepest = _max_depth - LEVELS
-    write_message(&sink, <Message>value, 0)
+    write_after_entries(&sink, m, 0)
+    tail = sink.at
+    write_before_entries(&sink, m)
     if not sink.full:
-        return PyBytes_FromStringAndSize(<const char*>sink.at, scratch + SCRATCH - sink.at)
-    result = open_sink(&sink, size_message(<Message>value, 0, &items))
-    write_message(&sink, <Message>value, 0)
+        if m._entries is None:
+            return PyBytes_FromStringAndSize(<const char*>sink.at, scratch + SCRATCH - sink.at)
+        result = join_entries(sink.at, tail, scratch + SCRATCH, m._entries)
+        if result is not None:
+            return result
+    result = open_sink(&sink, size_message(m, 0, &items))
+    write_message(&sink, m, 0)
     return close_sink(&sink, result)
 
 
@@ -484,18 +498,21 @@ cdef bytes close_sink(Sink* sink, bytes result):
 
 
 cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcept nogil:
-    p[0] = <unsigned char>number
     if number < 0x80:
+        p[0] = <unsigned char>number
         return p + 1
-    p[0] |= 0x80
-    p[1] = <unsigned char>(number >> 7)
+    p[0] = <unsigned char>(number | 0x80)
     if number < 0x4000:
+        p[1] = <unsigned char>(number >> 7)
         return p + 2
-    p[1] |= 0x80
+    p[1] = <unsigned char>(number >> 7 | 0x80)
+    if number < 0x200000:
+        p[2] = <unsigned char>(number >> 14)
+        return p + 3
     return set_long_varint(p + 2, number >> 14)
 
 
-cdef inline unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
+cdef unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
     while number > 0x7F:
         p[0] = <unsigned char>(number | 0x80)
         number >>= 7
@@ -541,10 +558,8 @@ cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
     return 0
 
 
-cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
-    """Write an entry, forwards, where there is space for it."""
-    cdef uint32_t present = e._present
-    cdef Py_ssize_t length
+cdef inline unsigned char* set_numbers(unsigned char* p, Entry e, uint32_t present) noexcept:
+    """Write what stands before the bytes of an entry."""
     if present & k.E_TYPE:
         p[0] = 0x08
         p = set_varint(p + 1, <uint64_t>e._type)
@@ -554,6 +569,14 @@ cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
     if present & k.E_INDEX:
         p[0] = 0x18
         p = set_varint(p + 1, e.index)
+    return p
+
+
+cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
+    """Write an entry, forwards, where there is space for it."""
+    cdef uint32_t present = e._present
+    cdef Py_ssize_t length
+    p = set_numbers(p, e, present)
     if present & k.E_DATA:
         length = held_size(<PyObject*>e.data)
         p[0] = 0x22
@@ -639,11 +662,19 @@ cdef int write_snapshot(Sink* sink, Snapshot s) except -1:
 
 
 cdef int write_message(Sink* sink, Message m, int depth) except -1:
-    cdef uint32_t present = m._present
-    cdef unsigned char* end
     if depth > sink.deepest:
         sink.full = True
         return 0
+    write_after_entries(sink, m, depth)
+    if m._entries is not None:
+        write_entries(sink, m._entries)
+    write_before_entries(sink, m)
+    return 0
+
+
+cdef int write_after_entries(Sink* sink, Message m, int depth) except -1:
+    cdef uint32_t present = m._present
+    cdef unsigned char* end
     put_unknown(sink, m._unknown)
     if m._responses is not None:
         for item in reversed(m._responses):
@@ -667,8 +698,11 @@ cdef int write_message(Sink* sink, Message m, int depth) except -1:
         put_number(sink, 0x4A, end - sink.at)
     if present & k.P_COMMIT:
         put_number(sink, 0x40, m.commit)
-    if m._entries is not None:
-        write_entries(sink, m._entries)
+    return 0
+
+
+cdef void write_before_entries(Sink* sink, Message m) noexcept:
+    cdef uint32_t present = m._present
     if present & k.P_INDEX:
         put_number(sink, 0x30, m.index)
     if present & k.P_LOG_TERM:
@@ -681,7 +715,6 @@ cdef int write_message(Sink* sink, Message m, int depth) except -1:
         put_number(sink, 0x10, m.to)
     if present & k.P_TYPE:
         put_number(sink, 0x08, <uint64_t>m._type)
-    return 0
 
 
 cdef int write_conf_change(Sink* sink, object c) except -1:
@@ -721,6 +754,106 @@ cdef int write_conf_change_v2(Sink* sink, object c) except -1:
     if present & 1:
         put_number(sink, 0x08, <uint64_t><int32_t>c._transition)
     return 0
+
+
+# Writing forwards: a message with entries
+
+cdef bytes join_entries(unsigned char* head, unsigned char* tail, unsigned char* end, list entries):
+    """The encoding of a message: what stands before its entries, those, and what stands after them.
+
+    None if that is left to the other way, which knows of every size and of all that must be refused.
+    """
+    cdef Py_ssize_t before = tail - head, after = end - tail, size, used, done, count = PyList_GET_SIZE(entries)
+    cdef uint64_t block = size_blocks(entries, 0, 1)
+    cdef unsigned char* p
+    cdef PyObject* result
+    if block == 0 or count > JOINED or block * count > JOINED:
+        return None
+    # As much as it takes if all are as long as the first.
+    size = before + block * count + after
+    result = new_bytes(NULL, size)
+    memcpy(held_start(result), head, before)
+    p = <unsigned char*>held_start(result) + before
+    done = set_entries(&p, <unsigned char*>held_start(result) + size, entries, 0)
+    used = p - <unsigned char*>held_start(result)
+    if done < count:
+        block = size_blocks(entries, done, count)
+        size = used + block + after
+        resize_bytes(&result, size)
+        p = <unsigned char*>held_start(result) + used
+        done = set_entries(&p, p + block, entries, done)
+        used = p - <unsigned char*>held_start(result)
+    if used + after != size:
+        resize_bytes(&result, used + after)
+    memcpy(held_start(result) + used, tail, after)
+    given = <bytes>result
+    Py_DECREF(given)
+    return given if done == count else None
+
+
+cdef uint64_t size_blocks(list entries, Py_ssize_t first, Py_ssize_t stop) noexcept:
+    """Of these entries as fields of a message; 0 if something else is among them, or if that is too much to join."""
+    cdef uint64_t size = 0
+    cdef PyObject* item
+    with cython.critical_section(entries):
+        while first < stop and first < PyList_GET_SIZE(entries) and size <= JOINED:
+            item = list_item(entries, first)
+            if type(<object>item) is not Entry:
+                size = 0
+                break
+            size += size_block(size_entry(<Entry>item))
+            first += 1
+    return size if size <= JOINED else 0
+
+
+cdef Py_ssize_t set_entries(unsigned char** place, unsigned char* end, list entries, Py_ssize_t first) noexcept:
+    """Write the entries from the first on, as many as fit; which is the first that is not written."""
+    cdef unsigned char* p = place[0]
+    cdef unsigned char* after
+    cdef PyObject* item
+    # No reference to an item is taken: nobody else can change the list meanwhile.
+    with cython.critical_section(entries):
+        while first < PyList_GET_SIZE(entries):
+            item = list_item(entries, first)
+            if type(<object>item) is not Entry:
+                break
+            after = set_block(p, end, <Entry>item)
+            if after is NULL:
+                break
+            p = after
+            first += 1
+    place[0] = p
+    return first
+
+
+cdef inline unsigned char* set_block(unsigned char* p, unsigned char* end, Entry e) noexcept:
+    """Write an entry as a field of a message; the place after it, or NULL if it does not fit."""
+    cdef uint32_t present = e._present
+    cdef Py_ssize_t length
+    cdef uint64_t size
+    cdef unsigned char* head
+    cdef unsigned char* at
+    # Its size is known once its numbers are written, and how many bytes that takes, nearly always, before.
+    if present & k.E_DATA and e._unknown is None:
+        length = held_size(<PyObject*>e.data)
+        if end - p >= length + ENTRY_HEAD + 3 and length < 0x3F00:
+            head = p + (3 if length >= 100 else 2)
+            at = set_numbers(head, e, present)
+            at[0] = 0x22
+            at = set_varint(at + 1, length)
+            size = at - head + length
+            if (size >= 0x80) == (length >= 100):
+                p[0] = 0x3A
+                set_varint(p + 1, size)
+                memcpy(at, held_start(<PyObject*>e.data), length)
+                return at + length
+    size = size_entry(e)
+    if <uint64_t>(end - p) < size_block(size):
+        return NULL
+    p[0] = 0x3A
+    p = set_varint(p + 1, size)
+    set_entry(p, e)
+    return p + size
 
 
 # Reading
