@@ -70,6 +70,8 @@ cdef extern from *:
     #endif
     """
     uint32_t varint_size "raftcy_varint_size"(uint64_t number) noexcept nogil
+    # Keeps what is nearly always so in a straight line.
+    bint likely(bint condition) noexcept nogil
 
 # Bytes that an immutable value holds, looked at where they are.
 cdef extern from "Python.h":
@@ -1083,6 +1085,12 @@ cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t 
     raise broken(rules.NOT_CLOSED, source, start)
 
 
+cdef inline Place scan_small(Place p, uint64_t* number) noexcept nogil:
+    """As ``scan_ahead``, for what nearly always takes one byte."""
+    number[0] = p[0]
+    return p + 1 if likely(p[0] < 0x80) else scan_ahead(p, number)
+
+
 cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
     """The place of the bytes, up to the end, of an entry as etcd writes it, whose other fields are set in ``e``.
 
@@ -1091,25 +1099,25 @@ cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
     """
     cdef uint64_t number
     cdef uint32_t present = k.E_TERM | k.E_INDEX | k.E_DATA
-    if p[0] == 0x08:
-        p = scan_ahead(p + 1, &number)
+    if likely(p[0] == 0x08):
+        p = scan_small(p + 1, &number)
         if p is NULL:
             return NULL
         e._type = low_half(number)
         present |= k.E_TYPE
-    if p[0] != 0x10:
+    if not likely(p[0] == 0x10):
         return NULL
-    p = scan_ahead(p + 1, &number)
-    if p is NULL or p[0] != 0x18:
+    p = scan_small(p + 1, &number)
+    if not likely(p is not NULL and p[0] == 0x18):
         return NULL
     e.term = number
     p = scan_ahead(p + 1, &number)
-    if p is NULL or p[0] != 0x22:
+    if not likely(p is not NULL and p[0] == 0x22):
         return NULL
     e.index = number
     p = scan_ahead(p + 1, &number)
     # If the bytes reach to the end, all that was read before them was inside.
-    if p is NULL or p > end or number != <uint64_t>(end - p):
+    if not likely(p is not NULL and p <= end and number == <uint64_t>(end - p)):
         return NULL
     e._present = present
     return p
@@ -1126,7 +1134,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place end, int d
         take_block(source, start, start + 1, end, depth, &stop)
     while p < end and p[0] == 0x3A:
         start = p
-        ahead = end - p >= ENTRY_HEAD + 11
+        ahead = likely(end - p >= ENTRY_HEAD + 11)
         p = scan_ahead(p + 1, &length) if ahead else scan_number(p + 1, end, &length)
         if p is NULL or length > <uint64_t>(end - p):
             explain(source, start, end)
@@ -1138,12 +1146,12 @@ cdef Place read_entries(Source* source, Message m, Place start, Place end, int d
         if source.items + count >= _max_items:
             raise broken(rules.TOO_MANY, source, start)
         e = new_entry()
-        data = scan_entry(p, stop, e) if ahead else NULL
-        if data is NULL:
-            read_entry(source, e, p, stop, depth + 1)
-        else:
+        data = scan_entry(p, stop, e) if likely(ahead) else NULL
+        if likely(data is not NULL):
             e.data = copy(data, stop - data)
-        if count < room:
+        else:
+            read_entry(source, e, p, stop, depth + 1)
+        if likely(count < room):
             Py_INCREF(e)
             PyList_SET_ITEM(entries, count, e)
         else:
