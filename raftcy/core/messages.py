@@ -749,7 +749,7 @@ def _list_field(value: Any, name: str, names: tuple[str, ...]) -> Any:
 
 
 def new_entry() -> Entry:
-    """An Entry that ``alloc`` makes blank. Only in its own module does the compiled build find the free ones itself."""
+    """An Entry for ``alloc`` and the codec to fill: only here does the compiled build find those kept for reuse."""
     return Entry.__new__(Entry)
 
 

@@ -1,8 +1,9 @@
 """Bytes to values and back, by protobuf's encoding as etcd's raft v3.7.0 writes it.
 
 Typed and without protobuf; ``codec.py`` is its plain twin. Writing adds up the exact size, makes one bytes object of
-it and fills that backwards, last field first, so that the length of a submessage is known when it is needed. Reading
-trusts nothing: each length is checked against the end of the message around it before anything is made of it.
+it and fills that backwards, last field first, so that the length of a submessage is known when it is needed; for the
+message with entries, and for the one that is short, there is a faster way to the same bytes. Reading trusts nothing:
+each length is checked against the end of the message around it before anything is made of it.
 
 Where etcd's runtime, that of Go, has its own way with odd input, this is followed: the tag of an unknown field is
 written minimal and the rest of it as it was read; fields of an unknown group may have numbers up to 2**31-1.
@@ -910,17 +911,13 @@ cdef object broken(str text, Source* source, Place start):
 # number is 0, which is the tag of no field; `explain` then has the error.
 
 cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nogil:
-    cdef uint64_t found
     if p < end and p[0] < 0x80:
         number[0] = p[0]
         return p + 1
     if end - p > 1 and p[1] < 0x80:
         number[0] = <uint64_t>p[1] << 7 | p[0] & 0x7F
         return p + 2
-    # Not given `number`, so that the compiler may keep that in a register.
-    p = scan_long_number(p, end, &found)
-    number[0] = found
-    return p
+    return scan_long_number(p, end, number)
 
 
 cdef Place scan_long_number(Place p, Place end, uint64_t* number) noexcept nogil:
@@ -962,6 +959,7 @@ cdef inline Place scan_ahead(Place p, uint64_t* number) noexcept nogil:
     if p[2] < 0x80:
         number[0] = found
         return p + 3
+    # Not given `number`, so that the compiler can keep that in a register.
     p = scan_long_number(p, p + 10, &long_number)
     number[0] = long_number
     return p
@@ -1123,19 +1121,18 @@ cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
     return p
 
 
-cdef Place read_entries(Source* source, Message m, Place start, Place end, int depth) except NULL:
-    """The place after entries of ``m`` that follow each other, the tag of the first at ``start``."""
-    cdef Place p = start, stop, data
+cdef Place read_entries(Source* source, Message m, Place start, Place p, Place end, int depth) except NULL:
+    """The place after entries of ``m`` in a row; the tag of the first, at ``start``, ends before ``p``."""
+    cdef Place stop, data
     cdef uint64_t length, count = 0, room = 0
     cdef bint ahead
     cdef Entry e
     cdef list entries = m._entries
     if depth >= _max_depth:
-        take_block(source, start, start + 1, end, depth, &stop)
-    while p < end and p[0] == 0x3A:
-        start = p
-        ahead = likely(end - p >= ENTRY_HEAD + 11)
-        p = scan_ahead(p + 1, &length) if ahead else scan_number(p + 1, end, &length)
+        take_block(source, start, p, end, depth, &stop)
+    while True:
+        ahead = likely(end - p >= ENTRY_HEAD + 10)
+        p = scan_ahead(p, &length) if ahead else scan_number(p, end, &length)
         if p is NULL or length > <uint64_t>(end - p):
             explain(source, start, end)
         stop = p + length
@@ -1146,7 +1143,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place end, int d
         if source.items + count >= _max_items:
             raise broken(rules.TOO_MANY, source, start)
         e = new_entry()
-        data = scan_entry(p, stop, e) if likely(ahead) else NULL
+        data = scan_entry(p, stop, e) if ahead else NULL
         if likely(data is not NULL):
             e.data = copy(data, stop - data)
         else:
@@ -1158,6 +1155,10 @@ cdef Place read_entries(Source* source, Message m, Place start, Place end, int d
             entries.append(e)
         count += 1
         p = stop
+        if p >= end or p[0] != 0x3A:
+            break
+        start = p
+        p += 1
     source.items += count
     if count < room:
         del entries[count:]
@@ -1390,7 +1391,7 @@ cdef Message read_message(Source* source, Place p, Place end, int depth):
         start = p
         p = scan_number(p, end, &tag)
         if tag == 0x3A:
-            p = read_entries(source, m, start, end, depth)
+            p = read_entries(source, m, start, p, end, depth)
         elif tag < 0x70 and NUMBERS >> (tag >> 3) & 1 and tag & 7 == 0:
             p = scan_number(p, end, &number)
             set_number(m, tag, number)

@@ -97,6 +97,10 @@ def test_other_order(build: ModuleType) -> None:
         assert value.encode() == wanted
     value = decode(build, "Message", field(7, usual) + HEAD + field(7, usual) + b"\x40\x07" + field(7, usual))
     assert value.encode() == wanted
+    for tag in (b"\xba\x00", b"\xba\x80\x80\x80\x00"):
+        long = tag + field(7, usual)[1:]
+        for entries in (long * 3, field(7, usual) + long + field(7, usual), long + field(7, usual) * 2):
+            assert decode(build, "Message", HEAD + entries + b"\x40\x07").encode() == wanted
 
 
 def test_every_cut(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
