@@ -106,6 +106,8 @@ cdef enum:
     LEVELS = 3
     # so many bytes the numbers of an entry can take, tags included
     ENTRY_HEAD = 44
+    # the fields of most entries: these, the type or not
+    USUAL = k.E_TYPE | k.E_TERM | k.E_INDEX | k.E_DATA
     # for so many entries, at most, the list is made before they are read
     GUESSED = 1024
     # so many bytes of a message are written on the stack
@@ -515,6 +517,14 @@ cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcep
     return set_long_varint(p + 2, number >> 14)
 
 
+cdef inline unsigned char* set_small(unsigned char* p, uint64_t number) noexcept nogil:
+    """As ``set_varint``, for what nearly always takes one byte."""
+    if likely(number < 0x80):
+        p[0] = <unsigned char>number
+        return p + 1
+    return set_varint(p, number)
+
+
 cdef unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
     while number > 0x7F:
         p[0] = <unsigned char>(number | 0x80)
@@ -832,23 +842,30 @@ cdef Py_ssize_t set_entries(unsigned char** place, unsigned char* end, list entr
 cdef inline unsigned char* set_block(unsigned char* p, unsigned char* end, Entry e) noexcept:
     """Write an entry as a field of a message; the place after it, or NULL if it does not fit."""
     cdef uint32_t present = e._present
+    cdef uint64_t type = <uint64_t>e._type, term = e.term, index = e.index, size
     cdef Py_ssize_t length
-    cdef uint64_t size
+    cdef const char* data
     cdef unsigned char* head
     cdef unsigned char* at
     # Its size is known once its numbers are written, and how many bytes that takes, nearly always, before.
-    if present & k.E_DATA and e._unknown is None:
-        length = held_size(<PyObject*>e.data)
-        if end - p >= length + ENTRY_HEAD + 3 and length < 0x3F00:
-            head = p + (3 if length >= 100 else 2)
-            at = set_numbers(head, e, present)
+    if likely(present | k.E_TYPE == USUAL and e._unknown is None):
+        length, data = held_size(<PyObject*>e.data), held_start(<PyObject*>e.data)
+        if likely(end - p >= length + ENTRY_HEAD + 3 and length < 0x3F00):
+            head = at = p + (3 if length >= 100 else 2)
+            if likely(present & k.E_TYPE):
+                at[0] = 0x08
+                at = set_small(at + 1, type)
+            at[0] = 0x10
+            at = set_small(at + 1, term)
+            at[0] = 0x18
+            at = set_varint(at + 1, index)
             at[0] = 0x22
             at = set_varint(at + 1, length)
             size = at - head + length
-            if (size >= 0x80) == (length >= 100):
+            if likely((size >= 0x80) == (length >= 100)):
                 p[0] = 0x3A
                 set_varint(p + 1, size)
-                memcpy(at, held_start(<PyObject*>e.data), length)
+                memcpy(at, data, length)
                 return at + length
     size = size_entry(e)
     if <uint64_t>(end - p) < size_block(size):
