@@ -1,11 +1,12 @@
 # Blank values for the compiled build; alloc.py itself is not compiled. New objects are zeroed: numbers 0, objects None.
 from libc.stdint cimport int32_t, uint64_t
 
-from .messages cimport ConfState, Entry, HardState, Message, ReadState, Snapshot, SnapshotMetadata, SoftState, new_entry
+from .messages cimport ConfState, Entry, HardState, Message, ReadState, Snapshot, SnapshotMetadata, SoftState
+from .messages cimport _new_entry
 
 
 cdef inline Entry blank_entry():
-    cdef Entry e = new_entry()
+    cdef Entry e = _new_entry()
     e.data = b""
     return e
 

@@ -90,4 +90,4 @@ cdef dict _loaded
 cdef object _encode_message
 cdef object _decode_message
 cdef object _codec()
-cdef Entry new_entry()
+cdef Entry _new_entry()

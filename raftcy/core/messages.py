@@ -748,7 +748,7 @@ def _list_field(value: Any, name: str, names: tuple[str, ...]) -> Any:
     return getattr(value, name)
 
 
-def new_entry() -> Entry:
+def _new_entry() -> Entry:
     """An Entry for ``alloc`` and the codec to fill: only here does the compiled build find those kept for reuse."""
     return Entry.__new__(Entry)
 

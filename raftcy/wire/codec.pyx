@@ -26,7 +26,7 @@ from libc.string cimport memcpy
 
 from ..core cimport alloc as a
 from ..core cimport consts as k
-from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata, new_entry
+from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata, _new_entry
 from ..core import changes, sealing
 from ..errors import DecodeError, InvariantError, RangeError
 from . import rules
@@ -55,24 +55,6 @@ __all__ = [
     "encode_snapshot",
     "encode_snapshot_metadata",
 ]
-
-ctypedef const unsigned char* Place
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define raftcy_varint_size(n) ((unsigned)((63 ^ __builtin_clzll((n) | 1)) * 9 + 73) >> 6)
-    #else
-    static unsigned raftcy_varint_size(unsigned long long n) {
-        unsigned size = 1;
-        while (n > 0x7F) { n >>= 7; size++; }
-        return size;
-    }
-    #endif
-    """
-    uint32_t varint_size "raftcy_varint_size"(uint64_t number) noexcept nogil
-    # Keeps what is nearly always so in a straight line.
-    bint likely(bint condition) noexcept nogil
 
 # Bytes that an immutable value holds, looked at where they are.
 cdef extern from "Python.h":
@@ -502,38 +484,6 @@ cdef bytes close_sink(Sink* sink, bytes result):
     return result
 
 
-cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcept nogil:
-    if number < 0x80:
-        p[0] = <unsigned char>number
-        return p + 1
-    p[0] = <unsigned char>(number | 0x80)
-    if number < 0x4000:
-        p[1] = <unsigned char>(number >> 7)
-        return p + 2
-    p[1] = <unsigned char>(number >> 7 | 0x80)
-    if number < 0x200000:
-        p[2] = <unsigned char>(number >> 14)
-        return p + 3
-    return set_long_varint(p + 2, number >> 14)
-
-
-cdef inline unsigned char* set_small(unsigned char* p, uint64_t number) noexcept nogil:
-    """As ``set_varint``, for what nearly always takes one byte."""
-    if likely(number < 0x80):
-        p[0] = <unsigned char>number
-        return p + 1
-    return set_varint(p, number)
-
-
-cdef unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
-    while number > 0x7F:
-        p[0] = <unsigned char>(number | 0x80)
-        number >>= 7
-        p += 1
-    p[0] = <unsigned char>number
-    return p + 1
-
-
 cdef inline void put_number(Sink* sink, unsigned char tag, uint64_t number) noexcept:
     cdef uint32_t size = varint_size(number)
     if sink.at - sink.start <= <Py_ssize_t>size:
@@ -901,7 +851,7 @@ cdef object read(Place base, Py_ssize_t size, int kind):
     if kind == MESSAGE:
         return read_message(&source, base, end, 0)
     if kind == ENTRY:
-        e = new_entry()
+        e = _new_entry()
         read_entry(&source, e, base, end, 0)
         return e
     if kind == HARD_STATE:
@@ -922,64 +872,6 @@ cdef object read(Place base, Py_ssize_t size, int kind):
 cdef object broken(str text, Source* source, Place start):
     """The error for the field whose tag is at ``start``."""
     return DecodeError(text, start - source.base)
-
-
-# Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the
-# number is 0, which is the tag of no field; `explain` then has the error.
-
-cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nogil:
-    if p < end and p[0] < 0x80:
-        number[0] = p[0]
-        return p + 1
-    if end - p > 1 and p[1] < 0x80:
-        number[0] = <uint64_t>p[1] << 7 | p[0] & 0x7F
-        return p + 2
-    return scan_long_number(p, end, number)
-
-
-cdef Place scan_long_number(Place p, Place end, uint64_t* number) noexcept nogil:
-    cdef Place limit = p + 10 if end - p > 10 else end
-    cdef uint64_t byte, found = 0
-    cdef int shift = 0
-    number[0] = 0
-    while p < limit:
-        byte = p[0]
-        p += 1
-        found |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if shift == 63 and byte > 1:
-                return NULL
-            number[0] = found
-            return p
-        shift += 7
-    return NULL
-
-
-cdef inline Place scan_length(Place p, Place end, uint64_t* length) noexcept nogil:
-    p = scan_number(p, end, length)
-    if p is NULL or length[0] > <uint64_t>(end - p):
-        return NULL
-    return p
-
-
-cdef inline Place scan_ahead(Place p, uint64_t* number) noexcept nogil:
-    """As ``scan_number``, where ten bytes may be read without a look at the end."""
-    cdef uint64_t long_number, found = p[0]
-    if found < 0x80:
-        number[0] = found
-        return p + 1
-    found = found & 0x7F | <uint64_t>p[1] << 7
-    if p[1] < 0x80:
-        number[0] = found
-        return p + 2
-    found = found & 0x3FFF | <uint64_t>p[2] << 14
-    if p[2] < 0x80:
-        number[0] = found
-        return p + 3
-    # Not given `number`, so that the compiler can keep that in a register.
-    p = scan_long_number(p, p + 10, &long_number)
-    number[0] = long_number
-    return p
 
 
 # Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
@@ -1100,12 +992,6 @@ cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t 
     raise broken(rules.NOT_CLOSED, source, start)
 
 
-cdef inline Place scan_small(Place p, uint64_t* number) noexcept nogil:
-    """As ``scan_ahead``, for what nearly always takes one byte."""
-    number[0] = p[0]
-    return p + 1 if likely(p[0] < 0x80) else scan_ahead(p, number)
-
-
 cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
     """The place of the bytes, up to the end, of an entry as etcd writes it, whose other fields are set in ``e``.
 
@@ -1159,7 +1045,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place p, Place e
             entries = PyList_New(room)
         if source.items + count >= _max_items:
             raise broken(rules.TOO_MANY, source, start)
-        e = new_entry()
+        e = _new_entry()
         data = scan_entry(p, stop, e) if ahead else NULL
         if likely(data is not NULL):
             e.data = copy(data, stop - data)

@@ -1,5 +1,7 @@
-"""Messages with entries of every shape, against an encoding put together here: sizes of numbers and data at their edges,
-fields that are absent or not known, first entries that say nothing about those that follow."""
+"""Messages with entries of every shape, against an encoding put together here.
+
+Sizes of numbers and data at their edges, absent and unknown fields, first entries that say nothing about the others.
+"""
 
 from types import ModuleType
 from typing import Any
@@ -37,7 +39,8 @@ def test_lengths(build: ModuleType, length: int) -> None:
     """All alike, and one of that length before, among and behind short and long ones."""
     for type in (None, 1):
         this, short, long = (entry(type, 5, 300, b"d" * size) for size in (length, 20, 200))
-        for entries in ([this], [this] * 3, [this, short, long], [short, this, short], [long, this], [short, long, this]):
+        mixtures = [[this], [this] * 3, [this, short, long], [short, this, short], [long, this], [short, long, this]]
+        for entries in mixtures:
             for tail in TAILS:
                 check(build, entries, tail)
 
