@@ -2,10 +2,11 @@
 from libc.stdint cimport int32_t, uint64_t
 
 from .messages cimport ConfState, Entry, HardState, Message, ReadState, Snapshot, SnapshotMetadata, SoftState
+from .messages cimport _new_entry
 
 
 cdef inline Entry blank_entry():
-    cdef Entry e = Entry.__new__(Entry)
+    cdef Entry e = _new_entry()
     e.data = b""
     return e
 

@@ -87,4 +87,7 @@ cdef class ReadState:
 
 
 cdef dict _loaded
+cdef object _encode_message
+cdef object _decode_message
 cdef object _codec()
+cdef Entry _new_entry()

@@ -601,12 +601,16 @@ class Message:
 
     def encode(self) -> bytes:
         """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
-        return _codec().encode_message(self)  # type: ignore[no-any-return]
+        if _encode_message is None:
+            _codec()
+        return _encode_message(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "Message":
         """The value of an encoding; DecodeError if ``data`` is none."""
-        return _codec().decode_message(data)  # type: ignore[no-any-return]
+        if _decode_message is None:
+            _codec()
+        return _decode_message(data)  # type: ignore[no-any-return]
 
     def to_protobuf(self) -> Any:
         """The same value as a message of the generated protobuf module."""
@@ -727,6 +731,8 @@ class ReadState:
 _NO_CONF_STATE = ConfState()
 _NO_METADATA = SnapshotMetadata()
 _loaded: dict[str, Any] = {}
+_encode_message: Any = None  # of the codec, once that is loaded
+_decode_message: Any = None
 
 
 def _has(bits: dict[str, int], present: int, name: str) -> bool:
@@ -742,12 +748,20 @@ def _list_field(value: Any, name: str, names: tuple[str, ...]) -> Any:
     return getattr(value, name)
 
 
+def _new_entry() -> Entry:
+    """An Entry for ``alloc`` and the codec to fill: only here does the compiled build find those kept for reuse."""
+    return Entry.__new__(Entry)
+
+
 def _codec() -> Any:
     # The codec builds on this module, so it is looked up at the first use.
+    global _encode_message, _decode_message
     codec = _loaded.get("codec")
     if codec is None:
         from ..wire import codec as found
 
+        # Last, what says to other threads that all three are there.
+        _encode_message, _decode_message = found.encode_message, found.decode_message
         codec = _loaded["codec"] = found
     return codec
 

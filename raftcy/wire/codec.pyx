@@ -1,13 +1,15 @@
 """Bytes to values and back, by protobuf's encoding as etcd's raft v3.7.0 writes it.
 
 Typed and without protobuf; ``codec.py`` is its plain twin. Writing adds up the exact size, makes one bytes object of
-it and fills that backwards, last field first, so that the length of a submessage is known when it is needed. Reading
-trusts nothing: each length is checked against the end of the message around it before anything is made of it.
+it and fills that backwards, last field first, so that the length of a submessage is known when it is needed; for the
+message with entries, and for the one that is short, there is a faster way to the same bytes. Reading trusts nothing:
+each length is checked against the end of the message around it before anything is made of it.
 
 Where etcd's runtime, that of Go, has its own way with odd input, this is followed: the tag of an unknown field is
 written minimal and the rest of it as it was read; fields of an unknown group may have numbers up to 2**31-1.
 """
 
+cimport cython
 from cpython.buffer cimport Py_buffer, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport (
     PyByteArray_AS_STRING,
@@ -16,13 +18,15 @@ from cpython.bytearray cimport (
     PyByteArray_Resize,
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE, PyList_New, PyList_SET_ITEM
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from ..core cimport alloc as a
 from ..core cimport consts as k
-from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
+from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata, _new_entry
 from ..core import changes, sealing
 from ..errors import DecodeError, InvariantError, RangeError
 from . import rules
@@ -52,26 +56,13 @@ __all__ = [
     "encode_snapshot_metadata",
 ]
 
-ctypedef const unsigned char* Place
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define raftcy_varint_size(n) ((unsigned)((63 ^ __builtin_clzll((n) | 1)) * 9 + 73) >> 6)
-    #else
-    static unsigned raftcy_varint_size(unsigned long long n) {
-        unsigned size = 1;
-        while (n > 0x7F) { n >>= 7; size++; }
-        return size;
-    }
-    #endif
-    """
-    uint32_t varint_size "raftcy_varint_size"(uint64_t number) noexcept nogil
-
 # Bytes that an immutable value holds, looked at where they are.
 cdef extern from "Python.h":
     char* held_start "PyBytes_AS_STRING"(PyObject* data) noexcept
     Py_ssize_t held_size "PyBytes_GET_SIZE"(PyObject* data) noexcept
+    PyObject* list_item "PyList_GET_ITEM"(list items, Py_ssize_t i) noexcept
+    PyObject* new_bytes "PyBytes_FromStringAndSize"(const char* data, Py_ssize_t size) except NULL
+    int resize_bytes "_PyBytes_Resize"(PyObject** data, Py_ssize_t size) except -1
 
 
 cdef struct Sink:
@@ -95,8 +86,16 @@ cdef enum:
     MAX_GROUP_FIELD = 0x7FFFFFFF
     # levels below a Message that is no response: snapshot, metadata, conf state
     LEVELS = 3
+    # so many bytes the numbers of an entry can take, tags included
+    ENTRY_HEAD = 44
+    # the fields of most entries: these, the type or not
+    USUAL = k.E_TYPE | k.E_TERM | k.E_INDEX | k.E_DATA
+    # for so many entries, at most, the list is made before they are read
+    GUESSED = 1024
     # so many bytes of a message are written on the stack
     SCRATCH = 16384
+    # entries of so many bytes, at most, are written forwards
+    JOINED = 65536
     # the numbers of the fields of a Message that are varints, as bits
     NUMBERS = 0x2D7E
 
@@ -196,18 +195,26 @@ def encode_message(value):
     """The encoding of a Message; RangeError also if its responses are nested deeper than MAX_DEPTH allows."""
     if type(value) is not Message:
         raise rules.not_a(Message, value)
+    cdef Message m = <Message>value
     cdef Sink sink
     cdef uint64_t items = 0
     cdef unsigned char scratch[SCRATCH]
-    # Most messages fit here, and to copy them is cheaper than to add up their size first. What does not fit, or has
-    # something wrong in it, is written or refused below.
+    cdef unsigned char* tail
+    # Most messages without entries fit here, and to copy them is cheaper than to add up their size first. What does not
+    # fit, or has something wrong in it, is written or refused below.
     sink.start, sink.at, sink.full = scratch, scratch + SCRATCH, False
     sink.deepest = _max_depth - LEVELS
-    write_message(&sink, <Message>value, 0)
+    write_after_entries(&sink, m, 0)
+    tail = sink.at
+    write_before_entries(&sink, m)
     if not sink.full:
-        return PyBytes_FromStringAndSize(<const char*>sink.at, scratch + SCRATCH - sink.at)
-    result = open_sink(&sink, size_message(<Message>value, 0, &items))
-    write_message(&sink, <Message>value, 0)
+        if m._entries is None:
+            return PyBytes_FromStringAndSize(<const char*>sink.at, scratch + SCRATCH - sink.at)
+        result = join_entries(sink.at, tail, scratch + SCRATCH, m._entries)
+        if result is not None:
+            return result
+    result = open_sink(&sink, size_message(m, 0, &items))
+    write_message(&sink, m, 0)
     return close_sink(&sink, result)
 
 
@@ -477,27 +484,6 @@ cdef bytes close_sink(Sink* sink, bytes result):
     return result
 
 
-cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcept nogil:
-    p[0] = <unsigned char>number
-    if number < 0x80:
-        return p + 1
-    p[0] |= 0x80
-    p[1] = <unsigned char>(number >> 7)
-    if number < 0x4000:
-        return p + 2
-    p[1] |= 0x80
-    return set_long_varint(p + 2, number >> 14)
-
-
-cdef inline unsigned char* set_long_varint(unsigned char* p, uint64_t number) noexcept nogil:
-    while number > 0x7F:
-        p[0] = <unsigned char>(number | 0x80)
-        number >>= 7
-        p += 1
-    p[0] = <unsigned char>number
-    return p + 1
-
-
 cdef inline void put_number(Sink* sink, unsigned char tag, uint64_t number) noexcept:
     cdef uint32_t size = varint_size(number)
     if sink.at - sink.start <= <Py_ssize_t>size:
@@ -535,10 +521,8 @@ cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
     return 0
 
 
-cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
-    """Write an entry, forwards, where there is space for it."""
-    cdef uint32_t present = e._present
-    cdef Py_ssize_t length
+cdef inline unsigned char* set_numbers(unsigned char* p, Entry e, uint32_t present) noexcept:
+    """Write what stands before the bytes of an entry."""
     if present & k.E_TYPE:
         p[0] = 0x08
         p = set_varint(p + 1, <uint64_t>e._type)
@@ -548,6 +532,14 @@ cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
     if present & k.E_INDEX:
         p[0] = 0x18
         p = set_varint(p + 1, e.index)
+    return p
+
+
+cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
+    """Write an entry, forwards, where there is space for it."""
+    cdef uint32_t present = e._present
+    cdef Py_ssize_t length
+    p = set_numbers(p, e, present)
     if present & k.E_DATA:
         length = held_size(<PyObject*>e.data)
         p[0] = 0x22
@@ -633,11 +625,19 @@ cdef int write_snapshot(Sink* sink, Snapshot s) except -1:
 
 
 cdef int write_message(Sink* sink, Message m, int depth) except -1:
-    cdef uint32_t present = m._present
-    cdef unsigned char* end
     if depth > sink.deepest:
         sink.full = True
         return 0
+    write_after_entries(sink, m, depth)
+    if m._entries is not None:
+        write_entries(sink, m._entries)
+    write_before_entries(sink, m)
+    return 0
+
+
+cdef int write_after_entries(Sink* sink, Message m, int depth) except -1:
+    cdef uint32_t present = m._present
+    cdef unsigned char* end
     put_unknown(sink, m._unknown)
     if m._responses is not None:
         for item in reversed(m._responses):
@@ -661,8 +661,11 @@ cdef int write_message(Sink* sink, Message m, int depth) except -1:
         put_number(sink, 0x4A, end - sink.at)
     if present & k.P_COMMIT:
         put_number(sink, 0x40, m.commit)
-    if m._entries is not None:
-        write_entries(sink, m._entries)
+    return 0
+
+
+cdef void write_before_entries(Sink* sink, Message m) noexcept:
+    cdef uint32_t present = m._present
     if present & k.P_INDEX:
         put_number(sink, 0x30, m.index)
     if present & k.P_LOG_TERM:
@@ -675,7 +678,6 @@ cdef int write_message(Sink* sink, Message m, int depth) except -1:
         put_number(sink, 0x10, m.to)
     if present & k.P_TYPE:
         put_number(sink, 0x08, <uint64_t>m._type)
-    return 0
 
 
 cdef int write_conf_change(Sink* sink, object c) except -1:
@@ -717,6 +719,113 @@ cdef int write_conf_change_v2(Sink* sink, object c) except -1:
     return 0
 
 
+# Writing forwards: a message with entries
+
+cdef bytes join_entries(unsigned char* head, unsigned char* tail, unsigned char* end, list entries):
+    """The encoding of a message: what stands before its entries, those, and what stands after them.
+
+    None if that is left to the other way, which knows of every size and of all that must be refused.
+    """
+    cdef Py_ssize_t before = tail - head, after = end - tail, size, used, done, count = PyList_GET_SIZE(entries)
+    cdef uint64_t block = size_blocks(entries, 0, 1)
+    cdef unsigned char* p
+    cdef PyObject* result
+    if block == 0 or count > JOINED or block * count > JOINED:
+        return None
+    # As much as it takes if all are as long as the first.
+    size = before + block * count + after
+    result = new_bytes(NULL, size)
+    memcpy(held_start(result), head, before)
+    p = <unsigned char*>held_start(result) + before
+    done = set_entries(&p, <unsigned char*>held_start(result) + size, entries, 0)
+    used = p - <unsigned char*>held_start(result)
+    if done < count:
+        block = size_blocks(entries, done, count)
+        size = used + block + after
+        resize_bytes(&result, size)
+        p = <unsigned char*>held_start(result) + used
+        done = set_entries(&p, p + block, entries, done)
+        used = p - <unsigned char*>held_start(result)
+    if used + after != size:
+        resize_bytes(&result, used + after)
+    memcpy(held_start(result) + used, tail, after)
+    given = <bytes>result
+    Py_DECREF(given)
+    return given if done == count else None
+
+
+cdef uint64_t size_blocks(list entries, Py_ssize_t first, Py_ssize_t stop) noexcept:
+    """Of these entries as fields of a message; 0 if something else is among them, or if that is too much to join."""
+    cdef uint64_t size = 0
+    cdef PyObject* item
+    with cython.critical_section(entries):
+        while first < stop and first < PyList_GET_SIZE(entries) and size <= JOINED:
+            item = list_item(entries, first)
+            if type(<object>item) is not Entry:
+                size = 0
+                break
+            size += size_block(size_entry(<Entry>item))
+            first += 1
+    return size if size <= JOINED else 0
+
+
+cdef Py_ssize_t set_entries(unsigned char** place, unsigned char* end, list entries, Py_ssize_t first) noexcept:
+    """Write the entries from the first on, as many as fit; which is the first that is not written."""
+    cdef unsigned char* p = place[0]
+    cdef unsigned char* after
+    cdef PyObject* item
+    # No reference to an item is taken: nobody else can change the list meanwhile.
+    with cython.critical_section(entries):
+        while first < PyList_GET_SIZE(entries):
+            item = list_item(entries, first)
+            if type(<object>item) is not Entry:
+                break
+            after = set_block(p, end, <Entry>item)
+            if after is NULL:
+                break
+            p = after
+            first += 1
+    place[0] = p
+    return first
+
+
+cdef inline unsigned char* set_block(unsigned char* p, unsigned char* end, Entry e) noexcept:
+    """Write an entry as a field of a message; the place after it, or NULL if it does not fit."""
+    cdef uint32_t present = e._present
+    cdef uint64_t type = <uint64_t>e._type, term = e.term, index = e.index, size
+    cdef Py_ssize_t length
+    cdef const char* data
+    cdef unsigned char* head
+    cdef unsigned char* at
+    # Its size is known once its numbers are written, and how many bytes that takes, nearly always, before.
+    if likely(present | k.E_TYPE == USUAL and e._unknown is None):
+        length, data = held_size(<PyObject*>e.data), held_start(<PyObject*>e.data)
+        if likely(end - p >= length + ENTRY_HEAD + 3 and length < 0x3F00):
+            head = at = p + (3 if length >= 100 else 2)
+            if likely(present & k.E_TYPE):
+                at[0] = 0x08
+                at = set_small(at + 1, type)
+            at[0] = 0x10
+            at = set_small(at + 1, term)
+            at[0] = 0x18
+            at = set_varint(at + 1, index)
+            at[0] = 0x22
+            at = set_varint(at + 1, length)
+            size = at - head + length
+            if likely((size >= 0x80) == (length >= 100)):
+                p[0] = 0x3A
+                set_varint(p + 1, size)
+                memcpy(at, data, length)
+                return at + length
+    size = size_entry(e)
+    if <uint64_t>(end - p) < size_block(size):
+        return NULL
+    p[0] = 0x3A
+    p = set_varint(p + 1, size)
+    set_entry(p, e)
+    return p + size
+
+
 # Reading
 
 cdef object decode(object data, int kind):
@@ -736,12 +845,15 @@ cdef object decode(object data, int kind):
 cdef object read(Place base, Py_ssize_t size, int kind):
     cdef Place end = base + size
     cdef Source source = Source(base, 0)
+    cdef Entry e
     if <uint64_t>size > _max_size:
         raise DecodeError(rules.TOO_LARGE, 0)
     if kind == MESSAGE:
         return read_message(&source, base, end, 0)
     if kind == ENTRY:
-        return read_entry(&source, base, end, 0)
+        e = _new_entry()
+        read_entry(&source, e, base, end, 0)
+        return e
     if kind == HARD_STATE:
         return read_hard_state(&source, base, end)
     if kind == CONF_STATE:
@@ -760,44 +872,6 @@ cdef object read(Place base, Py_ssize_t size, int kind):
 cdef object broken(str text, Source* source, Place start):
     """The error for the field whose tag is at ``start``."""
     return DecodeError(text, start - source.base)
-
-
-# Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the
-# number is 0, which is the tag of no field; `explain` then has the error.
-
-cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nogil:
-    if p < end and p[0] < 0x80:
-        number[0] = p[0]
-        return p + 1
-    if end - p > 1 and p[1] < 0x80:
-        number[0] = <uint64_t>p[1] << 7 | p[0] & 0x7F
-        return p + 2
-    return scan_long_number(p, end, number)
-
-
-cdef Place scan_long_number(Place p, Place end, uint64_t* number) noexcept nogil:
-    cdef Place limit = p + 10 if end - p > 10 else end
-    cdef uint64_t byte, found = 0
-    cdef int shift = 0
-    number[0] = 0
-    while p < limit:
-        byte = p[0]
-        p += 1
-        found |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if shift == 63 and byte > 1:
-                return NULL
-            number[0] = found
-            return p
-        shift += 7
-    return NULL
-
-
-cdef inline Place scan_length(Place p, Place end, uint64_t* length) noexcept nogil:
-    p = scan_number(p, end, length)
-    if p is NULL or length[0] > <uint64_t>(end - p):
-        return NULL
-    return p
 
 
 # Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
@@ -918,12 +992,90 @@ cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t 
     raise broken(rules.NOT_CLOSED, source, start)
 
 
-cdef Entry read_entry(Source* source, Place p, Place end, int depth):
-    cdef Entry e = <Entry>Entry.__new__(Entry)
+cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
+    """The place of the bytes, up to the end, of an entry as etcd writes it, whose other fields are set in ``e``.
+
+    NULL if it is any other, perhaps with some fields set. ``ENTRY_HEAD`` bytes may be read, even if not all of them are
+    before the end.
+    """
+    cdef uint64_t number
+    cdef uint32_t present = k.E_TERM | k.E_INDEX | k.E_DATA
+    if likely(p[0] == 0x08):
+        p = scan_small(p + 1, &number)
+        if p is NULL:
+            return NULL
+        e._type = low_half(number)
+        present |= k.E_TYPE
+    if not likely(p[0] == 0x10):
+        return NULL
+    p = scan_small(p + 1, &number)
+    if not likely(p is not NULL and p[0] == 0x18):
+        return NULL
+    e.term = number
+    p = scan_ahead(p + 1, &number)
+    if not likely(p is not NULL and p[0] == 0x22):
+        return NULL
+    e.index = number
+    p = scan_ahead(p + 1, &number)
+    # If the bytes reach to the end, all that was read before them was inside.
+    if not likely(p is not NULL and p <= end and number == <uint64_t>(end - p)):
+        return NULL
+    e._present = present
+    return p
+
+
+cdef Place read_entries(Source* source, Message m, Place start, Place p, Place end, int depth) except NULL:
+    """The place after entries of ``m`` in a row; the tag of the first, at ``start``, ends before ``p``."""
+    cdef Place stop, data
+    cdef uint64_t length, count = 0, room = 0
+    cdef bint ahead
+    cdef Entry e
+    cdef list entries = m._entries
+    if depth >= _max_depth:
+        take_block(source, start, p, end, depth, &stop)
+    while True:
+        ahead = likely(end - p >= ENTRY_HEAD + 10)
+        p = scan_ahead(p, &length) if ahead else scan_number(p, end, &length)
+        if p is NULL or length > <uint64_t>(end - p):
+            explain(source, start, end)
+        stop = p + length
+        if entries is None:
+            # As many as there are if all are as long as the first.
+            room = min(<uint64_t>(end - start) // <uint64_t>(stop - start), <uint64_t>GUESSED)
+            entries = PyList_New(room)
+        if source.items + count >= _max_items:
+            raise broken(rules.TOO_MANY, source, start)
+        e = _new_entry()
+        data = scan_entry(p, stop, e) if ahead else NULL
+        if likely(data is not NULL):
+            e.data = copy(data, stop - data)
+        else:
+            read_entry(source, e, p, stop, depth + 1)
+        if likely(count < room):
+            Py_INCREF(e)
+            PyList_SET_ITEM(entries, count, e)
+        else:
+            entries.append(e)
+        count += 1
+        p = stop
+        if p >= end or p[0] != 0x3A:
+            break
+        start = p
+        p += 1
+    source.items += count
+    if count < room:
+        del entries[count:]
+    m._entries = entries
+    return p
+
+
+cdef int read_entry(Source* source, Entry e, Place p, Place end, int depth) except -1:
+    """Set the fields of a new entry; those that are not there may have any value before."""
     cdef Place start = p, stop
     cdef uint64_t tag, number
     cdef uint32_t present = 0
     cdef bytearray unknown = None
+    e._type = e.term = e.index = 0
     while p < end:
         start = p
         p = scan_number(p, end, &tag)
@@ -954,7 +1106,7 @@ cdef Entry read_entry(Source* source, Place p, Place end, int depth):
         e.data = b""
     if unknown is not None:
         e._unknown = bytes(unknown)
-    return e
+    return 0
 
 
 cdef HardState read_hard_state(Source* source, Place p, Place end):
@@ -1137,18 +1289,12 @@ cdef Message read_message(Source* source, Place p, Place end, int depth):
     cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
-    cdef list entries = None
     cdef bytearray pieces = None, unknown = None
     while p < end:
         start = p
         p = scan_number(p, end, &tag)
         if tag == 0x3A:
-            p = take_block(source, start, p, end, depth, &stop)
-            count_item(source, start)
-            if entries is None:
-                m._entries = entries = []
-            entries.append(read_entry(source, p, stop, depth + 1))
-            p = stop
+            p = read_entries(source, m, start, p, end, depth)
         elif tag < 0x70 and NUMBERS >> (tag >> 3) & 1 and tag & 7 == 0:
             p = scan_number(p, end, &number)
             set_number(m, tag, number)
