@@ -2,7 +2,7 @@
 from libc.stdint cimport int32_t, uint64_t
 
 from .messages cimport ConfState, Entry, HardState, Message, ReadState, Snapshot, SnapshotMetadata, SoftState
-from .messages cimport _new_entry
+from .messages cimport _new_entry, _new_hard_state, _new_message
 
 
 cdef inline Entry blank_entry():
@@ -12,13 +12,13 @@ cdef inline Entry blank_entry():
 
 
 cdef inline Message blank_message():
-    cdef Message m = Message.__new__(Message)
+    cdef Message m = _new_message()
     m.context = b""
     return m
 
 
 cdef inline HardState blank_hard_state():
-    return HardState.__new__(HardState)
+    return _new_hard_state()
 
 
 cdef inline ConfState blank_conf_state():

@@ -91,3 +91,5 @@ cdef object _encode_message
 cdef object _decode_message
 cdef object _codec()
 cdef Entry _new_entry()
+cdef Message _new_message()
+cdef HardState _new_hard_state()

@@ -748,9 +748,19 @@ def _list_field(value: Any, name: str, names: tuple[str, ...]) -> Any:
     return getattr(value, name)
 
 
+# For ``alloc`` and the codec to fill: only here does the compiled build find those that are kept for reuse.
+
+
 def _new_entry() -> Entry:
-    """An Entry for ``alloc`` and the codec to fill: only here does the compiled build find those kept for reuse."""
     return Entry.__new__(Entry)
+
+
+def _new_message() -> Message:
+    return Message.__new__(Message)
+
+
+def _new_hard_state() -> HardState:
+    return HardState.__new__(HardState)
 
 
 def _codec() -> Any:
