@@ -118,6 +118,28 @@ def test_every_cut(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
             assert outcome(raftcy, "Message", data) == outcome(raftcy_pure, "Message", data)
 
 
+def test_nothing_behind_an_entry_is_taken_for_it(build: ModuleType) -> None:
+    """What follows an entry with fields missing may look like these."""
+    behind = b"\x08\x03\x10\x02\x18\x01" + field(4, b"d" * 80)
+    for kept in (b"", b"\x08\x01", b"\x08\x01\x10\x05", b"\x10\x05", b"\x08\x01\x10\x05\x18\x07"):
+        for skipped in (0, 2, 4, 6):
+            value = decode(build, "Message", field(7, kept) + behind[skipped:])
+            (got,) = value.entries
+            wanted = (1 if b"\x08" in kept else 0, 5 if b"\x10" in kept else 0, 7 if b"\x18" in kept else 0, b"")
+            assert (got.type, got.term, got.index, got.data) == wanted
+            assert got.encode() == kept
+
+
+def test_length_that_leads_back(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
+    """The number of bytes lies beyond the end of its entry, and is, modulo 2**64, the way back to there."""
+    for inside in range(10):
+        whole = entry(0, 5, 7, None) + b"\x22" + varint(2**64 - 10 + inside)
+        data = field(7, whole[: len(whole) - 10 + inside])[:2] + whole + b"\x40\x07" * 40
+        result = outcome(raftcy, "Message", data)
+        assert result[0] == "DecodeError"
+        assert result == outcome(raftcy_pure, "Message", data)
+
+
 some_entries = st.lists(
     st.tuples(
         st.sampled_from([None, 0, 1, 127, 128]),
