@@ -57,7 +57,7 @@ class Cycle:
         self._apply = apply
         # A class that derives from RawNode is to see what is called from outside.
         self._plain = type(node) is RawNode
-        # Which call of the exchange's applications the node was without news after; 0 if it may have some.
+        # The exchange's count of calls when the node had no news; 0 while it may have some.
         self._settled = 0
         self.inbox: list[Message] = []
 

@@ -100,6 +100,11 @@ class Group:
             host.members = rd.snapshot.metadata.conf_state
             host.applied = rd.snapshot.metadata.index
         host.apply(rd.committed_entries)
+        for state in rd.read_states:
+            if state.request_ctx[:1] == b"?":
+                # An application may call any node, also one that has nothing to do just then.
+                with contextlib.suppress(self.raftcy.ProposalDropped):
+                    self.hosts[state.request_ctx[1]].node.propose(b"answer")
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -214,7 +219,7 @@ def draw(rng: random.Random, ids: list[int], o: Options) -> Event:
     if kind == "tick":
         return kind, id, rng.choice([1, 1, o.election_tick, 2 * o.election_tick])
     if kind == "read":
-        return kind, id, b"r%d" % rng.randrange(3)
+        return kind, id, rng.choice([b"r0", b"r1", b"?" + bytes([rng.choice(ids)])])
     if kind == "change":
         steps = rng.choice([1, 1, 2])
         return kind, id, " ".join(rng.choice("vvlr") + str(rng.choice(ids)) for _ in range(steps))
