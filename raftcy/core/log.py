@@ -12,6 +12,7 @@ Rules:
 - The log ends with what was appended last, here or before the start: ``_last`` and ``_last_term``. So a storage must
   keep what it was given, and is never asked for its last index again.
 - The storage is only read. An answer other than ``Compacted`` or ``Unavailable`` to a read ends the node.
+- What the storage is asked does not depend on which texts the logger wants, so that a run can be replayed without them.
 """
 
 from typing import Any
@@ -220,11 +221,12 @@ class RaftLog:
         """Index of the first entry that the log does not have, or has with another term; 0 if it has them all."""
         for e in entries:
             if not self.match_term(e.index, e.term):
-                if e.index <= self._last and self.log.info_on():
-                    self.log.info(
-                        f"found conflict at index {e.index} "
-                        f"[existing term: {self.term_or_zero(e.index)}, conflicting term: {e.term}]"
-                    )
+                if e.index <= self._last:
+                    existing = self.term_or_zero(e.index)
+                    if self.log.info_on():
+                        self.log.info(
+                            f"found conflict at index {e.index} [existing term: {existing}, conflicting term: {e.term}]"
+                        )
                 return e.index
         return 0
 

@@ -367,9 +367,10 @@ class Raft:
         index = snapshot.metadata.index
         if index == 0:
             log.fatal("need non-empty snapshot")
+        first = self.log.first_index()
         if log.debug_on():
             log.debug(
-                f"{self.id:x} [firstindex: {self.log.first_index()}, commit: {self.log.committed}] sent "
+                f"{self.id:x} [firstindex: {first}, commit: {self.log.committed}] sent "
                 f"snapshot[index: {index}, term: {snapshot.metadata.term}] to {to:x} [{pr}]"
             )
         pr.become_snapshot(index)
@@ -1247,9 +1248,10 @@ class Raft:
         if log.maybe_append(m.index, m.log_term, m.commit, entries):
             self._send_app_resp(m.from_, m.index + len(entries))
             return
+        ours = log.term_or_zero(m.index)
         if self._log.debug_on():
             self._log.debug(
-                f"{self.id:x} [logterm: {log.term_or_zero(m.index)}, index: {m.index}] rejected MsgApp "
+                f"{self.id:x} [logterm: {ours}, index: {m.index}] rejected MsgApp "
                 f"[logterm: {m.log_term}, index: {m.index}] from {m.from_:x}"
             )
         # The hint is the last index at which the logs may agree, judging by the leader's term at its index.

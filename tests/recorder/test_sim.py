@@ -50,6 +50,27 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "No such file or directory" in capsys.readouterr().err
 
 
+class Listening:
+    """A logger that wants every text."""
+
+    def debug(self, text: str) -> None:
+        pass
+
+    info = warning = error = critical = debug
+
+
+@pytest.mark.parametrize("seed", [2, 3, 13])
+def test_what_is_logged_does_not_matter(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
+    """Recorded with every text, a run goes the same way without any, and the other way round."""
+    assert main(["sim", "replay", str(seed), "--record", str(tmp_path / "all")]) == 0
+    capsys.readouterr()
+    with Watch(None, tmp_path / "none") as watch:
+        run(seed, make_raw=watch.make_raw)
+    for folder, logger in (("all", None), ("none", Listening())):
+        for file in sorted((tmp_path / folder).iterdir()):
+            Replay(Recording.read(file), logger=logger).run()
+
+
 def test_without_files_it_makes_plain_nodes() -> None:
     with Watch() as watch:
         config: Config = make_config(storage_of(1))
