@@ -61,6 +61,7 @@ cdef class Raft:
     cdef int _load_state(self, HardState state) except -1
     cdef int _check_equivalent(self, ConfState given, ConfState made) except -1
 
+    cpdef messages_taken(self)
     @cython.locals(count=uint64_t)
     cpdef uint64_t waiting_for_ready(self) except? 0
     cpdef add_read_state(self, uint64_t index, bytes request_ctx)

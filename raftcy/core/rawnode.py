@@ -509,8 +509,7 @@ class RawNode:
         if not self._async:
             self._keep_for_advance(rd)
         r._read_states = None
-        r._msgs = None
-        r._msgs_after_append = None
+        r.messages_taken()
         r.log.unstable.accept_in_progress()
         entries = rd._committed_entries
         if entries is not None:
@@ -760,8 +759,7 @@ def all_messages(r: Raft) -> list[Message] | None:
     """Take the messages, where they are all that there is; None without any."""
     messages = r._msgs
     answers = r._msgs_after_append
-    r._msgs = None
-    r._msgs_after_append = None
+    r.messages_taken()
     if not messages:
         return answers
     if answers:
