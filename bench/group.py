@@ -223,14 +223,10 @@ class Groups:
 
     def ticker(self) -> Callable[[], object]:
         """What to call for one tick of all groups, with heartbeats and answers."""
-        compiled = [group for group in self.all if isinstance(group, CompiledGroup)]
-        if compiled:
-            nodes = [member.node for group in compiled for member in group.members]
-            exchanges = [group.exchange for group in compiled]
+        if exchanges := [group.exchange for group in self.all if isinstance(group, CompiledGroup)]:
 
             def tick() -> None:
-                self.raftcy.tick_all(nodes)
-                self.raftcy.drain_all(exchanges)
+                self.raftcy.tick_groups(exchanges)
 
         else:
 

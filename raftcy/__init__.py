@@ -13,7 +13,7 @@ from .core.changes import (
     conf_changes_to_string,
 )
 from .core.config import Config, Peer
-from .core.cycle import Cycle, Exchange, drain_all, tick_all
+from .core.cycle import Cycle, Exchange, drain_all, tick_all, tick_groups
 from .core.describe import (
     describe_conf_change,
     describe_conf_state,
@@ -175,6 +175,7 @@ __all__ = [
     "restart_node",
     "start_node",
     "tick_all",
+    "tick_groups",
 ]
 
 NONE = 0

@@ -52,3 +52,5 @@ cdef class Exchange:
 cpdef list tick_all(list nodes)
 @cython.locals(exchange=Exchange)
 cpdef object drain_all(list exchanges)
+@cython.locals(exchange=Exchange, cycle=Cycle)
+cpdef object tick_groups(list exchanges)

@@ -201,3 +201,11 @@ def drain_all(exchanges: list[Exchange]) -> None:
     """Drain many groups in one call."""
     for exchange in exchanges:
         exchange.drain()
+
+
+def tick_groups(exchanges: list[Exchange]) -> None:
+    """Tick the nodes of each group and drain it, in one call, group by group: what a group needs is fetched once."""
+    for exchange in exchanges:
+        for cycle in exchange._order:
+            cycle.node.tick()
+        exchange.drain()

@@ -14,7 +14,17 @@ from .cluster import Host, Options, Recorder
 
 Event = tuple[Any, ...]
 
-WEIGHTS = {"propose": 30, "tick": 20, "read": 8, "campaign": 4, "change": 4, "transfer": 3, "compact": 4, "cut": 3}
+WEIGHTS = {
+    "propose": 30,
+    "tick": 14,
+    "turn": 6,
+    "read": 8,
+    "campaign": 4,
+    "change": 4,
+    "transfer": 3,
+    "compact": 4,
+    "cut": 3,
+}
 
 
 class Wrapped:
@@ -131,6 +141,11 @@ class Group:
             for each in self.hosts.values():
                 each.node.tick()
 
+    def on_turn(self, host: Host, times: int) -> None:
+        for _ in range(times):
+            self.on_tick(host, 1)
+            self.drain()
+
     def on_read(self, host: Host, context: bytes) -> None:
         host.node.read_index(context)
 
@@ -180,6 +195,10 @@ class ExchangeGroup(Group):
         for _ in range(times):
             self.exchange.tick()
 
+    def on_turn(self, host: Host, times: int) -> None:
+        for _ in range(times):
+            self.raftcy.tick_groups([self.exchange])
+
 
 class CycleGroup(Group):
     """The same, driven by cycles whose messages are carried by the test."""
@@ -216,7 +235,7 @@ def draw(rng: random.Random, ids: list[int], o: Options) -> Event:
     id = rng.choice(ids)
     if kind == "propose":
         return kind, id, [b"x" * rng.randrange(40) for _ in range(rng.choice([1, 1, 2, 9]))]
-    if kind == "tick":
+    if kind in ("tick", "turn"):
         return kind, id, rng.choice([1, 1, o.election_tick, 2 * o.election_tick])
     if kind == "read":
         return kind, id, rng.choice([b"r0", b"r1", b"?" + bytes([rng.choice(ids)])])
