@@ -90,6 +90,9 @@ cdef enum:
     ENTRY_HEAD = 44
     # the fields of most entries: these, the type or not
     USUAL = k.E_TYPE | k.E_TERM | k.E_INDEX | k.E_DATA
+    # the type of a normal entry and the tag of its term, read as one number; where that reads the bytes the other way
+    # round, no entry has it, and the fields are looked at one by one
+    NORMAL_AND_TERM = 0x100008
     # for so many entries, at most, the list is made before they are read
     GUESSED = 1024
     # so many bytes of a message are written on the stack
@@ -999,15 +1002,20 @@ cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
     before the end.
     """
     cdef uint64_t number
-    cdef uint32_t present = k.E_TERM | k.E_INDEX | k.E_DATA
-    if likely(p[0] == 0x08):
-        p = scan_small(p + 1, &number)
-        if p is NULL:
-            return NULL
-        e._type = low_half(number)
+    cdef uint32_t first, present = k.E_TERM | k.E_INDEX | k.E_DATA
+    memcpy(&first, p, sizeof(first))
+    if likely(first & 0xFFFFFF == NORMAL_AND_TERM):
+        p += 2
         present |= k.E_TYPE
-    if not likely(p[0] == 0x10):
-        return NULL
+    else:
+        if p[0] == 0x08:
+            p = scan_small(p + 1, &number)
+            if p is NULL:
+                return NULL
+            e._type = low_half(number)
+            present |= k.E_TYPE
+        if p[0] != 0x10:
+            return NULL
     p = scan_small(p + 1, &number)
     if not likely(p is not NULL and p[0] == 0x18):
         return NULL
@@ -1028,6 +1036,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place p, Place e
     """The place after entries of ``m`` in a row; the tag of the first, at ``start``, ends before ``p``."""
     cdef Place stop, data
     cdef uint64_t length, count = 0, room = 0
+    cdef uint64_t left = _max_items - source.items if source.items < _max_items else 0
     cdef bint ahead
     cdef Entry e
     cdef list entries = m._entries
@@ -1043,7 +1052,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place p, Place e
             # As many as there are if all are as long as the first.
             room = min(<uint64_t>(end - start) // <uint64_t>(stop - start), <uint64_t>GUESSED)
             entries = PyList_New(room)
-        if source.items + count >= _max_items:
+        if count >= left:
             raise broken(rules.TOO_MANY, source, start)
         e = _new_entry()
         data = scan_entry(p, stop, e) if ahead else NULL
