@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COPIED = ("raftcy", "tests", "pyproject.toml")
+MEMORY_KIB = 4 << 20
 # Extensions would hide the edits; the rest is large and nothing that is run here needs it.
 LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "*.pyx", "*.pxd", "oracle", "packaging", "wirepeer", ".*")
 
@@ -79,8 +80,10 @@ def run(folder: Path, arguments: Sequence[str], timeout_s: float) -> subprocess.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAFTCY_") or "SHARED" in key}
     environment.update(RAFTCY_PURE_PYTHON="1", PYTHONPATH=str(folder))
     environment.pop("PYTEST_ADDOPTS", None)
+    # A fault may make the core go round for ever, and take more and more memory.
+    bounded = ["sh", "-c", f'ulimit -v {MEMORY_KIB} 2>/dev/null; exec "$@"', "sh"]
     return subprocess.run(
-        [sys.executable, *arguments],
+        [*bounded, sys.executable, *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
