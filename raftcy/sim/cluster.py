@@ -90,6 +90,7 @@ class Cluster:
         make_raw: Callable[[Config], RawNode] = RawNode,
         hold_votes: bool = True,
         guard_reads: bool = True,
+        guard_snapshots: bool = True,
     ) -> None:
         self.settings = settings
         self.machine = machine
@@ -97,6 +98,7 @@ class Cluster:
         self.make_raw = make_raw
         self.hold_votes = hold_votes
         self.guard_reads = guard_reads
+        self.guard_snapshots = guard_snapshots
         self.clock = Clock()
         self.members: dict[int, Member] = {}
         self.committed = Committed()

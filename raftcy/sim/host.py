@@ -26,6 +26,7 @@ class Host(Protocol):
     make_raw: Callable[[Config], RawNode]
     hold_votes: bool
     guard_reads: bool
+    guard_snapshots: bool
 
     def stream(self, *purpose: object) -> Random:
         """Random numbers for one purpose."""

@@ -7,7 +7,8 @@ Two ways of driving, by ``Config.async_storage_writes``:
 - Asynchronous: two threads, one that writes and one that applies, each with a queue. Messages go out at once, except
   requests for votes, which wait until the term and the own vote are on disk (``hold_votes``).
 
-Both guards, ``hold_votes`` and ``guard_reads``, are what an application has to do on top of the contract of Ready.
+The guards, ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, are what an application has to do on top of the
+contract of Ready.
 
 A member that crashes loses its node, its application and its queues, and keeps its disk.
 """
@@ -146,6 +147,9 @@ class Member:
         """Take a message from the network."""
         if m.type == k.READ_INDEX and self.answers_rashly():
             return
+        if m.type == k.SNAP and self.host.guard_snapshots and self.has_to_apply():
+            # Lost, as far as the sender is concerned: it sends another one.
+            return
         checkers = self.host.checkers
         checkers.taking(self, m)
         self._step(m)
@@ -172,6 +176,14 @@ class Member:
         self.watch()
         self.pump()
         return taken
+
+    def has_to_apply(self) -> bool:
+        """Whether a snapshot must not be taken in now (``guard_snapshots``).
+
+        It puts its configuration in force at once. Changes that were handed out before and are not applied yet, which
+        it holds already, would then be applied to that later configuration.
+        """
+        return bool(self._applies) or (self._held is not None and len(self._held.committed_entries) > 0)
 
     def answers_rashly(self) -> bool:
         """Whether a read must not be asked here now (``guard_reads``).

@@ -86,8 +86,8 @@ def run(
     """Run a seed: ``steps`` events under the actions of its schedule, then until the cluster is at rest.
 
     ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is
-    replicated. ``only`` performs only the actions of these numbers. ``hold_votes=False`` and ``guard_reads=False``
-    leave out a precaution of the members (``member``). Never raises for a broken rule: see ``Result.failure`` and
+    replicated. ``only`` performs only the actions of these numbers. ``hold_votes``, ``guard_reads`` and
+    ``guard_snapshots``, if False, leave out a precaution of the members (``member``). Never raises for a broken rule: see ``Result.failure`` and
     ``Result.check``. ValueError for a profile that is not known.
     """
     result = Result(seed, profile, steps)

@@ -1,5 +1,5 @@
-// Shows on the reference what docs/findings.md tells of it: three ways in which its contract, followed to the letter,
-// breaks linearizability. The steps are those of the programs there, and so is the output.
+// Shows on the reference what docs/findings.md tells of it: ways in which its contract, followed to the letter,
+// breaks linearizability or a member's configuration. The steps are those of the programs there, and so is the output.
 package main
 
 import (
@@ -214,8 +214,37 @@ func readOfARemovedLeader() {
 	}
 }
 
+func snapshotOvertakesAChange() {
+	m := newMember(3, false, 1, 2, 3)
+	change := &pb.ConfChange{Type: pb.ConfChangeRemoveNode.Enum(), NodeId: proto.Uint64(2)}
+	data, err := proto.Marshal(change)
+	check(err)
+	e := &pb.Entry{Type: pb.EntryConfChange.Enum(), Term: proto.Uint64(1), Index: proto.Uint64(2), Data: data}
+	check(m.node.Step(&pb.Message{
+		Type: pb.MsgApp.Enum(), To: proto.Uint64(3), From: proto.Uint64(1), Term: proto.Uint64(1),
+		Index: proto.Uint64(1), LogTerm: proto.Uint64(1), Entries: []*pb.Entry{e}, Commit: proto.Uint64(2),
+	}))
+	rd := m.node.Ready()
+	check(m.node.Step(&pb.Message{
+		Type: pb.MsgSnap.Enum(), To: proto.Uint64(3), From: proto.Uint64(1), Term: proto.Uint64(1),
+		Snapshot: &pb.Snapshot{Metadata: &pb.SnapshotMetadata{
+			Index: proto.Uint64(4), Term: proto.Uint64(1), ConfState: &pb.ConfState{Voters: []uint64{1, 2, 3}},
+		}},
+	}))
+	check(m.disk.Append(rd.Entries))
+	check(m.disk.SetHardState(rd.HardState))
+	m.apply(rd.CommittedEntries)
+	m.node.Advance(rd)
+	rd = m.node.Ready()
+	check(m.disk.ApplySnapshot(rd.Snapshot))
+	check(m.disk.SetHardState(rd.HardState))
+	m.node.Advance(rd)
+	fmt.Println("voters of the snapshot: (1 2 3), in force after it:", m.node.Status().Config.Voters)
+}
+
 func main() {
 	voteBeforeTheDisk()
 	readOfASingleVoter()
 	readOfARemovedLeader()
+	snapshotOvertakesAChange()
 }
