@@ -87,8 +87,8 @@ def run(
 
     ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is
     replicated. ``only`` performs only the actions of these numbers. ``hold_votes``, ``guard_reads`` and
-    ``guard_snapshots``, if False, leave out a precaution of the members (``member``). Never raises for a broken rule: see ``Result.failure`` and
-    ``Result.check``. ValueError for a profile that is not known.
+    ``guard_snapshots``, if False, leave out a precaution of the members (``member``). Never raises for a broken rule:
+    see ``Result.failure`` and ``Result.check``. ValueError for a profile that is not known.
     """
     result = Result(seed, profile, steps)
     cluster = None
