@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sysconfig
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -15,6 +16,8 @@ from typing import NoReturn
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# Without the interpreter's lock objects are larger, and memory is given back when every thread has passed a safe point.
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 IN_CI = os.environ.get("RAFTCY_CI", "") not in ("", "0")
 _SHARED = Path(os.environ.get("RAFTCY_SHARED") or ROOT.parent / "shared")
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from .._needs import ROOT
+from .._needs import FREE_THREADED, ROOT
 from .kit import CODEC_NAMES, KINDS, class_of, decode, field, load, outcome, varint
 
 CASES = [
@@ -329,7 +329,7 @@ def test_memory_in_proportion(build: ModuleType, kind: str, item: bytes) -> None
     tracemalloc.start()
     try:
         value = decode(build, kind, data)
-        assert tracemalloc.get_traced_memory()[1] < 110 * len(data)
+        assert tracemalloc.get_traced_memory()[1] < (140 if FREE_THREADED else 110) * len(data)
     finally:
         tracemalloc.stop()
     assert value.encode() is not None
