@@ -81,9 +81,7 @@ cdef class Acks:
         cdef uint64_t id
         if n == 0:
             return k.NO_LIMIT
-        numbers = &few[0]
-        if n > FEW:
-            numbers = more(n)
+        numbers = room_for(n, few)
         try:
             for i in range(n):
                 id = ids[i]
@@ -121,9 +119,7 @@ cpdef uint64_t majority_match(list peers) except? 0:
     cdef uint64_t result
     if n == 0:
         return k.NO_LIMIT
-    matches = &few[0]
-    if n > FEW:
-        matches = more(n)
+    matches = room_for(n, few)
     for i in range(n):
         matches[i] = (<Progress>peers[i]).match
     result = reached_by_majority(matches, n)
@@ -154,7 +150,10 @@ cpdef uint64_t read_number(bytes context) except? 0:
     return number
 
 
-cdef uint64_t *more(Py_ssize_t n) except NULL:
+cdef uint64_t *room_for(Py_ssize_t n, uint64_t *few) except NULL:
+    """Where n numbers fit: ``few``, or memory that is to be freed if they are more than FEW."""
+    if n <= FEW:
+        return few
     cdef uint64_t *numbers = <uint64_t *>PyMem_Malloc(n * sizeof(uint64_t))
     if numbers is NULL:
         raise MemoryError()

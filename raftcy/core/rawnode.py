@@ -717,8 +717,7 @@ def alive(node: RawNode) -> bool:
 
 def _begin(node: RawNode) -> bool:
     """The same for a call that may log: what the logger said about its levels is forgotten."""
-    if node._died_of is not None:
-        raise Stopped(node._died_of)
+    alive(node)
     node.raft._log._asked = 0
     return True
 
