@@ -14,6 +14,8 @@ Rules:
   and the next Ready comes as soon as there is one.
 - A proposal waits while no leader is known, and after this node was removed. Proposals that wait keep their order.
   Of those that other nodes forward, no more wait than 4,096 and 64 MiB.
+- A MsgSnap that comes while committed entries are handed out and not applied waits until they are, so that a change
+  among them is not applied to the snapshot's later configuration. One waits at most, the newest. etcd's does not wait.
 - A call that needs not wait is no task switch, but every 64th step, of whatever kind, lets the rest of the loop run.
 - After ``stop()`` every call raises ``Stopped``. The node is dead after InvariantError, LogLost, StorageFailed, and any
   error that is not raised on purpose. The call that met it raises it; everybody who waits, and every later call, gets
@@ -50,6 +52,7 @@ from .core.rawnode import RawNode, is_plain, refuse_from_network
 from .core.ready import Ready
 from .core.status import Status
 from .core.values import instance, instances, octets, u64
+from .core.vet import vet
 from .errors import (
     ConfChangeRefused,
     LogLost,
@@ -128,6 +131,8 @@ class Node:
         self._proposals: dict[asyncio.Future[Exception | None], Callable[[], None]] = {}
         self._forwarded = 0
         self._forwarded_bytes = 0
+        # A MsgSnap that waits until what was handed out is applied.
+        self._snapshot: Message | None = None
         # Who waits for a Ready, oldest first. At most one was woken and has not run yet.
         self._consumers: deque[asyncio.Future[None]] = deque()
         self._woken = False
@@ -218,6 +223,7 @@ class Node:
         Raises MalformedMessage for what no correct peer sends: what ``RawNode.step`` names, a MsgForgetLeader, and any
         message whose ``from_`` is a storage thread. Only with async storage writes are the answers of these threads
         taken. They look the same wherever they come from, so a transport must refuse them (``refuse_from_network``).
+        A MsgSnap may be kept until the entries that were handed out are applied.
         Raises Overloaded for a proposal when too many that others forwarded wait already, and where
         ``Config.max_pending_reads`` or ``Config.max_pending_msgs`` is reached.
         Raises LogLost when this node has lost its log; it is dead then.
@@ -304,6 +310,8 @@ class Node:
             raise RaftError("advance without a Ready")
         self._taken = None
         self._call(self._raw.advance, rd)
+        if self._snapshot is not None:
+            self._call(self._step_kept_snapshot)
 
     def apply_conf_change(self, cc: ConfChange | ConfChangeV2) -> ConfState:
         """Apply a committed configuration change (etcd's ``ApplyConfChange``) and return the members from now on.
@@ -456,7 +464,7 @@ class Node:
                         raise ProposalDropped("no leader")
                     self._step_proposal(_as_own(m, self._id))
                 else:
-                    self._raw.step(m)
+                    self._step_other(m)
             except (StepError, ProposalDropped) as error:
                 if isinstance(error, LogLost):
                     raise
@@ -465,13 +473,10 @@ class Node:
         return refused
 
     async def _step_special(self, m: Message) -> None:
-        """Take a proposal, or what comes from a storage thread or is not to come at all."""
+        """Take what is not plain: a proposal, a snapshot, a storage thread's answer, or what must not come."""
         self._check_origin(m)
         if m.type != k.PROP or not m.entries:
-            try:
-                self._call(self._raw.step, m)
-            finally:
-                await self._rest()
+            await self._step_now(self._step_other, m)
             return
         own = _as_own(m, self._id)
         if self._open:
@@ -521,6 +526,36 @@ class Node:
         reason = self._raw.propose_conf_change_checked(cc)
         if reason is not None:
             raise ConfChangeRefused(reason)
+
+    def _step_other(self, m: Message) -> None:
+        """Step a message that is not plain and no proposal."""
+        if m.type == k.SNAP:
+            self._step_snapshot(m)
+            return
+        self._raw.step(m)
+        self._step_kept_snapshot()
+
+    def _step_snapshot(self, m: Message) -> None:
+        if not self._has_to_apply():
+            self._raw.step(m)
+            return
+        vet(self._raw.raft, m)
+        if self._snapshot is None or _age(self._snapshot) <= _age(m):
+            self._snapshot = m
+
+    def _step_kept_snapshot(self) -> None:
+        if self._snapshot is None or self._has_to_apply():
+            return
+        m, self._snapshot = self._snapshot, None
+        try:
+            self._raw.step(m)
+        except StepError as error:
+            # It was vetted when it came, but in another state. To its sender it is lost on the way.
+            self._log.warning(f"raft.node: {self._id:x} drops a MsgSnap that was kept: {error}")
+
+    def _has_to_apply(self) -> bool:
+        log = self._raw.raft.log
+        return bool(log.applied < log.applying)
 
     def _step_proposal(self, m: Message) -> None:
         with suppress(ProposalDropped):
@@ -595,6 +630,10 @@ class Node:
             if not consumer.done():
                 consumer.set_result(None)
         self._consumers.clear()
+
+
+def _age(m: Message) -> tuple[int, int]:
+    return m.term, 0 if m.snapshot is None else m.snapshot.metadata.index
 
 
 def _as_own(m: Message, id: int) -> Message:

@@ -689,10 +689,14 @@ def refuse_from_network(m: Message) -> str | None:
 
 
 def is_plain(m: Message) -> bool:
-    """Whether a message may be stepped as it came, as far as ``refuse_from_network`` goes, and is no proposal."""
+    """Whether a message may be stepped as it came, at any time, as far as ``refuse_from_network`` goes.
+
+    A proposal may have to wait for a leader, and a snapshot for what is being applied.
+    """
     kind = m._type
     return (
         kind != k.PROP
+        and kind != k.SNAP
         and kind != k.FORGET_LEADER
         and m.from_ != k.LOCAL_APPEND_THREAD
         and m.from_ != k.LOCAL_APPLY_THREAD

@@ -640,6 +640,114 @@ async def test_many_messages_can_kill() -> None:
             await single.node.step_many([])
 
 
+def snapshot_message(index: int, *voters: int, term: int = 1) -> Message:
+    metadata = SnapshotMetadata(index=index, term=1, conf_state=ConfState(voters=list(voters)))
+    return Message(type=MessageType.MSG_SNAP, to=3, from_=1, term=term, snapshot=Snapshot(metadata=metadata))
+
+
+def removal(id: int, index: int) -> Message:
+    """An append of the change that removes a node, committed."""
+    change = ConfChange(type=ConfChangeType.REMOVE_NODE, node_id=id)
+    entry = Entry(type=EntryType.CONF_CHANGE, term=1, index=index, data=change.encode())
+    append = {"index": index - 1, "log_term": min(index - 1, 1), "entries": [entry], "commit": index}
+    return Message(type=MessageType.MSG_APP, to=3, from_=1, term=1, **append)
+
+
+async def has_a_change_to_apply(**fields: Any) -> tuple[Member, Ready]:
+    """Node 3 of three, and its Ready, not handled yet, with the removal of node 2."""
+    follower = member(storage_with(1, 2, 3), 3, **fields)
+    await follower.node.step(removal(2, 1))
+    return follower, await follower.node.ready()
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_snapshot_waits_for_what_is_being_applied(many: bool) -> None:
+    """Changes that were handed out are not applied to the later configuration of a snapshot."""
+    follower, rd = await has_a_change_to_apply()
+    m = snapshot_message(3, 1, 2, 3)
+    if many:
+        heartbeat = Message(type=MessageType.MSG_HEARTBEAT, to=3, from_=1, term=1)
+        assert await follower.node.step_many([m, heartbeat]) == []
+    else:
+        await follower.node.step(m)
+    assert str(follower.node.status().config.voters) == "(1 2 3)"
+    follower.handle(rd)
+    assert follower.states == [ConfState(voters=[1, 3])]
+    waiting = (await tasks(follower.node.ready()))[0]
+    follower.node.advance()
+    assert str(follower.node.status().config.voters) == "(1 2 3)"
+    rd = await waiting
+    assert rd.snapshot == m.snapshot
+    assert MessageType.MSG_APP_RESP in [m.type for m in rd.messages]
+    follower.handle(rd)
+    follower.node.advance()
+    assert await follower.nothing_is_ready()
+    await follower.node.stop()
+
+
+async def test_a_snapshot_waits_for_the_thread_that_applies() -> None:
+    follower, rd = await has_a_change_to_apply(async_storage_writes=True)
+    append = next(m for m in rd.messages if m.type == MessageType.MSG_STORAGE_APPEND)
+    follower.storage.append(append.entries)
+    for answer in append.responses:
+        await follower.node.step(answer)
+    rd = await follower.node.ready()
+    apply = next(m for m in rd.messages if m.type == MessageType.MSG_STORAGE_APPLY)
+    await follower.node.step(snapshot_message(3, 1, 2, 3))
+    change = ConfChange.decode(apply.entries[0].data)
+    assert follower.node.apply_conf_change(change) == ConfState(voters=[1, 3])
+    waiting = (await tasks(follower.node.ready()))[0]
+    assert await follower.node.step_many(apply.responses) == []
+    rd = await waiting
+    assert str(follower.node.status().config.voters) == "(1 2 3)"
+    assert next(m for m in rd.messages if m.type == MessageType.MSG_STORAGE_APPEND).snapshot is not None
+    await follower.node.stop()
+
+
+async def test_of_snapshots_that_wait_the_newest_is_kept() -> None:
+    follower, rd = await has_a_change_to_apply()
+    for index, term in ((4, 1), (3, 1), (5, 2), (9, 1), (6, 2)):
+        await follower.node.step(snapshot_message(index, 1, 2, 3, term=term))
+    follower.handle(rd)
+    follower.node.advance()
+    rd = await follower.turn()
+    assert rd.snapshot is not None
+    assert (rd.snapshot.metadata.index, follower.node.status().hard_state.term) == (6, 2)
+    assert await follower.nothing_is_ready()
+    await follower.node.stop()
+
+
+async def test_a_snapshot_that_no_peer_sends_does_not_wait() -> None:
+    follower, rd = await has_a_change_to_apply()
+    with pytest.raises(MalformedMessage, match="no index can follow"):
+        await follower.node.step(snapshot_message(2**64 - 1, 1, 2, 3))
+    refused = await follower.node.step_many([snapshot_message(3, 1, 2, 3, term=2**64 - 1)])
+    assert [(place, type(error)) for place, error in refused] == [(0, MalformedMessage)]
+    follower.handle(rd)
+    follower.node.advance()
+    assert await follower.nothing_is_ready()
+    await follower.node.stop()
+
+
+async def test_a_snapshot_that_has_become_wrong_is_dropped() -> None:
+    """It was right while its sender might lead; in the end it comes without a term to a candidate."""
+    logger = Recorder()
+    follower = member(storage_with(1, 2, 3), 3, logger=logger)
+    entries = [Entry(term=1, index=1, data=b"x")]
+    await follower.node.step(Message(type=MessageType.MSG_APP, to=3, from_=1, term=1, entries=entries, commit=1))
+    rd = await follower.node.ready()
+    await follower.node.step(snapshot_message(3, 1, 2, 3, term=0))
+    follower.handle(rd)
+    for _ in range(20):
+        follower.node.tick()
+    await asyncio.sleep(0)
+    assert follower.node.status().raft_state == StateType.CANDIDATE
+    follower.node.advance()
+    assert logger.of_node()[-1] == "raft.node: 3 drops a MsgSnap that was kept: MsgSnap without a term"
+    assert (await follower.turn()).snapshot is None
+    await follower.node.stop()
+
+
 async def test_forwarded_proposals_that_wait_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """By number and by bytes. A single one may be larger; own proposals do not count; one that is withdrawn frees."""
     monkeypatch.setattr("raftcy.node._MAX_FORWARDED", 3)
