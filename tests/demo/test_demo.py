@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,13 +33,18 @@ def demo(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
 
 
+def interruptible() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """The demo at work on a file that takes it a while."""
+    """The demo at work on a file that takes it a while, as from a terminal: a shell may ignore SIGINT."""
     path = tmp_path / "records.txt"
     make_file(path, 100_000)
     line = [sys.executable, "-m", "raftcy", "demo", "--tick-ms", "200", str(path)]
-    with subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(line, cwd=ROOT, preexec_fn=interruptible, **pipes) as process:
         yield process
         if process.poll() is None:
             process.kill()
