@@ -52,7 +52,6 @@ from .core.rawnode import RawNode, is_plain, refuse_from_network
 from .core.ready import Ready
 from .core.status import Status
 from .core.values import instance, instances, octets, u64
-from .core.vet import vet
 from .errors import (
     ConfChangeRefused,
     LogLost,
@@ -223,7 +222,8 @@ class Node:
         Raises MalformedMessage for what no correct peer sends: what ``RawNode.step`` names, a MsgForgetLeader, and any
         message whose ``from_`` is a storage thread. Only with async storage writes are the answers of these threads
         taken. They look the same wherever they come from, so a transport must refuse them (``refuse_from_network``).
-        A MsgSnap may be kept until the entries that were handed out are applied.
+        A MsgSnap may be kept until the entries that were handed out are applied; if it is refused then, a warning is
+        logged.
         Raises Overloaded for a proposal when too many that others forwarded wait already, and where
         ``Config.max_pending_reads`` or ``Config.max_pending_msgs`` is reached.
         Raises LogLost when this node has lost its log; it is dead then.
@@ -299,7 +299,9 @@ class Node:
             raise
 
     def advance(self) -> None:
-        """Say that the Ready taken last is stored, sent and applied, or will be in order (etcd's ``Advance``).
+        """Say that the Ready taken last is stored, sent and applied (etcd's ``Advance``).
+
+        Entries may still be on their way to be applied in order, but configuration changes must be applied by then.
 
         Raises RaftError if no Ready is out. With async storage writes, where the answers of the storage threads take
         its place, it must not be called: InvariantError.
@@ -538,9 +540,7 @@ class Node:
     def _step_snapshot(self, m: Message) -> None:
         if not self._has_to_apply():
             self._raw.step(m)
-            return
-        vet(self._raw.raft, m)
-        if self._snapshot is None or _age(self._snapshot) <= _age(m):
+        elif self._snapshot is None or _age(self._snapshot) <= _age(m):
             self._snapshot = m
 
     def _step_kept_snapshot(self) -> None:
@@ -549,8 +549,8 @@ class Node:
         m, self._snapshot = self._snapshot, None
         try:
             self._raw.step(m)
-        except StepError as error:
-            # It was vetted when it came, but in another state. To its sender it is lost on the way.
+        except (MalformedMessage, Overloaded) as error:
+            # Whoever gave it is gone.
             self._log.warning(f"raft.node: {self._id:x} drops a MsgSnap that was kept: {error}")
 
     def _has_to_apply(self) -> bool:
@@ -620,6 +620,7 @@ class Node:
         self._stopped = True
         self._open = False
         self._cause = cause
+        self._snapshot = None
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None

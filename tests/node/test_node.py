@@ -645,18 +645,18 @@ def snapshot_message(index: int, *voters: int, term: int = 1) -> Message:
     return Message(type=MessageType.MSG_SNAP, to=3, from_=1, term=term, snapshot=Snapshot(metadata=metadata))
 
 
-def removal(id: int, index: int) -> Message:
-    """An append of the change that removes a node, committed."""
+def removal(id: int) -> Message:
+    """An append to an empty log: of the change that removes a node, which is committed, and of entries that are not."""
     change = ConfChange(type=ConfChangeType.REMOVE_NODE, node_id=id)
-    entry = Entry(type=EntryType.CONF_CHANGE, term=1, index=index, data=change.encode())
-    append = {"index": index - 1, "log_term": min(index - 1, 1), "entries": [entry], "commit": index}
-    return Message(type=MessageType.MSG_APP, to=3, from_=1, term=1, **append)
+    entries = [Entry(type=EntryType.CONF_CHANGE, term=1, index=1, data=change.encode())]
+    entries += [Entry(term=1, index=index) for index in (2, 3)]
+    return Message(type=MessageType.MSG_APP, to=3, from_=1, term=1, entries=entries, commit=1)
 
 
-async def has_a_change_to_apply(**fields: Any) -> tuple[Member, Ready]:
+async def has_a_change_to_apply(storage: MemoryStorage | None = None, **fields: Any) -> tuple[Member, Ready]:
     """Node 3 of three, and its Ready, not handled yet, with the removal of node 2."""
-    follower = member(storage_with(1, 2, 3), 3, **fields)
-    await follower.node.step(removal(2, 1))
+    follower = member(storage or storage_with(1, 2, 3), 3, **fields)
+    await follower.node.step(removal(2))
     return follower, await follower.node.ready()
 
 
@@ -664,7 +664,7 @@ async def has_a_change_to_apply(**fields: Any) -> tuple[Member, Ready]:
 async def test_a_snapshot_waits_for_what_is_being_applied(many: bool) -> None:
     """Changes that were handed out are not applied to the later configuration of a snapshot."""
     follower, rd = await has_a_change_to_apply()
-    m = snapshot_message(3, 1, 2, 3)
+    m = snapshot_message(5, 1, 2, 3)
     if many:
         heartbeat = Message(type=MessageType.MSG_HEARTBEAT, to=3, from_=1, term=1)
         assert await follower.node.step_many([m, heartbeat]) == []
@@ -693,7 +693,7 @@ async def test_a_snapshot_waits_for_the_thread_that_applies() -> None:
         await follower.node.step(answer)
     rd = await follower.node.ready()
     apply = next(m for m in rd.messages if m.type == MessageType.MSG_STORAGE_APPLY)
-    await follower.node.step(snapshot_message(3, 1, 2, 3))
+    await follower.node.step(snapshot_message(5, 1, 2, 3))
     change = ConfChange.decode(apply.entries[0].data)
     assert follower.node.apply_conf_change(change) == ConfState(voters=[1, 3])
     waiting = (await tasks(follower.node.ready()))[0]
@@ -706,46 +706,64 @@ async def test_a_snapshot_waits_for_the_thread_that_applies() -> None:
 
 async def test_of_snapshots_that_wait_the_newest_is_kept() -> None:
     follower, rd = await has_a_change_to_apply()
-    for index, term in ((4, 1), (3, 1), (5, 2), (9, 1), (6, 2)):
+    for index, term in ((7, 1), (5, 1), (6, 2), (9, 1), (8, 2)):
         await follower.node.step(snapshot_message(index, 1, 2, 3, term=term))
     follower.handle(rd)
     follower.node.advance()
     rd = await follower.turn()
     assert rd.snapshot is not None
-    assert (rd.snapshot.metadata.index, follower.node.status().hard_state.term) == (6, 2)
+    assert (rd.snapshot.metadata.index, follower.node.status().hard_state.term) == (8, 2)
     assert await follower.nothing_is_ready()
     await follower.node.stop()
 
 
-async def test_a_snapshot_that_no_peer_sends_does_not_wait() -> None:
-    follower, rd = await has_a_change_to_apply()
-    with pytest.raises(MalformedMessage, match="no index can follow"):
-        await follower.node.step(snapshot_message(2**64 - 1, 1, 2, 3))
-    refused = await follower.node.step_many([snapshot_message(3, 1, 2, 3, term=2**64 - 1)])
-    assert [(place, type(error)) for place, error in refused] == [(0, MalformedMessage)]
-    follower.handle(rd)
-    follower.node.advance()
-    assert await follower.nothing_is_ready()
-    await follower.node.stop()
-
-
-async def test_a_snapshot_that_has_become_wrong_is_dropped() -> None:
-    """It was right while its sender might lead; in the end it comes without a term to a candidate."""
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (snapshot_message(2**64 - 1, 1, 2, 3), "MsgSnap at index 18446744073709551615: no index can follow"),
+        (snapshot_message(5, 1, 2, 3, term=2**64 - 1), "MsgSnap of term 18446744073709551615: no term can follow"),
+    ],
+)
+async def test_a_snapshot_that_no_peer_sends_is_dropped_when_its_time_comes(wrong: Message, reason: str) -> None:
     logger = Recorder()
-    follower = member(storage_with(1, 2, 3), 3, logger=logger)
-    entries = [Entry(term=1, index=1, data=b"x")]
-    await follower.node.step(Message(type=MessageType.MSG_APP, to=3, from_=1, term=1, entries=entries, commit=1))
-    rd = await follower.node.ready()
-    await follower.node.step(snapshot_message(3, 1, 2, 3, term=0))
+    follower, rd = await has_a_change_to_apply(logger=logger)
+    await follower.node.step(wrong)
     follower.handle(rd)
-    for _ in range(20):
-        follower.node.tick()
-    await asyncio.sleep(0)
-    assert follower.node.status().raft_state == StateType.CANDIDATE
     follower.node.advance()
-    assert logger.of_node()[-1] == "raft.node: 3 drops a MsgSnap that was kept: MsgSnap without a term"
-    assert (await follower.turn()).snapshot is None
+    assert logger.of_node()[-1] == f"raft.node: 3 drops a MsgSnap that was kept: {reason}"
+    assert await follower.nothing_is_ready()
     await follower.node.stop()
+
+
+async def test_a_snapshot_that_waits_meets_a_storage_that_fails() -> None:
+    """It is stepped by whoever says that all is applied, who learns that the node is dead."""
+
+    class Breaking(MemoryStorage):
+        broken = False
+
+        def term(self, index: int) -> int:
+            if self.broken:
+                raise OSError("no disk")
+            return super().term(index)
+
+    storage = Breaking()
+    storage.apply_snapshot(storage_with(1, 2, 3).snapshot())
+    follower, rd = await has_a_change_to_apply(storage)
+    await follower.node.step(snapshot_message(2, 1, 2, 3))
+    follower.handle(rd)
+    storage.broken = True
+    with pytest.raises(StorageFailed, match="no disk"):
+        follower.node.advance()
+    with pytest.raises(Stopped):
+        follower.node.status()
+
+
+async def test_a_node_that_is_stopped_keeps_no_snapshot() -> None:
+    follower, _ = await has_a_change_to_apply()
+    await follower.node.step(snapshot_message(3, 1, 2, 3))
+    assert follower.node._snapshot is not None
+    await follower.node.stop()
+    assert follower.node._snapshot is None
 
 
 async def test_forwarded_proposals_that_wait_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
