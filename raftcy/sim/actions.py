@@ -58,11 +58,11 @@ def perform(cluster: "Cluster", action: Action) -> str:
     return KINDS[action.kind](cluster, action)
 
 
-def _pick(cluster: "Cluster", u: float, leader: float = 0.4) -> "Member | None":
-    """A member that runs: the leader with the probability ``leader``, else any; None if none runs."""
+def pick(cluster: "Cluster", u: float, leader: float = 0.4) -> "Member | None":
+    """A member that runs and is not paused: the leader with the probability ``leader``, else any; None if none does."""
     if u < leader:
         leading = cluster.leader()
-        if leading is not None:
+        if leading is not None and not leading.paused:
             return leading
     running = [member for member in cluster.running() if not member.paused]
     return running[int(u * 9973 % 1 * len(running))] if running else None
@@ -77,12 +77,12 @@ def _span(u: float) -> int:
 
 
 def _propose(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     return f"propose: {cluster.begin(member, True)!r}" if member else ""
 
 
 def _read(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     return f"ask: {cluster.begin(member, False)!r}" if member else ""
 
 
@@ -97,7 +97,7 @@ def _retry(cluster: "Cluster", a: Action) -> str:
 def _campaign(cluster: "Cluster", a: Action) -> str:
     # Rather one whose disk is slow: what it promises and what it has written are furthest apart.
     slow = [each for each in cluster.running() if each.disk.latency > 5 * MS and not each.paused]
-    member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else _pick(cluster, a.u, leader=0.0)
+    member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else pick(cluster, a.u, leader=0.0)
     if member is None:
         return ""
     cluster.run(member, member.ask, member.node.campaign)
@@ -105,8 +105,8 @@ def _campaign(cluster: "Cluster", a: Action) -> str:
 
 
 def _transfer(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.7)
-    to = _pick(cluster, a.v, leader=0.0)
+    member = pick(cluster, a.u, leader=0.7)
+    to = pick(cluster, a.v, leader=0.0)
     if member is None or to is None:
         return ""
     cluster.run(member, member.ask, member.node.transfer_leader, to.id)
@@ -114,7 +114,7 @@ def _transfer(cluster: "Cluster", a: Action) -> str:
 
 
 def _forget(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.0)
+    member = pick(cluster, a.u, leader=0.0)
     if member is None:
         return ""
     cluster.run(member, member.ask, member.node.forget_leader)
@@ -132,13 +132,16 @@ def _weather(cluster: "Cluster", a: Action) -> str:
     rest = 0.05 if a.w < 0.3 else 0.0
     parts = [share if each == kind else rest for each in names]
     delay = between(a.w, 100, 4 * MS) if kind == "delay" else 300
-    cluster.network.weather = Weather(delay, *parts)
-    cluster.fault(kind, _span(a.x), cluster.calm_weather)
+    storm = Weather(delay, *parts)
+    cluster.network.worsen(storm)
+    cluster.fault(kind, _span(a.x), lambda: cluster.network.calm(storm))
     return f"{kind} of {share:.0%} of the messages for {ms(_span(a.x))}"
 
 
 def _cut(cluster: "Cluster", fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
     links = [(i, j) for i in one for j in other]
+    if not links:
+        return ""
     if both:
         links += [(j, i) for i, j in links]
     cluster.network.block(links)
@@ -154,14 +157,14 @@ def _partition(cluster: "Cluster", a: Action) -> str:
 
 
 def _isolate(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.6)
+    member = pick(cluster, a.u, leader=0.6)
     if member is None:
         return ""
     return _cut(cluster, "isolation", [member.id], [id for id in sorted(cluster.members) if id != member.id], a, True)
 
 
 def _one_way(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.6)
+    member = pick(cluster, a.u, leader=0.6)
     if member is None:
         return ""
     others = [id for id in sorted(cluster.members) if id != member.id and (a.v < 0.5 or (int(a.w * 2**16) >> id) & 1)]
@@ -171,8 +174,8 @@ def _one_way(cluster: "Cluster", a: Action) -> str:
 
 
 def _unreachable(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.8)
-    to = _pick(cluster, a.v, leader=0.0)
+    member = pick(cluster, a.u, leader=0.8)
+    to = pick(cluster, a.v, leader=0.0)
     if member is None or to is None:
         return ""
     cluster.run(member, member.ask, member.node.report_unreachable, to.id)
@@ -183,7 +186,7 @@ def _unreachable(cluster: "Cluster", a: Action) -> str:
 
 
 def _pause(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     if member is None:
         return ""
     cluster.pause(member, _span(a.x))
@@ -191,7 +194,7 @@ def _pause(cluster: "Cluster", a: Action) -> str:
 
 
 def _skew(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     if member is None:
         return ""
     member.tick_time = between(a.v, TICK // 3, TICK * 3)
@@ -199,7 +202,7 @@ def _skew(cluster: "Cluster", a: Action) -> str:
     def end() -> None:
         member.tick_time = TICK
 
-    cluster.fault("skewed clock", 2 * _span(a.x), end)
+    cluster.fault("skewed clock", 2 * _span(a.x), end, member.id)
     return f"the tick of {member.id} takes {ms(member.tick_time)} for {ms(2 * _span(a.x))}"
 
 
@@ -209,7 +212,7 @@ def _skew(cluster: "Cluster", a: Action) -> str:
 def _crash(cluster: "Cluster", a: Action) -> str:
     # Rather one that has something to lose.
     writing = [each for each in cluster.running() if each.disk.pending]
-    member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else _pick(cluster, a.u)
+    member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else pick(cluster, a.u)
     if member is None:
         return ""
     # Many are back before anybody misses them.
@@ -220,6 +223,8 @@ def _crash(cluster: "Cluster", a: Action) -> str:
 
 def _crash_all(cluster: "Cluster", a: Action) -> str:
     running = cluster.running()
+    if not running:
+        return ""
     cluster.fault("crash of all", _span(a.x))
     for place, member in enumerate(running):
         cluster.crash(member, _span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
@@ -227,7 +232,7 @@ def _crash_all(cluster: "Cluster", a: Action) -> str:
 
 
 def _fail_write(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     if member is None:
         return ""
     member.disk.failing = True
@@ -235,7 +240,7 @@ def _fail_write(cluster: "Cluster", a: Action) -> str:
 
 
 def _fail_read(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.8)
+    member = pick(cluster, a.u, leader=0.8)
     if member is None:
         return ""
     member.disk.unreadable = True
@@ -243,7 +248,7 @@ def _fail_read(cluster: "Cluster", a: Action) -> str:
 
 
 def _slow_disk(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     if member is None:
         return ""
     disk = member.disk
@@ -254,12 +259,12 @@ def _slow_disk(cluster: "Cluster", a: Action) -> str:
         disk.latency = cluster.settings.latency(member.id)
         member.apply_latency = 0
 
-    cluster.fault("slow disk", _span(a.x), end)
+    cluster.fault("slow disk", _span(a.x), end, member.id)
     return f"the disk of {member.id} takes {ms(disk.latency)} a write for {ms(_span(a.x))}"
 
 
 def _no_snapshot(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.7)
+    member = pick(cluster, a.u, leader=0.7)
     if member is None:
         return ""
     disk = member.disk
@@ -268,18 +273,18 @@ def _no_snapshot(cluster: "Cluster", a: Action) -> str:
     def end() -> None:
         disk.snapshot_away = False
 
-    cluster.fault("no snapshot", _span(a.x), end)
+    cluster.fault("no snapshot", _span(a.x), end, member.id)
     return f"{member.id} has no snapshot to give for {ms(_span(a.x))}"
 
 
 def _compact(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     at = cluster.run(member, member.compact, int(a.v * a.v * 8)) if member else 0
     return f"{member.id} makes a snapshot at {at} and compacts" if member and at else ""
 
 
 def _checkpoint(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u)
+    member = pick(cluster, a.u)
     at = cluster.run(member, member.keep_state) if member else 0
     return f"{member.id} stores its state at {at}" if member and at else ""
 
@@ -288,7 +293,7 @@ def _checkpoint(cluster: "Cluster", a: Action) -> str:
 
 
 def _change(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.8)
+    member = pick(cluster, a.u, leader=0.8)
     if member is None:
         return ""
     config = member.raft.tracker.config
@@ -345,7 +350,7 @@ def _keeps_majority(voters: list[int], text: str, leads: bool) -> bool:
 
 
 def _leave(cluster: "Cluster", a: Action) -> str:
-    member = _pick(cluster, a.u, leader=0.8)
+    member = pick(cluster, a.u, leader=0.8)
     if member is None or not member.raft.tracker.config.voters.outgoing.ids():
         return ""
     cluster.propose_change(member, None)

@@ -52,21 +52,21 @@ class Clients:
 
     def applied(self, member: "Member", number: int, index: int) -> None:
         """A member has applied the entry of a write."""
-        self._end(member, number, index)
+        self._end(member, number, index, index)
 
     def read(self, member: "Member", number: int, index: int) -> None:
-        """A member has answered a read from a state that holds everything up to ``index``."""
-        self._end(member, number, index)
+        """A member has answered a read of the read index ``index`` from the state that it has."""
+        self._end(member, number, index, member.application.applied)
 
-    def _end(self, member: "Member", number: int, index: int) -> None:
+    def _end(self, member: "Member", number: int, index: int, position: int) -> None:
         operation = self.pending.get(number)
         if operation is None or operation.member != member.id:
             return
         del self.pending[number]
         self.ended[operation.writes] += 1
         self._checkers.ended(operation, index)
-        if index > self.floor:
-            self.floor = index
+        if position > self.floor:
+            self.floor = position
 
     def lost(self, member: int) -> None:
         """A member has crashed or is stopped: its clients give up."""

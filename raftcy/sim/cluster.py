@@ -7,6 +7,7 @@ until the time for that is up, which is a violation.
 
 import struct
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -48,7 +49,7 @@ from .coverage import Coverage
 from .disk import Batch
 from .machine import Machine
 from .member import Member
-from .network import Network, Weather
+from .network import Network
 from .operator import Operator
 from .settings import Settings
 
@@ -139,6 +140,7 @@ class Cluster:
         self.digest = 0
         self.performed: list[tuple[Action, str]] = []
         self.touched: Member | None = None
+        self._suffering: Counter[tuple[str, int]] = Counter()
         self.operator: Operator | None = None
         self._schedule = schedule
         self._commands = self.stream("commands")
@@ -270,9 +272,11 @@ class Cluster:
         if refused is not None:
             raise Violation("correct peers", f"{from_} sends {m!r} to {to}: {refused}")
         self.coverage.counts["messages"][_KINDS[m.type]] += 1
-        self.run(member, member.step, m)
-        if m.type == k.SNAP:
+        taken = self.run(member, member.step, m)
+        if m.type == k.SNAP and taken:
             self.clock.after(MS, self._report, from_, to, SnapshotStatus.FINISH)
+        elif m.type == k.SNAP:
+            self._lost(from_, to, m.type)
 
     def _lost(self, from_: int, to: int, kind: int) -> None:
         if kind == k.SNAP:
@@ -308,14 +312,21 @@ class Cluster:
 
     # -- faults --------------------------------------------------------------------------------------------------
 
-    def fault(self, name: str, duration: int, end: Callable[[], None] = _nothing) -> None:
-        """A fault has begun, and ends after ``duration`` by a call of ``end``, unless everything has ended before."""
-        self.coverage.begin(name)
-        self.clock.after(duration, self._end_fault, name, end)
+    def fault(self, name: str, duration: int, end: Callable[[], None] = _nothing, id: int = 0) -> None:
+        """A fault has begun, and ends after ``duration`` by a call of ``end``, unless everything has ended before.
 
-    def _end_fault(self, name: str, end: Callable[[], None]) -> None:
-        if self.operator is None:
-            self.coverage.end(name)
+        With the ``id`` of a member, the last of those that it suffers from by this name ends them all.
+        """
+        self.coverage.begin(name)
+        self._suffering[name, id] += 1
+        self.clock.after(duration, self._end_fault, name, end, id)
+
+    def _end_fault(self, name: str, end: Callable[[], None], id: int) -> None:
+        if self.operator is not None:
+            return
+        self.coverage.end(name)
+        self._suffering[name, id] -= 1
+        if not id or not self._suffering[name, id]:
             end()
 
     def crash(self, member: Member, duration: int, random: Random) -> str:
@@ -410,7 +421,3 @@ class Cluster:
     def limit(self) -> int:
         """How long the second phase may take, in microseconds."""
         return LIMIT * self.settings.election_tick * TICK
-
-    def calm_weather(self) -> None:
-        """The network is itself again."""
-        self.network.weather = Weather()

@@ -28,6 +28,7 @@ from ..errors import (
     InvariantError,
     LogLost,
     MalformedMessage,
+    Overloaded,
     ProposalDropped,
     SnapshotTemporarilyUnavailable,
     StepError,
@@ -54,6 +55,8 @@ class Member:
         "_applying",
         "_busy",
         "_held",
+        "_keeps_snapshots",
+        "_snapshot",
         "application",
         "apply_latency",
         "deferred",
@@ -81,6 +84,7 @@ class Member:
         self.tick_time = TICK
         self.apply_latency = 0
         self.deferred: list[Any] = []
+        self._keeps_snapshots = host.settings.keeps_snapshots(id)
         self._appends: deque[tuple[Message, list[Message]]] = deque()
         self._applies: deque[Message] = deque()
 
@@ -107,6 +111,7 @@ class Member:
         self.paused = False
         self._busy = self._appending = self._applying = False
         self._held: Ready | None = None
+        self._snapshot: Message | None = None
         self._appends.clear()
         self._applies.clear()
         self.deferred.clear()
@@ -143,19 +148,29 @@ class Member:
         self.watch()
         self.pump()
 
-    def step(self, m: Message) -> None:
-        """Take a message from the network."""
+    def step(self, m: Message) -> bool:
+        """Take a message from the network; False if it is not taken now, nor kept for later."""
         if m.type == k.READ_INDEX and self.answers_rashly():
-            return
+            return False
         if m.type == k.SNAP and self.host.guard_snapshots and self.has_to_apply():
-            # Lost, as far as the sender is concerned: it sends another one.
-            return
+            if self._keeps_snapshots:
+                self._snapshot = m
+            return self._keeps_snapshots
+        self._take(m)
+        self.watch()
+        self.pump()
+        return True
+
+    def _take(self, m: Message) -> None:
         checkers = self.host.checkers
         checkers.taking(self, m)
         self._step(m)
         checkers.taken(self, m)
-        self.watch()
-        self.pump()
+
+    def _take_kept_snapshot(self) -> None:
+        if self._snapshot is not None and not self.has_to_apply():
+            m, self._snapshot = self._snapshot, None
+            self._take(m)
 
     def _step(self, m: Message) -> None:
         try:
@@ -171,7 +186,7 @@ class Member:
         taken = True
         try:
             call(*arguments)
-        except ProposalDropped:
+        except (ProposalDropped, Overloaded):
             taken = False
         self.watch()
         self.pump()
@@ -297,6 +312,7 @@ class Member:
         if rd.committed_entries:
             self._apply(rd.committed_entries)
         self.node.advance()
+        self._take_kept_snapshot()
 
     def _hand_out(self, rd: Ready) -> None:
         """The asynchronous way: queue what is for the threads, send the rest."""
@@ -368,6 +384,7 @@ class Member:
         m = self._applies.popleft()
         self._apply(m.entries)
         self._respond(m)
+        self._take_kept_snapshot()
         if self.waiting_reads:
             self._answer_reads()
 

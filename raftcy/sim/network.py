@@ -28,11 +28,23 @@ class Weather:
         self.overtaking = overtaking
         self.late = late
 
+    @classmethod
+    def of(cls, storms: "list[Weather]") -> "Weather":
+        """What several make together: the worst of each."""
+        all_of = [cls(), *storms]
+        return cls(
+            max(each.delay for each in all_of),
+            max(each.lost for each in all_of),
+            max(each.doubled for each in all_of),
+            max(each.overtaking for each in all_of),
+            max(each.late for each in all_of),
+        )
+
 
 class Network:
     """Carries messages. ``deliver`` is called with each that arrives, ``lost`` with each that is known not to."""
 
-    __slots__ = ("_deliver", "_free", "_lost", "_random", "clock", "cut", "weather")
+    __slots__ = ("_deliver", "_free", "_lost", "_random", "_storms", "clock", "cut", "weather")
 
     def __init__(self, clock: Clock, random: Random, deliver: Deliver, lost: Lost) -> None:
         self.clock = clock
@@ -42,6 +54,7 @@ class Network:
         self._deliver = deliver
         self._lost = lost
         self._free: dict[tuple[int, int], int] = {}
+        self._storms: list[Weather] = []
 
     def block(self, links: list[tuple[int, int]]) -> None:
         """Cut links, each from a sender to a receiver; a link may be cut several times."""
@@ -57,9 +70,20 @@ class Network:
             else:
                 self.cut.pop(link, None)
 
+    def worsen(self, storm: Weather) -> None:
+        """The network behaves no better than that, besides what it suffers from already."""
+        self._storms.append(storm)
+        self.weather = Weather.of(self._storms)
+
+    def calm(self, storm: Weather) -> None:
+        """One storm is over; the others are not."""
+        self._storms.remove(storm)
+        self.weather = Weather.of(self._storms)
+
     def clear(self) -> None:
         """No more faults from now on."""
         self.cut.clear()
+        self._storms.clear()
         self.weather = Weather()
 
     def send(self, from_: int, m: Message, data: bytes) -> None:

@@ -54,7 +54,10 @@ class Settings:
         )
 
     def of(self, id: int) -> dict[str, Any]:
-        """The options of a member, as keywords of its Config."""
+        """The options of a member, as keywords of its Config.
+
+        All that there are, but ``disable_conf_change_validation``: with it, safety is the application's business.
+        """
         if id not in self.members:
             self.members[id] = self._draw_member(stream(self.seed, "member", id))
         return self.members[id]
@@ -75,7 +78,14 @@ class Settings:
             "disable_proposal_forwarding": random.random() < 0.2,
             "async_storage_writes": random.random() < self.asynchronous,
             "read_only_option": ReadOnlyOption.LEASE_BASED if self.lease else ReadOnlyOption.SAFE,
+            "batch_append": random.random() < 0.3,
+            "max_pending_reads": random.choice((0, 0, 4, 32)),
+            "max_pending_msgs": random.choice((0, 0, 8, 64)),
         }
+
+    def keeps_snapshots(self, id: int) -> bool:
+        """Whether a member keeps a snapshot that must wait, as a Node does, or drops it (``guard_snapshots``)."""
+        return stream(self.seed, "snapshots", id).random() < 0.5
 
     def latency(self, id: int) -> int:
         """How long a member's disk takes in the mean when nothing is wrong, in microseconds."""

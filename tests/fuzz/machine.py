@@ -15,6 +15,7 @@ FLAGS = (
     "disable_proposal_forwarding",
     "disable_conf_change_validation",
     "async_storage_writes",
+    "batch_append",
 )
 # What a refused proposal may change: etcd's raft notes the change that it then drops.
 TOUCHED_BY_DROPS = {"pending_conf_index", "refused_reason"}

@@ -34,7 +34,7 @@ def plan(c: Choices) -> Plan:
     """What the first bytes say of the node."""
     bits = c.below(256)
     flags = {name: bool(bits >> place & 1) for place, name in enumerate(FLAGS)}
-    made = Plan(flags, c.pick(MEMBERS), lease=bits >= 192, traced=c.below(4) == 3)
+    made = Plan(flags, c.pick(MEMBERS), lease=bits >= 128, traced=c.below(4) == 3)
     made.index = c.pick(LAST_PLACES)
     made.max_size = c.pick([2**64 - 1, 0, 30])
     made.max_uncommitted = c.pick([0, 10])

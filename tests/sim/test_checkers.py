@@ -17,7 +17,7 @@ from raftcy.sim.checkers.membership import MembershipSafety
 from raftcy.sim.checkers.promises import PromisesAreDurable
 from raftcy.sim.checkers.quotas import QuotasReturn
 from raftcy.sim.checkers.reads import Linearizable
-from raftcy.sim.clients import Operation
+from raftcy.sim.clients import Clients, Operation
 from raftcy.sim.disk import Batch, Disk
 
 pytestmark = pytest.mark.once
@@ -431,6 +431,19 @@ def test_an_operation_before_one_that_had_ended(data: bytes | None, index: int) 
     Linearizable().ended(Operation(2, 1, None, 7), 7)
     with breaks(Linearizable(), f"has position {index}"):
         Linearizable().ended(operation, index)
+
+
+def test_a_read_counts_with_the_state_that_it_was_answered_from() -> None:
+    """What it is answered from may be later than its read index, which has to suffice by itself."""
+    seen: list[tuple[int, int]] = []
+    checkers: Any = SimpleNamespace(ended=lambda operation, index: seen.append((operation.floor, index)))
+    clients = Clients(checkers)
+    for applied in (9, 8):
+        operation = clients.begin(1, None)
+        at: Any = SimpleNamespace(id=1, application=SimpleNamespace(applied=applied))
+        clients.read(at, operation.number, 7)
+    assert seen == [(0, 7), (9, 7)]
+    assert clients.floor == 9
 
 
 # -- at rest ------------------------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from raftcy import ConfChangeV2, MessageType, StateType, conf_changes_from_string
+from raftcy import ConfChangeV2, Message, MessageType, SnapshotStatus, StateType, conf_changes_from_string
 from raftcy.sim import Profile
+from raftcy.sim.actions import Action, perform, pick
 from raftcy.sim.clock import MS
 from raftcy.sim.cluster import Cluster
+from raftcy.sim.member import Member
 from raftcy.sim.runs import prepare, settle
 
 from .test_world import Drawn
@@ -115,6 +117,82 @@ def test_a_disk_that_cannot_be_read_stops_its_member() -> None:
     leader.disk.unreadable = True
     until(cluster, lambda: not leader.up)
     assert cluster.coverage.counts["faults"]["failed read"] == 1
+
+
+def test_of_faults_of_one_kind_on_one_member_the_last_one_ends_them() -> None:
+    cluster = led(quiet())
+    member = cluster.members[2]
+    numbers = {"kind": "slow_disk", "u": member_number(cluster, member), "v": 0.5, "w": 0.5}
+    for number, x in enumerate((0.9, 0.1)):
+        perform(cluster, Action(number, cluster.clock.now, x=x, **numbers))
+    assert cluster.coverage.active["slow disk"] == 2
+    until(cluster, lambda: cluster.coverage.active["slow disk"] == 1)
+    assert member.disk.latency > MS
+    until(cluster, lambda: not cluster.coverage.active["slow disk"])
+    assert member.disk.latency == cluster.settings.latency(2)
+
+
+def member_number(cluster: Cluster, member: Member) -> float:
+    """What makes an action pick this member, who must not be the leader's choice."""
+    return next(u / 1000 for u in range(700, 1000) if pick(cluster, u / 1000) is member)
+
+
+def test_what_cuts_nothing_is_no_fault() -> None:
+    cluster = led(quiet(voters=1))
+    for kind in ("partition", "isolate", "one_way"):
+        assert perform(cluster, Action(1, 0, kind, 0.0, 0.9, 0.0, 0.5)) == ""
+    cluster.crash(cluster.members[1], 10 * MS, cluster.random)
+    assert perform(cluster, Action(1, 0, "crash_all", 0.0, 0.0, 0.0, 0.5)) == ""
+    assert list(cluster.coverage.counts["faults"]) == ["crash"]
+
+
+def test_a_paused_leader_is_asked_for_nothing() -> None:
+    cluster = led(quiet())
+    leader = cluster.leader()
+    assert leader is not None
+    assert pick(cluster, 0.1) is leader
+    cluster.pause(leader, 100 * MS)
+    assert pick(cluster, 0.1) not in (leader, None)
+
+
+def test_what_a_member_refuses_is_no_end_of_the_run() -> None:
+    cluster = quiet()
+    for member in cluster.running():
+        cluster.stop(member)
+        cluster.settings.of(member.id)["max_pending_reads"] = 1
+        cluster.spawn(member.id)
+    leader = led(cluster).leader()
+    assert leader is not None
+    until(cluster, lambda: leader.application.applied == leader.raft.log.last_index())
+    first, second = cluster.begin(leader, False), cluster.begin(leader, False)
+    assert cluster.clients.pending == {first.number: first}
+    assert not cluster.attempt(second)
+
+
+@pytest.mark.parametrize("asynchronous", [0.0, 1.0])
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_snapshot_is_kept_or_lost_while_changes_are_applied(keeps: bool, asynchronous: float) -> None:
+    cluster = led(quiet(asynchronous=asynchronous))
+    leader = cluster.leader()
+    assert leader is not None
+    until(cluster, lambda: all(each.application.applied == leader.raft.log.last_index() for each in cluster.running()))
+    follower = next(each for each in cluster.running() if each is not leader)
+    follower._keeps_snapshots = keeps
+    follower.disk.latency = follower.apply_latency = 200 * MS
+    cluster.begin(leader, True)
+    until(cluster, follower.has_to_apply)
+    assert leader.compact(0)
+    snapshot = leader.disk.newest()
+    m = Message(type=MessageType.MSG_SNAP, to=follower.id, from_=leader.id, term=leader.raft.term, snapshot=snapshot)
+    told: list[int] = []
+    follower.host.checkers.taking = lambda member, m: told.append(m.type)
+    cluster._deliver(leader.id, follower.id, m.encode())
+    reports = [arguments for _, _, handler, arguments in cluster.clock._due if handler == cluster._report]
+    finished = SnapshotStatus.FINISH if keeps else SnapshotStatus.FAILURE
+    assert reports == [(leader.id, follower.id, finished)]
+    assert MessageType.MSG_SNAP not in told
+    until(cluster, lambda: not follower.has_to_apply())
+    assert (MessageType.MSG_SNAP in told) is keeps
 
 
 def test_the_operator_starts_what_is_down_and_proves_that_it_works() -> None:

@@ -129,15 +129,31 @@ def test_a_cut_is_for_one_direction_and_ends_with_its_last_cause() -> None:
 @pytest.mark.parametrize(("weather", "number"), [(Weather(lost=1.0), 0), (Weather(doubled=1.0), 2), (Weather(), 1)])
 def test_weather_loses_and_doubles(weather: Weather, number: int) -> None:
     mail = Mailbox(Random(3))
-    mail.network.weather = weather
+    mail.network.worsen(weather)
     mail.send(1, 2)
     mail.run()
     assert len(mail.arrived) == number
 
 
+def test_storms_at_one_time_are_as_bad_as_each_and_end_one_by_one() -> None:
+    network = Mailbox(Random(3)).network
+    loss, delay, more = Weather(lost=0.4), Weather(900, late=0.2), Weather(100, lost=0.1)
+    seen = []
+    for change in (
+        *(lambda storm=storm: network.worsen(storm) for storm in (loss, delay, more)),
+        *(lambda storm=storm: network.calm(storm) for storm in (loss, more, delay)),
+    ):
+        change()
+        seen.append((network.weather.delay, network.weather.lost, network.weather.late))
+    assert seen == [(300, 0.4, 0), (900, 0.4, 0.2), (900, 0.4, 0.2), (900, 0.1, 0.2), (900, 0, 0.2), (300, 0, 0)]
+    network.worsen(loss)
+    network.clear()
+    assert network.weather.lost == 0
+
+
 def test_weather_lets_messages_overtake() -> None:
     mail = Mailbox(Random(3))
-    mail.network.weather = Weather(overtaking=1.0)
+    mail.network.worsen(Weather(overtaking=1.0))
     sent = [(1, 2, b"%d" % number) for number in range(50)]
     for _, _, data in sent:
         mail.send(1, 2, data)

@@ -15,7 +15,8 @@ class Linearizable(Checker):
     that it is answered from. Positions are the same everywhere (state machine safety), so the order by position, reads
     after the write of their position, is the only one to try; it fits if no operation that began after another had
     ended comes before it. So it is enough to compare each position with the greatest one of all operations that had
-    ended when this one began: greater for a write, not smaller for a read.
+    ended when this one began: greater for a write, not smaller for a read. Of a read it is the read index that is
+    compared, although the state may hold more by the time of the answer: it has to suffice.
     """
 
     rule = "linearizable reads and writes"
