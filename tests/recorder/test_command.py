@@ -11,7 +11,7 @@ from raftcy import BUILD
 from raftcy._build import SWITCH
 from raftcy.cli import main
 from raftcy.recorder import FileSink, RecordedNode, Recording, Replay, ReplayDifference, Ring, first_difference
-from raftcy.recorder.frame import frame_bytes, read_header
+from raftcy.recorder.frame import FRAME_SIZE, HEAD_SIZE, frame_bytes, read_header
 from raftcy.recorder.kinds import Kind
 from raftcy.recorder.pack import pack
 from tests._needs import ROOT
@@ -39,7 +39,8 @@ def changed(data: bytes, number: int, **fields: bytes) -> bytes:
             out += data[record.offset : end]
             continue
         given = fields.get("given", record.given)
-        answers = data[record.offset + 33 + len(record.given) + len(record.outcome) : end - 4]
+        begin = record.offset + HEAD_SIZE + len(record.given) + len(record.outcome)
+        answers = data[begin : end - FRAME_SIZE + HEAD_SIZE]
         outcome = fields.get("outcome", record.outcome)
         out += frame_bytes(number, record.time_ns, record.kind, given, outcome, [fields.get("answers", answers)])
     return out
@@ -105,7 +106,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.Ca
     newer[8] = 7
     (tmp_path / "newer").write_bytes(newer)
     assert main(["replay", str(tmp_path / "newer")]) == 1
-    assert "a recording of format 7; this version of raftcy reads format 1" in capsys.readouterr().err
+    assert "a recording of format 7; this version of raftcy reads format 2" in capsys.readouterr().err
 
 
 def test_a_damaged_file_says_where_and_can_be_salvaged(
@@ -197,7 +198,7 @@ def test_other_questions_are_noticed(file: Path, answers: bytes, recorded: str, 
         answers = answers[: len(answers) // 2 + 5]
         data = file.read_bytes()
         end = Recording.read(file).records[number + 1].offset
-        kept = data[whole.offset + 33 : end - 4]
+        kept = data[whole.offset + HEAD_SIZE : end - FRAME_SIZE + HEAD_SIZE]
         wrong = changed(data, number, answers=kept + answers[:21])
         with pytest.raises(ReplayDifference, match="no more questions"):
             Replay(Recording(wrong)).run()
