@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pdb", action="store_true", help="stop in pdb before record N, or the last one; pure build")
     parser.add_argument("--salvage", action="store_true", help="take what stands before the damage in a damaged file")
     parser.add_argument(
-        "--diff", type=Path, metavar="OTHER", help="compare with another recording instead, up to record N"
+        "--diff", type=Path, metavar="OTHER", help="compare with another recording instead, before record N"
     )
     parser.set_defaults(usage_error=parser.error)
 
