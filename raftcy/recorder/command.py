@@ -1,7 +1,7 @@
 """The command line ``python -m raftcy replay``: run a recording again, show it, stop in it, compare it.
 
 The exit status is 0 if the replay did as recorded, or two recordings are the same; 1 if not, or if a file is damaged; 2
-if it cannot be read.
+if it cannot be read, or the options mean nothing together.
 """
 
 import argparse
@@ -29,15 +29,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", action="store_true", help="print the lines that the node logs")
     parser.add_argument("--pdb", action="store_true", help="stop in pdb before record N, or the last one; pure build")
     parser.add_argument("--salvage", action="store_true", help="take what stands before the damage in a damaged file")
-    parser.add_argument("--diff", type=Path, metavar="OTHER", help="compare with another recording instead")
+    parser.add_argument(
+        "--diff", type=Path, metavar="OTHER", help="compare with another recording instead, before record N"
+    )
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command and return its exit status."""
+    """Run the command and return its exit status; SystemExit for options that mean nothing together."""
+    _check(arguments)
     try:
         recording = Recording.read(arguments.file, salvage=arguments.salvage)
         if arguments.diff is not None:
-            return _compare(recording, Recording.read(arguments.diff, salvage=arguments.salvage))
+            other = Recording.read(arguments.diff, salvage=arguments.salvage)
+            return _compare(recording, other, arguments.until)
         return _replay(recording, arguments)
     except OSError as error:
         sys.stderr.write(f"raftcy replay: {error.filename}: {error.strerror}\n")
@@ -47,10 +52,27 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
 
 
-def _compare(one: Recording, other: Recording) -> int:
-    found = first_difference(one, other)
-    sys.stdout.write("no difference\n" if found is None else f"{found}\n")
-    return 0 if found is None else 1
+def _check(arguments: argparse.Namespace) -> None:
+    """A comparison replays nothing, and under pdb nothing is printed but what is asked for."""
+    by_diff = ("pdb", "show", "log") if arguments.diff is not None else ()
+    by_pdb = ("show", "log") if arguments.pdb else ()
+    for other, refused in (("--diff", by_diff), ("--pdb", by_pdb)):
+        for name in refused:
+            if getattr(arguments, name):
+                arguments.usage_error(f"--{name} has no meaning with {other}")
+
+
+def _compare(one: Recording, other: Recording, until: int | None) -> int:
+    try:
+        found = first_difference(one, other, until)
+    except ValueError as error:
+        sys.stderr.write(f"raftcy replay: {error}\n")
+        return 2
+    if found is not None:
+        sys.stdout.write(f"{found}\n")
+        return 1
+    sys.stdout.write("no difference\n" if until is None else f"no difference before record {until}\n")
+    return 0
 
 
 def _replay(recording: Recording, arguments: argparse.Namespace) -> int:

@@ -20,22 +20,24 @@ class Parting(NamedTuple):
         return f"{where} differs in {self.what}\n  one:   {self.one}\n  other: {self.other}"
 
 
-def first_difference(one: Recording, other: Recording) -> Parting | None:
-    """The first difference of two recordings, None if they are the same.
+def first_difference(one: Recording, other: Recording, until: int | None = None) -> Parting | None:
+    """The first difference of two recordings, None if they are the same; with ``until`` only before that record.
 
     Times, and the build that recorded, do not count; nor do checkpoints that only one of them has. Recordings that
-    begin at different records, as those of rings do, are compared from the first one that both have.
+    begin at different records, as those of rings do, are compared from the first one that both have; ValueError if
+    ``until`` leaves none of those.
     """
     for name in sorted({*one.config, *other.config}):
         values = one.config.get(name), other.config.get(name)
         if values[0] != values[1]:
             return Parting(None, name, *map(repr, values))
     ours, theirs = _calls(one), _calls(other)
+    first = max((records[0].number for records in (ours, theirs) if records), default=0)
+    if until is not None and until <= first:
+        raise ValueError(f"nothing to compare before record {until}: both recordings have records from {first} on")
     if not ours or not theirs:
         return None if ours == theirs else _missing(ours, theirs, 0)
-    first = max(ours[0].number, theirs[0].number)
-    ours = [record for record in ours if record.number >= first]
-    theirs = [record for record in theirs if record.number >= first]
+    ours, theirs = _between(ours, first, until), _between(theirs, first, until)
     for place in range(max(len(ours), len(theirs))):
         if place >= len(ours) or place >= len(theirs):
             return _missing(ours, theirs, place)
@@ -47,6 +49,10 @@ def first_difference(one: Recording, other: Recording) -> Parting | None:
 
 def _calls(recording: Recording) -> list[Record]:
     return [record for record in recording.records if record.kind != Kind.CHECKPOINT]
+
+
+def _between(records: list[Record], first: int, until: int | None) -> list[Record]:
+    return [record for record in records if first <= record.number and (until is None or record.number < until)]
 
 
 def _missing(ours: list[Record], theirs: list[Record], place: int) -> Parting:

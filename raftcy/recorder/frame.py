@@ -4,15 +4,17 @@
 
     header   magic (8)  version u16  length u32  crc u32  configuration, JSON of that length
     record   length u32  its complement u32  number u64  time u64  kind u8  length of given u32  of outcome u32
-             given  outcome  answers  crc u32
+             given  outcome  answers  crc u32  end u8, always 0xA5
 
-- The header's crc is over all of the header but itself, a record's over all of the record but itself. The length of a
+- The header's crc is over all of the header but itself, a record's over all that stands before it. The length of a
   record is that of what was given, the outcome and the answers together.
 - A number says how many calls came before, so a call that is lost, doubled or in the wrong place is noticed. A
   checkpoint is no call, and shares the number of the call after it. ``time`` is in nanoseconds since 1970.
 - A file may end in the middle of a record, or in zeros in place of its last bytes, as after a crash: that is a torn
   tail, and the records before it are whole. Anything else that is not as it was written is damage. A length is believed
-  only with its complement, so damage to a length is not taken for a torn tail.
+  only with its complement, so damage to a length is not taken for a torn tail. A record that was written to its end
+  does not end in 0, so no other changed byte is either, save the last one of the file if it becomes 0: a crash may
+  leave the same bytes.
 """
 
 import json
@@ -23,19 +25,22 @@ from zlib import crc32
 from .errors import DamagedRecording, UnknownVersion
 
 MAGIC = b"\x89raftrec"
-VERSION = 1
+VERSION = 2
 CHECKPOINT = 1
 """The kind of record that is no call."""
 _HEADER = struct.Struct("<8sHI")
 _HEAD = struct.Struct("<IIQQBII")
 _CRC = struct.Struct("<I")
+_TAIL = struct.Struct("<IB")
+_END = 0xA5
 _ONES = 0xFFFFFFFF
+_LENGTHS_SIZE = 8
 HEAD_SIZE = _HEAD.size
-FRAME_SIZE = HEAD_SIZE + _CRC.size
+FRAME_SIZE = HEAD_SIZE + _TAIL.size
 """The bytes of a record beside what was given, the outcome and the answers."""
 
 _pack_head: Any = _HEAD.pack
-_pack_crc: Any = _CRC.pack
+_pack_tail: Any = _TAIL.pack
 
 
 class Frame(NamedTuple):
@@ -64,7 +69,7 @@ def frame_bytes(number: int, time_ns: int, kind: int, given: bytes, outcome: byt
         length += len(each)
     head = _pack_head(length, length ^ _ONES, number, time_ns, kind, len(given), len(outcome))
     data = b"".join([head, given, outcome] + answers)
-    return data + _pack_crc(crc32(data))  # type: ignore[no-any-return]
+    return data + _pack_tail(crc32(data), _END)  # type: ignore[no-any-return]
 
 
 def read_header(data: bytes) -> tuple[dict[str, Any], int]:
@@ -99,14 +104,15 @@ def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedR
             return frames, at, None
         length, complement, number, time_ns, kind, given, outcome = _HEAD.unpack_from(data, at)
         if length ^ complement != _ONES:
-            if written < at + HEAD_SIZE:
+            if written < at + _LENGTHS_SIZE:
                 return frames, at, None
             return frames, None, DamagedRecording(f"the record{_after(frames)} is damaged", at)
         if rest < FRAME_SIZE + length:
             return frames, at, None
         begin, end = at + HEAD_SIZE, at + HEAD_SIZE + length
-        if crc32(data[at:end]) != _CRC.unpack_from(data, end)[0] or given + outcome > length:
-            if written < end + _CRC.size:
+        crc, last = _TAIL.unpack_from(data, end)
+        if crc32(data[at:end]) != crc or last != _END or given + outcome > length:
+            if written < end + _TAIL.size:
                 return frames, at, None
             return frames, None, DamagedRecording(f"the record{_after(frames)} is damaged", at)
         if frames and number != frames[-1].number + (frames[-1].kind != CHECKPOINT):
@@ -114,7 +120,7 @@ def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedR
             return frames, None, DamagedRecording(text, at)
         parts = data[begin : begin + given], data[begin + given : begin + given + outcome]
         frames.append(Frame(number, time_ns, kind, *parts, data[begin + given + outcome : end], at))
-        at = end + _CRC.size
+        at = end + _TAIL.size
     return frames, None, None
 
 

@@ -62,7 +62,7 @@ class RecordedNode(RawNode):
 
     @property
     def recording_error(self) -> OSError | None:
-        """Why the recording has ended; None if it goes on."""
+        """Why the recording has ended; None if it goes on. If the sink raised no OSError, that is its ``__cause__``."""
         return self._tape.broken
 
     # -- input ---------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ OBJECTS = ("storage", "logger", "trace_logger", "random")
 class Tape:
     """Puts records together. ``answers`` is where the storage and the random source take down theirs.
 
-    ``broken`` is the OSError that ended the recording, None while it goes on.
+    ``broken`` is the OSError that ended the recording, None while it goes on. Whatever the sink raises ends it, since
+    nobody knows what of a record was written: one more behind it, or one left out, would make the file a damaged one.
     """
 
     __slots__ = ("_clock", "_number", "_sink", "answers", "broken", "snapshot")
@@ -50,12 +51,11 @@ class Tape:
         if self.broken is not None:
             self.answers.clear()
             return False
-        number = self._number
-        self._number += 1
         try:
-            frame = frame_bytes(number, self._clock(), kind, given, outcome, self.answers)
+            frame = frame_bytes(self._number, self._clock(), kind, given, outcome, self.answers)
+            self._number += 1
             return self._sink.write(frame)
-        except (OSError, struct.error) as error:
+        except BaseException as error:
             self._breaks(error)
             return False
         finally:
@@ -67,14 +67,21 @@ class Tape:
         self.snapshot = None
         try:
             self._sink.checkpoint(frame_bytes(self._number, self._clock(), CHECKPOINT, state, b"", []))
-        except (OSError, struct.error) as error:
+        except BaseException as error:
             self._breaks(error)
 
-    def _breaks(self, error: Exception) -> None:
-        if isinstance(error, OSError):
-            self.broken = error
-        else:
-            self.broken = OSError(errno.EFBIG, f"a record is too large: {error}")
+    def _breaks(self, error: BaseException) -> None:
+        """End the recording; an interruption from outside goes on its way."""
+        if self.broken is None:
+            if isinstance(error, OSError):
+                self.broken = error
+            elif isinstance(error, struct.error):
+                self.broken = OSError(errno.EFBIG, f"a record is too large: {error}")
+            else:
+                self.broken = OSError(errno.EIO, f"the sink failed: {error!r}")
+                self.broken.__cause__ = error
+        if not isinstance(error, Exception):
+            raise error
 
     def failed(self, kind: int, given: bytes, error: BaseException) -> bool:
         """A call that has raised; returns whether a checkpoint is to come next."""
@@ -84,5 +91,5 @@ class Tape:
         """The node is dead."""
         try:
             self._sink.died()
-        except OSError as error:
-            self.broken = self.broken or error
+        except BaseException as error:
+            self._breaks(error)

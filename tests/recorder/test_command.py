@@ -11,7 +11,7 @@ from raftcy import BUILD
 from raftcy._build import SWITCH
 from raftcy.cli import main
 from raftcy.recorder import FileSink, RecordedNode, Recording, Replay, ReplayDifference, Ring, first_difference
-from raftcy.recorder.frame import frame_bytes, read_header
+from raftcy.recorder.frame import FRAME_SIZE, HEAD_SIZE, frame_bytes, read_header
 from raftcy.recorder.kinds import Kind
 from raftcy.recorder.pack import pack
 from tests._needs import ROOT
@@ -39,7 +39,8 @@ def changed(data: bytes, number: int, **fields: bytes) -> bytes:
             out += data[record.offset : end]
             continue
         given = fields.get("given", record.given)
-        answers = data[record.offset + 33 + len(record.given) + len(record.outcome) : end - 4]
+        begin = record.offset + HEAD_SIZE + len(record.given) + len(record.outcome)
+        answers = data[begin : end - FRAME_SIZE + HEAD_SIZE]
         outcome = fields.get("outcome", record.outcome)
         out += frame_bytes(number, record.time_ns, record.kind, given, outcome, [fields.get("answers", answers)])
     return out
@@ -105,7 +106,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.Ca
     newer[8] = 7
     (tmp_path / "newer").write_bytes(newer)
     assert main(["replay", str(tmp_path / "newer")]) == 1
-    assert "a recording of format 7; this version of raftcy reads format 1" in capsys.readouterr().err
+    assert "a recording of format 7; this version of raftcy reads format 2" in capsys.readouterr().err
 
 
 def test_a_damaged_file_says_where_and_can_be_salvaged(
@@ -197,7 +198,7 @@ def test_other_questions_are_noticed(file: Path, answers: bytes, recorded: str, 
         answers = answers[: len(answers) // 2 + 5]
         data = file.read_bytes()
         end = Recording.read(file).records[number + 1].offset
-        kept = data[whole.offset + 33 : end - 4]
+        kept = data[whole.offset + HEAD_SIZE : end - FRAME_SIZE + HEAD_SIZE]
         wrong = changed(data, number, answers=kept + answers[:21])
         with pytest.raises(ReplayDifference, match="no more questions"):
             Replay(Recording(wrong)).run()
@@ -265,6 +266,78 @@ def test_another_config_is_a_difference() -> None:
 def test_diff_of_a_file_with_itself(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(file), "--diff", str(file)]) == 0
     assert capsys.readouterr().out == "no difference\n"
+
+
+@pytest.fixture
+def other(tmp_path: Path, file: Path) -> Path:
+    """A recording that differs from `file` in its first proposal."""
+    path = tmp_path / "other.rec"
+    path.write_bytes(changed(file.read_bytes(), of_kind(file, Kind.PROPOSE), given=b"\1other"))
+    return path
+
+
+def test_diff_stops_before_a_record(file: Path, other: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    number = of_kind(file, Kind.PROPOSE)
+    command = ["replay", str(file), "--diff", str(other), "--until"]
+    assert main([*command, str(number)]) == 0
+    assert capsys.readouterr().out == f"no difference before record {number}\n"
+    for until in (number + 1, 100_000):
+        assert main([*command, str(until)]) == 1
+        assert capsys.readouterr().out.startswith(f"record {number} differs in the call\n")
+
+
+def test_a_diff_of_nothing_is_no_agreement(
+    tmp_path: Path, file: Path, other: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(file), "--diff", str(other), "--until", "0"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "raftcy replay: nothing to compare before record 0: both recordings have records from 0 on\n"
+
+
+@pytest.mark.parametrize("until", [3, 7, 10_000])
+def test_a_run_that_is_longer_only_from_there_on_is_no_difference(until: int) -> None:
+    short, long = ring_of(3), ring_of(4)
+    end = short.records[-1].number + 1
+    assert first_difference(short, long, min(until, end)) is None
+    assert first_difference(long, short, min(until, end)) is None
+    found = first_difference(short, long, end + 1)
+    assert found is not None
+    assert (found.number, found.one) == (end, "the recording ends")
+
+
+def test_a_bound_before_what_a_ring_holds() -> None:
+    whole, small = ring_of(300), ring_of(300, 5000)
+    first = next(record.number for record in small.records if record.kind != Kind.CHECKPOINT)
+    for one, two in ((whole, small), (small, whole)):
+        with pytest.raises(ValueError, match=f"before record {first}: both recordings have records from {first} on"):
+            first_difference(one, two, first)
+        assert first_difference(one, two, first + 1) is None
+
+
+MEANINGLESS = [
+    (["--diff", "OTHER", "--show"], "--show"),
+    (["--diff", "OTHER", "--log"], "--log"),
+    (["--diff", "OTHER", "--pdb"], "--pdb"),
+    (["--diff", "OTHER", "--pdb", "--until", "3"], "--pdb"),
+    (["--pdb", "--show"], "--show"),
+    (["--pdb", "--log", "--until", "3"], "--log"),
+]
+
+
+@pytest.mark.parametrize(("options", "refused"), MEANINGLESS, ids=[" ".join(each) for each, _ in MEANINGLESS])
+def test_options_that_say_nothing_together_are_refused(
+    tmp_path: Path, options: list[str], refused: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before a file is opened: there is none."""
+    with pytest.raises(SystemExit) as caught:
+        main(["replay", str(tmp_path / "none.rec"), *options])
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines()[-1] == (
+        f"python -m raftcy replay: error: {refused} has no meaning with {options[0]}"
+    )
 
 
 # -- pdb ---------------------------------------------------------------------------------------------------------------

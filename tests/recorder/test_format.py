@@ -3,7 +3,9 @@
 import contextlib
 import itertools
 import struct
+from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given
@@ -88,10 +90,86 @@ def test_zeros_at_the_end_are_a_torn_tail(zeros: int) -> None:
     recording = Recording(WHOLE + bytes(zeros))
     assert (len(recording.records), recording.torn) == (len(TEXTS), len(WHOLE))
     last = Recording(WHOLE).records[-1].offset
-    for size in range(last, len(WHOLE) - 3):
+    for size in range(last, len(WHOLE)):
         torn = Recording(WHOLE[:size] + bytes(len(WHOLE) - size + zeros))
         assert torn.torn == last
         assert len(torn.records) == len(TEXTS) - 1
+
+
+# What the checksum of the last record may be. Where its last bytes are 0 it looks like one that was never written.
+SUMS: dict[str, Callable[[int], bool]] = {
+    "any": lambda crc: True,
+    "ends in 00": lambda crc: crc >> 24 == 0 and crc >> 16 != 0,
+    "ends in 0000": lambda crc: crc >> 16 == 0,
+}
+
+
+def ending(sum_is: Callable[[int], bool], kind: Kind, given: bytes, outcome: bytes) -> tuple[bytes, int]:
+    """A recording whose last record, made at the right time, has such a checksum; and where that record begins."""
+    number = Recording(WHOLE).records[-1].number + 1
+    for time_ns in itertools.count():
+        last = frame_bytes(number, time_ns, kind, given, outcome, [])
+        if sum_is(crc32(last[: HEAD_SIZE - FRAME_SIZE])):
+            return WHOLE + last, len(WHOLE)
+    raise AssertionError
+
+
+LAST = pytest.mark.parametrize(
+    ("kind", "given", "outcome"),
+    [(Kind.TICK, b"", b""), (Kind.PROPOSE, b"\1" + bytes(9), b""), (Kind.READ_INDEX, b"read", b"")],
+    ids=["tick", "propose", "read_index"],
+)
+
+
+@LAST
+@pytest.mark.parametrize("sum_is", SUMS.values(), ids=SUMS)
+def test_every_changed_byte_of_the_last_record_is_damage(
+    sum_is: Callable[[int], bool], kind: Kind, given: bytes, outcome: bytes
+) -> None:
+    data, begin = ending(sum_is, kind, given, outcome)
+    assert Recording(data).torn is None
+    torn = []
+    for offset, value in itertools.product(range(begin, len(data)), range(256)):
+        if value == data[offset]:
+            continue
+        changed = data[:offset] + bytes([value]) + data[offset + 1 :]
+        frames, at, damage = read_frames(changed, begin)
+        assert frames == []
+        if damage is None:
+            torn.append((offset, value))
+            assert at == begin
+        else:
+            assert (at, damage.offset) == (None, begin)
+    # The one change that makes the file that a crash may leave, too.
+    assert torn == [(len(data) - 1, 0)]
+
+
+@LAST
+@pytest.mark.parametrize("sum_is", SUMS.values(), ids=SUMS)
+def test_every_tear_of_the_last_record_is_a_torn_tail(
+    sum_is: Callable[[int], bool], kind: Kind, given: bytes, outcome: bytes
+) -> None:
+    """Cut off, or zeros from there on, up to the size that it had, less or more."""
+    data, begin = ending(sum_is, kind, given, outcome)
+    for size in range(begin + 1, len(data)):
+        for zeros in (*range(len(data) - size + 1), 2 * len(data), 4096):
+            torn = Recording(data[:size] + bytes(zeros))
+            assert torn.torn == begin
+            assert [str(record) for record in torn.records] == TEXTS
+    for zeros in (1, HEAD_SIZE, len(data) - begin, 4096):
+        assert Recording(data + bytes(zeros)).torn == len(data)
+        assert Recording(data[:begin] + bytes(zeros)).torn == begin
+
+
+def test_a_changed_byte_before_zeros_is_damage() -> None:
+    """A file that goes on in zeros: what is not at the place where they begin was changed."""
+    last = Recording(WHOLE).records[-1].offset
+    for offset in range(last, len(WHOLE) - 1):
+        data = bytearray(WHOLE + bytes(100))
+        data[offset] ^= 0x40
+        with pytest.raises(DamagedRecording) as caught:
+            Recording(bytes(data))
+        assert caught.value.offset == last
 
 
 def test_anything_else_at_the_end_is_damage() -> None:
@@ -127,12 +205,20 @@ def test_what_is_no_recording_says_so() -> None:
 
 def test_a_newer_version_is_told() -> None:
     data = bytearray(WHOLE)
-    data[8:10] = struct.pack("<H", 2)
+    data[8:10] = struct.pack("<H", 3)
     with pytest.raises(
-        UnknownVersion, match="a recording of format 2; this version of raftcy reads format 1"
+        UnknownVersion, match="a recording of format 3; this version of raftcy reads format 2"
     ) as caught:
         Recording(bytes(data))
-    assert caught.value.version == 2
+    assert caught.value.version == 3
+
+
+def test_an_older_version_is_told() -> None:
+    """Its records end otherwise, so they are not read as if they were of this one."""
+    head = WHOLE[:8] + struct.pack("<H", 1) + WHOLE[10:14]
+    text = WHOLE[18:BEGIN]
+    with pytest.raises(UnknownVersion, match="a recording of format 1; this version of raftcy reads format 2"):
+        Recording(head + struct.pack("<I", crc32(text, crc32(head))) + text + WHOLE[BEGIN:])
 
 
 @pytest.mark.parametrize("facts", [{}, {"config": 3}, {"config": {"id": 0}, "build": "pure", "raftcy": "1"}, [1]])

@@ -1,5 +1,7 @@
 """RecordedNode: a RawNode in everything, with a record of each call."""
 
+import errno
+import io
 import random
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +25,7 @@ from raftcy import (
     StorageFailed,
     start_node,
 )
-from raftcy.recorder import FileSink, RecordedNode, Recording, Replay, Ring
+from raftcy.recorder import FileSink, RecordedNode, Recording, Replay, Ring, sinks
 from raftcy.recorder.kinds import Kind
 
 from .kit import WHOLE, counting, every_call, make_config, other_start, recorder_of, settle, storage_of
@@ -302,6 +304,122 @@ def test_a_sink_that_fails_ends_the_recording_and_not_the_node() -> None:
     settle(node, storage)
     assert node.basic_status().lead == 1
     assert Replay(Recording(sink.to_bytes())).run() == 3
+
+
+@pytest.mark.parametrize("flush", [False, True])
+@pytest.mark.parametrize("checkpoint_bytes", [0, 1])
+def test_a_closed_file_ends_the_recording_and_not_the_node(tmp_path: Path, flush: bool, checkpoint_bytes: int) -> None:
+    path = tmp_path / "a.rec"
+    storage = storage_of(1)
+    with FileSink(path, flush=flush, checkpoint_bytes=checkpoint_bytes) as sink:
+        node = RecordedNode(make_config(storage), sink)
+        node.tick()
+    data = path.read_bytes()
+    node.tick()
+    error = node.recording_error
+    assert error is not None
+    assert (error.errno, error.filename) == (errno.EBADF, str(path))
+    node.campaign()
+    settle(node, storage)
+    assert node.basic_status().lead == 1
+    assert node.recording_error is error
+    assert path.read_bytes() == data
+    assert Replay(Recording.read(path)).run() == (4 if checkpoint_bytes else 2)
+
+
+def test_a_closed_file_hides_no_death(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "a.rec")
+    node = deadly("invariant", sink)
+    sink.close()
+    with pytest.raises(InvariantError):
+        kill("invariant", node)
+    assert node.recording_error is not None
+
+
+def test_a_node_does_not_start_on_a_closed_file(tmp_path: Path) -> None:
+    sink = FileSink(tmp_path / "a.rec")
+    sink.close()
+    sink.close()
+    with pytest.raises(OSError, match="is closed") as caught:
+        RecordedNode(make_config(storage_of(1)), sink)
+    assert caught.value.errno == errno.EBADF
+    for call in (lambda: sink.write(b""), lambda: sink.checkpoint(b""), sink.died):
+        with pytest.raises(OSError, match="is closed"):
+            call()
+
+
+class Odd(Ring):
+    """A sink that fails once, in a way of its own, at its third record or its third checkpoint or at the death."""
+
+    def __init__(self, where: str, error: BaseException) -> None:
+        super().__init__(WHOLE)
+        self.where, self.error, self.count = where, error, 0
+
+    def _fail(self, where: str) -> None:
+        self.count += self.where == where
+        if self.where == where and (self.count == 3 or where == "died"):
+            raise self.error
+
+    def write(self, frame: bytes) -> bool:
+        self._fail("write")
+        super().write(frame)
+        return self.where == "checkpoint" and frame[24] != Kind.CHECKPOINT
+
+    def checkpoint(self, frame: bytes) -> None:
+        self._fail("checkpoint")
+        super().checkpoint(frame)
+
+    def died(self) -> None:
+        self._fail("died")
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), RuntimeError("no"), MemoryError("no")], ids=repr)
+@pytest.mark.parametrize("where", ["write", "checkpoint", "died"])
+def test_whatever_a_sink_raises_ends_the_recording_alone(where: str, error: Exception) -> None:
+    sink = Odd(where, error)
+    node = deadly("invariant", sink)
+    for _ in range(5):
+        node.tick()
+    with pytest.raises(InvariantError):
+        kill("invariant", node)
+    found = node.recording_error
+    assert str(found) == f"[Errno {errno.EIO}] the sink failed: {error!r}"
+    assert found is not None
+    assert found.__cause__ is error
+    whole = Recording(sink.to_bytes())
+    assert Replay(whole).run() == len(whole.records)
+
+
+@pytest.mark.parametrize("where", ["write", "checkpoint"])
+def test_an_interruption_within_the_sink_is_raised_and_leaves_no_gap(where: str) -> None:
+    sink = Odd(where, KeyboardInterrupt())
+    node = RecordedNode(make_config(storage_of(1)), sink)
+    node.tick()
+    with pytest.raises(KeyboardInterrupt):
+        node.tick()
+    node.tick()
+    assert str(node.recording_error) == f"[Errno {errno.EIO}] the sink failed: KeyboardInterrupt()"
+    whole = Recording(sink.to_bytes())
+    assert Replay(whole).run() == len(whole.records)
+
+
+def test_a_flushed_record_is_written_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operating system may take a part of what it is given."""
+    path = tmp_path / "a.rec"
+
+    class Short(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(data[:7])
+
+    def open_short(path: Path, mode: str, buffering: int) -> Any:
+        return io.BufferedWriter(Short(path, mode), buffering) if buffering else Short(path, mode)
+
+    monkeypatch.setattr(sinks, "open", open_short, raising=False)
+    with FileSink(path, flush=True) as sink:
+        every_call(sink)
+    recording = Recording.read(path)
+    assert recording.torn is None
+    assert Replay(recording).run() == len(recording.records)
 
 
 def test_a_file_is_never_written_over(tmp_path: Path) -> None:
