@@ -1,5 +1,6 @@
 """What a failure prints runs the failure again, whatever the run was made of; so does shrinking."""
 
+import pickle
 import re
 import sys
 from functools import partial
@@ -125,6 +126,8 @@ def test_a_run_of_a_part_names_the_part() -> None:
 
 def test_a_run_again_is_the_same_run() -> None:
     first = sim.run(7, REMOVED, 300, machine=Limited, guard_reads=False)
+    # As it comes from another process.
+    first = pickle.loads(pickle.dumps(first))
     second = rerun(first, [action.number for action, _ in first.actions])
     assert (second.machine, second.options, second.profile) == (Limited, {"guard_reads": False}, REMOVED)
     assert (second.digest, second.time, second.failure) == (first.digest, first.time, first.failure)
