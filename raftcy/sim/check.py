@@ -1,7 +1,6 @@
 """A state machine of one's own, over many seeds."""
 
 from collections.abc import Callable
-from functools import partial
 
 from .machine import Machine
 from .profiles import MIXED, Profile
@@ -28,13 +27,7 @@ def check(
     for seed in range(first, first + seeds):
         result = run(seed, profile, steps, machine=machine)
         if result.failure is not None:
-            again = partial(_part, seed, profile, steps, machine)
-            shrunk = shrink(result, limit_s=shrink_s, again=again)
+            shrunk = shrink(result, limit_s=shrink_s)
             raise SimulationFailed(f"{failure(result)}\n{shortest(shrunk)}")
         results.append(result)
     return results
-
-
-def _part(seed: int, profile: str | Profile, steps: int, machine: Callable[[], Machine], only: list[int]) -> Result:
-    """The run of a part of a schedule."""
-    return run(seed, profile, steps, only=only, machine=machine)

@@ -46,7 +46,7 @@ from .checkers.steps import (
 from .clients import Clients, Operation
 from .clock import MS, TICK, Clock
 from .coverage import Coverage
-from .disk import Batch
+from .disk import Batch, DiskFailed
 from .machine import Machine
 from .member import Member
 from .network import Network
@@ -60,6 +60,16 @@ _STATE = struct.Struct("<9Q")
 
 def _nothing() -> None:
     pass
+
+
+def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call into a cluster. Raises Violation: any other error, of the core or the machine under test, breaks a rule."""
+    try:
+        return call(*arguments)
+    except Violation:
+        raise
+    except Exception as error:
+        raise Violation("no error", f"{type(error).__name__}: {error}") from error
 
 
 class Silent:
@@ -79,6 +89,7 @@ class Cluster:
     """One run, event by event: ``step``. ``performed`` are the actions so far, each with what it did.
 
     ``digest`` sums up all messages and all changes of state until now: two runs with the same one went the same way.
+    Raises Violation if a rule is broken while it is set up.
     """
 
     def __init__(
@@ -144,8 +155,8 @@ class Cluster:
         self.operator: Operator | None = None
         self._schedule = schedule
         self._commands = self.stream("commands")
-        self._proposer = machine()
-        self._set_up()
+        self._proposer: Machine = guarded(machine)
+        guarded(self._set_up)
         self._next_action()
 
     def stream(self, *purpose: object) -> Random:
@@ -199,13 +210,7 @@ class Cluster:
         handler, arguments = self.clock.next()
         self.events += 1
         self.touched = None
-        try:
-            handler(*arguments)
-        except Violation:
-            raise
-        except Exception as error:
-            # From the core, or from the state machine under test.
-            raise Violation("no error", f"{type(error).__name__}: {error}") from error
+        guarded(handler, *arguments)
         return handler.__name__
 
     def run(self, member: Member, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -213,7 +218,11 @@ class Cluster:
         self.touched = member
         try:
             return call(*arguments)
-        except (OSError, StorageFailed):
+        except (DiskFailed, StorageFailed) as error:
+            # The core takes whatever a Storage raises for a failure of it, though the machine makes the snapshots.
+            cause = (error.__cause__ if isinstance(error, StorageFailed) else None) or error
+            if not isinstance(cause, DiskFailed):
+                raise cause from cause.__cause__
             self.fault("failed read" if member.disk.unreadable else "failed write", 50 * MS)
             self.crash(member, 50 * MS, self.random)
             return None
@@ -403,7 +412,10 @@ class Cluster:
     # -- the second phase ----------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """All faults end; from now on an operator brings the cluster to rest."""
+        """All faults end; from now on an operator brings the cluster to rest. Raises Violation."""
+        guarded(self._heal)
+
+    def _heal(self) -> None:
         self.operator = Operator(self)
         self.coverage.active.clear()
         self.network.clear()

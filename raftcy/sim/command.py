@@ -35,6 +35,9 @@ def add_arguments(parser: Any) -> None:
     again.add_argument("seed", type=whole(0, 2**64 - 1))
     _add_common(again)
     again.add_argument("--only", type=_actions, metavar="LIST", help="only these actions of its schedule: 3,7-9, or -")
+    again.add_argument(
+        "--lockstep", action="store_true", default=argparse.SUPPRESS, help="compare both builds after each event"
+    )
     again.add_argument("--until", type=whole(1), metavar="N", help="stop after N events")
     again.add_argument("--trace", type=Path, metavar="FILE", help="write a trace for etcd's TLA+ specification")
     again.add_argument(
@@ -58,11 +61,11 @@ def _add_common(parser: Any) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run ``sim``: 0 if all seeds passed, 1 if not, 2 if it cannot be done here."""
-    if arguments.sim_command == "replay":
-        return _replay(arguments)
     if arguments.lockstep and BUILD != "compiled":
         sys.stderr.write("raftcy sim: there is no compiled build here to compare the pure one with\n")
         return 2
+    if arguments.sim_command == "replay":
+        return _replay(arguments)
     first = arguments.first if arguments.first is not None else int(time.time() * 1000) % 10**9
     options = Options(
         seeds=arguments.seeds,
@@ -86,6 +89,7 @@ def _replay(arguments: argparse.Namespace) -> int:
                 until=arguments.until,
                 write=_say,
                 make_raw=watch.make_raw,
+                lockstep=arguments.lockstep,
             )
     except OSError as error:
         sys.stderr.write(f"raftcy sim: {error.filename}: {error.strerror}\n")

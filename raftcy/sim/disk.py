@@ -19,6 +19,10 @@ from ..core.storage import MemoryStorage
 from ..errors import Compacted, SnapshotTemporarilyUnavailable, Unavailable
 
 
+class DiskFailed(OSError):
+    """The simulated disk has failed: of all errors the only one, in itself or as StorageFailed, that is a fault."""
+
+
 class Batch:
     """What is written as one: the storage's part of a Ready, or of a MsgStorageAppend."""
 
@@ -81,9 +85,9 @@ class Disk(MemoryStorage):
         return hard_state, members if self.checkpoint is None else self.checkpoint.members
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """Entries as of MemoryStorage; OSError if the disk cannot be read."""
+        """Entries as of MemoryStorage; DiskFailed if the disk cannot be read."""
         if self.unreadable:
-            raise OSError("input/output error")
+            raise DiskFailed("input/output error")
         return super().entries(lo, hi, max_size)
 
     def snapshot(self) -> Snapshot:
@@ -120,9 +124,9 @@ class Disk(MemoryStorage):
         self.pending.append(batch)
 
     def complete(self) -> Batch:
-        """The oldest batch is written, and synced if it asks for that. OSError if the disk fails."""
+        """The oldest batch is written, and synced if it asks for that. DiskFailed if the disk fails."""
         if self.failing:
-            raise OSError("no space left on device")
+            raise DiskFailed("no space left on device")
         batch = self.pending.pop(0)
         self._write(batch)
         if batch.sync:

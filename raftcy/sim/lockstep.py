@@ -5,14 +5,20 @@ The sim is part of the package, so each build has its own: `raftcy_pure.sim` dri
 the status of the member that the event was about.
 """
 
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any
 
 from .. import BUILD
 from .._build import load_pure
+from ..core.config import Config
+from ..core.rawnode import RawNode
+from ..errors import InvariantError
 from .checkers import Violation
-from .profiles import MIXED
-from .runs import STEPS, Failure, Result, prepare
+from .cluster import Cluster
+from .machine import Ledger, Machine
+from .profiles import MIXED, Profile
+from .runs import STEPS, Result, chosen, prepare
 
 PURE = "raftcy_pure"
 
@@ -21,53 +27,103 @@ class Unavailable(Exception):
     """There is only one build here."""
 
 
-def run(seed: int, profile: str = MIXED, steps: int = STEPS) -> Result:
-    """Run a seed in both builds; a difference between them is a failure of the rule "both builds agree".
+class Pair:
+    """The same run in both builds, ``ours`` that of this one: ``begin`` sets both up, ``step`` and ``heal`` go on.
 
-    Raises Unavailable on an installation without the compiled build.
+    All three raise Violation: for a difference between the builds, of the rule "both builds agree", or for a rule that
+    both break alike. ``ours`` is None if it could not be set up.
     """
-    if BUILD != "compiled":
-        raise Unavailable("there is no compiled build here to compare the pure one with")
-    load_pure(PURE)
-    other: Any = import_module(f"{PURE}.sim.runs")
-    result = Result(seed, profile, steps)
-    ours, theirs = prepare(seed, profile), other.prepare(seed, profile)
-    try:
-        _drive(ours, theirs, steps)
-    except Violation as violation:
-        result.failure = Failure(violation.rule, violation.text, ours.events, ours.clock.now)
-    result.events, result.time, result.digest = ours.events, ours.clock.now, ours.digest
-    result.actions, result.coverage = ours.performed, ours.coverage
-    result.writes, result.reads = ours.clients.ended[True], ours.clients.ended[False]
-    return result
 
+    def __init__(self) -> None:
+        if BUILD != "compiled":
+            raise Unavailable("there is no compiled build here to compare the pure one with")
+        load_pure(PURE)
+        self.ours: Cluster | None = None
+        self._other: Any = import_module(f"{PURE}.sim.runs")
+        self._clusters: list[Any] = [None, None]
 
-def _drive(ours: Any, theirs: Any, steps: int) -> None:
-    """Both phases of both runs, an event of one, then of the other."""
-    while ours.operator is None or not ours.operator.done:
-        if ours.events >= steps and ours.operator is None:
-            ours.heal()
-            theirs.heal()
-        outcomes = [_step(cluster) for cluster in (ours, theirs)]
+    def begin(
+        self,
+        seed: int,
+        profile: str | Profile,
+        *,
+        logger: Any = None,
+        make_raw: Callable[[Config], RawNode] = RawNode,
+        **options: Any,
+    ) -> Cluster:
+        """Set both up by ``prepare`` and these options; ``logger`` and ``make_raw`` are for ours alone."""
+        if isinstance(profile, Profile):
+            raise ValueError("in lockstep a profile is given by its name")
+
+        def ours() -> None:
+            self.ours = self._clusters[0] = prepare(seed, profile, logger=logger, make_raw=make_raw, **options)
+
+        def theirs() -> None:
+            self._clusters[1] = self._other.prepare(seed, profile, **options)
+
+        self._both("set up", [ours, theirs])
+        if self.ours is None:
+            raise InvariantError("a build was set up and is not there")
+        return self.ours
+
+    def step(self) -> None:
+        """The next event of one, then of the other."""
+        self._both("event", [cluster.step for cluster in self._clusters])
+
+    def heal(self) -> None:
+        """All faults end in both."""
+        self._both("end of faults", [cluster.heal for cluster in self._clusters])
+
+    def _both(self, what: str, calls: list[Callable[[], Any]]) -> None:
+        outcomes = [self._outcome(place, call) for place, call in enumerate(calls)]
         if outcomes[0] != outcomes[1]:
-            text = f"after event {ours.events}:\n  {outcomes[0]}\n  {outcomes[1]}"
-            raise Violation("both builds agree", text)
+            at = f"after event {self.ours.events}" if what == "event" and self.ours is not None else f"at the {what}"
+            raise Violation("both builds agree", f"{at}:\n  {outcomes[0]}\n  {outcomes[1]}")
         broken = outcomes[0][0]
         if broken is not None:
             raise Violation(*broken)
 
+    def _outcome(self, place: int, call: Callable[[], Any]) -> tuple[Any, ...]:
+        """What came of a call, as plain data; the violation first."""
+        broken = name = None
+        try:
+            name = call()
+        except Exception as error:
+            # The classes of the two builds are not the same, so both are known by their names.
+            if type(error).__name__ != "Violation":
+                raise
+            broken = error.args
+        cluster = self._clusters[place]
+        if cluster is None:
+            return (broken,)
+        member = cluster.touched
+        status = str(member.node.status()) if broken is None and member is not None and member.up else ""
+        done = cluster.operator is not None and cluster.operator.done
+        return broken, name, cluster.clock.now, cluster.digest, status, done
 
-def _step(cluster: Any) -> tuple[Any, ...]:
-    """What came of the next event, as plain data; the violation first."""
-    broken = name = None
+
+def run(
+    seed: int,
+    profile: str | Profile = MIXED,
+    steps: int = STEPS,
+    *,
+    only: Collection[int] | None = None,
+    machine: Callable[[], Machine] = Ledger,
+    **options: Any,
+) -> Result:
+    """Run a seed in both builds; a difference between them is a failure of the rule "both builds agree".
+
+    The arguments are those of ``runs.run``, but a profile has to be one of ``profiles.names()``: ValueError. Raises
+    Unavailable on an installation without the compiled build.
+    """
+    result = Result(seed, profile, steps, chosen(only), machine, options, lockstep=True)
+    pair = Pair()
     try:
-        name = cluster.step()
-    except Exception as error:
-        # The classes of the two builds are not the same, so both are known by their names.
-        if type(error).__name__ != "Violation":
-            raise
-        broken = error.args
-    member = cluster.touched
-    status = str(member.node.status()) if broken is None and member is not None and member.up else ""
-    done = cluster.operator is not None and cluster.operator.done
-    return broken, name, cluster.clock.now, cluster.digest, status, done
+        ours = pair.begin(seed, profile, only=only, machine=machine, **options)
+        while ours.operator is None or not ours.operator.done:
+            if ours.events >= steps and ours.operator is None:
+                pair.heal()
+            pair.step()
+    except Violation as violation:
+        return result.end(pair.ours, violation)
+    return result.end(pair.ours, None)

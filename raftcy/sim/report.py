@@ -1,6 +1,8 @@
-"""What people read: a failure with its schedule, and a run step by step."""
+"""What people read: a failure with its schedule, how to run it again, and a run step by step."""
 
+import sys
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from typing import Any
 
 from ..core.config import Config
@@ -11,9 +13,10 @@ from ..core.rawnode import RawNode
 from .checkers import Violation
 from .clock import ms
 from .cluster import Cluster
+from .lockstep import Pair
 from .machine import Ledger, Machine
 from .member import Member
-from .profiles import MIXED, Profile
+from .profiles import MIXED, PROFILES, Profile
 from .runs import STEPS, Result, prepare
 from .shrink import Shrunk, numbers
 
@@ -21,7 +24,13 @@ SHOWN_MOST = 60
 
 
 def command(result: Result, actions: list[int] | None = None) -> str:
-    """The command that replays a run, or a part of its schedule."""
+    """What replays a run, or a part of its schedule: a command line, or a program if that cannot say all of it."""
+    if actions is None:
+        actions = result.only
+    given = {name: value for name, value in result.options.items() if name != "logger"}
+    known = isinstance(result.profile, str) or PROFILES.get(result.profile.name) == result.profile
+    if given or not known or result.machine is not Ledger:
+        return _program(result, actions, given)
     words = ["python -m raftcy sim replay", str(result.seed)]
     if result.profile != MIXED:
         words.append(f"--profile {profile_name(result)}")
@@ -29,7 +38,52 @@ def command(result: Result, actions: list[int] | None = None) -> str:
         words.append(f"--steps {result.steps}")
     if actions is not None:
         words.append(f"--only {numbers(actions)}")
+    if result.lockstep:
+        words.append("--lockstep")
     return " ".join(words)
+
+
+def _program(result: Result, actions: list[int] | None, given: dict[str, Any]) -> str:
+    """A line of Python that replays a run. What cannot be imported goes by its name where it was defined, if any."""
+    imports = ["from raftcy import sim"]
+    words = [str(result.seed)]
+    if result.profile != MIXED:
+        words.append(repr(result.profile) if isinstance(result.profile, str) else _profile(result.profile))
+    if result.steps != STEPS:
+        words.append(f"steps={result.steps}")
+    if actions is not None:
+        words.append(f"only={actions}")
+    if result.machine is not Ledger:
+        words.append(f"machine={_named(result.machine, imports)}")
+    words += [f"{name}={_named(value, imports) if callable(value) else repr(value)}" for name, value in given.items()]
+    if result.lockstep:
+        words.append("lockstep=True")
+    return f"{'; '.join(imports)}; sim.replay({', '.join(words)})"
+
+
+def _profile(profile: Profile) -> str:
+    """An expression for a profile of one's own."""
+    words = [repr(profile.name), repr(profile.about), repr(dict(profile.weights))]
+    for each in fields(profile)[len(words) :]:
+        value = getattr(profile, each.name)
+        if value != each.default:
+            words.append(f"{each.name}={value!r}")
+    return f"sim.Profile({', '.join(words)})"
+
+
+def _named(value: Any, imports: list[str]) -> str:
+    """An expression for a class or function; adds the import that it needs, if there is one."""
+    module, path = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
+    first, _, rest = path.partition(".")
+    found = getattr(sys.modules.get(module), first, None)
+    for name in rest.split(".") if rest else ():
+        found = getattr(found, name, None)
+    if path and found is value:
+        if module != "__main__":
+            imports.append(f"from {module} import {first}")
+        return str(path)
+    name = path.rpartition(".")[2]
+    return name if name.isidentifier() else "<as given>"
 
 
 def profile_name(result: Result) -> str:
@@ -89,31 +143,61 @@ def replay(
     write: Callable[[str], Any] = print,
     machine: Callable[[], Machine] = Ledger,
     make_raw: Callable[[Config], RawNode] = RawNode,
+    hold_votes: bool = True,
+    guard_reads: bool = True,
+    guard_snapshots: bool = True,
+    lockstep: bool = False,
 ) -> Violation | None:
     """Run a seed and write each event with the state of its member before and after; returns what went wrong, if so.
 
-    ``until`` stops after that many events. ``make_raw`` makes the state machine at each start of a member.
+    ``until`` stops after that many events. ``make_raw`` makes the state machine at each start of a member. All else is
+    as for ``run``; ``lockstep`` compares both builds after each event, and shows this one. ValueError for a profile
+    that is not known, or not given by its name in lockstep; ``lockstep.Unavailable`` without a compiled build.
     """
     logger = Lines()
-    cluster = prepare(seed, profile, only=only, machine=machine, logger=logger, make_raw=make_raw)
-    logger.lines.clear()
-    seen = {id: state(member) for id, member in cluster.members.items()}
+    pair = Pair() if lockstep else None
+    begin = prepare if pair is None else pair.begin
     try:
-        while until is None or cluster.events < until:
-            if cluster.events >= steps and cluster.operator is None:
-                write("--- all faults end")
-                cluster.heal()
-            if cluster.operator is not None and cluster.operator.done:
-                return None
-            handler, arguments = cluster.clock.first()
-            try:
-                cluster.step()
-            finally:
-                _write_event(cluster, handler.__name__, arguments, seen, logger, write)
+        cluster = begin(
+            seed,
+            profile,
+            only=only,
+            machine=machine,
+            logger=logger,
+            make_raw=make_raw,
+            hold_votes=hold_votes,
+            guard_reads=guard_reads,
+            guard_snapshots=guard_snapshots,
+        )
+        _show(cluster, pair or cluster, steps, until, logger, write)
     except Violation as violation:
         write(f"*** {violation}")
         return violation
     return None
+
+
+def _show(
+    cluster: Cluster,
+    driven: Cluster | Pair,
+    steps: int,
+    until: int | None,
+    logger: Lines,
+    write: Callable[[str], Any],
+) -> None:
+    """Both phases of a run, event by event. Raises Violation."""
+    logger.lines.clear()
+    seen = {id: state(member) for id, member in cluster.members.items()}
+    while until is None or cluster.events < until:
+        if cluster.events >= steps and cluster.operator is None:
+            write("--- all faults end")
+            driven.heal()
+        if cluster.operator is not None and cluster.operator.done:
+            return
+        handler, arguments = cluster.clock.first()
+        try:
+            driven.step()
+        finally:
+            _write_event(cluster, handler.__name__, arguments, seen, logger, write)
 
 
 def _write_event(

@@ -118,7 +118,7 @@ def _parts(o: Options) -> Iterator[Totals]:
 
 def _write_failure(result: Result, o: Options, place: int, write: Callable[[str], object]) -> None:
     write(failure(result))
-    if o.lockstep or place >= SHRUNK_MOST:
+    if place >= SHRUNK_MOST:
         return
     write(shortest(shrink(result, limit_s=SHRINK_S)))
 

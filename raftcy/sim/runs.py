@@ -30,11 +30,19 @@ class Failure:
 
 @dataclass(slots=True)
 class Result:
-    """What came of a run. ``failure`` is None if it passed; ``actions`` are those performed, with what they did."""
+    """What came of a run. ``failure`` is None if it passed; ``actions`` are those performed, with what they did.
+
+    ``only``, ``machine`` and ``options`` are as ``run`` was given them, and ``lockstep`` tells whether both builds ran
+    (``lockstep.run``): all that it takes to run the same again.
+    """
 
     seed: int
     profile: str | Profile
     steps: int
+    only: list[int] | None = None
+    machine: Callable[[], Machine] = Ledger
+    options: dict[str, Any] = field(default_factory=dict)
+    lockstep: bool = False
     events: int = 0
     time: int = 0
     digest: int = 0
@@ -48,6 +56,16 @@ class Result:
     def passed(self) -> bool:
         """Whether no rule was broken."""
         return self.failure is None
+
+    def end(self, cluster: Cluster | None, violation: Violation | None) -> "Result":
+        """Take in what came of a run; ``cluster`` is None if it was never set up."""
+        if cluster is not None:
+            self.events, self.time, self.digest = cluster.events, cluster.clock.now, cluster.digest
+            self.actions, self.coverage = cluster.performed, cluster.coverage
+            self.writes, self.reads = cluster.clients.ended[True], cluster.clients.ended[False]
+        if violation is not None:
+            self.failure = Failure(violation.rule, violation.text, self.events, self.time)
+        return self
 
     def check(self) -> None:
         """Raise SimulationFailed, with the text of ``report.failure``, unless the run passed."""
@@ -69,7 +87,10 @@ def prepare(
     machine: Callable[[], Machine] = Ledger,
     **options: Any,
 ) -> Cluster:
-    """The cluster of a run before its first event; ``only`` leaves of its schedule the actions of these numbers."""
+    """The cluster of a run before its first event; ``only`` leaves of its schedule the actions of these numbers.
+
+    Raises Violation if a rule is broken while it is set up. ValueError for a profile that is not known.
+    """
     found = find(profile, seed)
     return Cluster(Settings.draw(seed, found), schedule(seed, found, only), machine, **options)
 
@@ -90,24 +111,19 @@ def run(
     ``guard_snapshots``, if False, leave out a precaution of the members (``member``). Never raises for a broken rule:
     see ``Result.failure`` and ``Result.check``. ValueError for a profile that is not known.
     """
-    result = Result(seed, profile, steps)
+    result = Result(seed, profile, steps, chosen(only), machine, options)
     cluster = None
     try:
         cluster = prepare(seed, profile, only=only, machine=machine, **options)
         drive(cluster, steps)
     except Violation as violation:
-        if cluster is None:
-            result.failure = Failure(violation.rule, violation.text, 0, 0)
-        else:
-            result.failure = Failure(violation.rule, violation.text, cluster.events, cluster.clock.now)
-    if cluster is not None:
-        result.events = cluster.events
-        result.time = cluster.clock.now
-        result.digest = cluster.digest
-        result.actions = cluster.performed
-        result.coverage = cluster.coverage
-        result.writes, result.reads = cluster.clients.ended[True], cluster.clients.ended[False]
-    return result
+        return result.end(cluster, violation)
+    return result.end(cluster, None)
+
+
+def chosen(only: Collection[int] | None) -> list[int] | None:
+    """The numbers of the actions that a run is left with, in order; None for all."""
+    return None if only is None else sorted(only)
 
 
 def drive(cluster: Cluster, steps: int) -> None:

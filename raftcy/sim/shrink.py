@@ -8,7 +8,9 @@ out.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from .lockstep import run as run_in_lockstep
 from .runs import Result, run
 
 Run = Callable[[list[int]], Result]
@@ -29,18 +31,14 @@ class Shrunk:
 
 
 def shrink(failed: Result, *, limit_s: float = 30.0, again: Run | None = None) -> Shrunk:
-    """Shorten the schedule of a run that failed. ``again`` runs some of its actions, by default by ``run``.
+    """Shorten the schedule of a run that failed. ``again`` runs some of its actions, by default as the run was run.
 
     ValueError for a run that passed.
     """
     if failed.failure is None:
         raise ValueError(f"seed {failed.seed} has passed")
     rule = failed.failure.rule
-
-    def plainly(only: list[int]) -> Result:
-        return run(failed.seed, failed.profile, failed.steps, only=only)
-
-    again = again or plainly
+    again = again or partial(rerun, failed)
     actions = [action.number for action, _ in failed.actions]
     shrunk = Shrunk(failed, actions, len(actions), 0, False)
     end = time.monotonic() + limit_s
@@ -65,6 +63,12 @@ def shrink(failed: Result, *, limit_s: float = 30.0, again: Run | None = None) -
         else:
             at += size
     return shrunk
+
+
+def rerun(result: Result, only: list[int]) -> Result:
+    """Run some of a run's actions with all else as it was: profile, machine, options, builds."""
+    again = run_in_lockstep if result.lockstep else run
+    return again(result.seed, result.profile, result.steps, only=only, machine=result.machine, **result.options)
 
 
 def numbers(actions: list[int]) -> str:

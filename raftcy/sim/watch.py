@@ -2,6 +2,8 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from errno import EACCES, EEXIST
+from os import W_OK, X_OK, access, strerror
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,11 @@ class Watch:
             self._logger = NdjsonTraceLogger(self._open.enter_context(self._trace.open("w", encoding="utf-8")))
         if self._record is not None:
             self._record.mkdir(parents=True, exist_ok=True)
+            # At once: while the run goes on, an error is one of the run.
+            for there in self._record.glob("node-*.rec"):
+                raise FileExistsError(EEXIST, strerror(EEXIST), str(there))
+            if not access(self._record, W_OK | X_OK):
+                raise PermissionError(EACCES, strerror(EACCES), str(self._record))
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -8,6 +8,7 @@ from raftcy import BUILD, RawNode
 from raftcy.cli import main
 from raftcy.core.config import Config
 from raftcy.recorder import Recording, Replay
+from raftcy.sim import watch
 from raftcy.sim.runs import run
 from raftcy.sim.watch import Watch
 from tools.tla.check import events_of
@@ -48,6 +49,17 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "File exists" in capsys.readouterr().err
     assert main([*command, "--trace", str(tmp_path / "none" / "t.ndjson")]) == 2
     assert "No such file or directory" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any recording that is there, whoever's start it was; and a folder without the right to write."""
+    (tmp_path / "node-77-1.rec").touch()
+    with pytest.raises(FileExistsError, match=r"node-77-1\.rec"), Watch(None, tmp_path):
+        pass
+    (tmp_path / "node-77-1.rec").unlink()
+    monkeypatch.setattr(watch, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="Permission denied"), Watch(None, tmp_path):
+        pass
 
 
 class Listening:

@@ -12,7 +12,7 @@ from raftcy.sim.checkers import Violation
 from raftcy.sim.profiles import PROFILES, find, names
 from raftcy.sim.report import command, failure, shortest
 from raftcy.sim.runs import drive, prepare
-from raftcy.sim.shrink import numbers, parse, shrink
+from raftcy.sim.shrink import numbers, parse, rerun, shrink
 from tests._needs import IN_CI
 
 STEPS = 300
@@ -175,20 +175,17 @@ def test_a_defect_of_the_state_machine_is_found(failed: sim.Result) -> None:
 
 
 def test_a_failure_is_shortened_to_what_it_needs(failed: sim.Result) -> None:
-    def again(only: list[int]) -> sim.Result:
-        return sim.run(failed.seed, "snapshots", only=only, machine=Forgetful)
-
-    shrunk = shrink(failed, limit_s=600, again=again)
+    shrunk = shrink(failed, limit_s=600)
     assert shrunk.finished
     assert len(shrunk.actions) <= len(failed.actions) // 4
     assert shrunk.result.failure is not None
     assert shrunk.result.failure.rule == "state machine safety"
     for left_out in shrunk.actions:
-        less = again([each for each in shrunk.actions if each != left_out])
+        less = rerun(failed, [each for each in shrunk.actions if each != left_out])
         assert less.failure is None or less.failure.rule != "state machine safety"
     told = shortest(shrunk)
     assert f"shortest schedule: {len(shrunk.actions)} of {shrunk.before} actions" in told
-    assert f"sim replay {failed.seed} --profile snapshots --only {numbers(shrunk.actions)}" in told
+    assert f"sim.replay({failed.seed}, 'snapshots', only={shrunk.actions}, machine=Forgetful)" in told
 
 
 def test_shrinking_ends_in_time(failed: sim.Result) -> None:
