@@ -23,7 +23,7 @@ help:
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
 	@echo "make bench-full more rounds and sizes; writes the results, the plots and the tables of the documents"
 	@echo "make instructions  instructions per operation against those that are kept; needs valgrind"
-	@echo "make tla        traces against etcd's TLA+ specification; needs Java, Go and Maven"
+	@echo "make tla        traces against etcd's TLA+ specification; skipped without Java, Go or Maven"
 	@echo "make verify     every check that only reads: style, types, generated files"
 	@echo "make fix        format, sort imports and mend what can be mended"
 	@echo "make proto      write raftcy/wire/raft_pb2.py anew from proto/raft.proto"

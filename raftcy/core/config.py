@@ -67,8 +67,10 @@ class Config:
         10,000 is a good value. (Not in etcd.)
     ``max_pending_msgs``, a count
         A node raises Overloaded for the messages of peers while so many of its own, and of its answers to reads, wait
-        for the next Ready; a peer can make them grow while the application is busy with the last one. Default 0: no
-        limit, as in etcd; 10,000 is a good value. (Not in etcd.)
+        for the next Ready; a peer can make them grow while the application is busy with the last one. So it does for
+        appends with entries while so many entries of its log are not stored yet, which grow while the storage is slow;
+        the leader sends them again. Default 0: no limit, as in etcd; 10,000 is a good value, and more where appends
+        hold thousands of entries. (Not in etcd.)
     ``check_quorum`` (``CheckQuorum``)
         A leader that has not heard of a quorum for an election timeout steps down, and votes are not given while a
         leader is known to live (thesis 6.2, 4.2.3). Default False.

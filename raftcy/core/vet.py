@@ -72,10 +72,19 @@ def vet_change(change: Any) -> str | None:
 
 
 def _vet_backlog(r: Raft, m: Message) -> None:
-    """Refuse a peer's message while too much waits for a Ready. What the own storage says must not be lost."""
-    waiting = r.waiting_for_ready()
-    if waiting >= r.max_pending_msgs and m.from_ != r.id and m.from_ < k.LOCAL_APPLY_THREAD:
-        raise Overloaded(f"{waiting} messages wait for a Ready")
+    """Refuse a peer's message while too much waits for a Ready, and its entries while too many wait for the storage.
+
+    What the own storage says must not be lost. A leader sends again what was refused, as what was lost, and the entries
+    that wait become fewer without it: so the logs come together once the storage keeps up.
+    """
+    if m.from_ != r.id and m.from_ < k.LOCAL_APPLY_THREAD:
+        waiting = r.waiting_for_ready()
+        if waiting >= r.max_pending_msgs:
+            raise Overloaded(f"{waiting} messages wait for a Ready")
+        if m._type == k.APP and m._entries is not None:
+            waiting = len(r.log.unstable.entries)
+            if waiting >= r.max_pending_msgs:
+                raise Overloaded(f"{waiting} entries wait for the storage")
 
 
 def _handled_as_follower(r: Raft, m: Message) -> bool:

@@ -1,5 +1,6 @@
 """What a peer can make grow, and where that ends: each limit with its error, and nothing changed by what is refused."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -225,6 +226,96 @@ def test_the_own_storage_is_always_heard() -> None:
     for response in responses:
         node.step(response)
     assert node.raft.tracker.votes == {1: True}
+
+
+def append(index: int, count: int = 1, commit: int = 0) -> Message:
+    """Entries of term 1 that follow `index`."""
+    entries = [Entry(term=1, index=index + 1 + n, data=b"x") for n in range(count)]
+    log_term = 1 if index else 0
+    return Message(
+        type=MessageType.MSG_APP, from_=2, to=1, term=1, log_term=log_term, index=index, entries=entries, commit=commit
+    )
+
+
+def written(node: RawNode) -> list[Message]:
+    """What the thread that appends will answer to all that it has been given."""
+    rd = node.ready()
+    return [r for m in rd.messages if m.to == LOCAL_APPEND_THREAD for r in m.responses if r.to == 1]
+
+
+def test_entries_that_wait_for_the_storage() -> None:
+    """A leader that does not wait for answers, and a storage that gives none; heartbeats and commits still pass."""
+    node = RawNode(make_config(1, make_storage([1, 2, 3]), async_storage_writes=True, max_pending_msgs=4))
+    answers: list[Message] = []
+    taken = 0
+    for index in range(5_000):
+        with suppress(Overloaded):
+            node.step(append(index))
+            answers += written(node)
+            taken += 1
+    assert (taken, node.raft.log.last_index(), len(node.raft.log.unstable.entries)) == (4, 4, 4)
+    refuses(node, append(4), "4 entries wait for the storage")
+    refuses(node, append(0, 4), "4 entries wait for the storage")
+    node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=1, commit=1))
+    node.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=1, log_term=1, index=4, commit=2))
+    assert node.raft.log.committed == 2
+    node.ready()
+    node.raft.log.storage.append(append(0).entries)
+    node.step(answers[0])
+    node.step(append(4, 9))
+    assert node.raft.log.last_index() == 13
+    refuses(node, append(13), "12 entries wait for the storage")
+
+
+def test_entries_that_wait_for_an_advance() -> None:
+    """The same without a thread that appends."""
+    node = RawNode(make_config(1, make_storage([1, 2, 3]), max_pending_msgs=2))
+    node.step(append(0, 2))
+    rd = node.ready()
+    refuses(node, append(2), "2 entries wait for the storage")
+    node.raft.log.storage.append(rd.entries)
+    node.advance()
+    node.step(append(2))
+    assert node.raft.log.last_index() == 3
+
+
+def test_a_follower_with_a_slow_storage_catches_up() -> None:
+    """What it refuses is sent again, so that nothing but time is lost."""
+    storages = {id: make_storage([1, 2]) for id in (1, 2)}
+    options = {"max_size_per_msg": 0, "max_committed_size_per_ready": MAX}
+    nodes = {
+        1: RawNode(make_config(1, storages[1], max_pending_msgs=2, **options)),
+        2: RawNode(make_config(2, storages[2], **options)),
+    }
+    refused = 0
+
+    def turn(slow: bool) -> int:
+        """Every node but the slow one handles its Ready; what the follower refuses is lost."""
+        count, sent = 0, []
+        for id, node in nodes.items():
+            if node.has_ready() and not (slow and id == 1):
+                sent += [m for rd in run(node) for m in rd.messages]
+        for m in sent:
+            try:
+                nodes[m.to].step(m)
+            except Overloaded:
+                count += 1
+        return count
+
+    nodes[2].campaign()
+    for _ in range(6):
+        turn(slow=False)
+    assert nodes[2].raft.state == LEADER
+    for _ in range(20):
+        nodes[2].propose(b"x")
+        refused += turn(slow=True)
+        nodes[2].tick()
+    assert refused > 0
+    assert nodes[1].raft.log.last_index() < nodes[2].raft.log.last_index()
+    for _ in range(60):
+        nodes[2].tick()
+        turn(slow=False)
+    assert nodes[1].raft.log.last_index() == nodes[1].raft.log.committed == nodes[2].raft.log.last_index() == 21
 
 
 def test_messages_without_a_limit() -> None:

@@ -19,6 +19,7 @@ import raftcy
 from .work import everything
 
 WARM_UP = 4
+PARTS = 4
 clear_caches = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
 MOST_KIB = 512
 
@@ -52,21 +53,24 @@ def sizes() -> Sizes:
 
 
 def growth(work: Callable[[], None], rounds: int) -> Sizes:
-    """How much more is there after so many rounds; the least of what each half of them shows."""
+    """How much more is there after a part of so many rounds; the least of what each of the PARTS shows.
+
+    A leak shows in every part. The allocator, which takes memory in large pieces, shows in some.
+    """
     for _ in range(WARM_UP):
         work()
     marks = [sizes()]
-    for _ in range(2):
-        for _ in range(rounds // 2):
+    for _ in range(PARTS):
+        for _ in range(rounds // PARTS):
             work()
         marks.append(sizes())
-    halves = [[late - early for early, late in zip(*pair, strict=True)] for pair in pairwise(marks)]
-    return Sizes(*(min(pair) for pair in zip(*halves, strict=True)))
+    parts = [[late - early for early, late in zip(*pair, strict=True)] for pair in pairwise(marks)]
+    return Sizes(*(min(part) for part in zip(*parts, strict=True)))
 
 
 def grows(found: Sizes, rounds: int) -> bool:
     """Whether that is a leak: one object or block in each round, or memory that no object holds."""
-    return found.objects >= rounds // 2 or found.blocks >= rounds // 2 or found.kib > MOST_KIB
+    return found.objects >= rounds // PARTS or found.blocks >= rounds // PARTS or found.kib > MOST_KIB
 
 
 def main() -> int:

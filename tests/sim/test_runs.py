@@ -1,5 +1,6 @@
 """Runs: one seed is one run, in both builds; what fails is found, shortened and told."""
 
+import os
 from random import Random
 from types import ModuleType
 
@@ -16,6 +17,7 @@ from raftcy.sim.shrink import numbers, parse, rerun, shrink
 from tests._needs import IN_CI
 
 STEPS = 300
+SEEDS = int(os.environ.get("RAFTCY_SIM_SEEDS", "300" if IN_CI else "60"))
 
 
 @pytest.mark.parametrize("profile", names())
@@ -66,7 +68,7 @@ def test_both_builds_take_the_same_way(raftcy: ModuleType, part: int) -> None:
         with pytest.raises(lockstep.Unavailable):
             lockstep.run(1)
         return
-    for seed in range(part, 30 if IN_CI else 6, 3):
+    for seed in range(part, SEEDS // 10, 3):
         lockstep.run(seed).check()
 
 
@@ -93,7 +95,7 @@ def test_a_difference_between_the_builds_is_found(raftcy: ModuleType, raftcy_pur
 @pytest.mark.parametrize("part", range(10))
 def test_seeds_pass(part: int) -> None:
     """The part of the simulation that every full check runs."""
-    for seed in range(part, 300 if IN_CI else 60, 10):
+    for seed in range(part, SEEDS, 10):
         sim.run(seed).check()
 
 

@@ -1,11 +1,14 @@
 """The tools around TLC: reading a trace, putting a check together, reading the verdict. None of it needs Java."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests._needs import ROOT
 from tools.tla import __main__ as command
 from tools.tla import check, parts
 
@@ -92,12 +95,46 @@ def test_a_changed_jar_is_refused_and_not_kept(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / parts.JAR).exists()
 
 
-def test_what_is_missing_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+ALL = "Java (the program java) and Go (the program go) and Maven (the program mvn)"
+
+
+def run_without(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command where no program is found and nothing was fetched before."""
+    nothing = {"PATH": str(folder), "RAFTCY_TLA_CACHE": str(folder), **environment}
+    command = [sys.executable, "-m", "tools.tla", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=nothing, capture_output=True, text=True, timeout=120)
+
+
+def test_the_stories_are_skipped_without_java_go_and_maven(tmp_path: Path) -> None:
+    done = run_without(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"skipped: needs {ALL}\n", "")
+
+
+def test_nothing_is_skipped_where_all_is_promised(tmp_path: Path) -> None:
+    done = run_without(tmp_path, RAFTCY_CI="1")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"tools.tla: needs {ALL}\n")
+
+
+def test_a_named_trace_is_not_skipped(tmp_path: Path) -> None:
+    trace = tmp_path / "x.ndjson"
+    trace.write_text(line(name="Ready") + "\n")
+    done = run_without(tmp_path, str(trace))
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"tools.tla: needs {ALL}\n")
+
+
+def test_maven_is_needed_for_what_is_not_here_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert command.main([]) == 2
-    assert capsys.readouterr().err == "tools.tla: needs the program java\n"
+    monkeypatch.setenv("RAFTCY_TLA_CACHE", str(tmp_path))
+    (tmp_path / parts.JAR).write_bytes(b"a jar")
+    with pytest.raises(parts.NoProgram, match=r"^Java \(the program java\) and Go \(the program go\)$"):
+        parts.find()
+    for name in ("java", "go"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    # A jar that is not the one that is known is no program that lacks: it is not skipped.
+    with pytest.raises(parts.Missing, match="checksum") as caught:
+        parts.find()
+    assert not isinstance(caught.value, parts.NoProgram)
 
 
 def test_a_file_that_is_no_trace_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,10 @@ class Missing(Exception):
     """A program is not here, or a registry did not give what was asked for."""
 
 
+class NoProgram(Missing):
+    """A program is not here."""
+
+
 class Parts(NamedTuple):
     """Where things are: the Java runtime, the jar that holds TLC, the folder of the specification."""
 
@@ -36,7 +40,11 @@ class Parts(NamedTuple):
 
 
 def find() -> Parts:
-    """All parts, fetched where they are not here yet; Missing says what cannot be had."""
+    """All parts, fetched where they are not here yet; Missing says what cannot be had, NoProgram every program."""
+    needed = {"java": "Java", "go": "Go"} | ({} if (cache() / JAR).exists() else {"mvn": "Maven"})
+    absent = [f"{what} (the program {name})" for name, what in needed.items() if shutil.which(name) is None]
+    if absent:
+        raise NoProgram(" and ".join(absent))
     return Parts(program("java"), find_jar(), find_spec())
 
 
@@ -44,7 +52,7 @@ def program(name: str) -> str:
     """The path of a program."""
     path = shutil.which(name)
     if path is None:
-        raise Missing(f"the program {name}")
+        raise NoProgram(f"the program {name}")
     return path
 
 
