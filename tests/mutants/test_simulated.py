@@ -14,6 +14,7 @@ import pytest
 
 from raftcy import sim
 
+from .__main__ import holds
 from .faults import FAULTS
 from .simulated import Found, hunt, lines, simulated
 
@@ -49,6 +50,17 @@ def test_found(fault: str, found: Callable[[str], Found]) -> None:
     assert (outcome.seed, outcome.rule) == (line.seeds, line.rule), (
         f"the table is out of date, write it anew by `python -m tests.mutants`: {outcome.text or 'nothing found'}"
     )
+
+
+def test_a_line_that_is_not_true_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its rule, and by its seed: the fault that takes the most seeds is not found by the first."""
+    line = max(TABLE.values(), key=lambda each: each.seeds)
+    fault = FAULTS[line.name]
+    assert holds(fault, TABLE)
+    assert not holds(fault, {line.name: line._replace(rule="another")})
+    assert not holds(fault, {line.name: line._replace(seeds=1)})
+    assert not holds(fault, {})
+    assert capsys.readouterr().out.count("OUT OF DATE") == 2
 
 
 @pytest.mark.parametrize("fault", TABLE)
