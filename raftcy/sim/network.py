@@ -1,12 +1,14 @@
 """The network between the members: late, lossy, doubling, out of order, cut in one direction or in both.
 
-Messages travel encoded. What is on its way arrives, whatever becomes of its sender or of the link meanwhile.
+Messages travel encoded, and snapshots more slowly than the others. What is on its way arrives, whatever becomes of its
+sender or of the link meanwhile.
 """
 
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from ..core import consts as k
 from ..core.messages import Message
 from .clock import MS, Clock
 
@@ -99,6 +101,9 @@ class Network:
             self.clock.after(delay + int(random() ** 3 * 200 * MS), self._deliver, from_, to, data)
         if weather.late and random() < weather.late:
             delay += int(random() ** 2 * 150 * MS)
+        elif m.type == k.SNAP:
+            # It is large and travels by itself, so that others overtake it.
+            delay += int(random() ** 2 * 50 * MS)
         elif not (weather.overtaking and random() < weather.overtaking):
             # In order on its link, as a stream would have it.
             arrival = max(self.clock.now + delay, self._free.get((from_, to), 0))

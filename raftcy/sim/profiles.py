@@ -78,8 +78,8 @@ PROFILES = {
             interval=1_500, voters=(3, 5), asynchronous=(1.0,),
         ),
         Profile(
-            "losses", "messages go lost, come twice and late, under leaders that stay",
-            LOAD | {"weather": 14, "compact": 10, "unreachable": 4, "transfer": 1.5, "slow_disk": 2},
+            "losses", "messages go lost, come twice and late, under leaders that stay and compact what they can",
+            LOAD | {"weather": 14, "compact": 60, "unreachable": 4, "transfer": 1.5, "slow_disk": 10},
         ),
     )
 }  # fmt: skip
