@@ -242,6 +242,19 @@ def test_a_disk_that_overwrites_what_is_committed() -> None:
     rule.storing(torn, Batch(entries(1, first=2), None, None, True))
 
 
+def test_a_late_message_overwrites_what_was_committed_later() -> None:
+    """Of term 2, committed in term 4: who is still in term 2 takes the entry of term 3 that came late."""
+    known = committed({1: 1})
+    known.changed(member(2, 1, 2), START, view(term=4, commit=2))
+    rule = CommittedIsDurable(known, {})
+    late = Batch(entries(3, first=2), HardState(term=3, vote=0, commit=0), None, True)
+    behind = member(1, disk=made_disk(1, 2, hard_state=HardState(term=2, vote=0, commit=0)))
+    rule.storing(behind, late)
+    acknowledged = member(1, disk=made_disk(1, 2, hard_state=HardState(term=4, vote=0, commit=0)))
+    with breaks(rule, r"overwrites \(2, term 2\)"):
+        rule.storing(acknowledged, late)
+
+
 def test_a_snapshot_that_drops_what_is_committed() -> None:
     rule = CommittedIsDurable(committed({1: 1, 2: 2}), {})
     holder = member(1, disk=made_disk(1, 2, hard_state=HardState(term=2, vote=0, commit=0)))

@@ -54,6 +54,12 @@ UNWRITTEN = sim.Profile(
     asynchronous=(0.5, 1.0),
 )
 
+OVERTAKEN = sim.Profile(
+    "overtaken",
+    "changes are applied slowly while snapshots come",
+    {"propose": 20, "slow_disk": 20, "compact": 40, "change": 25, "leave": 3, "partition": 4, "weather": 14},
+)
+
 
 @pytest.mark.once
 @pytest.mark.parametrize(
@@ -62,11 +68,11 @@ UNWRITTEN = sim.Profile(
         pytest.param(SINGLE, "guard_reads", {STALE}, 0, id="single"),
         pytest.param(REMOVED, "guard_reads", {STALE}, 50, id="removed"),
         pytest.param(UNWRITTEN, "hold_votes", {"election safety", "counted is durable"}, 40, id="unwritten"),
-        pytest.param("mixed", "guard_snapshots", {"membership safety"}, 656_923_076, id="overtaken"),
+        pytest.param(OVERTAKEN, "guard_snapshots", {"membership safety"}, 0, id="overtaken"),
     ],
 )
 def test_the_simulator_finds_them_without_the_precautions(
-    profile: sim.Profile | str, guard: str, rules: set[str], first: int
+    profile: sim.Profile, guard: str, rules: set[str], first: int
 ) -> None:
     """And not with them, on the same seed. It begins a little before one that is known to do it."""
     for seed in range(first, first + 200):

@@ -73,7 +73,9 @@ class CommittedIsDurable(Checker):
     """What is committed is on the synced disks of a majority of the voters, of both halves of a joint configuration.
 
     Looked at when an index is first seen as committed, by the configuration in force there. And for ever after: no
-    disk overwrites a committed entry by another, or a log that has it by a snapshot without it.
+    disk overwrites a committed entry by another, or a log that has it by a snapshot without it. That is for those who
+    may have acknowledged it to the leader that committed it. A member that only happens to have the entry, and has not
+    come to that leader's term, may still take what a leader of a term in between has sent before.
     """
 
     rule = "committed is durable"
@@ -103,7 +105,7 @@ class CommittedIsDurable(Checker):
     def storing(self, member: "Member", batch: "Batch") -> None:
         terms = self.committed.terms
         last = self.committed.last
-        if batch.snapshot is not None and batch.snapshot.metadata.index < last and _said(member, last, terms[last]):
+        if batch.snapshot is not None and batch.snapshot.metadata.index < last and self._said(member, last):
             self.fail(
                 f"{member.id} replaces its log with ({last}, term {terms[last]}), which is committed, "
                 f"by a snapshot of {batch.snapshot.metadata.index}"
@@ -112,14 +114,14 @@ class CommittedIsDurable(Checker):
             return
         for e in batch.entries:
             known = terms.get(e.index)
-            if known is not None and known != e.term and _said(member, e.index, known):
+            if known is not None and known != e.term and self._said(member, e.index):
                 self.fail(f"{member.id} overwrites ({e.index}, term {known}), which is committed, by term {e.term}")
 
+    def _said(self, member: "Member", index: int) -> bool:
+        """Whether a member may have acknowledged an entry to the leader that committed it: it is on disk, and the term.
 
-def _said(member: "Member", index: int, term: int) -> bool:
-    """Whether a member may have acknowledged an entry: it is on disk, and so is its term.
-
-    A torn write can leave an entry of a term that the hard state does not know; such a one was never acknowledged.
-    """
-    state = member.disk.synced
-    return member.disk.has(index, term) and state is not None and state.term >= term
+        A torn write can leave an entry of a term that the hard state does not know; such a one was never acknowledged.
+        """
+        term = self.committed.terms[index]
+        state = member.disk.synced
+        return member.disk.has(index, term) and state is not None and state.term >= max(term, self.committed.by[index])
