@@ -21,7 +21,7 @@ help:
 	@echo "make test       the suite, on both builds; ARGS='-k name' selects"
 	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path gives another file"
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
-	@echo "make bench-full more rounds and sizes; writes the results, the plots and the tables of the documents"
+	@echo "make bench-full longer runs, and sizes; writes the results, the plots and the tables of the documents"
 	@echo "make instructions  instructions per operation against those that are kept; needs valgrind"
 	@echo "make tla        traces against etcd's TLA+ specification; skipped without Java, Go or Maven"
 	@echo "make verify     every check that only reads: style, types, generated files"

@@ -51,6 +51,17 @@ def figures(lines: list[dict[str, Any]], clock: str) -> list[float]:
     return [line["seconds"] / line["n"] * 1e6 for line in lines]
 
 
+def revision() -> str:
+    """The commit that is measured, ``-dirty`` if files differ from it; nothing where git cannot tell."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
 def machine() -> dict[str, Any]:
     """What the figures were taken on."""
     configured = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")

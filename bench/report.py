@@ -27,7 +27,7 @@ RESULTS = ROOT / "bench" / "results"
 PLOTS = ROOT / "docs" / "plots"
 KEPT = [1_000, 10_000, 100_000, 1_000_000, 10_000_000]
 GROUPS = [1, 10, 100, 1_000, 10_000]
-QUICK_SCALE = 0.4
+QUICK_SCALE = 0.25
 
 
 def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> dict[str, Any]:
@@ -37,6 +37,7 @@ def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: flo
     result: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "rounds": rounds,
+        "revision": collect.revision(),
         "machine": before,
         "load_after": collect.machine()["load"],
         "versions": collect.versions(runs),
@@ -89,7 +90,8 @@ def facts(result: dict[str, Any]) -> str:
     machine = result["machine"]
     configured = " ".join(machine["configured_with"]) or "nothing"
     lines = [
-        f"- Rounds: {result['rounds']}, on {result['date']}, everybody taking turns in each; load "
+        f"- Rounds: {result['rounds']}, on {result['date']}, everybody taking turns in each; "
+        f"raftcy of commit {result.get('revision') or 'unknown'}; load "
         f"{machine['load'][0]} before and {result['load_after'][0]} after.",
         f"- {machine['processors']} processors, {machine['processor']}; {machine['system']}, {machine['libc']}.",
         f"- {machine['interpreter']}, configured with `{configured}`.",
@@ -153,14 +155,14 @@ def main(argv: list[str]) -> int:
         prog="python -m bench.report", description="All workloads, ours and the peers' in turns."
     )
     p.add_argument("rows", nargs="*", metavar="WORKLOAD", help="default: all")
-    p.add_argument("--full", action="store_true", help="more rounds, sizes, plots; rewrites the documents' tables")
-    p.add_argument("--rounds", type=int, help="default: 3, or 5 with --full")
+    p.add_argument("--full", action="store_true", help="longer runs, sizes, plots; rewrites the documents' tables")
+    p.add_argument("--rounds", type=int, default=5, help="default: 5")
     p.add_argument("--from", dest="source", type=Path, metavar="FILE", help="publish earlier results, measure nothing")
     o = p.parse_args(argv)
     if o.source is not None:
         publish(json.loads(o.source.read_text(encoding="utf-8")))
         return 0
-    if o.rounds is not None and o.rounds <= 0:
+    if o.rounds <= 0:
         p.error("--rounds must be greater than 0")
     rows = [row for row in ROWS if (o.full or not row.only_full) and (not o.rows or row.workload in o.rows)]
     unknown = set(o.rows) - {row.workload for row in ROWS}
@@ -174,10 +176,10 @@ def main(argv: list[str]) -> int:
     for name, reason in missing.items():
         print(f"{tables.ALL[name]} is left out: {reason}", file=sys.stderr)
     who = contestants(commands, raftcy.BUILD == "compiled")
-    result = measure(rows, who, o.rounds or (5 if o.full else 3), 1.0 if o.full else QUICK_SCALE)
+    result = measure(rows, who, o.rounds, 1.0 if o.full else QUICK_SCALE)
     result["left_out"] = missing
     if o.full and not o.rows:
-        result["series"] = sizes(who, 3)
+        result["series"] = sizes(who, o.rounds)
         result["flat"] = flat_lines()
         print(f"wrote {save(result, RESULTS).relative_to(ROOT)}")
         publish(result)

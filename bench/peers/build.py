@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from google.protobuf.internal import api_implementation
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = Path(__file__).resolve().parent
 OUT = ROOT / "build" / "bench"
@@ -73,7 +75,10 @@ def rust_prost() -> list[str]:
 
 
 def upb() -> list[str]:
-    """protobuf's own codec."""
+    """protobuf's own codec, if it is the one in C; raises Missing."""
+    kind = api_implementation.Type()
+    if kind != "upb":
+        raise Missing(f"protobuf's codec here is not upb, it is {kind}")
     return [sys.executable, "-m", "bench.peers.python.upb"]
 
 

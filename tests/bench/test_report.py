@@ -36,6 +36,7 @@ def result() -> dict:
     return {
         "date": "2026-01-02",
         "rounds": 3,
+        "revision": "abc1234",
         "machine": MACHINE,
         "load_after": [0.6, 0.4, 0.3],
         "versions": {"python": "raftcy 1 (compiled)", "go37": "etcd v3.7.0 (go1.26)"},
@@ -72,7 +73,7 @@ def test_the_full_tables_say_what_they_are_of() -> None:
     assert "| batch | 2.00 (2.50) | 1.00 (1.20) | 50.0 (50.0) | 8.00 (9.00) | - |" in text
     assert "some processor" in text
     assert "`-O2`" in text
-    assert "load 0.5 before and 0.6 after" in text
+    assert "raftcy of commit abc1234; load 0.5 before and 0.6 after" in text
     assert "etcd v3.7.0 (go1.26)" in text
     assert "raft-rs 0.7, since there is no cargo" in text
     assert "| per entry | 20,000 (1,000 entries kept) | 20,400 (10,000,000 entries kept) | 1.020 |" in text
