@@ -25,7 +25,13 @@ except raftcy.DecodeError:
     pass
 '
 grep -q '/raftcy/.*\.so' "$log" || { echo "valgrind sees no error where there is one" >&2; exit 1; }
-watch -m tests.leaks.work
+# CPython makes the number 0 of a text by way of a digit that it has not, and valgrind follows it from the json of a
+# recording's header to wherever it goes.
+watch -c '
+import json, runpy
+json._default_decoder = json.JSONDecoder(parse_int=lambda digits: int(digits) if digits != "0" else 0)
+runpy.run_module("tests.leaks.work", run_name="__main__")
+'
 if grep -q '/raftcy/.*\.so' "$log"; then
     echo "valgrind found something, see $log" >&2
     exit 1
