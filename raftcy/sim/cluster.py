@@ -282,10 +282,11 @@ class Cluster:
             raise Violation("correct peers", f"{from_} sends {m!r} to {to}: {refused}")
         self.coverage.counts["messages"][_KINDS[m.type]] += 1
         taken = self.run(member, member.step, m)
-        if m.type == k.SNAP and taken:
-            self.clock.after(MS, self._report, from_, to, SnapshotStatus.FINISH)
-        elif m.type == k.SNAP:
-            self._lost(from_, to, m.type)
+        if m.type == k.SNAP:
+            if taken:
+                self.clock.after(MS, self._report, from_, to, SnapshotStatus.FINISH)
+            else:
+                self._lost(from_, to, m.type)
 
     def _lost(self, from_: int, to: int, kind: int) -> None:
         if kind == k.SNAP:

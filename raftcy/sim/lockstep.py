@@ -18,7 +18,7 @@ from .checkers import Violation
 from .cluster import Cluster
 from .machine import Ledger, Machine
 from .profiles import MIXED, Profile
-from .runs import STEPS, Result, chosen, prepare
+from .runs import STEPS, Result, chosen, drive, prepare
 
 PURE = "raftcy_pure"
 
@@ -119,11 +119,7 @@ def run(
     result = Result(seed, profile, steps, chosen(only), machine, options, lockstep=True)
     pair = Pair()
     try:
-        ours = pair.begin(seed, profile, only=only, machine=machine, **options)
-        while ours.operator is None or not ours.operator.done:
-            if ours.events >= steps and ours.operator is None:
-                pair.heal()
-            pair.step()
+        drive(pair.begin(seed, profile, only=only, machine=machine, **options), steps, by=pair)
     except Violation as violation:
         return result.end(pair.ours, violation)
     return result.end(pair.ours, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from .actions import Action, schedule
 from .checkers import Violation
@@ -126,17 +126,28 @@ def chosen(only: Collection[int] | None) -> list[int] | None:
     return None if only is None else sorted(only)
 
 
-def drive(cluster: Cluster, steps: int) -> None:
-    """Both phases of a run. Raises Violation."""
-    step = cluster.step
+class Driven(Protocol):
+    """What moves a cluster: the cluster, or what takes another one along with it."""
+
+    def step(self) -> Any:
+        """The next event."""
+
+    def heal(self) -> None:
+        """All faults end."""
+
+
+def drive(cluster: Cluster, steps: int, by: Driven | None = None) -> None:
+    """Both phases of a run, moved ``by`` the cluster itself if nothing else is given. Raises Violation."""
+    step = (by or cluster).step
     while cluster.events < steps:
         step()
-    settle(cluster)
+    settle(cluster, by)
 
 
-def settle(cluster: Cluster) -> None:
+def settle(cluster: Cluster, by: Driven | None = None) -> None:
     """The second phase. Raises Violation."""
-    cluster.heal()
+    driven = by or cluster
+    driven.heal()
     operator = cluster.operator
     while operator is not None and not operator.done:
-        cluster.step()
+        driven.step()
