@@ -45,14 +45,23 @@ def limit_size(entries: list[Entry], max_size: int) -> list[Entry]:
 
     Returns ``entries`` itself when all of it fits.
     """
-    if len(entries) == 1:
-        return entries
+    end = fitting(entries, 0, len(entries), max_size)
+    return entries if end == len(entries) else entries[:end]
+
+
+def fitting(entries: list[Entry], at: int, end: int, max_size: int) -> int:
+    """Where a run of places from ``at`` ends that holds at most ``max_size`` encoded bytes, but at least one entry.
+
+    ``end`` if all up to there fit. Nothing is copied, so that a small limit on a long list costs little.
+    """
+    if end - at <= 1 or max_size == k.NO_LIMIT:
+        return end
     size = 0
-    for i, e in enumerate(entries):
-        size += entry_size(e)
-        if size > max_size and i > 0:
-            return entries[:i]
-    return entries
+    for place in range(at, end):
+        size += entry_size(entries[place])
+        if size > max_size and place > at:
+            return place
+    return end
 
 
 def payload_size(e: Entry) -> int:

@@ -53,17 +53,27 @@ cpdef list limit_size(list entries, uint64_t max_size):
 
     Returns ``entries`` itself when all of it fits.
     """
+    cdef Py_ssize_t count = len(entries)
+    cdef Py_ssize_t end = fitting(entries, 0, count, max_size)
+    return entries if end == count else entries[:end]
+
+
+cpdef Py_ssize_t fitting(list entries, Py_ssize_t at, Py_ssize_t end, uint64_t max_size) except -1:
+    """Where a run of places from ``at`` ends that holds at most ``max_size`` encoded bytes, but at least one entry.
+
+    ``end`` if all up to there fit. Nothing is copied, so that a small limit on a long list costs little.
+    """
     cdef uint64_t size = 0
-    cdef Py_ssize_t i
+    cdef Py_ssize_t place
     cdef Entry e
-    if len(entries) == 1:
-        return entries
-    for i in range(len(entries)):
-        e = entries[i]
+    if end - at <= 1 or max_size == k.NO_LIMIT:
+        return end
+    for place in range(at, end):
+        e = entries[place]
         size += entry_size(e)
-        if size > max_size and i > 0:
-            return entries[:i]
-    return entries
+        if size > max_size and place > at:
+            return place
+    return end
 
 
 cpdef uint64_t payload_size(Entry e) noexcept:

@@ -2,7 +2,7 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from . cimport consts as k
-from .entries cimport entries_size, limit_size
+from .entries cimport entries_size
 from .logger cimport Log
 from .messages cimport Entry, Snapshot
 from .storage cimport MemoryStorage

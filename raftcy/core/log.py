@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import Compacted, RaftError, SnapshotTemporarilyUnavailable, StorageFailed, Unavailable
 from . import consts as k
-from .entries import entries_size, limit_size
+from .entries import entries_size
 from .logger import Log
 from .messages import Entry, Snapshot
 from .storage import MemoryStorage
@@ -353,7 +353,7 @@ class RaftLog:
             return []
         unstable = self.unstable
         if lo >= unstable.offset:
-            return limit_size(unstable.slice(lo, hi), max_size)
+            return unstable.slice(lo, hi, max_size)
         cut = hi if hi < unstable.offset else unstable.offset
         stored = self._storage_entries(lo, cut, max_size)
         if hi <= unstable.offset or len(stored) < cut - lo:
@@ -361,7 +361,7 @@ class RaftLog:
         size = entries_size(stored)
         if size >= max_size:
             return stored
-        rest = limit_size(unstable.slice(unstable.offset, hi), max_size - size)
+        rest = unstable.slice(unstable.offset, hi, max_size - size)
         if len(rest) == 1 and size + entries_size(rest) > max_size:
             # The limit lets at least one entry through, but here that one is not needed.
             return stored

@@ -788,6 +788,7 @@ def _has_message_to(id: int, messages: list[Message]) -> bool:
     for m in messages:
         if m.to == id:
             found = True
+            break
     return found
 
 

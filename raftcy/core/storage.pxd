@@ -6,7 +6,7 @@ from libc.stdint cimport uint64_t
 from . cimport alloc as a
 from . cimport consts as k
 from . cimport sealing
-from .entries cimport entry_size
+from .entries cimport fitting
 from .messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from .ready cimport Ready
 from .values cimport instance, octets, u64
@@ -24,8 +24,6 @@ cdef class MemoryStorage:
     cpdef uint64_t last_index(self) except? 0
     @cython.locals(last=uint64_t, at=Py_ssize_t, end=Py_ssize_t)
     cdef list _entries(self, uint64_t lo, uint64_t hi, uint64_t max_size)
-    @cython.locals(size=uint64_t, place=Py_ssize_t, e=Entry)
-    cdef Py_ssize_t _fitting(self, Py_ssize_t at, Py_ssize_t end, uint64_t max_size) except -1
     @cython.locals(e=Entry)
     cdef uint64_t _term_at(self, uint64_t i) except? 0
 

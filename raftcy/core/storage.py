@@ -17,7 +17,7 @@ from ..errors import Compacted, InvariantError, RangeError, SnapshotOutOfDate, U
 from . import alloc as a
 from . import consts as k
 from . import sealing
-from .entries import entry_size
+from .entries import fitting
 from .messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from .ready import Ready
 from .values import instance, octets, u64
@@ -126,22 +126,7 @@ class MemoryStorage:
             raise InvariantError(f"invalid slice {lo} > {hi}")
         at = self._head + (lo - self._index - 1)
         end = at + (hi - lo)
-        if end - at > 1 and max_size != k.NO_LIMIT:
-            end = self._fitting(at, end, max_size)
-        return self._log[at:end]
-
-    def _fitting(self, at: int, end: int, max_size: int) -> int:
-        """Where a run of places from ``at`` ends that holds at most ``max_size`` bytes, but at least one entry.
-
-        Found before the list is cut, so that a small limit on a long log costs little.
-        """
-        size = 0
-        for place in range(at, end):
-            e = self._log[place]
-            size += entry_size(e)
-            if size > max_size and place > at:
-                return place
-        return end
+        return self._log[at : fitting(self._log, at, end, max_size)]
 
     def _term_at(self, i: int) -> int:
         if i == self._index:

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
+from .entries cimport fitting
 from .logger cimport Log
 from .messages cimport Entry, Snapshot, SnapshotMetadata
 
@@ -31,5 +32,7 @@ cdef class Unstable:
     cpdef restore(self, Snapshot snapshot)
     @cython.locals(log=Log, first=Entry, start=uint64_t)
     cpdef truncate_and_append(self, list entries)
+    @cython.locals(at=Py_ssize_t)
+    cpdef list slice(self, uint64_t lo, uint64_t hi, uint64_t max_size)
     @cython.locals(upper=uint64_t)
-    cpdef list slice(self, uint64_t lo, uint64_t hi)
+    cdef _check_bounds(self, uint64_t lo, uint64_t hi)

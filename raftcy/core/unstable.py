@@ -9,6 +9,7 @@ Rules:
   overwritten says nothing about those that took their place.
 """
 
+from .entries import fitting
 from .logger import Log
 from .messages import Entry, Snapshot
 
@@ -131,16 +132,22 @@ class Unstable:
         else:
             if log.info_on():
                 log.info(f"truncate the unstable entries before index {start}")
-            self.entries = self.slice(self.offset, start)
+            self._check_bounds(self.offset, start)
+            # In place: whoever was given entries has a list of their own.
+            del self.entries[start - self.offset :]
             self.entries.extend(entries)
             if self.offset_in_progress > start:
                 self.offset_in_progress = start
 
-    def slice(self, lo: int, hi: int) -> list[Entry]:
-        """Entries of the indexes lo to hi - 1; a new list."""
+    def slice(self, lo: int, hi: int, max_size: int) -> list[Entry]:
+        """Entries of the indexes lo to hi - 1, at most ``max_size`` encoded bytes but at least one; a new list."""
+        self._check_bounds(lo, hi)
+        at = lo - self.offset
+        return self.entries[at : fitting(self.entries, at, hi - self.offset, max_size)]
+
+    def _check_bounds(self, lo: int, hi: int) -> None:
         if lo > hi:
             self.log.fatal(f"invalid unstable.slice {lo} > {hi}")
         upper = self.offset + len(self.entries)
         if lo < self.offset or hi > upper:
             self.log.fatal(f"unstable.slice[{lo},{hi}) out of bound [{self.offset},{upper}]")
-        return self.entries[lo - self.offset : hi - self.offset]

@@ -1,10 +1,12 @@
 """The end of the log that is not stored: what is known there, what is being written, what an acknowledgement frees."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from raftcy import Entry, InvariantError, Snapshot
+from raftcy.core.consts import NO_LIMIT
 
 from .logs import Texts, new_log, new_unstable, run, snapshot_at, stored
 
@@ -226,8 +228,31 @@ def test_stable_snap_to() -> None:
 def test_slice_out_of_bounds(lo: int, hi: int, told: str) -> None:
     unstable = new_unstable(5, run(5, 1, 1))
     with pytest.raises(InvariantError) as caught:
-        unstable.slice(lo, hi)
+        unstable.slice(lo, hi, NO_LIMIT)
     assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(("max_size", "count"), [(0, 1), (16, 2), (17, 2), (NO_LIMIT, 3)])
+def test_slice_keeps_to_its_limit(max_size: int, count: int) -> None:
+    """As limitSize: entries of 8 bytes each, and always one."""
+    entries = [Entry(term=1, index=index, data=b"ab") for index in range(5, 8)]
+    assert [len(e.encode()) for e in entries] == [8, 8, 8]
+    assert new_unstable(5, entries).slice(5, 8, max_size) == entries[:count]
+
+
+def test_a_backlog_is_not_copied() -> None:
+    """Neither for an append that carries little of it, nor for a conflict at its end."""
+    unstable = new_unstable(1, [Entry(term=1, index=index) for index in range(1, 100_001)])
+    other = [Entry(term=2, index=100_000)]
+    tracemalloc.start()
+    try:
+        assert len(unstable.slice(1, 100_001, 0)) == 1
+        unstable.truncate_and_append(other)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000
+    assert unstable.entries[-1] is other[0]
 
 
 def test_what_is_passed_over_or_replaced_is_told() -> None:

@@ -210,7 +210,9 @@ def test_sizes_of_entries(drawn: Any, limit: int, unknown: bytes) -> None:
         limits = [limit, 0, total, total - 1 if total else 0, total // 2]
         kept = [module.limit_size(entries, each) for each in limits]
         assert kept == [entries[: len(each)] for each in kept]
-        return sizes, payloads, [len(each) for each in kept]
+        ends = [[module.fitting(entries, at, len(entries), each) for each in limits] for at in range(len(entries) + 1)]
+        assert ends[0] == [len(each) for each in kept]
+        return sizes, payloads, ends
 
     agree(ask, "core.entries")
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from raftcy import Entry
+from raftcy.core.consts import NO_LIMIT
 from tests.core.logs import new_unstable, snapshot_at
 
 
@@ -92,7 +93,7 @@ class UnstableAgainstAList(RuleBasedStateMachine):
         assert unstable.offset_in_progress == self.end() - len(waiting)
         for lo in range(self.begin, self.end() + 1):
             for hi in range(lo, self.end() + 1):
-                assert places_of(unstable.slice(lo, hi)) == places[lo - self.begin : hi - self.begin]
+                assert places_of(unstable.slice(lo, hi, NO_LIMIT)) == places[lo - self.begin : hi - self.begin]
 
     @invariant()
     def snapshots_agree(self) -> None:
