@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 from .messages cimport ConfState, Entry, HardState, Message, ReadState, Snapshot, SnapshotMetadata, SoftState
 from .messages cimport _new_entry, _new_hard_state, _new_message
+from .ready cimport Ready, _new_ready
 
 
 cdef inline Entry blank_entry():
@@ -52,3 +53,7 @@ cdef inline ReadState read_state(uint64_t index, bytes request_ctx):
     s.index = index
     s.request_ctx = request_ctx
     return s
+
+
+cdef inline Ready blank_ready():
+    return _new_ready()

@@ -7,6 +7,7 @@ empty value. The compiled build has these functions inline (``alloc.pxd``); this
 from typing import Any
 
 from . import messages, sealing
+from .ready import Ready
 
 _OpenEntry: Any = sealing.final_twin(messages.Entry)
 _OpenMessage: Any = sealing.final_twin(messages.Message)
@@ -16,6 +17,7 @@ _OpenMetadata: Any = sealing.final_twin(messages.SnapshotMetadata)
 _OpenSnapshot: Any = sealing.final_twin(messages.Snapshot)
 _OpenSoftState: Any = sealing.final_twin(messages.SoftState)
 _OpenReadState: Any = sealing.final_twin(messages.ReadState)
+_OpenReady: Any = sealing.final_twin(Ready)
 _new = object.__new__
 
 
@@ -92,3 +94,12 @@ def read_state(index: int, request_ctx: bytes) -> messages.ReadState:
     s.request_ctx = request_ctx
     sealing.seal(s)
     return s
+
+
+def blank_ready() -> Ready:
+    """An open Ready of nothing."""
+    rd: Ready = _new(_OpenReady)
+    rd.soft_state = rd.hard_state = rd.snapshot = None
+    rd._read_states = rd._entries = rd._committed_entries = rd._messages = None
+    rd.must_sync = False
+    return rd

@@ -9,7 +9,7 @@ from .log cimport RaftLog
 from .messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .raft cimport Raft
-from .ready cimport Ready, blank_ready
+from .ready cimport Ready
 from .unstable cimport Unstable
 from .values cimport instance, octets, u64
 from .vet cimport vet

@@ -40,7 +40,7 @@ from .config import Config
 from .entries import entries_size
 from .messages import ConfState, Entry, HardState, Message, Snapshot
 from .raft import Raft
-from .ready import Ready, blank_ready
+from .ready import Ready
 from .status import BasicStatus, Status
 from .values import instance, octets, u64
 from .vet import vet, vet_change
@@ -381,7 +381,7 @@ class RawNode:
         log = r.log
         if r.append_due:
             r.send_due_appends()
-        rd = blank_ready()
+        rd = a.blank_ready()
         if log.unstable.has_next_entries():
             rd._entries = log.unstable.next_entries()
             rd.must_sync = True
@@ -523,7 +523,8 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        waiting = r._msgs_after_append
+        # A Ready that has the list itself has all of it to send: see _with_answers.
+        waiting = r._msgs_after_append if rd._messages is not r._msgs_after_append else None
         self._own_messages = waiting if waiting and _has_message_to(r.id, waiting) else None
         self._acked_snapshot = rd.snapshot
         self._acks = _needs_append_ack(r, rd)

@@ -16,5 +16,4 @@ cdef class Ready:
     cdef list _committed_entries
     cdef list _messages
 
-@cython.locals(rd=Ready)
-cpdef Ready blank_ready()
+cdef Ready _new_ready()

@@ -180,7 +180,10 @@ class MemoryStorage:
             raise InvariantError(f"missing log entry [last: {self.last_index()}, append at: {first.index}]")
         if keep < stored:
             del self._log[self._head + keep :]
-        self._log.extend(new[skip:] if skip else new)
+        if len(new) == 1:
+            self._log.append(new[0])
+        else:
+            self._log.extend(new[skip:] if skip else new)
 
     def apply_snapshot(self, snap: Snapshot) -> None:
         """Replace everything but the hard state by a snapshot.

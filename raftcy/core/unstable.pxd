@@ -7,6 +7,9 @@ from .logger cimport Log
 from .messages cimport Entry, Snapshot, SnapshotMetadata
 
 
+cdef list _NO_ENTRIES
+
+
 @cython.final
 cdef class Unstable:
     cdef list _entries

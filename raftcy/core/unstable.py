@@ -14,6 +14,9 @@ from .front import drop_front
 from .logger import Log
 from .messages import Entry, Snapshot
 
+# What an empty one has; never filled.
+_NO_ENTRIES: list[Entry] = []
+
 
 class Unstable:
     """What is to be written, and what is being written."""
@@ -34,7 +37,7 @@ class Unstable:
     _entries: list[Entry]
 
     def __init__(self, offset: int, log: Log) -> None:
-        self._hold([])
+        self._hold(_NO_ENTRIES)
         self.snapshot: Snapshot | None = None
         self.offset = offset
         self.offset_in_progress = offset
@@ -123,7 +126,7 @@ class Unstable:
             return
         num = index + 1 - self.offset
         if num == self.count:
-            self._hold([])
+            self._hold(_NO_ENTRIES)
         else:
             self._head = drop_front(self._entries, self._head, num)
             self.count -= num
@@ -141,7 +144,7 @@ class Unstable:
         """Begin anew with a snapshot."""
         self.offset = snapshot.metadata.index + 1
         self.offset_in_progress = self.offset
-        self._hold([])
+        self._hold(_NO_ENTRIES)
         self.snapshot = snapshot
         self.snapshot_in_progress = False
 
@@ -151,8 +154,11 @@ class Unstable:
         start = first.index
         log = self.log
         if start == self.offset + self.count:
-            self._entries.extend(entries)
-            self.count += len(entries)
+            if self.count == 0:
+                self._hold(entries[:])
+            else:
+                self._entries.extend(entries)
+                self.count += len(entries)
         elif start <= self.offset:
             if log.info_on():
                 log.info(f"replace the unstable entries from index {start}")

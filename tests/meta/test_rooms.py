@@ -46,7 +46,8 @@ CORE = """
     enums sealing logger kinds text
     values
     messages
-    alloc changes ready
+    changes ready
+    alloc
     entries front hardstate inflights
     progress
     acks

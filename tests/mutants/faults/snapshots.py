@@ -78,7 +78,7 @@ FAULTS = [
         (
             Edit(
                 UNSTABLE,
-                "        self._hold([])\n        self.snapshot = snapshot\n",
+                "        self._hold(_NO_ENTRIES)\n        self.snapshot = snapshot\n",
                 "        self.snapshot = snapshot\n",
             ),
         ),
