@@ -99,19 +99,24 @@ class WirePeer:
             self.done.set_result(None)
 
     async def step(self, m: Message) -> None:
-        """Take a message from another node (Receiver)."""
+        """Take a proposal from another node (Receiver)."""
+        await self.step_many([m])
+
+    async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages from another node (Receiver). Tells itself what it refuses."""
         if self._isolated:
-            return
+            return []
         try:
-            self._raw.step(m)
-        except ProposalDropped:
-            pass
+            refused = self._raw.step_many(messages)
         except _FATAL as error:
             self._die(error)
             raise Stopped(error) from error
-        except RaftError as error:
-            sys.stderr.write(f"step {m.type} from {m.from_}: {error}\n")
+        for place, reason in refused:
+            m = messages[place]
+            if not isinstance(reason, ProposalDropped):
+                sys.stderr.write(f"step {m.type} from {m.from_}: {reason}\n")
         self._work()
+        return []
 
     def report_unreachable(self, id: int) -> None:
         """A message was dropped (Receiver)."""
