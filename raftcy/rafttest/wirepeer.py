@@ -172,11 +172,9 @@ class WirePeer:
                 self.note(f"compacted {self._applied}")
 
     def _handle(self, rd: Ready) -> None:
-        if rd.hard_state is not None:
-            self._storage.set_hard_state(rd.hard_state)
+        self._storage.save(rd)
         if rd.snapshot is not None:
-            self._restore(rd.snapshot)
-        self._storage.append(rd.entries)
+            self._restored(rd.snapshot)
         for state in rd.read_states:
             self.note(f"read {state.index} {state.request_ctx.hex()}")
         if rd.soft_state is not None:
@@ -187,8 +185,7 @@ class WirePeer:
         for m in rd.messages:
             self._send(m)
 
-    def _restore(self, snapshot: Snapshot) -> None:
-        self._storage.apply_snapshot(snapshot)
+    def _restored(self, snapshot: Snapshot) -> None:
         metadata = snapshot.metadata
         self._applied, self._applied_term = metadata.index, metadata.term
         self._conf_state = metadata.conf_state
