@@ -58,9 +58,7 @@ class Server:
     async def _handle(self) -> None:
         node, storage, raftcy = self.node, self.storage, self.raftcy
         async for rd in node:
-            if rd.hard_state is not None:
-                storage.set_hard_state(rd.hard_state)
-            storage.append(rd.entries)
+            storage.save(rd)
             self.transport.send(rd.messages)
             for e in rd.committed_entries:
                 if e.type != raftcy.EntryType.NORMAL:

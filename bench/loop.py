@@ -36,10 +36,7 @@ class Host:
         node, storage = self.node, self.storage
         normal = self.raftcy.EntryType.NORMAL
         async for rd in node:
-            if rd.hard_state is not None:
-                storage.set_hard_state(rd.hard_state)
-            if rd.entries:
-                storage.append(rd.entries)
+            storage.save(rd)
             if rd.messages:
                 await self.send(rd.messages)
             for e in rd.committed_entries:

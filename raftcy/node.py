@@ -24,11 +24,7 @@ Rules:
 The loop of an application, as short as it can be::
 
     async for ready in node:
-        if ready.snapshot is not None:
-            storage.apply_snapshot(ready.snapshot)
-        storage.append(ready.entries)
-        if ready.hard_state is not None:
-            storage.set_hard_state(ready.hard_state)
+        storage.save(ready)
         send(ready.messages)
         for entry in ready.committed_entries:
             apply(entry)

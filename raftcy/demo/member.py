@@ -95,9 +95,7 @@ class Member:
         # With a disk this is where it would be synchronized, if rd.must_sync, before anything is sent.
         if rd.snapshot is not None:
             raise RuntimeError("the demo makes no snapshots, but one arrived")
-        self._storage.append(rd.entries)
-        if rd.hard_state is not None:
-            self._storage.set_hard_state(rd.hard_state)
+        self._storage.save(rd)
 
     def _apply(self, entry: Entry) -> None:
         self._applied = entry.index

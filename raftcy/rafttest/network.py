@@ -15,7 +15,6 @@ from ..core.changes import ConfChange, ConfChangeV2
 from ..core.config import Config, Peer
 from ..core.enums import EntryType, MessageType
 from ..core.messages import Entry, Message
-from ..core.ready import Ready
 from ..core.storage import MemoryStorage
 from ..errors import RaftError
 from ..node import Node, restart_node, start_node
@@ -171,7 +170,7 @@ class NetworkNode:
     async def _handle(self) -> None:
         async for rd in self.node:
             await self._running.wait()
-            self._store(rd)
+            self.storage.save(rd)
             for m in rd.messages:
                 self._network.send(m)
             for entry in rd.committed_entries:
@@ -193,13 +192,6 @@ class NetworkNode:
             await self.node.step(m)
         except RaftError as error:
             logging.getLogger("raftcy.rafttest").warning("node %x ignores %s: %s", self.id, m.type, error)
-
-    def _store(self, rd: Ready) -> None:
-        if rd.snapshot is not None:
-            self.storage.apply_snapshot(rd.snapshot)
-        self.storage.append(rd.entries)
-        if rd.hard_state is not None:
-            self.storage.set_hard_state(rd.hard_state)
 
     def _apply(self, entry: Entry) -> None:
         self.applied.append(entry)

@@ -99,19 +99,24 @@ class WirePeer:
             self.done.set_result(None)
 
     async def step(self, m: Message) -> None:
-        """Take a message from another node (Receiver)."""
+        """Take a proposal from another node (Receiver)."""
+        await self.step_many([m])
+
+    async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages from another node (Receiver). Tells itself what it refuses."""
         if self._isolated:
-            return
+            return []
         try:
-            self._raw.step(m)
-        except ProposalDropped:
-            pass
+            refused = self._raw.step_many(messages)
         except _FATAL as error:
             self._die(error)
             raise Stopped(error) from error
-        except RaftError as error:
-            sys.stderr.write(f"step {m.type} from {m.from_}: {error}\n")
+        for place, reason in refused:
+            m = messages[place]
+            if not isinstance(reason, ProposalDropped):
+                sys.stderr.write(f"step {m.type} from {m.from_}: {reason}\n")
         self._work()
+        return []
 
     def report_unreachable(self, id: int) -> None:
         """A message was dropped (Receiver)."""
@@ -167,11 +172,9 @@ class WirePeer:
                 self.note(f"compacted {self._applied}")
 
     def _handle(self, rd: Ready) -> None:
-        if rd.hard_state is not None:
-            self._storage.set_hard_state(rd.hard_state)
+        self._storage.save(rd)
         if rd.snapshot is not None:
-            self._restore(rd.snapshot)
-        self._storage.append(rd.entries)
+            self._restored(rd.snapshot)
         for state in rd.read_states:
             self.note(f"read {state.index} {state.request_ctx.hex()}")
         if rd.soft_state is not None:
@@ -182,8 +185,7 @@ class WirePeer:
         for m in rd.messages:
             self._send(m)
 
-    def _restore(self, snapshot: Snapshot) -> None:
-        self._storage.apply_snapshot(snapshot)
+    def _restored(self, snapshot: Snapshot) -> None:
         metadata = snapshot.metadata
         self._applied, self._applied_term = metadata.index, metadata.term
         self._conf_state = metadata.conf_state

@@ -6,20 +6,23 @@ import logging
 from ..core import consts as k
 from ..core.messages import Message
 from ..core.rawnode import refuse_from_network
-from ..errors import DecodeError, LogLost, RaftError, StepError, Stopped
+from ..errors import DecodeError, RaftError, StepError, Stopped
 from ..wire import frame
 from .limits import Limits, Traffic
 from .receiver import Receiver
 
 _CHUNK_BYTES = 1 << 16
+# So many messages at most are given to the receiver in one call: in between, the rest of the event loop may run.
+_BATCH = 64
 _FORWARDED = (k.PROP, k.READ_INDEX, k.TRANSFER_LEADER)
 
 
 class Incoming:
     """Accepts connections, reads messages and gives them to the receiver, those of a connection in their order.
 
-    A connection ends at the first bytes that are no frame or no message. A message to another node, and one that the
-    receiver refuses, is ignored. Forwarded proposals go through a bounded queue of their own, because the receiver
+    What arrives together is given in one call. A connection ends at the first bytes that are no frame or no message;
+    what came before them is given still. A message to another node, and one that the receiver refuses, is ignored, and
+    no other with it. Forwarded proposals go through a bounded queue of their own, because the receiver
     keeps them while it knows no leader, and everything else must go on meanwhile.
     """
 
@@ -91,10 +94,9 @@ class Incoming:
         pending = 0
         try:
             while chunk := await reader.read(_CHUNK_BYTES):
-                for payload in frames.feed(chunk):
-                    self._traffic.received_messages += 1
-                    self._traffic.received_bytes += len(payload)
-                    await self._deliver(Message.decode(payload), len(payload), sender)
+                payloads = frames.feed(chunk)
+                for at in range(0, len(payloads), _BATCH):
+                    await self._deliver(payloads[at : at + _BATCH], sender)
                 self._pending_bytes += frames.pending_bytes - pending
                 pending = frames.pending_bytes
                 if self._pending_bytes > self._limits.pending_bytes:
@@ -102,24 +104,37 @@ class Incoming:
         finally:
             self._pending_bytes -= pending
 
-    async def _deliver(self, m: Message, size: int, sender: int) -> None:
-        if m.to != self._own:
-            self._traffic.ignored_messages += 1
-            return
-        reason = refuse_from_network(m) or self._refuse_own(m)
-        if reason is None:
+    async def _deliver(self, payloads: list[bytes | bytearray], sender: int) -> None:
+        """Give the receiver the messages of some frames; DecodeError at one that holds none, after those before it."""
+        batch: list[Message] = []
+        broken: DecodeError | None = None
+        for payload in payloads:
+            self._traffic.received_messages += 1
+            self._traffic.received_bytes += len(payload)
             try:
-                if m.type == k.PROP:
-                    reason = self._put_proposal(m, size)
-                else:
-                    await self._receiver.step(m)
-            except LogLost:
-                raise
-            except StepError as error:
-                reason = str(error)
-        if reason is not None:
-            self._traffic.ignored_messages += 1
-            self._log.warning("%s from %x to %x ignored: %s", m.type, sender, self._own, reason)
+                m = Message.decode(payload)
+            except DecodeError as error:
+                broken = error
+                break
+            if m.to != self._own:
+                self._traffic.ignored_messages += 1
+                continue
+            reason = refuse_from_network(m) or self._refuse_own(m)
+            if reason is None and m.type == k.PROP:
+                reason = self._put_proposal(m, len(payload))
+            elif reason is None:
+                batch.append(m)
+            if reason is not None:
+                self._ignore(m, sender, reason)
+        if batch:
+            for place, refusal in await self._receiver.step_many(batch):
+                self._ignore(batch[place], sender, str(refusal))
+        if broken is not None:
+            raise broken
+
+    def _ignore(self, m: Message, sender: int, reason: str) -> None:
+        self._traffic.ignored_messages += 1
+        self._log.warning("%s from %x to %x ignored: %s", m.type, sender, self._own, reason)
 
     def _refuse_own(self, m: Message) -> str | None:
         """Why a message that says it comes from this very node is not taken: it may acknowledge what is not stored.

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from ..core.enums import SnapshotStatus
 from ..core.messages import Message
+from ..errors import RaftError
 
 
 class Receiver(Protocol):
@@ -13,7 +14,13 @@ class Receiver(Protocol):
     """
 
     async def step(self, m: Message) -> None:
-        """Take a message. A MsgProp may wait here for a leader; the transport goes on with other messages meanwhile."""
+        """Take a MsgProp. It may wait here for a leader; the transport goes on with other messages meanwhile."""
+
+    async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take other messages, in order, and return the place and the error of each that is refused.
+
+        They are what arrived together from one node, 64 at most. Raises what ends the node.
+        """
 
     def report_unreachable(self, id: int) -> None:
         """A message to node ``id`` was dropped."""

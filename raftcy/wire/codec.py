@@ -57,8 +57,11 @@ _new = object.__new__
 _Entry = messages.Entry
 _OpenEntry: Any = sealing.open_twin(messages.Entry)
 
-# What an entry in a log has: term, index and data, but no type.
+# What an entry in a log has: term, index and data. Some implementations write the type of each, etcd's raft before 3.7
+# among them, nearly always that of a normal one.
 _APPENDED = consts.E_TERM | consts.E_INDEX | consts.E_DATA
+_TYPED = _APPENDED | consts.E_TYPE
+_NORMAL = b"\x08\x00"
 
 
 class _Varints(dict[int, bytes]):
@@ -365,17 +368,24 @@ def _write_many(values: Any, kind: Any, parts: list[bytes], tag: bytes, depth: i
     _count(items, values)
     total = 0
     cls = kind.cls
+    quick = kind is _ENTRY and depth <= MAX_DEPTH
     for item in reversed(values):
         if type(item) is not cls:
             raise rules.not_a(cls, item)
-        if kind is _ENTRY and item._present == _APPENDED and item._unknown is None and depth <= MAX_DEPTH:
+        present = item._present
+        if quick and present in (_APPENDED, _TYPED) and item._unknown is None:
             data = item.data
             length = _VARINTS[len(data)]
             term = _VARINTS[item.term]
             index = _VARINTS[item.index]
             size = len(data) + len(length) + len(term) + len(index) + 3
+            parts += (data, length, b"\x22", index, b"\x18", term, b"\x10")
+            if present == _TYPED:
+                kind_part = b"\x08" + _VARINTS[item._type]
+                parts.append(kind_part)
+                size += len(kind_part)
             head = _VARINTS[size]
-            parts += (data, length, b"\x22", index, b"\x18", term, b"\x10", head, tag)
+            parts += (head, tag)
             total += size + len(head) + 1
         else:
             size = _write(item, kind, parts, depth, items)
@@ -528,8 +538,10 @@ def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int, items:
         pos = stop
         index += 1
         guess = term_part + _VARINTS[index] + b"\x22"
-        at = first + len(guess)
-        if buf[first:at] == guess and at < stop and index <= _U64_MAX:
+        typed = buf[first : first + 2] == _NORMAL
+        begin = first + 2 if typed else first
+        at = begin + len(guess)
+        if buf[begin:at] == guess and at < stop and index <= _U64_MAX:
             length, at = _varint(buf, at, stop, at - 1)
             if at + length == stop:
                 entry = _new(_OpenEntry)
@@ -537,7 +549,7 @@ def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int, items:
                 entry.term = term
                 entry.index = index
                 entry.data = bytes(buf[at:stop])
-                entry._present = _APPENDED
+                entry._present = _TYPED if typed else _APPENDED
                 entry._unknown = None
                 entry.__class__ = _Entry
                 entries.append(entry)

@@ -13,24 +13,13 @@ import pytest
 
 from raftcy._build import _compilable
 
-from .._needs import FREE_THREADED, ROOT, missing
+from .._needs import ROOT
 from .__main__ import grows, growth
 from .work import everything
 
 pytestmark = pytest.mark.once
 
 ROUNDS = 24
-
-
-@pytest.fixture(autouse=True)
-def has_proc() -> None:
-    """Blocks are counted by CPython, resident memory by Linux."""
-    if sys.implementation.name != "cpython":
-        pytest.skip("needs CPython, which counts its blocks")
-    if FREE_THREADED:
-        pytest.skip("needs an interpreter with its lock: without it, memory is given back later, and not in rounds")
-    if not os.path.exists("/proc/self/statm"):
-        missing("/proc/self/statm")
 
 
 @pytest.mark.parametrize("pure", ["", "1"], ids=["compiled", "pure"])

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from raftcy.core.enums import MessageType, SnapshotStatus
 from raftcy.core.messages import Entry, Message, Snapshot, SnapshotMetadata
-from raftcy.errors import InvariantError, MalformedMessage, Stopped
+from raftcy.errors import InvariantError, LogLost, MalformedMessage, Overloaded, RaftError, StepError, Stopped
 from raftcy.transport import Limits, Transport
 from raftcy.wire import frame
 
@@ -24,11 +24,15 @@ class Node:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.calls: list[int] = []
+        """How many messages each call of step_many brought."""
         self.unreachable: list[int] = []
         self.snapshots: list[tuple[int, SnapshotStatus]] = []
         self.leader = asyncio.Event()
         self.leader.set()
-        self.error: Exception | None = None
+        self.error: RaftError | None = None
+        self.errors: dict[int, RaftError] = {}
+        """What step_many answers to heartbeats, by their commit."""
 
     async def step(self, m: Message) -> None:
         if self.error is not None:
@@ -36,6 +40,20 @@ class Node:
         if m.type == MessageType.MSG_PROP:
             await self.leader.wait()
         self.messages.append(m)
+
+    async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        self.calls.append(len(messages))
+        refused: list[tuple[int, RaftError]] = []
+        for place, m in enumerate(messages):
+            assert m.type != MessageType.MSG_PROP
+            error = self.error or self.errors.get(m.commit)
+            if error is not None and (isinstance(error, LogLost) or not isinstance(error, StepError)):
+                raise error
+            if error is not None:
+                refused.append((place, error))
+            else:
+                self.messages.append(m)
+        return refused
 
     def report_unreachable(self, id: int) -> None:
         if isinstance(self.error, Stopped):
@@ -352,8 +370,82 @@ async def test_a_message_that_the_node_refuses_is_ignored() -> None:
         assert both.two.messages == [heartbeat(2)]
 
 
+async def frames_at_once(writer: asyncio.StreamWriter, messages: Iterable[Message]) -> None:
+    """Write the frames of messages in one piece, which the loopback device brings in one piece if it is small."""
+    writer.write(b"".join(frame.encode_frame(m.encode()) for m in messages))
+    await writer.drain()
+
+
+async def test_what_arrives_together_is_stepped_in_one_call() -> None:
+    async with pair() as both, connected(both) as (_, writer):
+        sent = [heartbeat(number) for number in range(20)]
+        await frames_at_once(writer, sent)
+        await until(lambda: len(both.two.messages) == len(sent))
+        assert both.two.messages == sent
+        assert both.two.calls == [len(sent)]
+        await frames_at_once(writer, [heartbeat(to=3), Message(type=MessageType.MSG_HUP, to=2, from_=1)])
+        await until(lambda: both.receiver.traffic.ignored_messages == 2)
+        assert both.two.calls == [len(sent)], "a call without a message"
+
+
+async def test_no_call_brings_so_many_messages_that_others_wait_long() -> None:
+    async with pair() as both, connected(both) as (_, writer):
+        sent = [heartbeat(number) for number in range(5000)]
+        await frames_at_once(writer, sent)
+        await until(lambda: len(both.two.messages) == len(sent))
+        assert both.two.messages == sent
+        assert max(both.two.calls) == 64
+        assert len(both.two.calls) < len(sent) // 8
+
+
+@pytest.mark.parametrize("error", [MalformedMessage("no"), Overloaded("too much")])
+async def test_a_refused_message_takes_no_other_with_it(error: RaftError, caplog: pytest.LogCaptureFixture) -> None:
+    async with pair() as both, connected(both) as (_, writer):
+        both.two.errors = {3: error, 4: error, 9: error}
+        forgotten = Message(type=MessageType.MSG_FORGET_LEADER, to=2, from_=1)
+        sent = [heartbeat(number, from_=70 + number) for number in range(10)]
+        await frames_at_once(writer, [*sent[:2], forgotten, heartbeat(2, to=3), *sent[2:]])
+        await until(lambda: both.receiver.traffic.ignored_messages == 5)
+        assert both.two.calls == [10]
+        assert [m.commit for m in both.two.messages] == [0, 1, 2, 5, 6, 7, 8]
+        assert both.receiver.traffic.received_messages == 12
+        await frames_at_once(writer, [heartbeat(11)])
+        await until(lambda: both.two.messages[-1].commit == 11)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    refused = f"MsgHeartbeat from 1 to 2 ignored: {error}"
+    assert told == ["MsgForgetLeader from 1 to 2 ignored: MsgForgetLeader is only for the node itself", *[refused] * 3]
+
+
+async def test_what_comes_before_bytes_that_are_no_message_is_stepped() -> None:
+    async with pair() as both, connected(both) as (reader, writer):
+        sent = [heartbeat(number) for number in range(5)]
+        good = b"".join(frame.encode_frame(m.encode()) for m in sent)
+        writer.write(good + frame.encode_frame(b"\x10\xff") + good)
+        assert await is_closed(reader)
+        assert both.two.messages == sent
+
+
+@pytest.mark.parametrize("error", [Stopped(), LogLost("gone"), InvariantError("broken")])
+async def test_a_node_that_dies_of_a_message_takes_none_after_it(error: RaftError) -> None:
+    async with pair() as both, connected(both) as (reader, writer):
+        both.two.errors = {3: error}
+        await frames_at_once(writer, [heartbeat(number) for number in range(6)])
+        assert await is_closed(reader)
+        assert [m.commit for m in both.two.messages] == [0, 1, 2]
+
+
+async def test_proposals_among_others_keep_their_own_order() -> None:
+    async with pair() as both, connected(both) as (_, writer):
+        proposals = [Message(type=MessageType.MSG_PROP, to=2, from_=1, entries=[Entry(data=b"%d" % i)]) for i in (1, 2)]
+        await frames_at_once(writer, [heartbeat(1), proposals[0], heartbeat(2), proposals[1], heartbeat(3)])
+        await until(lambda: len(both.two.messages) == 5)
+        assert both.two.calls == [3]
+        assert [m for m in both.two.messages if m.type == MessageType.MSG_PROP] == proposals
+        assert [m.commit for m in both.two.messages if m.type != MessageType.MSG_PROP] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("error", [Stopped(), InvariantError("broken")])
-async def test_a_dead_node_ends_the_connection(error: Exception) -> None:
+async def test_a_dead_node_ends_the_connection(error: RaftError) -> None:
     async with pair() as both, connected(both) as (reader, writer):
         both.two.error = error
         writer.write(frame.encode_frame(heartbeat(1).encode()))
