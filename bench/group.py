@@ -118,7 +118,8 @@ class Group:
                 if inbox:
                     busy = True
                     member.inbox = []
-                    node.step_many(inbox)
+                    if refused := node.step_many(inbox):
+                        raise SystemExit(f"a message was refused: {refused}")
                 messages = node.take_messages()
                 if messages is not None:
                     busy = True
