@@ -3,8 +3,9 @@
 Time is no measure on a busy machine; the number of instructions is the same whatever the neighbours do.
 ``instructions.json`` keeps the counts. ``--check`` compares with them and fails on a growth of more than 5 %; the
 counts of another interpreter, compiler or set of flags say nothing about ours, so then it says that it cannot compare
-(and fails only where RAFTCY_CI promises that it can). ``--peer`` counts a peer's program as well and puts it beside
-ours; its counts are neither kept nor checked.
+(and fails only where RAFTCY_CI promises that it can). With ``--base REV`` it compares with that commit instead, built
+and counted by the same interpreter and compiler. ``--peer`` counts a peer's program as well and puts it beside ours;
+its counts are neither kept nor checked.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from . import base
 from .cachegrind import ROOT, Failure, Run, per_operation, per_operation_of
 from .peers import build
 from .rows import LABELS, ROWS
@@ -149,20 +151,21 @@ def differences(kept: dict[str, str], here: dict[str, str]) -> list[str]:
     return [f"{name} is {here.get(name)!r}, kept is {kept.get(name)!r}" for name in differ]
 
 
-def compare(kept: dict[str, int], found: dict[str, int]) -> tuple[list[str], list[str]]:
-    """Lines for people, and the names whose counts grew too much or are not kept."""
-    lines, grown = [], []
+def compare(
+    before: dict[str, int], found: dict[str, int], called: str = "kept", fresh: str = "not kept yet"
+) -> tuple[list[str], list[str], list[str]]:
+    """Lines for people, the names whose counts grew too much, and those that have nothing to compare with."""
+    lines, grown, new = [], [], []
     for name, now in found.items():
-        before = kept.get(name)
-        if before is None:
-            lines.append(f"{name:36} {now:>10,}   not kept yet")
-            grown.append(name)
+        if name not in before:
+            lines.append(f"{name:36} {now:>10,}   {fresh}")
+            new.append(name)
             continue
-        ratio = now / before
-        lines.append(f"{name:36} {now:>10,}   kept {before:>10,}   {ratio - 1:+7.2%}")
+        ratio = now / before[name]
+        lines.append(f"{name:36} {now:>10,}   {called} {before[name]:>10,}   {ratio - 1:+7.2%}")
         if ratio > GROWTH_MAX:
             grown.append(name)
-    return lines, grown
+    return lines, grown, new
 
 
 def _check(kept: dict[str, Any], names: list[str]) -> int:
@@ -172,10 +175,22 @@ def _check(kept: dict[str, Any], names: list[str]) -> int:
         print("\n".join(f"  {each}" for each in wrong))
         print("python -m bench.instructions --update takes this one.")
         return 1 if os.environ.get("RAFTCY_CI", "") not in ("", "0") else 0
-    lines, grown = compare(kept["counts"], measure(names))
+    lines, grown, new = compare(kept["counts"], measure(names))
     print("\n".join(lines))
+    return _said(grown + new, "the kept counts")
+
+
+def _check_base(kept: dict[str, int], names: list[str], revision: str) -> int:
+    base_kept, base_found = base.counts_of(revision)
+    found = measure(names)
+    lines, grown, _ = compare(base.allowed(base_kept, base_found, kept), found, "allowed", "new")
+    print("\n".join(lines))
+    return _said(grown, f"what {revision} takes here")
+
+
+def _said(grown: list[str], what: str) -> int:
     if grown:
-        print(f"more than {GROWTH_MAX - 1:.0%} above the kept counts: {'; '.join(grown)}")
+        print(f"more than {GROWTH_MAX - 1:.0%} above {what}: {'; '.join(grown)}")
         print("If that is meant, python -m bench.instructions --update keeps the new ones.")
     return 1 if grown else 0
 
@@ -188,7 +203,10 @@ def main(argv: list[str]) -> int:
     what.add_argument("--check", action="store_true", help="fail if a count grew by more than 5 %%")
     what.add_argument("--update", action="store_true", help="keep the counts")
     what.add_argument("--peer", choices=PEERS, help="count this peer's program as well")
+    p.add_argument("--base", metavar="REV", help="check against this commit, built and counted here")
     o = p.parse_args(argv)
+    if o.base and not o.check:
+        p.error("--base is for --check")
     try:
         names = chosen(o.names)
     except ValueError as wrong:
@@ -202,7 +220,7 @@ def main(argv: list[str]) -> int:
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"combination": {}, "counts": {}}
     try:
         if o.check:
-            return _check(kept, names)
+            return _check_base(kept["counts"], names, o.base) if o.base else _check(kept, names)
         found = measure(names)
         theirs = measure_peer(o.peer, names) if o.peer else {}
     except Failure as failure:

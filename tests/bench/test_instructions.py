@@ -1,12 +1,13 @@
 """Counting instructions, ours and a peer's, and comparing them with those that are kept."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench import cachegrind, instructions
+from bench import base, cachegrind, instructions
 from bench.__main__ import GROUPS, WORKLOADS
 from bench.cachegrind import Failure, Run
 from bench.peers import build
@@ -17,8 +18,8 @@ pytestmark = pytest.mark.once
 
 def test_growth_is_noticed() -> None:
     kept = {"a": 1000, "b": 1000, "c": 1000}
-    lines, grown = instructions.compare(kept, {"a": 1050, "b": 1051, "c": 500, "d": 1})
-    assert grown == ["b", "d"]
+    lines, grown, new = instructions.compare(kept, {"a": 1050, "b": 1051, "c": 500, "d": 1})
+    assert (grown, new) == (["b"], ["d"])
     assert [line.split()[0] for line in lines] == ["a", "b", "c", "d"]
 
 
@@ -45,6 +46,72 @@ def test_another_combination_is_not_compared(promised: str, status: int, monkeyp
     said = capsys.readouterr().out
     assert "compiler is" in said
     assert "'another'" in said
+
+
+def test_what_is_not_kept_yet_fails(tmp_path, monkeypatch, capsys) -> None:
+    kept_in(tmp_path, monkeypatch, instructions.combination(), {})
+    monkeypatch.setattr(instructions, "measure", lambda names: dict.fromkeys(names, 1))
+    assert instructions._check(json.loads(instructions.KEPT.read_text()), ["single, python loop"]) == 1
+    assert "not kept yet" in capsys.readouterr().out
+
+
+COUNTING = """
+import json, os, pathlib, sys
+assert sys.argv[1:] == ["--update"] and pathlib.Path("built").read_text() == "1", sys.argv
+path = pathlib.Path("bench/instructions.json")
+path.write_text(json.dumps({"counts": {"single, python loop": 2000, "gone": 5}}))
+"""
+BUILDING = "import os, pathlib; pathlib.Path('built').write_text(os.environ['RAFTCY_REQUIRE_EXT'])"
+
+
+@pytest.fixture
+def other_commit(tmp_path, monkeypatch) -> str:
+    """A checkout whose first commit keeps 1,000 instructions and counts 2,000."""
+    git = [needs_tool("git"), "-c", "user.name=a", "-c", "user.email=a@example.com", "-C", str(tmp_path)]
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "setup.py").write_text(BUILDING)
+    (tmp_path / "bench" / "instructions.py").write_text(COUNTING)
+    (tmp_path / "bench" / "instructions.json").write_text('{"counts": {"single, python loop": 1000}}')
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "base"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(base, "ROOT", tmp_path)
+    return subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_another_commit_is_counted_here(other_commit: str) -> None:
+    kept, found = base.counts_of(other_commit)
+    assert kept == {"single, python loop": 1000}
+    assert found == {"single, python loop": 2000, "gone": 5}
+    # Nothing of it is left, and the checkout is as it was.
+    listed = subprocess.run(["git", "worktree", "list"], cwd=base.ROOT, capture_output=True, text=True, check=True)
+    assert len(listed.stdout.splitlines()) == 1
+    assert not (base.ROOT / "built").exists()
+
+
+def test_a_commit_that_is_not_there_is_a_failure(other_commit: str) -> None:
+    with pytest.raises(Failure, match="worktree add"):
+        base.counts_of("0" * 40)
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "status"),
+    [(1000, 2100, 0), (1000, 2101, 1), (1500, 3150, 0), (1500, 3151, 1), (500, 2100, 0), (500, 2101, 1)],
+)
+def test_check_against_another_commit(
+    kept: int, found: int, status: int, other_commit: str, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(instructions, "measure", lambda names: dict.fromkeys(names, found))
+    names = ["single, python loop", "node3, python loop"]
+    assert instructions._check_base({names[0]: kept, names[1]: 1}, names, other_commit) == status
+    said = capsys.readouterr().out
+    assert ("more than 5% above" in said) == (status == 1)
+    assert "not allowed yet" not in said
+
+
+def test_base_is_for_check(capsys) -> None:
+    with pytest.raises(SystemExit):
+        instructions.main(["single", "--base", "main"])
+    assert "--base is for --check" in capsys.readouterr().err
 
 
 def test_every_run_is_kept() -> None:
