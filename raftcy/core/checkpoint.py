@@ -209,8 +209,10 @@ def _load_reads(reads: Any, state: dict[str, Any]) -> None:
     reads.acks = Acks()
     for id, number in state["acks"]:
         reads.acks.raise_to(id, number)
-    reads.waiting = _messages(state["waiting"])
-    reads.indexes = list(state["indexes"])
+    reads._waiting = _messages(state["waiting"])
+    reads._indexes = list(state["indexes"])
+    reads._head = 0
+    reads.count = len(state["indexes"])
     reads.confirmed = state["confirmed"]
 
 

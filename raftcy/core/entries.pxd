@@ -6,7 +6,6 @@ from .messages cimport Entry
 cpdef uint64_t varint_size(uint64_t value) noexcept
 cpdef uint64_t entry_size(Entry e) noexcept
 cpdef uint64_t entries_size(list entries) except? 0
-cpdef list limit_size(list entries, uint64_t max_size)
 cpdef Py_ssize_t fitting(list entries, Py_ssize_t at, Py_ssize_t end, uint64_t max_size) except -1
 cpdef uint64_t payload_size(Entry e) noexcept
 cpdef uint64_t payloads_size(list entries) except? 0

@@ -40,19 +40,10 @@ def entries_size(entries: list[Entry]) -> int:
     return size
 
 
-def limit_size(entries: list[Entry], max_size: int) -> list[Entry]:
-    """The longest prefix of at most ``max_size`` encoded bytes, but at least one entry (etcd's ``limitSize``).
-
-    Returns ``entries`` itself when all of it fits.
-    """
-    end = fitting(entries, 0, len(entries), max_size)
-    return entries if end == len(entries) else entries[:end]
-
-
 def fitting(entries: list[Entry], at: int, end: int, max_size: int) -> int:
     """Where a run of places from ``at`` ends that holds at most ``max_size`` encoded bytes, but at least one entry.
 
-    ``end`` if all up to there fit. Nothing is copied, so that a small limit on a long list costs little.
+    ``end`` if all up to there fit (etcd's ``limitSize``). Nothing is copied: a small limit on a long list costs little.
     """
     if end - at <= 1 or max_size == k.NO_LIMIT:
         return end

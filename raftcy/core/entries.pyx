@@ -48,20 +48,10 @@ cpdef uint64_t entries_size(list entries) except? 0:
     return size
 
 
-cpdef list limit_size(list entries, uint64_t max_size):
-    """The longest prefix of at most ``max_size`` encoded bytes, but at least one entry (etcd's ``limitSize``).
-
-    Returns ``entries`` itself when all of it fits.
-    """
-    cdef Py_ssize_t count = len(entries)
-    cdef Py_ssize_t end = fitting(entries, 0, count, max_size)
-    return entries if end == count else entries[:end]
-
-
 cpdef Py_ssize_t fitting(list entries, Py_ssize_t at, Py_ssize_t end, uint64_t max_size) except -1:
     """Where a run of places from ``at`` ends that holds at most ``max_size`` encoded bytes, but at least one entry.
 
-    ``end`` if all up to there fit. Nothing is copied, so that a small limit on a long list costs little.
+    ``end`` if all up to there fit (etcd's ``limitSize``). Nothing is copied: a small limit on a long list costs little.
     """
     cdef uint64_t size = 0
     cdef Py_ssize_t place

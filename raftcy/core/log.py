@@ -67,7 +67,7 @@ class RaftLog:
         return (
             f"committed={self.committed}, applied={self.applied}, applying={self.applying}, "
             f"unstable.offset={u.offset}, unstable.offsetInProgress={u.offset_in_progress}, "
-            f"len(unstable.Entries)={len(u.entries)}"
+            f"len(unstable.Entries)={u.count}"
         )
 
     # -- the storage ---------------------------------------------------------------------------------------------

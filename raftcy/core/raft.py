@@ -1015,12 +1015,13 @@ class Raft:
         if pr.match < self.log.last_index() or pr._state == k.PROBE:
             self._maybe_send_append(pr, True)
         read_only = self.read_only
-        if len(m.context) == 0 or len(read_only.waiting) == 0 or not read_only.safe():
+        if len(m.context) == 0 or read_only.count == 0 or not read_only.safe():
             return
         read_only.recv_ack(m.from_, read_number(m.context))
         count = read_only.maybe_advance(self.tracker.config.voters)
-        for place in range(count):
-            self._answer_read(read_only.waiting[place], read_only.indexes[place])
+        oldest = read_only._head
+        for place in range(oldest, oldest + count):
+            self._answer_read(read_only._waiting[place], read_only._indexes[place])
         read_only.drop(count)
 
     def _snapshot_reported(self, m: Message, pr: Progress) -> None:
@@ -1092,7 +1093,7 @@ class Raft:
             self._begin_read(m)
 
     def _limit_reads(self) -> None:
-        waiting = len(self.read_only.waiting)
+        waiting = self.read_only.count
         if self._pending_reads is not None:
             waiting += len(self._pending_reads)
         if waiting >= self.max_pending_reads:

@@ -468,7 +468,7 @@ class RawNode:
         m.from_ = k.LOCAL_APPEND_THREAD
         m.term = r.term
         m._present = k.P_ADDRESS | k.P_TERM
-        if len(r.log.unstable.entries) > 0:
+        if r.log.unstable.count > 0:
             m.index = r.log.last_index()
             m.log_term = r.log.last_term()
             m._present |= k.P_INDEX | k.P_LOG_TERM
@@ -530,7 +530,7 @@ class RawNode:
         if self._acks:
             self._acked_term = r.term
             self._acked_index = 0
-            if len(r.log.unstable.entries) > 0:
+            if r.log.unstable.count > 0:
                 self._acked_index = r.log._last
                 self._acked_log_term = r.log._last_term
         self._applying = rd._committed_entries
@@ -735,7 +735,7 @@ def news(node: RawNode) -> int:
     hard = _hard_state_changed(node)
     if (
         (hard and (r.term != 0 or r.vote != 0 or committed != 0))
-        or unstable.offset + len(unstable.entries) > unstable.offset_in_progress
+        or unstable.has_next_entries()
         or (log.applying < committed and log.has_next_committed(not node._async))
         or _soft_state_changed(node)
         or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
@@ -748,7 +748,7 @@ def news(node: RawNode) -> int:
         node._async
         or node._waiting
         or hard
-        or len(unstable.entries) > 0
+        or unstable.count > 0
         or unstable.snapshot is not None
         or r.trace_logger is not None
         or (r._msgs_after_append and _has_message_to(r.id, r._msgs_after_append))
@@ -771,7 +771,7 @@ def all_messages(r: Raft) -> list[Message] | None:
 
 def _needs_append_ack(r: Raft, rd: Ready) -> bool:
     # Also without new entries: an earlier acknowledgement of a lower term may have been ignored.
-    return len(r.log.unstable.entries) > 0 or rd.snapshot is not None
+    return r.log.unstable.count > 0 or rd.snapshot is not None
 
 
 def _soft_state_changed(node: RawNode) -> bool:

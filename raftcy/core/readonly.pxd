@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
 from .acks cimport Acks, pack_number
+from .front cimport drop_front
 from .messages cimport Message
 from .quorum cimport JointConfig
 
@@ -11,17 +12,20 @@ from .quorum cimport JointConfig
 cdef class ReadOnly:
     cdef readonly int32_t option
     cdef readonly Acks acks
-    cdef readonly list waiting
-    cdef readonly list indexes
+    cdef list _waiting
+    cdef list _indexes
+    cdef Py_ssize_t _head
     cdef readonly uint64_t confirmed
+    cdef readonly uint64_t count
 
     cpdef reset(self)
+    cdef int _forget(self) except -1
     cpdef add_request(self, uint64_t index, Message request)
     cpdef uint64_t last_number(self) except? 0
     cpdef recv_ack(self, uint64_t from_, uint64_t number)
     @cython.locals(number=uint64_t)
     cpdef uint64_t maybe_advance(self, JointConfig voters) except? 0
-    cpdef drop(self, Py_ssize_t count)
+    cpdef drop(self, uint64_t count)
     cpdef bytes heartbeat_ctx(self)
     cpdef bint safe(self) except -1
 

@@ -10,6 +10,7 @@ Rules:
 
 from . import consts as k
 from .acks import Acks, pack_number
+from .front import drop_front
 from .messages import Message
 from .quorum import JointConfig
 
@@ -22,13 +23,15 @@ _NO_ACKS = Acks()
 class ReadOnly:
     """The requests that wait, oldest first, each a message with the commit index at its arrival.
 
-    ``indexes`` goes with ``waiting``; ``acks`` has the highest number that each id has acknowledged.
+    ``count`` of them wait; ``acks`` has the highest number that each id has acknowledged; ``confirmed`` is the number
+    of the last request that no longer waits.
     """
 
-    __slots__ = ("acks", "confirmed", "indexes", "option", "waiting")
+    __slots__ = ("_head", "_indexes", "_waiting", "acks", "confirmed", "count", "option")
+    # Places from _head on are in use, ``count`` of them, in both lists: see ``front``.
+    _indexes: list[int]
+    _waiting: list[Message]
     acks: Acks
-    indexes: list[int]
-    waiting: list[Message]
 
     def __init__(self, option: int) -> None:
         self.option = option
@@ -37,22 +40,38 @@ class ReadOnly:
     def reset(self) -> None:
         """Forget all requests."""
         self.acks = _NO_ACKS
-        self.waiting = _NO_REQUESTS
-        self.indexes = _NO_INDEXES
+        self._forget()
         self.confirmed = 0
+
+    def _forget(self) -> None:
+        self._waiting = _NO_REQUESTS
+        self._indexes = _NO_INDEXES
+        self._head = 0
+        self.count = 0
+
+    @property
+    def waiting(self) -> list[Message]:
+        """The requests; a new list."""
+        return self._waiting[self._head :]
+
+    @property
+    def indexes(self) -> list[int]:
+        """The commit index when each of ``waiting`` came; a new list."""
+        return self._indexes[self._head :]
 
     def add_request(self, index: int, request: Message) -> None:
         """A request came while the commit index was ``index``."""
-        if len(self.waiting) == 0:
-            self.waiting = [request]
-            self.indexes = [index]
+        if self.count == 0:
+            self._waiting = [request]
+            self._indexes = [index]
         else:
-            self.waiting.append(request)
-            self.indexes.append(index)
+            self._waiting.append(request)
+            self._indexes.append(index)
+        self.count += 1
 
     def last_number(self) -> int:
         """The number of the newest request."""
-        return self.confirmed + len(self.waiting)
+        return self.confirmed + self.count
 
     def recv_ack(self, from_: int, number: int) -> None:
         """A node has acknowledged the requests up to ``number``."""
@@ -72,16 +91,16 @@ class ReadOnly:
         if count == 0:
             return
         self.confirmed += count
-        if count == len(self.waiting):
-            self.waiting = _NO_REQUESTS
-            self.indexes = _NO_INDEXES
+        if count == self.count:
+            self._forget()
         else:
-            del self.waiting[:count]
-            del self.indexes[:count]
+            drop_front(self._indexes, self._head, count)
+            self._head = drop_front(self._waiting, self._head, count)
+            self.count -= count
 
     def heartbeat_ctx(self) -> bytes | None:
         """The context for the next heartbeats; None if nothing waits."""
-        if len(self.waiting) == 0:
+        if self.count == 0:
             return None
         return pack_number(self.last_number())
 

@@ -7,6 +7,7 @@ from . cimport alloc as a
 from . cimport consts as k
 from . cimport sealing
 from .entries cimport fitting
+from .front cimport drop_front
 from .messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from .ready cimport Ready
 from .values cimport instance, octets, u64
@@ -34,7 +35,7 @@ cdef class MemoryStorage:
     cpdef object set_hard_state(self, object st)
     @cython.locals(present=uint64_t, metadata=SnapshotMetadata)
     cpdef object apply_snapshot(self, object snap)
-    @cython.locals(index=uint64_t, last=uint64_t, term=uint64_t, count=Py_ssize_t)
+    @cython.locals(index=uint64_t, last=uint64_t, term=uint64_t)
     cpdef object compact(self, object compact_index)
 
 cdef object _refill(

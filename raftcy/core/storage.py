@@ -18,11 +18,10 @@ from . import alloc as a
 from . import consts as k
 from . import sealing
 from .entries import fitting
+from .front import drop_front
 from .messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from .ready import Ready
 from .values import instance, octets, u64
-
-_TRIM_LEAST = 64  # places; below that a longer list costs less than moving it
 
 
 @runtime_checkable
@@ -236,14 +235,9 @@ class MemoryStorage:
         if index > last:
             raise InvariantError(f"compact {index} is out of bound lastindex({last})")
         term = self._term_at(index)
-        count = index - self._index
-        self._log[self._head : self._head + count] = [None] * count
-        self._head += count
+        self._head = drop_front(self._log, self._head, index - self._index)
         self._index = index
         self._term = term
-        if self._head >= _TRIM_LEAST and 2 * self._head >= len(self._log):
-            del self._log[: self._head]
-            self._head = 0
 
     # -- as an object --------------------------------------------------------------------------------------------
 

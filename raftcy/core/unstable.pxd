@@ -2,20 +2,24 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from .entries cimport fitting
+from .front cimport drop_front
 from .logger cimport Log
 from .messages cimport Entry, Snapshot, SnapshotMetadata
 
 
 @cython.final
 cdef class Unstable:
-    cdef public list entries
+    cdef list _entries
+    cdef Py_ssize_t _head
     cdef public Snapshot snapshot
+    cdef readonly uint64_t count
     cdef public uint64_t offset
     cdef public uint64_t offset_in_progress
     cdef public bint snapshot_in_progress
     cdef readonly uint64_t found
     cdef readonly Log log
 
+    cdef int _hold(self, list entries) except -1
     cpdef uint64_t snapshot_index(self) except? 0
     cpdef bint has_last_index(self) except -1
     @cython.locals(n=uint64_t)

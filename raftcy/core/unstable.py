@@ -10,6 +10,7 @@ Rules:
 """
 
 from .entries import fitting
+from .front import drop_front
 from .logger import Log
 from .messages import Entry, Snapshot
 
@@ -17,10 +18,23 @@ from .messages import Entry, Snapshot
 class Unstable:
     """What is to be written, and what is being written."""
 
-    __slots__ = ("entries", "found", "log", "offset", "offset_in_progress", "snapshot", "snapshot_in_progress")
+    __slots__ = (
+        "_entries",
+        "_head",
+        "count",
+        "found",
+        "log",
+        "offset",
+        "offset_in_progress",
+        "snapshot",
+        "snapshot_in_progress",
+    )
+
+    # Places from _head on are in use, ``count`` of them: see ``front``.
+    _entries: list[Entry]
 
     def __init__(self, offset: int, log: Log) -> None:
-        self.entries: list[Entry] = []
+        self._hold([])
         self.snapshot: Snapshot | None = None
         self.offset = offset
         self.offset_in_progress = offset
@@ -28,17 +42,31 @@ class Unstable:
         self.found = 0
         self.log = log
 
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries; a new list."""
+        return self._entries[self._head :]
+
+    @entries.setter
+    def entries(self, entries: list[Entry]) -> None:
+        self._hold(entries)
+
+    def _hold(self, entries: list[Entry]) -> None:
+        self._entries = entries
+        self._head = 0
+        self.count = len(entries)
+
     def snapshot_index(self) -> int:
         """Index of the snapshot; 0 if there is none."""
         return 0 if self.snapshot is None else self.snapshot.metadata.index
 
     def has_last_index(self) -> bool:
         """Whether the log's last index is known here."""
-        return len(self.entries) > 0 or self.snapshot is not None
+        return self.count > 0 or self.snapshot is not None
 
     def last_index(self) -> int:
         """Index of the last entry, or of the snapshot; only if ``has_last_index``."""
-        n = len(self.entries)
+        n = self.count
         return self.offset + n - 1 if n > 0 else self.snapshot_index()
 
     def look_up(self, index: int) -> bool:
@@ -50,19 +78,19 @@ class Unstable:
                 return True
             return False
         at = index - self.offset
-        if at >= len(self.entries):
+        if at >= self.count:
             return False
-        e = self.entries[at]
+        e = self._entries[self._head + at]
         self.found = e.term
         return True
 
     def next_entries(self) -> list[Entry]:
         """Entries that are not being written yet; a new list."""
-        return self.entries[self.offset_in_progress - self.offset :]
+        return self._entries[self._head + (self.offset_in_progress - self.offset) :]
 
     def has_next_entries(self) -> bool:
         """Whether ``next_entries`` has any."""
-        return self.offset + len(self.entries) > self.offset_in_progress
+        return self.offset + self.count > self.offset_in_progress
 
     def next_snapshot(self) -> Snapshot | None:
         """The snapshot, if it is not being written yet."""
@@ -70,8 +98,8 @@ class Unstable:
 
     def accept_in_progress(self) -> None:
         """Everything here is being written from now on."""
-        if len(self.entries) > 0:
-            self.offset_in_progress = self.offset + len(self.entries)
+        if self.count > 0:
+            self.offset_in_progress = self.offset + self.count
         if self.snapshot is not None:
             self.snapshot_in_progress = True
 
@@ -94,10 +122,11 @@ class Unstable:
                 )
             return
         num = index + 1 - self.offset
-        if num == len(self.entries):
-            self.entries = []
+        if num == self.count:
+            self._hold([])
         else:
-            del self.entries[:num]
+            self._head = drop_front(self._entries, self._head, num)
+            self.count -= num
         self.offset = index + 1
         if self.offset_in_progress < self.offset:
             self.offset_in_progress = self.offset
@@ -112,7 +141,7 @@ class Unstable:
         """Begin anew with a snapshot."""
         self.offset = snapshot.metadata.index + 1
         self.offset_in_progress = self.offset
-        self.entries = []
+        self._hold([])
         self.snapshot = snapshot
         self.snapshot_in_progress = False
 
@@ -121,12 +150,13 @@ class Unstable:
         first = entries[0]
         start = first.index
         log = self.log
-        if start == self.offset + len(self.entries):
-            self.entries.extend(entries)
+        if start == self.offset + self.count:
+            self._entries.extend(entries)
+            self.count += len(entries)
         elif start <= self.offset:
             if log.info_on():
                 log.info(f"replace the unstable entries from index {start}")
-            self.entries = list(entries)
+            self._hold(list(entries))
             self.offset = start
             self.offset_in_progress = start
         else:
@@ -134,20 +164,21 @@ class Unstable:
                 log.info(f"truncate the unstable entries before index {start}")
             self._check_bounds(self.offset, start)
             # In place: whoever was given entries has a list of their own.
-            del self.entries[start - self.offset :]
-            self.entries.extend(entries)
+            del self._entries[self._head + (start - self.offset) :]
+            self._entries.extend(entries)
+            self.count = start - self.offset + len(entries)
             if self.offset_in_progress > start:
                 self.offset_in_progress = start
 
     def slice(self, lo: int, hi: int, max_size: int) -> list[Entry]:
         """Entries of the indexes lo to hi - 1, at most ``max_size`` encoded bytes but at least one; a new list."""
         self._check_bounds(lo, hi)
-        at = lo - self.offset
-        return self.entries[at : fitting(self.entries, at, hi - self.offset, max_size)]
+        at = self._head + (lo - self.offset)
+        return self._entries[at : fitting(self._entries, at, at + (hi - lo), max_size)]
 
     def _check_bounds(self, lo: int, hi: int) -> None:
         if lo > hi:
             self.log.fatal(f"invalid unstable.slice {lo} > {hi}")
-        upper = self.offset + len(self.entries)
+        upper = self.offset + self.count
         if lo < self.offset or hi > upper:
             self.log.fatal(f"unstable.slice[{lo},{hi}) out of bound [{self.offset},{upper}]")

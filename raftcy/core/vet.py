@@ -82,7 +82,7 @@ def _vet_backlog(r: Raft, m: Message) -> None:
         if waiting >= r.max_pending_msgs:
             raise Overloaded(f"{waiting} messages wait for a Ready")
         if m._type == k.APP and m._entries is not None:
-            waiting = len(r.log.unstable.entries)
+            waiting = r.log.unstable.count
             if waiting >= r.max_pending_msgs:
                 raise Overloaded(f"{waiting} entries wait for the storage")
 

@@ -16,7 +16,7 @@ from raftcy import (
     is_local_msg_target,
     is_response_msg,
 )
-from raftcy.core.entries import entries_size, limit_size, payload_size, payloads_size
+from raftcy.core.entries import entries_size, fitting, payload_size, payloads_size
 
 M = MessageType
 
@@ -45,15 +45,13 @@ SIZES = [len(e.encode()) for e in ENTRIES]
 )
 def test_limit_size(max_size: int, count: int) -> None:
     """answers: TestLimitSize"""
-    given = list(ENTRIES)
-    found = limit_size(given, max_size)
-    assert found == ENTRIES[:count]
-    assert len(found) == 1 or entries_size(found) <= max_size
-    assert given == ENTRIES
+    assert fitting(ENTRIES, 0, 3, max_size) == count
+    assert count == 1 or entries_size(ENTRIES[:count]) <= max_size
 
 
 def test_limit_size_of_nothing() -> None:
-    assert limit_size([], 0) == []
+    assert fitting([], 0, 0, 0) == 0
+    assert fitting(ENTRIES, 3, 3, 0) == 3
 
 
 LOCAL = {

@@ -47,7 +47,7 @@ CORE = """
     values
     messages
     alloc changes ready
-    entries hardstate inflights
+    entries front hardstate inflights
     progress
     acks
     quorum

@@ -208,10 +208,11 @@ def test_sizes_of_entries(drawn: Any, limit: int, unknown: bytes) -> None:
         total, payload = module.entries_size(entries), module.payloads_size(entries)
         assert (total, payload) == (sum(sizes), sum(payloads))
         limits = [limit, 0, total, total - 1 if total else 0, total // 2]
-        kept = [module.limit_size(entries, each) for each in limits]
-        assert kept == [entries[: len(each)] for each in kept]
         ends = [[module.fitting(entries, at, len(entries), each) for each in limits] for at in range(len(entries) + 1)]
-        assert ends[0] == [len(each) for each in kept]
+        for at, found in enumerate(ends):
+            for end, each in zip(found, limits, strict=True):
+                assert end - at <= 1 or sum(sizes[at:end]) <= each
+                assert end == len(entries) or sum(sizes[at : end + 1]) > each
         return sizes, payloads, ends
 
     agree(ask, "core.entries")

@@ -29,7 +29,7 @@ from .kit import make_config, settle, storage_of
 ASIDE = {
     "_died_of", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker", "storage", "_memory",
     "unstable", "found", "_peers", "_incoming", "_outgoing",
-    "_by_id", "_window_is_shared",
+    "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [
     pure_rawnode.RawNode,
@@ -44,7 +44,7 @@ CLASSES = [
 
 def public(name: str) -> str:
     """The property behind which an attribute is None where it is empty, if there is one."""
-    behind = {"_read_states", "_pending_reads", "_votes", "_msgs", "_msgs_after_append"}
+    behind = {"_read_states", "_pending_reads", "_votes", "_msgs", "_msgs_after_append", "_entries"}
     return name.removeprefix("_") if name in behind else name
 
 
@@ -53,7 +53,7 @@ def public(name: str) -> str:
 def test_no_attribute_is_left_out(cls: type) -> None:
     """Every attribute is named twice at least, where it is read and where it is set."""
     text = (ROOT / "raftcy/core/checkpoint.py").read_text()
-    once = {"id", "config", "progress"}  # set by way of another
+    once = {"id", "config", "progress", "_waiting", "_indexes"}  # set by way of another
     missing = [name for name in cls.__slots__ if name not in ASIDE | once and text.count(f".{public(name)}") < 2]  # type: ignore[attr-defined]
     assert missing == []
 

@@ -79,8 +79,8 @@ FAULTS = [
         (
             Edit(
                 READ_ONLY,
-                "        self.acks = _NO_ACKS\n        self.waiting",
-                '        self.acks = getattr(self, "acks", _NO_ACKS)\n        self.waiting',
+                "        self.acks = _NO_ACKS\n        self._forget",
+                '        self.acks = getattr(self, "acks", _NO_ACKS)\n        self._forget',
             ),
         ),
         profile="reads",

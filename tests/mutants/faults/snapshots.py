@@ -78,7 +78,7 @@ FAULTS = [
         (
             Edit(
                 UNSTABLE,
-                "        self.entries = []\n        self.snapshot = snapshot\n",
+                "        self._hold([])\n        self.snapshot = snapshot\n",
                 "        self.snapshot = snapshot\n",
             ),
         ),
