@@ -5,64 +5,85 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from . import cluster, codec, loop, workloads
+from . import backlog, cluster, codec, loop, workloads
 from .group import silence
 from .measured import Measured, counts, line
 
 Run = Callable[[Any, argparse.Namespace], Measured]
+COUNTS = ("n", "nodes", "size", "batch", "groups", "keep", "outstanding", "waiting")
+DEFAULTS = {"groups": 1_000, "keep": 1_000, "outstanding": 1, "waiting": 1_000}
 
 
-def _replicate(nodes: int, batch: int, size: int) -> Run:
-    return lambda raftcy, o: workloads.replicate(raftcy, o, o.nodes or nodes, o.batch or batch, o.size or size)
+@dataclass(frozen=True)
+class Workload:
+    """What to run, the n it has by default, and the options that it takes beside --n, --seed and --loop."""
+
+    n: int
+    run: Run
+    takes: tuple[str, ...] = ()
 
 
-# Name -> (default n, what to run). With a compiled loop: those that drive groups of RawNodes.
-PROPOSALS: dict[str, tuple[int, Run]] = {
-    "replicate1": (20_000, _replicate(3, 1, 128)),
-    "batch": (64_000, _replicate(3, 64, 128)),
-    "big": (16_000, _replicate(3, 16, 4096)),
-    "single": (50_000, _replicate(1, 1, 128)),
-    "five": (32_000, _replicate(5, 64, 128)),
+def _replicate(n: int, nodes: int, batch: int, size: int) -> Workload:
+    def run(raftcy: Any, o: argparse.Namespace) -> Measured:
+        return workloads.replicate(raftcy, o, o.nodes or nodes, o.batch or batch, o.size or size)
+
+    return Workload(n, run, ("nodes", "size", "batch", "keep", "batch_append"))
+
+
+# Those that drive groups of RawNodes; they have a compiled loop.
+GROUPS: dict[str, Workload] = {
+    "replicate1": _replicate(20_000, 3, 1, 128),
+    "batch": _replicate(64_000, 3, 64, 128),
+    "big": _replicate(16_000, 3, 16, 4096),
+    "single": _replicate(50_000, 1, 1, 128),
+    "five": _replicate(32_000, 5, 64, 128),
+    "readindex": Workload(20_000, workloads.readindex, ("nodes",)),
+    "ticks": Workload(50_000, workloads.ticks, ("groups",)),
+    "election": Workload(5_000, workloads.election, ("nodes",)),
+    "transfer": Workload(5_000, workloads.transfer, ("nodes",)),
 }
-GROUPS: dict[str, tuple[int, Run]] = PROPOSALS | {
-    "readindex": (20_000, workloads.readindex),
-    "ticks": (50_000, workloads.ticks),
-    "election": (5_000, workloads.election),
-    "transfer": (5_000, workloads.transfer),
-}
-WORKLOADS: dict[str, tuple[int, Run]] = GROUPS | {
-    "codec_encode": (50_000, codec.encode),
-    "codec_decode": (50_000, codec.decode),
-    "codec_encode_hb": (500_000, codec.encode),
-    "codec_decode_hb": (500_000, codec.decode),
-    "codec_encode_fields": (10_000, codec.encode),
-    "codec_decode_fields": (10_000, codec.decode),
-    "codec_encode_hb_fields": (200_000, codec.encode),
-    "codec_decode_hb_fields": (200_000, codec.decode),
-    "quorum": (500_000, workloads.quorum),
-    "node": (50_000, lambda raftcy, o: loop.node(raftcy, o, 1)),
-    "node3": (20_000, lambda raftcy, o: loop.node(raftcy, o, 3)),
-    "cluster": (4_000, cluster.run),
+WORKLOADS: dict[str, Workload] = GROUPS | {
+    "codec_encode": Workload(50_000, codec.encode, ("size", "batch")),
+    "codec_decode": Workload(50_000, codec.decode, ("size", "batch")),
+    "codec_encode_hb": Workload(500_000, codec.encode),
+    "codec_decode_hb": Workload(500_000, codec.decode),
+    "codec_encode_fields": Workload(10_000, codec.encode, ("size", "batch")),
+    "codec_decode_fields": Workload(10_000, codec.decode, ("size", "batch")),
+    "codec_encode_hb_fields": Workload(200_000, codec.encode),
+    "codec_decode_hb_fields": Workload(200_000, codec.decode),
+    "quorum": Workload(500_000, workloads.quorum, ("nodes",)),
+    "backlog": Workload(20_000, backlog.entries, ("size", "waiting")),
+    "backlog_reads": Workload(20_000, backlog.reads, ("waiting",)),
+    "node": Workload(50_000, lambda raftcy, o: loop.node(raftcy, o, 1), ("size",)),
+    "node3": Workload(20_000, lambda raftcy, o: loop.node(raftcy, o, 3), ("size",)),
+    "cluster": Workload(4_000, cluster.run, ("size", "outstanding")),
 }
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line of every peer program as well, but for --keep, --outstanding, --loop and --batch-append.
-
-    The latter is known to the program of raft-rs alone, which has that option too.
+    """The command line. Every peer's program has --n and --seed, and those of --nodes, --size, --batch and --groups
+    that its workload takes; that of raft-rs has --batch-append too.
     """
     p = argparse.ArgumentParser(prog="python -m bench", description="Run one workload and print one JSON line.")
     p.add_argument("workload", choices=sorted(WORKLOADS), metavar="WORKLOAD", help=", ".join(sorted(WORKLOADS)))
-    counts(p, "n", "nodes", "size", "batch", "groups", "keep", "outstanding")
+    counts(p, *COUNTS)
     p.add_argument("--seed", type=int, default=1, help="of the election timeouts (default: 1)")
     p.add_argument("--loop", choices=["python", "compiled"], default="python", help="what drains the group")
-    p.add_argument(
-        "--batch-append", action="store_true", help="Config.batch_append, for replicate1, batch, big, single and five"
-    )
-    p.set_defaults(groups=1_000, keep=1_000, outstanding=1)
+    p.add_argument("--batch-append", action="store_true", help="Config.batch_append, where something is proposed")
     return p
+
+
+def refused(o: argparse.Namespace) -> list[str]:
+    """Options that were given although the workload does nothing with them."""
+    takes = ("n", *WORKLOADS[o.workload].takes)
+    return [name for name in (*COUNTS, "batch_append") if getattr(o, name) and name not in takes]
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def main(argv: list[str]) -> int:
@@ -74,13 +95,16 @@ def main(argv: list[str]) -> int:
 
     if o.loop == "compiled" and o.workload not in GROUPS:
         p.error(f"there is no compiled loop for {o.workload}")
-    if o.batch_append and o.workload not in PROPOSALS:
-        p.error(f"nothing is proposed by {o.workload}")
+    workload = WORKLOADS[o.workload]
+    if wrong := refused(o):
+        takes = ", ".join(_option(name) for name in ("n", "seed", *workload.takes))
+        p.error(f"{o.workload} does nothing with {', '.join(map(_option, wrong))}; it takes {takes}")
     if o.loop == "compiled" and raftcy.BUILD != "compiled":
         p.error("the pure build has no compiled loop")
-    default, run = WORKLOADS[o.workload]
-    o.n = o.n or default
-    out = run(raftcy, o)
+    for name, value in DEFAULTS.items():
+        setattr(o, name, getattr(o, name) or value)
+    o.n = o.n or workload.n
+    out = workload.run(raftcy, o)
     print(line(out, "raftcy", raftcy.__version__, raftcy.BUILD, o.loop, o.workload))
     return 0
 

@@ -1,8 +1,9 @@
 """Flat lines: ``python -m bench.flat``.
 
-What an entry costs must not depend on how many are kept in the log, nor a group's tick on how many groups there are.
-Prints the instructions at both ends, and the CPU time beside them. Fails if the larger number of instructions is more
-than 1.05 times the smaller one; the times also tell of the caches, and of the neighbours.
+What an entry costs must not depend on how many are kept in the log or wait to be written, nor a read on how many wait,
+nor a group's tick on how many groups there are. Prints the instructions at both ends, and the CPU time beside them.
+Fails if the larger number of instructions is more than 1.05 times the smaller one; the times also tell of the caches,
+and of the neighbours.
 """
 
 from __future__ import annotations
@@ -11,32 +12,65 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from .instructions import ROOT, Failure, per_operation
+from .cachegrind import ROOT, Failure, Run, per_operation
 
 RATIO_MAX = 1.05
-KEPT = (1_000, 10_000_000)
-GROUPS = (10, 10_000)
+# Of the runs that are timed: long enough for what is done once in as many operations as entries wait, which the counted
+# runs are too short for.
+_N = 200_000
 _TURNS = 3
 
 
-def entries(kept: int, loop: str) -> float:
-    """Instructions per entry of ``batch`` with that many entries kept; two compactions are among them."""
-    return per_operation([("batch", loop, 9_984, 29_952, ["--keep", str(kept)])])[0]
+def _entries(kept: int, loop: str) -> Run:
+    # Two compactions are among them.
+    return Run("batch", 9_984, 29_952, ("--keep", str(kept)), loop)
 
 
-def ticks(groups: int, loop: str) -> float:
-    """Instructions per group and tick."""
+def _ticks(groups: int, loop: str) -> Run:
     rounds = max(5, 20_000 // groups)
-    return per_operation([("ticks", loop, groups, groups * (1 + rounds), ["--groups", str(groups)])])[0]
+    return Run("ticks", groups, groups * (1 + rounds), ("--groups", str(groups)), loop)
 
 
-def times(workload: str, option: str, sizes: list[int], loop: str) -> list[float]:
-    """CPU microseconds per operation at each size, the best of runs that take turns."""
+def _waiting(workload: str) -> Callable[[int, str], Run]:
+    # Driven by one loop alone, whatever is asked for.
+    return lambda waiting, _: Run(workload, 200, 1_000, ("--waiting", str(waiting)))
+
+
+@dataclass(frozen=True)
+class Line:
+    """A size, from its small to its large end, and the operation whose cost must not grow with it."""
+
+    unit: str
+    what: str
+    sizes: tuple[int, int]
+    run: Callable[[int, str], Run]
+
+
+LINES = {
+    "kept": Line("entry", "entries kept", (1_000, 10_000_000), _entries),
+    "groups": Line("tick", "groups", (10, 10_000), _ticks),
+    "backlog": Line("entry", "entries waiting", (100, 100_000), _waiting("backlog")),
+    "reads": Line("read", "reads waiting", (100, 100_000), _waiting("backlog_reads")),
+}
+
+
+def instructions(line: Line, sizes: tuple[int, int], loop: str) -> list[float]:
+    """Instructions per operation at both ends."""
+    return [per_operation([line.run(size, loop)])[0] for size in sizes]
+
+
+def times(line: Line, sizes: tuple[int, int], loop: str) -> list[float]:
+    """CPU microseconds per operation at both ends, the best of runs that take turns."""
     best = [float("inf")] * len(sizes)
     for _ in range(_TURNS):
         for place, size in enumerate(sizes):
-            command = [sys.executable, "-m", "bench", workload, option, str(size), "--loop", loop, "--n", "200000"]
+            run = line.run(size, loop)
+            command = [sys.executable, "-m", "bench", run.workload, *run.arguments, "--loop", run.loop]
+            command += ["--n", str(_N)]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise Failure(f"{' '.join(command[1:])} failed:\n{done.stdout}{done.stderr}")
@@ -44,28 +78,57 @@ def times(workload: str, option: str, sizes: list[int], loop: str) -> list[float
     return best
 
 
+def measure(line: Line, sizes: tuple[int, int], loop: str) -> dict[str, Any]:
+    """Both ends of a line, for people and for the results file."""
+    return {
+        "unit": line.unit,
+        "ends": [f"{size:,} {line.what}" for size in sizes],
+        "instructions": instructions(line, sizes, loop),
+        "cpu_us": times(line, sizes, loop),
+    }
+
+
+def ratio(found: dict[str, Any]) -> float:
+    """The instructions at the large end by those at the small one."""
+    small, large = found["instructions"]
+    return float(large / small)
+
+
+def bent(lines: dict[str, dict[str, Any]]) -> list[str]:
+    """Those that are not flat, in words."""
+    return [
+        f"per {found['unit']}, with {' and '.join(found['ends'])}: {ratio(found):.3f} times the instructions"
+        for found in lines.values()
+        if ratio(found) > RATIO_MAX
+    ]
+
+
 def main(argv: list[str]) -> int:
     """Count and compare."""
     p = argparse.ArgumentParser(prog="python -m bench.flat", description="Costs that must not grow with the size.")
-    p.add_argument("--kept", type=int, nargs=2, default=KEPT, metavar="N", help="entries kept, smallest and largest")
-    p.add_argument("--groups", type=int, nargs=2, default=GROUPS, metavar="N", help="groups, fewest and most")
-    p.add_argument("--loop", choices=["python", "compiled"], default="compiled")
+    p.add_argument("names", nargs="*", metavar="LINE", help=f"of {', '.join(LINES)}; default: all")
+    for name, line in LINES.items():
+        help = f"{line.what}, fewest and most"
+        p.add_argument(f"--{name}", type=int, nargs=2, default=line.sizes, metavar="N", help=help)
+    p.add_argument("--loop", choices=["python", "compiled"], default="compiled", help="of entries and ticks")
     o = p.parse_args(argv)
-    lines = [("entry", "entries kept", entries, ("batch", "--keep"), o.kept)]
-    lines += [("tick of a group", "groups", ticks, ("ticks", "--groups"), o.groups)]
-    fine = True
+    if unknown := set(o.names) - set(LINES):
+        p.error(f"no such line: {', '.join(sorted(unknown))}; there are: {', '.join(LINES)}")
+    lines: dict[str, dict[str, Any]] = {}
     try:
-        for unit, what, of, run, sizes in lines:
-            small, large = (of(size, o.loop) for size in sizes)
-            fine = fine and large <= RATIO_MAX * small
-            fast, slow = times(*run, sizes, o.loop)
-            print(f"per {unit}, with {sizes[0]:,} and {sizes[1]:,} {what}:")
-            print(f"  {small:,.0f} and {large:,.0f} instructions, {large / small:.3f}")
+        for name in o.names or LINES:
+            found = lines[name] = measure(LINES[name], tuple(getattr(o, name)), o.loop)
+            small, large = found["instructions"]
+            fast, slow = found["cpu_us"]
+            print(f"per {found['unit']}, with {' and '.join(found['ends'])}:")
+            print(f"  {small:,.0f} and {large:,.0f} instructions, {ratio(found):.3f}")
             print(f"  {fast:.2f} and {slow:.2f} µs, {slow / fast:.2f}", flush=True)
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
-    return 0 if fine else 1
+    for each in bent(lines):
+        print(f"not flat: {each}", file=sys.stderr)
+    return 1 if bent(lines) else 0
 
 
 if __name__ == "__main__":

@@ -63,23 +63,23 @@ class Member:
             self.log = None
 
 
-def _storages(raftcy: Any, ids: list[int], kept: int) -> list[Any]:
+def storages(raftcy: Any, ids: list[int], kept: int = 0) -> list[Any]:
     """A storage for each id: with a snapshot of the members and, after it, ``kept`` committed entries."""
     members = raftcy.ConfState(voters=ids, auto_leave=False)
     metadata = raftcy.SnapshotMetadata(conf_state=members, index=FIRST, term=1)
-    storages = [raftcy.MemoryStorage() for _ in ids]
-    for storage in storages:
+    made = [raftcy.MemoryStorage() for _ in ids]
+    for storage in made:
         storage.apply_snapshot(raftcy.Snapshot(metadata=metadata))
     if kept:
         # Nodes of one process share their entries, as they do after replicating them.
         data = bytes(128)
         entries = (raftcy.Entry(term=1, index=FIRST + 1 + i, data=data) for i in range(kept))
         while chunk := list(islice(entries, _CHUNK)):
-            for storage in storages:
+            for storage in made:
                 storage.append(chunk)
-        for storage in storages:
+        for storage in made:
             storage.set_hard_state(raftcy.HardState(term=1, commit=FIRST + kept))
-    return storages
+    return made
 
 
 class Group:
@@ -95,9 +95,9 @@ class Group:
         self.keep = keep
         self._sent = 0
         self.kept = keep if keep > COMPACT_EVERY else 0
-        storages = _storages(raftcy, ids, self.kept)
         self.members = [
-            Member(raftcy, id, storage, rng, self.kept, batch_append) for id, storage in zip(ids, storages, strict=True)
+            Member(raftcy, id, storage, rng, self.kept, batch_append)
+            for id, storage in zip(ids, storages(raftcy, ids, self.kept), strict=True)
         ]
         self._prepare(raftcy)
 
@@ -118,7 +118,8 @@ class Group:
                 if inbox:
                     busy = True
                     member.inbox = []
-                    node.step_many(inbox)
+                    if refused := node.step_many(inbox):
+                        raise SystemExit(f"a message was refused: {refused}")
                 messages = node.take_messages()
                 if messages is not None:
                     busy = True

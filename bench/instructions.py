@@ -1,10 +1,11 @@
-"""Instructions per operation: ``python -m bench.instructions``, with ``--check`` or ``--update``.
+"""Instructions per operation: ``python -m bench.instructions``, with ``--check``, ``--update`` or ``--peer NAME``.
 
-Time is no measure on a busy machine; the number of instructions is the same whatever the neighbours do. Valgrind's
-cachegrind counts those of two runs of different length, and the difference is that of the additional operations:
-what is done once cancels out. ``instructions.json`` keeps the counts. ``--check`` compares with them and fails on a
-growth of more than 5 %; the counts of another interpreter, compiler or set of flags say nothing about ours, so then it
-says that it cannot compare (and fails only where RAFTCY_CI promises that it can).
+Time is no measure on a busy machine; the number of instructions is the same whatever the neighbours do.
+``instructions.json`` keeps the counts. ``--check`` compares with them and fails on a growth of more than 5 %; the
+counts of another interpreter, compiler or set of flags say nothing about ours, so then it says that it cannot compare
+(and fails only where RAFTCY_CI promises that it can). With ``--base REV`` it compares with that commit instead, built
+and counted by the same interpreter and compiler. ``--peer`` counts a peer's program as well and puts it beside ours;
+its counts are neither kept nor checked.
 """
 
 from __future__ import annotations
@@ -13,88 +14,114 @@ import argparse
 import json
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-ROOT = Path(__file__).resolve().parent.parent
+from . import base
+from .cachegrind import ROOT, Failure, Run, per_operation, per_operation_of
+from .peers import build
+from .rows import LABELS, ROWS
+
 KEPT = Path(__file__).with_name("instructions.json")
 GROWTH_MAX = 1.05
+# Whose programs are counted: Go's would count its collector's threads, which run when they like.
+PEERS = ("rust", "rust-prost")
 
-Run = tuple[str, str, int, int, "list[str]"]
-
-# Workload -> n of the shorter run and of the longer one, and more arguments.
-_GROUPS: dict[str, tuple[int, int, list[str]]] = {
-    "replicate1": (100, 600, []),
-    "batch": (640, 3_200, []),
-    "big": (320, 1_280, []),
-    "single": (200, 2_200, []),
-    "five": (320, 1_600, []),
-    "readindex": (100, 900, []),
-    "ticks": (40, 840, ["--groups", "20"]),
-    "election": (50, 250, []),
-    "transfer": (50, 250, []),
+# With both loops. Ten thousand groups take minutes to set up under valgrind: they are left to bench.flat.
+_GROUPS = {
+    "replicate1": Run("replicate1", 100, 600),
+    "batch": Run("batch", 640, 3_200),
+    "big": Run("big", 320, 1_280),
+    "single": Run("single", 200, 2_200),
+    "five": Run("five", 320, 1_600),
+    "batch, batch_append": Run("batch", 640, 3_200, ("--batch-append",)),
+    "five, batch_append": Run("five", 320, 1_600, ("--batch-append",)),
+    "readindex": Run("readindex", 100, 900),
+    "ticks": Run("ticks", 40, 840, ("--groups", "20")),
+    "election": Run("election", 50, 250),
+    "transfer": Run("transfer", 50, 250),
 }
-_CODEC: dict[str, tuple[int, int, list[str]]] = {
-    "codec_encode": (100, 500, []),
-    "codec_decode": (100, 500, []),
-    "quorum": (1_000, 5_000, []),
-    "node": (300, 1_300, []),
+# With the Python loop alone.
+_OTHERS = {
+    "backlog": Run("backlog", 50, 250, ("--waiting", "500")),
+    "backlog_reads": Run("backlog_reads", 50, 250, ("--waiting", "500")),
+    "codec_encode": Run("codec_encode", 100, 500),
+    "codec_decode": Run("codec_decode", 100, 500),
+    "codec_encode_hb": Run("codec_encode_hb", 500, 2_500),
+    "codec_decode_hb": Run("codec_decode_hb", 500, 2_500),
+    "codec_encode_fields": Run("codec_encode_fields", 20, 100),
+    "codec_decode_fields": Run("codec_decode_fields", 20, 100),
+    "codec_encode_hb_fields": Run("codec_encode_hb_fields", 500, 2_500),
+    "codec_decode_hb_fields": Run("codec_decode_hb_fields", 500, 2_500),
+    "quorum, 3 voters": Run("quorum", 1_000, 5_000, ("--nodes", "3")),
+    "quorum, 101 voters": Run("quorum", 1_000, 5_000, ("--nodes", "101")),
+    "node": Run("node", 300, 1_300),
+    "node3": Run("node3", 100, 500),
 }
 RUNS: dict[str, Run] = {
-    f"{name}, {loop} loop": (name, loop, *rest)
-    for loop, runs in (("python", _GROUPS | _CODEC), ("compiled", _GROUPS))
-    for name, rest in runs.items()
+    f"{name}, {loop} loop": replace(run, loop=loop)
+    for loop, runs in (("python", _GROUPS | _OTHERS), ("compiled", _GROUPS))
+    for name, run in runs.items()
 }
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-class Failure(Exception):
-    """A count could not be made."""
-
-
-def count(runs: list[list[str]]) -> list[int]:
-    """Instructions of runs of ``python -m bench`` with these arguments, all but what loading it takes."""
-    tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--branch-sim=no", "--cachegrind-out-file=/dev/null"]
-    # Sets of strings are walked in the order of their hashes.
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    command = [*tool, sys.executable, "-m", "bench.counted"]
-    # The two runs of nothing tell what the parent itself adds from one fork to the next.
-    text = json.dumps([[], [], *runs])
-    done = subprocess.run(command, cwd=ROOT, env=environment, input=text, capture_output=True, text=True, check=False)
-    by_process = dict(re.findall(r"==(\d+)== I +refs: +([\d,]+)", done.stderr))
-    if done.returncode != 0 or len(by_process) != len(runs) + 3:
-        raise Failure(f"counting failed:\n{done.stdout}{done.stderr}")
-    counts = [int(by_process[str(process)].replace(",", "")) for process in json.loads(done.stdout)]
-    between = counts[1] - counts[0]
-    return [each - counts[1] - between * number for number, each in enumerate(counts[2:], 1)]
-
-
-def per_operation(runs: list[Run]) -> list[float]:
-    """Instructions per operation: those of a longer run less those of a shorter one."""
-    counts = count(
-        [[workload, "--loop", loop, "--n", str(n), *more] for workload, loop, *ends, more in runs for n in ends]
-    )
-    pairs = zip(runs, counts[::2], counts[1::2], strict=True)
-    return [(high - low) / (long - short) for (_, _, short, long, _), low, high in pairs]
+def _spread(work: Callable[[list[T]], list[R]], over: list[T]) -> list[R]:
+    """What ``work`` gives for each, on every processor a share of them."""
+    workers = min(os.cpu_count() or 1, len(over))
+    shares = [over[start::workers] for start in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(work, shares))
+    return [found[place % workers][place // workers] for place in range(len(over))]
 
 
 def measure(names: list[str]) -> dict[str, int]:
     """Instructions per operation of each run, by its name in RUNS."""
-    workers = min(os.cpu_count() or 1, len(names))
-    shares = [names[start::workers] for start in range(workers)]
     # Compiled before, not while it is counted.
     subprocess.run([sys.executable, "-m", "bench", "single", "--n", "1"], cwd=ROOT, capture_output=True, check=False)
-    with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(lambda share: per_operation([RUNS[name] for name in share]), shares)
-        by_name: dict[str, float] = {}
-        for share, counts in zip(shares, found, strict=True):
-            by_name.update(zip(share, counts, strict=True))
-    return {name: round(by_name[name]) for name in names}
+    counts = _spread(per_operation, [RUNS[name] for name in names])
+    return {name: round(each) for name, each in zip(names, counts, strict=True)}
+
+
+def measure_peer(peer: str, names: list[str]) -> dict[str, int]:
+    """Those of a peer's program, by the names of our runs; without those that it has no workload for."""
+    try:
+        command = build.PEERS[peer]()
+    except build.Missing as reason:
+        raise Failure(f"{LABELS[peer]} cannot be counted: {reason}") from None
+    has = {row.workload for row in ROWS if peer in row.who}
+    runs = list(dict.fromkeys(replace(RUNS[name], loop="compiled") for name in names if RUNS[name].workload in has))
+    counts = _spread(lambda share: [per_operation_of(command, run) for run in share], runs)
+    by_run = dict(zip(runs, counts, strict=True))
+    found = {name: by_run.get(replace(RUNS[name], loop="compiled")) for name in names}
+    return {name: round(each) for name, each in found.items() if each is not None}
+
+
+def beside(ours: dict[str, int], theirs: dict[str, int], label: str) -> list[str]:
+    """Lines for people: ours, theirs and the ratio."""
+    lines = [f"{'':36} {'raftcy':>10} {label:>14} {'ratio':>7}"]
+    for name, one in ours.items():
+        other = theirs.get(name)
+        right = f"{'-':>14} {'-':>7}" if other is None else f"{other:>14,} {one / other:>7.2f}"
+        lines.append(f"{name:36} {one:>10,} {right}")
+    return lines
+
+
+def chosen(words: list[str]) -> list[str]:
+    """The runs of workloads, or of rows such as "quorum, 101 voters"; all for none. Raises ValueError."""
+    of = {name: {run.workload, name, name.rpartition(", ")[0]} for name, run in RUNS.items()}
+    unknown = set(words).difference(*of.values())
+    if unknown:
+        raise ValueError(f"not counted: {', '.join(sorted(unknown))}")
+    return [name for name, called in of.items() if not words or called & set(words)]
 
 
 def combination() -> dict[str, str]:
@@ -124,20 +151,21 @@ def differences(kept: dict[str, str], here: dict[str, str]) -> list[str]:
     return [f"{name} is {here.get(name)!r}, kept is {kept.get(name)!r}" for name in differ]
 
 
-def compare(kept: dict[str, int], found: dict[str, int]) -> tuple[list[str], list[str]]:
-    """Lines for people, and the names whose counts grew too much or are not kept."""
-    lines, grown = [], []
+def compare(
+    before: dict[str, int], found: dict[str, int], called: str = "kept", fresh: str = "not kept yet"
+) -> tuple[list[str], list[str], list[str]]:
+    """Lines for people, the names whose counts grew too much, and those that have nothing to compare with."""
+    lines, grown, new = [], [], []
     for name, now in found.items():
-        before = kept.get(name)
-        if before is None:
-            lines.append(f"{name:32} {now:>10,}   not kept yet")
-            grown.append(name)
+        if name not in before:
+            lines.append(f"{name:36} {now:>10,}   {fresh}")
+            new.append(name)
             continue
-        ratio = now / before
-        lines.append(f"{name:32} {now:>10,}   kept {before:>10,}   {ratio - 1:+7.2%}")
+        ratio = now / before[name]
+        lines.append(f"{name:36} {now:>10,}   {called} {before[name]:>10,}   {ratio - 1:+7.2%}")
         if ratio > GROWTH_MAX:
             grown.append(name)
-    return lines, grown
+    return lines, grown, new
 
 
 def _check(kept: dict[str, Any], names: list[str]) -> int:
@@ -147,10 +175,22 @@ def _check(kept: dict[str, Any], names: list[str]) -> int:
         print("\n".join(f"  {each}" for each in wrong))
         print("python -m bench.instructions --update takes this one.")
         return 1 if os.environ.get("RAFTCY_CI", "") not in ("", "0") else 0
-    lines, grown = compare(kept["counts"], measure(names))
+    lines, grown, new = compare(kept["counts"], measure(names))
     print("\n".join(lines))
+    return _said(grown + new, "the kept counts")
+
+
+def _check_base(kept: dict[str, int], names: list[str], revision: str) -> int:
+    base_kept, base_found = base.counts_of(revision)
+    found = measure(names)
+    lines, grown, _ = compare(base.allowed(base_kept, base_found, kept), found, "allowed", "new")
+    print("\n".join(lines))
+    return _said(grown, f"what {revision} takes here")
+
+
+def _said(grown: list[str], what: str) -> int:
     if grown:
-        print(f"more than {GROWTH_MAX - 1:.0%} above the kept counts: {'; '.join(grown)}")
+        print(f"more than {GROWTH_MAX - 1:.0%} above {what}: {'; '.join(grown)}")
         print("If that is meant, python -m bench.instructions --update keeps the new ones.")
     return 1 if grown else 0
 
@@ -158,15 +198,19 @@ def _check(kept: dict[str, Any], names: list[str]) -> int:
 def main(argv: list[str]) -> int:
     """Count, and print, compare or keep."""
     p = argparse.ArgumentParser(prog="python -m bench.instructions", description="Instructions per operation.")
-    p.add_argument("names", nargs="*", metavar="WORKLOAD", help="default: all")
+    p.add_argument("names", nargs="*", metavar="WORKLOAD", help="or one of its rows, as they are printed; default: all")
     what = p.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="fail if a count grew by more than 5 %%")
     what.add_argument("--update", action="store_true", help="keep the counts")
+    what.add_argument("--peer", choices=PEERS, help="count this peer's program as well")
+    p.add_argument("--base", metavar="REV", help="check against this commit, built and counted here")
     o = p.parse_args(argv)
-    names = [name for name, run in RUNS.items() if not o.names or run[0] in o.names]
-    unknown = set(o.names) - {run[0] for run in RUNS.values()}
-    if unknown:
-        p.error(f"not counted: {', '.join(sorted(unknown))}")
+    if o.base and not o.check:
+        p.error("--base is for --check")
+    try:
+        names = chosen(o.names)
+    except ValueError as wrong:
+        p.error(str(wrong))
     if shutil.which("valgrind") is None:
         p.error("valgrind is missing; on Debian: apt-get install valgrind")
     import raftcy
@@ -176,8 +220,9 @@ def main(argv: list[str]) -> int:
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"combination": {}, "counts": {}}
     try:
         if o.check:
-            return _check(kept, names)
+            return _check_base(kept["counts"], names, o.base) if o.base else _check(kept, names)
         found = measure(names)
+        theirs = measure_peer(o.peer, names) if o.peer else {}
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1
@@ -185,7 +230,10 @@ def main(argv: list[str]) -> int:
         counts = found if kept["combination"] != combination() else {**kept["counts"], **found}
         new = {"combination": combination(), "counts": {name: counts[name] for name in RUNS if name in counts}}
         KEPT.write_text(json.dumps(new, indent=2) + "\n", encoding="utf-8")
-    print("\n".join(f"{name:32} {each:>10,}" for name, each in found.items()))
+    if o.peer:
+        print("\n".join(beside(found, theirs, LABELS[o.peer])))
+    else:
+        print("\n".join(f"{name:36} {each:>10,}" for name, each in found.items()))
     return 0
 
 

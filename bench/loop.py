@@ -54,8 +54,8 @@ class Host:
         for m in messages:
             inboxes[m.to - 1].append(m)
         for host, inbox in zip(self.hosts, inboxes, strict=True):
-            if inbox:
-                await host.node.step_many(inbox)
+            if inbox and (refused := await host.node.step_many(inbox)):
+                raise SystemExit(f"a message was refused: {refused}")
 
     async def applies(self, n: int) -> None:
         """Wait until n entries are applied."""

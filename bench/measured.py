@@ -28,6 +28,12 @@ class Measured:
         self.seconds += time.perf_counter() - wall
 
 
+def expect(out: Measured, messages: float | None) -> None:
+    """A unit took that many messages, as in every implementation; any number of them for None. Else SystemExit."""
+    if messages is not None and out.extra["messages_per_op"] != messages:
+        raise SystemExit(f"{out.extra['messages_per_op']} messages an operation instead of {messages}")
+
+
 def line(out: Measured, peer: str, version: str, build: str, loop: str, workload: str) -> str:
     """The JSON line of a run."""
     out.extra["cpu_us_per_op"] = round(out.cpu_seconds / out.n * 1e6, 4)
@@ -64,6 +70,7 @@ _HELP = {
     "batch": "proposals between two drains, or entries of the codec's message",
     "groups": "groups of three for ticks (default: 1000)",
     "outstanding": "values that the cluster's client keeps on their way (default: 1)",
+    "waiting": "writes or reads that wait, for backlog and backlog_reads (default: 1000)",
     "keep": "entries that compaction keeps (default: 1000)",
 }
 

@@ -2,7 +2,8 @@
 
 The quick report prints tables and writes its results into build/bench. The full one also measures the cost against
 the size of the log and the number of groups and counts the instructions of both ends, writes
-bench/results/DATE.json and the plots in docs/plots, and puts the tables into README.md and docs/benchmarks.md.
+bench/results/DATE.json and the plots in docs/plots, and puts the tables into README.md and docs/benchmarks.md. It then
+fails if what must not grow with a size does.
 ``--from FILE`` writes those of earlier results anew.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from . import collect, flat, tables
-from .instructions import Failure
+from .cachegrind import Failure
 from .peers.build import OUT, build_all
 from .rows import ROWS, Contestant, Row, contestants
 
@@ -72,17 +73,13 @@ def sizes(who: dict[str, Contestant], rounds: int) -> dict[str, dict[str, dict[s
     return {"kept": collect.series(KEPT, kept, who, rounds), "groups": collect.series(GROUPS, groups, who, rounds)}
 
 
-def flat_lines() -> dict[str, dict[str, float]]:
-    """Instructions at both ends of what must not grow; empty without valgrind."""
-    if shutil.which("valgrind") is None:
+def flat_lines() -> dict[str, dict[str, Any]]:
+    """Both ends of what must not grow; empty without valgrind, or without a compiled build."""
+    import raftcy
+
+    if shutil.which("valgrind") is None or raftcy.BUILD != "compiled":
         return {}
-    try:
-        return {
-            "entry": {f"{size:,} entries kept": flat.entries(size, "compiled") for size in flat.KEPT},
-            "tick": {f"{size:,} groups": flat.ticks(size, "compiled") for size in flat.GROUPS},
-        }
-    except Failure as failure:
-        raise SystemExit(str(failure)) from None
+    return {name: flat.measure(line, line.sizes, "compiled") for name, line in flat.LINES.items()}
 
 
 def facts(result: dict[str, Any]) -> str:
@@ -112,13 +109,24 @@ def full_tables(result: dict[str, Any]) -> str:
     for ours in tables.present(result, ["compiled", "python"]):
         parts.append(tables.ratios(result, ours, peers + (["pure"] if ours == "python" else []), rows))
     if result.get("flat"):
-        parts.append("### Instructions at both ends\n\nCompiled loop.")
-        cells = []
-        for what, ends in result["flat"].items():
-            (small, low), (large, high) = ends.items()
-            cells.append([f"per {what}", f"{low:,.0f} ({small})", f"{high:,.0f} ({large})", f"{high / low:.3f}"])
-        parts.append(tables.table(["instructions", "small", "large", "ratio"], cells))
+        parts.append("### Both ends\n\nWith the compiled loop where there is one; instructions, and CPU microseconds.")
+        cells = [_ends(found) for found in result["flat"].values()]
+        parts.append(
+            tables.table(["", "small", "large", "instructions, large by small", "time, large by small"], cells)
+        )
     return "\n\n".join(parts)
+
+
+def _ends(found: dict[str, Any]) -> list[str]:
+    """A line of flat.measure as cells; earlier results have no times."""
+    low, high = found["instructions"]
+    fast, slow = found.get("cpu_us", (None, None))
+    cells = [
+        f"{count:,.0f}, {tables.number(time)} µs ({end})"
+        for count, time, end in zip((low, high), (fast, slow), found["ends"], strict=True)
+    ]
+    longer = tables.NONE if fast is None or slow is None else f"{slow / fast:.2f}"
+    return [f"per {found['unit']}", *cells, f"{flat.ratio(found):.3f}", longer]
 
 
 def publish(result: dict[str, Any]) -> None:
@@ -180,13 +188,20 @@ def main(argv: list[str]) -> int:
     result["left_out"] = missing
     if o.full and not o.rows:
         result["series"] = sizes(who, o.rounds)
-        result["flat"] = flat_lines()
         print(f"wrote {save(result, RESULTS).relative_to(ROOT)}")
+        try:
+            result["flat"] = flat_lines()
+        except Failure as failure:
+            raise SystemExit(str(failure)) from None
+        save(result, RESULTS)
         publish(result)
     else:
         save(result, OUT)
     print(full_tables(result))
-    return 0
+    bent = flat.bent(result.get("flat", {}))
+    for each in bent:
+        print(f"not flat: {each}", file=sys.stderr)
+    return 1 if bent else 0
 
 
 if __name__ == "__main__":

@@ -31,14 +31,15 @@ LABELS = {
     "rust-prost": "raft-rs, prost",
     "upb": "protobuf (upb)",
     "pysyncobj": "PySyncObj",
+    "pysyncobj-journal": "PySyncObj, journal",
 }
 
-_APPEND = ("python", "compiled", "rust", "rust-prost")
+_APPEND = ("python", "compiled", "pure", "rust", "rust-prost")
 _GROUP = ("python", "compiled", "pure", "go37", "go36", "rust", "rust-prost")
 _QUORUM = ("python", "pure", "go37", "go36", "rust", "rust-prost")
 _CODEC = (*_QUORUM, "upb")
 _FIELDS = ("python", "pure", "upb")
-_CLUSTER = ("python", "pysyncobj")
+_CLUSTER = ("python", "pure", "pysyncobj", "pysyncobj-journal")
 _NODE = ("python", "pure", "go37", "go36")
 
 
@@ -82,6 +83,8 @@ ROWS = (
     Row("codec_encode_fields", 10_000, _FIELDS),
     Row("codec_decode_fields", 10_000, _FIELDS),
     Row("quorum", 2_000_000, _QUORUM, ("--nodes", "3"), "quorum, 3 voters"),
+    Row("quorum", 1_000_000, _QUORUM, ("--nodes", "5"), "quorum, 5 voters"),
+    Row("quorum", 1_000_000, _QUORUM, ("--nodes", "7"), "quorum, 7 voters"),
     Row("quorum", 100_000, _QUORUM, ("--nodes", "101"), "quorum, 101 voters"),
     Row("node", 50_000, _NODE, clock="wall"),
     Row("node3", 20_000, _NODE, clock="wall"),

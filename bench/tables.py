@@ -84,17 +84,19 @@ def ratios(result: dict[str, Any], ours: str, theirs: list[str], rows: list[str]
 
 
 def summary(result: dict[str, Any]) -> str:
-    """The README's table: our loops and the peers, and the ratio to each peer."""
+    """The README's table: our loops, the pure build and the peers, and the ratio to each of the others."""
     ours = present(result, ["python", "compiled"])
-    theirs = present(result, ["go37", "go36", "rust"])
+    others = present(result, ["pure", "go37", "go36", "rust"])
+    theirs = [name for name in others if name != "pure"]
     rows = [row for row in result["rows"] if any(best(result, row, name) is not None for name in theirs)]
     cells = []
     for row in rows:
-        values = [number(best(result, row, name)) for name in [*ours, *theirs]]
-        shares = [number(ratio(result, row, fastest(result, row), name)) for name in theirs]
+        values = [number(best(result, row, name)) for name in [*ours, *others]]
+        shares = [number(ratio(result, row, fastest(result, row), name)) for name in others]
         cells.append([label(result, row), *values, *shares])
-    heads = [ALL[name].removeprefix("raftcy, ") for name in ours] + [ALL[name] for name in theirs]
-    return table(["µs per operation", *heads, *(f"ours / {ALL[name]}" for name in theirs)], cells)
+    heads = [ALL[name].removeprefix("raftcy, ") for name in [*ours, *others]]
+    ratios = [f"ours / {head}" for head in heads[len(ours) :]]
+    return table(["µs per operation", *heads, *ratios], cells)
 
 
 def replace(path: Path, name: str, text: str) -> None:

@@ -89,6 +89,11 @@ def pysyncobj() -> list[str]:
     return [sys.executable, "-m", "bench.peers.python.syncobj"]
 
 
+def pysyncobj_journal() -> list[str]:
+    """PySyncObj with a journal in a file; raises Missing."""
+    return [*pysyncobj(), "--journal"]
+
+
 PEERS: dict[str, Callable[[], list[str]]] = {
     "go37": go37,
     "go36": go36,
@@ -96,6 +101,7 @@ PEERS: dict[str, Callable[[], list[str]]] = {
     "rust-prost": rust_prost,
     "upb": upb,
     "pysyncobj": pysyncobj,
+    "pysyncobj-journal": pysyncobj_journal,
 }
 
 

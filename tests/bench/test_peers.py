@@ -10,13 +10,12 @@ import pytest
 from bench.peers import build
 from tests._needs import ROOT, missing, needs_cargo, needs_go, needs_package
 
-from .test_workloads import FIELDS, MESSAGES
+from .test_workloads import FIELDS, MESSAGES, small
 
 pytestmark = pytest.mark.once
 
 NEEDS = {"go37": needs_go, "go36": needs_go, "rust": needs_cargo, "rust-prost": needs_cargo}
 CODEC = ["codec_encode", "codec_decode", "codec_encode_hb", "codec_decode_hb"]
-SMALL = ["--n", "6", "--batch", "3", "--groups", "2"]
 
 
 @cache
@@ -46,7 +45,7 @@ def line_of(command: list[str], *words: str) -> dict:
 
 @pytest.mark.parametrize("workload", MESSAGES)
 def test_messages_per_operation(peer: list[str], workload: str) -> None:
-    line = line_of(peer, workload, *SMALL)
+    line = line_of(peer, workload, *small(workload))
     assert list(line) == FIELDS
     assert (line["workload"], line["loop"], line["n"]) == (workload, "compiled", 6)
     assert line["extra"]["messages_per_op"] == MESSAGES[workload]
@@ -60,7 +59,7 @@ def test_a_batch_in_one_message() -> None:
 
 @pytest.mark.parametrize("workload", [*CODEC, "quorum"])
 def test_the_rest_runs(peer: list[str], workload: str) -> None:
-    line = line_of(peer, workload, *SMALL)
+    line = line_of(peer, workload, *small(workload))
     assert list(line) == FIELDS
     assert line["extra"]["cpu_us_per_op"] >= 0
 
@@ -90,10 +89,43 @@ def test_a_wrong_command_line(peer: list[str], words: list[str]) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ticks", "--nodes", "3"], "ticks does nothing with --nodes; it takes --n, --seed, --groups"),
+        (["batch", "--groups", "3"], "batch does nothing with --groups"),
+        (["quorum", "--size", "3"], "quorum does nothing with --size; it takes --n, --seed, --nodes"),
+        (["codec_encode_hb", "--batch", "3"], "codec_encode_hb does nothing with --batch"),
+    ],
+)
+def test_an_option_that_does_nothing_is_refused(peer: list[str], words: list[str], said: str) -> None:
+    done = run(peer, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("words", [["codec_encode_hb", "--size", "3"], ["codec_encode", "--nodes", "3"]])
+def test_protobuf_refuses_what_it_does_nothing_with(words: list[str]) -> None:
+    done = run(build.upb(), *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words[1] in done.stderr
+
+
+def test_sizes_of_encodings() -> None:
+    """docs/benchmarks.md tells why they differ."""
+    found = {}
+    for name, needs in NEEDS.items():
+        needs()
+        found[name] = line_of(built(name), "codec_encode", "--n", "1")["extra"]["bytes"]
+    ours = line_of([sys.executable, "-m", "bench"], "codec_encode", "--n", "1")["extra"]["bytes"]
+    # Two bytes for the type of each entry, which is 0; two for each of vote, reject and reject hint, which are 0 too.
+    assert (ours, found) == (9106, {"go37": 9106, "go36": 9112, "rust": 9106 - 128, "rust-prost": 9106 - 128})
+
+
 @pytest.mark.parametrize("workload", [name + fields for name in CODEC for fields in ("", "_fields")])
 def test_protobuf(workload: str) -> None:
-    line = line_of(build.upb(), workload, "--n", "5", "--batch", "3")
-    ours = line_of([sys.executable, "-m", "bench"], workload, "--n", "5", "--batch", "3")
+    line = line_of(build.upb(), workload, *small(workload))
+    ours = line_of([sys.executable, "-m", "bench"], workload, *small(workload))
     assert list(line) == FIELDS
     assert line["extra"]["bytes"] == ours["extra"]["bytes"]
 
@@ -101,9 +133,10 @@ def test_protobuf(workload: str) -> None:
 @pytest.mark.parametrize("outstanding", ["1", "20"])
 def test_pysyncobj(outstanding: str) -> None:
     needs_package("pysyncobj")
-    line = line_of(build.pysyncobj(), "cluster", "--n", "40", "--outstanding", outstanding, "--journal")
-    assert list(line) == FIELDS
-    assert (line["n"], line["extra"]["journal"]) == (40, True)
+    for command, journal in ((build.pysyncobj(), False), (build.pysyncobj_journal(), True)):
+        line = line_of(command, "cluster", "--n", "40", "--outstanding", outstanding)
+        assert list(line) == FIELDS
+        assert (line["n"], line["extra"]["journal"]) == (40, journal)
 
 
 @pytest.mark.parametrize("options", [[], ["-modfile=go36.mod", "-tags=raft36"]], ids=["3.7", "3.6"])

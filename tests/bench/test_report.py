@@ -1,15 +1,16 @@
-"""Tables, plots and the places that hold them; counting and comparing instructions."""
+"""Tables, plots and the places that hold them."""
 
 import json
 import sys
-from pathlib import Path
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
-from bench import collect, instructions, report, tables
+from bench import collect, flat, report, tables
+from bench.cachegrind import per_operation
 from bench.rows import ROWS, Contestant, Row, contestants
-from tests._needs import needs_package
+from tests._needs import needs_package, needs_tool
 
 pytestmark = pytest.mark.once
 
@@ -46,7 +47,15 @@ def result() -> dict:
             "kept": {"python": {"1000": 2.0, "10000": 2.1}, "compiled": {"1000": 1.0, "10000": 1.0}},
             "groups": {"compiled": {"1": 1.0, "10": 1.1}, "go37": {"1": 6.0, "10": 6.5}},
         },
-        "flat": {"entry": {"1,000 entries kept": 20_000.0, "10,000,000 entries kept": 20_400.0}},
+        "flat": {
+            "kept": {
+                "unit": "entry",
+                "ends": ["1,000 entries kept", "10,000,000 entries kept"],
+                "instructions": [20_000.0, 20_400.0],
+                "cpu_us": [2.0, 2.5],
+            },
+            "groups": {"unit": "tick", "ends": ["10 groups", "10,000 groups"], "instructions": [1_000.0, 1_051.0]},
+        },
         "left_out": {"rust": "there is no cargo"},
     }
 
@@ -59,12 +68,13 @@ def test_ratios_are_of_the_best() -> None:
 
 
 def test_the_summary() -> None:
+    heads = ["Python loop", "compiled loop", "pure build", "etcd 3.7", "ours / pure build", "ours / etcd 3.7"]
     assert tables.summary(result()).splitlines() == [
-        "| µs per operation | Python loop | compiled loop | etcd 3.7 | ours / etcd 3.7 |",
-        "| --- | ---: | ---: | ---: | ---: |",
-        "| batch | 2.00 | 1.00 | 8.00 | 0.12 |",
-        "| codec_encode | 2.00 | - | 8.00 | 0.25 |",
-        "| node (wall) | 0.040 | - | 8.00 | 0.005 |",
+        f"| µs per operation | {' | '.join(heads)} |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| batch | 2.00 | 1.00 | 50.0 | 8.00 | 0.020 | 0.12 |",
+        "| codec_encode | 2.00 | - | - | 8.00 | - | 0.25 |",
+        "| node (wall) | 0.040 | - | - | 8.00 | - | 0.005 |",
     ]
 
 
@@ -76,7 +86,47 @@ def test_the_full_tables_say_what_they_are_of() -> None:
     assert "raftcy of commit abc1234; load 0.5 before and 0.6 after" in text
     assert "etcd v3.7.0 (go1.26)" in text
     assert "raft-rs 0.7, since there is no cargo" in text
-    assert "| per entry | 20,000 (1,000 entries kept) | 20,400 (10,000,000 entries kept) | 1.020 |" in text
+    assert "| per entry | 20,000, 2.00 µs (1,000 entries kept) | 20,400, 2.50 µs (10,000,000 entries kept) |" in text
+    assert "entries kept) | 1.020 | 1.25 |" in text
+    assert "| per tick | 1,000, - µs (10 groups) | 1,051, - µs (10,000 groups) | 1.051 | - |" in text
+
+
+def test_what_is_not_flat_fails_the_full_report_after_writing(tmp_path, monkeypatch, capsys) -> None:
+    found = result()
+    lines = found.pop("flat")
+    done: list[str] = []
+    monkeypatch.setattr(report, "build_all", lambda: ({}, {}))
+    monkeypatch.setattr(report, "measure", lambda *_: found)
+    monkeypatch.setattr(report, "sizes", lambda *_: {})
+    monkeypatch.setattr(report, "flat_lines", lambda: lines)
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(report, "publish", lambda result: done.append("published"))
+    assert report.main(["--full"]) == 1
+    assert "not flat: per tick, with 10 groups and 10,000 groups: 1.051 times" in capsys.readouterr().err
+    assert done == ["published"]
+    assert json.loads((tmp_path / "2026-01-02.json").read_text())["flat"] == lines
+    lines["groups"]["instructions"] = [1_000.0, 1_050.0]
+    assert report.main(["--full"]) == 0
+
+
+def test_the_kept_results_can_be_published_anew() -> None:
+    for path in report.RESULTS.glob("*.json"):
+        assert tables.present(json.loads(path.read_text()), ["python", "compiled"]) == ["python", "compiled"]
+        assert "per entry" in report.full_tables(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("backlog", (2, 60)), ("groups", (2, 4))])
+def test_a_line_is_measured_at_both_ends(name: str, sizes: tuple[int, int], monkeypatch) -> None:
+    needs_tool("valgrind")
+    monkeypatch.setattr(flat, "_N", 100)
+    monkeypatch.setattr(flat, "_TURNS", 1)
+    line = flat.LINES[name]
+    monkeypatch.setattr(flat, "per_operation", lambda runs: per_operation([replace(runs[0], short=10, long=30)]))
+    found = flat.measure(line, sizes, "python")
+    assert found["ends"] == [f"{size} {line.what}" for size in sizes]
+    assert all(1_000 < each < 1_000_000 for each in found["instructions"])
+    assert all(each > 0 for each in found["cpu_us"])
 
 
 def test_only_what_is_between_the_markers_is_replaced(tmp_path) -> None:
@@ -153,40 +203,3 @@ def test_rows_name_known_contestants() -> None:
     known = set(contestants(peers, compiled=True))
     assert {name for row in ROWS for name in row.who} == known
     assert list(contestants({}, compiled=False)) == ["pure"]
-
-
-def test_growth_is_noticed() -> None:
-    kept = {"a": 1000, "b": 1000, "c": 1000}
-    lines, grown = instructions.compare(kept, {"a": 1050, "b": 1051, "c": 500, "d": 1})
-    assert grown == ["b", "d"]
-    assert [line.split()[0] for line in lines] == ["a", "b", "c", "d"]
-
-
-def kept_in(tmp_path: Path, monkeypatch, combination: dict, counts: dict) -> None:
-    path = tmp_path / "instructions.json"
-    path.write_text(json.dumps({"combination": combination, "counts": counts}))
-    monkeypatch.setattr(instructions, "KEPT", path)
-
-
-@pytest.mark.parametrize(("found", "status"), [(1050, 0), (1051, 1), (900, 0)])
-def test_check(found: int, status: int, tmp_path, monkeypatch, capsys) -> None:
-    name = "single, python loop"
-    kept_in(tmp_path, monkeypatch, instructions.combination(), {name: 1000})
-    monkeypatch.setattr(instructions, "measure", lambda names: dict.fromkeys(names, found))
-    assert instructions._check(json.loads(instructions.KEPT.read_text()), [name]) == status
-    assert ("--update" in capsys.readouterr().out) == (status == 1)
-
-
-@pytest.mark.parametrize(("promised", "status"), [("", 0), ("0", 0), ("1", 1)])
-def test_another_combination_is_not_compared(promised: str, status: int, monkeypatch, capsys) -> None:
-    monkeypatch.setenv("RAFTCY_CI", promised)
-    kept = {"combination": instructions.combination() | {"compiler": "another"}, "counts": {}}
-    assert instructions._check(kept, ["single, python loop"]) == status
-    said = capsys.readouterr().out
-    assert "compiler is" in said
-    assert "'another'" in said
-
-
-def test_every_run_is_kept() -> None:
-    kept = json.loads(instructions.KEPT.read_text())
-    assert set(kept["counts"]) == set(instructions.RUNS)

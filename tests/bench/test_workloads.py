@@ -8,8 +8,8 @@ from argparse import Namespace
 import pytest
 
 import raftcy
-from bench import group, measured, workloads
-from bench.__main__ import GROUPS, WORKLOADS, main
+from bench import backlog, group, measured, workloads
+from bench.__main__ import COUNTS, DEFAULTS, GROUPS, WORKLOADS, main, parser
 
 # Messages per operation, the same in every implementation.
 MESSAGES = {
@@ -24,7 +24,7 @@ MESSAGES = {
     "transfer": 13,
 }
 FIELDS = ["peer", "version", "build", "loop", "workload", "n", "seconds", "cpu_seconds", "per_sec", "extra"]
-SMALL = ["--n", "6", "--batch", "3", "--groups", "2"]
+SMALL = {"n": 6, "batch": 3, "groups": 2, "waiting": 5}
 LOOPS = ["python", "compiled"] if raftcy.BUILD == "compiled" else ["python"]
 # The cluster starts processes, which test_cluster does from a program of its own.
 ALONE = sorted(set(WORKLOADS) - {"cluster"})
@@ -39,6 +39,12 @@ def _log_level():
     log.setLevel(level)
 
 
+def small(workload: str) -> list[str]:
+    """Options that make a run short, of those that the workload takes."""
+    takes = ("n", *WORKLOADS[workload].takes)
+    return [word for name, value in SMALL.items() if name in takes for word in (f"--{name}", str(value))]
+
+
 def run(capsys, *words: str) -> dict:
     assert main(list(words)) == 0
     return json.loads(capsys.readouterr().out)
@@ -51,7 +57,7 @@ def test_every_group_workload_has_a_message_count() -> None:
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("workload", MESSAGES)
 def test_messages_per_operation(workload: str, loop: str, capsys) -> None:
-    line = run(capsys, workload, *SMALL, "--loop", loop)
+    line = run(capsys, workload, *small(workload), "--loop", loop)
     assert line["extra"]["messages_per_op"] == MESSAGES[workload]
     assert (line["workload"], line["loop"], line["build"]) == (workload, loop, raftcy.BUILD)
     assert line["n"] == 6
@@ -63,14 +69,9 @@ def test_a_batch_in_one_message(loop: str, capsys) -> None:
     assert line["extra"]["messages_per_op"] == MESSAGES["batch"] / 64
 
 
-def test_batch_append_is_for_proposals() -> None:
-    with pytest.raises(SystemExit):
-        main(["readindex", "--batch-append"])
-
-
 @pytest.mark.parametrize("workload", ALONE)
 def test_the_line_has_all_fields(workload: str, capsys) -> None:
-    line = run(capsys, workload, *SMALL)
+    line = run(capsys, workload, *small(workload))
     assert list(line) == FIELDS
     assert (line["peer"], line["version"]) == ("raftcy", raftcy.__version__)
     assert line["per_sec"] > 0
@@ -117,7 +118,7 @@ def test_another_number_of_messages_is_noticed() -> None:
     out = measured.Measured(10)
     out.extra["messages_per_op"] = 8.1
     with pytest.raises(SystemExit, match=r"8\.1 messages an operation instead of 8"):
-        workloads._expect(out, 8)
+        measured.expect(out, 8)
 
 
 @pytest.mark.parametrize("count", [5, 7])
@@ -140,6 +141,11 @@ def test_quorum_of_any_size(nodes: str, capsys) -> None:
         (["single", "--nodes", "-3"], "--nodes: must be greater than 0"),
         (["single", "--colour", "red"], "unrecognized arguments"),
         (["single", "--loop", "c"], "invalid choice: 'c'"),
+        (["readindex", "--batch-append"], "readindex does nothing with --batch-append; it takes --n, --seed, --nodes"),
+        (
+            ["node3", "--nodes", "3", "--keep", "9"],
+            "node3 does nothing with --nodes, --keep; it takes --n, --seed, --size",
+        ),
         (["codec_encode", "--loop", "compiled"], "no compiled loop for codec_encode"),
         (["quorum", "--loop", "compiled"], "no compiled loop for quorum"),
         (["node3", "--loop", "compiled"], "no compiled loop for node3"),
@@ -153,6 +159,53 @@ def test_a_wrong_command_line(words: list[str], said: str, capsys) -> None:
     found = capsys.readouterr()
     assert said in found.err
     assert found.out == ""
+
+
+class Asked(Namespace):
+    """Options that remember which of them were looked at."""
+
+    def __getattribute__(self, name: str) -> object:
+        if not name.startswith("_"):
+            object.__getattribute__(self, "__dict__").setdefault("_looked_at", set()).add(name)
+        return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize("workload", ALONE)
+def test_a_workload_looks_at_the_options_that_it_takes(workload: str, capsys) -> None:
+    o = parser().parse_args([workload, *small(workload)], namespace=Asked())
+    for name, value in DEFAULTS.items():
+        setattr(o, name, getattr(o, name) or value)
+    o._looked_at.clear()
+    WORKLOADS[workload].run(raftcy, o)
+    assert o._looked_at & {*COUNTS, "batch_append"} == {"n", *WORKLOADS[workload].takes}
+
+
+@pytest.mark.parametrize("workload", sorted(WORKLOADS))
+def test_an_option_that_does_nothing_is_refused(workload: str, capsys) -> None:
+    for name in COUNTS:
+        if name != "n" and name not in WORKLOADS[workload].takes:
+            with pytest.raises(SystemExit) as left:
+                main([workload, f"--{name}", "1"])
+            assert left.value.code == 2
+            assert f"{workload} does nothing with --{name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("waiting", ["1", "300"])
+@pytest.mark.parametrize(("workload", "messages"), [("backlog", 8), ("backlog_reads", 4)])
+def test_a_backlog_stands(workload: str, messages: int, waiting: str, capsys) -> None:
+    line = run(capsys, workload, "--n", "7", "--waiting", waiting)
+    assert line["extra"]["messages_per_op"] == messages
+    assert line["extra"]["waiting"] == int(waiting)
+
+
+def test_what_was_not_written_or_read_is_noticed() -> None:
+    leader = backlog.Leader(raftcy, random.Random(1))
+    leader.node.propose(b"12345")
+    leader.turn()
+    leader.check(1, 5, 0)
+    for wrong in [(2, 5, 0), (1, 4, 0), (1, 5, 1)]:
+        with pytest.raises(SystemExit, match="the leader ended with"):
+            leader.check(*wrong)
 
 
 @pytest.mark.skipif(raftcy.BUILD == "compiled", reason="needs the pure build")

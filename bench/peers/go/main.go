@@ -23,29 +23,30 @@ type options struct {
 	n, nodes, size, batch, groups int
 }
 
-// workload is what to run, with the defaults of its options.
+// workload is what to run, with the defaults of its options, and those that it takes beside --n and --seed.
 type workload struct {
 	defaults options
+	takes    string
 	run      func(options) (*measured, error)
 }
 
 var workloads = map[string]workload{
-	"replicate1":      {options{n: 20_000, nodes: 3, batch: 1, size: 128}, replicate},
-	"batch":           {options{n: 64_000, nodes: 3, batch: 64, size: 128}, replicate},
-	"big":             {options{n: 16_000, nodes: 3, batch: 16, size: 4096}, replicate},
-	"single":          {options{n: 50_000, nodes: 1, batch: 1, size: 128}, replicate},
-	"five":            {options{n: 32_000, nodes: 5, batch: 64, size: 128}, replicate},
-	"readindex":       {options{n: 20_000, nodes: 3}, readIndex},
-	"ticks":           {options{n: 50_000, nodes: 3}, ticks},
-	"election":        {options{n: 5_000, nodes: 3}, election},
-	"transfer":        {options{n: 5_000, nodes: 3}, transfer},
-	"codec_encode":    {options{n: 50_000, batch: 64, size: 128}, encode(appendMessage)},
-	"codec_decode":    {options{n: 50_000, batch: 64, size: 128}, decode(appendMessage)},
-	"codec_encode_hb": {options{n: 500_000}, encode(heartbeatMessage)},
-	"codec_decode_hb": {options{n: 500_000}, decode(heartbeatMessage)},
-	"quorum":          {options{n: 500_000, nodes: 3}, quorum},
-	"node":            {options{n: 50_000, nodes: 1, size: 128}, channelNodes},
-	"node3":           {options{n: 20_000, nodes: 3, size: 128}, channelNodes},
+	"replicate1":      {options{n: 20_000, nodes: 3, batch: 1, size: 128}, "nodes batch size", replicate},
+	"batch":           {options{n: 64_000, nodes: 3, batch: 64, size: 128}, "nodes batch size", replicate},
+	"big":             {options{n: 16_000, nodes: 3, batch: 16, size: 4096}, "nodes batch size", replicate},
+	"single":          {options{n: 50_000, nodes: 1, batch: 1, size: 128}, "nodes batch size", replicate},
+	"five":            {options{n: 32_000, nodes: 5, batch: 64, size: 128}, "nodes batch size", replicate},
+	"readindex":       {options{n: 20_000, nodes: 3}, "nodes", readIndex},
+	"ticks":           {options{n: 50_000}, "groups", ticks},
+	"election":        {options{n: 5_000, nodes: 3}, "nodes", election},
+	"transfer":        {options{n: 5_000, nodes: 3}, "nodes", transfer},
+	"codec_encode":    {options{n: 50_000, batch: 64, size: 128}, "batch size", encode(appendMessage)},
+	"codec_decode":    {options{n: 50_000, batch: 64, size: 128}, "batch size", decode(appendMessage)},
+	"codec_encode_hb": {options{n: 500_000}, "", encode(heartbeatMessage)},
+	"codec_decode_hb": {options{n: 500_000}, "", decode(heartbeatMessage)},
+	"quorum":          {options{n: 500_000, nodes: 3}, "nodes", quorum},
+	"node":            {options{n: 50_000, nodes: 1, size: 128}, "size", channelNodes},
+	"node3":           {options{n: 20_000, nodes: 3, size: 128}, "size", channelNodes},
 }
 
 func names() string {
@@ -83,8 +84,11 @@ func parse(args []string) (string, options, error) {
 		return "", options{}, fmt.Errorf("unexpected argument: %s", flags.Arg(0))
 	}
 	var wrong error
+	takes := append([]string{"n", "seed"}, strings.Fields(w.takes)...)
 	flags.Visit(func(f *flag.Flag) {
-		if value, ok := given[f.Name]; ok && *value <= 0 {
+		if !slices.Contains(takes, f.Name) {
+			wrong = fmt.Errorf("%s does nothing with --%s; it takes --%s", name, f.Name, strings.Join(takes, ", --"))
+		} else if value, ok := given[f.Name]; ok && *value <= 0 {
 			wrong = fmt.Errorf("--%s must be greater than 0", f.Name)
 		}
 	})

@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
     """Run one workload and print one JSON line."""
     p = argparse.ArgumentParser(prog="python -m bench.peers.python.syncobj")
     p.add_argument("workload", choices=["cluster"])
-    counts(p, "n", "size", "batch", "nodes", "groups", "outstanding")
+    counts(p, "n", "size", "outstanding")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--journal", action="store_true", help="keep a journal in a file, which PySyncObj never syncs")
     o = p.parse_args(argv)

@@ -91,9 +91,11 @@ def main(argv: list[str]) -> int:
     """Run one workload and print one JSON line."""
     p = argparse.ArgumentParser(prog="python -m bench.peers.python.upb")
     p.add_argument("workload", choices=sorted(WORKLOADS))
-    counts(p, "n", "size", "batch", "nodes", "groups")
+    counts(p, "n", "size", "batch")
     p.add_argument("--seed", type=int, default=1)
     o = p.parse_args(argv)
+    if "_hb" in o.workload and (o.size or o.batch):
+        p.error(f"{o.workload} does nothing with --size and --batch; it takes --n, --seed")
     payloads = [bytes([i % 256]) * (o.size or 128) for i in range(o.batch or 64)]
     build = heartbeat_message if "_hb" in o.workload else lambda: append_message(payloads)
     out = Measured(o.n or WORKLOADS[o.workload])

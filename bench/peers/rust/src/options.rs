@@ -11,34 +11,41 @@ pub struct Options {
     pub batch_append: bool,
 }
 
-/// Name, n, nodes, batch, size; 1 for what a workload does not look at.
-const WORKLOADS: [(&str, usize, usize, usize, usize); 14] = [
-    ("replicate1", 20_000, 3, 1, 128),
-    ("batch", 64_000, 3, 64, 128),
-    ("big", 16_000, 3, 16, 4096),
-    ("single", 50_000, 1, 1, 128),
-    ("five", 32_000, 5, 64, 128),
-    ("readindex", 20_000, 3, 1, 1),
-    ("ticks", 50_000, 3, 1, 1),
-    ("election", 5_000, 3, 1, 1),
-    ("transfer", 5_000, 3, 1, 1),
-    ("codec_encode", 50_000, 1, 64, 128),
-    ("codec_decode", 50_000, 1, 64, 128),
-    ("codec_encode_hb", 500_000, 1, 1, 1),
-    ("codec_decode_hb", 500_000, 1, 1, 1),
-    ("quorum", 500_000, 3, 1, 1),
+const OPTIONS: &[&str] = &["--nodes", "--batch", "--size", "--groups", "--batch-append"];
+const PROPOSES: &[&str] = &["--nodes", "--batch", "--size", "--batch-append"];
+
+/// Name, n, nodes, batch, size (1 for what a workload does not look at), and what it takes beside --n and --seed.
+const WORKLOADS: [(&str, usize, usize, usize, usize, &[&str]); 14] = [
+    ("replicate1", 20_000, 3, 1, 128, PROPOSES),
+    ("batch", 64_000, 3, 64, 128, PROPOSES),
+    ("big", 16_000, 3, 16, 4096, PROPOSES),
+    ("single", 50_000, 1, 1, 128, PROPOSES),
+    ("five", 32_000, 5, 64, 128, PROPOSES),
+    ("readindex", 20_000, 3, 1, 1, &["--nodes"]),
+    ("ticks", 50_000, 3, 1, 1, &["--groups"]),
+    ("election", 5_000, 3, 1, 1, &["--nodes"]),
+    ("transfer", 5_000, 3, 1, 1, &["--nodes"]),
+    ("codec_encode", 50_000, 1, 64, 128, &["--batch", "--size"]),
+    ("codec_decode", 50_000, 1, 64, 128, &["--batch", "--size"]),
+    ("codec_encode_hb", 500_000, 1, 1, 1, &[]),
+    ("codec_decode_hb", 500_000, 1, 1, 1, &[]),
+    ("quorum", 500_000, 3, 1, 1, &["--nodes"]),
 ];
 
 impl Options {
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let names: Vec<&str> = WORKLOADS.iter().map(|each| each.0).collect();
         let workload = words.next().ok_or(format!("name a workload, of: {}", names.join(" ")))?;
-        let &(_, n, nodes, batch, size) = WORKLOADS
+        let &(_, n, nodes, batch, size, takes) = WORKLOADS
             .iter()
             .find(|each| each.0 == workload)
             .ok_or(format!("no such workload: {workload}; there are: {}", names.join(" ")))?;
         let mut o = Options { workload, n, nodes, size, batch, groups: 1_000, seed: 1, batch_append: false };
         while let Some(name) = words.next() {
+            if OPTIONS.contains(&name.as_str()) && !takes.contains(&name.as_str()) {
+                let takes = [&["--n", "--seed"], takes].concat().join(", ");
+                return Err(format!("{} does nothing with {name}; it takes {takes}", o.workload));
+            }
             if name == "--batch-append" {
                 o.batch_append = true;
                 continue;

@@ -1,0 +1,182 @@
+"""What an operation costs while a backlog stands: entries that a slow storage has yet to write, or reads that wait.
+
+A leader of three is driven alone, with ``async_storage_writes``; what its followers answer is made here, so that how
+much waits is ours to choose. With ``backlog`` its storage stays ``waiting`` writes behind: an operation proposes,
+replicates and commits one entry, and the storage reports the oldest write. With ``backlog_reads`` the network stays
+``waiting`` heartbeats behind: an operation asks for a read, and the oldest heartbeat is answered. Neither may cost more
+where more waits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import deque
+from typing import Any
+
+from .group import FIRST, storages
+from .measured import Measured, expect
+from .workloads import turns_of
+
+
+class Leader:
+    """Node 1 of three; what it has asked its storage to write, and what it has sent that is not answered yet."""
+
+    def __init__(self, raftcy: Any, rng: random.Random) -> None:
+        self.raftcy = raftcy
+        self.storage = storages(raftcy, [1, 2, 3])[0]
+        self.node = raftcy.RawNode(
+            raftcy.Config(
+                id=1,
+                election_tick=10,
+                heartbeat_tick=1,
+                storage=self.storage,
+                applied=FIRST,
+                max_size_per_msg=1 << 20,
+                max_inflight_msgs=256,
+                random=rng,
+                async_storage_writes=True,
+            )
+        )
+        kind = raftcy.MessageType
+        self.answers = {
+            kind.MSG_APP: kind.MSG_APP_RESP,
+            kind.MSG_HEARTBEAT: kind.MSG_HEARTBEAT_RESP,
+            kind.MSG_VOTE: kind.MSG_VOTE_RESP,
+        }
+        self.writes: deque[Any] = deque()
+        self.unanswered: deque[Any] = deque()
+        self.messages = 0
+        self.applied = 0
+        self.applied_bytes = 0
+        self.reads = 0
+        self.node.campaign()
+        self.turn()
+        self.write_all()
+        self.answer_all()
+        self.write_all()
+        if self.node.basic_status().lead != 1:
+            raise SystemExit("node 1 was not elected")
+        self.applied = 0
+
+    def turn(self) -> None:
+        """Handle what there is to do, but for what waits: writes, and messages to followers."""
+        node, raftcy = self.node, self.raftcy
+        while (rd := node.poll()) is not None:
+            self.reads += len(rd.read_states)
+            for m in rd.messages:
+                if m.to == raftcy.LOCAL_APPEND_THREAD:
+                    self.writes.append(m)
+                elif m.to == raftcy.LOCAL_APPLY_THREAD:
+                    self.applied += len(m.entries)
+                    self.applied_bytes += sum([len(e.data) for e in m.entries])
+                    node.step_many(m.responses)
+                else:
+                    self.messages += 1
+                    self.unanswered.append(m)
+
+    def write(self) -> None:
+        """Let the storage write and report what waits longest, up to and with the first that holds entries."""
+        holds = False
+        while self.writes and not holds:
+            m = self.writes.popleft()
+            holds = len(m.entries) > 0
+            if m.term:
+                self.storage.set_hard_state(self.raftcy.HardState(term=m.term, vote=m.vote, commit=m.commit))
+            self.storage.append(m.entries)
+            self.node.step_many(m.responses)
+            self.turn()
+
+    def answer(self) -> None:
+        """Let a follower answer the message that waits longest."""
+        m = self.unanswered.popleft()
+        self.messages += 1
+        reply = self.raftcy.Message(
+            type=self.answers[m.type],
+            from_=m.to,
+            to=1,
+            term=m.term,
+            index=m.index + len(m.entries) if m.type == self.raftcy.MessageType.MSG_APP else 0,
+            context=m.context,
+        )
+        self.node.step(reply)
+        self.turn()
+
+    def write_all(self) -> None:
+        """Let the storage catch up."""
+        while self.writes:
+            self.write()
+
+    def answer_all(self) -> None:
+        """Let the followers catch up."""
+        while self.unanswered:
+            self.answer()
+
+    def check(self, entries: int, payload: int, reads: int) -> None:
+        """All that waited is done, and just that much was written, applied and read."""
+        self.answer_all()
+        self.write_all()
+        self.answer_all()
+        index = FIRST + 1 + entries
+        status = self.node.basic_status()
+        found = (self.applied, self.applied_bytes, self.reads, status.commit, status.applied, self.storage.last_index())
+        expected = (entries, payload, reads, index, index, index)
+        if found != expected:
+            raise SystemExit(f"the leader ended with {found} instead of {expected}")
+
+
+def entries(raftcy: Any, o: argparse.Namespace) -> Measured:
+    """Proposals of a leader whose storage stays behind."""
+    leader = Leader(raftcy, random.Random(o.seed))
+    propose, size = leader.node.propose, o.size or 128
+    payloads = turns_of(1, size)
+    for _ in range(o.waiting):
+        propose(next(payloads)[0])
+        leader.turn()
+    leader.answer_all()
+    out = Measured(o.n)
+    before = leader.messages
+
+    def work() -> None:
+        for _ in range(o.n):
+            propose(next(payloads)[0])
+            leader.turn()
+            leader.answer_all()
+            leader.write()
+
+    out.run(work)
+    behind = leader.storage.last_index() + o.waiting
+    if behind != leader.node.basic_status().commit:
+        raise SystemExit(f"with {o.waiting} entries that wait the log would end at {behind}")
+    return _done(out, leader, before, 8, (o.waiting + o.n, (o.waiting + o.n) * size, 0), o.waiting)
+
+
+def reads(raftcy: Any, o: argparse.Namespace) -> Measured:
+    """Safe reads of a leader whose heartbeats are answered late."""
+    leader = Leader(raftcy, random.Random(o.seed))
+    read = leader.node.read_index
+    for number in range(o.waiting):
+        read(b"%d" % number)
+        leader.turn()
+    out = Measured(o.n)
+    before = leader.messages
+
+    def work() -> None:
+        for number in range(o.waiting, o.waiting + o.n):
+            read(b"%d" % number)
+            leader.turn()
+            leader.answer()
+            leader.answer()
+
+    out.run(work)
+    if leader.reads != o.n:
+        raise SystemExit(f"{leader.reads} of {o.n} reads were answered while {o.waiting} wait")
+    return _done(out, leader, before, 4, (0, 0, o.waiting + o.n), o.waiting)
+
+
+def _done(out: Measured, leader: Leader, before: int, each: int, ends: tuple[int, int, int], waiting: int) -> Measured:
+    out.extra["messages_per_op"] = (leader.messages - before) / out.n
+    out.extra["waiting"] = waiting
+    expect(out, each)
+    leader.check(*ends)
+    return out
