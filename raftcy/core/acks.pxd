@@ -19,6 +19,6 @@ cdef class Acks:
     cpdef raise_to(self, uint64_t id, uint64_t number)
     cpdef uint64_t majority(self, tuple ids) except? 0
 
-cpdef uint64_t majority_match(list peers) except? 0
+cpdef uint64_t majority_match(tuple peers) except? 0
 cpdef bytes pack_number(uint64_t number)
 cpdef uint64_t read_number(bytes context) except? 0

@@ -56,7 +56,7 @@ class Acks:
         return f"Acks({self.items()})"
 
 
-def majority_match(peers: list[Progress]) -> int:
+def majority_match(peers: tuple[Progress, ...]) -> int:
     """The highest index that a majority of these Progress has stored; 2**64-1 without any."""
     n = len(peers)
     if n == 0:

@@ -111,7 +111,7 @@ cdef class Acks:
         return f"Acks({self.items()})"
 
 
-cpdef uint64_t majority_match(list peers) except? 0:
+cpdef uint64_t majority_match(tuple peers) except? 0:
     """The highest index that a majority of these Progress has stored; 2**64-1 without any."""
     cdef Py_ssize_t n = len(peers), i
     cdef uint64_t few[FEW]

@@ -33,8 +33,8 @@ cdef class Cycle:
 @cython.final
 cdef class Exchange:
     cdef dict _cycles
-    cdef list _order
-    cdef list _small
+    cdef tuple _order
+    cdef tuple _small
     cdef uint64_t _calls
     cdef readonly uint64_t sent
 

@@ -139,8 +139,9 @@ class Exchange:
 
     def __init__(self) -> None:
         self._cycles: dict[int, Cycle] = {}
-        self._order: list[Cycle] = []
-        self._small: list[Cycle | None] = []
+        # Tuples, as those of the tracker.
+        self._order: tuple[Cycle, ...] = ()
+        self._small: tuple[Cycle | None, ...] = ()
         # Counts whatever may have changed a node behind its cycle's back: calls of applications, times between drains.
         self._calls = 0
         self.sent = 0
@@ -149,9 +150,9 @@ class Exchange:
         """A Cycle for a node, reached by its id from now on."""
         cycle = Cycle(node, storage, self, apply)
         self._cycles[node.id] = cycle
-        self._order = [self._cycles[id] for id in sorted(self._cycles)]
+        self._order = tuple([self._cycles[id] for id in sorted(self._cycles)])
         largest = max([id for id in self._cycles if id <= _SMALL_ID], default=-1)
-        self._small = [self._cycles.get(id) for id in range(largest + 1)]
+        self._small = tuple([self._cycles.get(id) for id in range(largest + 1)])
         return cycle
 
     def route(self, messages: list[Message]) -> None:

@@ -733,12 +733,14 @@ def news(node: RawNode) -> int:
     log = r.log
     unstable = log.unstable
     committed = log.committed
-    hard = _hard_state_changed(node)
+    # Written out, not called: every visit of a node comes here, in the pure build too.
+    hard = r.term != node._prev_term or r.vote != node._prev_vote or committed != node._prev_commit
     if (
         (hard and (r.term != 0 or r.vote != 0 or committed != 0))
         or unstable.has_next_entries()
         or (log.applying < committed and log.has_next_committed(not node._async))
-        or _soft_state_changed(node)
+        or r.lead != node._prev_lead
+        or r.state != node._prev_state
         or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
         or r._read_states is not None
     ):

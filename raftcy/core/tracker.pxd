@@ -23,18 +23,18 @@ cdef class ProgressTracker:
     cdef readonly uint64_t max_inflight_bytes
     cdef dict _by_id
     cdef dict _votes
-    cdef list _peers
-    cdef list _incoming
-    cdef list _outgoing
+    cdef tuple _peers
+    cdef tuple _incoming
+    cdef tuple _outgoing
 
     @cython.locals(pr=Progress)
     cpdef object switch(self, TrackerConfig config, dict progress)
-    @cython.locals(voters=list, pr=Progress)
-    cdef list _voters(self, MajorityConfig ids, dict progress)
-    cpdef list peers(self)
+    @cython.locals(voters=tuple, pr=Progress)
+    cdef tuple _voters(self, MajorityConfig ids, dict progress)
+    cpdef tuple peers(self)
     @cython.locals(pr=Progress)
     cpdef list ids(self)
-    @cython.locals(peers=list, pr=Progress)
+    @cython.locals(peers=tuple, pr=Progress)
     cpdef Progress find(self, uint64_t id)
     cpdef ConfState conf_state(self)
     cpdef bint is_singleton(self) except -1
@@ -47,5 +47,5 @@ cdef class ProgressTracker:
     cpdef tuple tally_votes(self)
 
 cdef Progress _NOTHING
-cdef list _NO_PEERS
+cdef tuple _NO_PEERS
 cdef dict _NO_VOTES

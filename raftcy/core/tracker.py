@@ -16,7 +16,7 @@ from .quorum import JointConfig, MajorityConfig
 _FEW = 8
 # Stands for voters without a Progress, which only a tracker that was put together by hand has: nothing is stored there.
 _NOTHING = Progress()
-_NO_PEERS: list[Progress] = []
+_NO_PEERS: tuple[Progress, ...] = ()
 _NO_VOTES: dict[int, bool] = {}
 
 
@@ -103,21 +103,22 @@ class ProgressTracker:
     def switch(self, config: TrackerConfig, progress: dict[int, Progress]) -> None:
         """Put a new configuration in force."""
         self.config = config
-        self._peers = [progress[id] for id in sorted(progress)]
+        # Tuples: what nobody can change is read without a lock by an interpreter that has none of its own.
+        self._peers = tuple([progress[id] for id in sorted(progress)])
         for id, pr in progress.items():
             pr.id = id
         self._by_id = dict(progress) if len(progress) > _FEW else None
         self._incoming = self._voters(config.voters.incoming, progress)
         self._outgoing = self._voters(config.voters.outgoing, progress)
 
-    def _voters(self, ids: MajorityConfig, progress: dict[int, Progress]) -> list[Progress]:
+    def _voters(self, ids: MajorityConfig, progress: dict[int, Progress]) -> tuple[Progress, ...]:
         if len(ids) == 0:
             return _NO_PEERS
-        voters = [progress.get(id, _NOTHING) for id in ids]
+        voters = tuple([progress.get(id, _NOTHING) for id in ids])
         return self._peers if [pr.id for pr in voters] == self.ids() else voters
 
-    def peers(self) -> list[Progress]:
-        """The progress of all members by ascending id: the order in which peers are visited. Not to be changed."""
+    def peers(self) -> tuple[Progress, ...]:
+        """The progress of all members by ascending id: the order in which peers are visited."""
         return self._peers
 
     def ids(self) -> list[int]:

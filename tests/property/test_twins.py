@@ -111,10 +111,10 @@ def test_acks(told: Any, sets: Any) -> None:
     agree(lambda module: acknowledge(module, told, sets), "core.acks")
 
 
-def matches(module: ModuleType, given: list[int]) -> list[Any]:
+def matches(module: ModuleType, given: list[int]) -> tuple[Any, ...]:
     """A Progress for each number stored."""
     progress = importlib.import_module(f"{module.__name__.rpartition('.')[0]}.progress").Progress
-    return [progress(match) for match in given]
+    return tuple([progress(match) for match in given])
 
 
 @settings(max_examples=300)
