@@ -15,6 +15,6 @@ SHARED: Final = random.SystemRandom()
 
 
 def is_plain(source: Any) -> bool:
-    """Whether a source is a ``random.Random`` as it comes, so that what ``randrange`` does to ``getrandbits`` is known."""
+    """Whether a source is a ``random.Random`` as it comes: its ``randrange`` makes known use of ``getrandbits``."""
     randrange = getattr(source.randrange, "__func__", None)
     return type(source) is random.Random and randrange is random.Random.randrange
