@@ -6,9 +6,15 @@ draws.
 """
 
 import random
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["SHARED"]
+__all__ = ["SHARED", "is_plain"]
 
 SHARED: Final = random.SystemRandom()
 """Answers ``randrange(n)`` with a uniform number of 0 to n-1."""
+
+
+def is_plain(source: Any) -> bool:
+    """Whether a source is a ``random.Random`` as it comes: its ``randrange`` makes known use of ``getrandbits``."""
+    randrange = getattr(source.randrange, "__func__", None)
+    return type(source) is random.Random and randrange is random.Random.randrange

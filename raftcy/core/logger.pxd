@@ -10,8 +10,8 @@ cdef class Log:
     cdef int32_t _on
 
     cpdef forget(self)
-    @cython.locals(on=bint)
-    cdef bint _is_on(self, int32_t bit) except -1
+    @cython.locals(on=bint, bit=int32_t)
+    cdef bint _is_on(self, int32_t level) except -1
     cpdef bint debug_on(self) except -1
     cpdef bint info_on(self) except -1
     cpdef bint warning_on(self) except -1

@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 from ..errors import InvariantError
 
 _NAME = "raftcy"
-_DEBUG, _INFO, _WARNING, _ERROR = 1, 2, 4, 8
-_LEVELS = {_DEBUG: logging.DEBUG, _INFO: logging.INFO, _WARNING: logging.WARNING, _ERROR: logging.ERROR}
+_DEBUG, _INFO, _WARNING, _ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR  # 10, 20, 30, 40
 
 
 def default_logger() -> Any:
@@ -56,9 +55,10 @@ class Log:
         """Whether errors are wanted."""
         return self._is_on(_ERROR)
 
-    def _is_on(self, bit: int) -> bool:
+    def _is_on(self, level: int) -> bool:
+        bit = 1 << level // 10
         if self._asked & bit == 0:
-            on = not self._leveled or self._logger.isEnabledFor(_LEVELS[bit])
+            on = not self._leveled or self._logger.isEnabledFor(level)
             self._asked |= bit
             self._on = self._on | bit if on else self._on & ~bit
         return self._on & bit != 0

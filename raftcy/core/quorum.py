@@ -112,7 +112,7 @@ class JointConfig:
 
     def ids(self) -> list[int]:
         """All ids of both halves, ascending."""
-        if len(self.outgoing) == 0:
+        if len(self.outgoing._ids) == 0:
             return self.incoming.ids()
         return sorted(set(self.incoming) | set(self.outgoing))
 

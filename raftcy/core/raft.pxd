@@ -45,6 +45,7 @@ cdef class Raft:
     cdef public bint step_down_on_removal
     cdef public bint batch_append
     cdef readonly bint append_due
+    cdef bint _plain_random
     cdef readonly object trace_logger
     cdef readonly ReadOnly read_only
     cdef list _msgs
@@ -96,6 +97,8 @@ cdef class Raft:
 
     @cython.locals(tracker=ProgressTracker, last=uint64_t, pr=Progress)
     cpdef reset(self, uint64_t term)
+    @cython.locals(n=int64_t, bits=int32_t, drawn=int64_t)
+    cdef int _draw_timeout(self) except -1
     cpdef become_follower(self, uint64_t term, uint64_t lead)
     cpdef become_candidate(self)
     cpdef become_pre_candidate(self)

@@ -36,6 +36,7 @@ Input from outside is vetted before it comes here (``vet``); what still breaks a
 
 from typing import Any
 
+from .._chance import is_plain
 from ..errors import (
     Compacted,
     ConfChangeError,
@@ -75,6 +76,7 @@ class Raft:
         "_msgs",
         "_msgs_after_append",
         "_pending_reads",
+        "_plain_random",
         "_random",
         "_read_states",
         "append_due",
@@ -113,6 +115,7 @@ class Raft:
         c = config.validated()
         self._log = Log(c.logger)
         self._random = c.random
+        self._plain_random = is_plain(c.random)
         self.id = c.id
         self.term = 0
         self.vote = 0
@@ -470,7 +473,7 @@ class Raft:
         self.lead = 0
         self.election_elapsed = 0
         self.heartbeat_elapsed = 0
-        self.randomized_election_timeout = self.election_timeout + self._random.randrange(self.election_timeout)
+        self._draw_timeout()
         self.lead_transferee = 0
         tracker = self.tracker
         tracker.reset_votes()
@@ -481,6 +484,20 @@ class Raft:
         self.uncommitted_size = 0
         self.append_due = False
         self.read_only.reset()
+
+    def _draw_timeout(self) -> None:
+        n = self.election_timeout
+        if not self._plain_random or n <= 0:
+            self.randomized_election_timeout = n + self._random.randrange(n)
+        else:
+            # What randrange(n) gives, without its Python, which costs ten times as much.
+            bits = 0
+            while n >> bits > 0:
+                bits += 1
+            drawn = self._random.getrandbits(bits)
+            while drawn >= n:
+                drawn = self._random.getrandbits(bits)
+            self.randomized_election_timeout = n + drawn
 
     def become_follower(self, term: int, lead: int) -> None:
         """Follow ``lead`` (0: nobody) in ``term``."""
@@ -629,10 +646,10 @@ class Raft:
             rejection = "" if granted else " rejection"
             log.info(f"{self.id:x} received {type_name(kind)}{rejection} from {id:x} at term {self.term}")
         self.tracker.record_vote(id, granted)
-        yes, no, result = self.tracker.tally_votes()
         if log.info_on():
+            yes, no, _ = self.tracker.tally_votes()
             log.info(f"{self.id:x} has received {yes} {type_name(kind)} votes and {no} vote rejections")
-        return result
+        return self.tracker.vote_result()
 
     def _step_vote(self, m: Message) -> None:
         """Grant or refuse a vote or a pre-vote."""

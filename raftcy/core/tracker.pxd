@@ -41,10 +41,12 @@ cdef class ProgressTracker:
     cpdef uint64_t committed(self) except? 0
     @cython.locals(pr=Progress, votes=dict)
     cpdef bint quorum_active(self) except -1
+    cpdef list voter_nodes(self)
     cpdef reset_votes(self)
     cpdef record_vote(self, uint64_t id, bint granted)
     @cython.locals(pr=Progress, votes=dict, granted=int32_t, rejected=int32_t)
     cpdef tuple tally_votes(self)
+    cpdef int32_t vote_result(self) except -1
 
 cdef Progress _NOTHING
 cdef tuple _NO_PEERS

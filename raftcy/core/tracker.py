@@ -193,7 +193,7 @@ class ProgressTracker:
         """(granted, rejected, result): the counts leave out learners and strangers, the result is a VoteResult."""
         granted = 0
         rejected = 0
-        votes = self.votes
+        votes = _NO_VOTES if self._votes is None else self._votes
         for pr in self._peers:
             if pr.is_learner:
                 continue
@@ -204,7 +204,11 @@ class ProgressTracker:
                 granted += 1
             else:
                 rejected += 1
-        return granted, rejected, self.config.voters.tally(votes)
+        return granted, rejected, self.vote_result()
+
+    def vote_result(self) -> int:
+        """How the vote stands: the last of ``tally_votes``."""
+        return self.config.voters.tally(_NO_VOTES if self._votes is None else self._votes)
 
 
 def progress_map_string(progress: dict[int, Progress]) -> str:

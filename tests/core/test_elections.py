@@ -1,6 +1,8 @@
 """Elections: who may campaign, who is voted for, who wins (paper 5.2, 5.4.1; thesis 9.6 with pre-vote)."""
 
 from math import floor
+from random import Random
+from typing import Any
 
 import pytest
 
@@ -544,6 +546,50 @@ def test_timeout_is_drawn_once_for_each_change_of_role(elapsed: int, share: floa
         raft.election_elapsed = elapsed
         past += raft.past_election_timeout()
     assert past / 10 == share
+
+
+class HandsOn:
+    """A source of chance that asks another one."""
+
+    def __init__(self, source: Random) -> None:
+        self.source = source
+
+    def randrange(self, n: int) -> int:
+        """As that of the source."""
+        return self.source.randrange(n)
+
+
+def drawn_timeouts(source: object, election_tick: int, draws: int = 100) -> list[int]:
+    """The timeouts of a node whose roles change."""
+    raft = make_raft(1, [1], random=source, election_tick=election_tick)
+    found = []
+    for _ in range(draws):
+        raft.become_follower(0, 0)
+        found.append(raft.randomized_election_timeout)
+    return found
+
+
+@pytest.mark.parametrize("election_tick", [2, 3, 4, 7, 8, 9, 10, 255, 256, 257, 2**30 + 1, 2**31 - 1])
+def test_plain_random_draws_as_by_randrange(election_tick: int) -> None:
+    """A plain random.Random is not asked by randrange, yet gives the same numbers and is left in the same state."""
+    plain, asked = Random(election_tick), Random(election_tick)
+    assert drawn_timeouts(plain, election_tick) == drawn_timeouts(HandsOn(asked), election_tick)
+    assert plain.getstate() == asked.getstate()
+
+
+class Derived(Random):
+    """A random.Random whose randrange is its own."""
+
+    def randrange(self, *args: Any, **kwargs: Any) -> int:
+        """Always the same."""
+        return 7
+
+
+def test_own_randrange_of_a_random_is_asked() -> None:
+    replaced = Random(1)
+    replaced.randrange = Derived().randrange  # type: ignore[method-assign]
+    for source in (Derived(1), replaced):
+        assert drawn_timeouts(source, 10, 3) == [17, 17, 17]
 
 
 # -- roles -------------------------------------------------------------------------------------------------------------
