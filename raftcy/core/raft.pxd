@@ -50,6 +50,7 @@ cdef class Raft:
     cdef readonly ReadOnly read_only
     cdef list _msgs
     cdef list _msgs_after_append
+    cdef bint _own_answers
     cdef list _read_states
     cdef list _pending_reads
     cdef public object refused_reason

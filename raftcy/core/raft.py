@@ -75,6 +75,7 @@ class Raft:
         "_log",
         "_msgs",
         "_msgs_after_append",
+        "_own_answers",
         "_pending_reads",
         "_plain_random",
         "_random",
@@ -145,6 +146,8 @@ class Raft:
         self.read_only = ReadOnly(int(c.read_only_option))
         self._msgs: list[Message] | None = None
         self._msgs_after_append: list[Message] | None = None
+        # Whether one of these is to this very node.
+        self._own_answers = False
         self._read_states: list[Any] | None = None
         self._pending_reads: list[Message] | None = None
         self.refused_reason: str | None = None
@@ -203,7 +206,10 @@ class Raft:
 
     @property
     def msgs_after_append(self) -> list[Message]:
-        """Messages that may be sent, or delivered here, once the storage has what the next Ready holds."""
+        """Messages that may be sent, or delivered here, once the storage has what the next Ready holds.
+
+        To be replaced, not added to.
+        """
         if self._msgs_after_append is None:
             self._msgs_after_append = []
         return self._msgs_after_append
@@ -211,6 +217,7 @@ class Raft:
     @msgs_after_append.setter
     def msgs_after_append(self, messages: list[Message]) -> None:
         self._msgs_after_append = messages or None
+        self._own_answers = any(m.to == self.id for m in messages)
 
     @property
     def read_states(self) -> list[Any]:
@@ -239,6 +246,7 @@ class Raft:
             self._msgs = []
         if self._msgs_after_append:
             self._msgs_after_append = []
+            self._own_answers = False
 
     def waiting_for_ready(self) -> int:
         """How many messages and answers to reads the next Ready would hold."""
@@ -274,6 +282,8 @@ class Raft:
         sealing.seal(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
+            if m.to == self.id:
+                self._own_answers = True
             if self._msgs_after_append is None:
                 self._msgs_after_append = [m]
             else:

@@ -88,7 +88,7 @@ cdef class RawNode:
     cdef Message _storage_apply(self, list entries)
     @cython.locals(r=Raft, last=Entry, entries=list)
     cdef int _accept(self, Ready rd) except -1
-    @cython.locals(r=Raft, waiting=list)
+    @cython.locals(r=Raft)
     cdef int _keep_for_advance(self, Ready rd) except -1
     @cython.locals(r=Raft, own=list, snapshot=Snapshot, applying=list, m=Message)
     cdef _advance(self)
@@ -112,7 +112,5 @@ cdef bint _needs_append_ack(Raft r, Ready rd) except -1
 cdef bint _soft_state_changed(RawNode node) except -1
 @cython.locals(r=Raft)
 cdef bint _hard_state_changed(RawNode node) except -1
-@cython.locals(found=bint, m=Message)
-cdef bint _has_message_to(uint64_t id, list messages) except -1
 cdef bint _is_local(int32_t kind) noexcept
 cdef bint _is_response(int32_t kind) noexcept

@@ -408,7 +408,7 @@ class RawNode:
     def _with_answers(self, messages: list[Message] | None, answers: list[Message], keep: bool) -> list[Message] | None:
         """The messages to send with those that had to wait for the storage; not those to oneself."""
         r = self.raft
-        if messages is None and not keep and not _has_message_to(r.id, answers):
+        if messages is None and not keep and not r._own_answers:
             return answers
         for m in answers:
             if m.to != r.id:
@@ -523,9 +523,7 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        # A Ready that has the list itself has all of it to send: see _with_answers.
-        waiting = r._msgs_after_append if rd._messages is not r._msgs_after_append else None
-        self._own_messages = waiting if waiting and _has_message_to(r.id, waiting) else None
+        self._own_messages = r._msgs_after_append if r._own_answers else None
         self._acked_snapshot = rd.snapshot
         self._acks = _needs_append_ack(r, rd)
         if self._acks:
@@ -754,7 +752,7 @@ def news(node: RawNode) -> int:
         or unstable.count > 0
         or unstable.snapshot is not None
         or r.trace_logger is not None
-        or (r._msgs_after_append and _has_message_to(r.id, r._msgs_after_append))
+        or r._own_answers
     ):
         return k.MORE
     return k.MESSAGES
@@ -784,15 +782,6 @@ def _soft_state_changed(node: RawNode) -> bool:
 def _hard_state_changed(node: RawNode) -> bool:
     r = node.raft
     return r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit
-
-
-def _has_message_to(id: int, messages: list[Message]) -> bool:
-    found = False
-    for m in messages:
-        if m.to == id:
-            found = True
-            break
-    return found
 
 
 def _is_local(kind: int) -> bool:

@@ -473,7 +473,7 @@ def test_advance_before_the_next_ready() -> None:
     node = new_node()
     node.campaign()
     node.ready()
-    node.raft.msgs_after_append.append(Message(type=MessageType.MSG_APP_RESP, to=1, from_=1))
+    node.raft.msgs_after_append = [Message(type=MessageType.MSG_APP_RESP, to=1, from_=1)]
     with pytest.raises(InvariantError, match=r"^two accepted Ready structs without call to Advance$"):
         node.ready()
 
