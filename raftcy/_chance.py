@@ -13,8 +13,10 @@ __all__ = ["SHARED", "is_plain"]
 SHARED: Final = random.SystemRandom()
 """Answers ``randrange(n)`` with a uniform number of 0 to n-1."""
 
+_RANDRANGE: Final = random.Random.randrange
+
 
 def is_plain(source: Any) -> bool:
     """Whether a source is a ``random.Random`` as it comes: its ``randrange`` makes known use of ``getrandbits``."""
     randrange = getattr(source.randrange, "__func__", None)
-    return type(source) is random.Random and randrange is random.Random.randrange
+    return type(source) is random.Random and randrange is _RANDRANGE

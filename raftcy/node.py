@@ -279,8 +279,8 @@ class Node:
             self._check()
             if self._taken is None:
                 self._drain_ticks()
-                if self._raw.has_ready():
-                    return self._take()
+                if (rd := self._take()) is not None:
+                    return rd
             await self._wait_in_line()
 
     def __aiter__(self) -> Self:
@@ -587,8 +587,10 @@ class Node:
             self._woken = True
             future.set_result(None)
 
-    def _take(self) -> Ready:
-        rd: Ready = self._guard(self._raw.ready)
+    def _take(self) -> Ready | None:
+        rd: Ready | None = self._guard(self._raw.poll)
+        if rd is None:
+            return None
         if self._async_writes:
             self._wake()
         else:

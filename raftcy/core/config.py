@@ -102,7 +102,8 @@ class Config:
     ``random``
         The source of the election timeouts: an object whose ``randrange(n)`` gives 0 to n-1. It is asked once, with
         ``election_tick``, whenever the node becomes follower, candidate or leader, so that a run can be replayed. (Of a
-        ``random.Random`` itself the same number is taken by a shorter way.)
+        ``random.Random`` whose ``randrange`` is its own when the node is made, the same number is taken by a shorter
+        way.)
         Default None: the operating system's randomness, from one object for all nodes. (Not in etcd.)
     """
 

@@ -139,7 +139,7 @@ class Exchange:
 
     def __init__(self) -> None:
         self._cycles: dict[int, Cycle] = {}
-        # Tuples, as those of the tracker.
+        # Tuples: read without a lock where the interpreter has none.
         self._order: tuple[Cycle, ...] = ()
         self._small: tuple[Cycle | None, ...] = ()
         # Counts whatever may have changed a node behind its cycle's back: calls of applications, times between drains.

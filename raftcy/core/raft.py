@@ -34,6 +34,7 @@ Nothing is done twice because a message comes twice, and nothing depends on mess
 Input from outside is vetted before it comes here (``vet``); what still breaks a rule is an InvariantError.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from .._chance import is_plain
@@ -205,19 +206,14 @@ class Raft:
         self._msgs = messages or None
 
     @property
-    def msgs_after_append(self) -> list[Message]:
-        """Messages that may be sent, or delivered here, once the storage has what the next Ready holds.
-
-        To be replaced, not added to.
-        """
-        if self._msgs_after_append is None:
-            self._msgs_after_append = []
-        return self._msgs_after_append
+    def msgs_after_append(self) -> tuple[Message, ...]:
+        """Messages that may be sent, or delivered here, once the storage has what the next Ready holds."""
+        return () if self._msgs_after_append is None else tuple(self._msgs_after_append)
 
     @msgs_after_append.setter
-    def msgs_after_append(self, messages: list[Message]) -> None:
-        self._msgs_after_append = messages or None
-        self._own_answers = any(m.to == self.id for m in messages)
+    def msgs_after_append(self, messages: Iterable[Message]) -> None:
+        self._msgs_after_append = list(messages) or None
+        self._own_answers = any(m.to == self.id for m in self.msgs_after_append)
 
     @property
     def read_states(self) -> list[Any]:

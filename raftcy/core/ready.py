@@ -156,6 +156,8 @@ def _ready(*fields: Any) -> Ready:
     return Ready(**dict(zip(Ready.__match_args__, fields, strict=True)))
 
 
-# Made here for the compiled build, whose free list a class has in its own module.
+# For ``alloc`` to fill: see the end of ``messages``.
+
+
 def _new_ready() -> Ready:
     return Ready.__new__(Ready)

@@ -103,7 +103,7 @@ class ProgressTracker:
     def switch(self, config: TrackerConfig, progress: dict[int, Progress]) -> None:
         """Put a new configuration in force."""
         self.config = config
-        # Tuples: what nobody can change is read without a lock by an interpreter that has none of its own.
+        # Tuples: read without a lock where the interpreter has none.
         self._peers = tuple([progress[id] for id in sorted(progress)])
         for id, pr in progress.items():
             pr.id = id

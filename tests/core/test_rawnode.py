@@ -478,6 +478,21 @@ def test_advance_before_the_next_ready() -> None:
         node.ready()
 
 
+def test_what_waits_for_the_storage_is_replaced() -> None:
+    """And not added to, so that whether any of it is for the node itself is known: that is delivered, not sent."""
+    node = new_node()
+    node.campaign()
+    to_another = Message(type=MessageType.MSG_APP_RESP, to=2, from_=1)
+    with pytest.raises(AttributeError):
+        node.raft.msgs_after_append.append(to_another)
+    node.raft.msgs_after_append = [*node.raft.msgs_after_append, to_another]
+    rd = node.ready()
+    assert rd.messages == [to_another]
+    store(node, rd)
+    node.advance()
+    assert node.raft.state == StateType.LEADER
+
+
 def test_a_ready_is_read_only() -> None:
     """Made by the node or by hand: etcd's Ready is not to be changed, here it cannot be assigned to."""
     node = new_node()

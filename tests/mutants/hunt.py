@@ -33,7 +33,7 @@ def hunt(profile: str, seeds: list[int]) -> dict[str, object]:
         try:
             failure = run(seed, profile).failure
         except Endless:
-            return {"seeds": count, "seed": seed, "rule": "no end", "text": f"no end within {LIMIT_S} s"}
+            return {"seeds": count, "seed": seed, "rule": "no end", "text": f"no end within {LIMIT_S} s of CPU time"}
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         if failure is not None:
