@@ -152,7 +152,7 @@ def read_messages(raft: Raft) -> list[Message]:
 def take_waiting(raft: Raft) -> list[Message]:
     """Take the messages that wait for the storage, without letting them out."""
     waiting, raft.msgs_after_append = raft.msgs_after_append, []
-    return waiting
+    return list(waiting)
 
 
 def persist(raft: Raft) -> None:

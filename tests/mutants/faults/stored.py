@@ -27,6 +27,11 @@ FAULTS = [
                 "return r.term != node._prev_term or r.vote != node._prev_vote or r.log",
                 "return r.term != node._prev_term or r.log",
             ),
+            Edit(
+                NODE,
+                "hard = r.term != node._prev_term or r.vote != node._prev_vote or committed",
+                "hard = r.term != node._prev_term or committed",
+            ),
         ),
         ("PySyncObj#84",),
     ),
@@ -38,6 +43,11 @@ FAULTS = [
                 NODE,
                 "return r.term != node._prev_term or r.vote != node._prev_vote or r.log",
                 "return r.vote != node._prev_vote or r.log",
+            ),
+            Edit(
+                NODE,
+                "hard = r.term != node._prev_term or r.vote != node._prev_vote or committed",
+                "hard = r.vote != node._prev_vote or committed",
             ),
         ),
         ("PySyncObj#84",),
