@@ -14,7 +14,7 @@ import random
 from collections import deque
 from typing import Any
 
-from .group import FIRST, storages
+from .group import FIRST, config_of, storages
 from .measured import Measured, expect
 from .workloads import turns_of
 
@@ -26,17 +26,7 @@ class Leader:
         self.raftcy = raftcy
         self.storage = storages(raftcy, [1, 2, 3])[0]
         self.node = raftcy.RawNode(
-            raftcy.Config(
-                id=1,
-                election_tick=10,
-                heartbeat_tick=1,
-                storage=self.storage,
-                applied=FIRST,
-                max_size_per_msg=1 << 20,
-                max_inflight_msgs=256,
-                random=rng,
-                async_storage_writes=True,
-            )
+            config_of(raftcy, 1, self.storage, applied=FIRST, random=rng, async_storage_writes=True)
         )
         kind = raftcy.MessageType
         self.answers = {

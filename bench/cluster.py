@@ -11,7 +11,7 @@ from typing import Any
 from raftcy.demo.member import serve
 
 from . import processes
-from .group import silence
+from .group import config_of, silence
 from .measured import Measured
 
 _TICK_S = 0.05
@@ -30,14 +30,7 @@ class Server:
         self.data = bytes(size)
         self.id = place + 1
         self.storage = raftcy.MemoryStorage()
-        config = raftcy.Config(
-            id=self.id,
-            election_tick=10,
-            heartbeat_tick=1,
-            storage=self.storage,
-            max_size_per_msg=1 << 20,
-            max_inflight_msgs=256,
-        )
+        config = config_of(raftcy, self.id, self.storage)
         self.node = raftcy.start_node(config, [raftcy.Peer(i + 1) for i in range(len(ports))])
         peers = {i + 1: (processes.HOST, port) for i, port in enumerate(ports) if i != place}
         self.transport = Transport(self.id, self.node, peers)

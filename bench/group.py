@@ -18,6 +18,19 @@ FIRST = 2  # index of the snapshot that each storage begins with
 _CHUNK = 100_000
 
 
+def config_of(raftcy: Any, id: int, storage: Any, **more: Any) -> Any:
+    """The Config that every workload and every peer's program has, and more options of its own."""
+    return raftcy.Config(
+        id=id,
+        election_tick=10,
+        heartbeat_tick=1,
+        storage=storage,
+        max_size_per_msg=1 << 20,
+        max_inflight_msgs=256,
+        **more,
+    )
+
+
 class Member:
     """A node with its storage, its inbox, and what it has applied: entries, and then their number and bytes."""
 
@@ -27,17 +40,7 @@ class Member:
     def __init__(self, raftcy: Any, id: int, storage: Any, rng: random.Random, kept: int, batch_append: bool) -> None:
         self.storage = storage
         self.node = raftcy.RawNode(
-            raftcy.Config(
-                id=id,
-                election_tick=10,
-                heartbeat_tick=1,
-                storage=self.storage,
-                applied=FIRST + kept,
-                max_size_per_msg=1 << 20,
-                max_inflight_msgs=256,
-                random=rng,
-                batch_append=batch_append,
-            )
+            config_of(raftcy, id, storage, applied=FIRST + kept, random=rng, batch_append=batch_append)
         )
         # None while it is empty: members of idle groups are to take no more than they must.
         self.log: list[Any] | None = None

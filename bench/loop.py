@@ -7,6 +7,7 @@ import asyncio
 import random
 from typing import Any
 
+from .group import config_of
 from .measured import Measured
 
 
@@ -17,15 +18,7 @@ class Host:
         self.raftcy = raftcy
         self.hosts = hosts
         self.storage = raftcy.MemoryStorage()
-        config = raftcy.Config(
-            id=id,
-            election_tick=10,
-            heartbeat_tick=1,
-            storage=self.storage,
-            max_size_per_msg=1 << 20,
-            max_inflight_msgs=256,
-            random=rng,
-        )
+        config = config_of(raftcy, id, self.storage, random=rng)
         self.node = raftcy.start_node(config, [raftcy.Peer(i + 1) for i in range(size)])
         self.applied = 0
         self.waiting_for = 0

@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .group import COMPACT_EVERY, CompiledGroup, Group, Groups
+from .group import COMPACT_EVERY, CompiledGroup, Group, Groups, config_of
 from .measured import Measured, expect
 
 KINDS: dict[str, type[Group]] = {"python": Group, "compiled": CompiledGroup}
@@ -157,10 +157,7 @@ def quorum(raftcy: Any, o: argparse.Namespace) -> Measured:
     members = raftcy.ConfState(voters=list(range(1, size + 1)), auto_leave=False)
     metadata = raftcy.SnapshotMetadata(conf_state=members, index=2, term=1)
     storage.apply_snapshot(raftcy.Snapshot(metadata=metadata))
-    config = raftcy.Config(
-        id=1, election_tick=10, heartbeat_tick=1, storage=storage, max_size_per_msg=1 << 20, max_inflight_msgs=256
-    )
-    tracker = raftcy.RawNode(config).raft.tracker
+    tracker = raftcy.RawNode(config_of(raftcy, 1, storage)).raft.tracker
     rng = random.Random(o.seed)
     for pr in tracker.progress.values():
         pr.match = rng.randrange(1, 1_000_000)
