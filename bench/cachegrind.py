@@ -48,10 +48,12 @@ def _cachegrind(command: list[str], text: str | None = None) -> tuple[str, dict[
     return done.stdout, {int(process): int(each.replace(",", "")) for process, each in _COUNT.findall(done.stderr)}
 
 
-def count(runs: list[list[str]]) -> list[int]:
-    """Instructions of runs of ``python -m bench`` with these arguments, all but what loading it takes."""
+def count(runs: list[list[str]], layout: int = 0) -> list[int]:
+    """Instructions of runs of ``python -m bench`` with these arguments, all but what loading it takes; for ``layout``
+    see ``counted``.
+    """
     # The two runs of nothing tell what the parent itself adds from one fork to the next.
-    said, by_process = _cachegrind([sys.executable, "-m", "bench.counted"], json.dumps([[], [], *runs]))
+    said, by_process = _cachegrind([sys.executable, "-m", "bench.counted", str(layout)], json.dumps([[], [], *runs]))
     if len(by_process) != len(runs) + 3:
         raise Failure(f"{len(by_process)} processes were counted instead of {len(runs) + 3}")
     counts = [by_process[process] for process in json.loads(said)]
@@ -59,10 +61,10 @@ def count(runs: list[list[str]]) -> list[int]:
     return [each - counts[1] - between * number for number, each in enumerate(counts[2:], 1)]
 
 
-def per_operation(runs: list[Run]) -> list[float]:
+def per_operation(runs: list[Run], layout: int = 0) -> list[float]:
     """Instructions per operation: those of a longer run less those of a shorter one."""
     ends = [(run, n) for run in runs for n in (run.short, run.long)]
-    counts = count([[run.workload, "--loop", run.loop, "--n", str(n), *run.arguments] for run, n in ends])
+    counts = count([[run.workload, "--loop", run.loop, "--n", str(n), *run.arguments] for run, n in ends], layout)
     pairs = zip(runs, counts[::2], counts[1::2], strict=True)
     return [(high - low) / (run.long - run.short) for run, low, high in pairs]
 

@@ -1,8 +1,12 @@
 """What ``instructions`` runs under valgrind: many runs of the benchmark, each in a fork of one process.
 
-``python -m bench.counted`` reads lists of arguments of ``python -m bench`` from its input, as JSON, and prints the
-process that ran each, as JSON too. Valgrind prints the count of each process when it ends. A fork starts with the count
-of its parent, so that loading everything is paid once.
+``python -m bench.counted LAYOUT`` reads lists of arguments of ``python -m bench`` from its input, as JSON, and prints
+the process that ran each, as JSON too. Valgrind prints the count of each process when it ends. A fork starts with the
+count of its parent, so that loading everything is paid once.
+
+CPython keeps what it looked up in types in a table that is indexed by the addresses of the names. Two names of one
+inner loop that share a place there cost hundreds of instructions each time, and where names lie depends on all that was
+loaded before them, down to the length of the checkout's path. Another LAYOUT, from 0 on, puts them elsewhere.
 """
 
 from __future__ import annotations
@@ -10,12 +14,25 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 
-from .__main__ import main
+
+def _displaced(layout: int) -> list[bytes]:
+    """Objects of each size of the allocator: while they are there, what is loaded lies elsewhere."""
+    return [bytes(size) for size in range(0, 480, 16) for _ in range(4 * layout)]
 
 
-def run(arguments: list[str]) -> int:
-    """Run in a fork, with nothing to run for no arguments; its process. Raises SystemExit if it fails."""
+def _loaded() -> Callable[[list[str]], int]:
+    """The benchmark's main function, with all that it needs."""
+    import raftcy  # noqa: F401 - before the forks
+
+    from .__main__ import main
+
+    return main
+
+
+def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run ``main`` in a fork, with nothing to run for no arguments; its process. Raises SystemExit if it fails."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -33,6 +50,6 @@ def run(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    import raftcy  # noqa: F401 - loaded before the forks
-
-    print(json.dumps([run(arguments) for arguments in json.load(sys.stdin)]))
+    _held = _displaced(int(sys.argv[1]))
+    _main = _loaded()
+    print(json.dumps([run(_main, arguments) for arguments in json.load(sys.stdin)]))

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,54 @@ def kept_in(tmp_path: Path, monkeypatch, combination: dict, counts: dict) -> Non
 def test_check(found: int, status: int, tmp_path, monkeypatch, capsys) -> None:
     name = "single, python loop"
     kept_in(tmp_path, monkeypatch, instructions.combination(), {name: 1000})
-    monkeypatch.setattr(instructions, "measure", lambda names: dict.fromkeys(names, found))
+    monkeypatch.setattr(instructions, "measure", lambda names, layout=0: dict.fromkeys(names, found))
     assert instructions._check(json.loads(instructions.KEPT.read_text()), [name]) == status
     assert ("--update" in capsys.readouterr().out) == (status == 1)
+
+
+def layouts(monkeypatch, **counts: list[int]) -> list[list[str]]:
+    """Let rows count what is given for each layout; what was counted is added to the list."""
+    asked: list[list[str]] = []
+
+    def measure(names: list[str], layout: int = 0) -> dict[str, int]:
+        asked.append(names)
+        return {name: counts[name][layout] for name in names}
+
+    monkeypatch.setattr(instructions, "measure", measure)
+    return asked
+
+
+def test_what_grew_is_counted_again_with_all_elsewhere(monkeypatch) -> None:
+    asked = layouts(monkeypatch, a=[1000, 0, 0], b=[1051, 1000, 0], c=[1100, 1090, 1080], d=[7, 0, 0])
+    found = instructions.least(["a", "b", "c", "d"], {"a": 1000, "b": 1000, "c": 1000})
+    assert found == {"a": 1000, "b": 1000, "c": 1080, "d": 7}
+    assert asked == [["a", "b", "c", "d"], ["b", "c"], ["c"]]
+
+
+def test_without_anything_to_compare_with_all_is_counted_in_each_layout(monkeypatch) -> None:
+    asked = layouts(monkeypatch, a=[3, 2, 4], b=[1, 2, 3])
+    assert instructions.least(["a", "b"]) == {"a": 2, "b": 1}
+    assert asked == [["a", "b"]] * instructions.LAYOUTS
+
+
+def test_a_layout_moves_what_is_loaded() -> None:
+    code = (
+        "import sys; from bench import counted; held = counted._displaced(int(sys.argv[1])); counted._loaded();"
+        "print(*sorted(map(id, sys.modules['bench.codec'].read.__code__.co_names)))"
+    )
+    runs = [[sys.executable, "-c", code, str(layout)] for layout in range(instructions.LAYOUTS)]
+    said = [subprocess.run(each, cwd=cachegrind.ROOT, capture_output=True, text=True, check=True) for each in runs]
+    # From name to name, since the whole is somewhere else in each process.
+    apart = {tuple(int(b) - int(a) for a, b in pairwise(each.stdout.split())) for each in said}
+    assert len(apart) == instructions.LAYOUTS
+
+
+def test_a_count_is_nearly_the_same_in_each_layout() -> None:
+    needs_tool("valgrind")
+    run = Run("quorum", 100, 500, ("--nodes", "5"))
+    first, second = (cachegrind.per_operation([run], layout)[0] for layout in (0, 2))
+    assert 300 < first < 100_000
+    assert 0.8 < first / second < 1.25
 
 
 @pytest.mark.parametrize(("promised", "status"), [("", 0), ("0", 0), ("1", 1)])
@@ -51,7 +97,7 @@ def test_another_combination_is_not_compared(promised: str, status: int, monkeyp
 
 def test_what_is_not_kept_yet_fails(tmp_path, monkeypatch, capsys) -> None:
     kept_in(tmp_path, monkeypatch, instructions.combination(), {})
-    monkeypatch.setattr(instructions, "measure", lambda names: dict.fromkeys(names, 1))
+    monkeypatch.setattr(instructions, "measure", lambda names, layout=0: dict.fromkeys(names, 1))
     assert instructions._check(json.loads(instructions.KEPT.read_text()), ["single, python loop"]) == 1
     assert "not kept yet" in capsys.readouterr().out
 
@@ -101,7 +147,7 @@ def test_a_commit_that_is_not_there_is_a_failure(other_commit: str) -> None:
 def test_check_against_another_commit(
     kept: int, found: int, status: int, other_commit: str, monkeypatch, capsys
 ) -> None:
-    monkeypatch.setattr(instructions, "measure", lambda names: dict.fromkeys(names, found))
+    monkeypatch.setattr(instructions, "measure", lambda names, layout=0: dict.fromkeys(names, found))
     names = ["single, python loop", "node3, python loop"]
     assert instructions._check_base({names[0]: kept, names[1]: 1}, names, other_commit) == status
     said = capsys.readouterr().out
