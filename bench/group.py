@@ -124,12 +124,13 @@ class Group:
                     if refused := node.step_many(inbox):
                         raise SystemExit(f"a message was refused: {refused}")
                 messages = node.take_messages()
-                if messages is not None:
-                    busy = True
+                if messages is None:
+                    continue
+                busy = True
+                if messages:
                     self._deliver(messages)
-                elif (rd := node.poll()) is not None:
-                    busy = True
-                    self._handle(member, rd)
+                else:
+                    self._handle(member, node.ready())
 
     def _handle(self, member: Member, rd: Any) -> None:
         """Persist, send, apply, advance."""

@@ -83,7 +83,7 @@ class Cycle:
             return busy
         if what == k.MESSAGES:
             messages = all_messages(node.raft) if self._plain else node.take_messages()
-            if messages is not None:
+            if messages:
                 self._deliver(messages)
                 return True
         self.handle(node.ready())

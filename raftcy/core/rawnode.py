@@ -338,12 +338,16 @@ class RawNode:
         return self.ready() if self.has_ready() else None
 
     def take_messages(self) -> list[Message] | None:
-        """``ready`` and ``advance`` in one if there are only messages to send: those messages. Else None; see ``poll``.
+        """``ready`` and ``advance`` in one if there are only messages to send: those messages. None for nothing.
 
-        Most Readys of a group that is idle, or that reads, are such: heartbeats and answers.
+        An empty list if there is more, which only ``ready`` gives. Most Readys of a group that is idle, or that reads,
+        are nothing but messages: heartbeats and answers.
         """
         alive(self)
-        return all_messages(self.raft) if news(self) == k.MESSAGES else None
+        what = news(self)
+        if what == k.MESSAGES:
+            return all_messages(self.raft)
+        return None if what == k.NOTHING else []
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""

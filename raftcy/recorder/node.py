@@ -199,9 +199,9 @@ class RecordedNode(RawNode):
             RawNode.set_randomized_election_timeout(self, ticks)
         self._call(Kind.SET_RANDOMIZED_ELECTION_TIMEOUT, NUMBER.pack(ticks), ticks)
 
-    def take_messages(self) -> None:
-        """None, always: whatever there is comes as a Ready, which is recorded."""
-        self.has_ready()
+    def take_messages(self) -> list[Message] | None:
+        """None for nothing, else an empty list: whatever there is comes as a Ready, which is recorded."""
+        return [] if self.has_ready() else None
 
     def ready_without_accept(self) -> Ready:
         """As that of RawNode."""

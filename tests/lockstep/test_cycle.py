@@ -1,4 +1,6 @@
-"""The compiled cycle does what a loop over Ready does, message for message, whatever the storage and the carrier."""
+"""The compiled cycle, and the calls that do more at once, do what a loop over Ready does, message for message, whatever
+the storage and the carrier.
+"""
 
 import random
 from types import ModuleType
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from .cluster import Options
-from .drivers import CycleGroup, ExchangeGroup, Group, draw
+from .drivers import CycleGroup, ExchangeGroup, Group, ShortGroup, draw
 
 RUNS = 12
 EVENTS = 60
@@ -31,7 +33,7 @@ def compare(one: Any, other: Any, seed: int, o: Options) -> int:
 
 
 @pytest.mark.parametrize("storage", ["memory", "saving", "wrapped"])
-@pytest.mark.parametrize("kind", [ExchangeGroup, CycleGroup], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [ShortGroup, ExchangeGroup, CycleGroup], ids=lambda kind: kind.__name__)
 def test_same_as_a_loop_written_out(raftcy: ModuleType, kind: Any, storage: str) -> None:
     sent = 0
     for seed in range(RUNS):
@@ -43,7 +45,7 @@ def test_same_as_a_loop_written_out(raftcy: ModuleType, kind: Any, storage: str)
     assert sent > 1_000
 
 
-@pytest.mark.parametrize("kind", [ExchangeGroup, CycleGroup], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [ShortGroup, ExchangeGroup, CycleGroup], ids=lambda kind: kind.__name__)
 def test_same_in_both_builds(raftcy: ModuleType, raftcy_pure: ModuleType, kind: Any) -> None:
     if raftcy.BUILD == "pure":
         pytest.skip("needs the compiled build, which this run does not use")

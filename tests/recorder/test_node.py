@@ -83,7 +83,7 @@ LOOKING = {
 def test_no_call_is_forgotten() -> None:
     """Each method of RawNode is recorded, or is known to change nothing or to call one that is recorded.
 
-    ``take_messages`` gives nothing, so that a Ready is taken, which is.
+    ``take_messages`` gives no messages, so that a Ready is taken, which is.
     """
     names = {name for name in dir(RawNode) if not name.startswith("_")}
     assert names == {str(kind) for kind in Kind} - {"start", "checkpoint"} | LOOKING | {"take_messages"}
