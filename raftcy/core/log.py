@@ -200,12 +200,15 @@ class RaftLog:
             skip = conflict - (index + 1)
             if skip > len(entries):
                 self.log.fatal(f"index, {skip}, is out of range [{len(entries)}]")
-            self.append(entries[skip:] if skip > 0 else entries)
+            self.append(entries[skip:])
         self.commit_to(committed if committed < last_new else last_new)
         return True
 
     def append(self, entries: list[Entry]) -> int:
-        """Append entries, overwriting what is there from the first one's index on; returns the last index."""
+        """Append entries, overwriting what is there from the first one's index on; returns the last index.
+
+        The list may be kept, and be changed later.
+        """
         if len(entries) == 0:
             return self._last
         first = entries[0]

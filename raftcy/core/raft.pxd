@@ -78,10 +78,10 @@ cdef class Raft:
     @cython.locals(f=Message)
     cdef int _forward(self, Message m) except -1
     @cython.locals(log=RaftLog, prev_index=uint64_t, prev_term=uint64_t, entries=list, count=Py_ssize_t, m=Message)
-    cdef bint _maybe_send_append(self, Progress pr, bint send_if_empty) except -1
+    cdef Message _maybe_send_append(self, Progress pr, bint send_if_empty, Message like)
     @cython.locals(log=Log, to=uint64_t, snapshot=Snapshot, index=uint64_t, m=Message)
-    cdef bint _maybe_send_snapshot(self, Progress pr) except -1
-    @cython.locals(pr=Progress)
+    cdef Message _maybe_send_snapshot(self, Progress pr)
+    @cython.locals(pr=Progress, sent=Message)
     cdef int _bcast_append(self) except -1
     @cython.locals(last=uint64_t, pr=Progress)
     cpdef send_due_appends(self)

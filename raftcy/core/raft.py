@@ -336,28 +336,37 @@ class Raft:
             f._present |= k.P_TERM
         self._send(f)
 
-    def _maybe_send_append(self, pr: Progress, send_if_empty: bool) -> bool:
-        """Send the next entries to a peer, or a snapshot if they are gone; False if nothing was sent."""
+    def _maybe_send_append(self, pr: Progress, send_if_empty: bool, like: Message | None) -> Message | None:
+        """Send the next entries to a peer, or a snapshot if they are gone; the message, None if nothing was sent.
+
+        ``like`` was sent to another peer, and the log is still the same: an append that begins where this one does has
+        its term and its entries.
+        """
         if pr.is_paused():
-            return False
+            return None
         log = self.log
         if pr.next == log._last + 1 and not send_if_empty:
-            return False
+            return None
         prev_index = pr.next - 1
-        if not log.look_up(prev_index):
-            return self._maybe_send_snapshot(pr)
-        prev_term = log.found
         entries: list[Entry] | None = None
+        if like is not None and like.index == prev_index and like._type == k.APP:
+            prev_term = like.log_term
+            entries = like._entries
+        elif log.look_up(prev_index):
+            prev_term = log.found
+        else:
+            return self._maybe_send_snapshot(pr)
         count = 0
         # A full window lets only empty appends through, which tell the commit index.
         if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
-            try:
-                entries = log.entries(pr.next, self.max_msg_size)
-            except Compacted:
-                return send_if_empty and self._maybe_send_snapshot(pr)
+            if entries is None:
+                try:
+                    entries = log.entries(pr.next, self.max_msg_size)
+                except Compacted:
+                    return self._maybe_send_snapshot(pr) if send_if_empty else None
             count = len(entries)
         if count == 0 and not send_if_empty:
-            return False
+            return None
         m = self._message(k.APP, pr.id)
         m.index = prev_index
         m.log_term = prev_term
@@ -367,21 +376,21 @@ class Raft:
         self._send(m)
         pr.sent_entries(count, payloads_size(entries) if entries else 0)
         pr.sent_commit = log.committed
-        return True
+        return m
 
-    def _maybe_send_snapshot(self, pr: Progress) -> bool:
+    def _maybe_send_snapshot(self, pr: Progress) -> Message | None:
         log = self._log
         to = pr.id
         if not pr.recent_active:
             if log.debug_on():
                 log.debug(f"ignore sending snapshot to {to:x} since it is not recently active")
-            return False
+            return None
         try:
             snapshot = self.log.snapshot()
         except SnapshotTemporarilyUnavailable:
             if log.debug_on():
                 log.debug(f"{self.id:x} failed to send snapshot to {to:x} because snapshot is temporarily unavailable")
-            return False
+            return None
         index = snapshot.metadata.index
         if index == 0:
             log.fatal("need non-empty snapshot")
@@ -398,12 +407,13 @@ class Raft:
         m.snapshot = snapshot
         m._present |= k.P_SNAPSHOT
         self._send(m)
-        return True
+        return m
 
     def _bcast_append(self) -> None:
+        sent: Message | None = None
         for pr in self.tracker.peers():
             if pr.id != self.id:
-                self._maybe_send_append(pr, True)
+                sent = self._maybe_send_append(pr, True, sent)
 
     def send_due_appends(self) -> None:
         """With ``batch_append``: send what was proposed since the last Ready, and is not sent yet."""
@@ -411,8 +421,8 @@ class Raft:
         last = self.log.last_index()
         for pr in self.tracker.peers():
             if pr.id != self.id and pr.next <= last:
-                self._maybe_send_append(pr, True)
-                while self._maybe_send_append(pr, False):
+                self._maybe_send_append(pr, True, None)
+                while self._maybe_send_append(pr, False, None) is not None:
                     pass
 
     def _bcast_heartbeat(self) -> None:
@@ -994,7 +1004,7 @@ class Raft:
                 log.debug(f"{self.id:x} decreased progress of {m.from_:x} to [{pr}]")
             if pr._state == k.REPLICATE:
                 pr.become_probe()
-            self._maybe_send_append(pr, True)
+            self._maybe_send_append(pr, True, None)
 
     def _append_accepted(self, m: Message, pr: Progress) -> None:
         log = self.log
@@ -1020,11 +1030,11 @@ class Raft:
             self._release_pending_reads()
             self._bcast_append()
         elif m.from_ != self.id and pr.can_bump_commit(log.committed):
-            self._maybe_send_append(pr, True)
+            self._maybe_send_append(pr, True, None)
         if m.from_ == self.id:
             return
         # The window has room again, maybe for several messages.
-        while self._maybe_send_append(pr, False):
+        while self._maybe_send_append(pr, False, None) is not None:
             pass
         if m.from_ == self.lead_transferee and pr.match == log.last_index():
             if self._log.info_on():
@@ -1036,7 +1046,7 @@ class Raft:
         pr.msg_app_flow_paused = False
         # A full window cannot hold up for good: an empty append goes out with each answer until one comes back.
         if pr.match < self.log.last_index() or pr._state == k.PROBE:
-            self._maybe_send_append(pr, True)
+            self._maybe_send_append(pr, True, None)
         read_only = self.read_only
         if len(m.context) == 0 or read_only.count == 0 or not read_only.safe():
             return
@@ -1098,7 +1108,7 @@ class Raft:
                     f"as {transferee:x} already has up-to-date log"
                 )
         else:
-            self._maybe_send_append(pr, True)
+            self._maybe_send_append(pr, True, None)
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
@@ -1407,7 +1417,7 @@ class Raft:
             # New peers need not wait for the next heartbeat.
             for peer in tracker.peers():
                 if peer.id != self.id:
-                    self._maybe_send_append(peer, False)
+                    self._maybe_send_append(peer, False, None)
         if self.lead_transferee != 0 and self.lead_transferee not in config.voters:
             self.lead_transferee = 0
         return members

@@ -149,20 +149,23 @@ class Unstable:
         self.snapshot_in_progress = False
 
     def truncate_and_append(self, entries: list[Entry]) -> None:
-        """Append; entries from the first new index on, here or in the storage, are overwritten."""
+        """Append; entries from the first new index on, here or in the storage, are overwritten.
+
+        The list may be kept, and be changed later.
+        """
         first = entries[0]
         start = first.index
         log = self.log
         if start == self.offset + self.count:
             if self.count == 0:
-                self._hold(entries[:])
+                self._hold(entries)
             else:
                 self._entries.extend(entries)
                 self.count += len(entries)
         elif start <= self.offset:
             if log.info_on():
                 log.info(f"replace the unstable entries from index {start}")
-            self._hold(list(entries))
+            self._hold(entries)
             self.offset = start
             self.offset_in_progress = start
         else:

@@ -713,3 +713,77 @@ def test_entries_of_one_message_come_from_storage_and_memory() -> None:
     answer_heartbeat(raft, 2)
     sent = the_one(read_messages(raft), APP)
     assert data_of(sent.entries) == [b"stored", b"not stored"]
+
+
+# -- one broadcast -----------------------------------------------------------------------------------------------------
+
+
+class Counting(MemoryStorage):
+    """Counts what it is asked about entries."""
+
+    asked = 0
+
+    def term(self, index: int) -> int:
+        self.asked += 1
+        return super().term(index)
+
+    def entries(self, lo: int, hi: int, max_size: int = NO_LIMIT) -> list[Entry]:
+        self.asked += 1
+        return super().entries(lo, hi, max_size)
+
+
+def test_a_broadcast_looks_up_once_what_all_are_sent() -> None:
+    """However many peers follow, the storage is asked for what is sent to them as often as for one of them."""
+
+    def asked(voters: int) -> int:
+        storage = Counting()
+        members = ConfState(voters=list(range(1, voters + 1)))
+        storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=4, term=1, conf_state=members)))
+        storage.append([Entry(term=1, index=i) for i in (5, 6, 7)])
+        storage.set_hard_state(HardState(term=1, commit=7))
+        raft = make_raft(1, storage=storage)
+        take_role(raft, LEADER)
+        persist(raft)
+        for peer in range(2, voters + 1):
+            raft.tracker.progress[peer].become_replicate()
+            raft.tracker.progress[peer].next = 6
+        read_messages(raft)
+        storage.asked = 0
+        sent = appends(raft, b"somedata")
+        assert [(m.to, m.index, m.log_term) for m in sent] == [(peer, 5, 1) for peer in range(2, voters + 1)]
+        assert [[e.index for e in m.entries] for m in sent] == [[6, 7, 8, 9]] * (voters - 1)
+        return storage.asked
+
+    assert asked(2) == asked(3) == asked(9) == 2
+
+
+def test_peers_of_one_broadcast_get_what_is_theirs() -> None:
+    """Those that are behind, or whose window is full, among those that follow."""
+    raft = make_quiet_leader([1, 2, 3, 4, 5, 6], terms=[1, 1, 1], term=1, max_inflight_msgs=1)
+    progress = raft.tracker.progress
+    for peer, next in ((2, 5), (4, 5), (5, 5), (6, 3)):
+        progress[peer].become_replicate()
+        progress[peer].next = next
+    progress[3].become_probe()
+    progress[3].next = 1
+    progress[4].inflights.add(4, 10)
+    sent = {m.to: (m.index, m.log_term, [e.index for e in m.entries]) for m in appends(raft, b"somedata")}
+    assert sent == {2: (4, 2, [5]), 3: (0, 0, [1, 2, 3, 4, 5]), 4: (4, 2, []), 5: (4, 2, [5]), 6: (2, 1, [3, 4, 5])}
+
+
+def test_what_was_sent_stays_as_it_was() -> None:
+    """Neither the leader's log nor a follower's, as they grow or are cut, change the messages between them."""
+    leader = make_quiet_leader([1, 2, 3])
+    for peer in (2, 3):
+        ack(leader, peer, 1)
+    read_messages(leader)
+    first, _ = appends(leader, b"first")
+    second, _ = appends(leader, b"second")
+    follower = make_raft(2, [1, 2, 3], terms=[1], term=1)
+    for m in (first, second):
+        hand(follower, m)
+    assert data_of(follower.log.all_entries()) == [b"first", b"second"]
+    follower.become_follower(2, 0)
+    send_append(follower, 3, 1, 1, terms=[2])
+    assert terms_of(follower) == [1, 2]
+    assert (data_of(first.entries), data_of(second.entries)) == ([b"first"], [b"second"])
