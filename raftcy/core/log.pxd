@@ -47,7 +47,7 @@ cdef class RaftLog:
     @cython.locals(last_new=uint64_t, conflict=uint64_t, skip=uint64_t)
     cpdef bint maybe_append(self, uint64_t index, uint64_t term, uint64_t committed, list entries) except -1
     @cython.locals(first=Entry, end=Entry)
-    cpdef uint64_t append(self, list entries) except? 0
+    cpdef uint64_t append(self, list entries, bint own=*) except? 0
     @cython.locals(e=Entry)
     cpdef uint64_t find_conflict(self, list entries) except? 0
     @cython.locals(first=uint64_t, high=uint64_t, low=uint64_t, at=uint64_t, step=uint64_t, searching_back=bint)

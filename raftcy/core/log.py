@@ -200,21 +200,24 @@ class RaftLog:
             skip = conflict - (index + 1)
             if skip > len(entries):
                 self.log.fatal(f"index, {skip}, is out of range [{len(entries)}]")
-            self.append(entries[skip:])
+            if skip > 0:
+                self.append(entries[skip:], True)
+            else:
+                self.append(entries, False)
         self.commit_to(committed if committed < last_new else last_new)
         return True
 
-    def append(self, entries: list[Entry]) -> int:
+    def append(self, entries: list[Entry], own: bool = False) -> int:
         """Append entries, overwriting what is there from the first one's index on; returns the last index.
 
-        The list may be kept, and be changed later.
+        A list that is the log's ``own`` from now on need not be copied.
         """
         if len(entries) == 0:
             return self._last
         first = entries[0]
         if first.index <= self.committed:
             self.log.fatal(f"after({first.index - 1}) is out of range [committed({self.committed})]")
-        self.unstable.truncate_and_append(entries)
+        self.unstable.truncate_and_append(entries, own)
         end = entries[len(entries) - 1]
         self._last = end.index
         self._last_term = end.term

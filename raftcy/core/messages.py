@@ -583,7 +583,7 @@ class Message:
 
     @property
     def entries(self) -> list[Entry]:
-        """The entries; read-only, shared with the core."""
+        """The entries; read-only, shared with the core and with messages to other peers."""
         return [] if self._entries is None else self._entries
 
     @property

@@ -83,7 +83,7 @@ cdef class Raft:
     cdef Message _maybe_send_snapshot(self, Progress pr)
     @cython.locals(pr=Progress, sent=Message)
     cdef int _bcast_append(self) except -1
-    @cython.locals(last=uint64_t, pr=Progress)
+    @cython.locals(last=uint64_t, pr=Progress, sent=Message)
     cpdef send_due_appends(self)
     @cython.locals(pr=Progress, context=bytes)
     cdef int _bcast_heartbeat(self) except -1

@@ -419,9 +419,10 @@ class Raft:
         """With ``batch_append``: send what was proposed since the last Ready, and is not sent yet."""
         self.append_due = False
         last = self.log.last_index()
+        sent: Message | None = None
         for pr in self.tracker.peers():
             if pr.id != self.id and pr.next <= last:
-                self._maybe_send_append(pr, True, None)
+                sent = self._maybe_send_append(pr, True, sent)
                 while self._maybe_send_append(pr, False, None) is not None:
                     pass
 
@@ -977,7 +978,7 @@ class Raft:
             sealing.seal(p)
         if self.trace_logger is not None:
             trace.replicate(self, placed)
-        self.log.append(placed)
+        self.log.append(placed, True)
         self._send_app_resp(self.id, index)
         return True
 

@@ -38,7 +38,7 @@ cdef class Unstable:
     cpdef stable_snap_to(self, uint64_t index)
     cpdef restore(self, Snapshot snapshot)
     @cython.locals(log=Log, first=Entry, start=uint64_t)
-    cpdef truncate_and_append(self, list entries)
+    cpdef truncate_and_append(self, list entries, bint own=*)
     @cython.locals(at=Py_ssize_t)
     cpdef list slice(self, uint64_t lo, uint64_t hi, uint64_t max_size)
     @cython.locals(upper=uint64_t)

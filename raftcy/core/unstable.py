@@ -148,24 +148,24 @@ class Unstable:
         self.snapshot = snapshot
         self.snapshot_in_progress = False
 
-    def truncate_and_append(self, entries: list[Entry]) -> None:
+    def truncate_and_append(self, entries: list[Entry], own: bool = False) -> None:
         """Append; entries from the first new index on, here or in the storage, are overwritten.
 
-        The list may be kept, and be changed later.
+        A list that is ``own`` belongs to nobody else from now on, so it need not be copied.
         """
         first = entries[0]
         start = first.index
         log = self.log
         if start == self.offset + self.count:
             if self.count == 0:
-                self._hold(entries)
+                self._hold(entries if own else entries[:])
             else:
                 self._entries.extend(entries)
                 self.count += len(entries)
         elif start <= self.offset:
             if log.info_on():
                 log.info(f"replace the unstable entries from index {start}")
-            self._hold(entries)
+            self._hold(entries if own else entries[:])
             self.offset = start
             self.offset_in_progress = start
         else:

@@ -29,8 +29,8 @@ COMPACT_EVERY = 1_000
 THRESHOLD = 700
 # Objects and blocks that a phase may leave: the interpreter's own come and go. A leak leaves one for each proposal.
 SLACK = 50
-# Nodes and proposals between two drains; of five nodes and so many proposals, see docs/performance.md.
-CASES = ((3, 1), (3, 64), (3, 300), (5, 1), (5, 64), (5, 160))
+# Nodes and proposals between two drains, up to more than the window of a peer, which holds 256 appends.
+CASES = ((3, 1), (3, 64), (3, 300), (5, 1), (5, 64), (5, 300), (7, 300))
 
 
 class Found(NamedTuple):

@@ -174,8 +174,8 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        self.log.append(placed)\n        self._send_app_resp(self.id, index)\n",
-                "        self.log.append(placed)\n        self.tracker.progress[self.id].maybe_update(index)\n"
+                "        self.log.append(placed, True)\n        self._send_app_resp(self.id, index)\n",
+                "        self.log.append(placed, True)\n        self.tracker.progress[self.id].maybe_update(index)\n"
                 "        self._maybe_commit()\n        self._send_app_resp(self.id, index)\n",
             ),
         ),
@@ -187,9 +187,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        if not log.look_up(prev_index):\n            return self._maybe_send_snapshot(pr)\n"
-                "        prev_term = log.found\n",
-                "        prev_term = log.term_or_zero(prev_index)\n",
+                "        elif log.look_up(prev_index):\n            prev_term = log.found\n"
+                "        else:\n            return self._maybe_send_snapshot(pr)\n",
+                "        else:\n            prev_term = log.term_or_zero(prev_index)\n",
             ),
         ),
         ("raft#31",),
