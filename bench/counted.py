@@ -6,20 +6,26 @@ count of its parent, so that loading everything is paid once.
 
 CPython keeps what it looked up in types in a table that is indexed by the addresses of the names. Two names of one
 inner loop that share a place there cost hundreds of instructions each time, and where names lie depends on all that was
-loaded before them, down to the length of the checkout's path. Another LAYOUT, from 0 on, puts them elsewhere.
+loaded before them, down to the length of the checkout's path. Another LAYOUT, from 0 on, puts elsewhere what is loaded
+here.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import sys
 from collections.abc import Callable
 
 
 def _displaced(layout: int) -> list[bytes]:
-    """Objects of each size of the allocator: while they are there, what is loaded lies elsewhere."""
-    return [bytes(size) for size in range(0, 480, 16) for _ in range(4 * layout)]
+    """Objects that leave holes in the allocator's pools of each size, for what is loaded later; none for layout 0."""
+    scattered = random.Random(layout)
+    held = [bytes(size) for size in range(1, 480, 16) for _ in range(200 * min(layout, 1))]
+    scattered.shuffle(held)
+    del held[::2]
+    return held
 
 
 def _loaded() -> Callable[[list[str]], int]:

@@ -31,7 +31,7 @@ from .rows import LABELS, ROWS
 
 KEPT = Path(__file__).with_name("instructions.json")
 GROWTH_MAX = 1.05
-# How often a count is made, each time with everything elsewhere in memory, before its least is believed (see counted).
+# How often a count is made, each time with most things elsewhere in memory, before its least is believed (see counted).
 LAYOUTS = 3
 # Whose programs are counted: Go's would count its collector's threads, which run when they like.
 PEERS = ("rust", "rust-prost")

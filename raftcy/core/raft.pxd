@@ -81,9 +81,9 @@ cdef class Raft:
     cdef Message _maybe_send_append(self, Progress pr, bint send_if_empty, Message like)
     @cython.locals(log=Log, to=uint64_t, snapshot=Snapshot, index=uint64_t, m=Message)
     cdef Message _maybe_send_snapshot(self, Progress pr)
-    @cython.locals(pr=Progress, sent=Message)
+    @cython.locals(pr=Progress, like=Message)
     cdef int _bcast_append(self) except -1
-    @cython.locals(last=uint64_t, pr=Progress, sent=Message)
+    @cython.locals(last=uint64_t, pr=Progress, like=Message)
     cpdef send_due_appends(self)
     @cython.locals(pr=Progress, context=bytes)
     cdef int _bcast_heartbeat(self) except -1
@@ -201,6 +201,7 @@ cdef class Raft:
 
 cdef list _NO_ENTRIES
 
+cdef Message _furthest(Message like, Message sent)
 @cython.locals(c=Entry)
 cdef Entry _unplaced(Entry e)
 cpdef object decode_change(Entry e)

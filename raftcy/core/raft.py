@@ -339,7 +339,7 @@ class Raft:
     def _maybe_send_append(self, pr: Progress, send_if_empty: bool, like: Message | None) -> Message | None:
         """Send the next entries to a peer, or a snapshot if they are gone; the message, None if nothing was sent.
 
-        ``like`` was sent to another peer, and the log is still the same: an append that begins where this one does has
+        ``like`` is an append to another peer, and the log is what it was then: one that begins at the same place has
         its term and its entries.
         """
         if pr.is_paused():
@@ -349,7 +349,7 @@ class Raft:
             return None
         prev_index = pr.next - 1
         entries: list[Entry] | None = None
-        if like is not None and like.index == prev_index and like._type == k.APP:
+        if like is not None and like.index == prev_index:
             prev_term = like.log_term
             entries = like._entries
         elif log.look_up(prev_index):
@@ -410,19 +410,19 @@ class Raft:
         return m
 
     def _bcast_append(self) -> None:
-        sent: Message | None = None
+        like: Message | None = None
         for pr in self.tracker.peers():
             if pr.id != self.id:
-                sent = self._maybe_send_append(pr, True, sent)
+                like = _furthest(like, self._maybe_send_append(pr, True, like))
 
     def send_due_appends(self) -> None:
         """With ``batch_append``: send what was proposed since the last Ready, and is not sent yet."""
         self.append_due = False
         last = self.log.last_index()
-        sent: Message | None = None
+        like: Message | None = None
         for pr in self.tracker.peers():
             if pr.id != self.id and pr.next <= last:
-                sent = self._maybe_send_append(pr, True, sent)
+                like = _furthest(like, self._maybe_send_append(pr, True, like))
                 while self._maybe_send_append(pr, False, None) is not None:
                     pass
 
@@ -882,7 +882,10 @@ class Raft:
                 pr.recent_active = False
 
     def propose_fresh(self, entries: list[Entry]) -> None:
-        """Propose, on a leader, entries that nobody else has seen: they get their place instead of being copied."""
+        """Propose, on a leader, entries that nobody else has seen, in a list that nobody else has.
+
+        They get their place instead of being copied.
+        """
         self._propose(entries, True)
 
     def _propose(self, entries: Any, fresh: bool) -> None:
@@ -954,7 +957,7 @@ class Raft:
     def _append_entries(self, entries: list[Entry], fresh: bool) -> bool:
         """Give entries their place in the log; False if that would exceed the limit on uncommitted payload.
 
-        They are copied unless they are ``fresh``: seen by nobody else.
+        They are copied unless they are ``fresh``: seen by nobody else, as their list.
         """
         size = payloads_size(entries)
         if self.uncommitted_size > 0 and size > 0 and self.uncommitted_size + size > self.max_uncommitted_size:
@@ -1422,6 +1425,13 @@ class Raft:
         if self.lead_transferee != 0 and self.lead_transferee not in config.voters:
             self.lead_transferee = 0
         return members
+
+
+def _furthest(like: Message | None, sent: Message | None) -> Message | None:
+    """Of the appends of a broadcast the one that those to come are most likely like: most peers are level in front."""
+    if sent is None or sent._type != k.APP:
+        return like
+    return sent if like is None or like._entries is None or sent.index > like.index else like
 
 
 def _unplaced(e: Entry) -> Entry:

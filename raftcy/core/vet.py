@@ -119,7 +119,7 @@ def _not_without_term(r: Raft, m: Message) -> None:
 def _vet_append(r: Raft, m: Message) -> None:
     _not_from_self(r, m, k.APP)
     _not_without_term(r, m)
-    if m._entries is None:
+    if not m._entries:
         return
     if not contiguous(m._entries, m.index, m.log_term):
         raise MalformedMessage(

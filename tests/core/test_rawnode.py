@@ -454,6 +454,24 @@ def test_only_ready_takes_the_messages() -> None:
     assert node.raft.msgs == [two]
 
 
+def test_messages_alone_are_taken_without_a_ready() -> None:
+    """Nothing, a Ready to take, and messages alone: None, an empty list, and those messages."""
+    node = new_node(make_storage([1, 2]))
+    assert node.take_messages() is None
+    node.campaign()
+    assert node.take_messages() == []
+    assert round_of(node).hard_state == HardState(term=1, vote=1)
+    node.step(Message(type=MessageType.MSG_VOTE_RESP, from_=2, to=1, term=1))
+    assert node.take_messages() == []
+    while node.take_messages() is not None:
+        round_of(node)
+    node.tick()
+    heartbeats = node.take_messages()
+    assert [(m.type, m.to) for m in heartbeats] == [(MessageType.MSG_HEARTBEAT, 2)]
+    assert node.take_messages() is None
+    assert not node.has_ready()
+
+
 def test_a_ready_may_be_looked_at_before_it_is_accepted() -> None:
     """Reading its empty lists leaves no trace in it."""
     node = new_node()

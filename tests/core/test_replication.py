@@ -733,9 +733,12 @@ class Counting(MemoryStorage):
 
 
 def test_a_broadcast_looks_up_once_what_all_are_sent() -> None:
-    """However many peers follow, the storage is asked for what is sent to them as often as for one of them."""
+    """However many peers follow, the storage is asked for what is sent to them as often as for one of them.
 
-    def asked(voters: int) -> int:
+    Those that are sent nothing, or something else, are in nobody's way.
+    """
+
+    def asked(voters: int, paused: tuple[int, ...] = (), behind: tuple[int, ...] = ()) -> int:
         storage = Counting()
         members = ConfState(voters=list(range(1, voters + 1)))
         storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=4, term=1, conf_state=members)))
@@ -746,15 +749,24 @@ def test_a_broadcast_looks_up_once_what_all_are_sent() -> None:
         persist(raft)
         for peer in range(2, voters + 1):
             raft.tracker.progress[peer].become_replicate()
-            raft.tracker.progress[peer].next = 6
+            raft.tracker.progress[peer].next = 5 if peer in behind else 6
+        for peer in paused:
+            raft.tracker.progress[peer].msg_app_flow_paused = True
         read_messages(raft)
         storage.asked = 0
-        sent = appends(raft, b"somedata")
-        assert [(m.to, m.index, m.log_term) for m in sent] == [(peer, 5, 1) for peer in range(2, voters + 1)]
-        assert [[e.index for e in m.entries] for m in sent] == [[6, 7, 8, 9]] * (voters - 1)
+        sent = {m.to: m for m in appends(raft, b"somedata")}
+        assert [*sent] == [peer for peer in range(2, voters + 1) if peer not in paused]
+        for peer in behind:
+            m = sent.pop(peer)
+            assert (m.index, m.log_term, [e.index for e in m.entries]) == (4, 1, [5, 6, 7, 8, 9])
+        for m in sent.values():
+            assert (m.index, m.log_term, [e.index for e in m.entries]) == (5, 1, [6, 7, 8, 9])
+            assert m.entries is sent[2].entries
         return storage.asked
 
     assert asked(2) == asked(3) == asked(9) == 2
+    assert asked(9, paused=(3, 5, 6)) == 2
+    assert asked(9, behind=(4,)) == 2 + 2
 
 
 def test_peers_of_one_broadcast_get_what_is_theirs() -> None:

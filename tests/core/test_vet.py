@@ -305,6 +305,18 @@ def test_appends_that_are_no_log(make: Callable[[], RawNode], m: Message, text: 
     refuses(make(), m, MalformedMessage, text)
 
 
+def test_an_append_whose_entries_were_taken_out_is_one_without_entries() -> None:
+    """An application that clears the list of a message that it sent does no harm to who shares it in its process."""
+    node = follower()
+    m = append(3, 2, (2, 4))
+    m.entries.clear()
+    last = node.raft.log.last_index()
+    node.step(m)
+    assert node.raft.log.last_index() == last
+    assert run(node)[-1].messages[-1].type == MessageType.MSG_APP_RESP
+    still_works(node)
+
+
 def from_leader(kind: MessageType, **fields: Any) -> Message:
     """A message of node 2 in its term, which is 2."""
     return Message(type=kind, from_=2, to=1, term=2, **fields)

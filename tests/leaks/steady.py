@@ -2,7 +2,7 @@
 
     python -m tests.leaks.steady [PROPOSALS]      in each phase, 10,000 by default; on the build of this process
 
-Groups of three and of five, drained by the compiled loop and by the one in Python, one proposal at a time and in
+Groups of three, five and seven, drained by the compiled loop and by the one in Python, one proposal at a time and in
 batches, compacted as they go. Prints a line of JSON for each; exit status 1 if anything is left behind.
 """
 
