@@ -21,9 +21,10 @@ from collections.abc import Callable
 
 def _displaced(layout: int) -> list[bytes]:
     """Objects that leave holes in the allocator's pools of each size, for what is loaded later; none for layout 0."""
-    scattered = random.Random(layout)
-    held = [bytes(size) for size in range(1, 480, 16) for _ in range(200 * min(layout, 1))]
-    scattered.shuffle(held)
+    if layout == 0:
+        return []
+    held = [bytes(size) for size in range(1, 480, 16) for _ in range(200)]
+    random.Random(layout).shuffle(held)
     del held[::2]
     return held
 

@@ -16,6 +16,20 @@ class Foreign(MemoryStorage):
 STORAGES = [MemoryStorage, Foreign]
 
 
+class Counting(MemoryStorage):
+    """A storage that counts how often it is asked for a term, or for entries."""
+
+    asked = 0
+
+    def term(self, i: int) -> int:
+        self.asked += 1
+        return super().term(i)
+
+    def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
+        self.asked += 1
+        return super().entries(lo, hi, max_size)
+
+
 class Texts:
     """A logger that keeps its texts."""
 

@@ -7,7 +7,7 @@ import pytest
 from raftcy import NO_LIMIT, Entry, InvariantError, MemoryStorage
 from raftcy.core.log import RaftLog
 
-from .logs import STORAGES, Texts, new_log, run, snapshot_at, stored
+from .logs import STORAGES, Counting, Texts, new_log, run, snapshot_at, stored
 
 
 @pytest.fixture(name="log", params=[0, 2, 3], ids=lambda count: f"{count} stored")
@@ -92,16 +92,6 @@ def test_find_conflict_by_term(kind: Any, shape: Any, index: int, term: int, fou
         log = new_log(stored(kind, snapshot_at(start, start_term), *entries[:count]), entries[count:])
         assert log.find_conflict_by_term(index, term) == found
         assert log.found == log.term_or_zero(found)
-
-
-class Counting(MemoryStorage):
-    """A storage that counts how often it is asked for a term."""
-
-    asked = 0
-
-    def term(self, i: int) -> int:
-        self.asked += 1
-        return super().term(i)
 
 
 @pytest.mark.parametrize(("term", "found"), [(4, 9_999), (3, 9_990), (1, 1), (0, 0)])

@@ -18,6 +18,7 @@ from raftcy import (
     StateType,
 )
 
+from .logs import Counting, run
 from .network import (
     CANDIDATE,
     DOWN,
@@ -718,20 +719,6 @@ def test_entries_of_one_message_come_from_storage_and_memory() -> None:
 # -- one broadcast -----------------------------------------------------------------------------------------------------
 
 
-class Counting(MemoryStorage):
-    """Counts what it is asked about entries."""
-
-    asked = 0
-
-    def term(self, index: int) -> int:
-        self.asked += 1
-        return super().term(index)
-
-    def entries(self, lo: int, hi: int, max_size: int = NO_LIMIT) -> list[Entry]:
-        self.asked += 1
-        return super().entries(lo, hi, max_size)
-
-
 def test_a_broadcast_looks_up_once_what_all_are_sent() -> None:
     """However many peers follow, the storage is asked for what is sent to them as often as for one of them.
 
@@ -740,9 +727,8 @@ def test_a_broadcast_looks_up_once_what_all_are_sent() -> None:
 
     def asked(voters: int, paused: tuple[int, ...] = (), behind: tuple[int, ...] = ()) -> int:
         storage = Counting()
-        members = ConfState(voters=list(range(1, voters + 1)))
-        storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=4, term=1, conf_state=members)))
-        storage.append([Entry(term=1, index=i) for i in (5, 6, 7)])
+        storage.apply_snapshot(snapshot_of(4, 1, voters=list(range(1, voters + 1))))
+        storage.append(run(5, 1, 1, 1))
         storage.set_hard_state(HardState(term=1, commit=7))
         raft = make_raft(1, storage=storage)
         take_role(raft, LEADER)

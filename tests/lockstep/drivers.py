@@ -87,12 +87,15 @@ class Group:
                     busy = True
                     self.handle(host, host.node.ready())
 
-    def handle(self, host: Host, rd: Any) -> None:
+    def store(self, host: Host, rd: Any) -> None:
         if rd.hard_state is not None:
             host.storage.set_hard_state(rd.hard_state)
         if rd.snapshot is not None:
             host.storage.apply_snapshot(rd.snapshot)
         host.storage.append(rd.entries)
+
+    def handle(self, host: Host, rd: Any) -> None:
+        self.store(host, rd)
         self.deliver(rd.messages)
         if rd.committed_entries or rd.snapshot is not None or rd.read_states:
             self.apply(host, rd)
@@ -192,15 +195,11 @@ class ShortGroup(Group):
                 elif messages is not None:
                     self.handle(host, host.node.ready())
 
-    def handle(self, host: Host, rd: Any) -> None:
-        if not hasattr(host.storage, "save"):
-            super().handle(host, rd)
-            return
-        host.storage.save(rd)
-        self.deliver(rd.messages)
-        if rd.committed_entries or rd.snapshot is not None or rd.read_states:
-            self.apply(host, rd)
-        host.node.advance()
+    def store(self, host: Host, rd: Any) -> None:
+        if hasattr(host.storage, "save"):
+            host.storage.save(rd)
+        else:
+            super().store(host, rd)
 
 
 class ExchangeGroup(Group):
