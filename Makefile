@@ -138,7 +138,7 @@ fuzz: TIME ?= 600
 fuzz:
 	@$(INSTALL) fuzz
 	@$(BUILD)
-	@$(PY) -m tests.fuzz run $(TARGET) --seconds $(TIME)
+	@$(PY) -m tests.random.fuzz run $(TARGET) --seconds $(TIME)
 
 valgrind:
 	@$(INSTALL) test

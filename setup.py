@@ -32,7 +32,7 @@ DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
 # so often that blank ones are kept.
 NO_CYCLES, VALUES = {"no_gc": True}, {"no_gc": True, "freelist": 128}
 KINDS = {f"raftcy.core.{name}": NO_CYCLES for name in ("progress", "quorum", "readonly", "storage", "tracker")}
-KINDS |= {f"raftcy.core.{name}": VALUES for name in ("messages", "ready")}
+KINDS |= dict.fromkeys(("raftcy.wire.messages", "raftcy.core.ready"), VALUES)
 MACROS = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
 CHECKED = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
 FLAGS = [*(CHECKED if SANITIZE else ["-O2", "-g0"]), "-Wno-sign-compare"]

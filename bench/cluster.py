@@ -8,7 +8,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
-from raftcy.demo.member import serve
+from raftcy.demo.worker import serve
 
 from . import processes
 from .group import config_of, silence

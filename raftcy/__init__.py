@@ -5,13 +5,6 @@ Everything public is here, by flat names: etcd's, in the forms of PEP 8. ``BUILD
 """
 
 from ._build import BUILD
-from .core.changes import (
-    ConfChange,
-    ConfChangeSingle,
-    ConfChangeV2,
-    conf_changes_from_string,
-    conf_changes_to_string,
-)
 from .core.config import Config, Peer
 from .core.cycle import Cycle, Exchange, drain_all, tick_all, tick_groups
 from .core.describe import (
@@ -25,33 +18,10 @@ from .core.describe import (
     describe_snapshot,
     describe_soft_state,
 )
-from .core.enums import (
-    ConfChangeTransition,
-    ConfChangeType,
-    EntryType,
-    MessageType,
-    ProgressState,
-    ProgressType,
-    ReadOnlyOption,
-    SnapshotStatus,
-    StateType,
-    VoteResult,
-)
 from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
-from .core.kinds import is_local_msg, is_local_msg_target, is_response_msg
-from .core.messages import (
-    ConfState,
-    Entry,
-    HardState,
-    Message,
-    ReadState,
-    Snapshot,
-    SnapshotMetadata,
-    SoftState,
-)
 from .core.progress import Progress
 from .core.rawnode import RawNode, refuse_from_network
-from .core.ready import Ready
+from .core.ready import ReadState, Ready, SoftState
 from .core.status import BasicStatus, Status
 from .core.storage import MemoryStorage, Storage
 from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMessage, TracingState
@@ -82,6 +52,21 @@ from .errors import (
     Unavailable,
 )
 from .node import Node, restart_node, start_node
+from .wire.changes import ConfChange, ConfChangeSingle, ConfChangeV2, conf_changes_from_string, conf_changes_to_string
+from .wire.enums import (
+    ConfChangeTransition,
+    ConfChangeType,
+    EntryType,
+    MessageType,
+    ProgressState,
+    ProgressType,
+    ReadOnlyOption,
+    SnapshotStatus,
+    StateType,
+    VoteResult,
+)
+from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg
+from .wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 
 __all__ = [
     "BUILD",

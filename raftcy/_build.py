@@ -113,7 +113,7 @@ def _compilable() -> list[str]:
             if suffix == ".pyx" or (suffix == ".pxd" and _types_its_module(Path(folder, stem + suffix))):
                 names.add(".".join((*parts, stem)))
     # An application frozen into one file carries no .pxd; there the state machine's types tell for all.
-    return sorted(names) or ["core.messages"]
+    return sorted(names) or ["wire.messages"]
 
 
 def _types_its_module(declarations: Path) -> bool:

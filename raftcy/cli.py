@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import BUILD, __version__, demo
-from ._whole import whole
+from ._arguments import integer
 from .recorder import command as replay
-from .sim import command as sim
+from .sim import command_line as sim
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,13 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     shown.add_argument("file", nargs="?", type=Path, help="the file (default: one is made, of Unicode characters)")
     shown.add_argument(
-        "--records", type=whole(1), default=60_000, help="records of the file that is made (%(default)s)"
+        "--records", type=integer(1), default=60_000, help="records of the file that is made (%(default)s)"
     )
     shown.add_argument(
-        "--port", type=whole(1, 65533), default=0, help="the first of three ports in a row (default: free ones)"
+        "--port", type=integer(1, 65533), default=0, help="the first of three ports in a row (default: free ones)"
     )
     shown.add_argument(
-        "--tick-ms", type=whole(1), default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
+        "--tick-ms", type=integer(1), default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
     )
     shown.set_defaults(run=_demo)
     simulated = commands.add_parser(

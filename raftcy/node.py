@@ -38,16 +38,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from .core import consts as k
-from .core.changes import ConfChange, ConfChangeV2
 from .core.config import Config, Peer
-from .core.enums import SnapshotStatus
 from .core.logger import Log, default_logger
-from .core.messages import ConfState, Message
 from .core.rawnode import RawNode, is_plain, refuse_from_network
 from .core.ready import Ready
 from .core.status import Status
-from .core.values import instance, instances, octets, u64
 from .errors import (
     ConfChangeRefused,
     LogLost,
@@ -60,6 +55,11 @@ from .errors import (
     StepPeerNotFound,
     Stopped,
 )
+from .wire import consts as k
+from .wire.changes import ConfChange, ConfChangeV2
+from .wire.checks import instance, instances, octets, u64
+from .wire.enums import SnapshotStatus
+from .wire.messages import ConfState, Message
 
 __all__ = ["Node", "restart_node", "start_node"]
 

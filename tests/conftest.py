@@ -16,8 +16,7 @@ import pytest
 
 import raftcy
 from raftcy._build import SWITCH, load_pure
-
-from ._needs import IN_CI
+from tests.support.needs import IN_CI
 
 _PACKAGE = Path(raftcy.__file__).parent
 _SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")

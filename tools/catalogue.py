@@ -2,13 +2,14 @@
 
     python -m tools.catalogue [--check]
 
-The bugs are the rows of `tests/mutants/rows.py`. A test says which of them it catches by a line of its docstring, with
-the first issue of each:
+The bugs are the rows of `tests/random/mutants/rows.py`. A test says which of them it catches by a line of its
+docstring, with the first issue of each:
 
     catches: etcd#7331, etcd#9333
 
-A fault in `tests/mutants/faults` says which it brings back. What is said is put to the test by
-`tests/mutants/test_named.py`: with a row's faults in the core, one at a time, each test that claims it turns red.
+A fault in `tests/random/mutants/faults` says which it brings back. What is said is put to the test by
+`tests/random/mutants/test_named.py`: with a row's faults in the core, one at a time, each test that claims it turns
+red.
 
 The table is refused, whatever the mode, if a name is no row's, if a claim stands in something that pytest does not run,
 or if there is no fault to show it by. The check fails, too, if a row is not decided: without a test, a fault that the
@@ -19,8 +20,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from tests.mutants.faults import FAULTS
-from tests.mutants.rows import LEVELS, ROWS, Row
+from tests.random.mutants.faults import FAULTS
+from tests.random.mutants.rows import LEVELS, ROWS, Row
 
 from .claimed import TESTS, Claimed, Table, Wrong, claimed, main
 
@@ -83,7 +84,7 @@ def render(found: Claimed) -> str:
     lines = [
         "# Bugs of other implementations and what catches them here",
         "",
-        "<!-- Written by tools/catalogue.py from the docstrings of the tests and tests/mutants; not to be edited. -->",
+        "<!-- Written by tools/catalogue.py from the tests' docstrings and tests/random/mutants; not to be edited. -->",
         "",
         f"**{len(caught)} of {len(ROWS)}** bugs are caught here: brought back into the core by a fault, one at a time,",
         "they turn each of the tests named here red, or the simulator finds them.",

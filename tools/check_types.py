@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def public_names() -> set[str]:
-    """Where the names of the flat API are defined: "raftcy.core.messages.Message"."""
+    """Where the names of the flat API are defined: "raftcy.wire.messages.Message"."""
     import raftcy
 
     objects = {name: getattr(raftcy, name) for name in raftcy.__all__}

@@ -1,7 +1,7 @@
 """Fresh random scripts from the reference, run on both builds: `python tools/fresh_scripts.py --seed 7 --count 500`.
 
-The Go oracle in `tests/oracle` writes, for each kind, COUNT scripts with the outputs of the reference; each build of
-raftcy that is there then runs them all. The same seed and count give the same scripts. Needs Go.
+The Go oracle in `tests/conformance/oracle` writes, for each kind, COUNT scripts with the outputs of the reference;
+each build of raftcy that is there then runs them all. The same seed and count give the same scripts. Needs Go.
 
 Exit status: 0 if every script passed on every build, 1 if not, 2 if there is no oracle. Scripts that failed are kept
 and their folder is named.
@@ -62,7 +62,7 @@ def parse() -> argparse.Namespace:
 def build_generator(folder: Path) -> Path:
     program = folder / "gen"
     command = ["go", "build", "-o", str(program), "./cmd/gen"]
-    subprocess.run(command, cwd=ROOT / "tests" / "oracle", check=True, capture_output=True, text=True)
+    subprocess.run(command, cwd=ROOT / "tests/conformance/oracle", check=True, capture_output=True, text=True)
     return program
 
 

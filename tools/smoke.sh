@@ -14,7 +14,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 unset RAFTCY_PURE_PYTHON RAFTCY_REQUIRE_EXT PYTHONPATH || true
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-cp "$root/tests/packaging/smoke.py" "$scratch/smoke.py"
+cp "$root/tests/system/packaging/smoke.py" "$scratch/smoke.py"
 "$builder" -m build --sdist --outdir "$scratch" "$root" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 sdist=$(echo "$scratch"/raftcy-*.tar.gz)
 cd "$scratch"

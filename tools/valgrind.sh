@@ -30,7 +30,7 @@ grep -q '/raftcy/.*\.so' "$log" || { echo "valgrind sees no error where there is
 watch -c '
 import json, runpy
 json._default_decoder = json.JSONDecoder(parse_int=lambda digits: int(digits) if digits != "0" else 0)
-runpy.run_module("tests.leaks.work", run_name="__main__")
+runpy.run_module("tests.system.leaks.work", run_name="__main__")
 '
 if grep -q '/raftcy/.*\.so' "$log"; then
     echo "valgrind found something, see $log" >&2

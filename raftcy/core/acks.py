@@ -7,7 +7,7 @@ if more than half of the members have acknowledged it or a higher one; without m
 import struct
 from typing import Any
 
-from . import consts as k
+from ..wire import consts as k
 from .progress import Progress
 
 _number = struct.Struct("<Q")

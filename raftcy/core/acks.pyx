@@ -10,7 +10,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport uint64_t
 from libc.string cimport memmove
 
-from . cimport consts as k
+from ..wire cimport consts as k
 from .progress cimport Progress
 
 

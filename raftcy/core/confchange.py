@@ -16,10 +16,10 @@ ConfChangeError. Whether a change is valid depends on replicated state alone.
 from typing import Any
 
 from ..errors import ConfChangeError
-from .changes import ConfChangeSingle
-from .enums import ConfChangeType
+from ..wire.changes import ConfChangeSingle
+from ..wire.enums import ConfChangeType
+from ..wire.messages import ConfState
 from .inflights import Inflights
-from .messages import ConfState
 from .progress import Progress
 from .quorum import JointConfig
 from .tracker import ProgressTracker, TrackerConfig

@@ -7,12 +7,12 @@ values in effect are a copy, ``Config.validated()``.
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from .._chance import SHARED
+from .._random import SHARED
 from ..errors import ConfigError
-from . import consts as k
-from .enums import ReadOnlyOption
+from ..wire import consts as k
+from ..wire.checks import octets, u64
+from ..wire.enums import ReadOnlyOption
 from .logger import default_logger
-from .values import octets, u64
 
 __all__ = ["Config", "Peer"]
 

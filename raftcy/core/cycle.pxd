@@ -1,8 +1,8 @@
 cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
-from . cimport consts as k
-from .messages cimport Message
+from ..wire cimport consts as k
+from ..wire.messages cimport Message
 from .rawnode cimport RawNode, alive, all_messages, news
 from .ready cimport Ready
 from .storage cimport MemoryStorage

@@ -9,8 +9,8 @@ a loop written out by the application does the same.
 
 from typing import Any
 
-from . import consts as k
-from .messages import Message
+from ..wire import consts as k
+from ..wire.messages import Message
 from .rawnode import RawNode, alive, all_messages, news
 from .ready import Ready
 from .storage import MemoryStorage

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..errors import DecodeError
-from . import consts as k
-from .changes import ConfChange, ConfChangeV2, conf_changes_to_string
+from ..wire import consts as k
+from ..wire.changes import ConfChange, ConfChangeV2, conf_changes_to_string
+from ..wire.gotext import quote
+from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from .hardstate import is_empty_hard_state, is_empty_snap
-from .messages import ConfState, Entry, HardState, Message, Snapshot, SoftState
-from .text import quote
+from .ready import SoftState
 
 __all__ = [
     "EntryFormatter",

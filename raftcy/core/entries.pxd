@@ -1,6 +1,6 @@
 from libc.stdint cimport uint64_t
 
-from .messages cimport Entry
+from ..wire.messages cimport Entry
 
 
 cpdef uint64_t varint_size(uint64_t value) noexcept

@@ -4,8 +4,8 @@ The plain twin of ``entries.pyx``; both sides agree in everything, errors includ
 etcd's raft v3.7.0 (only present fields count), payloads count ``data`` alone.
 """
 
-from . import consts as k
-from .messages import Entry
+from ..wire import consts as k
+from ..wire.messages import Entry
 
 
 def varint_size(value: int) -> int:

@@ -7,8 +7,8 @@ etcd's raft v3.7.0 (only present fields count), payloads count ``data`` alone.
 from cpython.bytes cimport PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t, uint64_t
 
-from . cimport consts as k
-from .messages cimport Entry
+from ..wire cimport consts as k
+from ..wire.messages cimport Entry
 
 
 cpdef uint64_t varint_size(uint64_t value) noexcept:

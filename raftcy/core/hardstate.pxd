@@ -1,4 +1,4 @@
-from .messages cimport HardState, Snapshot
+from ..wire.messages cimport HardState, Snapshot
 
 
 cdef HardState _checked(object st)

@@ -3,7 +3,7 @@
 The plain twin of ``hardstate.pyx``; both sides agree in everything, errors included.
 """
 
-from .messages import HardState, Snapshot
+from ..wire.messages import HardState, Snapshot
 
 
 def must_sync(st: HardState | None, prev: HardState | None, entsnum: int) -> bool:

@@ -3,7 +3,7 @@
 The compiled twin of ``hardstate.py``; both sides agree in everything, errors included.
 """
 
-from .messages cimport HardState, Snapshot, SnapshotMetadata
+from ..wire.messages cimport HardState, Snapshot, SnapshotMetadata
 
 
 cpdef bint must_sync(object st, object prev, object entsnum) except -1:

@@ -1,10 +1,10 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
-from . cimport consts as k
+from ..wire cimport consts as k
 from .entries cimport entries_size
 from .logger cimport Log
-from .messages cimport Entry, Snapshot
+from ..wire.messages cimport Entry, Snapshot
 from .storage cimport MemoryStorage
 from .unstable cimport Unstable
 

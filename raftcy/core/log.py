@@ -18,10 +18,10 @@ Rules:
 from typing import Any
 
 from ..errors import Compacted, RaftError, SnapshotTemporarilyUnavailable, StorageFailed, Unavailable
-from . import consts as k
+from ..wire import consts as k
+from ..wire.messages import Entry, Snapshot
 from .entries import entries_size
 from .logger import Log
-from .messages import Entry, Snapshot
 from .storage import MemoryStorage
 from .unstable import Unstable
 

@@ -17,8 +17,8 @@ Rules:
 from typing import Any
 
 from ..errors import InvariantError
-from . import consts as k
-from .enums import ProgressState
+from ..wire import consts as k
+from ..wire.enums import ProgressState
 from .inflights import Inflights
 
 _STATES: dict[int, Any] = {int(s): s for s in ProgressState}

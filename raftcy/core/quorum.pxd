@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
-from . cimport consts as k
+from ..wire cimport consts as k
 from .acks cimport Acks
 
 

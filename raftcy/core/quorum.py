@@ -8,9 +8,9 @@ with an empty half behaves as the other half alone.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from . import consts as k
+from ..wire import consts as k
+from ..wire.enums import VoteResult
 from .acks import Acks
-from .enums import VoteResult
 
 _RESULTS: dict[int, Any] = {int(r): r for r in VoteResult}
 

@@ -1,15 +1,16 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from . cimport alloc as a
-from . cimport consts as k
-from . cimport sealing
+from . cimport fresh
+from ..wire cimport blank
+from ..wire cimport consts as k
+from ..wire cimport immutable
 from .acks cimport read_number
 from .entries cimport entries_size, payloads_size
 from .hardstate cimport is_empty_hard_state
 from .log cimport RaftLog
 from .logger cimport Log
-from .messages cimport ConfState, Entry, HardState, Message, Snapshot
+from ..wire.messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .readonly cimport ReadOnly
 from .tracker cimport ProgressTracker, TrackerConfig

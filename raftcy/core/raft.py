@@ -37,7 +37,7 @@ Input from outside is vetted before it comes here (``vet``); what still breaks a
 from collections.abc import Iterable
 from typing import Any
 
-from .._chance import is_plain
+from .._random import uses_default_randrange
 from ..errors import (
     Compacted,
     ConfChangeError,
@@ -46,11 +46,12 @@ from ..errors import (
     ProposalDropped,
     SnapshotTemporarilyUnavailable,
 )
-from . import alloc as a
-from . import consts as k
-from . import enums, sealing, trace
+from ..wire import blank, enums, immutable
+from ..wire import consts as k
+from ..wire.changes import ConfChange, ConfChangeV2
+from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
+from . import fresh, trace
 from .acks import read_number
-from .changes import ConfChange, ConfChangeV2
 from .confchange import Changer, restore
 from .config import Config
 from .describe import describe_conf_change
@@ -58,7 +59,6 @@ from .entries import entries_size, payloads_size
 from .hardstate import is_empty_hard_state
 from .log import RaftLog
 from .logger import Log
-from .messages import ConfState, Entry, HardState, Message, Snapshot
 from .progress import Progress
 from .readonly import ReadOnly
 from .tracker import ProgressTracker
@@ -117,7 +117,7 @@ class Raft:
         c = config.validated()
         self._log = Log(c.logger)
         self._random = c.random
-        self._plain_random = is_plain(c.random)
+        self._plain_random = uses_default_randrange(c.random)
         self.id = c.id
         self.term = 0
         self.vote = 0
@@ -259,13 +259,13 @@ class Raft:
         """A read request is answered."""
         if self._read_states is None:
             self._read_states = []
-        self._read_states.append(a.read_state(index, request_ctx))
+        self._read_states.append(fresh.read_state(index, request_ctx))
 
     # -- sending -------------------------------------------------------------------------------------------------
 
     def _message(self, kind: int, to: int) -> Message:
         """An open message from this node, of its term."""
-        m = a.blank_message()
+        m = blank.message()
         m._type = kind
         m.to = to
         m.from_ = self.id
@@ -275,7 +275,7 @@ class Raft:
 
     def _send(self, m: Message) -> None:
         """Seal a message and put it out: at once, or after the storage if it promises anything."""
-        sealing.seal(m)
+        immutable.freeze(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
             if m.to == self.id:
@@ -564,8 +564,8 @@ class Raft:
         self.pending_conf_index = self.log.last_index()
         if self.trace_logger is not None:
             trace.become_leader(self)
-        empty = a.blank_entry()
-        sealing.seal(empty)
+        empty = blank.entry()
+        immutable.freeze(empty)
         if not self._append_entries([empty], True):
             self._log.fatal("empty entry was dropped")
         if self._log.info_on():
@@ -816,10 +816,10 @@ class Raft:
             self._leave_joint(config)
 
     def _leave_joint(self, config: Any) -> None:
-        e = a.blank_entry()
+        e = blank.entry()
         e._type = k.CONF_CHANGE_V2
         e._present = k.E_TYPE
-        sealing.seal(e)
+        immutable.freeze(e)
         try:
             self.propose_fresh([e])
         except ProposalDropped as error:
@@ -928,9 +928,9 @@ class Raft:
                 self.refused_reason = reason
                 if admitted is entries:
                     admitted = list(entries)
-                empty = a.blank_entry()
+                empty = blank.entry()
                 empty._present = k.E_TYPE
-                sealing.seal(empty)
+                immutable.freeze(empty)
                 admitted[i] = empty
             else:
                 self.pending_conf_index = self.log.last_index() + i + 1
@@ -974,11 +974,11 @@ class Raft:
         placed = entries if fresh else [_unplaced(e) for e in entries]
         for p in placed:
             index += 1
-            sealing.unseal(p)
+            immutable.thaw(p)
             p.term = self.term
             p.index = index
             p._present |= k.E_TERM | k.E_INDEX
-            sealing.seal(p)
+            immutable.freeze(p)
         if self.trace_logger is not None:
             trace.replicate(self, placed)
         self.log.append(placed, True)
@@ -1436,12 +1436,12 @@ def _furthest(like: Message | None, sent: Message | None) -> Message | None:
 
 def _unplaced(e: Entry) -> Entry:
     """A copy of an entry, but for its term and index."""
-    c = a.blank_entry()
+    c = blank.entry()
     c._type = e._type
     c.data = e.data
     c._present = e._present
     c._unknown = e._unknown
-    sealing.seal(c)
+    immutable.freeze(c)
     return c
 
 

@@ -1,17 +1,18 @@
 cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
-from . cimport alloc as a
-from . cimport consts as k
-from . cimport sealing
+from . cimport fresh
+from ..wire cimport blank
+from ..wire cimport consts as k
+from ..wire cimport immutable
 from .entries cimport entries_size
 from .log cimport RaftLog
-from .messages cimport ConfState, Entry, HardState, Message, Snapshot
+from ..wire.messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .raft cimport Raft
 from .ready cimport Ready
 from .unstable cimport Unstable
-from .values cimport instance, octets, u64
+from ..wire.checks cimport instance, octets, u64
 from .vet cimport vet
 
 

@@ -32,17 +32,17 @@ from ..errors import (
     StepPeerNotFound,
     Stopped,
 )
-from . import alloc as a
-from . import consts as k
-from . import enums, sealing, trace
-from .changes import ConfChange, ConfChangeV2
+from ..wire import blank, enums, immutable
+from ..wire import consts as k
+from ..wire.changes import ConfChange, ConfChangeV2
+from ..wire.checks import instance, octets, u64
+from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
+from . import fresh, trace
 from .config import Config
 from .entries import entries_size
-from .messages import ConfState, Entry, HardState, Message, Snapshot
 from .raft import Raft
 from .ready import Ready
 from .status import BasicStatus, Status
-from .values import instance, octets, u64
 from .vet import vet, vet_change
 
 
@@ -123,7 +123,7 @@ class RawNode:
 
     def campaign(self) -> None:
         """Start an election, if this node may (etcd's ``Campaign``)."""
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.HUP
         m._present = k.P_TYPE
         self._take(m)
@@ -134,7 +134,7 @@ class RawNode:
         Raises ProposalDropped if they are certainly not in the log. Otherwise they may still be lost, with their leader
         or on the way to it.
         """
-        e = a.blank_entry()
+        e = blank.entry()
         if data is not None:
             e.data = octets(data, "data")
             e._present = k.E_DATA
@@ -146,7 +146,7 @@ class RawNode:
         Raises ProposalDropped, or ConfChangeError for a type or transition that is not known. A change that is not
         allowed now becomes an empty entry, as in etcd's raft: see ``propose_conf_change_checked``.
         """
-        e = a.blank_entry()
+        e = blank.entry()
         e._type = k.CONF_CHANGE_V2
         e._present = k.E_TYPE
         if change is not None:
@@ -168,12 +168,12 @@ class RawNode:
         return self.raft.refused_reason
 
     def _propose_entry(self, e: Entry, own: bool) -> None:
-        sealing.seal(e)
+        immutable.freeze(e)
         r = self.raft
         if r.state == k.LEADER and r.trace_logger is None:
             self._propose_here(e)
             return
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.PROP
         m._entries = [e]
         m._present = k.P_TYPE
@@ -257,11 +257,11 @@ class RawNode:
 
         Raises Overloaded if ``max_pending_reads`` wait already.
         """
-        e = a.blank_entry()
+        e = blank.entry()
         e.data = octets(rctx, "rctx")
         e._present = k.E_DATA
-        sealing.seal(e)
-        m = a.blank_message()
+        immutable.freeze(e)
+        m = blank.message()
         m._type = k.READ_INDEX
         m._entries = [e]
         m._present = k.P_TYPE
@@ -269,7 +269,7 @@ class RawNode:
 
     def transfer_leader(self, transferee: int) -> None:
         """Ask the leader to hand over to ``transferee`` (etcd's ``TransferLeader``)."""
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.TRANSFER_LEADER
         m.from_ = u64(transferee, "transferee")
         m._present = k.P_TYPE | k.P_FROM
@@ -277,14 +277,14 @@ class RawNode:
 
     def forget_leader(self) -> None:
         """Follow nobody from now on, so as to be free to vote (etcd's ``ForgetLeader``)."""
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.FORGET_LEADER
         m._present = k.P_TYPE
         self._take(m)
 
     def report_unreachable(self, id: int) -> None:
         """The last message to the node ``id`` could not be sent (etcd's ``ReportUnreachable``)."""
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.UNREACHABLE
         m.from_ = u64(id, "id")
         m._present = k.P_TYPE | k.P_FROM
@@ -296,7 +296,7 @@ class RawNode:
         A failure must be reported, or the peer is never sent anything again.
         """
         outcome = enums.SnapshotStatus(status)
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.SNAP_STATUS
         m.from_ = u64(id, "id")
         m.reject = outcome == enums.SnapshotStatus.FAILURE
@@ -306,7 +306,7 @@ class RawNode:
     def _take(self, m: Message) -> None:
         """Step a message that was made here."""
         _begin(self)
-        sealing.seal(m)
+        immutable.freeze(m)
         try:
             self.raft.step(m)
         except (ProposalDropped, Overloaded):
@@ -385,7 +385,7 @@ class RawNode:
         log = r.log
         if r.append_due:
             r.send_due_appends()
-        rd = a.blank_ready()
+        rd = fresh.ready()
         if log.unstable.has_next_entries():
             rd._entries = log.unstable.next_entries()
             rd.must_sync = True
@@ -397,7 +397,7 @@ class RawNode:
             rd._messages = list(r._msgs) if keep else r._msgs
         rd.snapshot = log.unstable.next_snapshot()
         if _soft_state_changed(self):
-            rd.soft_state = a.soft_state(r.lead, r.state)
+            rd.soft_state = fresh.soft_state(r.lead, r.state)
         if _hard_state_changed(self):
             rd.hard_state = self._hard_state()
             if r.vote != self._prev_vote or r.term != self._prev_term:
@@ -406,7 +406,7 @@ class RawNode:
             self._add_storage_messages(rd)
         elif r._msgs_after_append:
             rd._messages = self._with_answers(rd._messages, r._msgs_after_append, keep)
-        sealing.seal(rd)
+        immutable.freeze(rd)
         return rd
 
     def _with_answers(self, messages: list[Message] | None, answers: list[Message], keep: bool) -> list[Message] | None:
@@ -422,12 +422,12 @@ class RawNode:
         return messages
 
     def _hard_state(self) -> HardState:
-        h = a.blank_hard_state()
+        h = blank.hard_state()
         h.term = self.raft.term
         h.vote = self.raft.vote
         h.commit = self.raft.log.committed
         h._present = k.H_ALL
-        sealing.seal(h)
+        immutable.freeze(h)
         return h
 
     def _add_storage_messages(self, rd: Ready) -> None:
@@ -443,7 +443,7 @@ class RawNode:
     def _storage_append(self, rd: Ready) -> Message:
         """MsgStorageAppend: what to store, and what may be said once it is stored."""
         r = self.raft
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.STORAGE_APPEND
         m.to = k.LOCAL_APPEND_THREAD
         m.from_ = r.id
@@ -461,12 +461,12 @@ class RawNode:
         if _needs_append_ack(r, rd):
             responses.append(self._storage_append_resp(rd.snapshot))
         m._responses = responses if len(responses) > 0 else None
-        sealing.seal(m)
+        immutable.freeze(m)
         return m
 
     def _storage_append_resp(self, snapshot: Snapshot | None) -> Message:
         r = self.raft
-        m = a.blank_message()
+        m = blank.message()
         m._type = k.STORAGE_APPEND_RESP
         m.to = r.id
         m.from_ = k.LOCAL_APPEND_THREAD
@@ -479,26 +479,26 @@ class RawNode:
         if snapshot is not None:
             m.snapshot = snapshot
             m._present |= k.P_SNAPSHOT
-        sealing.seal(m)
+        immutable.freeze(m)
         return m
 
     def _storage_apply(self, entries: list[Entry]) -> Message:
         """MsgStorageApply: what to apply. Committed entries are of no term."""
-        resp = a.blank_message()
+        resp = blank.message()
         resp._type = k.STORAGE_APPLY_RESP
         resp.to = self.raft.id
         resp.from_ = k.LOCAL_APPLY_THREAD
         resp._entries = entries
         resp._present = k.P_ADDRESS | k.P_TERM
-        sealing.seal(resp)
-        m = a.blank_message()
+        immutable.freeze(resp)
+        m = blank.message()
         m._type = k.STORAGE_APPLY
         m.to = k.LOCAL_APPLY_THREAD
         m.from_ = self.raft.id
         m._entries = entries
         m._responses = [resp]
         m._present = k.P_ADDRESS | k.P_TERM
-        sealing.seal(m)
+        immutable.freeze(m)
         return m
 
     def _accept(self, rd: Ready) -> None:

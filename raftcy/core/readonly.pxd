@@ -1,10 +1,10 @@
 cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
-from . cimport consts as k
+from ..wire cimport consts as k
 from .acks cimport Acks, pack_number
-from .front cimport drop_front
-from .messages cimport Message
+from .droplist cimport drop_oldest
+from ..wire.messages cimport Message
 from .quorum cimport JointConfig
 
 

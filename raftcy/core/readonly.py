@@ -8,10 +8,10 @@ Rules:
 - The contexts of the applications are only handed through, so two requests with the same one are two requests.
 """
 
-from . import consts as k
+from ..wire import consts as k
+from ..wire.messages import Message
 from .acks import Acks, pack_number
-from .front import drop_front
-from .messages import Message
+from .droplist import drop_oldest
 from .quorum import JointConfig
 
 # What a node without requests has; never filled.
@@ -94,8 +94,8 @@ class ReadOnly:
         if count == self.count:
             self._forget()
         else:
-            drop_front(self._indexes, self._head, count)
-            self._head = drop_front(self._waiting, self._head, count)
+            drop_oldest(self._indexes, self._head, count)
+            self._head = drop_oldest(self._waiting, self._head, count)
             self.count -= count
 
     def heartbeat_ctx(self) -> bytes | None:

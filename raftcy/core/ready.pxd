@@ -1,8 +1,21 @@
 cimport cython
+from libc.stdint cimport int32_t, uint64_t
 
-from . cimport sealing
-from .messages cimport HardState, Snapshot, SoftState
-from .values cimport flag, instance
+from ..wire cimport immutable
+from ..wire.messages cimport HardState, Snapshot
+from ..wire.checks cimport flag, i32, instance, member, octets, u64
+
+
+@cython.final
+cdef class SoftState:
+    cdef int32_t _raft_state
+    cdef readonly uint64_t lead
+
+
+@cython.final
+cdef class ReadState:
+    cdef readonly uint64_t index
+    cdef readonly bytes request_ctx
 
 
 @cython.final

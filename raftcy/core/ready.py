@@ -1,10 +1,103 @@
-"""Ready: what a node wants stored, sent and applied. Made by ``RawNode``, handled by whoever drives it."""
+"""Ready: what a node wants stored, sent and applied; and the two values in it that never travel.
+
+Made by ``RawNode``, handled by whoever drives it.
+"""
 
 from typing import Any
 
-from . import sealing
-from .messages import Entry, HardState, Message, ReadState, Snapshot, SoftState
-from .values import flag, frozen, instance, instances
+from ..wire import enums, immutable
+from ..wire.checks import describe, digest, flag, frozen, i32, instance, instances, member, octets, same, u64
+from ..wire.messages import Entry, HardState, Message, Snapshot
+
+_STATES: dict[int, Any] = {int(m): m for m in enums.StateType}
+
+
+class SoftState:
+    """Volatile state worth knowing, not worth storing (etcd's ``raft.SoftState``).
+
+    ``lead`` the id of the known leader (0: none), ``raft_state`` the own StateType.
+    """
+
+    __slots__ = ("_raft_state", "lead")
+    __match_args__ = ("lead", "raft_state")
+    lead: int
+
+    def __init__(self, *, lead: Any = 0, raft_state: Any = 0) -> None:
+        lead_ = u64(lead, "lead")
+        state = i32(raft_state, "raft_state")
+        immutable.thaw(self)
+        self.lead = lead_
+        self._raft_state = state
+        immutable.freeze(self)
+
+    @property
+    def raft_state(self) -> Any:
+        """The role, a StateType."""
+        return member(_STATES, self._raft_state)
+
+    def has(self, name: str) -> bool:
+        """Whether ``name`` is a field: nothing is ever absent here."""
+        return name in self.__match_args__
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other) if isinstance(other, SoftState) else NotImplemented
+
+    def __hash__(self) -> int:
+        return digest(self)
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+    def __reduce__(self) -> Any:
+        return _soft_state, (self.lead, int(self.raft_state))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise frozen(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        raise frozen(self, name)
+
+
+class ReadState:
+    """The answer to a read request (etcd's ``raft.ReadState``, thesis 6.4).
+
+    Once the application has applied ``index``, a read for the request whose context is ``request_ctx`` is linearizable.
+    """
+
+    __slots__ = ("index", "request_ctx")
+    __match_args__ = ("index", "request_ctx")
+    index: int
+    request_ctx: bytes
+
+    def __init__(self, *, index: Any = 0, request_ctx: Any = b"") -> None:
+        index_ = u64(index, "index")
+        context = octets(request_ctx, "request_ctx")
+        immutable.thaw(self)
+        self.index = index_
+        self.request_ctx = context
+        immutable.freeze(self)
+
+    def has(self, name: str) -> bool:
+        """Whether ``name`` is a field: nothing is ever absent here."""
+        return name in self.__match_args__
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other) if isinstance(other, ReadState) else NotImplemented
+
+    def __hash__(self) -> int:
+        return digest(self)
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+    def __reduce__(self) -> Any:
+        return _read_state, (self.index, self.request_ctx)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise frozen(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        raise frozen(self, name)
 
 
 class Ready:
@@ -68,7 +161,7 @@ class Ready:
         committed = instances(committed_entries, Entry, "committed_entries") if committed_entries is not None else None
         sent = instances(messages, Message, "messages") if messages is not None else None
         synced = flag(must_sync, "must_sync")
-        sealing.unseal(self)
+        immutable.thaw(self)
         self.soft_state = soft_state
         self.hard_state = hard_state
         self.snapshot = snapshot
@@ -77,7 +170,7 @@ class Ready:
         self._committed_entries = committed or None
         self._messages = sent or None
         self.must_sync = synced
-        sealing.seal(self)
+        immutable.freeze(self)
 
     # A list without items is made for whoever asks for it, and not kept: None says at once that there is nothing.
 
@@ -156,7 +249,15 @@ def _ready(*fields: Any) -> Ready:
     return Ready(**dict(zip(Ready.__match_args__, fields, strict=True)))
 
 
-# For ``alloc`` to fill: see the end of ``messages``.
+def _soft_state(lead: int, raft_state: int) -> SoftState:
+    return SoftState(lead=lead, raft_state=raft_state)
+
+
+def _read_state(index: int, request_ctx: bytes) -> ReadState:
+    return ReadState(index=index, request_ctx=request_ctx)
+
+
+# For ``fresh`` to fill: see the end of ``messages``.
 
 
 def _new_ready() -> Ready:

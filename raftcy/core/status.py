@@ -5,12 +5,13 @@ Values: immutable, and independent of the node from the moment they are made.
 
 from typing import Any
 
-from . import sealing
-from .enums import StateType
-from .messages import HardState, SoftState
+from ..wire import immutable
+from ..wire.checks import describe, digest, frozen, i32, instance, same, u64
+from ..wire.enums import StateType
+from ..wire.messages import HardState
 from .progress import Progress
+from .ready import SoftState
 from .tracker import TrackerConfig
-from .values import describe, digest, frozen, i32, instance, same, u64
 
 __all__ = ["BasicStatus", "Status"]
 
@@ -67,7 +68,7 @@ class BasicStatus:
         }
         checked = {name: u64(value, name) for name, value in numbers.items()}
         state = i32(raft_state, "raft_state")
-        sealing.unseal(self)
+        immutable.thaw(self)
         self.id = checked["id"]
         self.term = checked["term"]
         self.vote = checked["vote"]
@@ -76,7 +77,7 @@ class BasicStatus:
         self._raft_state = state
         self.applied = checked["applied"]
         self.lead_transferee = checked["lead_transferee"]
-        sealing.seal(self)
+        immutable.freeze(self)
 
     @staticmethod
     def of(raft: Any) -> "BasicStatus":
@@ -149,10 +150,10 @@ class Status(BasicStatus):
         members = TrackerConfig() if config is None else instance(config, TrackerConfig, "config")
         copies = {u64(id, "id"): _copy(instance(pr, Progress, "progress")) for id, pr in (progress or {}).items()}
         super().__init__(**basic)
-        sealing.unseal(self)
+        immutable.thaw(self)
         self.config = members
         self._progress = copies
-        sealing.seal(self)
+        immutable.freeze(self)
 
     @staticmethod
     def of(raft: Any) -> "Status":

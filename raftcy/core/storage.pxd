@@ -3,14 +3,14 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
-from . cimport alloc as a
-from . cimport consts as k
-from . cimport sealing
+from ..wire cimport blank
+from ..wire cimport consts as k
+from ..wire cimport immutable
 from .entries cimport fitting
-from .front cimport drop_front
-from .messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+from .droplist cimport drop_oldest
+from ..wire.messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from .ready cimport Ready
-from .values cimport instance, octets, u64
+from ..wire.checks cimport instance, octets, u64
 
 
 cdef class MemoryStorage:

@@ -14,14 +14,13 @@ Invariants of MemoryStorage:
 from typing import Any, Protocol, runtime_checkable
 
 from ..errors import Compacted, InvariantError, RangeError, SnapshotOutOfDate, Unavailable
-from . import alloc as a
-from . import consts as k
-from . import sealing
+from ..wire import blank, immutable
+from ..wire import consts as k
+from ..wire.checks import instance, octets, u64
+from ..wire.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+from .droplist import drop_oldest
 from .entries import fitting
-from .front import drop_front
-from .messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from .ready import Ready
-from .values import instance, octets, u64
 
 
 @runtime_checkable
@@ -238,7 +237,7 @@ class MemoryStorage:
         if index > last:
             raise InvariantError(f"compact {index} is out of bound lastindex({last})")
         term = self._term_at(index)
-        self._head = drop_front(self._log, self._head, index - self._index)
+        self._head = drop_oldest(self._log, self._head, index - self._index)
         self._index = index
         self._term = term
 
@@ -293,35 +292,35 @@ def _complete(snapshot: Any) -> Snapshot:
     given = snapshot._metadata
     if given is not None and given._present == k.D_ALL and given._conf_state._present & k.C_AUTO_LEAVE:
         return snapshot  # type: ignore[no-any-return]
-    s = a.blank_snapshot()
+    s = blank.snapshot()
     s.data = snapshot.data
     s._metadata = _complete_metadata(snapshot.metadata)
     s._present = snapshot._present | k.S_METADATA
     s._unknown = snapshot._unknown
-    sealing.seal(s)
+    immutable.freeze(s)
     return s
 
 
 def _complete_metadata(metadata: Any) -> SnapshotMetadata:
-    d = a.blank_metadata()
+    d = blank.metadata()
     d._conf_state = _complete_conf_state(metadata.conf_state)
     d.index = metadata.index
     d.term = metadata.term
     d._present = k.D_ALL
     d._unknown = metadata._unknown
-    sealing.seal(d)
+    immutable.freeze(d)
     return d
 
 
 def _complete_conf_state(conf_state: Any) -> ConfState:
     if conf_state._present & k.C_AUTO_LEAVE:
         return conf_state  # type: ignore[no-any-return]
-    c = a.blank_conf_state()
+    c = blank.conf_state()
     c._voters = conf_state._voters
     c._learners = conf_state._learners
     c._voters_outgoing = conf_state._voters_outgoing
     c._learners_next = conf_state._learners_next
     c._present = k.C_AUTO_LEAVE
     c._unknown = conf_state._unknown
-    sealing.seal(c)
+    immutable.freeze(c)
     return c

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from . import consts as k
-from .changes import ConfChange, ConfChangeV2
-from .enums import ConfChangeType, StateType
-from .messages import Entry, Message
+from ..wire import consts as k
+from ..wire.changes import ConfChange, ConfChangeV2
+from ..wire.enums import ConfChangeType, StateType
+from ..wire.messages import Entry, Message
 from .tracker import TrackerConfig
 
 __all__ = [

@@ -1,9 +1,9 @@
 cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
-from . cimport consts as k
+from ..wire cimport consts as k
 from .acks cimport majority_match
-from .messages cimport ConfState
+from ..wire.messages cimport ConfState
 from .progress cimport Progress
 from .quorum cimport JointConfig, MajorityConfig
 

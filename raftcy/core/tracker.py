@@ -6,9 +6,9 @@ Owns the members, their Progress and the votes of the present election. Changes 
 
 from typing import Any
 
-from . import consts as k
+from ..wire import consts as k
+from ..wire.messages import ConfState
 from .acks import majority_match
-from .messages import ConfState
 from .progress import Progress
 from .quorum import JointConfig, MajorityConfig
 

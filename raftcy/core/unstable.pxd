@@ -2,9 +2,9 @@ cimport cython
 from libc.stdint cimport uint64_t
 
 from .entries cimport fitting
-from .front cimport drop_front
+from .droplist cimport drop_oldest
 from .logger cimport Log
-from .messages cimport Entry, Snapshot, SnapshotMetadata
+from ..wire.messages cimport Entry, Snapshot, SnapshotMetadata
 
 
 cdef list _NO_ENTRIES

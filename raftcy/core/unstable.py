@@ -9,10 +9,10 @@ Rules:
   overwritten says nothing about those that took their place.
 """
 
+from ..wire.messages import Entry, Snapshot
+from .droplist import drop_oldest
 from .entries import fitting
-from .front import drop_front
 from .logger import Log
-from .messages import Entry, Snapshot
 
 # What an empty one has; never filled.
 _NO_ENTRIES: list[Entry] = []
@@ -128,7 +128,7 @@ class Unstable:
         if num == self.count:
             self._hold(_NO_ENTRIES)
         else:
-            self._head = drop_front(self._entries, self._head, num)
+            self._head = drop_oldest(self._entries, self._head, num)
             self.count -= num
         self.offset = index + 1
         if self.offset_in_progress < self.offset:

@@ -1,10 +1,10 @@
 cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
-from . cimport consts as k
+from ..wire cimport consts as k
 from .acks cimport read_number
 from .entries cimport contiguous
-from .messages cimport Entry, Message, SnapshotMetadata
+from ..wire.messages cimport Entry, Message, SnapshotMetadata
 from .raft cimport Raft, decode_change, type_name
 
 

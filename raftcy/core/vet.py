@@ -11,12 +11,12 @@ Everything here only reads.
 from typing import Any
 
 from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage, Overloaded
-from . import consts as k
+from ..wire import consts as k
+from ..wire.enums import ConfChangeTransition, ConfChangeType
+from ..wire.messages import Entry, Message
 from .acks import read_number
 from .confchange import restore
 from .entries import contiguous
-from .enums import ConfChangeTransition, ConfChangeType
-from .messages import Entry, Message
 from .raft import Raft, decode_change, type_name
 
 MAX_MEMBERS = 1000

@@ -6,7 +6,7 @@
 driver and members talk, ``report`` the table at the end.
 """
 
-from .driver import Options, run
-from .records import DemoError
+from .client import Options, run
+from .lines import DemoError
 
 __all__ = ["DemoError", "Options", "run"]

@@ -10,7 +10,7 @@ from asyncio import StreamReader
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, NamedTuple
 
-from ..wire import frame
+from ..transport import frame
 
 HOST = "127.0.0.1"
 TOKEN = "RAFTCY_DEMO_TOKEN"

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import channel
-from .records import DemoError
+from .lines import DemoError
 
 _START_SECONDS = 30.0
 _END_SECONDS = 5.0
@@ -67,7 +67,7 @@ class Processes:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "raftcy.demo.member",
+                "raftcy.demo.worker",
                 *words,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,

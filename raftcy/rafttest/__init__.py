@@ -34,7 +34,7 @@ Nothing else in the package imports this.
 from .datadriven import Argument, Case, Handler, Mismatch, ScriptError, parse_line, rewrite_text, run_file, run_text
 from .environment import Command, CommandError, EnvNode, EnvStorage, HistoryStorage, InteractionEnv, SnapshotSource
 from .handlers import COMMANDS, EXTENDED
-from .redirect import LEVELS, RedirectLogger
+from .output import LEVELS, RedirectLogger
 from .suites import SUITES, find_scripts, run_script
 
 __all__ = [

@@ -1,9 +1,9 @@
 """The suite of configuration changes: what each does to a tracker, without any node around it."""
 
-from ..core.changes import conf_changes_from_string
 from ..core.confchange import Changer
 from ..core.tracker import ProgressTracker, progress_map_string
 from ..errors import ConfChangeError
+from ..wire.changes import conf_changes_from_string
 from .conversions import parse_bool
 from .datadriven import Case
 

@@ -2,7 +2,7 @@
 
 import re
 
-from ..core.text import parse_uint, quote
+from ..wire.gotext import parse_uint, quote
 from .datadriven import to_bytes
 
 __all__ = ["parse_bool", "parse_int", "parse_uint"]

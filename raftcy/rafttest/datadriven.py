@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-from ..core.text import WHITE_SPACE, quote
+from ..wire.gotext import WHITE_SPACE, quote
 
 __all__ = [
     "Argument",

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..core.config import Config
-from ..core.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 from ..core.rawnode import RawNode
 from ..core.storage import MemoryStorage, Storage
 from ..errors import InvariantError, RaftError
+from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 from .datadriven import Case, ScriptError
-from .redirect import RedirectLogger
+from .output import RedirectLogger
 
 __all__ = [
     "Command",

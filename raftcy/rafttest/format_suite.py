@@ -1,6 +1,6 @@
 """The suite that checks the file format alone: its handler prints what was parsed."""
 
-from ..core.text import quote
+from ..wire.gotext import quote
 from .datadriven import Case, to_bytes
 
 __all__ = ["handle"]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..core import consts as k
-from ..core.enums import VoteResult
 from ..core.quorum import JointConfig, MajorityConfig
+from ..wire import consts as k
+from ..wire.enums import VoteResult
 from .conversions import parse_uint
 from .datadriven import Case, ScriptError
 

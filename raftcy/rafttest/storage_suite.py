@@ -25,14 +25,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ..core import consts as k
 from ..core.config import Config
-from ..core.enums import EntryType
 from ..core.hardstate import is_empty_hard_state
-from ..core.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from ..core.rawnode import RawNode
 from ..core.storage import Storage
 from ..errors import Compacted, SnapshotOutOfDate, Unavailable
+from ..wire import consts as k
+from ..wire.enums import EntryType
+from ..wire.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 
 __all__ = ["StorageSuite", "failures"]
 

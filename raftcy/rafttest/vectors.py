@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..core import changes, messages
 from ..errors import DecodeError
+from ..wire import changes, messages
 
 __all__ = ["build", "fields_of", "run_file", "run_vector"]
 

@@ -15,17 +15,17 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from ..core.changes import ConfChange, ConfChangeV2, conf_changes_from_string
 from ..core.config import Config, Peer
-from ..core.enums import EntryType, MessageType, SnapshotStatus
-from ..core.messages import ConfState, Entry, Message, Snapshot
 from ..core.rawnode import RawNode
 from ..core.ready import Ready
 from ..core.storage import MemoryStorage
-from ..core.text import parse_uint
 from ..errors import ConfChangeError, InvariantError, LogLost, ProposalDropped, RaftError, Stopped, StorageFailed
 from ..transport import Transport
 from ..transport.transport import Address
+from ..wire.changes import ConfChange, ConfChangeV2, conf_changes_from_string
+from ..wire.enums import EntryType, MessageType, SnapshotStatus
+from ..wire.gotext import parse_uint
+from ..wire.messages import ConfState, Entry, Message, Snapshot
 from .goflags import Flag, FlagError, HelpAsked, parse, usage
 
 _FLAGS = {

@@ -15,8 +15,8 @@ Neither the core nor the drivers import this, so it costs nothing where it is no
 """
 
 from .compare import first_difference
-from .errors import DamagedRecording, RecordingError, ReplayDifference, UnknownVersion
-from .node import RecordedNode
+from .mismatch import DamagedRecording, RecordingError, ReplayDifference, UnknownVersion
+from .observer import RecordedNode
 from .recording import Recording
 from .replay import Replay
 from .ring import Ring

@@ -1,6 +1,6 @@
 cimport cython
 
-from ..core.messages cimport Entry
+from ..wire.messages cimport Entry
 from .tape cimport Tape
 
 cdef object _term

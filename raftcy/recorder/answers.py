@@ -8,9 +8,9 @@ replay ends there.
 import struct
 from typing import Any
 
-from ..core.messages import ConfState, Entry, HardState, Snapshot
-from .kinds import SIZE
+from ..wire.messages import ConfState, Entry, HardState, Snapshot
 from .pack import pack
+from .records import SIZE
 from .tape import Tape
 
 INITIAL_STATE, ENTRIES, TERM, FIRST_INDEX, LAST_INDEX, SNAPSHOT, RANDRANGE = range(1, 8)

@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from .._arguments import integer
 from .._build import BUILD, load_pure
-from .._whole import whole
 from ..core.describe import describe_entries, describe_message
 from ..core.rawnode import RawNode
 from .compare import first_difference
-from .errors import RecordingError
+from .mismatch import RecordingError
 from .recording import Record, Recording
 from .replay import Replay
 
@@ -24,7 +24,7 @@ from .replay import Replay
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a recording")
-    parser.add_argument("--until", type=whole(0), metavar="N", help="stop before record N and print the state")
+    parser.add_argument("--until", type=integer(0), metavar="N", help="stop before record N and print the state")
     parser.add_argument("--show", action="store_true", help="print each record as it is replayed")
     parser.add_argument("--log", action="store_true", help="print the lines that the node logs")
     parser.add_argument("--pdb", action="store_true", help="stop in pdb before record N, or the last one; pure build")

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from .kinds import Kind
 from .outcome import outcome_text
 from .recording import Record, Recording
+from .records import Kind
 
 
 class Parting(NamedTuple):

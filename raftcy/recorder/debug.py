@@ -4,7 +4,7 @@ import bdb
 import os
 import pdb
 
-from .errors import ReplayDifference
+from .mismatch import ReplayDifference
 from .recording import Recording
 from .replay import Replay
 

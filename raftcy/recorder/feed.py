@@ -4,10 +4,10 @@ import struct
 from typing import Any, NamedTuple
 
 from .. import errors
-from ..core.messages import ConfState, Entry, HardState, Snapshot
+from ..wire.messages import ConfState, Entry, HardState, Snapshot
 from . import answers as a
-from .kinds import SIZE, unpack_many
 from .pack import unpack
+from .records import SIZE, unpack_many
 
 
 class Answer(NamedTuple):

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
-from ..core.messages cimport ConfState, Entry, HardState, Message
+from ..wire.messages cimport ConfState, Entry, HardState, Message
 from ..core.rawnode cimport Ready
 
 cdef object _numbers

@@ -7,10 +7,10 @@ import struct
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from ..core.messages import ConfState, Entry
 from ..core.ready import Ready
-from .kinds import SIZE
+from ..wire.messages import ConfState, Entry
 from .pack import pack, unpack
+from .records import SIZE
 
 NOTHING = b""
 _READY, _MEMBERS, _ERROR, _REFUSED = b"\1", b"\2", b"\3", b"\4"

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..core.config import Config
-from ..core.messages import Message
 from ..errors import RaftError
-from .errors import DamagedRecording
+from ..wire.messages import Message
+from .blocks import Frame, read_frames, read_header
 from .feed import Answer, FedStorage, Feed, read_answers
-from .frame import Frame, read_frames, read_header
-from .kinds import NUMBER, REPORT, Kind, unpack_change, unpack_data, unpack_many
+from .mismatch import DamagedRecording
 from .outcome import outcome_text
 from .pack import unpack
+from .records import NUMBER, REPORT, Kind, unpack_change, unpack_data, unpack_many
 from .tape import OBJECTS
 
 

@@ -11,17 +11,17 @@ Rules:
 from collections.abc import Callable
 from typing import Any
 
-from ..core.checkpoint import dump, load
 from ..core.config import Peer
+from ..core.dump import dump, load
 from ..core.rawnode import RawNode
 from ..core.ready import Ready
 from ..errors import RaftError
-from .errors import DamagedRecording, ReplayDifference
 from .feed import FedRandom, FedStorage, Feed
-from .kinds import Kind
+from .mismatch import DamagedRecording, ReplayDifference
 from .outcome import NOTHING, error_outcome, members_outcome, outcome_text, ready_outcome, refused_outcome
 from .pack import pack, unpack
 from .recording import Record, Recording
+from .records import Kind
 
 
 class _Silent:

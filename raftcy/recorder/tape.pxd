@@ -1,6 +1,6 @@
 cimport cython
 
-from .frame cimport frame_bytes
+from .blocks cimport frame_bytes
 
 
 @cython.final

@@ -9,7 +9,7 @@ from typing import Any
 
 from .._build import BUILD
 from ..core.config import Config
-from .frame import CHECKPOINT, frame_bytes, header_bytes
+from .blocks import CHECKPOINT, frame_bytes, header_bytes
 from .outcome import error_outcome
 from .sinks import Sink
 

@@ -10,12 +10,12 @@ from itertools import accumulate
 from math import log
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..core import consts as k
-from ..core.changes import ConfChangeV2, conf_changes_from_string
-from .chance import between, stream
+from ..wire import consts as k
+from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from .clock import MS, TICK, ms
-from .network import Weather
+from .links import Weather
 from .profiles import Profile
+from .streams import between, stream
 
 if TYPE_CHECKING:
     from .cluster import Cluster

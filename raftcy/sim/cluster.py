@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from ..core import consts as k
-from ..core.changes import ConfChangeV2
 from ..core.config import Config, Peer
-from ..core.enums import MessageType, SnapshotStatus, StateType
-from ..core.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from ..core.rawnode import RawNode, refuse_from_network
 from ..errors import StorageFailed
+from ..wire import consts as k
+from ..wire.changes import ConfChangeV2
+from ..wire.enums import MessageType, SnapshotStatus, StateType
+from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from .actions import Action, perform
 from .application import command
-from .chance import stream
 from .checkers import Checkers, Committed, View, Violation
+from .checkers.answers import Linearizable
 from .checkers.elections import ElectionSafety, LeaderCompleteness
 from .checkers.liveness import LIMIT, Liveness
 from .checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
@@ -30,7 +30,6 @@ from .checkers.machines import Monotonic, StateMachineSafety
 from .checkers.membership import MembershipSafety
 from .checkers.promises import PromisesAreDurable
 from .checkers.quotas import QuotasReturn
-from .checkers.reads import Linearizable
 from .checkers.steps import (
     AppliedIsDurable,
     CommitsWhatItKnows,
@@ -47,11 +46,12 @@ from .clients import Clients, Operation
 from .clock import MS, TICK, Clock
 from .coverage import Coverage
 from .disk import Batch, DiskFailed
+from .links import Network
 from .machine import Machine
 from .member import Member
-from .network import Network
 from .operator import Operator
 from .settings import Settings
+from .streams import stream
 
 _KINDS = {int(kind): str(kind) for kind in MessageType}
 _ROLES = {int(role): str(role) for role in StateType}

@@ -3,7 +3,7 @@
 from collections import Counter
 from itertools import combinations
 
-from ..core.enums import MessageType, StateType
+from ..wire.enums import MessageType, StateType
 
 FAULTS = (
     "loss", "doubling", "overtaking", "delay", "partition", "isolation", "one-way cut", "pause", "skewed clock",

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from ..core.messages import ConfState, Entry, HardState, Snapshot
 from ..core.storage import MemoryStorage
 from ..errors import Compacted, SnapshotTemporarilyUnavailable, Unavailable
+from ..wire.messages import ConfState, Entry, HardState, Snapshot
 
 
 class DiskFailed(OSError):

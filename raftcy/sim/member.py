@@ -19,9 +19,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from ..core import consts as k
-from ..core.changes import ConfChange, ConfChangeV2
-from ..core.messages import Entry, HardState, Message, Snapshot
 from ..core.ready import Ready
 from ..errors import (
     ConfChangeError,
@@ -33,11 +30,14 @@ from ..errors import (
     SnapshotTemporarilyUnavailable,
     StepError,
 )
+from ..wire import consts as k
+from ..wire.changes import ConfChange, ConfChangeV2
+from ..wire.messages import Entry, HardState, Message, Snapshot
 from .application import Application
 from .checkers import View, Violation
 from .clock import TICK
 from .disk import Batch, Checkpoint, Disk
-from .host import Host
+from .world import Host
 
 READYS_MOST = 10_000
 """Readys at one moment: a node has a few hundred at the most, or it repeats itself."""

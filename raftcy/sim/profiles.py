@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .chance import stream
+from .streams import stream
 
 LOAD = {"propose": 60, "read": 14, "retry": 10}
 ELECTIONS = {"campaign": 1.5, "transfer": 1.5, "forget": 0.7}

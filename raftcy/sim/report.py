@@ -7,9 +7,9 @@ from typing import Any
 
 from ..core.config import Config
 from ..core.describe import describe_message
-from ..core.enums import StateType
-from ..core.messages import Message
 from ..core.rawnode import RawNode
+from ..wire.enums import StateType
+from ..wire.messages import Message
 from .checkers import Violation
 from .clock import ms
 from .cluster import Cluster

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from ..core import consts as k
 from ..core.config import Config
-from ..core.enums import ReadOnlyOption
-from .chance import stream
+from ..wire import consts as k
+from ..wire.enums import ReadOnlyOption
 from .profiles import Profile
+from .streams import stream
 
 ELECTION_TICKS = (3, 4, 6)
 

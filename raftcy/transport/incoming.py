@@ -3,11 +3,11 @@
 import asyncio
 import logging
 
-from ..core import consts as k
-from ..core.messages import Message
 from ..core.rawnode import refuse_from_network
 from ..errors import DecodeError, RaftError, StepError, Stopped
-from ..wire import frame
+from ..wire import consts as k
+from ..wire.messages import Message
+from . import frame
 from .limits import Limits, Traffic
 from .receiver import Receiver
 

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..core import consts as k
-from ..core.messages import Message
 from ..errors import RangeError
-from ..wire import frame
+from ..wire import consts as k
+from ..wire.messages import Message
+from . import frame
 from .limits import Limits, Traffic
 
 _BATCH_BYTES = 1 << 20

@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
-from ..core.enums import SnapshotStatus
-from ..core.messages import Message
 from ..errors import RaftError
+from ..wire.enums import SnapshotStatus
+from ..wire.messages import Message
 
 
 class Receiver(Protocol):

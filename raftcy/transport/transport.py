@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from ..core import consts as k
-from ..core.enums import SnapshotStatus
-from ..core.messages import Message
 from ..errors import RaftError, Stopped
+from ..wire import consts as k
+from ..wire.enums import SnapshotStatus
+from ..wire.messages import Message
 from .incoming import Incoming
 from .limits import Limits, Traffic
 from .outgoing import Outgoing

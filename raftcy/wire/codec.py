@@ -17,10 +17,9 @@ written minimal and the rest of it as it was read; fields of an unknown group ma
 from collections.abc import Callable
 from typing import Any
 
-from ..core import alloc, changes, consts, messages, sealing
 from ..errors import DecodeError, RangeError
-from . import rules
-from .rules import MAX_DEPTH, MAX_ITEMS, MAX_SIZE
+from . import blank, bounds, changes, consts, immutable, messages
+from .bounds import MAX_DEPTH, MAX_ITEMS, MAX_SIZE
 
 __all__ = [
     "MAX_DEPTH",
@@ -55,7 +54,7 @@ _MAX_GROUP_FIELD = 2**31 - 1
 _U64_MAX = 2**64 - 1
 _new = object.__new__
 _Entry = messages.Entry
-_OpenEntry: Any = sealing.open_twin(messages.Entry)
+_OpenEntry: Any = immutable.open_twin(messages.Entry)
 
 # What an entry in a log has: term, index and data. Some implementations write the type of each, etcd's raft before 3.7
 # among them, nearly always that of a normal one.
@@ -137,13 +136,13 @@ def _blank_conf_change_v2() -> Any:
     return c
 
 
-_OpenSingle: Any = sealing.open_twin(changes.ConfChangeSingle)
-_OpenChange: Any = sealing.open_twin(changes.ConfChange)
-_OpenV2: Any = sealing.open_twin(changes.ConfChangeV2)
+_OpenSingle: Any = immutable.open_twin(changes.ConfChangeSingle)
+_OpenChange: Any = immutable.open_twin(changes.ConfChange)
+_OpenV2: Any = immutable.open_twin(changes.ConfChangeV2)
 
 _ENTRY = _Kind(
     messages.Entry,
-    alloc.blank_entry,
+    blank.entry,
     (1, _ENUM, "_type", consts.E_TYPE, None),
     (2, _NUMBER, "term", consts.E_TERM, None),
     (3, _NUMBER, "index", consts.E_INDEX, None),
@@ -151,14 +150,14 @@ _ENTRY = _Kind(
 )
 _HARD_STATE = _Kind(
     messages.HardState,
-    alloc.blank_hard_state,
+    blank.hard_state,
     (1, _NUMBER, "term", consts.H_TERM, None),
     (2, _NUMBER, "vote", consts.H_VOTE, None),
     (3, _NUMBER, "commit", consts.H_COMMIT, None),
 )
 _CONF_STATE = _Kind(
     messages.ConfState,
-    alloc.blank_conf_state,
+    blank.conf_state,
     (1, _NUMBERS, "_voters", 0, None),
     (2, _NUMBERS, "_learners", 0, None),
     (3, _NUMBERS, "_voters_outgoing", 0, None),
@@ -167,20 +166,20 @@ _CONF_STATE = _Kind(
 )
 _METADATA = _Kind(
     messages.SnapshotMetadata,
-    alloc.blank_metadata,
+    blank.metadata,
     (1, _ONE, "_conf_state", consts.D_CONF_STATE, _CONF_STATE),
     (2, _NUMBER, "index", consts.D_INDEX, None),
     (3, _NUMBER, "term", consts.D_TERM, None),
 )
 _SNAPSHOT = _Kind(
     messages.Snapshot,
-    alloc.blank_snapshot,
+    blank.snapshot,
     (1, _BYTES, "data", consts.S_DATA, None),
     (2, _ONE, "_metadata", consts.S_METADATA, _METADATA),
 )
 _MESSAGE = _Kind(
     messages.Message,
-    alloc.blank_message,
+    blank.message,
     (1, _ENUM, "_type", consts.P_TYPE, None),
     (2, _NUMBER, "to", consts.P_TO, None),
     (3, _NUMBER, "from_", consts.P_FROM, None),
@@ -311,10 +310,10 @@ def decode_conf_change_v2(data: Any) -> Any:
 
 def _encode(value: Any, kind: _Kind) -> bytes:
     if not isinstance(value, kind.cls):
-        raise rules.not_a(kind.cls, value)
+        raise bounds.not_a(kind.cls, value)
     parts: list[bytes] = []
     if _write(value, kind, parts, 0, [0]) > MAX_SIZE:
-        raise RangeError(rules.TOO_LARGE)
+        raise RangeError(bounds.TOO_LARGE)
     parts.reverse()
     return b"".join(parts)
 
@@ -325,7 +324,7 @@ def _write(value: Any, kind: Any, parts: list[bytes], depth: int, items: list[in
     The number in ``items`` counts what all lists hold.
     """
     if depth > MAX_DEPTH:
-        raise RangeError(rules.TOO_DEEP)
+        raise RangeError(bounds.TOO_DEEP)
     size = 0
     if value._unknown is not None:
         parts.append(value._unknown)
@@ -361,7 +360,7 @@ def _write(value: Any, kind: Any, parts: list[bytes], depth: int, items: list[in
 def _count(items: list[int], values: Any) -> None:
     items[0] += len(values)
     if items[0] > MAX_ITEMS:
-        raise RangeError(rules.TOO_MANY)
+        raise RangeError(bounds.TOO_MANY)
 
 
 def _write_many(values: Any, kind: Any, parts: list[bytes], tag: bytes, depth: int, items: list[int]) -> int:
@@ -371,7 +370,7 @@ def _write_many(values: Any, kind: Any, parts: list[bytes], tag: bytes, depth: i
     quick = kind is _ENTRY and depth <= MAX_DEPTH
     for item in reversed(values):
         if type(item) is not cls:
-            raise rules.not_a(cls, item)
+            raise bounds.not_a(cls, item)
         present = item._present
         if quick and present in (_APPENDED, _TYPED) and item._unknown is None:
             data = item.data
@@ -400,7 +399,7 @@ def _decode(data: Any, kind: _Kind) -> Any:
         data = _bytes_of(data)
     size = len(data)
     if size > MAX_SIZE:
-        raise DecodeError(rules.TOO_LARGE, 0)
+        raise DecodeError(bounds.TOO_LARGE, 0)
     return _read(data, 0, size, kind, 0, [0])
 
 
@@ -409,9 +408,9 @@ def _bytes_of(data: Any) -> Any:
     try:
         view = memoryview(data)
     except (TypeError, BufferError):
-        raise rules.not_a_buffer(data) from None
+        raise bounds.not_a_buffer(data) from None
     if not view.c_contiguous:
-        raise rules.not_a_buffer(data)
+        raise bounds.not_a_buffer(data)
     try:
         return view.cast("B")
     except (TypeError, ValueError):
@@ -462,13 +461,13 @@ def _read(buf: Any, pos: int, end: int, kind: Any, depth: int, items: list[int])
             else:
                 first, pos = pos, pos + number
                 if pos > end:
-                    raise DecodeError(rules.CUT_OFF, start)
+                    raise DecodeError(bounds.CUT_OFF, start)
                 if form == _BYTES:
                     setattr(value, slot, bytes(buf[first:pos]))
                 elif form == _PACKED:
                     _read_packed(buf, first, pos, getattr(value, slot), start, items)
                 elif depth == MAX_DEPTH:
-                    raise DecodeError(rules.TOO_DEEP, start)
+                    raise DecodeError(bounds.TOO_DEEP, start)
                 elif form == _ONE:
                     setattr(value, slot, _read(buf, first, pos, sub, depth + 1, items))
                     spans.setdefault((slot, sub), []).append((first, pos))
@@ -479,15 +478,15 @@ def _read(buf: Any, pos: int, end: int, kind: Any, depth: int, items: list[int])
                     _append(value, slot, _read(buf, first, pos, sub, depth + 1, items))
             present |= bit
     except IndexError:
-        raise DecodeError(rules.CUT_OFF, start) from None
+        raise DecodeError(bounds.CUT_OFF, start) from None
     if pos > end:
-        raise DecodeError(rules.CUT_OFF, start)
+        raise DecodeError(bounds.CUT_OFF, start)
     if spans:
         _merge(buf, value, spans, depth + 1)
     value._present = present
     if unknown is not None:
         value._unknown = bytes(unknown)
-    sealing.seal(value)
+    immutable.freeze(value)
     return value
 
 
@@ -495,7 +494,7 @@ def _count_one(items: list[int], start: int) -> None:
     """Count what the field with its tag at ``start`` adds to a list."""
     items[0] += 1
     if items[0] > MAX_ITEMS:
-        raise DecodeError(rules.TOO_MANY, start)
+        raise DecodeError(bounds.TOO_MANY, start)
 
 
 def _append(value: Any, slot: str, item: Any) -> None:
@@ -531,10 +530,10 @@ def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int, items:
         size, first = _varint(buf, pos + 1, end, pos)
         stop = first + size
         if stop > end:
-            raise DecodeError(rules.CUT_OFF, pos)
+            raise DecodeError(bounds.CUT_OFF, pos)
         items[0] += 1
         if items[0] > MAX_ITEMS:
-            raise DecodeError(rules.TOO_MANY, pos)
+            raise DecodeError(bounds.TOO_MANY, pos)
         pos = stop
         index += 1
         guess = term_part + _VARINTS[index] + b"\x22"
@@ -575,16 +574,16 @@ def _varint(buf: Any, pos: int, end: int, start: int) -> tuple[int, int]:
     number = 0
     for shift in range(0, 63, 7):
         if pos >= end:
-            raise DecodeError(rules.CUT_OFF, start)
+            raise DecodeError(bounds.CUT_OFF, start)
         byte = buf[pos]
         pos += 1
         if byte < 0x80:
             return number | byte << shift, pos
         number |= (byte & 0x7F) << shift
     if pos >= end:
-        raise DecodeError(rules.CUT_OFF, start)
+        raise DecodeError(bounds.CUT_OFF, start)
     if buf[pos] > 1:
-        raise DecodeError(rules.TOO_LONG, start)
+        raise DecodeError(bounds.TOO_LONG, start)
     return number | buf[pos] << 63, pos + 1
 
 
@@ -598,7 +597,7 @@ def _read_packed(buf: Any, pos: int, end: int, numbers: list[int], start: int, i
 def _skip(buf: Any, start: int, pos: int, end: int, tag: int, max_field: int, depth: int) -> int:
     """The place after an unknown field whose tag, at ``start``, ends before ``pos``."""
     if not 0 < tag >> 3 <= max_field:
-        raise DecodeError(rules.BAD_NUMBER, start)
+        raise DecodeError(bounds.BAD_NUMBER, start)
     wire_type = tag & 7
     if wire_type == 0:
         return _varint(buf, pos, end, start)[1]
@@ -610,24 +609,24 @@ def _skip(buf: Any, start: int, pos: int, end: int, tag: int, max_field: int, de
     elif wire_type == 3:
         return _skip_group(buf, start, pos, end, tag, depth + 1)
     elif wire_type == 4:
-        raise DecodeError(rules.STRAY_END, start)
+        raise DecodeError(bounds.STRAY_END, start)
     elif wire_type == 5:
         pos += 4
     else:
-        raise DecodeError(rules.BAD_WIRE_TYPE, start)
+        raise DecodeError(bounds.BAD_WIRE_TYPE, start)
     if pos > end:
-        raise DecodeError(rules.CUT_OFF, start)
+        raise DecodeError(bounds.CUT_OFF, start)
     return pos
 
 
 def _skip_group(buf: Any, start: int, pos: int, end: int, tag: int, depth: int) -> int:
     """The place after an unknown group whose tag, at ``start``, ends before ``pos``."""
     if depth > MAX_DEPTH:
-        raise DecodeError(rules.TOO_DEEP, start)
+        raise DecodeError(bounds.TOO_DEEP, start)
     while pos < end:
         inner = pos
         inner_tag, pos = _varint(buf, inner, end, inner)
         if inner_tag == tag + 1:
             return pos
         pos = _skip(buf, inner, pos, end, inner_tag, _MAX_GROUP_FIELD, depth)
-    raise DecodeError(rules.NOT_CLOSED, start)
+    raise DecodeError(bounds.NOT_CLOSED, start)

@@ -24,13 +24,13 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from ..core cimport alloc as a
-from ..core cimport consts as k
-from ..core.messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata, _new_entry
-from ..core import changes, sealing
+from . cimport blank
+from . cimport consts as k
+from .messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata, _new_entry
+from . import changes, immutable
 from ..errors import DecodeError, InvariantError, RangeError
-from . import rules
-from .rules import MAX_DEPTH, MAX_ITEMS, MAX_SIZE
+from . import bounds
+from .bounds import MAX_DEPTH, MAX_ITEMS, MAX_SIZE
 
 __all__ = [
     "MAX_DEPTH",
@@ -111,15 +111,15 @@ cdef uint64_t _max_size = MAX_SIZE
 cdef int _max_depth = MAX_DEPTH
 cdef uint64_t _max_items = MAX_ITEMS
 cdef object _new = object.__new__
-cdef object _OpenSingle = sealing.open_twin(changes.ConfChangeSingle)
-cdef object _OpenChange = sealing.open_twin(changes.ConfChange)
-cdef object _OpenV2 = sealing.open_twin(changes.ConfChangeV2)
+cdef object _OpenSingle = immutable.open_twin(changes.ConfChangeSingle)
+cdef object _OpenChange = immutable.open_twin(changes.ConfChange)
+cdef object _OpenV2 = immutable.open_twin(changes.ConfChangeV2)
 
 
 def encode_entry(value):
     """The encoding of an Entry. RangeError if it is longer than MAX_SIZE; TypeError for any other value."""
     if type(value) is not Entry:
-        raise rules.not_a(Entry, value)
+        raise bounds.not_a(Entry, value)
     cdef Sink sink
     result = open_sink(&sink, size_entry(<Entry>value))
     write_entry(&sink, <Entry>value)
@@ -134,7 +134,7 @@ def decode_entry(data):
 def encode_hard_state(value):
     """The encoding of a HardState; the errors are those of ``encode_entry``."""
     if type(value) is not HardState:
-        raise rules.not_a(HardState, value)
+        raise bounds.not_a(HardState, value)
     cdef Sink sink
     result = open_sink(&sink, size_hard_state(<HardState>value))
     write_hard_state(&sink, <HardState>value)
@@ -149,7 +149,7 @@ def decode_hard_state(data):
 def encode_conf_state(value):
     """The encoding of a ConfState; the errors are those of ``encode_entry``."""
     if type(value) is not ConfState:
-        raise rules.not_a(ConfState, value)
+        raise bounds.not_a(ConfState, value)
     cdef Sink sink
     cdef uint64_t items = 0
     result = open_sink(&sink, size_conf_state(<ConfState>value, 0, &items))
@@ -165,7 +165,7 @@ def decode_conf_state(data):
 def encode_snapshot_metadata(value):
     """The encoding of a SnapshotMetadata; the errors are those of ``encode_entry``."""
     if type(value) is not SnapshotMetadata:
-        raise rules.not_a(SnapshotMetadata, value)
+        raise bounds.not_a(SnapshotMetadata, value)
     cdef Sink sink
     cdef uint64_t items = 0
     result = open_sink(&sink, size_metadata(<SnapshotMetadata>value, 0, &items))
@@ -181,7 +181,7 @@ def decode_snapshot_metadata(data):
 def encode_snapshot(value):
     """The encoding of a Snapshot; the errors are those of ``encode_entry``."""
     if type(value) is not Snapshot:
-        raise rules.not_a(Snapshot, value)
+        raise bounds.not_a(Snapshot, value)
     cdef Sink sink
     cdef uint64_t items = 0
     result = open_sink(&sink, size_snapshot(<Snapshot>value, 0, &items))
@@ -197,7 +197,7 @@ def decode_snapshot(data):
 def encode_message(value):
     """The encoding of a Message; RangeError also if its responses are nested deeper than MAX_DEPTH allows."""
     if type(value) is not Message:
-        raise rules.not_a(Message, value)
+        raise bounds.not_a(Message, value)
     cdef Message m = <Message>value
     cdef Sink sink
     cdef uint64_t items = 0
@@ -229,7 +229,7 @@ def decode_message(data):
 def encode_conf_change(value):
     """The encoding of a ConfChange; the errors are those of ``encode_entry``."""
     if not isinstance(value, changes.ConfChange):
-        raise rules.not_a(changes.ConfChange, value)
+        raise bounds.not_a(changes.ConfChange, value)
     cdef Sink sink
     result = open_sink(&sink, size_conf_change(value))
     write_conf_change(&sink, value)
@@ -244,7 +244,7 @@ def decode_conf_change(data):
 def encode_conf_change_single(value):
     """The encoding of a ConfChangeSingle; the errors are those of ``encode_entry``."""
     if not isinstance(value, changes.ConfChangeSingle):
-        raise rules.not_a(changes.ConfChangeSingle, value)
+        raise bounds.not_a(changes.ConfChangeSingle, value)
     cdef Sink sink
     result = open_sink(&sink, size_conf_change_single(value))
     write_conf_change_single(&sink, value)
@@ -259,7 +259,7 @@ def decode_conf_change_single(data):
 def encode_conf_change_v2(value):
     """The encoding of a ConfChangeV2; the errors are those of ``encode_entry``."""
     if not isinstance(value, changes.ConfChangeV2):
-        raise rules.not_a(changes.ConfChangeV2, value)
+        raise bounds.not_a(changes.ConfChangeV2, value)
     cdef Sink sink
     result = open_sink(&sink, size_conf_change_v2(value))
     write_conf_change_v2(&sink, value)
@@ -294,7 +294,7 @@ cdef inline int check_items(uint64_t* items, Py_ssize_t more) except -1:
     """Count the items of one more list."""
     items[0] += more
     if items[0] > _max_items:
-        raise RangeError(rules.TOO_MANY)
+        raise RangeError(bounds.TOO_MANY)
     return 0
 
 
@@ -405,7 +405,7 @@ cdef uint64_t size_entries(list entries, int depth, uint64_t* items) except? 0:
         check_items(items, len(entries))
         for item in reversed(entries):
             if type(item) is not Entry:
-                raise rules.not_a(Entry, item)
+                raise bounds.not_a(Entry, item)
             check_depth(depth)
             size += size_block(size_entry(<Entry>item))
     return size
@@ -417,7 +417,7 @@ cdef uint64_t size_responses(list responses, int depth, uint64_t* items) except?
         check_items(items, len(responses))
         for item in reversed(responses):
             if type(item) is not Message:
-                raise rules.not_a(Message, item)
+                raise bounds.not_a(Message, item)
             size += size_block(size_message(<Message>item, depth, items))
     return size
 
@@ -462,7 +462,7 @@ cdef uint64_t size_conf_change_v2(object c) except? 0:
 
 cdef inline int check_depth(int depth) except -1:
     if depth > _max_depth:
-        raise RangeError(rules.TOO_DEEP)
+        raise RangeError(bounds.TOO_DEEP)
     return 0
 
 
@@ -471,7 +471,7 @@ cdef inline int check_depth(int depth) except -1:
 cdef bytes open_sink(Sink* sink, uint64_t size):
     """A bytes object of that size, to be filled through ``sink``."""
     if size > _max_size:
-        raise RangeError(rules.TOO_LARGE)
+        raise RangeError(bounds.TOO_LARGE)
     cdef bytes result = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
     sink.start = <unsigned char*>PyBytes_AS_STRING(result)
     sink.at = sink.start + size
@@ -483,7 +483,7 @@ cdef bytes open_sink(Sink* sink, uint64_t size):
 cdef bytes close_sink(Sink* sink, bytes result):
     # Another thread may have changed a list after its size was added up; then nothing was written out of bounds.
     if sink.full or sink.at != sink.start:
-        raise InvariantError(rules.CHANGED)
+        raise InvariantError(bounds.CHANGED)
     return result
 
 
@@ -838,7 +838,7 @@ cdef object decode(object data, int kind):
     try:
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     except (TypeError, BufferError):
-        raise rules.not_a_buffer(data) from None
+        raise bounds.not_a_buffer(data) from None
     try:
         return read(<Place>view.buf, view.len, kind)
     finally:
@@ -850,7 +850,7 @@ cdef object read(Place base, Py_ssize_t size, int kind):
     cdef Source source = Source(base, 0)
     cdef Entry e
     if <uint64_t>size > _max_size:
-        raise DecodeError(rules.TOO_LARGE, 0)
+        raise DecodeError(bounds.TOO_LARGE, 0)
     if kind == MESSAGE:
         return read_message(&source, base, end, 0)
     if kind == ENTRY:
@@ -883,14 +883,14 @@ cdef Place take_number(Source* source, Place start, Place p, Place end, uint64_t
     cdef Place after = scan_number(p, end, number)
     if after is NULL:
         # All ten bytes that there may be are there, or fewer.
-        raise broken(rules.TOO_LONG if end - p >= 10 else rules.CUT_OFF, source, start)
+        raise broken(bounds.TOO_LONG if end - p >= 10 else bounds.CUT_OFF, source, start)
     return after
 
 
 cdef Place take_length(Source* source, Place start, Place p, Place end, uint64_t* length) except NULL:
     p = take_number(source, start, p, end, length)
     if length[0] > <uint64_t>(end - p):
-        raise broken(rules.CUT_OFF, source, start)
+        raise broken(bounds.CUT_OFF, source, start)
     return p
 
 
@@ -901,7 +901,7 @@ cdef inline Place take_block(Source* source, Place start, Place p, Place end, in
     if p is NULL:
         explain(source, start, end)
     if depth >= _max_depth:
-        raise broken(rules.TOO_DEEP, source, start)
+        raise broken(bounds.TOO_DEEP, source, start)
     stop[0] = p + length
     return p
 
@@ -910,7 +910,7 @@ cdef inline int count_item(Source* source, Place start) except -1:
     """Count what the field with its tag at ``start`` adds to a list."""
     source.items += 1
     if source.items > _max_items:
-        raise broken(rules.TOO_MANY, source, start)
+        raise broken(bounds.TOO_MANY, source, start)
     return 0
 
 
@@ -920,7 +920,7 @@ cdef int explain(Source* source, Place start, Place end) except -1:
     cdef Place p = take_number(source, start, start, end, &tag)
     skip(source, start, p, end, tag, MAX_FIELD, 0)
     # Another thread has changed the buffer since.
-    raise broken(rules.CUT_OFF, source, start)
+    raise broken(bounds.CUT_OFF, source, start)
 
 
 cdef inline bytes copy(Place p, uint64_t length):
@@ -962,7 +962,7 @@ cdef Place skip(
     cdef uint64_t number
     cdef uint64_t wire_type = tag & 7
     if tag >> 3 == 0 or tag >> 3 > max_field:
-        raise broken(rules.BAD_NUMBER, source, start)
+        raise broken(bounds.BAD_NUMBER, source, start)
     if wire_type == 0:
         return take_number(source, start, p, end, &number)
     if wire_type == 2:
@@ -971,12 +971,12 @@ cdef Place skip(
     if wire_type == 3:
         return skip_group(source, start, p, end, tag, depth + 1)
     if wire_type == 4:
-        raise broken(rules.STRAY_END, source, start)
+        raise broken(bounds.STRAY_END, source, start)
     if wire_type > 5:
-        raise broken(rules.BAD_WIRE_TYPE, source, start)
+        raise broken(bounds.BAD_WIRE_TYPE, source, start)
     number = 8 if wire_type == 1 else 4
     if number > <uint64_t>(end - p):
-        raise broken(rules.CUT_OFF, source, start)
+        raise broken(bounds.CUT_OFF, source, start)
     return p + number
 
 
@@ -985,14 +985,14 @@ cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t 
     cdef Place inner
     cdef uint64_t inner_tag
     if depth > _max_depth:
-        raise broken(rules.TOO_DEEP, source, start)
+        raise broken(bounds.TOO_DEEP, source, start)
     while p < end:
         inner = p
         p = take_number(source, inner, p, end, &inner_tag)
         if inner_tag == tag + 1:
             return p
         p = skip(source, inner, p, end, inner_tag, MAX_GROUP_FIELD, depth)
-    raise broken(rules.NOT_CLOSED, source, start)
+    raise broken(bounds.NOT_CLOSED, source, start)
 
 
 cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
@@ -1053,7 +1053,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place p, Place e
             room = min(<uint64_t>(end - start) // <uint64_t>(stop - start), <uint64_t>GUESSED)
             entries = PyList_New(room)
         if count >= left:
-            raise broken(rules.TOO_MANY, source, start)
+            raise broken(bounds.TOO_MANY, source, start)
         e = _new_entry()
         data = scan_entry(p, stop, e) if ahead else NULL
         if likely(data is not NULL):
@@ -1119,7 +1119,7 @@ cdef int read_entry(Source* source, Entry e, Place p, Place end, int depth) exce
 
 
 cdef HardState read_hard_state(Source* source, Place p, Place end):
-    cdef HardState h = a.blank_hard_state()
+    cdef HardState h = blank.hard_state()
     cdef Place start, stop
     cdef uint64_t tag
     cdef bytearray unknown = None
@@ -1145,7 +1145,7 @@ cdef HardState read_hard_state(Source* source, Place p, Place end):
 
 
 cdef ConfState read_conf_state(Source* source, Place p, Place end, int depth):
-    cdef ConfState c = a.blank_conf_state()
+    cdef ConfState c = blank.conf_state()
     cdef Place start, stop
     cdef uint64_t tag, number
     cdef list numbers
@@ -1177,7 +1177,7 @@ cdef ConfState read_conf_state(Source* source, Place p, Place end, int depth):
             numbers.append(number)
             continue
         if number > <uint64_t>(end - p):
-            raise broken(rules.CUT_OFF, source, start)
+            raise broken(bounds.CUT_OFF, source, start)
         stop = p + number
         while p < stop:
             p = take_number(source, start, p, stop, &number)
@@ -1196,7 +1196,7 @@ cdef bytearray join(bytearray pieces, Place first, Place first_stop, Place p, Pl
 
 
 cdef SnapshotMetadata read_metadata(Source* source, Place p, Place end, int depth):
-    cdef SnapshotMetadata d = a.blank_metadata()
+    cdef SnapshotMetadata d = blank.metadata()
     cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag
@@ -1233,7 +1233,7 @@ cdef SnapshotMetadata read_metadata(Source* source, Place p, Place end, int dept
 
 
 cdef Snapshot read_snapshot(Source* source, Place p, Place end, int depth):
-    cdef Snapshot s = a.blank_snapshot()
+    cdef Snapshot s = blank.snapshot()
     cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
@@ -1294,7 +1294,7 @@ cdef inline void set_number(Message m, uint64_t tag, uint64_t number) noexcept:
 
 
 cdef Message read_message(Source* source, Place p, Place end, int depth):
-    cdef Message m = a.blank_message()
+    cdef Message m = blank.message()
     cdef Source again
     cdef Place start, stop, first = NULL, first_stop = NULL
     cdef uint64_t tag, number
@@ -1379,7 +1379,7 @@ cdef object read_conf_change(Source* source, Place p, Place end):
     c.context = context
     c._present = present
     c._unknown = None if unknown is None else bytes(unknown)
-    sealing.seal(c)
+    immutable.freeze(c)
     return c
 
 
@@ -1408,7 +1408,7 @@ cdef object read_conf_change_single(Source* source, Place p, Place end, int dept
     c.node_id = node_id
     c._present = present
     c._unknown = None if unknown is None else bytes(unknown)
-    sealing.seal(c)
+    immutable.freeze(c)
     return c
 
 
@@ -1448,5 +1448,5 @@ cdef object read_conf_change_v2(Source* source, Place p, Place end):
     c.context = context
     c._present = present
     c._unknown = None if unknown is None else bytes(unknown)
-    sealing.seal(c)
+    immutable.freeze(c)
     return c

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 import raftcy
-
-from .._needs import ROOT
+from tests.support.needs import ROOT
 
 GOOD = """\
 # a cluster of one

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .kit import kit, load
+from tests.support.scripts import kit, load
 
 START = """\
 log-level none
@@ -130,7 +130,7 @@ def test_snapshots_come_from_the_state_machine(rafttest: ModuleType) -> None:
 
 def test_errors_of_the_library_are_output(rafttest: ModuleType, build: ModuleType) -> None:
     """A refused message is printed, and the node lives on."""
-    messages = load(build, "core.messages")
+    messages = load(build, "wire.messages")
 
     def send_bad(env: Any, case: Any) -> None:
         env.node(1).raw.step(messages.Message(type=4, from_=2, to=1, term=1, index=99))

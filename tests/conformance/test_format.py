@@ -4,8 +4,8 @@ import random
 from pathlib import Path
 from types import ModuleType
 
-from .._oracle import run_oracle
-from .kit import kit
+from tests.support.oracle import run_oracle
+from tests.support.scripts import kit
 
 FRAGMENTS = (
     ["", "", "", " ", "\t", "\v", "\u00a0", "\u2003 \u3000", "\x1c", "\u200b", "\ufeff", "----", "----", "----", "----"]

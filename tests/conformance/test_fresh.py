@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from .._needs import ROOT, needs_go
-from .._oracle import oracle_program
+from tests.support.needs import ROOT, needs_go
+from tests.support.oracle import oracle_program
 
 COUNT = os.environ.get("RAFTCY_FRESH_COUNT", "300")
 

@@ -5,11 +5,11 @@ from types import ModuleType
 
 import pytest
 
-from .._needs import ROOT
-from .._oracle import run_oracle
-from .kit import kit
+from tests.support.needs import ROOT
+from tests.support.oracle import run_oracle
+from tests.support.scripts import kit
 
-SCRIPTS = ROOT / "tests" / "scripts"
+SCRIPTS = ROOT / "tests/conformance/scripts"
 
 
 @pytest.mark.parametrize("script", sorted(SCRIPTS.glob("*/*.txt")), ids=lambda path: f"{path.parent.name}-{path.stem}")

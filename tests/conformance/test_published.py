@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from .._needs import shared_files
-from .kit import kit, load
+from tests.support.needs import shared_files
+from tests.support.scripts import kit, load
 
 FOLDERS = {
     "interaction": ("interaction", 28),

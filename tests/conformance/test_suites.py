@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .kit import kit, load
+from tests.support.scripts import kit, load
 
 
 def answer(build: ModuleType, line: str) -> str:

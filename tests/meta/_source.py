@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tests._needs import ROOT
+from tests.support.needs import ROOT
 
 PACKAGE = ROOT / "raftcy"
 GENERATED = {"wire/raft_pb2.py", "wire/raft_pb2.pyi"}

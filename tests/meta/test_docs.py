@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from raftcy._build import SWITCH
-from tests._needs import ROOT, needs_shared
+from tests.support.needs import ROOT, needs_shared
 
 pytestmark = pytest.mark.once
 

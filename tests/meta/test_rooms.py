@@ -1,7 +1,7 @@
-"""Imports go down only: which room may know which, and in what order the core is built.
+"""Imports go down only: which room may know which, and in what order the rooms at the bottom are built.
 
 A room is a module or a folder directly under raftcy. To add one, or to allow an import, edit the tables here and the
-picture in docs/architecture.md.
+drawing in docs/architecture.md.
 """
 
 import ast
@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from tests._needs import ROOT
+from tests.support.needs import ROOT
 
 from ._source import Import, files, functions, imports, module, modules, name, tree
 
@@ -17,51 +17,52 @@ pytestmark = pytest.mark.once
 
 # What each room may import beside itself; "" is the package's own __init__, which may import all but TOP_MAY_NOT.
 ROOMS: dict[str, set[str]] = {
+    "_arguments": set(),
     "_build": set(),
-    "_chance": set(),
-    "_whole": set(),
+    "_random": set(),
     "errors": set(),
-    "core": {"errors", "_chance"},
-    "wire": {"errors", "core"},
-    "node": {"errors", "core"},
-    "transport": {"errors", "core", "wire", "node"},
-    "rafttest": {"errors", "core", "wire", "node", "transport", "_build"},
-    "recorder": {"", "errors", "core", "_build", "_whole"},
-    "demo": {"", "errors", "core", "wire", "node", "transport"},
-    "sim": {"", "errors", "core", "wire", "recorder", "_build", "_whole"},
-    "cli": {"", "demo", "recorder", "sim", "_whole"},
+    "wire": {"errors"},
+    "core": {"errors", "wire", "_random"},
+    "node": {"errors", "wire", "core"},
+    "transport": {"errors", "wire", "core", "node"},
+    "rafttest": {"errors", "wire", "core", "node", "transport", "_build"},
+    "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
+    "demo": {"", "errors", "wire", "core", "node", "transport"},
+    "sim": {"", "errors", "wire", "core", "recorder", "_build", "_arguments"},
+    "cli": {"", "demo", "recorder", "sim", "_arguments"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
 
-# Imports against the order, made inside a function because the module is needed only when that is called.
-LAZY = {
-    ("core.messages", "wire"),  # Message.encode and its like hand over to the codec
-    ("core.changes", "wire"),
+# The two rooms at the bottom, each from the ground up; a module imports only from lines above its own.
+LAYERS = {
+    "wire": """
+        consts bounds gotext immutable raft_pb2
+        enums
+        checks
+        messages changes kinds
+        blank
+        codec
+        protobuf
+    """,
+    "core": """
+        logger droplist
+        ready entries hardstate inflights
+        fresh
+        progress
+        acks
+        quorum
+        tracker
+        confchange config describe readonly status storage trace
+        unstable
+        log
+        raft
+        vet
+        rawnode
+        dump
+        cycle
+    """,
 }
-
-# The core from the bottom up; a module imports only from lines above its own.
-CORE = """
-    consts
-    enums sealing logger kinds text
-    values
-    messages
-    changes ready
-    alloc
-    entries front hardstate inflights
-    progress
-    acks
-    quorum
-    tracker
-    confchange config describe readonly status storage trace
-    unstable
-    log
-    raft
-    vet
-    rawnode
-    checkpoint
-    cycle
-"""
 
 OUTSIDE_WORLD = {"time", "random", "asyncio", "socket", "os", "io", "threading", "subprocess", "datetime", "select"}
 
@@ -85,23 +86,23 @@ def test_imports_go_down() -> None:
         own = module(path)
         allowed = set(ROOMS) - TOP_MAY_NOT if own == "" else ROOMS.get(room(own), set()) | {room(own)}
         for found in imports(path):
-            lazily = found.lazy and (own, room(found.module)) in LAZY
-            if room(found.module) not in allowed and not lazily:
+            if room(found.module) not in allowed:
                 wrong.append(told(name(path), found))
     assert wrong == []
 
 
-def test_the_core_is_in_layers() -> None:
-    order = {each: number for number, line in enumerate(CORE.split("\n")) for each in line.split()}
+@pytest.mark.parametrize("folder", LAYERS)
+def test_the_ground_is_in_layers(folder: str) -> None:
+    order = {each: number for number, line in enumerate(LAYERS[folder].split("\n")) for each in line.split()}
     wrong = []
     for path in files(".py", ".pyx", ".pxd"):
-        own = module(path).removeprefix("core.")
-        if room(module(path)) != "core" or module(path) == "core":
+        own = module(path).removeprefix(f"{folder}.")
+        if room(module(path)) != folder or module(path) == folder:
             continue
-        assert own in order, f"give core/{own} its place in CORE"
+        assert own in order, f"give {folder}/{own} its place in LAYERS"
         for found in imports(path):
-            other = found.module.removeprefix("core.")
-            if room(found.module) == "core" and other != own and not order.get(other, 99) < order[own]:
+            other = found.module.removeprefix(f"{folder}.")
+            if room(found.module) == folder and other != own and not order.get(other, 99) < order[own]:
                 wrong.append(told(name(path), found))
     assert wrong == []
 
@@ -188,10 +189,6 @@ def test_the_reader_of_imports_sees_them() -> None:
     codec = {(module(path), found.module) for path in files(".py") for found in imports(path)}
     assert ("core.log", "core.unstable") in codec
     assert ("", "_build") in codec
-    lazily = {
-        module(path) for path in files(".py") for found in imports(path) if found.lazy and room(found.module) == "wire"
-    }
-    assert "core.messages" in lazily
     declared = {(name(path), found.module) for path in files(".pxd") for found in imports(path)}
-    assert ("core/messages.pxd", "core.consts") in declared
+    assert ("wire/messages.pxd", "wire.consts") in declared
     assert len([function for path in files(".py") for function in functions(path)]) > 100

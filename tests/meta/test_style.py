@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests._needs import ROOT, needs_tracked_files
+from tests.support.needs import ROOT, needs_tracked_files
 
 from ._source import files, functions, name, tree
 

@@ -14,7 +14,7 @@ import pytest
 
 import raftcy
 from raftcy import _build
-from tests._needs import missing
+from tests.support.needs import missing
 
 from ._source import PACKAGE, module, name, tree
 

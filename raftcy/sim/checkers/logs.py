@@ -3,12 +3,12 @@
 import zlib
 from typing import TYPE_CHECKING
 
-from ...core import consts as k
+from ...wire import consts as k
 from .base import Checker, View
 from .ledger import Committed
 
 if TYPE_CHECKING:
-    from ...core.messages import Entry
+    from ...wire.messages import Entry
     from ..disk import Batch
     from ..member import Member
 

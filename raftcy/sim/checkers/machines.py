@@ -7,7 +7,7 @@ from .base import Checker, View
 from .logs import digest
 
 if TYPE_CHECKING:
-    from ...core.messages import Entry, Snapshot
+    from ...wire.messages import Entry, Snapshot
     from ..cluster import Cluster
     from ..member import Member
 

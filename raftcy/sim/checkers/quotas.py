@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from ...core import consts as k
+from ...wire import consts as k
 from .base import Checker, View
 
 if TYPE_CHECKING:
-    from ...core.messages import Message
+    from ...wire.messages import Message
     from ..cluster import Cluster
     from ..member import Member
 

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from ...core import consts as k
+from ...wire import consts as k
 from .base import Checker, View
 
 if TYPE_CHECKING:
-    from ...core.messages import Entry, Message
+    from ...wire.messages import Entry, Message
     from ..disk import Batch
     from ..member import Member
 

@@ -1,0 +1,36 @@
+cimport cython
+
+from .inflights cimport Inflights
+from .log cimport RaftLog
+from ..wire.messages cimport Entry, Message, Snapshot
+from .ready cimport ReadState
+from .progress cimport Progress
+from .quorum cimport JointConfig
+from .raft cimport Raft
+from .rawnode cimport RawNode, alive
+from .readonly cimport ReadOnly
+from .tracker cimport ProgressTracker, TrackerConfig
+from .unstable cimport Unstable
+
+
+cpdef dict dump(RawNode node)
+cpdef object load(RawNode node, dict state)
+
+cdef dict _node(RawNode node)
+cdef int _load_node(RawNode node, dict state) except -1
+cdef dict _raft(Raft r)
+cdef int _load_raft(Raft r, dict state) except -1
+@cython.locals(u=Unstable)
+cdef dict _log(RaftLog log)
+@cython.locals(u=Unstable)
+cdef int _load_log(RaftLog log, dict state) except -1
+@cython.locals(config=TrackerConfig)
+cdef dict _tracker(ProgressTracker tracker)
+@cython.locals(config=TrackerConfig)
+cdef int _load_tracker(ProgressTracker tracker, dict state) except -1
+@cython.locals(window=Inflights)
+cdef dict _progress(Progress pr)
+@cython.locals(inflights=Inflights, pr=Progress)
+cdef Progress _load_progress(dict state)
+cdef dict _reads(ReadOnly reads)
+cdef int _load_reads(ReadOnly reads, dict state) except -1

@@ -1,0 +1,128 @@
+"""The file format: a header, then records, each with its own checksums. All numbers are little endian.
+
+::
+
+    header   magic (8)  version u16  length u32  crc u32  configuration, JSON of that length
+    record   length u32  its complement u32  number u64  time u64  kind u8  length of given u32  of outcome u32
+             given  outcome  answers  crc u32  end u8, always 0xA5
+
+- The header's crc is over all of the header but itself, a record's over all that stands before it. The length of a
+  record is that of what was given, the outcome and the answers together.
+- A number says how many calls came before, so a call that is lost, doubled or in the wrong place is noticed. A
+  checkpoint is no call, and shares the number of the call after it. ``time`` is in nanoseconds since 1970.
+- A file may end in the middle of a record, or in zeros in place of its last bytes, as after a crash: that is a torn
+  tail, and the records before it are whole. Anything else that is not as it was written is damage. A length is believed
+  only with its complement, so damage to a length is not taken for a torn tail. A record that was written to its end
+  does not end in 0, so no other changed byte is either, save the last one of the file if it becomes 0: a crash may
+  leave the same bytes.
+"""
+
+import json
+import struct
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from .mismatch import DamagedRecording, UnknownVersion
+
+MAGIC = b"\x89raftrec"
+VERSION = 2
+CHECKPOINT = 1
+"""The kind of record that is no call."""
+_HEADER = struct.Struct("<8sHI")
+_HEAD = struct.Struct("<IIQQBII")
+_CRC = struct.Struct("<I")
+_TAIL = struct.Struct("<IB")
+_END = 0xA5
+_ONES = 0xFFFFFFFF
+_LENGTHS_SIZE = 8
+HEAD_SIZE = _HEAD.size
+FRAME_SIZE = HEAD_SIZE + _TAIL.size
+"""The bytes of a record beside what was given, the outcome and the answers."""
+
+_pack_head: Any = _HEAD.pack
+_pack_tail: Any = _TAIL.pack
+
+
+class Frame(NamedTuple):
+    """A record as it stands in the file; ``offset`` is where it begins."""
+
+    number: int
+    time_ns: int
+    kind: int
+    given: bytes
+    outcome: bytes
+    answers: bytes
+    offset: int
+
+
+def header_bytes(facts: dict[str, Any]) -> bytes:
+    """The header of a recording, with facts that JSON can hold."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+    head = _HEADER.pack(MAGIC, VERSION, len(text))
+    return head + _CRC.pack(crc32(text, crc32(head))) + text
+
+
+def frame_bytes(number: int, time_ns: int, kind: int, given: bytes, outcome: bytes, answers: list[bytes]) -> bytes:
+    """A record as it belongs into the file; struct.error if it is larger than 4 GiB."""
+    length = len(given) + len(outcome)
+    for each in answers:
+        length += len(each)
+    head = _pack_head(length, length ^ _ONES, number, time_ns, kind, len(given), len(outcome))
+    data = b"".join([head, given, outcome] + answers)
+    return data + _pack_tail(crc32(data), _END)  # type: ignore[no-any-return]
+
+
+def read_header(data: bytes) -> tuple[dict[str, Any], int]:
+    """The facts of a header, and where it ends."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise DamagedRecording("no recording: it does not begin like one", 0)
+    if len(data) < _HEADER.size + _CRC.size:
+        raise DamagedRecording("the header is cut off", len(data))
+    _, version, length = _HEADER.unpack_from(data)
+    if version > VERSION:
+        raise UnknownVersion(version, VERSION)
+    begin = _HEADER.size + _CRC.size
+    text = data[begin : begin + length]
+    (crc,) = _CRC.unpack_from(data, _HEADER.size)
+    if crc32(text, crc32(data[: _HEADER.size])) != crc:
+        raise DamagedRecording("the header is damaged", 0)
+    if version != VERSION:
+        raise UnknownVersion(version, VERSION)
+    try:
+        return json.loads(text), begin + length
+    except (ValueError, RecursionError):
+        raise DamagedRecording("the header is no JSON", begin) from None
+
+
+def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedRecording | None]:
+    """The records from an offset on; where a torn tail begins; what ends them before that. None where there is none."""
+    frames: list[Frame] = []
+    written = len(data.rstrip(b"\0"))
+    while at < len(data):
+        rest = len(data) - at
+        if rest < HEAD_SIZE:
+            return frames, at, None
+        length, complement, number, time_ns, kind, given, outcome = _HEAD.unpack_from(data, at)
+        if length ^ complement != _ONES:
+            if written < at + _LENGTHS_SIZE:
+                return frames, at, None
+            return frames, None, DamagedRecording(f"the record{_after(frames)} is damaged", at)
+        if rest < FRAME_SIZE + length:
+            return frames, at, None
+        begin, end = at + HEAD_SIZE, at + HEAD_SIZE + length
+        crc, last = _TAIL.unpack_from(data, end)
+        if crc32(data[at:end]) != crc or last != _END or given + outcome > length:
+            if written < end + _TAIL.size:
+                return frames, at, None
+            return frames, None, DamagedRecording(f"the record{_after(frames)} is damaged", at)
+        if frames and number != frames[-1].number + (frames[-1].kind != CHECKPOINT):
+            text = f"record {number} stands after record {frames[-1].number}"
+            return frames, None, DamagedRecording(text, at)
+        parts = data[begin : begin + given], data[begin + given : begin + given + outcome]
+        frames.append(Frame(number, time_ns, kind, *parts, data[begin + given + outcome : end], at))
+        at = end + _TAIL.size
+    return frames, None, None
+
+
+def _after(frames: list[Frame]) -> str:
+    return f" after record {frames[-1].number}" if frames else ""

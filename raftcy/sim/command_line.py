@@ -1,0 +1,111 @@
+"""The command line of the simulator: ``python -m raftcy sim`` and ``python -m raftcy sim replay``."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import BUILD
+from .._arguments import integer
+from .capture import Watch
+from .profiles import MIXED, PROFILES, names
+from .report import replay
+from .runner import Options, run_seeds
+from .runs import STEPS
+from .shrink import parse
+
+
+def add_arguments(parser: Any) -> None:
+    """The arguments of ``sim``."""
+    _add_common(parser)
+    parser.add_argument("--seeds", type=integer(1), default=100, help="how many consecutive seeds (%(default)s)")
+    parser.add_argument(
+        "--from", type=integer(0, 2**64 - 1), dest="first", metavar="SEED", help="the first (default: from the clock)"
+    )
+    parser.add_argument("--jobs", type=integer(1), default=os.cpu_count() or 1, help="processes (%(default)s)")
+    parser.add_argument(
+        "--lockstep", action="store_true", help="compare the compiled and the pure build, event by event"
+    )
+    commands = parser.add_subparsers(dest="sim_command")
+    again = commands.add_parser(
+        "replay", allow_abbrev=False, help="run one seed and show each event with the state before and after"
+    )
+    again.add_argument("seed", type=integer(0, 2**64 - 1))
+    _add_common(again)
+    again.add_argument("--only", type=_actions, metavar="LIST", help="only these actions of its schedule: 3,7-9, or -")
+    again.add_argument(
+        "--lockstep", action="store_true", default=argparse.SUPPRESS, help="compare both builds after each event"
+    )
+    again.add_argument("--until", type=integer(1), metavar="N", help="stop after N events")
+    again.add_argument("--trace", type=Path, metavar="FILE", help="write a trace for etcd's TLA+ specification")
+    again.add_argument(
+        "--record", type=Path, metavar="FOLDER", help="record each start of each member, for `raftcy replay`"
+    )
+
+
+def _add_common(parser: Any) -> None:
+    about = "; ".join(f"{name}: {profile.about}" for name, profile in PROFILES.items())
+    parser.add_argument(
+        "--profile",
+        choices=names(),
+        default=MIXED,
+        metavar="P",
+        help=f"{MIXED}: one of them by the seed (default); {about}",
+    )
+    parser.add_argument(
+        "--steps", type=integer(1), default=STEPS, help="events under faults, for each seed (%(default)s)"
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run ``sim``: 0 if all seeds passed, 1 if not, 2 if it cannot be done here."""
+    if arguments.lockstep and BUILD != "compiled":
+        sys.stderr.write("raftcy sim: there is no compiled build here to compare the pure one with\n")
+        return 2
+    if arguments.sim_command == "replay":
+        return _replay(arguments)
+    first = arguments.first if arguments.first is not None else int(time.time() * 1000) % 10**9
+    options = Options(
+        seeds=arguments.seeds,
+        first=first,
+        jobs=arguments.jobs,
+        profile=arguments.profile,
+        steps=arguments.steps,
+        lockstep=arguments.lockstep,
+    )
+    return 1 if run_seeds(options, _say).failed else 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    try:
+        with Watch(arguments.trace, arguments.record) as watch:
+            broken = replay(
+                arguments.seed,
+                arguments.profile,
+                arguments.steps,
+                only=arguments.only,
+                until=arguments.until,
+                write=_say,
+                make_raw=watch.make_raw,
+                lockstep=arguments.lockstep,
+            )
+    except OSError as error:
+        sys.stderr.write(f"raftcy sim: {error.filename}: {error.strerror}\n")
+        return 2
+    if broken is None:
+        _say("no rule was broken")
+    return 0 if broken is None else 1
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _actions(text: str) -> list[int]:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

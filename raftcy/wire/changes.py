@@ -1,0 +1,278 @@
+"""Configuration changes as proposed and as stored in entries (etcd's ``raftpb.ConfChange`` and ``ConfChangeV2``).
+
+Owns the three values and their text notation. Never judges whether a change is valid in a configuration: that is
+``confchange``. The rules for presence, equality and immutability are those of ``messages``.
+"""
+
+from typing import Any
+
+from . import enums, immutable
+from .checks import describe, digest, frozen, i32, instances, member, octets, same, u64
+from .gotext import WHITE_SPACE, parse_uint
+
+_TYPES: dict[int, Any] = {int(m): m for m in enums.ConfChangeType}
+_TRANSITIONS: dict[int, Any] = {int(m): m for m in enums.ConfChangeTransition}
+_LETTERS = {
+    "v": enums.ConfChangeType.ADD_NODE,
+    "l": enums.ConfChangeType.ADD_LEARNER_NODE,
+    "r": enums.ConfChangeType.REMOVE_NODE,
+    "u": enums.ConfChangeType.UPDATE_NODE,
+}
+_NAMES = {number: letter for letter, number in _LETTERS.items()}
+
+
+class _Change:
+    """What the three values share. ``_present`` holds 1 << (field number - 1) of each field that is there."""
+
+    __slots__ = ("_present", "_unknown")
+    __match_args__: tuple[str, ...] = ()
+    _BITS: dict[str, int] = {}
+    _present: int
+    _unknown: bytes | None
+
+    def has(self, name: str) -> bool:
+        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        bit = self._BITS.get(name)
+        if bit is None:
+            raise ValueError(f"no field {name!r}")
+        return self._present & bit != 0
+
+    def to_protobuf(self) -> Any:
+        """The same value as a message of the generated protobuf module."""
+        return _protobuf.to_protobuf(self)
+
+    def encode(self) -> bytes:
+        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other) if type(self) is type(other) else NotImplemented
+
+    def __hash__(self) -> int:
+        return digest(self)
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise frozen(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        raise frozen(self, name)
+
+
+class ConfChangeSingle(_Change):
+    """One step of a ConfChangeV2: ``type`` a ConfChangeType, ``node_id`` the node (0: the step is skipped)."""
+
+    __slots__ = ("_type", "node_id")
+    __match_args__ = ("type", "node_id")
+    _BITS = {"type": 1, "node_id": 2}
+    node_id: int
+
+    def __init__(self, *, type: Any = None, node_id: Any = None) -> None:
+        kind = i32(type, "type") if type is not None else 0
+        node = u64(node_id, "node_id") if node_id is not None else 0
+        immutable.thaw(self)
+        self._type = kind
+        self.node_id = node
+        self._present = (type is not None) * 1 | (node_id is not None) * 2
+        self._unknown = None
+        immutable.freeze(self)
+
+    @property
+    def type(self) -> Any:
+        """A ConfChangeType, or the plain number of a type that is not known."""
+        return member(_TYPES, self._type)
+
+    def encode(self) -> bytes:
+        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        return _codec.encode_conf_change_single(self)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def decode(data: Any) -> "ConfChangeSingle":
+        """The value of an encoding; DecodeError if ``data`` is none."""
+        return _codec.decode_conf_change_single(data)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def from_protobuf(message: Any) -> "ConfChangeSingle":
+        """The value of a message of the generated protobuf module."""
+        return _protobuf.from_protobuf(message, ConfChangeSingle)  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> Any:
+        return _from_wire, ("ConfChangeSingle", self.encode())
+
+
+class ConfChange(_Change):
+    """A change of one member (etcd's v1 change, thesis 4.1).
+
+    ``id`` is the proposer's, for its own use; ``type`` a ConfChangeType; ``node_id`` the node; ``context`` bytes for
+    the application, such as an address.
+    """
+
+    __slots__ = ("_type", "context", "id", "node_id")
+    __match_args__ = ("id", "type", "node_id", "context")
+    _BITS = {"id": 1, "type": 2, "node_id": 4, "context": 8}
+    id: int
+    node_id: int
+    context: bytes
+
+    def __init__(self, *, id: Any = None, type: Any = None, node_id: Any = None, context: Any = None) -> None:
+        number = u64(id, "id") if id is not None else 0
+        kind = i32(type, "type") if type is not None else 0
+        node = u64(node_id, "node_id") if node_id is not None else 0
+        context_ = octets(context, "context") if context is not None else b""
+        immutable.thaw(self)
+        self.id = number
+        self._type = kind
+        self.node_id = node
+        self.context = context_
+        self._present = (
+            (id is not None) * 1 | (type is not None) * 2 | (node_id is not None) * 4 | (context is not None) * 8
+        )
+        self._unknown = None
+        immutable.freeze(self)
+
+    @property
+    def type(self) -> Any:
+        """A ConfChangeType, or the plain number of a type that is not known."""
+        return member(_TYPES, self._type)
+
+    def as_v2(self) -> "ConfChangeV2":
+        """The ConfChangeV2 that this stands for."""
+        single = ConfChangeSingle(type=self.type, node_id=self.node_id)
+        return ConfChangeV2(changes=[single], context=self.context if self.has("context") else None)
+
+    def as_v1(self) -> "ConfChange | None":
+        """Itself."""
+        return self
+
+    def encode(self) -> bytes:
+        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        return _codec.encode_conf_change(self)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def decode(data: Any) -> "ConfChange":
+        """The value of an encoding; DecodeError if ``data`` is none."""
+        return _codec.decode_conf_change(data)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def from_protobuf(message: Any) -> "ConfChange":
+        """The value of a message of the generated protobuf module."""
+        return _protobuf.from_protobuf(message, ConfChange)  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> Any:
+        return _from_wire, ("ConfChange", self.encode())
+
+
+class ConfChangeV2(_Change):
+    """A change of any number of members (etcd's v2 change, thesis 4.3).
+
+    ``transition`` a ConfChangeTransition; ``changes`` a list of ConfChangeSingle; ``context`` bytes for the
+    application. Without changes it leaves a joint configuration.
+    """
+
+    __slots__ = ("_changes", "_transition", "context")
+    __match_args__ = ("transition", "changes", "context")
+    _BITS = {"transition": 1, "changes": 2, "context": 4}
+    context: bytes
+
+    def __init__(self, *, transition: Any = None, changes: Any = None, context: Any = None) -> None:
+        way = i32(transition, "transition") if transition is not None else 0
+        steps = instances(changes, ConfChangeSingle, "changes") if changes is not None else []
+        context_ = octets(context, "context") if context is not None else b""
+        immutable.thaw(self)
+        self._transition = way
+        self._changes = steps
+        self.context = context_
+        self._present = (transition is not None) * 1 | bool(steps) * 2 | (context is not None) * 4
+        self._unknown = None
+        immutable.freeze(self)
+
+    @property
+    def transition(self) -> Any:
+        """A ConfChangeTransition, or the plain number of one that is not known."""
+        return member(_TRANSITIONS, self._transition)
+
+    @property
+    def changes(self) -> list[ConfChangeSingle]:
+        """The steps; a new list."""
+        return list(self._changes)
+
+    def as_v2(self) -> "ConfChangeV2":
+        """Itself."""
+        return self
+
+    def as_v1(self) -> "ConfChange | None":
+        """None: a v2 change is never proposed as a v1 change."""
+        return None
+
+    def enter_joint(self) -> tuple[bool, bool]:
+        """``(auto_leave, joint)``: whether the change uses a joint configuration, and whether that is left by itself.
+
+        Raises ValueError for a transition that is not known.
+        """
+        if self._transition == enums.ConfChangeTransition.AUTO and len(self._changes) <= 1:
+            return False, False
+        if self._transition not in _TRANSITIONS:
+            raise ValueError(f"unknown transition: {self._transition}")
+        return self._transition != enums.ConfChangeTransition.JOINT_EXPLICIT, True
+
+    def leave_joint(self) -> bool:
+        """Whether the change leaves a joint configuration."""
+        return self._transition == enums.ConfChangeTransition.AUTO and not self._changes
+
+    def encode(self) -> bytes:
+        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        return _codec.encode_conf_change_v2(self)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def decode(data: Any) -> "ConfChangeV2":
+        """The value of an encoding; DecodeError if ``data`` is none."""
+        return _codec.decode_conf_change_v2(data)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def from_protobuf(message: Any) -> "ConfChangeV2":
+        """The value of a message of the generated protobuf module."""
+        return _protobuf.from_protobuf(message, ConfChangeV2)  # type: ignore[no-any-return]
+
+    def __reduce__(self) -> Any:
+        return _from_wire, ("ConfChangeV2", self.encode())
+
+
+def conf_changes_from_string(text: str) -> list[ConfChangeSingle]:
+    """The changes of a text such as ``"v1 l2 r3 u4"`` (etcd's ``ConfChangesFromString``).
+
+    Raises ValueError with etcd's text.
+    """
+    tokens = text.strip(WHITE_SPACE)
+    changes = []
+    for token in tokens.split(" ") if tokens else ():
+        if len(token.encode("utf-8", "surrogateescape")) < 2:
+            raise ValueError(f"unknown token {token}")
+        kind = _LETTERS.get(token[0])
+        if kind is None:
+            raise ValueError(f"unknown input: {token}")
+        changes.append(ConfChangeSingle(type=kind, node_id=parse_uint(token[1:])))
+    return changes
+
+
+def conf_changes_to_string(changes: list[ConfChangeSingle]) -> str:
+    """The inverse of ``conf_changes_from_string`` (etcd's ``ConfChangesToString``)."""
+    return " ".join(f"{_NAMES.get(c.type, 'unknown')}{c.node_id}" for c in changes)
+
+
+_codec: Any = None
+_protobuf: Any = None
+
+
+def install(codec: Any, protobuf: Any) -> None:
+    """Give the values their encoding, as ``messages.install`` does."""
+    global _codec, _protobuf
+    _codec = codec
+    _protobuf = protobuf
+
+
+def _from_wire(name: str, data: bytes) -> Any:
+    """What pickles of either build call."""
+    cls: Any = {"ConfChangeSingle": ConfChangeSingle, "ConfChange": ConfChange, "ConfChangeV2": ConfChangeV2}[name]
+    return cls.decode(data)

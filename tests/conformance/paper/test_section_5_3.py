@@ -1,0 +1,231 @@
+"""Section 5.3: log replication."""
+
+import pytest
+
+from raftcy import ConfState, HardState, Message, MessageType
+from tests.support.network import (
+    DOWN,
+    LEADER,
+    Network,
+    entries_of,
+    hup,
+    log_of,
+    make_raft,
+    make_storage,
+    prop,
+    read_messages,
+    settle,
+    take_role,
+)
+from tests.support.paper import accepted, entry, leader, member, same_bytes
+
+DATA = b"some data"
+
+
+# -- the leader --------------------------------------------------------------------------------------------------------
+
+
+def test_leader_replicates_a_proposal() -> None:
+    """A proposal becomes the next entry, to be stored, and is sent to all with the place of the entry before it.
+
+    answers: TestLeaderStartReplication
+    """
+    raft = leader()
+    last = raft.log.last_index()
+    raft.step(prop(1, DATA))
+    assert (raft.log.last_index(), raft.log.committed) == (last + 1, last)
+
+    new = entry(last + 1, 1, DATA)
+    fields = {"type": MessageType.MSG_APP, "from_": 1, "term": 1, "index": last, "log_term": 1, "commit": last}
+    assert read_messages(raft) == [Message(to=to, entries=[new], **fields) for to in (2, 3)]
+    assert raft.log.unstable.next_entries() == [new]
+
+
+def test_leader_commits_an_entry() -> None:
+    """An entry that was replicated is handed out, and the next appends tell the followers that it is committed.
+
+    answers: TestLeaderCommitEntry
+    """
+    raft = leader()
+    last = raft.log.last_index()
+    raft.step(prop(1, DATA))
+    for m in read_messages(raft):
+        raft.step(accepted(m))
+
+    assert raft.log.committed == last + 1
+    assert raft.log.next_committed(True) == [entry(last + 1, 1, DATA)]
+    assert [(m.type, m.to, m.commit) for m in read_messages(raft)] == [
+        (MessageType.MSG_APP, to, last + 1) for to in (2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "acceptors", "committed"),
+    [
+        (1, (), True),
+        (3, (), False),
+        (3, (2,), True),
+        (3, (2, 3), True),
+        (5, (), False),
+        (5, (2,), False),
+        (5, (2, 3), True),
+        (5, (2, 3, 4), True),
+        (5, (2, 3, 4, 5), True),
+    ],
+)
+def test_majority_commits(size: int, acceptors: tuple, committed: bool) -> None:
+    """An entry is committed once it is stored by a majority, the leader among them.
+
+    answers: TestLeaderAcknowledgeCommit
+    """
+    raft = leader(size)
+    last = raft.log.last_index()
+    raft.step(prop(1, DATA))
+    settle(raft)
+    for m in list(raft.msgs):
+        if m.to in acceptors:
+            raft.step(accepted(m))
+    assert raft.log.committed == last + committed
+
+
+@pytest.mark.parametrize("terms", [(), (2,), (1, 2), (1,)], ids=str)
+def test_commit_includes_what_is_before(terms: tuple) -> None:
+    """With an entry of its term a leader commits all before it, former leaders' entries too, in their order.
+
+    answers: TestLeaderCommitPrecedingEntries
+    """
+    raft = member(terms=terms, term=2)
+    take_role(raft, LEADER)
+    raft.step(prop(1, DATA))
+    for m in read_messages(raft):
+        raft.step(accepted(m))
+    last = len(terms)
+    assert raft.log.next_committed(True) == [*entries_of(terms), entry(last + 1, 3), entry(last + 2, 3, DATA)]
+
+
+# -- the followers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "commit"),
+    [
+        ((b"some data",), 1),
+        ((b"some data", b"some data2"), 2),
+        ((b"some data2", b"some data"), 2),
+        ((b"some data", b"some data2"), 1),
+    ],
+)
+def test_follower_applies_what_is_committed(data: tuple, commit: int) -> None:
+    """A follower that learns of a commit hands out the entries up to there, in their order.
+
+    answers: TestFollowerCommitEntry
+    catches: redisraft#14
+    """
+    entries = [entry(index, 1, each) for index, each in enumerate(data, 1)]
+    raft = member(term=1)
+    raft.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=1, entries=entries, commit=commit))
+    assert raft.log.committed == commit
+    assert raft.log.next_committed(True) == entries[:commit]
+
+
+@pytest.mark.parametrize(
+    ("log_term", "index", "wanted"),
+    [
+        pytest.param(0, 0, {"index": 1}, id="before_the_log"),
+        pytest.param(1, 1, {"index": 1}, id="committed"),
+        pytest.param(2, 2, {"index": 2}, id="uncommitted"),
+        pytest.param(1, 2, {"index": 2, "reject": True, "reject_hint": 1, "log_term": 1}, id="another_term"),
+        pytest.param(3, 3, {"index": 3, "reject": True, "reject_hint": 2, "log_term": 2}, id="beyond_the_log"),
+    ],
+)
+def test_follower_checks_the_entry_before(log_term: int, index: int, wanted: dict) -> None:
+    """Entries are accepted only after an entry that leader and follower both have (entries 1 and 2 of that term here).
+
+    A refusal says where the logs may agree at the latest, so that the leader need not go back entry by entry.
+
+    answers: TestFollowerCheckMsgApp
+    """
+    storage = make_storage([1, 2, 3], terms=(1, 2))
+    storage.set_hard_state(HardState(commit=1))
+    raft = make_raft(1, storage=storage)
+    raft.become_follower(2, 2)
+    raft.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=2, log_term=log_term, index=index))
+    answer = Message(type=MessageType.MSG_APP_RESP, from_=1, to=2, term=2, **wanted)
+    assert same_bytes(read_messages(raft), [answer])
+
+
+@pytest.mark.parametrize(
+    ("index", "log_term", "sent", "log", "to_store"),
+    [
+        pytest.param(2, 2, (3,), (1, 2, 3), (3,), id="new"),
+        pytest.param(1, 1, (3, 4), (1, 3, 4), (3, 4), id="conflict_and_new"),
+        pytest.param(0, 0, (1,), (1, 2), (), id="known"),
+        pytest.param(0, 0, (3,), (3,), (3,), id="conflict"),
+    ],
+)
+def test_follower_appends(index: int, log_term: int, sent: tuple, log: tuple, to_store: tuple) -> None:
+    """An entry that conflicts with a new one is deleted with all that follow it; what is already there stays.
+
+    The follower has the entries 1 and 2, of these terms. Only what is new is to be stored.
+
+    answers: TestFollowerAppendEntries
+    """
+    raft = member(terms=(1, 2))
+    raft.become_follower(2, 2)
+    append = {"from_": 2, "to": 1, "term": 2, "log_term": log_term, "index": index}
+    raft.step(Message(type=MessageType.MSG_APP, entries=entries_of(sent, index + 1), **append))
+    assert raft.log.all_entries() == entries_of(log)
+    assert raft.log.unstable.next_entries() == entries_of(to_store, index + 1)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        pytest.param((1, 1, 1, 4, 4, 5, 5, 6, 6), id="a"),
+        pytest.param((1, 1, 1, 4), id="b"),
+        pytest.param((1, 1, 1, 4, 4), id="b_and_one_more"),
+        pytest.param((1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 6), id="c"),
+        pytest.param((1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7), id="d"),
+        pytest.param((1, 1, 1, 4, 4, 4, 4), id="e"),
+        pytest.param((1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3), id="f"),
+        pytest.param((), id="empty"),
+    ],
+)
+def test_leader_brings_a_follower_into_line(terms: tuple) -> None:
+    """The leader's log of figure 7 replaces each of the followers' logs there from where they part.
+
+    A third node, which is only known by its vote, elects the leader where the follower's log is the better one.
+
+    answers: TestLeaderSyncFollowerLog
+    """
+    storage = make_storage([1, 2, 3], terms=(1, 1, 1, 4, 4, 5, 5, 6, 6, 6))
+    storage.set_hard_state(HardState(term=8, commit=10))
+    net = Network([make_raft(1, storage=storage), make_raft(2, [1, 2, 3], terms=terms, term=7), DOWN])
+    net.send(hup(1))
+    net.send(Message(type=MessageType.MSG_VOTE_RESP, from_=3, to=1, term=9))
+    assert net[1].state == LEADER
+    net.propose(1)
+    assert log_of(net[2]) == log_of(net[1])
+    assert [e.term for e in net[2].log.all_entries()] == [1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 9, 9]
+    assert net[2].log.committed == 12
+
+
+def test_heartbeat_never_commits_beyond_the_match() -> None:
+    """A follower whose log is not known to agree is not told to commit by heartbeats (figure 2, AppendEntries 5)."""
+    raft = leader()
+    raft.step(prop(1, DATA))
+    for m in read_messages(raft):
+        if m.to == 2:
+            raft.step(accepted(m))
+    read_messages(raft)
+    assert raft.log.committed == 2
+    raft.tick()
+    assert [(m.type, m.to, m.commit) for m in read_messages(raft)] == [
+        (MessageType.MSG_HEARTBEAT, 2, 2),
+        (MessageType.MSG_HEARTBEAT, 3, 1),
+    ]
+
+
+def test_members_are_those_of_the_storage() -> None:
+    """The group that these tests are about is the one that the storage names."""
+    assert leader(5).tracker.conf_state() == ConfState(voters=[1, 2, 3, 4, 5])

@@ -1,0 +1,64 @@
+"""A target under atheris, which is libFuzzer: in this process, until the time is up or something is found.
+
+What is instrumented is the pure build, whose source is that of both; the compiled one is held against it.
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+from .corpus import seeds
+from .targets import TARGETS
+
+# An input that takes longer is a finding, as is one that makes the process larger than this.
+SLOWEST_SECONDS = 30
+LARGEST_MIB = 2048
+LONGEST_BYTES = {"decode": 1024, "frames": 1024}
+
+
+def functions(package: ModuleType) -> Iterator[Any]:
+    """Every function of a package's own modules, methods and properties included."""
+    prefix = package.__name__ + "."
+    for each in ("wire.codec", "transport.frame", "core.rawnode", "recorder.recording"):
+        importlib.import_module(prefix + each)
+    for name, module in list(sys.modules.items()):
+        if not name.startswith((prefix + "core.", prefix + "wire.", prefix + "recorder.")):
+            continue
+        spaces = [vars(module), *(vars(each) for each in vars(module).values() if isinstance(each, type))]
+        for space in spaces:
+            for item in list(space.values()):
+                parts = (item.fget, item.fset) if isinstance(item, property) else (getattr(item, "__func__", item),)
+                for part in parts:
+                    if isinstance(part, FunctionType) and (part.__module__ or "").startswith(prefix):
+                        yield part
+
+
+def fuzz(target: str, builds: list[ModuleType], seconds: int, folder: Path) -> None:
+    """Never returns: libFuzzer ends the process, with status 0 if nothing was found."""
+    import atheris
+
+    inputs = folder / target
+    inputs.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate(seeds(target, builds[0])):
+        (inputs / f"seed-{number}").write_bytes(data)
+    for function in {id(each): each for each in functions(builds[-1])}.values():
+        atheris.instrument_func(function)
+    run = TARGETS[target]
+
+    def one(data: bytes) -> None:
+        run(builds, data)
+
+    options = [
+        f"-max_total_time={seconds}",
+        f"-timeout={SLOWEST_SECONDS}",
+        f"-rss_limit_mb={LARGEST_MIB}",
+        f"-max_len={LONGEST_BYTES.get(target, 400)}",
+        f"-artifact_prefix={folder}/{target}-",
+        "-print_final_stats=1",
+        "-verbosity=1",
+    ]
+    atheris.Setup([sys.argv[0], *options, str(inputs)], one)
+    atheris.Fuzz()

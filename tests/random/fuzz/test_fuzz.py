@@ -1,0 +1,169 @@
+"""The fuzz targets on what is kept and on what hypothesis draws, and that they find what is wrong."""
+
+import random
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from raftcy_pure.core import raft as pure_raft
+from raftcy_pure.core import rawnode as pure_rawnode
+from raftcy_pure.transport import frame as pure_frame
+from raftcy_pure.wire import codec as pure_codec
+
+from .choices import Choices
+from .corpus import FOLDER, kept, overheard
+from .decoding import decoding, framing
+from .minimise import reached, worth_keeping
+from .recordings import recordings
+from .steps import changes, snapshots, steps
+from .targets import TARGETS
+
+# One process holds both builds against each other.
+pytestmark = [pytest.mark.once, pytest.mark.fuzz]
+
+MOST_KEPT_BYTES = 16_000
+
+
+def drawn(count: int) -> Any:
+    """Settings for so many runs."""
+    return settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_kept(raftcy: ModuleType, raftcy_pure: ModuleType, target: str) -> None:
+    """The corpus, which reaches what fuzzing has ever reached."""
+    inputs = kept(target)
+    assert inputs
+    for data in inputs:
+        TARGETS[target]([raftcy, raftcy_pure], data)
+
+
+def test_what_is_kept_is_small() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == set(TARGETS)
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST_KEPT_BYTES
+
+
+@drawn(500)
+@given(data=st.binary(max_size=80))
+def test_decode(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    decoding([raftcy, raftcy_pure], data)
+
+
+@drawn(300)
+@given(data=st.binary(max_size=80))
+@example(data=b"\x00" + b"\0\0\0\x10RAFTWIR1" + bytes(7) + b"\x01" + b"\0\0\0\0")
+def test_frames(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    framing([raftcy, raftcy_pure], data)
+
+
+@drawn(300)
+@given(data=st.binary(min_size=30, max_size=250))
+def test_steps(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    steps([raftcy, raftcy_pure], data)
+
+
+@drawn(40)
+@given(data=st.binary(min_size=20, max_size=100))
+def test_changes(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    changes([raftcy, raftcy_pure], data)
+
+
+@drawn(60)
+@given(data=st.binary(min_size=20, max_size=100))
+def test_snapshots(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    snapshots([raftcy, raftcy_pure], data)
+
+
+@drawn(200)
+@given(data=st.binary(max_size=80))
+def test_recordings(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    recordings([raftcy, raftcy_pure], data)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_messages_of_honest_clusters(raftcy: ModuleType, raftcy_pure: ModuleType, part: int) -> None:
+    """What nodes really send, cut off at every place and with every byte changed once."""
+    rng = random.Random(part)
+    for data in rng.sample(overheard(raftcy, 2), 12):
+        for at in range(len(data)):
+            decoding([raftcy, raftcy_pure], b"\5" + data[:at])
+            decoding([raftcy, raftcy_pure], b"\5" + data[:at] + rng.randbytes(1) + data[at + 1 :])
+
+
+# -- that it bites -----------------------------------------------------------------------------------------------------
+
+
+def first_finding(builds: list[ModuleType], target: str, runs: int, size: int = 200) -> str:
+    """What a target says first."""
+    for seed in range(runs):
+        try:
+            TARGETS[target](builds, random.Random(seed).randbytes(size))
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def test_finds_that_nothing_is_vetted(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `vet`, both builds alike would die of what peers send."""
+    monkeypatch.setattr(pure_rawnode, "vet", lambda r, m: None)
+    assert first_finding([raftcy_pure, raftcy_pure], "steps", 100).startswith("InvariantError: ")
+    assert first_finding([raftcy_pure, raftcy_pure], "snapshots", 100, 60) != ""
+
+
+def test_finds_state_that_an_error_changed(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    vet = pure_rawnode.vet
+
+    def hasty(r: Any, m: Any) -> None:
+        r.election_elapsed += 1
+        vet(r, m)
+
+    monkeypatch.setattr(pure_rawnode, "vet", hasty)
+    assert "changed the state" in first_finding([raftcy_pure, raftcy_pure], "steps", 100)
+
+
+def test_finds_that_the_builds_differ(
+    raftcy: ModuleType, raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if raftcy.BUILD == "pure":
+        pytest.skip("needs the compiled build, which this run does not use")
+    monkeypatch.setattr(pure_raft.Raft, "past_election_timeout", lambda self: False)
+    assert "states differ" in first_finding([raftcy, raftcy_pure], "steps", 300)
+    monkeypatch.setattr(pure_codec, "_MAX_FIELD", 2**29)
+    monkeypatch.setattr(pure_codec, "MAX_DEPTH", 1)
+    assert first_finding([raftcy, raftcy_pure], "decode", 20_000, 8).startswith("Finding: ")
+    monkeypatch.setattr(pure_frame, "MAX_FRAME_BYTES", 64)
+    assert first_finding([raftcy, raftcy_pure], "frames", 100).startswith("Finding: ")
+
+
+def test_finds_what_grows(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = pure_raft.Raft.step
+
+    def hoarding(self: Any, m: Any) -> None:
+        self.read_states.extend([0] * 100)
+        step(self, m)
+
+    monkeypatch.setattr(pure_raft.Raft, "step", hoarding)
+    assert "more things wait" in first_finding([raftcy_pure, raftcy_pure], "steps", 20)
+
+
+# -- its tools ---------------------------------------------------------------------------------------------------------
+
+
+def test_choices() -> None:
+    c = Choices(bytes([5, 1, 2, 3, 200]))
+    assert (c.below(3), c.flag(), c.octets(2), c.left()) == (2, True, b"\2\3", 1)
+    assert (c.pick("abc"), c.left(), c.below(7), c.octets(3), c.flag()) == ("c", 0, 0, b"", False)
+
+
+def test_what_is_worth_keeping(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
+    """Of two inputs that do the same the shorter one, and nothing that does nothing new."""
+    builds = [raftcy, raftcy_pure]
+    one, same, other = b"\0\x10\x05", b"\0\x10\x05\x10\x06", b"\0\x22\x01x"
+    assert reached("decode", builds, one) <= reached("decode", builds, same)
+    found = worth_keeping("decode", builds, [one, same, other, one], 1000)
+    assert one in found
+    assert other in found
+    assert worth_keeping("decode", builds, [one, other], 3) in ([one], [])

@@ -1,0 +1,70 @@
+"""The simulator finds each fault that it is to find, just as the table says, and nothing without one.
+
+A run is its seed's alone, so the seed that the table has for a fault breaks the rule that it has beside it, everywhere
+and always. A change of the simulator, or of the core, gives seeds other runs, and the table is out of date then:
+`python -m tests.random.mutants` writes it anew, and is the one that looks at the seeds before (see its text for what is
+quicker). What it states is reviewed as any change is: a fault that now takes many more seeds is a loss.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from raftcy import sim
+
+from .__main__ import holds
+from .faults import FAULTS
+from .simulated import Found, hunt, lines, simulated
+
+pytestmark = pytest.mark.once
+
+TABLE = lines()
+
+
+@pytest.fixture(scope="module", name="found")
+def hunts(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Found]]:
+    """What came of the hunt for a fault. All that this run will ask for are begun at once, on all cores."""
+    wanted: list[str] = []
+    for item in request.session.items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if item.path == request.path and "fault" in parameters:
+            wanted.append(parameters["fault"])
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        futures: dict[str, Future[Found]] = {
+            name: pool.submit(hunt, FAULTS[name].edits, FAULTS[name].profile, [TABLE[name].seeds]) for name in wanted
+        }
+        yield lambda name: futures[name].result()
+
+
+def test_table_is_of_these_faults() -> None:
+    assert {name: line.profile for name, line in TABLE.items()} == {each.name: each.profile for each in simulated()}
+    assert len(TABLE) >= 30
+
+
+@pytest.mark.parametrize("fault", TABLE)
+def test_found(fault: str, found: Callable[[str], Found]) -> None:
+    """The seed stated breaks the rule stated."""
+    line, outcome = TABLE[fault], found(fault)
+    assert (outcome.seed, outcome.rule) == (line.seeds, line.rule), (
+        f"the table is out of date, run `python -m tests.random.mutants`: {outcome.text or 'nothing found'}"
+    )
+
+
+def test_a_line_that_is_not_true_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its rule, and by its seed: the fault that takes the most seeds is not found by the first."""
+    line = max(TABLE.values(), key=lambda each: each.seeds)
+    fault = FAULTS[line.name]
+    assert holds(fault, TABLE)
+    assert not holds(fault, {line.name: line._replace(rule="another")})
+    assert not holds(fault, {line.name: line._replace(seeds=1)})
+    assert not holds(fault, {})
+    assert capsys.readouterr().out.count("OUT OF DATE") == 2
+
+
+@pytest.mark.parametrize("fault", TABLE)
+def test_nothing_without_the_fault(fault: str) -> None:
+    """The very seed that shows the fault passes on the core as it is."""
+    line = TABLE[fault]
+    sim.run(line.seeds, line.profile).check()

@@ -1,0 +1,93 @@
+"""A copy of the package and its tests in which the core can be edited, and commands run in it.
+
+The copy has no extension modules, so that whatever runs there is the pure build of the edited source.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[3]
+COPIED = ("raftcy", "tests", "pyproject.toml")
+MEMORY_KIB = 4 << 20
+# Extensions would hide the edits; the rest is large and nothing that is run here needs it.
+LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "*.pyx", "*.pxd", "oracle", "packaging", "wirepeer", ".*")
+
+
+class Edit(NamedTuple):
+    """`old`, which stands once in the file `raftcy/<file>`, becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Moved(Exception):
+    """An edit does not fit its file: the text is not there exactly once, or is not changed."""
+
+
+def edited(edit: Edit, text: str) -> str:
+    """The text of a file after an edit; Moved if it does not fit."""
+    count = text.count(edit.old)
+    if count != 1:
+        raise Moved(
+            f"{edit.file} has this {count} times instead of once, so the fault must be fitted anew:\n{edit.old}"
+        )
+    if edit.old == edit.new:
+        raise Moved(f"an edit of {edit.file} changes nothing")
+    return text.replace(edit.old, edit.new)
+
+
+def edited_files(edits: Iterable[Edit]) -> dict[str, str]:
+    """What the edits make of the files of the package, as names with texts; Moved if one does not fit."""
+    texts: dict[str, str] = {}
+    for edit in edits:
+        text = texts.get(edit.file)
+        if text is None:
+            text = (ROOT / "raftcy" / edit.file).read_text(encoding="utf-8")
+        texts[edit.file] = edited(edit, text)
+    return texts
+
+
+@contextmanager
+def tree(edits: Iterable[Edit] = ()) -> Iterator[Path]:
+    """A copy with these edits in it, gone at the end; Moved if one does not fit."""
+    texts = edited_files(edits)
+    with tempfile.TemporaryDirectory(prefix="raftcy-mutant-") as name:
+        folder = Path(name)
+        for each in COPIED:
+            if (ROOT / each).is_dir():
+                # With the times of the originals, so that their bytecode is of use in the copy.
+                shutil.copytree(ROOT / each, folder / each, ignore=LEFT_OUT)
+            else:
+                shutil.copy2(ROOT / each, folder / each)
+        for file, text in texts.items():
+            path = folder / "raftcy" / file
+            path.write_text(text, encoding="utf-8")
+            for stale in path.parent.glob(f"__pycache__/{path.stem}.*"):
+                stale.unlink()
+        yield folder
+
+
+def run(folder: Path, arguments: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments in a copy, on its pure build; its output comes as one text."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAFTCY_") or "SHARED" in key}
+    environment.update(RAFTCY_PURE_PYTHON="1", PYTHONPATH=str(folder))
+    environment.pop("PYTEST_ADDOPTS", None)
+    # A fault may make the core go round for ever, and take more and more memory.
+    bounded = ["sh", "-c", f'ulimit -v {MEMORY_KIB} 2>/dev/null; exec "$@"', "sh"]
+    return subprocess.run(
+        [*bounded, sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout_s,
+    )

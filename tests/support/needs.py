@@ -1,0 +1,111 @@
+"""What a test needs beside Python: shared files and toolchains.
+
+Each function returns what it looked for. Where that is missing the test is skipped with a reason that names it; with
+RAFTCY_CI=1 in the environment it fails instead, so that nothing is left out unseen where everything should be there.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sysconfig
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Without the interpreter's lock objects are larger, and memory is given back when every thread has passed a safe point.
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+IN_CI = os.environ.get("RAFTCY_CI", "") not in ("", "0")
+_SHARED = Path(os.environ.get("RAFTCY_SHARED") or ROOT.parent / "shared")
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the running test because `what` is missing; fail it in CI."""
+    if IN_CI:
+        pytest.fail(f"needs {what}, which RAFTCY_CI promises", pytrace=False)
+    pytest.skip(f"needs {what}")
+
+
+def has_shared() -> bool:
+    """Whether the shared folder with the conformance scripts and the oracle is there."""
+    return (_SHARED / "conformance").is_dir()
+
+
+def needs_shared(*parts: str) -> Path:
+    """The shared folder, or a path in it: `../shared` beside the checkout, or where RAFTCY_SHARED says."""
+    path = _SHARED.joinpath(*parts)
+    if not path.exists():
+        missing(f"{path} (set RAFTCY_SHARED to the folder that holds conformance/ and oracle/)")
+    return path
+
+
+def shared_files(folder: str, pattern: str = "*.txt") -> list[object]:
+    """Parameters for a test of each file in a folder of the shared ones, by name; for `pytest.mark.parametrize`.
+
+    Where the folder is missing there is one parameter, and its test is skipped, or fails in CI.
+    """
+    paths = sorted((_SHARED / folder).glob(pattern))
+    if not paths and IN_CI:
+        raise FileNotFoundError(f"{_SHARED / folder} holds no {pattern}, which RAFTCY_CI promises")
+    skip = pytest.mark.skip(reason=f"needs {_SHARED / folder} (set RAFTCY_SHARED)")
+    return [pytest.param(path, id=path.stem) for path in paths] or [pytest.param(None, id="missing", marks=skip)]
+
+
+def needs_tool(name: str) -> str:
+    """The path of a program."""
+    return shutil.which(name) or missing(f"the program {name}")
+
+
+@cache
+def _version(command: tuple[str, ...]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.stdout + done.stderr
+
+
+def needs_go() -> str:
+    """The path of a Go toolchain that can build the oracle (1.26 or later)."""
+    go = needs_tool("go")
+    words = _version((go, "version")).split()
+    release = next((word[2:] for word in words if word.startswith("go1.")), "")
+    if not release or tuple(int(part) for part in release.split(".")[:2] if part.isdigit()) < (1, 26):
+        missing(f"Go 1.26 or later ({go} is {release or 'of unknown version'})")
+    return go
+
+
+def needs_cargo() -> str:
+    """The path of cargo, to build and format Rust."""
+    return needs_tool("cargo")
+
+
+def needs_package(name: str) -> None:
+    """A Python package of a dependency group that the suite itself does without."""
+    if importlib.util.find_spec(name) is None:
+        missing(f"the package {name} (make bench installs it)")
+
+
+def needs_java() -> str:
+    """The path of a Java runtime."""
+    return needs_tool("java")
+
+
+def tracked_files(*options: str) -> list[str] | None:
+    """The files that `git ls-files` names, None where it cannot tell: no git, no checkout, or another user's."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        return None
+    done = subprocess.run([git, "ls-files", "-z", *options], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return [name for name in done.stdout.split("\0") if name] if done.returncode == 0 else None
+
+
+def needs_tracked_files() -> list[str]:
+    """The files that git tracks."""
+    files = tracked_files()
+    return missing("git, and a git checkout that is this user's") if files is None else files
+
+
+def needs_compiler() -> str:
+    """The path of a C compiler."""
+    return shutil.which(os.environ.get("CC", "cc").split()[0]) or shutil.which("gcc") or missing("a C compiler")

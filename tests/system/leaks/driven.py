@@ -1,0 +1,244 @@
+"""Work of what drives nodes: cycles and exchanges, the Node for asyncio, the flight recorder and its replays."""
+
+import asyncio
+import itertools
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tests.support.values import load
+
+
+def refused(error: type[BaseException] | tuple[type[BaseException], ...], act: Callable[[], Any]) -> None:
+    """Do what must fail."""
+    try:
+        act()
+    except error:
+        return
+    raise AssertionError(f"no {error}")
+
+
+class Failing:
+    """A storage that fails when it is told to."""
+
+    def __init__(self, storage: Any) -> None:
+        self.storage = storage
+        self.fails = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.fails:
+            raise OSError("the disk is gone")
+        return getattr(self.storage, name)
+
+
+def config(build: ModuleType, storage: Any = None, **options: Any) -> Any:
+    """Of one of three voters, at the snapshot of index 10 if the storage is not given."""
+    b = build
+    if storage is None:
+        storage = b.MemoryStorage()
+    inner = getattr(storage, "storage", storage)
+    if inner.last_index() == 0:
+        members = b.ConfState(voters=[1, 2, 3])
+        inner.apply_snapshot(b.Snapshot(metadata=b.SnapshotMetadata(conf_state=members, index=10, term=1)))
+    given: dict[str, Any] = {
+        "id": 1,
+        "election_tick": 10,
+        "heartbeat_tick": 1,
+        "max_size_per_msg": b.NO_LIMIT,
+        "max_inflight_msgs": 2,
+        "random": random.Random(1),
+    }
+    return b.Config(storage=storage, **{**given, **options})
+
+
+def groups(build: ModuleType) -> None:
+    """Two groups in cycles that elect, replicate and read, one with storages of each kind; and a cycle whose node dies.
+
+    A storage that takes a Ready as a whole is a MemoryStorage or has a ``save``; the others are called for each part.
+    """
+    cycles = load(build, "core.cycle")
+    applied: list[Any] = []
+    exchanges = []
+    for wrap in (lambda storage: storage, Failing, Parts):
+        exchange = cycles.Exchange()
+        for id in (1, 2, 3):
+            storage = wrap(build.MemoryStorage())
+            made = config(build, storage, id=id)
+            exchange.add(build.RawNode(made), storage, applied.append)
+        exchanges.append(exchange)
+    for exchange in exchanges:
+        exchange.find(1).node.campaign()
+    cycles.drain_all(exchanges)
+    for exchange in exchanges:
+        exchange.find(1).node.propose(b"x" * 100)
+        exchange.find(1).node.read_index(b"read")
+        exchange.route([build.Message(type=build.MessageType.MSG_BEAT, from_=9, to=id) for id in (1, 99)])
+    cycles.tick_groups(exchanges)
+    nodes = [exchange.find(id).node for exchange in exchanges for id in (1, 2, 3)]
+    if len(cycles.tick_all(nodes)) != len(exchanges):
+        raise AssertionError("only leaders have something to say after a tick")
+    for exchange in exchanges:
+        exchange.drain()
+    if any(node.raft.log.last_index() != 12 or node.raft.log.applied != 12 for node in nodes):
+        raise AssertionError("not everything was replicated")
+    lost = cycles.Cycle(nodes[1], build.MemoryStorage(), lambda messages: None)
+    lost.inbox.append(build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=2, to=2, term=9))
+    lost.inbox.append(build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=1, to=2, term=9, commit=99))
+    refused(build.LogLost, lost.run)
+    refused(build.Stopped, lost.run)
+
+
+class Parts:
+    """A storage without ``save``."""
+
+    def __init__(self, storage: Any) -> None:
+        self.storage = storage
+        for name in ("initial_state", "entries", "term", "first_index", "last_index", "snapshot"):
+            setattr(self, name, getattr(storage, name))
+        for name in ("set_hard_state", "apply_snapshot", "append"):
+            setattr(self, name, getattr(storage, name))
+
+
+def drive(build: ModuleType, node: Any, storage: Any) -> None:
+    """A leader's life with one peer that answers, told by all kinds of calls."""
+    b = build
+    kinds = b.MessageType
+    node.campaign()
+    take(build, node, storage)
+    node.step(b.Message(type=kinds.MSG_VOTE_RESP, from_=2, to=1, term=node.raft.term))
+    take(build, node, storage)
+    node.propose_conf_change(b.ConfChange(type=b.ConfChangeType.ADD_LEARNER_NODE, node_id=4))
+    for round in range(12):
+        node.tick()
+        node.propose(b"x" * 100)
+        node.read_index(b"%d" % round)
+        take(build, node, storage)
+        term, last = node.raft.term, node.raft.log.last_index()
+        told = [b.Message(type=kinds.MSG_APP_RESP, from_=2, to=1, term=term, index=last)]
+        told.append(b.Message(type=kinds.MSG_HEARTBEAT_RESP, from_=9, to=1, term=term))
+        node.step_many(told)
+        take(build, node, storage)
+        refused(b.StepPeerNotFound, lambda stranger=told[1]: node.step(stranger))
+    node.report_unreachable(3)
+    node.transfer_leader(2)
+    for _ in range(10):
+        node.tick()
+    take(build, node, storage)
+
+
+def take(build: ModuleType, node: Any, storage: Any) -> None:
+    """Handle every Ready."""
+    while node.has_ready():
+        rd = node.ready()
+        storage.save(rd)
+        for e in rd.committed_entries:
+            if e.type == build.EntryType.CONF_CHANGE:
+                node.apply_conf_change(build.ConfChange.decode(e.data))
+        node.advance()
+
+
+def recorded(build: ModuleType) -> None:
+    """Nodes recorded in a ring and in a file, their deaths, and both replayed; and recordings that are damaged."""
+    recorder = load(build, "recorder")
+    with tempfile.TemporaryDirectory() as folder:
+        ring, file = Path(folder, "ring"), Path(folder, "file")
+        told = build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=2, to=1, term=99, commit=99)
+        live_and_die(build, recorder.Ring(4096, ring), ring, told, build.LogLost)
+        with recorder.FileSink(file) as sink:
+            told = build.Message(type=build.MessageType.MSG_APP, from_=2, to=1, term=99, index=99)
+            live_and_die(build, sink, file, told, build.StorageFailed)
+
+
+def live_and_die(build: ModuleType, sink: Any, path: Path, last: Any, error: type[Exception]) -> None:
+    """A recorded node that dies of a message while its storage fails, and its replays up to the end and just before."""
+    recorder = load(build, "recorder")
+    dump = load(build, "core.dump").dump
+    storage = Failing(build.MemoryStorage())
+    numbers = itertools.count(1)
+    node = recorder.RecordedNode(config(build, storage), sink, lambda: next(numbers))
+    drive(build, node, storage)
+    state = dump(node)
+    storage.fails = True
+    refused(error, lambda: node.step(last))
+    refused(build.Stopped, node.tick)
+    recording = recorder.Recording.read(path)
+    replay = recorder.Replay(recording)
+    replay.run(recording.records[-1].number)
+    if dump(replay.node) != state:
+        raise AssertionError("the replay came to another state")
+    replay.run()
+    refused(build.Stopped, replay.node.tick)
+    data = path.read_bytes()
+    refused(recorder.RecordingError, lambda: recorder.Recording(data[:40] + b"?" + data[41:]))
+    recorder.Recording(data[:-3], salvage=True)
+
+
+def restored(build: ModuleType) -> None:
+    """A leader's whole state as plain data, taken up by another node; and by one that is not new."""
+    checkpoint = load(build, "core.dump")
+    storage = build.MemoryStorage()
+    made = config(build, storage)
+    node = build.RawNode(made)
+    drive(build, node, storage)
+    node.propose(b"not yet stored")
+    state = checkpoint.dump(node)
+    other = build.RawNode(made)
+    checkpoint.load(other, state)
+    if checkpoint.dump(other) != state:
+        raise AssertionError("another state was taken up")
+    take(build, other, storage)
+
+
+def served(build: ModuleType) -> None:
+    """Nodes of asyncio: one that is elected, replicates and stops; one that dies while somebody waits for it."""
+    asyncio.run(_life(build))
+    asyncio.run(_death(build))
+
+
+async def _life(build: ModuleType) -> None:
+    storage = build.MemoryStorage()
+    given = {"id": 1, "election_tick": 10, "heartbeat_tick": 1, "max_inflight_msgs": 2}
+    options = build.Config(storage=storage, max_size_per_msg=build.NO_LIMIT, random=random.Random(1), **given)
+    node = build.start_node(options, [build.Peer(1)])
+    proposal = asyncio.create_task(node.propose(b"waits for a leader"))
+    applied = 0
+    while applied < 4:
+        rd = await node.ready()
+        storage.save(rd)
+        for e in rd.committed_entries:
+            applied += 1
+            if e.type == build.EntryType.CONF_CHANGE:
+                node.apply_conf_change(build.ConfChange.decode(e.data))
+        node.advance()
+        node.tick()
+        if applied == 1:
+            await node.campaign()
+        if applied == 3:
+            await node.step_many([build.Message(type=build.MessageType.MSG_HEARTBEAT_RESP, from_=9, to=1)])
+            await node.propose(b"more")
+    await proposal
+    await node.stop()
+    try:
+        await node.propose(b"too late")
+    except build.Stopped:
+        return
+    raise AssertionError("a stopped node takes proposals")
+
+
+async def _death(build: ModuleType) -> None:
+    node = build.restart_node(config(build))
+    waiting = [asyncio.create_task(node.propose(b"x")), asyncio.create_task(node.ready())]
+    await asyncio.sleep(0)
+    lost = build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=2, to=1, term=9, commit=99)
+    try:
+        await node.step(lost)
+    except build.LogLost:
+        pass
+    else:
+        raise AssertionError("the node lives")
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    if not all(isinstance(each, build.RaftError) for each in told):
+        raise AssertionError(f"who waits is not told: {told}")

@@ -1,0 +1,8 @@
+"""A package as small as one that shows every kind of module can be."""
+
+from ._build import BUILD
+from .core.kernel import double
+from .wire.messages import Message
+
+__all__ = ["BUILD", "Message", "__version__", "double"]
+__version__ = "0.1.0"

@@ -1,0 +1,138 @@
+"""The whole state of a node: nothing is left out, and a node that takes it up is like the one that gave it."""
+
+import importlib
+import random
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from raftcy import InvariantError, MemoryStorage, Message, MessageType, RawNode, Stopped
+from raftcy.core.dump import dump, load
+from raftcy.recorder.pack import pack
+from raftcy_pure.core import log as pure_log
+from raftcy_pure.core import progress as pure_progress
+from raftcy_pure.core import raft as pure_raft
+from raftcy_pure.core import rawnode as pure_rawnode
+from raftcy_pure.core import readonly as pure_readonly
+from raftcy_pure.core import tracker as pure_tracker
+from raftcy_pure.core import unstable as pure_unstable
+from tests.random.lockstep.cluster import Cluster, Options
+from tests.random.lockstep.runs import _outcome, dead, draw
+from tests.support.needs import ROOT
+from tests.support.recording import make_config, settle, storage_of
+from tests.support.state import dump_node
+
+# What is not part of the state: objects, what is kept twice for speed, and what a look-up has found last.
+ASIDE = {
+    "_died_of", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker", "storage", "_memory",
+    "unstable", "found", "_peers", "_incoming", "_outgoing",
+    "_plain_random", "_own_answers", "_by_id", "_window_is_shared", "_head", "count",
+}  # fmt: skip
+CLASSES = [
+    pure_rawnode.RawNode,
+    pure_raft.Raft,
+    pure_log.RaftLog,
+    pure_unstable.Unstable,
+    pure_tracker.ProgressTracker,
+    pure_progress.Progress,
+    pure_readonly.ReadOnly,
+]
+
+
+def public(name: str) -> str:
+    """The property behind which an attribute is None where it is empty, if there is one."""
+    behind = {"_read_states", "_pending_reads", "_votes", "_msgs", "_msgs_after_append", "_entries"}
+    return name.removeprefix("_") if name in behind else name
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_no_attribute_is_left_out(cls: type) -> None:
+    """Every attribute is named twice at least, where it is read and where it is set."""
+    text = (ROOT / "raftcy/core/dump.py").read_text()
+    once = {"id", "config", "progress", "_waiting", "_indexes"}  # set by way of another
+    missing = [name for name in cls.__slots__ if name not in ASIDE | once and text.count(f".{public(name)}") < 2]  # type: ignore[attr-defined]
+    assert missing == []
+
+
+def test_a_new_node_is_refused_another_ones_state() -> None:
+    one, two = (RawNode(make_config(storage_of(1, 2), id=id)) for id in (1, 2))
+    with pytest.raises(InvariantError, match="the state is that of 2, the node is 1"):
+        load(one, dump(two))
+
+
+def test_a_dead_node_has_no_state() -> None:
+    node = RawNode(make_config(storage_of(1), async_storage_writes=True))
+    with pytest.raises(InvariantError):
+        node.advance()
+    with pytest.raises(Stopped):
+        dump(node)
+
+
+def copy_of(host: Any) -> Any:
+    """A second node in the state of a host's, on the same storage and with the same numbers to come."""
+    r = host.raftcy
+    state = checkpoint_of(r).dump(host.node)
+    source = random.Random()
+    source.setstate(host.random.getstate())
+    blank = r.MemoryStorage()
+    config = host.config(Switch(blank), source)
+    node = r.RawNode(config)
+    source.setstate(host.random.getstate())
+    host.random = source
+    config.storage.to = host.storage
+    checkpoint_of(r).load(node, state)
+    assert pack(checkpoint_of(r).dump(node)) == pack(state)
+    return node
+
+
+class Switch:
+    """A storage that hands every question on to another one."""
+
+    def __init__(self, to: Any) -> None:
+        self.to = to
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.to, name)
+
+
+def checkpoint_of(raftcy: ModuleType) -> Any:
+    return importlib.import_module(f"{raftcy.__name__}.core.dump")
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_copy_goes_on_like_the_original(raftcy: ModuleType, part: int) -> None:
+    """Two clusters run in lockstep; in one of them nodes are replaced by copies all the time."""
+    replaced = 0
+    for seed in range(part, 40, 4):
+        rng = random.Random(seed)
+        o = Options(rng)
+        first, second = Cluster(raftcy, o), Cluster(raftcy, o)
+        for _ in range(100):
+            event = draw(rng, first, o, False)
+            results = [_outcome(cluster, event) for cluster in (first, second)]
+            assert results[0] == results[1], (seed, event)
+            if dead(first, event[1]):
+                break
+            if rng.random() < 0.3:
+                host = second.hosts[event[1]]
+                lines = host.log.lines
+                host.node = copy_of(host)
+                host.log.lines = lines
+                replaced += 1
+    assert replaced > 100
+
+
+def test_the_picture_of_the_tests_is_the_same_too() -> None:
+    storage = storage_of(1, 2, 3)
+    node = RawNode(make_config(storage))
+    node.campaign()
+    settle(node, storage)
+    node.step(Message(type=MessageType.MSG_VOTE_RESP, from_=2, to=1, term=node.raft.term))
+    node.propose(b"x")
+    copy = RawNode(make_config(storage))
+    load(copy, dump(node))
+    assert dump_node(copy) == dump_node(node)
+    assert MemoryStorage is type(copy.raft.log.storage)
+    assert dump(copy) == dump(node)

@@ -1,0 +1,134 @@
+"""Frames: any stream in any chunks."""
+
+import tracemalloc
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.values import load
+
+payloads = st.lists(st.one_of(st.binary(max_size=20), st.sampled_from([b"", b"x" * 255, b"y" * 70_000])), max_size=6)
+
+
+def frame(build: ModuleType) -> ModuleType:
+    return load(build, "transport.frame")
+
+
+@given(payloads=payloads, data=st.data())
+def test_any_chunks(build: ModuleType, payloads: list[bytes], data: st.DataObject) -> None:
+    stream = b"".join(frame(build).encode_frame(payload) for payload in payloads)
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8).map(sorted))
+    decoder = frame(build).FrameDecoder()
+    found = []
+    for first, last in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        kind = data.draw(st.sampled_from([bytes, bytearray, memoryview]))
+        found += decoder.feed(kind(stream[first:last]))
+    assert found == payloads
+    assert all(type(payload) in (bytes, bytearray) for payload in found)
+    assert decoder.pending_bytes == 0
+
+
+@given(payloads=payloads.filter(bool), data=st.data())
+def test_cut_off(build: ModuleType, payloads: list[bytes], data: st.DataObject) -> None:
+    """What is not complete is not given, and told by the bytes that wait."""
+    stream = b"".join(frame(build).encode_frame(payload) for payload in payloads)
+    at = data.draw(st.integers(0, len(stream) - 1))
+    decoder = frame(build).FrameDecoder()
+    found = decoder.feed(stream[:at])
+    assert found == payloads[: len(found)]
+    assert decoder.pending_bytes == at - sum(4 + len(payload) for payload in found)
+    assert found + decoder.feed(stream[at:]) == payloads
+
+
+def test_bytes_of_a_frame(build: ModuleType) -> None:
+    assert frame(build).encode_frame(b"abc") == b"\0\0\0\x03abc"
+    assert frame(build).encode_frame(b"") == b"\0\0\0\0"
+    payload = b"x" * 1000
+    parts = frame(build).frame_parts(payload)
+    assert b"".join(parts) == b"\0\0\x03\xe8" + payload
+    assert parts[-1] is payload
+
+
+def test_limit(build: ModuleType) -> None:
+    assert frame(build).MAX_FRAME_BYTES == 64 * 1024 * 1024
+    errors = load(build, "errors")
+    largest = bytes(frame(build).MAX_FRAME_BYTES)
+    decoder = frame(build).FrameDecoder()
+    for part in frame(build).frame_parts(largest):
+        found = decoder.feed(part)
+    assert found == [largest]
+    for function in (frame(build).encode_frame, frame(build).frame_parts):
+        with pytest.raises(errors.RangeError, match="at most 67108864 bytes, not 67108865"):
+            function(largest + b"x")
+
+
+@pytest.mark.once
+def test_a_long_frame_is_kept_once(raftcy: ModuleType) -> None:
+    """It is put together where it is given away, and its message is read from there."""
+    size = 16 << 20
+    message = raftcy.Message(entries=[raftcy.Entry(data=bytes(size // 16)) for _ in range(16)])
+    stream = frame(raftcy).encode_frame(message.encode())
+    chunks = [stream[at : at + 65536] for at in range(0, len(stream), 65536)]
+    tracemalloc.start()
+    try:
+        decoder = frame(raftcy).FrameDecoder()
+        (payload,) = [payload for chunk in chunks for payload in decoder.feed(chunk)]
+        assert tracemalloc.get_traced_memory()[1] < 1.2 * size
+        read = raftcy.Message.decode(payload)
+        assert tracemalloc.get_traced_memory()[1] < 2.2 * size
+    finally:
+        tracemalloc.stop()
+    assert read == message
+
+
+def test_frame_that_is_too_long(build: ModuleType) -> None:
+    """Refused by its length alone, after the frames before it; then the stream is of no more use."""
+    errors = load(build, "errors")
+    decoder = frame(build).FrameDecoder()
+    assert decoder.feed(b"\0\0\0\x01a\0\0\0") == [b"a"]
+    assert decoder.feed(b"\x01b\x04\0\0\x01rest") == [b"b"]
+    for chunk in (b"", b"more", b"\0\0\0\0"):
+        with pytest.raises(errors.DecodeError) as caught:
+            decoder.feed(chunk)
+        assert (caught.value.text, caught.value.offset) == ("frame of 67108865 bytes, more than 67108864", 10)
+    fresh = frame(build).FrameDecoder()
+    with pytest.raises(errors.DecodeError, match="at offset 0"):
+        fresh.feed(b"\xff\xff\xff\xff")
+    # Also where all of it is there.
+    with pytest.raises(errors.DecodeError, match="at offset 0"):
+        frame(build).FrameDecoder().feed(b"\x04\0\0\x01" + bytes(frame(build).MAX_FRAME_BYTES + 1))
+
+
+def test_hello(build: ModuleType) -> None:
+    hello = frame(build).encode_hello(0x0102)
+    assert hello == b"RAFTWIR1\0\0\0\0\0\0\x01\x02"
+    head = frame(build).encode_frame(hello)
+    assert len(head) == frame(build).HELLO_FRAME_BYTES == 20
+    assert frame(build).decode_hello(head) == 0x0102
+    assert frame(build).decode_hello(frame(build).encode_frame(frame(build).encode_hello(2**64 - 1))) == 2**64 - 1
+
+
+@pytest.mark.parametrize("sender", [0, -1, 2**64])
+def test_hello_of_no_node(build: ModuleType, sender: int) -> None:
+    with pytest.raises(load(build, "errors").RangeError, match="sender must be 1 to"):
+        frame(build).encode_hello(sender)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"\0\0\0\x10RAFTWIR1\0\0\0\0\0\0\0",
+        b"\0\0\0\x10RAFTWIR2\0\0\0\0\0\0\0\x01",
+        b"\0\0\0\x11RAFTWIR1\0\0\0\0\0\0\0\x01",
+        b"\0\0\0\x10RAFTWIR1\0\0\0\0\0\0\0\0",
+        b"\0\0\0\x10RAFTWIR1\0\0\0\0\0\0\0\x01x",
+        b"GET / HTTP/1.1\r\n\r\n..",
+    ],
+)
+def test_no_hello(build: ModuleType, head: Any) -> None:
+    with pytest.raises(load(build, "errors").DecodeError, match="hello"):
+        frame(build).decode_hello(head)
