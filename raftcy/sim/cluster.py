@@ -1,14 +1,12 @@
 """The cluster: members, network, clients and checkers around one clock. One event at a time, everything from the seed.
 
-A run has two phases. In the first the schedule's actions happen, for a number of events. Then ``heal`` ends all faults,
-an operator puts the cluster in order (``operator``), and the run goes on until all checkers say that it is at rest, or
-until the time for that is up, which is a violation.
+Faults begin when they are asked for, each for some time, until ``heal`` ends all of them.
 """
 
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -19,11 +17,10 @@ from ..wire import consts as k
 from ..wire.changes import ConfChangeV2
 from ..wire.enums import MessageType, SnapshotStatus, StateType
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
-from .actions import Action, perform
 from .application import command
-from .checkers import Checkers, Committed, View, Violation
-from .checkers.answers import Linearizable
+from .checkers import Checkers, Committed, Violation
 from .checkers.elections import ElectionSafety, LeaderCompleteness
+from .checkers.linearizable import Linearizable
 from .checkers.liveness import LIMIT, Liveness
 from .checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
 from .checkers.machines import Monotonic, StateMachineSafety
@@ -42,14 +39,15 @@ from .checkers.steps import (
     StoredOnce,
     UndisturbedLeaders,
 )
-from .clients import Clients, Operation
+from .clients import Clients
 from .clock import MS, TICK, Clock
 from .coverage import Coverage
 from .disk import Batch, DiskFailed
 from .links import Network
 from .machine import Machine
 from .member import Member
-from .operator import Operator
+from .operation import Operation
+from .seen import View
 from .settings import Settings
 from .streams import stream
 
@@ -86,7 +84,7 @@ class Silent:
 
 
 class Cluster:
-    """One run, event by event: ``step``. ``performed`` are the actions so far, each with what it did.
+    """A cluster, event by event: ``step``. ``healed`` once all faults have ended.
 
     ``digest`` sums up all messages and all changes of state until now: two runs with the same one went the same way.
     Raises Violation if a rule is broken while it is set up.
@@ -95,7 +93,6 @@ class Cluster:
     def __init__(
         self,
         settings: Settings,
-        schedule: Iterator[Action],
         machine: Callable[[], Machine],
         *,
         logger: Any = None,
@@ -143,21 +140,18 @@ class Cluster:
                 HandoversEnd(),
             ]
         )
-        self.clients = Clients(self.checkers)
+        self.clients = Clients(self.checkers.ended)
         self.coverage = Coverage()
         self.network = Network(self.clock, self.stream("network"), self._deliver, self._lost)
         self.random = self.stream("cluster")
         self.events = 0
         self.digest = 0
-        self.performed: list[tuple[Action, str]] = []
         self.touched: Member | None = None
         self._suffering: Counter[tuple[str, int]] = Counter()
-        self.operator: Operator | None = None
-        self._schedule = schedule
+        self.healed = False
         self._commands = self.stream("commands")
         self._proposer: Machine = guarded(machine)
         guarded(self._set_up)
-        self._next_action()
 
     def stream(self, *purpose: object) -> Random:
         """Random numbers for one purpose."""
@@ -306,20 +300,6 @@ class Cluster:
         if member.up and not member.paused:
             self.run(member, member.ask, member.node.report_unreachable, to)
 
-    # -- the schedule --------------------------------------------------------------------------------------------
-
-    def _next_action(self) -> None:
-        action = next(self._schedule, None)
-        if action is not None:
-            self.clock.after(action.at - self.clock.now, self._act, action)
-
-    def _act(self, action: Action) -> None:
-        if self.operator is not None:
-            return
-        self.performed.append((action, ""))
-        self.performed[-1] = (action, perform(self, action))
-        self._next_action()
-
     # -- faults --------------------------------------------------------------------------------------------------
 
     def fault(self, name: str, duration: int, end: Callable[[], None] = _nothing, id: int = 0) -> None:
@@ -332,7 +312,7 @@ class Cluster:
         self.clock.after(duration, self._end_fault, name, end, id)
 
     def _end_fault(self, name: str, end: Callable[[], None], id: int) -> None:
-        if self.operator is not None:
+        if self.healed:
             return
         self.coverage.end(name)
         self._suffering[name, id] -= 1
@@ -410,14 +390,14 @@ class Cluster:
         leaders = [member for member in self.members.values() if member.up and member.raft.state == k.LEADER]
         return max(leaders, key=lambda member: member.raft.term) if leaders else None
 
-    # -- the second phase ----------------------------------------------------------------------------------------
+    # -- after the last fault ------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """All faults end; from now on an operator brings the cluster to rest. Raises Violation."""
+        """All faults end, and those that would end later are forgotten. Raises Violation."""
         guarded(self._heal)
 
     def _heal(self) -> None:
-        self.operator = Operator(self)
+        self.healed = True
         self.coverage.active.clear()
         self.network.clear()
         for member in list(self.members.values()):
@@ -429,7 +409,6 @@ class Cluster:
             disk.failing = disk.unreadable = disk.snapshot_away = False
             if member.paused:
                 self.resume(member)
-        self.operator.begin()
 
     def limit(self) -> int:
         """How long the second phase may take, in microseconds."""

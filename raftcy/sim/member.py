@@ -34,9 +34,10 @@ from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2
 from ..wire.messages import Entry, HardState, Message, Snapshot
 from .application import Application
-from .checkers import View, Violation
+from .checkers import Violation
 from .clock import TICK
 from .disk import Batch, Checkpoint, Disk
+from .seen import View
 from .world import Host
 
 READYS_MOST = 10_000
@@ -74,7 +75,7 @@ class Member:
         "waiting_reads",
     )
 
-    def __init__(self, host: Host, id: int) -> None:
+    def __init__(self, host: "Host[Member]", id: int) -> None:
         self.host = host
         self.id = id
         self.disk = Disk(host.stream("disk", id), self.offer)
@@ -421,7 +422,7 @@ class Member:
             if e.type == k.NORMAL:
                 number = application.apply(e.index, e.data)
                 if number:
-                    self.host.clients.applied(self, number, e.index)
+                    self.host.clients.applied(self.id, number, e.index)
             else:
                 self._change(e)
         if self.waiting_reads:
@@ -443,7 +444,7 @@ class Member:
         if ready:
             self.waiting_reads = [read for read in self.waiting_reads if read[0] > applied]
             for index, context in ready:
-                self.host.clients.read(self, int.from_bytes(context, "big"), index)
+                self.host.clients.read(self.id, int.from_bytes(context, "big"), index, applied)
 
 
 def _batch(m: Message) -> Batch:
