@@ -6,12 +6,14 @@ drawing in docs/architecture.md.
 
 import ast
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from tests.support.needs import ROOT
 
-from ._source import Import, files, functions, imports, module, modules, name, tree
+from . import _source
+from ._source import Import, circles, files, functions, import_graph, imports, module, modules, name, tree
 
 pytestmark = pytest.mark.once
 
@@ -105,6 +107,71 @@ def test_the_ground_is_in_layers(folder: str) -> None:
             if room(found.module) == folder and other != own and not order.get(other, 99) < order[own]:
                 wrong.append(told(name(path), found))
     assert wrong == []
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Imports inside functions and for types count, and so does a package's __init__ where it is imported itself."""
+    assert circles(import_graph()) == []
+
+
+ROUND = {
+    "__init__.py": "from .low import x\n",
+    "low.py": "x = 1\n",
+    "late/__init__.py": "",
+    "late/one.py": "def f():\n    from .two import y\n    return y\n",
+    "late/two.py": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from . import three\n",
+    "late/three.pyx": "from ..low cimport (\n    x,  # first\n    z,\n)\nfrom .four cimport (\n    y,\n)\n",
+    "late/three.pxd": "",
+    "late/four.pxd": "from ..near cimport up\n",
+    "near/__init__.py": "from .under import up\n",
+    "near/under.py": "from ..late.one import f\n",
+    "top.py": "from . import near\nfrom .late import one\n",
+    "self.py": "",
+    "self.pyx": "from .self cimport a\n",
+}
+
+
+def package(monkeypatch: pytest.MonkeyPatch, folder: Path, texts: dict[str, str]) -> None:
+    """Let the readers of the source read these files in place of the package."""
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    monkeypatch.setattr(_source, "PACKAGE", folder)
+
+
+def test_a_circle_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Through a function, a type, a cimport over several lines, a .pxd and an __init__; no longer once one is cut."""
+    package(monkeypatch, tmp_path, ROUND)
+    assert circles(import_graph()) == [["late.four", "late.one", "late.three", "late.two", "near", "near.under"]]
+    for path in ("late/one.py", "late/two.py", "late/three.pyx", "late/four.pxd", "near/__init__.py", "near/under.py"):
+        (tmp_path / path).write_text("\n")
+        _source.tree.cache_clear()
+        assert circles(import_graph()) == [], path
+        (tmp_path / path).write_text(ROUND[path])
+    _source.tree.cache_clear()
+    assert len(circles(import_graph())) == 1
+
+
+def names_in_two_rooms() -> dict[str, set[str]]:
+    """File names that several rooms have, with those rooms. Every room may have an __init__ and a __main__."""
+    rooms: dict[str, set[str]] = {}
+    for path in files(".py", ".pyx", ".pxd"):
+        if not path.stem.startswith("__"):
+            rooms.setdefault(path.stem, set()).add(room(module(path)))
+    return {each: where for each, where in rooms.items() if len(where) > 1}
+
+
+def test_a_file_name_says_its_room() -> None:
+    """No two rooms have files of one name; folders in a room belong to it."""
+    assert names_in_two_rooms() == {}
+
+
+def test_a_file_name_in_two_rooms_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    here = ("one/__main__.py", "one/same.py", "one/same.pxd", "one/twice.py", "single.py", "two/__main__.py")
+    package(monkeypatch, tmp_path, dict.fromkeys(here, ""))
+    assert names_in_two_rooms() == {}
+    package(monkeypatch, tmp_path, dict.fromkeys(("one/below/twice.py", "two/single.py", "two/same.pyx"), ""))
+    assert names_in_two_rooms() == {"same": {"one", "two"}, "single": {"single", "two"}}
 
 
 def test_the_package_imports_itself_relatively() -> None:
