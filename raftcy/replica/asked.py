@@ -85,7 +85,7 @@ class Asked:
 
     def jump(self, index: int) -> None:
         """A snapshot took the place of all entries up to ``index``."""
-        for each in sorted(place for place in self._places if place <= index):
+        for each in sorted([place for place in self._places if place <= index]):
             placed = self._places.pop(each)
             self.count -= len(placed)
             self._ended.extend([Outcome(tag, UNKNOWN, each) for _, tag in placed])

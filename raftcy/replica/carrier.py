@@ -4,7 +4,7 @@ from ..wire.messages import Message
 
 
 class Carrier:
-    """Takes the messages of its drivers. ``_calls`` counts whatever may have changed a node behind its driver's back."""
+    """Takes its drivers' messages. ``_calls`` counts whatever may have changed a node behind its driver's back."""
 
     __slots__ = ("_calls",)
 

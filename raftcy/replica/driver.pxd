@@ -37,6 +37,7 @@ cdef class Driver:
     cdef readonly bint keep_snapshots
     cdef bint _async
     cdef bint _plain
+    cdef bint _changing
     cdef MemoryStorage _memory
     cdef object _save
     cdef object _send
@@ -63,9 +64,9 @@ cdef class Driver:
     @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
     @cython.locals(m=Message)
-    cdef int _step_all(self, list inbox) except -1
+    cdef _step_all(self, list inbox)
     cdef int _round(self, Ready rd) except -1
-    cdef int _store(self, Ready rd) except -1
+    cdef _store(self, Ready rd)
     cdef int _deliver(self, list messages) except -1
     cdef int _called(self) except -1
     @cython.locals(work=Work, write=Write, batch=Batch, messages=list)
@@ -73,7 +74,7 @@ cdef class Driver:
 
     cdef int _machine_restore(self, Snapshot snapshot) except -1
     cdef int _restored(self, Snapshot snapshot) except -1
-    @cython.locals(first=Py_ssize_t, place=Py_ssize_t, e=Entry)
+    @cython.locals(first=Py_ssize_t, place=Py_ssize_t, e=Entry, head=Entry)
     cdef int _apply_all(self, list entries) except -1
     @cython.locals(first=Entry, last=Entry, e=Entry, place=Py_ssize_t, asked=Asked)
     cdef int _hand(self, list entries) except -1

@@ -5,8 +5,8 @@ proposals, reads and acknowledgements of the storage go in; what to store, what 
 There is no clock, disk or network here. Two ways lead through the same rules:
 
 - ``run`` does a round in one call, for a storage that is done when its call returns.
-- ``poll``, ``stored``, ``next_batch`` and ``finish`` are the steps of a round, for whoever writes and applies meanwhile:
-  the simulator with its slow disks, or a service that syncs on a thread.
+- ``poll``, ``stored``, ``next_batch`` and ``finish`` are the steps of a round, for those that write and apply on the
+  side: the simulator with its slow disks, or a service that syncs on a thread.
 
 Rules:
 
@@ -26,6 +26,7 @@ Rules:
 """
 
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from ..core.guards import answers_rashly, has_to_apply
@@ -41,6 +42,7 @@ from ..errors import (
     RaftError,
     SnapshotTemporarilyUnavailable,
     StepError,
+    StepPeerNotFound,
 )
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2
@@ -61,7 +63,7 @@ class Stages:
         # Without asynchronous writes: the one Ready that is not advanced yet, to be applied once it is stored.
         self.round: Batch | None = None
         self.running: Batch | None = None
-        # Of writes behind a snapshot that is not restored yet: what the node is told of them, which must keep its order.
+        # Acknowledgements of writes behind a snapshot that is not restored yet; they must keep their order.
         self.deferred: list[Message] | None = None
         self.kept: Message | None = None
 
@@ -75,10 +77,10 @@ class Driver:
 
     ``snapshot`` is what the machine was restored from, the storage's newest one if None is given. ``machine_applied``
     is the index that the machine's own storage has applied, for one that keeps its state: it is handed nothing up to
-    there. ``observer`` is shown the messages that ``step`` takes and the snapshots that are made (``taking(m)``,
-    ``taken(m)``, ``snapshot_made(snapshot)``). With ``keep_snapshots`` a snapshot that has to wait is kept, else it is
-    refused. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, if False, leave out that rule: for tests that show
-    what the rule is for.
+    there. ``observer`` is shown the messages that ``step`` takes and the snapshots that are made: ``taking(m)``,
+    ``taken(m, refused)``, ``snapshot_made(snapshot)``. With ``keep_snapshots`` a snapshot that has to wait is kept,
+    else it is refused. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, if False, leave out that rule: for
+    tests that show what the rule is for.
     """
 
     __slots__ = (
@@ -86,6 +88,7 @@ class Driver:
         "_asked",
         "_async",
         "_carrier",
+        "_changing",
         "_machine",
         "_machine_applied",
         "_memory",
@@ -144,20 +147,22 @@ class Driver:
         self.guard_snapshots = guard_snapshots
         self.keep_snapshots = keep_snapshots
         self._plain = type(node) is RawNode
-        self._async = node._async
+        self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
         self._stages: Stages | None = None
         self._asked: Asked | None = None
-        self.applied = node.raft.log.applied
         self._machine_applied = machine_applied
         state, members = storage.initial_state()
         self.members = members
         self._stored_commit = 0 if state is None else state.commit
         newest = storage.snapshot() if snapshot is None else snapshot
         self._snapshot_index = newest.metadata.index
+        # The log may reach back behind the snapshot; the node hands out those entries again.
+        self.applied = max(self.node.raft.log.applied, self._snapshot_index)
+        self._changing = False
         if hasattr(machine, "capture"):
-            node.raft.log.offer = self._offer
+            self.node.raft.log.offer = self._offer
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -183,11 +188,11 @@ class Driver:
 
     def _take(self, m: Message) -> RaftError | None:
         observer = self._observer
-        if observer is not None:
-            observer.taking(m)
+        if observer is None:
+            return self._step(m)
+        observer.taking(m)
         refused = self._step(m)
-        if observer is not None:
-            observer.taken(m)
+        observer.taken(m, refused)
         return refused
 
     def _step(self, m: Message) -> RaftError | None:
@@ -310,6 +315,8 @@ class Driver:
     def _store(self, rd: Ready) -> None:
         if rd.hard_state is not None:
             self._stored_commit = rd.hard_state.commit
+        if rd.snapshot is not None:
+            self._snapshot_index = rd.snapshot.metadata.index
         if self._memory is not None:
             self._memory.save(rd)
             return
@@ -375,6 +382,9 @@ class Driver:
     def _apply_all(self, entries: list[Entry]) -> None:
         """Apply committed entries, each run between configuration changes and empty entries by one call."""
         first = 0
+        head = entries[0]
+        if head.index <= self.applied:
+            entries = [e for e in entries if e.index > self.applied]
         for place in range(len(entries)):
             e = entries[place]
             if e._type == k.NORMAL and len(e.data) > 0:
@@ -388,10 +398,8 @@ class Driver:
                 self.change(e)
             if self._asked is not None:
                 self._asked.settle(e, None)
-        if first == 0:
-            self._hand(entries)
-        elif first < len(entries):
-            self._hand(entries[first:])
+        if first < len(entries):
+            self._hand(entries[first:] if first > 0 else entries)
         if self._asked is not None:
             self._asked.advance(self.applied)
 
@@ -427,11 +435,11 @@ class Driver:
         else:
             raise InvariantError(f"entry {e.index} has the type {e._type}, which is unknown")
         self.applied = e.index - 1
-        try:
+        self._changing = True
+        # Every member refuses an invalid one alike, so that the entry is an empty one.
+        with suppress(ConfChangeError):
             self.members = self.node.apply_conf_change(change)
-        except ConfChangeError:
-            # Every member refuses it alike, so the entry is an empty one.
-            pass
+        self._changing = False
         self.applied = e.index
         return self.members
 
@@ -521,6 +529,8 @@ class Driver:
         stages.writes.popleft()
         if write.hard_state is not None:
             self._stored_commit = write.hard_state.commit
+        if write.snapshot is not None:
+            self._snapshot_index = write.snapshot.metadata.index
         messages = write._messages
         if not self._async:
             if stages.round is None:
@@ -555,6 +565,11 @@ class Driver:
             batch.entries = [e for e in batch.entries if e.index > self.applied]
         return batch
 
+    def has_batch(self) -> bool:
+        """Whether ``next_batch`` has anything."""
+        stages = self._stages
+        return stages is not None and stages.running is None and len(stages.batches) > 0
+
     def finish(self, batch: Batch, answers: list[Any] | None = None) -> None:
         """A batch is applied; ``answers`` has the machine's answer to each of its entries, None for no answers."""
         stages = self._stage()
@@ -581,16 +596,18 @@ class Driver:
         self._take_kept()
 
     def _respond(self, responses: list[Message]) -> None:
-        """Tell the node what is done. It may refuse an answer of its own, as one that is not a member."""
+        """Tell the node what is done. One that is not a member, or not any more, refuses its own answers."""
         for m in responses:
-            self._step(m)
+            refused = self._step(m)
+            if refused is not None and not isinstance(refused, StepPeerNotFound):
+                raise InvariantError(f"{self.id} refuses its own {m!r}") from refused
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 
     def snapshot_index(self) -> int:
         """The index that a snapshot made now would have; 0 if none may be made, or the newest one has it already."""
         at = self.applied
-        if self._stages is not None and self._stages.running is not None:
+        if self._stages is not None and self._stages.running is not None and not self._changing:
             # The machine is somewhere within the batch.
             return 0
         if at > self.node.raft.log.applied or at > self.storage.last_index():

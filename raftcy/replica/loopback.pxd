@@ -16,7 +16,7 @@ cdef class Loopback(Carrier):
 
     cpdef object route(self, list messages)
     @cython.locals(driver=Driver, m=Message)
-    cdef int _carry(self, list messages) except -1
+    cdef int _post(self, list messages) except -1
     @cython.locals(driver=Driver, busy=bint)
     cpdef object drain(self)
     cpdef Driver find(self, uint64_t id)

@@ -47,9 +47,12 @@ class Loopback(Carrier):
 
     def route(self, messages: list[Message]) -> None:
         """Put messages into the inboxes of their receivers."""
-        self._carry(messages)
+        self._post(messages)
 
     def _carry(self, messages: list[Message]) -> None:
+        self._post(messages)
+
+    def _post(self, messages: list[Message]) -> None:
         self.sent += len(messages)
         for m in messages:
             driver = self._small[m.to] if m.to < len(self._small) else self.find(m.to)

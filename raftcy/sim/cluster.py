@@ -12,7 +12,8 @@ from typing import Any
 
 from ..core.config import Config, Peer
 from ..core.rawnode import RawNode, refuse_from_network
-from ..errors import StorageFailed
+from ..errors import NotNow, StorageFailed
+from ..replica.work import Write
 from ..wire import consts as k
 from ..wire.changes import ConfChangeV2
 from ..wire.enums import MessageType, SnapshotStatus, StateType
@@ -42,7 +43,7 @@ from .checkers.steps import (
 from .clients import Clients
 from .clock import MS, TICK, Clock
 from .coverage import Coverage
-from .disk import Batch, DiskFailed
+from .disk import DiskFailed
 from .links import Network
 from .machine import Machine
 from .member import Member
@@ -178,7 +179,7 @@ class Cluster:
                 metadata = SnapshotMetadata(conf_state=members, index=index, term=1)
                 data = self.machine().snapshot()
                 state = HardState(term=1, vote=0, commit=index)
-                member.disk.submit(Batch([], state, Snapshot(data=data, metadata=metadata), True))
+                member.disk.submit(Write(state, [], Snapshot(data=data, metadata=metadata), True))
                 member.disk.complete()
             member.start()
             if s.bootstrapped:
@@ -291,14 +292,14 @@ class Cluster:
     def _report(self, from_: int, to: int, status: SnapshotStatus) -> None:
         member = self.members[from_]
         if member.up and not member.paused:
-            self.run(member, member.ask, member.node.report_snapshot, to, status)
+            self.run(member, member.ask, member.driver.report_snapshot, to, status)
         elif member.up:
             member.deferred.append((self._report, (from_, to, status)))
 
     def _unreachable(self, from_: int, to: int) -> None:
         member = self.members[from_]
         if member.up and not member.paused:
-            self.run(member, member.ask, member.node.report_unreachable, to)
+            self.run(member, member.ask, member.driver.report_unreachable, to)
 
     # -- faults --------------------------------------------------------------------------------------------------
 
@@ -365,19 +366,20 @@ class Cluster:
         if not member.up or member.paused:
             return False
         if operation.data is None:
-            if member.answers_rashly():
+            try:
+                taken = self.run(member, member.ask, member.driver.read_index, operation.number.to_bytes(6, "big"))
+            except NotNow:
                 return False
-            taken = self.run(member, member.ask, member.node.read_index, operation.number.to_bytes(6, "big"))
         else:
             data = command(operation.number, operation.data)
-            taken = self.run(member, member.ask, member.node.propose, data)
+            taken = self.run(member, member.ask, member.driver.propose, data)
         if taken is False:
             self.clients.pending.pop(operation.number, None)
         return bool(taken)
 
     def propose_change(self, member: Member, change: ConfChangeV2 | None) -> bool:
         """An operator proposes a change of the members, or to leave a joint configuration, through a member."""
-        return bool(self.run(member, member.ask, member.node.propose_conf_change, change))
+        return bool(self.run(member, member.ask, member.driver.propose_change, change))
 
     # -- who is there --------------------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from ...replica.work import Write
 from ...wire.messages import ConfState, Entry, Message, Snapshot
-from ..disk import Batch
 from ..operation import Operation
 from ..seen import Seen, View
 
@@ -48,7 +48,7 @@ class Checker:
     def appended(self, member: Seen, entries: list[Entry]) -> None:
         """A Ready has entries to store."""
 
-    def storing(self, member: Seen, batch: Batch) -> None:
+    def storing(self, member: Seen, batch: Write) -> None:
         """A batch is about to be complete."""
 
     def sending(self, member: Seen, m: Message) -> None:

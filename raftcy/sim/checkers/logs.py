@@ -3,9 +3,9 @@
 import zlib
 from collections.abc import Mapping
 
+from ...replica.work import Write
 from ...wire import consts as k
 from ...wire.messages import Entry
-from ..disk import Batch
 from ..seen import Seen, View
 from .base import Checker
 from .ledger import Committed
@@ -100,7 +100,7 @@ class CommittedIsDurable(Checker):
             if ids and len(have) <= len(ids) // 2:
                 self.fail(f"{member.id} commits ({last}, term {term}), which only {have} of {ids} have on disk")
 
-    def storing(self, member: Seen, batch: Batch) -> None:
+    def storing(self, member: Seen, batch: Write) -> None:
         terms = self.committed.terms
         last = self.committed.last
         if batch.snapshot is not None and batch.snapshot.metadata.index < last and self._said(member, last):

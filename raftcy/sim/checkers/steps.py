@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from ...replica.work import Write
 from ...wire import consts as k
 from ...wire.messages import Entry, Message
-from ..disk import Batch
 from ..seen import Seen, View
 from .base import Checker
 
@@ -150,7 +150,7 @@ class StoredOnce(Checker):
 
     rule = "stored once"
 
-    def storing(self, member: Seen, batch: Batch) -> None:
+    def storing(self, member: Seen, batch: Write) -> None:
         unstable = member.raft.log.unstable
         pending = unstable.snapshot_index()
         if batch.snapshot is not None and pending < batch.snapshot.metadata.index:
