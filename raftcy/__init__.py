@@ -20,7 +20,7 @@ from .core.describe import (
 )
 from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
 from .core.progress import Progress
-from .core.rawnode import RawNode, refuse_from_network
+from .core.rawnode import RawNode
 from .core.ready import ReadState, Ready, SoftState
 from .core.status import BasicStatus, Status
 from .core.storage import MemoryStorage, Storage
@@ -65,7 +65,7 @@ from .wire.enums import (
     StateType,
     VoteResult,
 )
-from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg
+from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg, refuse_from_network
 from .wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 
 __all__ = [

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from ...core.describe import describe_message, describe_ready
 from ...core.hardstate import is_empty_hard_state
 from ...errors import ConfChangeError
-from ...wire import consts as k
 from ...wire.changes import ConfChange, ConfChangeV2
 from ...wire.enums import EntryType, MessageType
+from ...wire.kinds import is_local_msg_target
 from ...wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 from ..conversions import parse_uint
 from ..datadriven import Case
@@ -55,7 +55,7 @@ def handle_ready(env: InteractionEnv, node: EnvNode) -> None:
         node.raw.advance(rd)
         return
     for m in rd.messages:
-        if m.to not in (k.LOCAL_APPEND_THREAD, k.LOCAL_APPLY_THREAD):
+        if not is_local_msg_target(m.to):
             env.send([m])
         elif m.type == MessageType.MSG_STORAGE_APPEND:
             node.append_work.append(m)
