@@ -9,6 +9,7 @@ refuses local messages and answers from strangers as etcd's does, and ``vet`` ju
 """
 
 from . import consts as k
+from .checks import instance
 from .enums import MessageType
 from .messages import Message
 
@@ -75,10 +76,14 @@ def is_local_msg_target(id: int) -> bool:
 
 
 def refuse_from_network(m: Message) -> str | None:
-    """Why a message must not be taken from the network; None if it may be stepped.
+    """Why a message must not be taken from the network; None if it may be stepped. TypeError for no Message.
 
     A storage thread's answers and MsgForgetLeader are for the node itself; etcd's raft takes them from anywhere.
     """
+    return _refuse(instance(m, Message, "m"))
+
+
+def _refuse(m: Message) -> str | None:
     if from_storage_thread(m):
         return "a storage thread is never a peer"
     if m._type == k.FORGET_LEADER:

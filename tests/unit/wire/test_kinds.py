@@ -1,5 +1,7 @@
 """Where a message may come from: by type and sender, alike for etcd's names and for the core's own."""
 
+from typing import Any
+
 import pytest
 
 from raftcy import (
@@ -29,6 +31,12 @@ def test_numbers_that_no_message_carries(number: int) -> None:
     assert not is_local_msg(number)
     assert not is_response_msg(number)
     assert not is_local_msg_target(number)
+
+
+@pytest.mark.parametrize("value", [None, 1, "MsgApp", [Message()]])
+def test_no_message(value: Any) -> None:
+    with pytest.raises(TypeError, match="^m must be of Message, not "):
+        refuse_from_network(value)
 
 
 @pytest.mark.parametrize("sender", SENDERS)
