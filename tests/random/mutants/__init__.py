@@ -7,6 +7,6 @@ A fault is a small edit of the core's source (`faults`), made in a temporary cop
 - for a bug that another implementation really had, the tests that say in their docstring that they catch it
   (`test_named`, with the bugs of `rows`).
 
-An edit names text that must occur exactly once, so that a fault whose place has moved is an error and is never tried on
-an unchanged core.
+An edit names a function and code in it that stands there exactly once (`edit`), so that a fault whose place has moved
+is an error and is never tried on an unchanged core.
 """

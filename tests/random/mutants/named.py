@@ -3,7 +3,8 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 
-from .tree import Edit, run, tree
+from .edit import Edit
+from .tree import run, tree
 
 TIMEOUT_S = 300.0
 

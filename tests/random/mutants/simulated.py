@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from .edit import Edit
 from .faults import FAULTS, Fault
-from .tree import Edit, run, tree
+from .tree import run, tree
 
 TABLE = Path(__file__).with_name("found.md")
 TIMEOUT_S = 3600.0

@@ -1,22 +1,32 @@
 """The faults fit the core, and what makes and runs them works."""
 
+import ast
+from functools import cache
+
 import pytest
 
+from .edit import ROOT, Edit, Moved, edited, edited_files
 from .faults import FAULTS, elections, joint, logs, reads, replication, snapshots, stored
 from .named import outcome_of
 from .rows import ROWS
-from .tree import ROOT, Edit, Moved, edited, edited_files, run, tree
+from .tree import run, tree
 
 pytestmark = pytest.mark.once
 MODULES = (elections, replication, logs, stored, snapshots, joint, reads)
 
 
+@cache
+def unedited(file: str) -> str:
+    """A file of the package, written as an edited one is."""
+    return ast.unparse(ast.parse((ROOT / "raftcy" / file).read_text(encoding="utf-8"))) + "\n"
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_fits(name: str) -> None:
-    """Each edit has its place, and the edited source compiles."""
+    """Each edit has its place, and the edited source compiles and is not the same program."""
     for file, text in edited_files(FAULTS[name].edits).items():
         compile(text, file, "exec")
-        assert text != (ROOT / "raftcy" / file).read_text(encoding="utf-8")
+        assert text != unedited(file)
 
 
 def test_names_are_unique() -> None:
@@ -28,20 +38,115 @@ def test_faults_bring_back_bugs_of_the_catalogue() -> None:
     assert {name for fault in FAULTS.values() for name in fault.rows} <= {row.name for row in ROWS}
 
 
-def test_an_edit_must_fit() -> None:
-    for text in ("a", "x x"):
-        with pytest.raises(Moved, match=r"^core/raft.py has this [02] times instead of once"):
-            edited(Edit("core/raft.py", "x", "y"), text)
-    with pytest.raises(Moved, match="changes nothing"):
-        edited(Edit("core/raft.py", "x", "x"), "x")
-    assert edited(Edit("core/raft.py", "x", "y"), "axb") == "ayb"
+SOURCE = """
+limit = 1
+
+class Box:
+    def put(self, x):  # not in any anchor
+        if self.full and (
+            x > limit  # nor is this
+        ):
+            self.drop(x)
+            return
+        self.x = x; self.n += 1
+        self.log(f"{x > limit}")
+
+    @property
+    def size(self):
+        return self.n
+
+    @size.setter
+    def size(self, n):
+        self.n = n
+
+def put(x):
+    return x
+"""
+
+CONDITION = "self.full and (\n            x > limit  # nor is this\n        )"
+
+
+def same(one: str, two: str) -> bool:
+    """Whether two sources are one program."""
+    return ast.dump(ast.parse(one)) == ast.dump(ast.parse(two))
+
+
+def after(function: str, old: str, new: str, nth: int = 0) -> str:
+    """SOURCE after an edit."""
+    module = ast.parse(SOURCE)
+    edited(Edit("box.py", function, old, new, nth), module)
+    return ast.unparse(module)
+
+
+@pytest.mark.parametrize(
+    ("function", "old", "new", "nth", "text", "becomes"),
+    [
+        # An expression, whatever its layout; in what replaces it the order of evaluation is kept.
+        ("Box.put", "self.full and x>limit", "self.full", 0, CONDITION, "self.full"),
+        ("Box.put", "self.full", "a or b", 0, "self.full", "(a or b)"),
+        ("Box.put", "x > limit", "x", 1, "x > limit  # nor", "x  # nor"),
+        ("Box.put", "x > limit", "x", 2, "{x > limit}", "{x}"),
+        # One statement or more; a block of which nothing is left has a pass.
+        ("Box.put", "self.x = x", "", 0, "self.x = x; ", ""),
+        ("Box.put", "self.x = x\nself.n += 1", "self.n = x", 0, "self.x = x; self.n += 1", "self.n = x"),
+        ("Box.put", "self.drop(x)", "", 0, "self.drop(x)\n            return", "return"),
+        ("Box.put", "self.drop(x)\nreturn", "", 0, "self.drop(x)\n            return", "pass"),
+        ("Box.put", "self.drop(x)", "if x: self.drop(x)", 0, "self.drop(x)", "if x: self.drop(x)"),
+        ("Box.put", "return", "self.n = 0\nreturn", 0, "return\n        self.x", "self.n = 0; return\n        self.x"),
+        # Of this function only, the module's or a class's; a property is both of its functions.
+        ("put", "return x", "return 1", 0, "return x", "return 1"),
+        ("", "limit = 1", "limit = 2", 0, "limit = 1", "limit = 2"),
+        ("Box", "x > limit", "x", 1, "x > limit  # nor", "x  # nor"),
+        ("Box.size", "self.n = n", "", 0, "self.n = n", "pass"),
+    ],
+)  # fmt: skip
+def test_an_edit_is_made_where_it_says(function: str, old: str, new: str, nth: int, text: str, becomes: str) -> None:
+    assert SOURCE.count(text) == 1
+    assert same(after(function, old, new, nth), SOURCE.replace(text, becomes))
+
+
+@pytest.mark.parametrize(
+    ("function", "old", "new", "nth", "match"),
+    [
+        ("Box.put", "x > limit", "x", 0, r"^box.py has this 2 times in Box.put instead of once, .*\nx > limit$"),
+        ("Box.put", "x > limit", "x", 3, "has this 2 times in Box.put instead of at least 3 times"),
+        ("Box.put", "x < limit", "x", 0, "has this 0 times in Box.put instead of once"),
+        ("put", "self.drop(x)", "", 0, "has this 0 times in put"),
+        ("", "limit = 2", "limit = 1", 0, "has this 0 times in the module"),
+        # Statements are no expression, and an expression within a statement is no statement.
+        ("Box.put", "self.full", "", 0, "has this 0 times"),
+        ("Box.put", "self.full", "x = 1", 0, "has this 0 times"),
+        # Statements of two blocks, or not in a row.
+        ("Box.put", "return\nself.x = x", "", 0, "has this 0 times"),
+        ("Box.put", "self.drop(x)\nself.x = x", "", 0, "has this 0 times"),
+        ("Box.get", "x", "y", 0, "^box.py has no Box.get, "),
+        ("Bag.put", "x", "y", 0, "^box.py has no Bag.put, "),
+        ("Box.put", "self.x = x", "self.x=x  # the same", 0, "changes nothing"),
+        ("Box.put", "", "self.x = x", 0, "changes nothing"),
+    ],
+)
+def test_an_edit_must_fit(function: str, old: str, new: str, nth: int, match: str) -> None:
+    module = ast.parse(SOURCE)
+    with pytest.raises(Moved, match=match):
+        edited(Edit("box.py", function, old, new, nth), module)
+    assert same(ast.unparse(module), SOURCE)
+
+
+def test_edits_of_a_file_are_made_one_after_the_other() -> None:
+    """The second one finds what the first one left, and the others in the order of the source."""
+    module = ast.parse(SOURCE)
+    edited(Edit("box.py", "Box.put", "self.full and x > limit", "x > limit and x > limit"), module)
+    edited(Edit("box.py", "Box.put", "x > limit", "x > 9", 3), module)
+    edited(Edit("box.py", "Box.put", "x > limit and x > limit", "x"), module)
+    assert "if x:" in ast.unparse(module)
+    assert "{x > 9}" in ast.unparse(module)
 
 
 def test_a_copy_runs_its_own_source() -> None:
     """What runs in the copy is the pure build of the edited files, and the original is as it was."""
     before = (ROOT / "raftcy/wire/consts.py").read_text(encoding="utf-8")
     ask = "import raftcy.wire.consts as k; import raftcy; print(k.NO_LIMIT, raftcy.BUILD, k.__file__)"
-    with tree([Edit("wire/consts.py", "NO_LIMIT = 2**64 - 1", "NO_LIMIT = 7")]) as folder:
+    with tree([Edit("wire/consts.py", "", "NO_LIMIT = 2**64 - 1", "NO_LIMIT = 7")]) as folder:
         done = run(folder, ["-c", ask], 60)
         assert done.stdout.split() == ["7", "pure", str(folder / "raftcy/wire/consts.py")]
     assert not folder.exists()
@@ -53,5 +158,5 @@ def test_what_cannot_be_run_is_no_red_test() -> None:
     good, missing = "tests/unit/core/test_util.py::test_limit_size", "tests/unit/core/test_util.py::test_nothing"
     done = outcome_of([], [good, missing])
     assert (done.red, done.broken != []) == (set(), True)
-    done = outcome_of([Edit("wire/consts.py", "NO_LIMIT = 2**64 - 1", "NO_LIMIT = ")], [good])
+    done = outcome_of([Edit("wire/consts.py", "", "NO_LIMIT = 2**64 - 1", "NO_LIMIT = 1 + None")], [good])
     assert (done.red, done.broken != []) == (set(), True)

@@ -11,48 +11,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[3]
+from .edit import ROOT, Edit, edited_files
+
 COPIED = ("raftcy", "tests", "pyproject.toml")
 MEMORY_KIB = 4 << 20
 # Extensions would hide the edits; the rest is large and nothing that is run here needs it.
 LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "*.pyx", "*.pxd", "oracle", "packaging", "wirepeer", ".*")
-
-
-class Edit(NamedTuple):
-    """`old`, which stands once in the file `raftcy/<file>`, becomes `new`."""
-
-    file: str
-    old: str
-    new: str
-
-
-class Moved(Exception):
-    """An edit does not fit its file: the text is not there exactly once, or is not changed."""
-
-
-def edited(edit: Edit, text: str) -> str:
-    """The text of a file after an edit; Moved if it does not fit."""
-    count = text.count(edit.old)
-    if count != 1:
-        raise Moved(
-            f"{edit.file} has this {count} times instead of once, so the fault must be fitted anew:\n{edit.old}"
-        )
-    if edit.old == edit.new:
-        raise Moved(f"an edit of {edit.file} changes nothing")
-    return text.replace(edit.old, edit.new)
-
-
-def edited_files(edits: Iterable[Edit]) -> dict[str, str]:
-    """What the edits make of the files of the package, as names with texts; Moved if one does not fit."""
-    texts: dict[str, str] = {}
-    for edit in edits:
-        text = texts.get(edit.file)
-        if text is None:
-            text = (ROOT / "raftcy" / edit.file).read_text(encoding="utf-8")
-        texts[edit.file] = edited(edit, text)
-    return texts
 
 
 @contextmanager

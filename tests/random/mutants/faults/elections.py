@@ -1,6 +1,6 @@
 """Faults in elections: votes, terms, leases."""
 
-from ..tree import Edit
+from ..edit import Edit
 from .fault import Fault
 
 RAFT = "core/raft.py"
@@ -11,7 +11,7 @@ FAULTS = [
     Fault(
         "two_votes_in_a_term",
         "a vote is given again in the same term",
-        (Edit(RAFT, "or (self.vote == 0 and self.lead == 0)", "or self.lead == 0"),),
+        (Edit(RAFT, "Raft.can_vote", "self.vote == 0 and self.lead == 0", "self.lead == 0"),),
         ("camunda#5356", "canonical/raft#386"),
     ),
     Fault(
@@ -20,8 +20,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "            self.term = term\n            self.vote = 0\n",
-                "            self.term = term\n        self.vote = 0\n",
+                "Raft.reset",
+                "if self.term != term:\n    self.term = term\n    self.vote = 0",
+                "if self.term != term:\n    self.term = term\nself.vote = 0",
             ),
         ),
         ("camunda#5356",),
@@ -29,13 +30,7 @@ FAULTS = [
     Fault(
         "vote_cleared_by_an_append",
         "an append of the present term frees the vote",
-        (
-            Edit(
-                RAFT,
-                "            self.lead = m.from_\n            self._handle_append(m)",
-                "            self.lead = m.from_\n            self.vote = 0\n            self._handle_append(m)",
-            ),
-        ),
+        (Edit(RAFT, "Raft._step_follower", "self._handle_append(m)", "self.vote = 0\nself._handle_append(m)"),),
         ("nats-server#5314",),
     ),
     Fault(
@@ -44,31 +39,39 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "if self.can_vote(m) and self.log.is_up_to_date(m.index, m.log_term):\n            if",
-                "if self.can_vote(m):\n            if",
+                "Raft._step_vote",
+                "self.can_vote(m) and self.log.is_up_to_date(m.index, m.log_term)",
+                "self.can_vote(m)",
             ),
         ),
     ),
     Fault(
         "logs_compared_by_length",
         "a vote is given to a longer log of an older term",
-        (Edit(LOG, "return term > ours or (term == ours and index >= self._last)", "return index >= self._last"),),
+        (
+            Edit(
+                LOG,
+                "RaftLog.is_up_to_date",
+                "term > ours or (term == ours and index >= self._last)",
+                "index >= self._last",
+            ),
+        ),
     ),
     Fault(
         "logs_compared_the_wrong_way",
         "a vote is given to a log of an older term",
-        (Edit(LOG, "return term > ours or (term", "return term < ours or (term"),),
+        (Edit(LOG, "RaftLog.is_up_to_date", "term > ours", "term < ours"),),
     ),
     Fault(
         "votes_not_reset",
         "votes of an earlier term count for a new campaign",
-        (Edit(RAFT, "        tracker.reset_votes()\n", ""),),
+        (Edit(RAFT, "Raft.reset", "tracker.reset_votes()", ""),),
         profile="elections",
     ),
     Fault(
         "pre_votes_not_reset",
         "votes of an earlier campaign count for a new pre-vote",
-        (Edit(RAFT, "        self.tracker.reset_votes()\n        self.lead = 0\n", "        self.lead = 0\n"),),
+        (Edit(RAFT, "Raft.become_pre_candidate", "self.tracker.reset_votes()", ""),),
         ("raft-rs#83",),
         unseen="an election that comes out of it is counted afresh, and a refusal is forgotten with the next role",
     ),
@@ -78,9 +81,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        self.lead = 0\n        self.state = k.PRE_CANDIDATE\n",
-                "        self.lead = 0\n        self.term += 1\n        self.vote = 0\n"
-                "        self.state = k.PRE_CANDIDATE\n",
+                "Raft.become_pre_candidate",
+                "self.state = k.PRE_CANDIDATE",
+                "self.term += 1\nself.vote = 0\nself.state = k.PRE_CANDIDATE",
             ),
         ),
         ("etcd#9333",),
@@ -88,14 +91,18 @@ FAULTS = [
     Fault(
         "pre_vote_not_asked",
         "a node campaigns without the pre-vote that it is configured for",
-        (Edit(RAFT, "self._hup(k.PRE_ELECTION if self.pre_vote else k.ELECTION)", "self._hup(k.ELECTION)"),),
+        (
+            Edit(
+                RAFT, "Raft._campaign_or_pre_campaign", "k.PRE_ELECTION if self.pre_vote else k.ELECTION", "k.ELECTION"
+            ),
+        ),
         ("etcd#9333",),
         unseen="elections without pre-vote are right as well, only more of them",
     ),
     Fault(
         "lease_ignored",
         "a vote is given although the leader was heard of just now",
-        (Edit(RAFT, "return in_lease and m.context != _TRANSFER_CONTEXT", "return False"),),
+        (Edit(RAFT, "Raft.ignores_within_lease", "in_lease and m.context != _TRANSFER_CONTEXT", "False"),),
         ("etcd#9333",),
     ),
     Fault(
@@ -104,8 +111,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        if term != 0 and term != self.term:\n",
-                "        if term != 0 and term != self.term and not (m._type == k.VOTE_RESP and term < self.term):\n",
+                "Raft.step",
+                "term != 0 and term != self.term",
+                "term != 0 and term != self.term and not (m._type == k.VOTE_RESP and term < self.term)",
             ),
         ),
         profile="elections",
@@ -113,13 +121,20 @@ FAULTS = [
     Fault(
         "vote_quorum_off_by_one",
         "half of the voters elect",
-        (Edit(QUORUM, "if n == 0 or yes >= needed:", "if n == 0 or yes >= needed - 1:"),),
+        (Edit(QUORUM, "MajorityConfig.tally", "yes >= needed", "yes >= needed - 1"),),
         ("canonical/raft#386",),
     ),
     Fault(
         "learner_campaigns",
         "a learner starts elections",
-        (Edit(RAFT, "return pr is not None and not pr.is_learner and", "return pr is not None and"),),
+        (
+            Edit(
+                RAFT,
+                "Raft.promotable",
+                "pr is not None and not pr.is_learner and self.log.unstable.snapshot is None",
+                "pr is not None and self.log.unstable.snapshot is None",
+            ),
+        ),
         ("redpanda#8495",),
         profile="membership",
     ),
@@ -129,9 +144,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        if kind == k.VOTE or kind == k.PRE_VOTE:\n            self._step_vote(m)\n",
-                "        if kind == k.PRE_VOTE and self.state == k.CANDIDATE:\n            return\n"
-                "        if kind == k.VOTE or kind == k.PRE_VOTE:\n            self._step_vote(m)\n",
+                "Raft.step",
+                "kind = m._type",
+                "kind = m._type\nif kind == k.PRE_VOTE and self.state == k.CANDIDATE:\n    return",
             ),
         ),
         ("rabbitmq/ra#442",),
@@ -143,8 +158,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "or (m._type == k.PRE_VOTE and m.term > self.term)\n",
-                "or (m._type == k.PRE_VOTE and m.term > self.term and self.lead == 0)\n",
+                "Raft.can_vote",
+                "m._type == k.PRE_VOTE and m.term > self.term",
+                "m._type == k.PRE_VOTE and m.term > self.term and self.lead == 0",
             ),
         ),
         ("hashicorp/raft#605",),
@@ -153,13 +169,7 @@ FAULTS = [
     Fault(
         "old_pre_vote_unanswered",
         "a pre-vote of an older term gets no answer",
-        (
-            Edit(
-                RAFT,
-                "        elif kind == k.PRE_VOTE:\n            # Before",
-                "        elif False:\n            # Before",
-            ),
-        ),
+        (Edit(RAFT, "Raft._step_lower_term", "kind == k.PRE_VOTE", "False"),),
         ("canonical/raft#279", "raft-rs#83"),
         unseen="with everybody up in the end, a refused heartbeat of the leader tells the term as well",
     ),
@@ -169,8 +179,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "if (self.check_quorum or self.pre_vote) and (kind == k.HEARTBEAT or kind == k.APP):",
-                "if False:",
+                "Raft._step_lower_term",
+                "(self.check_quorum or self.pre_vote) and (kind == k.HEARTBEAT or kind == k.APP)",
+                "False",
             ),
         ),
         ("raft-rs#83",),
@@ -182,8 +193,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        elif kind == k.SNAP:\n            self.become_follower(m.term, m.from_)\n",
-                "        elif kind == k.SNAP:\n            return\n",
+                "Raft._step_candidate",
+                "self.become_follower(m.term, m.from_)\nself._handle_snapshot(m)",
+                "return\nself._handle_snapshot(m)",
             ),
         ),
         ("nebula#1769",),
@@ -195,9 +207,18 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        elif kind == k.TIMEOUT_NOW:\n            if self._log.debug_on():",
-                "        elif kind == k.TIMEOUT_NOW:\n            self._hup(k.TRANSFER)\n"
-                "            if self._log.debug_on():",
+                "Raft._step_candidate",
+                "if self._log.debug_on():\n"
+                "    self._log.debug(\n"
+                '        f"{self.id:x} [term {self.term} state {_STATE_NAMES[self.state]}] "\n'
+                '        f"ignored MsgTimeoutNow from {m.from_:x}"\n'
+                "    )",
+                "self._hup(k.TRANSFER)\n"
+                "if self._log.debug_on():\n"
+                "    self._log.debug(\n"
+                '        f"{self.id:x} [term {self.term} state {_STATE_NAMES[self.state]}] "\n'
+                '        f"ignored MsgTimeoutNow from {m.from_:x}"\n'
+                "    )",
             ),
         ),
         ("nats-server#5314",),
@@ -206,37 +227,27 @@ FAULTS = [
     Fault(
         "transfer_never_ends",
         "a transfer of leadership that does not come off is never given up",
-        (
-            Edit(
-                RAFT,
-                "            if self.state == k.LEADER:\n                self.lead_transferee = 0\n",
-                "            pass\n",
-            ),
-        ),
+        (Edit(RAFT, "Raft._tick_heartbeat", "if self.state == k.LEADER:\n    self.lead_transferee = 0", "pass"),),
         profile="elections",
     ),
     Fault(
         "quorum_not_checked",
         "a leader stays in office although it hears of nobody",
-        (Edit(RAFT, "        if not self.tracker.quorum_active():\n", "        if False:\n"),),
+        (Edit(RAFT, "Raft._check_quorum_active", "not self.tracker.quorum_active()", "False"),),
         ("etcd#15247",),
         unseen="a leader that hears of nobody commits nothing and confirms no read",
     ),
     Fault(
         "change_not_applied_before_a_campaign",
         "a node campaigns with a committed change of the members that it has not applied",
-        (Edit(RAFT, "        if self._has_unapplied_change():\n", "        if False:\n"),),
+        (Edit(RAFT, "Raft._hup", "self._has_unapplied_change()", "False"),),
         ("etcd#7280",),
         profile="membership",
     ),
     Fault(
         "changes_looked_for_at_once",
         "all that is not applied is read into memory before a campaign",
-        (
-            Edit(
-                RAFT, "has_unapplied_change(lo, hi, log.max_applying_size)", "has_unapplied_change(lo, hi, k.NO_LIMIT)"
-            ),
-        ),
+        (Edit(RAFT, "Raft._has_unapplied_change", "log.max_applying_size", "k.NO_LIMIT"),),
         ("raft#32",),
         unseen="only memory tells",
     ),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..tree import Edit
+from ..edit import Edit
 
 
 class Fault(NamedTuple):

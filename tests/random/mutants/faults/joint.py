@@ -1,6 +1,6 @@
 """Faults in changes of the members."""
 
-from ..tree import Edit
+from ..edit import Edit
 from .fault import Fault
 
 RAFT = "core/raft.py"
@@ -12,26 +12,14 @@ FAULTS = [
     Fault(
         "joint_election_by_one_half",
         "an election in a joint configuration needs the incoming voters only",
-        (
-            Edit(
-                QUORUM,
-                "        two = self.outgoing.tally(votes)\n        if one == two:",
-                "        two = one\n        if one == two:",
-            ),
-        ),
+        (Edit(QUORUM, "JointConfig.tally", "self.outgoing.tally(votes)", "one"),),
         ("async-raft#62", "redisraft#17"),
         profile="membership",
     ),
     Fault(
         "joint_commit_by_one_half",
         "a commit in a joint configuration needs the incoming voters only",
-        (
-            Edit(
-                TRACKER,
-                "        if len(self._outgoing) == 0:\n            return one",
-                "        if True:\n            return one",
-            ),
-        ),
+        (Edit(TRACKER, "ProgressTracker.committed", "len(self._outgoing) == 0", "True"),),
         ("async-raft#62",),
         profile="membership",
     ),
@@ -41,8 +29,9 @@ FAULTS = [
         (
             Edit(
                 CHANGE,
-                "        draft.outgoing = set(draft.incoming)\n        draft.apply(changes)\n",
-                "        draft.apply(changes)\n        draft.outgoing = set(draft.incoming)\n",
+                "Changer.enter_joint",
+                "draft.outgoing = set(draft.incoming)\ndraft.apply(changes)",
+                "draft.apply(changes)\ndraft.outgoing = set(draft.incoming)",
             ),
         ),
         ("async-raft#62",),
@@ -51,26 +40,14 @@ FAULTS = [
     Fault(
         "second_change_while_one_is_pending",
         "a change is proposed before the one before it is applied",
-        (
-            Edit(
-                RAFT,
-                "                self.pending_conf_index = self.log.last_index() + i + 1\n",
-                "                pass\n",
-            ),
-        ),
+        (Edit(RAFT, "Raft._admit_changes", "self.pending_conf_index = self.log.last_index() + i + 1", "pass"),),
         ("redisraft#17",),
         profile="membership",
     ),
     Fault(
         "new_leader_knows_of_no_change",
         "a new leader does not take the changes in its log for pending",
-        (
-            Edit(
-                RAFT,
-                "        self.pending_conf_index = self.log.last_index()\n        if self.trace_logger",
-                "        if self.trace_logger",
-            ),
-        ),
+        (Edit(RAFT, "Raft.become_leader", "self.pending_conf_index = self.log.last_index()", ""),),
         ("redisraft#17",),
         profile="membership",
     ),
@@ -80,8 +57,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "if config.auto_leave and new >= self.pending_conf_index and self.state == k.LEADER:",
-                "if False:",
+                "Raft._applied_to",
+                "config.auto_leave and new >= self.pending_conf_index and self.state == k.LEADER",
+                "False",
             ),
         ),
         ("etcd#12136",),
@@ -90,13 +68,7 @@ FAULTS = [
     Fault(
         "joint_left_by_its_own_leader_only",
         "a new leader does not leave the joint configuration that it finds",
-        (
-            Edit(
-                RAFT,
-                "if config.auto_leave and new >= self.pending_conf_index and self.state == k.LEADER:",
-                "if config.auto_leave and new == self.pending_conf_index and self.state == k.LEADER:",
-            ),
-        ),
+        (Edit(RAFT, "Raft._applied_to", "new >= self.pending_conf_index", "new == self.pending_conf_index"),),
         ("etcd#12136",),
         profile="membership",
     ),
@@ -106,13 +78,15 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        if self.pending_conf_index > self.log.applied:\n",
-                "        if self.pending_conf_index > self.log.applied and not leaves:\n",
+                "Raft._reason_against",
+                "self.pending_conf_index > self.log.applied",
+                "self.pending_conf_index > self.log.applied and not leaves",
             ),
             Edit(
                 RAFT,
-                "if config.auto_leave and new >= self.pending_conf_index and self.state == k.LEADER:",
-                "if config.auto_leave and self.state == k.LEADER:",
+                "Raft._applied_to",
+                "config.auto_leave and new >= self.pending_conf_index and self.state == k.LEADER",
+                "config.auto_leave and self.state == k.LEADER",
             ),
         ),
         ("etcd#12136",),

@@ -1,6 +1,6 @@
 """Faults in how a follower's log takes what the leader sends."""
 
-from ..tree import Edit
+from ..edit import Edit
 from .fault import Fault
 
 RAFT = "core/raft.py"
@@ -13,8 +13,9 @@ FAULTS = [
         (
             Edit(
                 LOG,
-                "self.commit_to(committed if committed < last_new else last_new)",
-                "self.commit_to(committed if committed < self._last else self._last)",
+                "RaftLog.maybe_append",
+                "committed if committed < last_new else last_new",
+                "committed if committed < self._last else self._last",
             ),
         ),
         profile="partitions",
@@ -22,43 +23,29 @@ FAULTS = [
     Fault(
         "entry_before_not_compared",
         "an append is taken wherever the log reaches",
-        (
-            Edit(
-                LOG,
-                "        if not self.match_term(index, term):\n            return False\n        last_new",
-                "        if index > self._last:\n            return False\n        last_new",
-            ),
-        ),
+        (Edit(LOG, "RaftLog.maybe_append", "not self.match_term(index, term)", "index > self._last"),),
     ),
     Fault(
         "conflict_not_seen",
         "entries of another term are kept where the leader has its own",
-        (
-            Edit(
-                LOG,
-                "            if not self.match_term(e.index, e.term):\n                if",
-                "            if not self.look_up(e.index):\n                if",
-            ),
-        ),
+        (Edit(LOG, "RaftLog.find_conflict", "self.match_term(e.index, e.term)", "self.look_up(e.index)"),),
     ),
     Fault(
         "every_append_cuts_the_log",
         "an old append that comes again cuts off what came after it",
-        (Edit(LOG, "conflict = self.find_conflict(entries)", "conflict = index + 1 if entries else 0"),),
+        (Edit(LOG, "RaftLog.maybe_append", "self.find_conflict(entries)", "index + 1 if entries else 0"),),
         profile="losses",
     ),
     Fault(
         "duplicate_appended_again",
         "an append below the commit index is taken as a new one",
         (
-            Edit(
-                RAFT, "        if m.index < log.committed:\n", "        if m.index < log.committed and m.index > 0:\n"
-            ),
+            Edit(RAFT, "Raft._handle_append", "m.index < log.committed", "m.index < log.committed and m.index > 0"),
             Edit(
                 LOG,
-                "        if not self.match_term(index, term):\n            return False\n        last_new",
-                "        if index != 0 and not self.match_term(index, term):\n"
-                "            return False\n        last_new",
+                "RaftLog.maybe_append",
+                "not self.match_term(index, term)",
+                "index != 0 and not self.match_term(index, term)",
             ),
         ),
         ("willemt/raft#118",),
@@ -70,9 +57,9 @@ FAULTS = [
         (
             Edit(
                 LOG,
-                "        self._last = end.index\n        self._last_term = end.term\n        return",
-                "        if end.index > self._last:\n            self._last = end.index\n"
-                "            self._last_term = end.term\n        return",
+                "RaftLog.append",
+                "self._last = end.index\nself._last_term = end.term",
+                "if end.index > self._last:\n    self._last = end.index\n    self._last_term = end.term",
             ),
         ),
         ("cockroach#63302",),
@@ -80,13 +67,7 @@ FAULTS = [
     Fault(
         "lost_log_not_told",
         "a heartbeat that commits beyond the log is taken for one that does not",
-        (
-            Edit(
-                "core/vet.py",
-                "        if m.commit > last:\n            if m.term == 0:",
-                "        if False:\n            if m.term == 0:",
-            ),
-        ),
+        (Edit("core/vet.py", "_vet_heartbeat", "m.commit > last", "False"),),
         ("etcd#10166", "etcd#21178"),
         unseen="a node that lost its log dies either way; which error tells of it is the difference",
     ),
@@ -96,8 +77,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "if state.commit < self.log.committed or state.commit > last:",
-                "if state.commit < self.log.committed:",
+                "Raft._load_state",
+                "state.commit < self.log.committed or state.commit > last",
+                "state.commit < self.log.committed",
             ),
         ),
         ("PySyncObj#197",),

@@ -1,6 +1,6 @@
 """Faults in linearizable reads."""
 
-from ..tree import Edit
+from ..edit import Edit
 from .fault import Fault
 
 RAFT = "core/raft.py"
@@ -11,97 +11,68 @@ FAULTS = [
     Fault(
         "read_not_confirmed",
         "a leader answers a read without asking whether it still leads",
-        (
-            Edit(
-                RAFT,
-                "        if read_only.safe():\n            read_only.add_request",
-                "        if False:\n            read_only.add_request",
-            ),
-        ),
+        (Edit(RAFT, "Raft._begin_read", "read_only.safe()", "False"),),
         ("canonical/raft#386",),
         profile="reads",
     ),
     Fault(
         "read_before_the_first_commit",
         "a new leader answers reads before it has committed an entry of its term",
-        (
-            Edit(
-                RAFT,
-                "        elif not self._committed_in_term():\n            # The commit",
-                "        elif False:\n            # The commit",
-            ),
-        ),
+        (Edit(RAFT, "Raft._leader_read", "not self._committed_in_term()", "False"),),
         ("etcd#7331",),
         profile="reads",
     ),
     Fault(
         "read_by_the_last_entry",
         "a new leader looks at the term of its last entry, not of the one that it has committed",
-        (
-            Edit(
-                RAFT,
-                "return self.log.term_or_zero(self.log.committed) == self.term",
-                "return self.log.last_term() == self.term",
-            ),
-        ),
+        (Edit(RAFT, "Raft._committed_in_term", "self.log.term_or_zero(self.log.committed)", "self.log.last_term()"),),
         ("tikv#9208",),
         profile="reads",
     ),
     Fault(
         "no_empty_entry",
         "a new leader appends no entry of its term",
-        (Edit(RAFT, "        if not self._append_entries([empty], True):\n", "        if False:\n"),),
+        (Edit(RAFT, "Raft.become_leader", "not self._append_entries([empty], True)", "False"),),
         ("redisraft#18",),
     ),
     Fault(
         "reads_kept_with_the_role",
         "a leader that was deposed answers its reads when it leads again",
-        (Edit(RAFT, "        self.read_only.reset()\n", ""),),
+        (Edit(RAFT, "Raft.reset", "self.read_only.reset()", ""),),
         ("etcd#20418",),
         profile="reads",
     ),
     Fault(
         "old_answer_confirms_a_new_read",
         "an answer to an older heartbeat confirms a read that came after it",
-        (
-            Edit(
-                RAFT,
-                "read_only.recv_ack(m.from_, read_number(m.context))",
-                "read_only.recv_ack(m.from_, read_only.last_number())",
-            ),
-        ),
+        (Edit(RAFT, "Raft._heartbeat_answered", "read_number(m.context)", "read_only.last_number()"),),
         ("etcd#20418",),
         profile="reads",
     ),
     Fault(
         "read_acks_not_reset",
         "acknowledgements of reads in an earlier term count in this one",
-        (
-            Edit(
-                READ_ONLY,
-                "        self.acks = _NO_ACKS\n        self._forget",
-                '        self.acks = getattr(self, "acks", _NO_ACKS)\n        self._forget',
-            ),
-        ),
+        (Edit(READ_ONLY, "ReadOnly.reset", "self.acks = _NO_ACKS", 'self.acks = getattr(self, "acks", _NO_ACKS)'),),
         profile="reads",
     ),
     Fault(
         "joint_read_by_one_half",
         "a read in a joint configuration is confirmed by the incoming voters only",
-        (
-            Edit(
-                QUORUM,
-                "        if len(self.outgoing._ids) == 0:\n            return one",
-                "        if True:\n            return one",
-            ),
-        ),
+        (Edit(QUORUM, "JointConfig.acknowledged", "len(self.outgoing._ids) == 0", "True"),),
         ("async-raft#62",),
         profile="membership",
     ),
     Fault(
         "read_answered_with_what_is_applied",
         "a read is answered with the index that the leader has applied",
-        (Edit(RAFT, "read_only.add_request(self.log.committed, m)", "read_only.add_request(self.log.applied, m)"),),
+        (
+            Edit(
+                RAFT,
+                "Raft._begin_read",
+                "read_only.add_request(self.log.committed, m)",
+                "read_only.add_request(self.log.applied, m)",
+            ),
+        ),
         ("tikv#9208",),
         profile="reads",
     ),

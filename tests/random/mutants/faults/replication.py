@@ -1,6 +1,6 @@
 """Faults in what a leader sends, counts and commits."""
 
-from ..tree import Edit
+from ..edit import Edit
 from .fault import Fault
 
 RAFT = "core/raft.py"
@@ -17,8 +17,9 @@ FAULTS = [
         (
             Edit(
                 LOG,
-                "if term != 0 and index > self.committed and self.match_term(index, term):",
-                "if term != 0 and index > self.committed:",
+                "RaftLog.maybe_commit",
+                "term != 0 and index > self.committed and self.match_term(index, term)",
+                "term != 0 and index > self.committed",
             ),
         ),
         ("PySyncObj#169",),
@@ -27,7 +28,7 @@ FAULTS = [
     Fault(
         "commit_quorum_off_by_one",
         "half of the voters commit",
-        (Edit(ACKS, "for p in peers])[n - (n // 2 + 1)]", "for p in peers])[n - max(n // 2, 1)]"),),
+        (Edit(ACKS, "majority_match", "n // 2 + 1", "max(n // 2, 1)"),),
     ),
     Fault(
         "learner_counted",
@@ -35,8 +36,9 @@ FAULTS = [
         (
             Edit(
                 TRACKER,
-                "one = majority_match(self._incoming)",
-                "one = majority_match(sorted(self._peers, key=lambda pr: pr.match)[-len(self._incoming) :])",
+                "ProgressTracker.committed",
+                "self._incoming",
+                "sorted(self._peers, key=lambda pr: pr.match)[-len(self._incoming) :]",
             ),
         ),
     ),
@@ -46,8 +48,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        if term != 0 and term != self.term:\n",
-                "        if term != 0 and term != self.term and not (m._type == k.APP_RESP and term < self.term):\n",
+                "Raft.step",
+                "term != 0 and term != self.term",
+                "term != 0 and term != self.term and not (m._type == k.APP_RESP and term < self.term)",
             ),
         ),
         profile="losses",
@@ -55,13 +58,7 @@ FAULTS = [
     Fault(
         "refusal_taken_for_an_answer",
         "a refused append counts as stored",
-        (
-            Edit(
-                RAFT,
-                "            if m.reject:\n                self._append_refused",
-                "            if False:\n                self._append_refused",
-            ),
-        ),
+        (Edit(RAFT, "Raft._step_leader", "m.reject", "False"),),
     ),
     Fault(
         "heartbeat_commits_beyond_the_match",
@@ -69,27 +66,22 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "commit = pr.match if pr.match < self.log.committed else self.log.committed",
-                "commit = self.log.committed",
+                "Raft._send_heartbeat",
+                "pr.match if pr.match < self.log.committed else self.log.committed",
+                "self.log.committed",
             ),
         ),
     ),
     Fault(
         "progress_kept_with_the_role",
         "a new leader counts what the peers had acknowledged to it in an earlier term",
-        (Edit(RAFT, "pr.restart(last if pr.id == self.id else 0, last + 1)", "pr.next = last + 1"),),
+        (Edit(RAFT, "Raft.reset", "pr.restart(last if pr.id == self.id else 0, last + 1)", "pr.next = last + 1"),),
         profile="elections",
     ),
     Fault(
         "next_not_lowered",
         "a refused probe is repeated as it was",
-        (
-            Edit(
-                PROGRESS,
-                "        self.next = back if back > self.match else self.match + 1\n",
-                "",
-            ),
-        ),
+        (Edit(PROGRESS, "Progress.maybe_decr_to", "self.next = back if back > self.match else self.match + 1", ""),),
     ),
     Fault(
         "next_lowered_below_the_match",
@@ -97,8 +89,9 @@ FAULTS = [
         (
             Edit(
                 PROGRESS,
-                "self.next = back if back > self.match else self.match + 1",
-                "self.next = back if back > 1 else 1",
+                "Progress.maybe_decr_to",
+                "back if back > self.match else self.match + 1",
+                "back if back > 1 else 1",
             ),
         ),
         ("raft#149",),
@@ -107,64 +100,51 @@ FAULTS = [
     Fault(
         "next_not_raised",
         "an acknowledgement leaves the next index where it was",
-        (Edit(PROGRESS, "        if self.next < n + 1:\n            self.next = n + 1\n", ""),),
+        (Edit(PROGRESS, "Progress.maybe_update", "if self.next < n + 1:\n    self.next = n + 1", ""),),
         ("raft#149",),
     ),
     Fault(
         "heartbeat_does_not_resume",
         "a peer whose probe was lost is never sent anything again",
-        (Edit(RAFT, "        pr.msg_app_flow_paused = False\n", ""),),
+        (Edit(RAFT, "Raft._heartbeat_answered", "pr.msg_app_flow_paused = False", ""),),
         profile="losses",
     ),
     Fault(
         "inflights_not_freed",
         "acknowledged appends stay in the window",
-        (Edit(RAFT, "            pr.inflights.free_le(m.index)\n", "            pass\n"),),
+        (Edit(RAFT, "Raft._append_accepted", "pr.inflights.free_le(m.index)", "pass"),),
     ),
     Fault(
         "inflight_bytes_leak",
         "the bytes of acknowledged appends stay in the count of the window",
-        (Edit(INFLIGHTS, "            self._bytes -= self._sizes[at]\n", ""),),
+        (Edit(INFLIGHTS, "Inflights.free_le", "self._bytes -= self._sizes[at]", ""),),
         ("raft#54",),
     ),
     Fault(
         "uncommitted_size_never_released",
         "what was applied stays in the count of uncommitted bytes",
-        (
-            Edit(
-                RAFT,
-                "        if self.uncommitted_size > 0:\n            payload =",
-                "        if False:\n            payload =",
-            ),
-        ),
+        (Edit(RAFT, "Raft.storage_apply_resp", "self.uncommitted_size > 0", "False"),),
         ("cockroach#31689",),
     ),
     Fault(
         "uncommitted_size_kept_with_the_role",
         "a new leader takes over the count of uncommitted bytes of its earlier term",
-        (Edit(RAFT, "        self.uncommitted_size = 0\n        self.append_due", "        self.append_due"),),
+        (Edit(RAFT, "Raft.reset", "self.uncommitted_size = 0", ""),),
         ("cockroach#31689",),
     ),
     Fault(
         "followers_never_commit",
         "followers do not learn the commit index",
         (
-            Edit(LOG, "        self.commit_to(committed if committed < last_new else last_new)\n", ""),
-            Edit(RAFT, "        self.log.commit_to(m.commit)\n        r = ", "        r = "),
+            Edit(LOG, "RaftLog.maybe_append", "self.commit_to(committed if committed < last_new else last_new)", ""),
+            Edit(RAFT, "Raft._handle_heartbeat", "self.log.commit_to(m.commit)", ""),
         ),
         ("redisraft#14",),
     ),
     Fault(
         "proposal_forwarded_twice",
         "a follower passes a proposal on twice",
-        (
-            Edit(
-                RAFT,
-                '            raise ProposalDropped("forwarding to the leader is off")\n        self._forward(m)\n',
-                '            raise ProposalDropped("forwarding to the leader is off")\n        self._forward(m)\n'
-                "        self._forward(m)\n",
-            ),
-        ),
+        (Edit(RAFT, "Raft._forward_proposal", "self._forward(m)", "self._forward(m)\nself._forward(m)"),),
         ("redisraft#13",),
         unseen="a network that duplicates messages does the same",
     ),
@@ -174,9 +154,11 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        self.log.append(placed, True)\n        self._send_app_resp(self.id, index)\n",
-                "        self.log.append(placed, True)\n        self.tracker.progress[self.id].maybe_update(index)\n"
-                "        self._maybe_commit()\n        self._send_app_resp(self.id, index)\n",
+                "Raft._append_entries",
+                "self._send_app_resp(self.id, index)",
+                "self.tracker.progress[self.id].maybe_update(index)\n"
+                "self._maybe_commit()\n"
+                "self._send_app_resp(self.id, index)",
             ),
         ),
         ("etcd#14370",),
@@ -187,9 +169,12 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        elif log.look_up(prev_index):\n            prev_term = log.found\n"
-                "        else:\n            return self._maybe_send_snapshot(pr)\n",
-                "        else:\n            prev_term = log.term_or_zero(prev_index)\n",
+                "Raft._maybe_send_append",
+                "if log.look_up(prev_index):\n"
+                "    prev_term = log.found\n"
+                "else:\n"
+                "    return self._maybe_send_snapshot(pr)",
+                "prev_term = log.term_or_zero(prev_index)",
             ),
         ),
         ("raft#31",),

@@ -1,6 +1,6 @@
 """Faults in snapshots: sent, refused, installed."""
 
-from ..tree import Edit
+from ..edit import Edit
 from .fault import Fault
 
 RAFT = "core/raft.py"
@@ -11,20 +11,14 @@ FAULTS = [
     Fault(
         "old_snapshot_restored",
         "a snapshot below the commit index replaces the log",
-        (
-            Edit(
-                RAFT,
-                "        if index <= log.committed:\n            return False\n        if self.state",
-                "        if self.state",
-            ),
-        ),
+        (Edit(RAFT, "Raft.restore", "if index <= log.committed:\n    return False", ""),),
         ("etcd#1763",),
         profile="snapshots",
     ),
     Fault(
         "snapshot_cuts_a_log_that_agrees",
         "a snapshot that the log already has replaces what follows it",
-        (Edit(RAFT, "        if log.match_term(index, term):\n            if", "        if False:\n            if"),),
+        (Edit(RAFT, "Raft.restore", "log.match_term(index, term)", "False"),),
         ("etcd#1763",),
         profile="losses",
     ),
@@ -34,8 +28,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "        self.tracker = ProgressTracker(tracker.max_inflight, tracker.max_inflight_bytes)\n"
-                "        self._check_equivalent(members, self.switch_to_config(tracker.config, tracker.progress))\n",
+                "Raft.restore",
+                "self.tracker = ProgressTracker(tracker.max_inflight, tracker.max_inflight_bytes)\n"
+                "self._check_equivalent(members, self.switch_to_config(tracker.config, tracker.progress))",
                 "",
             ),
         ),
@@ -45,15 +40,12 @@ FAULTS = [
         "learner_by_snapshot_campaigns",
         "a node that a snapshot makes a learner goes on as a voter",
         (
+            Edit(RAFT, "Raft.promotable", "pr.is_learner", "self.is_learner"),
             Edit(
                 RAFT,
-                "return pr is not None and not pr.is_learner and",
-                "return pr is not None and not self.is_learner and",
-            ),
-            Edit(
-                RAFT,
-                "self.is_learner = pr is not None and pr.is_learner\n",
-                "self.is_learner = self.is_learner and pr is not None and pr.is_learner\n",
+                "Raft.switch_to_config",
+                "pr is not None and pr.is_learner",
+                "self.is_learner and pr is not None and pr.is_learner",
             ),
         ),
         ("dragonboat#94",),
@@ -62,26 +54,14 @@ FAULTS = [
     Fault(
         "learner_refuses_its_snapshot",
         "a node does not take a snapshot in which it is a learner",
-        (
-            Edit(
-                RAFT,
-                "members.voters + members.learners + members.voters_outgoing:",
-                "members.voters + members.voters_outgoing:",
-            ),
-        ),
+        (Edit(RAFT, "Raft.restore", "members.voters + members.learners", "members.voters"),),
         ("etcd#10864",),
         profile="membership",
     ),
     Fault(
         "snapshot_keeps_the_entries",
         "entries from before a snapshot stay in memory behind it",
-        (
-            Edit(
-                UNSTABLE,
-                "        self._hold(_NO_ENTRIES)\n        self.snapshot = snapshot\n",
-                "        self.snapshot = snapshot\n",
-            ),
-        ),
+        (Edit(UNSTABLE, "Unstable.restore", "self._hold(_NO_ENTRIES)", ""),),
         profile="snapshots",
     ),
     Fault(
@@ -90,8 +70,9 @@ FAULTS = [
         (
             Edit(
                 UNSTABLE,
-                "if self.snapshot is not None and self.snapshot_index() == index:",
-                "if self.snapshot is not None:",
+                "Unstable.stable_snap_to",
+                "self.snapshot is not None and self.snapshot_index() == index",
+                "self.snapshot is not None",
             ),
         ),
         ("etcd#18055",),
@@ -100,26 +81,14 @@ FAULTS = [
     Fault(
         "second_snapshot_not_written",
         "a snapshot that comes while another is being written is never written",
-        (
-            Edit(
-                UNSTABLE,
-                "        self.snapshot = snapshot\n        self.snapshot_in_progress = False\n",
-                "        self.snapshot = snapshot\n",
-            ),
-        ),
+        (Edit(UNSTABLE, "Unstable.restore", "self.snapshot_in_progress = False", ""),),
         ("etcd#18055",),
         profile="snapshots",
     ),
     Fault(
         "snapshot_failure_ignored",
         "a peer whose snapshot was lost is never sent another",
-        (
-            Edit(
-                RAFT,
-                "        if pr._state != k.SNAPSHOT:\n            return\n        if m.reject:",
-                "        if pr._state != k.SNAPSHOT or m.reject:\n            return\n        if m.reject:",
-            ),
-        ),
+        (Edit(RAFT, "Raft._snapshot_reported", "pr._state != k.SNAPSHOT", "pr._state != k.SNAPSHOT or m.reject"),),
         profile="losses",
     ),
 ]

@@ -1,6 +1,6 @@
 """Faults between the state machine and its storage: what is stored, when it counts as stored, what is handed out."""
 
-from ..tree import Edit
+from ..edit import Edit
 from .fault import Fault
 
 RAFT = "core/raft.py"
@@ -13,8 +13,8 @@ FAULTS = [
         "vote_not_stored",
         "the hard state has no vote",
         (
-            Edit(NODE, "        h.vote = self.raft.vote\n", ""),
-            Edit(NODE, "            m.vote = r.vote\n", ""),
+            Edit(NODE, "RawNode._hard_state", "h.vote = self.raft.vote", ""),
+            Edit(NODE, "RawNode._storage_append", "m.vote = r.vote", ""),
         ),
         ("PySyncObj#84",),
     ),
@@ -24,13 +24,15 @@ FAULTS = [
         (
             Edit(
                 NODE,
-                "return r.term != node._prev_term or r.vote != node._prev_vote or r.log",
-                "return r.term != node._prev_term or r.log",
+                "_hard_state_changed",
+                "r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit",
+                "r.term != node._prev_term or r.log.committed != node._prev_commit",
             ),
             Edit(
                 NODE,
-                "hard = r.term != node._prev_term or r.vote != node._prev_vote or committed",
-                "hard = r.term != node._prev_term or committed",
+                "news",
+                "r.term != node._prev_term or r.vote != node._prev_vote or committed != node._prev_commit",
+                "r.term != node._prev_term or committed != node._prev_commit",
             ),
         ),
         ("PySyncObj#84",),
@@ -41,13 +43,15 @@ FAULTS = [
         (
             Edit(
                 NODE,
-                "return r.term != node._prev_term or r.vote != node._prev_vote or r.log",
-                "return r.vote != node._prev_vote or r.log",
+                "_hard_state_changed",
+                "r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit",
+                "r.vote != node._prev_vote or r.log.committed != node._prev_commit",
             ),
             Edit(
                 NODE,
-                "hard = r.term != node._prev_term or r.vote != node._prev_vote or committed",
-                "hard = r.vote != node._prev_vote or committed",
+                "news",
+                "r.term != node._prev_term or r.vote != node._prev_vote or committed != node._prev_commit",
+                "r.vote != node._prev_vote or committed != node._prev_commit",
             ),
         ),
         ("PySyncObj#84",),
@@ -58,9 +62,9 @@ FAULTS = [
         (
             Edit(
                 NODE,
-                "            if r.vote != self._prev_vote or r.term != self._prev_term:\n"
-                "                rd.must_sync = True",
-                "            if r.term != self._prev_term:\n                rd.must_sync = True",
+                "RawNode._make_ready",
+                "r.vote != self._prev_vote or r.term != self._prev_term",
+                "r.term != self._prev_term",
             ),
         ),
         ("tikv#8381",),
@@ -71,8 +75,9 @@ FAULTS = [
         (
             Edit(
                 RAFT,
-                "if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:",
-                "if kind == k.APP_RESP or m.to == self.id:",
+                "Raft._send",
+                "kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP",
+                "kind == k.APP_RESP or m.to == self.id",
             ),
         ),
         ("tikv#8381",),
@@ -80,40 +85,27 @@ FAULTS = [
     Fault(
         "own_vote_counted_before_it_is_stored",
         "a candidate is elected by a vote of its own that it has not stored",
-        (
-            Edit(
-                RAFT,
-                "                self._send_vote_resp(id, _vote_resp(kind), term, False)\n                continue\n",
-                "                self._send_vote_resp(id, _vote_resp(kind), term, False)\n"
-                "                self.tracker.record_vote(id, True)\n                continue\n",
-            ),
-        ),
+        (Edit(RAFT, "Raft._campaign", "continue", "self.tracker.record_vote(id, True)\ncontinue"),),
         ("nebula#3415",),
         unseen="a candidate asks for votes once its own is stored, so that no other comes before it",
     ),
     Fault(
         "answer_sent_before_it_is_stored",
         "an append is acknowledged before it is stored",
-        (
-            Edit(
-                RAFT,
-                "if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:",
-                "if (kind == k.APP_RESP and m.to == self.id) or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:",
-            ),
-        ),
+        (Edit(RAFT, "Raft._send", "kind == k.APP_RESP", "kind == k.APP_RESP and m.to == self.id"),),
         ("redpanda#16105",),
     ),
     Fault(
         "older_writes_counted",
         "the storage's answer to a write of an older term counts for entries that were written since (ABA)",
-        (Edit(RAFT, "            if term != 0 and term < self.term:\n", "            if False:\n"),),
+        (Edit(RAFT, "Raft.storage_append_resp", "term != 0 and term < self.term", "False"),),
         ("ClickHouse#102629",),
         unseen="it takes three leaders within one slow write, which 200 seeds of the fitting profile do not have",
     ),
     Fault(
         "stored_whatever_the_term",
         "the storage's answer counts for an entry of another term at its index",
-        (Edit(UNSTABLE, "        if self.found != term:\n", "        if False:\n"),),
+        (Edit(UNSTABLE, "Unstable.stable_to", "self.found != term", "False"),),
         ("redpanda#16105",),
         profile="contested",
     ),
@@ -123,7 +115,8 @@ FAULTS = [
         (
             Edit(
                 UNSTABLE,
-                "            if self.offset_in_progress > start:\n                self.offset_in_progress = start\n",
+                "Unstable.truncate_and_append",
+                "if self.offset_in_progress > start:\n    self.offset_in_progress = start",
                 "",
             ),
         ),
@@ -133,19 +126,20 @@ FAULTS = [
     Fault(
         "applied_before_stored",
         "with asynchronous writes an entry is applied before it is stored",
-        (Edit(LOG, "if not allow_unstable and self.unstable.offset <= self.committed:", "if False:"),),
+        (
+            Edit(
+                LOG,
+                "RaftLog.max_appliable_index",
+                "not allow_unstable and self.unstable.offset <= self.committed",
+                "False",
+            ),
+        ),
         profile="async",
     ),
     Fault(
         "handed_out_twice",
         "entries that are being applied are handed out again",
-        (
-            Edit(
-                LOG,
-                "        self.applying = index\n        self.applying_size += size\n",
-                "        self.applying_size += size\n",
-            ),
-        ),
+        (Edit(LOG, "RaftLog.accept_applying", "self.applying = index", ""),),
     ),
     Fault(
         "applied_size_never_released",
@@ -153,7 +147,8 @@ FAULTS = [
         (
             Edit(
                 LOG,
-                "        self.applying_size = self.applying_size - size if self.applying_size > size else 0\n",
+                "RaftLog.applied_to",
+                "self.applying_size = self.applying_size - size if self.applying_size > size else 0",
                 "",
             ),
         ),
