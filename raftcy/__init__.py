@@ -52,7 +52,14 @@ from .errors import (
     Unavailable,
 )
 from .node import Node, restart_node, start_node
-from .wire.changes import ConfChange, ConfChangeSingle, ConfChangeV2, conf_changes_from_string, conf_changes_to_string
+from .wire.changes import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeV2,
+    conf_changes_from_string,
+    conf_changes_to_string,
+    decode_change,
+)
 from .wire.enums import (
     ConfChangeTransition,
     ConfChangeType,
@@ -139,6 +146,7 @@ __all__ = [
     "__version__",
     "conf_changes_from_string",
     "conf_changes_to_string",
+    "decode_change",
     "describe_conf_change",
     "describe_conf_state",
     "describe_entries",

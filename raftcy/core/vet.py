@@ -12,13 +12,14 @@ from typing import Any
 
 from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage, Overloaded
 from ..wire import consts as k
+from ..wire.changes import decode_change
 from ..wire.enums import ConfChangeTransition, ConfChangeType
 from ..wire.kinds import from_storage_thread
 from ..wire.messages import Entry, Message
 from .acks import read_number
 from .confchange import restore
 from .entries import contiguous
-from .raft import Raft, decode_change, type_name
+from .raft import Raft, type_name
 
 MAX_MEMBERS = 1000
 """How many members a message may bring, in a snapshot or a change: what it costs grows with the square."""

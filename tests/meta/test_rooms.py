@@ -40,8 +40,8 @@ LAYERS = {
         consts bounds gotext immutable raft_pb2
         enums
         checks
-        messages changes
-        blank kinds
+        messages
+        blank changes kinds
         codec
         protobuf
     """,

@@ -35,7 +35,7 @@ def test_numbers_that_no_message_carries(number: int) -> None:
 
 @pytest.mark.parametrize("value", [None, 1, "MsgApp", [Message()]])
 def test_no_message(value: Any) -> None:
-    with pytest.raises(TypeError, match="^m must be of Message, not "):
+    with pytest.raises(TypeError, match=r"^m must be of Message, not "):
         refuse_from_network(value)
 
 
