@@ -20,7 +20,7 @@ from .core.describe import (
 )
 from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
 from .core.progress import Progress
-from .core.rawnode import RawNode, refuse_from_network
+from .core.rawnode import RawNode
 from .core.ready import ReadState, Ready, SoftState
 from .core.status import BasicStatus, Status
 from .core.storage import MemoryStorage, Storage
@@ -52,7 +52,14 @@ from .errors import (
     Unavailable,
 )
 from .node import Node, restart_node, start_node
-from .wire.changes import ConfChange, ConfChangeSingle, ConfChangeV2, conf_changes_from_string, conf_changes_to_string
+from .wire.changes import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeV2,
+    conf_changes_from_string,
+    conf_changes_to_string,
+    decode_change,
+)
 from .wire.enums import (
     ConfChangeTransition,
     ConfChangeType,
@@ -65,7 +72,7 @@ from .wire.enums import (
     StateType,
     VoteResult,
 )
-from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg
+from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg, refuse_from_network
 from .wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 
 __all__ = [
@@ -139,6 +146,7 @@ __all__ = [
     "__version__",
     "conf_changes_from_string",
     "conf_changes_to_string",
+    "decode_change",
     "describe_conf_change",
     "describe_conf_state",
     "describe_entries",

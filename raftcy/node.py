@@ -40,7 +40,7 @@ from typing import Any, Self
 
 from .core.config import Config, Peer
 from .core.logger import Log, default_logger
-from .core.rawnode import RawNode, is_plain, refuse_from_network
+from .core.rawnode import RawNode
 from .core.ready import Ready
 from .core.status import Status
 from .errors import (
@@ -59,6 +59,7 @@ from .wire import consts as k
 from .wire.changes import ConfChange, ConfChangeV2
 from .wire.checks import instance, instances, octets, u64
 from .wire.enums import SnapshotStatus
+from .wire.kinds import from_storage_thread, needs_no_gate, refuse_from_network
 from .wire.messages import ConfState, Message
 
 __all__ = ["Node", "restart_node", "start_node"]
@@ -227,7 +228,7 @@ class Node:
         if self._stopped:
             raise Stopped(self._cause)
         instance(m, Message, "m")
-        if not is_plain(m):
+        if not needs_no_gate(m):
             await self._step_special(m)
             return
         try:
@@ -255,7 +256,7 @@ class Node:
         batch = instances(messages, Message, "messages")
         self._stretch += len(batch)
         try:
-            refused = self._raw.step_many(batch) if all(map(is_plain, batch)) else self._step_each(batch)
+            refused = self._raw.step_many(batch) if all(map(needs_no_gate, batch)) else self._step_each(batch)
         except BaseException:
             self._bury_if_dead()
             await self._rest()
@@ -398,12 +399,11 @@ class Node:
             raise Stopped(self._cause)
 
     def _check_origin(self, m: Message) -> None:
-        kind = m.type
-        from_storage = m.from_ >= k.LOCAL_APPLY_THREAD
-        if from_storage and self._async_writes and kind in _ANSWERS_OF_STORAGE:
+        if needs_no_gate(m) or (self._async_writes and from_storage_thread(m) and m.type in _ANSWERS_OF_STORAGE):
             return
-        if from_storage or kind == k.FORGET_LEADER:
-            raise MalformedMessage(refuse_from_network(m))
+        reason = refuse_from_network(m)
+        if reason is not None:
+            raise MalformedMessage(reason)
 
     def _guard(self, act: Callable[..., Any], *args: Any) -> Any:
         """Call into the state machine; what kills it kills this node."""

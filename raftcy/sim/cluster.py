@@ -11,12 +11,13 @@ from random import Random
 from typing import Any
 
 from ..core.config import Config, Peer
-from ..core.rawnode import RawNode, refuse_from_network
+from ..core.rawnode import RawNode
 from ..errors import NotNow, StorageFailed
 from ..replica.work import Write
 from ..wire import consts as k
 from ..wire.changes import ConfChangeV2
 from ..wire.enums import MessageType, SnapshotStatus, StateType
+from ..wire.kinds import refuse_from_network
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from .application import command
 from .checkers import Checkers, Committed, Violation

@@ -42,8 +42,8 @@ LAYERS = {
         consts bounds gotext immutable raft_pb2
         enums
         checks
-        messages changes kinds
-        blank
+        messages
+        blank changes kinds
         codec
         protobuf
     """,

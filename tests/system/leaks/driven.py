@@ -136,7 +136,7 @@ def take(build: ModuleType, node: Any, storage: Any) -> None:
         storage.save(rd)
         for e in rd.committed_entries:
             if e.type == build.EntryType.CONF_CHANGE:
-                node.apply_conf_change(build.ConfChange.decode(e.data))
+                node.apply_conf_change(build.decode_change(e))
         node.advance()
 
 
@@ -211,7 +211,7 @@ async def _life(build: ModuleType) -> None:
         for e in rd.committed_entries:
             applied += 1
             if e.type == build.EntryType.CONF_CHANGE:
-                node.apply_conf_change(build.ConfChange.decode(e.data))
+                node.apply_conf_change(build.decode_change(e))
         node.advance()
         node.tick()
         if applied == 1:
