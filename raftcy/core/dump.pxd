@@ -1,4 +1,5 @@
 cimport cython
+from libc.stdint cimport uint64_t
 
 from .inflights cimport Inflights
 from .log cimport RaftLog
@@ -26,11 +27,10 @@ cdef dict _log(RaftLog log)
 cdef int _load_log(RaftLog log, dict state) except -1
 @cython.locals(config=TrackerConfig)
 cdef dict _tracker(ProgressTracker tracker)
-@cython.locals(config=TrackerConfig)
+@cython.locals(config=TrackerConfig, size=uint64_t, max_bytes=uint64_t)
 cdef int _load_tracker(ProgressTracker tracker, dict state) except -1
-@cython.locals(window=Inflights)
 cdef dict _progress(Progress pr)
 @cython.locals(inflights=Inflights, pr=Progress)
-cdef Progress _load_progress(dict state)
+cdef Progress _load_progress(dict state, uint64_t size, uint64_t max_bytes)
 cdef dict _reads(ReadOnly reads)
 cdef int _load_reads(ReadOnly reads, dict state) except -1

@@ -5,8 +5,9 @@ travel are in their wire encoding. ``load`` puts it into a node that was just ma
 two behave alike in everything, as long as their storages give the same answers and their random sources the same
 numbers: that is what a recording is replayed from.
 
-Not part of it: the storage, the random source, the loggers, what is kept twice for speed, and what a look-up has found
-last. Every other attribute is; a test holds the lists below against the classes.
+Not part of it: the options, which are the Config's and never change; the storage, the random source, the loggers, what
+is kept twice for speed, and what a look-up has found last. Every other attribute is, by its name; a test holds the
+functions below against the classes.
 """
 
 from typing import Any
@@ -54,26 +55,38 @@ def load(node: RawNode, state: dict[str, Any]) -> None:
 
 def _node(node: Any) -> dict[str, Any]:
     return {
-        "prev": [node._prev_state, node._prev_lead, node._prev_term, node._prev_vote, node._prev_commit],
+        "prev_state": node._prev_state,
+        "prev_lead": node._prev_lead,
+        "prev_term": node._prev_term,
+        "prev_vote": node._prev_vote,
+        "prev_commit": node._prev_commit,
         "waiting": node._waiting,
         "own_messages": _encoded(node._own_messages),
-        "acks": [node._acks, node._acked_term, node._acked_index, node._acked_log_term],
+        "acks": node._acks,
+        "acked_term": node._acked_term,
+        "acked_index": node._acked_index,
+        "acked_log_term": node._acked_log_term,
         "acked_snapshot": _encoded_one(node._acked_snapshot),
         "applying": _encoded(node._applying),
         "applying_size": node._applying_size,
-        "async": node._async,
     }
 
 
 def _load_node(node: Any, state: dict[str, Any]) -> None:
-    node._prev_state, node._prev_lead, node._prev_term, node._prev_vote, node._prev_commit = state["prev"]
+    node._prev_state = state["prev_state"]
+    node._prev_lead = state["prev_lead"]
+    node._prev_term = state["prev_term"]
+    node._prev_vote = state["prev_vote"]
+    node._prev_commit = state["prev_commit"]
     node._waiting = state["waiting"]
     node._own_messages = _messages(state["own_messages"])
-    node._acks, node._acked_term, node._acked_index, node._acked_log_term = state["acks"]
+    node._acks = state["acks"]
+    node._acked_term = state["acked_term"]
+    node._acked_index = state["acked_index"]
+    node._acked_log_term = state["acked_log_term"]
     node._acked_snapshot = _snapshot(state["acked_snapshot"])
     node._applying = _entries(state["applying"])
     node._applying_size = state["applying_size"]
-    node._async = state["async"]
 
 
 # -- Raft ------------------------------------------------------------------------------------------------------------
@@ -82,21 +95,18 @@ def _load_node(node: Any, state: dict[str, Any]) -> None:
 def _raft(r: Any) -> dict[str, Any]:
     return {
         "id": r.id,
-        "hard": [r.term, r.vote],
-        "soft": [r.lead, r.state, r.lead_transferee, r.is_learner],
-        "limits": [r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs],
-        "proposed": [r.uncommitted_size, r.pending_conf_index],
-        "timeouts": [r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout],
-        "elapsed": [r.election_elapsed, r.heartbeat_elapsed],
-        "flags": [
-            r.check_quorum,
-            r.pre_vote,
-            r.disable_proposal_forwarding,
-            r.disable_conf_change_validation,
-            r.step_down_on_removal,
-            r.batch_append,
-            r.append_due,
-        ],
+        "term": r.term,
+        "vote": r.vote,
+        "lead": r.lead,
+        "state": r.state,
+        "lead_transferee": r.lead_transferee,
+        "is_learner": r.is_learner,
+        "uncommitted_size": r.uncommitted_size,
+        "pending_conf_index": r.pending_conf_index,
+        "randomized_election_timeout": r.randomized_election_timeout,
+        "election_elapsed": r.election_elapsed,
+        "heartbeat_elapsed": r.heartbeat_elapsed,
+        "append_due": r.append_due,
         "msgs": _encoded(r.msgs),
         "msgs_after_append": _encoded(r.msgs_after_append),
         "read_states": [[s.index, s.request_ctx] for s in r.read_states],
@@ -106,15 +116,18 @@ def _raft(r: Any) -> dict[str, Any]:
 
 
 def _load_raft(r: Any, state: dict[str, Any]) -> None:
-    r.term, r.vote = state["hard"]
-    r.lead, r.state, r.lead_transferee, r.is_learner = state["soft"]
-    r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs = state["limits"]
-    r.uncommitted_size, r.pending_conf_index = state["proposed"]
-    r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout = state["timeouts"]
-    r.election_elapsed, r.heartbeat_elapsed = state["elapsed"]
-    r.check_quorum, r.pre_vote, r.disable_proposal_forwarding = state["flags"][:3]
-    r.disable_conf_change_validation, r.step_down_on_removal = state["flags"][3:5]
-    r.batch_append, r.append_due = state["flags"][5:]
+    r.term = state["term"]
+    r.vote = state["vote"]
+    r.lead = state["lead"]
+    r.state = state["state"]
+    r.lead_transferee = state["lead_transferee"]
+    r.is_learner = state["is_learner"]
+    r.uncommitted_size = state["uncommitted_size"]
+    r.pending_conf_index = state["pending_conf_index"]
+    r.randomized_election_timeout = state["randomized_election_timeout"]
+    r.election_elapsed = state["election_elapsed"]
+    r.heartbeat_elapsed = state["heartbeat_elapsed"]
+    r.append_due = state["append_due"]
     r.msgs = _messages(state["msgs"])
     r.msgs_after_append = _messages(state["msgs_after_append"])
     r.read_states = [ReadState(index=index, request_ctx=context) for index, context in state["read_states"]]
@@ -128,10 +141,16 @@ def _load_raft(r: Any, state: dict[str, Any]) -> None:
 def _log(log: Any) -> dict[str, Any]:
     u = log.unstable
     return {
-        "last": [log._last, log._last_term],
-        "places": [log.committed, log.applying, log.applied],
-        "applying": [log.max_applying_size, log.applying_size, log.applying_paused],
-        "unstable": [u.offset, u.offset_in_progress, u.snapshot_in_progress],
+        "last": log._last,
+        "last_term": log._last_term,
+        "committed": log.committed,
+        "applying": log.applying,
+        "applied": log.applied,
+        "applying_size": log.applying_size,
+        "applying_paused": log.applying_paused,
+        "offset": u.offset,
+        "offset_in_progress": u.offset_in_progress,
+        "snapshot_in_progress": u.snapshot_in_progress,
         "entries": _encoded(u.entries),
         "snapshot": _encoded_one(u.snapshot),
     }
@@ -139,10 +158,16 @@ def _log(log: Any) -> dict[str, Any]:
 
 def _load_log(log: Any, state: dict[str, Any]) -> None:
     u = log.unstable
-    log._last, log._last_term = state["last"]
-    log.committed, log.applying, log.applied = state["places"]
-    log.max_applying_size, log.applying_size, log.applying_paused = state["applying"]
-    u.offset, u.offset_in_progress, u.snapshot_in_progress = state["unstable"]
+    log._last = state["last"]
+    log._last_term = state["last_term"]
+    log.committed = state["committed"]
+    log.applying = state["applying"]
+    log.applied = state["applied"]
+    log.applying_size = state["applying_size"]
+    log.applying_paused = state["applying_paused"]
+    u.offset = state["offset"]
+    u.offset_in_progress = state["offset_in_progress"]
+    u.snapshot_in_progress = state["snapshot_in_progress"]
     u.entries = _entries(state["entries"])
     u.snapshot = _snapshot(state["snapshot"])
 
@@ -153,51 +178,58 @@ def _load_log(log: Any, state: dict[str, Any]) -> None:
 def _tracker(tracker: Any) -> dict[str, Any]:
     config = tracker.config
     return {
-        "voters": [config.voters.incoming.ids(), config.voters.outgoing.ids()],
-        "learners": [sorted(config.learners or ()), sorted(config.learners_next or ())],
+        "voters": config.voters.incoming.ids(),
+        "voters_outgoing": config.voters.outgoing.ids(),
+        "learners": sorted(config.learners or ()),
+        "learners_next": sorted(config.learners_next or ()),
         "auto_leave": config.auto_leave,
         "progress": [_progress(pr) for pr in tracker.progress.values()],
         "votes": [[id, granted] for id, granted in tracker.votes.items()],
-        "limits": [tracker.max_inflight, tracker.max_inflight_bytes],
     }
 
 
 def _load_tracker(tracker: Any, state: dict[str, Any]) -> None:
-    learners, learners_next = state["learners"]
-    voters = JointConfig(*state["voters"])
-    config = TrackerConfig(voters, state["auto_leave"], learners, learners_next)
-    tracker.max_inflight, tracker.max_inflight_bytes = state["limits"]
-    tracker.switch(config, {each["id"]: _load_progress(each) for each in state["progress"]})
+    voters = JointConfig(state["voters"], state["voters_outgoing"])
+    config = TrackerConfig(voters, state["auto_leave"], state["learners"], state["learners_next"])
+    size, max_bytes = tracker.max_inflight, tracker.max_inflight_bytes
+    tracker.switch(config, {each["id"]: _load_progress(each, size, max_bytes) for each in state["progress"]})
     tracker.votes = dict(state["votes"])
 
 
 def _progress(pr: Any) -> dict[str, Any]:
-    window = pr.inflights
     return {
         "id": pr.id,
-        "places": [pr.match, pr.next, pr.sent_commit, pr.pending_snapshot],
+        "match": pr.match,
+        "next": pr.next,
+        "sent_commit": pr.sent_commit,
+        "pending_snapshot": pr.pending_snapshot,
         "state": pr._state,
-        "flags": [pr.recent_active, pr.msg_app_flow_paused, pr.is_learner],
-        "window": [window.size, window.max_bytes, [list(each) for each in window.window()]],
+        "recent_active": pr.recent_active,
+        "msg_app_flow_paused": pr.msg_app_flow_paused,
+        "is_learner": pr.is_learner,
+        "window": [list(each) for each in pr.inflights.window()],
     }
 
 
-def _load_progress(state: dict[str, Any]) -> Progress:
-    size, max_bytes, window = state["window"]
+def _load_progress(state: dict[str, Any], size: int, max_bytes: int) -> Progress:
     inflights = Inflights(size, max_bytes)
-    for index, size_bytes in window:
+    for index, size_bytes in state["window"]:
         inflights.add(index, size_bytes)
     pr = Progress(0, 1, inflights)
     pr.id = state["id"]
-    pr.match, pr.next, pr.sent_commit, pr.pending_snapshot = state["places"]
+    pr.match = state["match"]
+    pr.next = state["next"]
+    pr.sent_commit = state["sent_commit"]
+    pr.pending_snapshot = state["pending_snapshot"]
     pr._state = state["state"]
-    pr.recent_active, pr.msg_app_flow_paused, pr.is_learner = state["flags"]
+    pr.recent_active = state["recent_active"]
+    pr.msg_app_flow_paused = state["msg_app_flow_paused"]
+    pr.is_learner = state["is_learner"]
     return pr
 
 
 def _reads(reads: Any) -> dict[str, Any]:
     return {
-        "option": reads.option,
         "acks": [[id, number] for id, number in reads.acks.items()],
         "waiting": _encoded(reads.waiting),
         "indexes": list(reads.indexes),
@@ -206,7 +238,6 @@ def _reads(reads: Any) -> dict[str, Any]:
 
 
 def _load_reads(reads: Any, state: dict[str, Any]) -> None:
-    reads.option = state["option"]
     reads.acks = Acks()
     for id, number in state["acks"]:
         reads.acks.raise_to(id, number)

@@ -25,7 +25,7 @@ from zlib import crc32
 from .mismatch import DamagedRecording, UnknownVersion
 
 MAGIC = b"\x89raftrec"
-VERSION = 2
+VERSION = 3
 CHECKPOINT = 1
 """The kind of record that is no call."""
 _HEADER = struct.Struct("<8sHI")

@@ -1,6 +1,6 @@
 """How a cluster and its members are set up: drawn once, from the seed, within what the profile allows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from random import Random
 from typing import Any
 
@@ -11,6 +11,9 @@ from .profiles import Profile
 from .streams import stream
 
 ELECTION_TICKS = (3, 4, 6)
+# With it, safety is the application's business.
+UNSAFE = "disable_conf_change_validation"
+FLAGS = [each.name for each in fields(Config) if each.type is bool and each.name != UNSAFE]
 
 
 @dataclass(slots=True)
@@ -54,17 +57,14 @@ class Settings:
         )
 
     def of(self, id: int) -> dict[str, Any]:
-        """The options of a member, as keywords of its Config.
-
-        All that there are, but ``disable_conf_change_validation``: with it, safety is the application's business.
-        """
+        """The options of a member, as keywords of its Config: all but ``disable_conf_change_validation``."""
         if id not in self.members:
             self.members[id] = self._draw_member(stream(self.seed, "member", id))
         return self.members[id]
 
     def _draw_member(self, random: Random) -> dict[str, Any]:
         size = random.choice((0, 64, 200, 1000, k.NO_LIMIT))
-        return {
+        drawn = {
             "election_tick": self.election_tick,
             "heartbeat_tick": 2 if self.election_tick > 4 and random.random() < 0.3 else 1,
             "max_size_per_msg": size,
@@ -82,6 +82,8 @@ class Settings:
             "max_pending_reads": random.choice((0, 0, 4, 32)),
             "max_pending_msgs": random.choice((0, 0, 8, 64)),
         }
+        # Drawn last, so that a new option changes no run but by what it does.
+        return drawn | {name: random.random() < 0.3 for name in FLAGS if name not in drawn}
 
     def keeps_snapshots(self, id: int) -> bool:
         """Whether a member keeps a snapshot that must wait, as a Node does, or drops it (``guard_snapshots``)."""

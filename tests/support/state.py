@@ -13,33 +13,9 @@ from raftcy.core.readonly import ReadOnly
 from raftcy.core.tracker import ProgressTracker
 from raftcy.core.unstable import Unstable
 
-NUMBERS = (
-    "append_due",
-    "batch_append",
-    "check_quorum",
-    "disable_conf_change_validation",
-    "disable_proposal_forwarding",
-    "election_elapsed",
-    "election_timeout",
-    "heartbeat_elapsed",
-    "heartbeat_timeout",
-    "id",
-    "is_learner",
-    "lead",
-    "lead_transferee",
-    "max_msg_size",
-    "max_pending_msgs",
-    "max_pending_reads",
-    "max_uncommitted_size",
-    "pending_conf_index",
-    "pre_vote",
-    "randomized_election_timeout",
-    "refused_reason",
-    "state",
-    "step_down_on_removal",
-    "term",
-    "uncommitted_size",
-    "vote",
+# What the state machine has of its own, options included: all that is no list and no object.
+NUMBERS = tuple(
+    name for name in Raft.__slots__ if name[0] != "_" and name not in ("log", "read_only", "trace_logger", "tracker")
 )
 LOG_NUMBERS = ("applied", "applying", "applying_paused", "applying_size", "committed", "max_applying_size")
 UNSTABLE_NUMBERS = ("offset", "offset_in_progress", "snapshot_in_progress")

@@ -32,6 +32,14 @@ class Choices:
         """Yes or no."""
         return self.below(2) == 1
 
+    def flags(self, count: int) -> list[bool]:
+        """So many yeses and noes, eight from each byte, the lowest bit first."""
+        found: list[bool] = []
+        while len(found) < count:
+            bits = self.below(256)
+            found += [bool(bits >> place & 1) for place in range(min(8, count - len(found)))]
+        return found
+
     def octets(self, count: int) -> bytes:
         """Up to `count` bytes as they are."""
         taken = self._data[self._at : self._at + count]

@@ -8,15 +8,6 @@ from typing import Any
 
 from tests.support.state import dump_raft, dump_storage
 
-FLAGS = (
-    "pre_vote",
-    "check_quorum",
-    "step_down_on_removal",
-    "disable_proposal_forwarding",
-    "disable_conf_change_validation",
-    "async_storage_writes",
-    "batch_append",
-)
 # What a refused proposal may change: etcd's raft notes the change that it then drops.
 TOUCHED_BY_DROPS = {"pending_conf_index", "refused_reason"}
 

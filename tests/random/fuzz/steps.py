@@ -8,10 +8,11 @@ from types import ModuleType
 from typing import Any
 
 from raftcy import DecodeError, Message, MessageType
+from tests.support.options import FLAGS
 
 from . import shapes
 from .choices import Choices
-from .machine import FLAGS, TOUCHED_BY_DROPS, Finding, Machine, Plan
+from .machine import TOUCHED_BY_DROPS, Finding, Machine, Plan
 
 MAX_EVENTS = 60
 LEADER = 2
@@ -32,9 +33,8 @@ LAST_PLACES = [10, 10, 10, 10, 2**63 - 3, 2**64 - 8]
 
 def plan(c: Choices) -> Plan:
     """What the first bytes say of the node."""
-    bits = c.below(256)
-    flags = {name: bool(bits >> place & 1) for place, name in enumerate(FLAGS)}
-    made = Plan(flags, c.pick(MEMBERS), lease=bits >= 128, traced=c.below(4) == 3)
+    flags = dict(zip(FLAGS, c.flags(len(FLAGS)), strict=True))
+    made = Plan(flags, lease=c.flag(), members=c.pick(MEMBERS), traced=c.below(4) == 3)
     made.index = c.pick(LAST_PLACES)
     made.max_size = c.pick([2**64 - 1, 0, 30])
     made.max_uncommitted = c.pick([0, 10])

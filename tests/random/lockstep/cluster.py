@@ -10,17 +10,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-Event = tuple[Any, ...]
+from tests.support.options import FLAGS
 
-FLAGS = (
-    "pre_vote",
-    "check_quorum",
-    "step_down_on_removal",
-    "disable_proposal_forwarding",
-    "disable_conf_change_validation",
-    "async_storage_writes",
-    "batch_append",
-)
+Event = tuple[Any, ...]
 
 
 class Options:

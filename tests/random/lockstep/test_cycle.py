@@ -69,6 +69,7 @@ def test_what_kills_a_node_is_raised(raftcy: ModuleType) -> None:
 def test_parts_that_are_not_wanted(raftcy: ModuleType) -> None:
     """Without a carrier and without an application messages are dropped, and everything else goes on."""
     o = options(1)
+    o.flags["pre_vote"] = False
     host = Group(raftcy, o).hosts[1]
     cycle = raftcy.Cycle(host.node, host.storage)
     assert not cycle.run()

@@ -12,6 +12,7 @@ import pytest
 
 from raftcy import NO_LIMIT, Config, ConfigError, MemoryStorage, Peer, RaftError, RangeError, RawNode, ReadOnlyOption
 from raftcy._random import SHARED
+from tests.support.options import FLAGS, NUMBERS
 
 LIMIT = 2**64 - 1
 
@@ -78,26 +79,8 @@ def test_an_empty_config_says_what_is_missing_first() -> None:
     assert refusal(Config()) == "cannot use none as id"
 
 
-UNSIGNED = [
-    "id",
-    "applied",
-    "max_size_per_msg",
-    "max_committed_size_per_ready",
-    "max_uncommitted_entries_size",
-    "max_inflight_bytes",
-    "max_pending_reads",
-    "max_pending_msgs",
-]
-FLAGS = [
-    "async_storage_writes",
-    "check_quorum",
-    "pre_vote",
-    "disable_proposal_forwarding",
-    "disable_conf_change_validation",
-    "step_down_on_removal",
-    "batch_append",
-]
 SIGNED = {"election_tick": 2**31 - 1, "heartbeat_tick": 2**31 - 1, "max_inflight_msgs": 2**63 - 1}
+UNSIGNED = [name for name in NUMBERS if name not in SIGNED]
 
 
 @pytest.mark.parametrize("name", UNSIGNED)
@@ -216,6 +199,13 @@ def test_misspelt_fields_are_refused() -> None:
         config().prevote = True  # type: ignore[attr-defined]
     with pytest.raises(TypeError):
         Config(1)  # type: ignore[misc]
+
+
+def test_fields_are_of_a_few_kinds() -> None:
+    """A field of another kind would be checked by nothing, and tried by none of the tests of all options."""
+    others = {field.name for field in dataclasses.fields(Config)} - {*FLAGS, *NUMBERS}
+    assert others == {"storage", "read_only_option", "logger", "trace_logger", "random"}
+    assert (len(FLAGS) >= 7, len(UNSIGNED) >= 8, set(SIGNED) <= set(NUMBERS)) == (True, True, True)
 
 
 def test_every_field_is_documented() -> None:

@@ -1,5 +1,6 @@
 """The whole state of a node: nothing is left out, and a node that takes it up is like the one that gave it."""
 
+import ast
 import importlib
 import random
 from types import ModuleType
@@ -20,10 +21,12 @@ from raftcy_pure.core import unstable as pure_unstable
 from tests.random.lockstep.cluster import Cluster, Options
 from tests.random.lockstep.runs import _outcome, dead, draw
 from tests.support.needs import ROOT
+from tests.support.options import FLAGS
 from tests.support.recording import make_config, settle, storage_of
 from tests.support.state import dump_node
 
-# What is not part of the state: objects, what is kept twice for speed, and what a look-up has found last.
+# What is not part of the state: objects, what is kept twice for speed, and what a look-up has found last. Nor are the
+# options of OPTIONS.
 ASIDE = {
     "_died_of", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker", "storage", "_memory",
     "unstable", "found", "_peers", "_incoming", "_outgoing",
@@ -38,6 +41,17 @@ CLASSES = [
     pure_progress.Progress,
     pure_readonly.ReadOnly,
 ]
+# Where the Config's values end up: numbers and flags that a node has from it and that nothing changes later.
+OPTIONS = {
+    pure_rawnode.RawNode: {"_async"},
+    pure_raft.Raft: {
+        "max_msg_size", "max_uncommitted_size", "max_pending_reads", "max_pending_msgs", "election_timeout",
+        "heartbeat_timeout", *FLAGS,
+    },
+    pure_log.RaftLog: {"max_applying_size"},
+    pure_tracker.ProgressTracker: {"max_inflight", "max_inflight_bytes"},
+    pure_readonly.ReadOnly: {"option"},
+}  # fmt: skip
 
 
 def public(name: str) -> str:
@@ -52,8 +66,35 @@ def test_no_attribute_is_left_out(cls: type) -> None:
     """Every attribute is named twice at least, where it is read and where it is set."""
     text = (ROOT / "raftcy/core/dump.py").read_text()
     once = {"id", "config", "progress", "_waiting", "_indexes"}  # set by way of another
-    missing = [name for name in cls.__slots__ if name not in ASIDE | once and text.count(f".{public(name)}") < 2]  # type: ignore[attr-defined]
+    aside = ASIDE | once | OPTIONS.get(cls, set())
+    missing = [name for name in cls.__slots__ if name not in aside and text.count(f".{public(name)}") < 2]  # type: ignore[attr-defined]
     assert missing == []
+
+
+def assigned_in(node: ast.AST) -> set[str]:
+    """The names of the attributes that code below a node assigns, of whatever object, but in an __init__."""
+    found: set[str] = set()
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef) and child.name == "__init__":
+            continue
+        if isinstance(child, ast.Attribute) and not isinstance(child.ctx, ast.Load):
+            found.add(child.attr)
+        found |= assigned_in(child)
+    return found
+
+
+@pytest.mark.once
+def test_nothing_changes_an_option() -> None:
+    """What is not dumped is what it was when the node was made: no code of the core sets it but that of __init__.
+
+    (A Config fills in its own defaults.)
+    """
+    changed = set()
+    for path in (ROOT / "raftcy/core").glob("*.py"):
+        if path.name != "config.py":
+            changed |= assigned_in(ast.parse(path.read_text()))
+    assert {"term", "randomized_election_timeout", "_waiting"} <= changed
+    assert changed & {name for names in OPTIONS.values() for name in names} == set()
 
 
 def test_a_new_node_is_refused_another_ones_state() -> None:

@@ -105,7 +105,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.Ca
     newer[8] = 7
     (tmp_path / "newer").write_bytes(newer)
     assert main(["replay", str(tmp_path / "newer")]) == 1
-    assert "a recording of format 7; this version of raftcy reads format 2" in capsys.readouterr().err
+    assert "a recording of format 7; this version of raftcy reads format 3" in capsys.readouterr().err
 
 
 def test_a_damaged_file_says_where_and_can_be_salvaged(
@@ -216,11 +216,11 @@ def test_another_state_is_noticed_at_a_checkpoint(tmp_path: Path) -> None:
     recording = Recording.read(path)
     place, mark = next((n, each) for n, each in enumerate(recording.records) if each.kind == Kind.CHECKPOINT)
     state = mark.arguments[0]
-    state["raft"]["elapsed"][0] += 1
+    state["raft"]["election_elapsed"] += 1
     data = path.read_bytes()
     end = recording.records[place + 1].offset
     wrong = data[: mark.offset] + frame_bytes(mark.number, 0, 1, pack(state), b"", []) + data[end:]
-    with pytest.raises(ReplayDifference, match="differs in the state, raft, elapsed"):
+    with pytest.raises(ReplayDifference, match="differs in the state, raft, election_elapsed"):
         Replay(Recording(wrong)).run()
 
 

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raftcy.recorder import DamagedRecording, Recording, RecordingError, Replay, UnknownVersion
-from raftcy.recorder.blocks import FRAME_SIZE, HEAD_SIZE, MAGIC, frame_bytes, header_bytes, read_frames, read_header
+from raftcy.recorder.blocks import (
+    FRAME_SIZE,
+    HEAD_SIZE,
+    MAGIC,
+    VERSION,
+    frame_bytes,
+    header_bytes,
+    read_frames,
+    read_header,
+)
 from raftcy.recorder.pack import pack, unpack
 from raftcy.recorder.records import Kind
 from tests.support.recording import small_recording
@@ -204,19 +213,20 @@ def test_what_is_no_recording_says_so() -> None:
 
 def test_a_newer_version_is_told() -> None:
     data = bytearray(WHOLE)
-    data[8:10] = struct.pack("<H", 3)
+    data[8:10] = struct.pack("<H", VERSION + 1)
     with pytest.raises(
-        UnknownVersion, match="a recording of format 3; this version of raftcy reads format 2"
+        UnknownVersion, match="a recording of format 4; this version of raftcy reads format 3"
     ) as caught:
         Recording(bytes(data))
-    assert caught.value.version == 3
+    assert caught.value.version == 4
 
 
-def test_an_older_version_is_told() -> None:
-    """Its records end otherwise, so they are not read as if they were of this one."""
-    head = WHOLE[:8] + struct.pack("<H", 1) + WHOLE[10:14]
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_version_is_told(version: int) -> None:
+    """Its records end otherwise, or its checkpoints hold other things: it is not read as if it were of this one."""
+    head = WHOLE[:8] + struct.pack("<H", version) + WHOLE[10:14]
     text = WHOLE[18:BEGIN]
-    with pytest.raises(UnknownVersion, match="a recording of format 1; this version of raftcy reads format 2"):
+    with pytest.raises(UnknownVersion, match=f"a recording of format {version}; this version of raftcy reads format 3"):
         Recording(head + struct.pack("<I", crc32(text, crc32(head))) + text + WHOLE[BEGIN:])
 
 

@@ -1,12 +1,13 @@
 """Runs: one seed is one run, in both builds; what fails is found, shortened and told."""
 
 import os
+from dataclasses import fields
 from random import Random
 from types import ModuleType
 
 import pytest
 
-from raftcy import sim
+from raftcy import Config, sim
 from raftcy.sim import lockstep
 from raftcy.sim.actions import KINDS
 from raftcy.sim.checkers import Violation
@@ -16,6 +17,7 @@ from raftcy.sim.runs import drive, prepare
 from raftcy.sim.schedule import numbers, parse, schedule
 from raftcy.sim.shrink import rerun, shortest, shrink
 from tests.support.needs import IN_CI
+from tests.support.options import FLAGS
 
 STEPS = 300
 SEEDS = int(os.environ.get("RAFTCY_SIM_SEEDS", "300" if IN_CI else "60"))
@@ -42,6 +44,17 @@ def test_runs_have_both_ways_of_storage_and_both_ways_to_begin() -> None:
         settings = prepare(seed).cluster.settings
         seen |= {("begun", settings.bootstrapped), ("async", settings.of(1)["async_storage_writes"])}
     assert len(seen) == 4
+
+
+def test_members_have_every_option_both_ways() -> None:
+    """All that a Config has, but what makes safety the application's business; a new option too."""
+    drawn = [prepare(seed).settings.of(1) for seed in range(40)]
+    objects = {"id", "storage", "applied", "logger", "trace_logger", "random"}
+    assert {frozenset(options) for options in drawn} == {
+        frozenset(each.name for each in fields(Config)) - objects - {"disable_conf_change_validation"}
+    }
+    for name in set(FLAGS) - {"disable_conf_change_validation"}:
+        assert {options[name] for options in drawn} == {False, True}, name
 
 
 @pytest.mark.once
