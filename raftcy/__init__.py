@@ -6,7 +6,6 @@ Everything public is here, by flat names: etcd's, in the forms of PEP 8. ``BUILD
 
 from ._build import BUILD
 from .core.config import Config, Peer
-from .core.cycle import Cycle, Exchange, drain_all, tick_all, tick_groups
 from .core.describe import (
     describe_conf_change,
     describe_conf_state,
@@ -37,6 +36,7 @@ from .errors import (
     InvariantError,
     LogLost,
     MalformedMessage,
+    NotNow,
     Overloaded,
     ProposalDropped,
     RaftError,
@@ -52,6 +52,11 @@ from .errors import (
     Unavailable,
 )
 from .node import Node, restart_node, start_node
+from .replica.asked import Outcome
+from .replica.driver import Driver
+from .replica.loopback import Loopback, drain_all, tick_all, tick_groups
+from .replica.machine import StateMachine
+from .replica.work import Batch, Work, Write
 from .wire.changes import (
     ConfChange,
     ConfChangeSingle,
@@ -82,6 +87,7 @@ __all__ = [
     "NONE",
     "NO_LIMIT",
     "BasicStatus",
+    "Batch",
     "BootstrapError",
     "Compacted",
     "ConfChange",
@@ -95,20 +101,22 @@ __all__ = [
     "Config",
     "ConfigError",
     "Corruption",
-    "Cycle",
     "DecodeError",
+    "Driver",
     "Entry",
     "EntryType",
-    "Exchange",
     "HardState",
     "InvariantError",
     "LogLost",
+    "Loopback",
     "MalformedMessage",
     "MemoryStorage",
     "Message",
     "MessageType",
     "NdjsonTraceLogger",
     "Node",
+    "NotNow",
+    "Outcome",
     "Overloaded",
     "Peer",
     "Progress",
@@ -127,6 +135,7 @@ __all__ = [
     "SnapshotStatus",
     "SnapshotTemporarilyUnavailable",
     "SoftState",
+    "StateMachine",
     "StateType",
     "Status",
     "StepError",
@@ -143,6 +152,8 @@ __all__ = [
     "TrackerConfig",
     "Unavailable",
     "VoteResult",
+    "Work",
+    "Write",
     "__version__",
     "conf_changes_from_string",
     "conf_changes_to_string",

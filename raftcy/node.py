@@ -39,6 +39,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .core.config import Config, Peer
+from .core.guards import has_to_apply
 from .core.logger import Log, default_logger
 from .core.rawnode import RawNode
 from .core.ready import Ready
@@ -534,13 +535,13 @@ class Node:
         self._step_kept_snapshot()
 
     def _step_snapshot(self, m: Message) -> None:
-        if not self._has_to_apply():
+        if not has_to_apply(self._raw.raft):
             self._raw.step(m)
         elif self._snapshot is None or _age(self._snapshot) <= _age(m):
             self._snapshot = m
 
     def _step_kept_snapshot(self) -> None:
-        if self._snapshot is None or self._has_to_apply():
+        if self._snapshot is None or has_to_apply(self._raw.raft):
             return
         m, self._snapshot = self._snapshot, None
         try:
@@ -548,10 +549,6 @@ class Node:
         except (MalformedMessage, Overloaded) as error:
             # Whoever gave it is gone.
             self._log.warning(f"raft.node: {self._id:x} drops a MsgSnap that was kept: {error}")
-
-    def _has_to_apply(self) -> bool:
-        log = self._raw.raft.log
-        return bool(log.applied < log.applying)
 
     def _step_proposal(self, m: Message) -> None:
         with suppress(ProposalDropped):

@@ -34,7 +34,7 @@ cdef class Driver:
     cdef readonly bint hold_votes
     cdef readonly bint guard_reads
     cdef readonly bint guard_snapshots
-    cdef readonly bint keep_snapshots
+    cdef public bint keep_snapshots
     cdef bint _async
     cdef bint _plain
     cdef bint _changing

@@ -45,7 +45,7 @@ from ..errors import (
     StepPeerNotFound,
 )
 from ..wire import consts as k
-from ..wire.changes import ConfChange, ConfChangeV2
+from ..wire.changes import decode_change
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from .asked import Asked, Outcome
 from .carrier import Carrier
@@ -427,13 +427,10 @@ class Driver:
 
         All entries before it must be applied. A change that is not allowed changes nothing.
         """
-        change: Any
-        if e._type == k.CONF_CHANGE:
-            change = ConfChange.decode(e.data)
-        elif e._type == k.CONF_CHANGE_V2:
-            change = ConfChangeV2.decode(e.data)
-        else:
-            raise InvariantError(f"entry {e.index} has the type {e._type}, which is unknown")
+        try:
+            change = decode_change(e)
+        except ValueError as error:
+            raise InvariantError(f"entry {e.index} cannot be applied: {error}") from error
         self.applied = e.index - 1
         self._changing = True
         # Every member refuses an invalid one alike, so that the entry is an empty one.
@@ -501,9 +498,8 @@ class Driver:
         held: list[Message] = []
         for m in rd.messages:
             if m.to == k.LOCAL_APPEND_THREAD:
-                state = HardState(term=m.term, vote=m.vote, commit=m.commit) if m.has("term") else None
                 # Synced before anything is said that rests on it.
-                work.write = Write(state, m.entries, m.snapshot, bool(m.responses) or m.snapshot is not None)
+                work.write = Write(m.hard_state(), m.entries, m.snapshot, bool(m.responses) or m.snapshot is not None)
                 work.write._responses = m.responses
             elif m.to == k.LOCAL_APPLY_THREAD:
                 stages.batches.append(Batch(None, m.entries, m.responses))

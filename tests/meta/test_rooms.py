@@ -27,10 +27,11 @@ ROOMS: dict[str, set[str]] = {
     "core": {"errors", "wire", "_random"},
     "node": {"errors", "wire", "core"},
     "transport": {"errors", "wire", "core", "node"},
-    "rafttest": {"errors", "wire", "core", "node", "transport", "_build"},
+    "replica": {"errors", "wire", "core"},
+    "rafttest": {"errors", "wire", "core", "node", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
-    "demo": {"", "errors", "wire", "core", "node", "transport"},
-    "sim": {"", "errors", "wire", "core", "recorder", "_build", "_arguments"},
+    "demo": {"", "errors", "wire", "core", "node", "transport", "replica"},
+    "sim": {"", "errors", "wire", "core", "replica", "recorder", "_build", "_arguments"},
     "cli": {"", "demo", "recorder", "sim", "_arguments"},
     "__main__": {"cli"},
 }
@@ -59,10 +60,9 @@ LAYERS = {
         unstable
         log
         raft
-        vet
+        guards vet
         rawnode
         dump
-        cycle
     """,
 }
 
