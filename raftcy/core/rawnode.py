@@ -664,6 +664,14 @@ class RawNode:
             raise ValueError("ticks must be greater than 0")
         self.raft.randomized_election_timeout = ticks
 
+    def offer_snapshots(self, offer: Any) -> None:
+        """Ask ``offer()`` for each snapshot that a peer is sent, in place of the storage's ``snapshot``.
+
+        For whoever can make a new one at that moment; it answers, and raises, as ``Storage.snapshot`` does.
+        """
+        alive(self)
+        self.raft.log.offer = offer
+
     # -- life ----------------------------------------------------------------------------------------------------
 
     def _died(self, error: BaseException) -> None:

@@ -6,6 +6,8 @@ replay ends there.
 """
 
 import struct
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..wire.messages import ConfState, Entry, HardState, Snapshot
@@ -114,8 +116,15 @@ class RecordedStorage:
 
     def snapshot(self) -> Snapshot:
         """As that of the storage."""
+        return self._snapshot_of(self._storage.snapshot)
+
+    def offering(self, offer: Callable[[], Snapshot]) -> Callable[[], Snapshot]:
+        """The same for whoever makes snapshots in place of the storage; a replay takes both for the storage's."""
+        return partial(self._snapshot_of, offer)
+
+    def _snapshot_of(self, source: Callable[[], Snapshot]) -> Snapshot:
         try:
-            found = self._storage.snapshot()
+            found = source()
         except BaseException as error:
             self._raised(SNAPSHOT, b"", error)
             raise
@@ -128,7 +137,7 @@ class RecordedStorage:
         else:
             notes.snapshot = found
             notes.answers.append(_head(SNAPSHOT, len(body)) + body)
-        return found  # type: ignore[no-any-return]
+        return found
 
     def _place(self, question: int, found: Any) -> int:
         try:

@@ -65,6 +65,10 @@ class RecordedNode(RawNode):
         """Why the recording has ended; None if it goes on. If the sink raised no OSError, that is its ``__cause__``."""
         return self._tape.broken
 
+    def offer_snapshots(self, offer: Any) -> None:
+        """As that of RawNode; what is offered is recorded as the storage's."""
+        RawNode.offer_snapshots(self, self.raft.log.storage.offering(offer))
+
     # -- input ---------------------------------------------------------------------------------------------------
 
     # The first few are called in every round, so they do without the detour that the others take.

@@ -21,13 +21,14 @@ UNKNOWN = "unknown"
 class Outcome(NamedTuple):
     """What became of a proposal: ``what`` is "applied", "rejected" or "unknown", ``tag`` is the proposer's.
 
-    ``answer`` is what the machine answered when the entry ``index`` was applied. A rejected proposal is certainly not
-    in the log and never will be. An unknown one may have been applied, as part of a snapshot that was received.
+    ``answer`` is what the machine answered when the entry at index ``place`` was applied. A rejected proposal is
+    certainly not in the log and never will be. An unknown one may have been applied, as part of a snapshot that was
+    received.
     """
 
     tag: Any
     what: str
-    index: int
+    place: int
     answer: Any = None
 
 

@@ -14,7 +14,7 @@ from .work cimport Batch, Work, Write
 
 
 @cython.final
-cdef class Stages:
+cdef class _Stages:
     cdef object writes
     cdef object batches
     cdef Batch round
@@ -49,14 +49,14 @@ cdef class Driver:
     cdef uint64_t _machine_applied
     cdef uint64_t _snapshot_index
     cdef uint64_t _stored_commit
-    cdef Stages _stages
+    cdef _Stages _stages
     cdef Asked _asked
 
     cpdef tick(self)
     cpdef step(self, Message m)
     cdef _take(self, Message m)
     cdef _step(self, Message m)
-    @cython.locals(stages=Stages, m=Message)
+    @cython.locals(stages=_Stages, m=Message)
     cdef int _take_kept(self) except -1
     @cython.locals(raft=Raft)
     cdef bint _place(self, object tag) except -1
@@ -84,18 +84,18 @@ cdef class Driver:
     cpdef list take_reads(self)
     cpdef list take_outcomes(self)
 
-    @cython.locals(stages=Stages, rd=Ready)
+    @cython.locals(stages=_Stages, rd=Ready)
     cpdef Work poll(self)
-    cdef Stages _stage(self)
+    cdef _Stages _stage(self)
     @cython.locals(write=Write)
-    cdef Work _begin(self, Ready rd, Stages stages)
+    cdef Work _begin(self, Ready rd, _Stages stages)
     @cython.locals(work=Work, held=list, m=Message)
-    cdef Work _split(self, Ready rd, Stages stages)
-    @cython.locals(stages=Stages, messages=list, own=list, response=Message)
+    cdef Work _split(self, Ready rd, _Stages stages)
+    @cython.locals(stages=_Stages, messages=list, own=list, response=Message)
     cpdef list stored(self, Write write)
-    @cython.locals(stages=Stages, batch=Batch, e=Entry)
+    @cython.locals(stages=_Stages, batch=Batch, e=Entry)
     cpdef Batch next_batch(self)
-    @cython.locals(stages=Stages, asked=Asked, e=Entry, deferred=list)
+    @cython.locals(stages=_Stages, asked=Asked, e=Entry, deferred=list)
     cpdef finish(self, Batch batch, list answers=*)
     @cython.locals(m=Message)
     cdef int _respond(self, list responses) except -1

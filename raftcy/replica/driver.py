@@ -52,7 +52,7 @@ from .carrier import Carrier
 from .work import Batch, Work, Write
 
 
-class Stages:
+class _Stages:
     """The steps of rounds that are under way; made at the first ``poll``."""
 
     __slots__ = ("batches", "deferred", "kept", "round", "running", "writes")
@@ -150,7 +150,7 @@ class Driver:
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
-        self._stages: Stages | None = None
+        self._stages: _Stages | None = None
         self._asked: Asked | None = None
         self._machine_applied = machine_applied
         state, members = storage.initial_state()
@@ -162,7 +162,7 @@ class Driver:
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._changing = False
         if hasattr(machine, "capture"):
-            self.node.raft.log.offer = self._offer
+            node.offer_snapshots(self._offer)
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -474,13 +474,13 @@ class Driver:
             self._confirm(rd._read_states)
         return self._split(rd, stages) if self._async else self._begin(rd, stages)
 
-    def _stage(self) -> Stages:
+    def _stage(self) -> _Stages:
         alive(self.node)
         if self._stages is None:
-            self._stages = Stages()
+            self._stages = _Stages()
         return self._stages
 
-    def _begin(self, rd: Ready, stages: Stages) -> Work:
+    def _begin(self, rd: Ready, stages: _Stages) -> Work:
         """Without asynchronous writes: everything else waits for the write."""
         stages.round = Batch(rd.snapshot, rd.committed_entries, [])
         if rd._entries is None and rd.hard_state is None and rd.snapshot is None:
@@ -492,7 +492,7 @@ class Driver:
         stages.writes.append(write)
         return Work(write, [], rd.soft_state)
 
-    def _split(self, rd: Ready, stages: Stages) -> Work:
+    def _split(self, rd: Ready, stages: _Stages) -> Work:
         """With asynchronous writes: what may go at once, what waits for the write, what is to apply."""
         work = Work(None, [], rd.soft_state)
         held: list[Message] = []

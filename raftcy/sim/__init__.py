@@ -16,12 +16,12 @@ From the ground up, each importing only from those before it:
 """
 
 from .check import check
-from .machine import Ledger, Machine
 from .profiles import MIXED, PROFILES, Profile
 from .result import STEPS, Failure, Result, SimulationFailed
 from .runs import run
 from .shrink import Shrunk, shrink
 from .stepwise import replay
+from .subject import Ledger, Machine
 
 __all__ = [
     "MIXED",

@@ -3,7 +3,7 @@
 Each command travels with the number of its proposal, so that whoever proposed it knows when it was applied.
 """
 
-from .machine import Machine
+from .subject import Machine
 
 NUMBER_BYTES = 6
 

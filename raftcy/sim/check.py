@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from .machine import Machine
 from .profiles import MIXED, Profile
 from .result import STEPS, Result, SimulationFailed, failure
 from .runs import run
 from .shrink import shortest, shrink
+from .subject import Machine
 
 
 def check(

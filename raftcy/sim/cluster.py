@@ -46,12 +46,12 @@ from .clock import MS, TICK, Clock
 from .coverage import Coverage
 from .disk import DiskFailed
 from .links import Network
-from .machine import Machine
 from .member import Member
 from .operation import Operation
 from .seen import View
 from .settings import Settings
 from .streams import stream
+from .subject import Machine
 
 _KINDS = {int(kind): str(kind) for kind in MessageType}
 _ROLES = {int(role): str(role) for role in StateType}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from .check import check
-from .machine import Machine
 from .result import Result, SimulationFailed
+from .subject import Machine
 
 Simulate = Callable[..., list[Result]]
 

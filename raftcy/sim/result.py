@@ -7,9 +7,9 @@ from typing import Any
 
 from .clock import ms
 from .coverage import Coverage
-from .machine import Ledger, Machine
 from .profiles import MIXED, PROFILES, Profile
 from .schedule import Action, numbers
+from .subject import Ledger, Machine
 
 STEPS = 2_000
 """How many events a run has under faults, unless it is asked for another number."""

@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from .actions import perform
 from .checkers import Violation
 from .cluster import Cluster, guarded
-from .machine import Ledger, Machine
 from .operator import Operator
 from .profiles import MIXED, Profile, find
 from .result import STEPS, Failure, Result
 from .schedule import Action, schedule
 from .settings import Settings
+from .subject import Ledger, Machine
 
 
 class Driven(Protocol):

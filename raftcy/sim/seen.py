@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 from ..core.raft import Raft
 from ..wire.messages import Entry, HardState
-from .machine import Machine
+from .subject import Machine
 
 
 class View(NamedTuple):

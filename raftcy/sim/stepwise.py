@@ -11,11 +11,11 @@ from ..wire.messages import Message
 from .checkers import Violation
 from .clock import ms
 from .lockstep import Pair
-from .machine import Ledger, Machine
 from .member import Member
 from .profiles import MIXED, Profile
 from .result import STEPS
 from .runs import Driven, Run, prepare
+from .subject import Ledger, Machine
 
 
 class Lines:

@@ -9,9 +9,9 @@ from ..core.rawnode import RawNode
 from ..wire.messages import Message
 from .checkers import Checkers
 from .clients import Clients
-from .machine import Machine
 from .seen import View
 from .settings import Settings
+from .subject import Machine
 
 M_contra = TypeVar("M_contra", contravariant=True)
 

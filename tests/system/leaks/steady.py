@@ -87,7 +87,7 @@ def measure(nodes: int, loop: str, batch: int, proposals: int, work: Callable[[]
     finally:
         gc.callbacks.remove(started)
         gc.set_threshold(*before)
-    group.check(1 + PHASES * length, PHASES * length * 128)
+    group.check(1 + PHASES * length, PHASES * length, PHASES * length * 128)
     objects, blocks = (max(late - early for early, late in pairwise(mark)) for mark in marks)
     return Found(collections, objects, blocks)
 

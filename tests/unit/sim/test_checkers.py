@@ -8,6 +8,7 @@ import pytest
 
 from raftcy import ConfState, Entry, EntryType, HardState, Message, MessageType, Snapshot, SnapshotMetadata, StateType
 from raftcy.core.quorum import JointConfig, MajorityConfig
+from raftcy.replica.work import Write
 from raftcy.sim.checkers import Checker, Checkers, Committed, View, Violation
 from raftcy.sim.checkers.elections import ElectionSafety, LeaderCompleteness
 from raftcy.sim.checkers.linearizable import Linearizable
@@ -18,7 +19,7 @@ from raftcy.sim.checkers.membership import MembershipSafety
 from raftcy.sim.checkers.promises import PromisesAreDurable
 from raftcy.sim.checkers.quotas import QuotasReturn
 from raftcy.sim.clients import Clients
-from raftcy.sim.disk import Batch, Disk
+from raftcy.sim.disk import Disk
 from raftcy.sim.operation import Operation
 
 pytestmark = pytest.mark.once
@@ -70,8 +71,8 @@ class Tracker:
 
 
 def made_disk(*terms: int, hard_state: HardState | None = None) -> Disk:
-    disk = Disk(Random(1), lambda: disk.newest())
-    disk.submit(Batch(entries(*terms), hard_state, None, True))
+    disk = Disk(Random(1))
+    disk.submit(Write(hard_state, entries(*terms), None, True))
     disk.complete()
     return disk
 
@@ -234,13 +235,13 @@ def test_a_commit_without_one_half_of_a_joint_configuration() -> None:
 def test_a_disk_that_overwrites_what_is_committed() -> None:
     rule = CommittedIsDurable(committed({1: 1, 2: 2}), {})
     holder = member(1, disk=made_disk(1, 2, hard_state=HardState(term=2, vote=0, commit=0)))
-    rule.storing(holder, Batch(entries(2, 2, first=2), None, None, True))
-    rule.storing(member(2, 1, 1), Batch(entries(2, first=2), None, None, True))
+    rule.storing(holder, Write(None, entries(2, 2, first=2), None, True))
+    rule.storing(member(2, 1, 1), Write(None, entries(2, first=2), None, True))
     with breaks(rule, r"overwrites \(2, term 2\)"):
-        rule.storing(holder, Batch(entries(3, first=2), None, None, True))
+        rule.storing(holder, Write(None, entries(3, first=2), None, True))
     # A torn write has left it there without its term: it was never acknowledged.
     torn = member(3, disk=made_disk(1, 2, hard_state=HardState(term=1, vote=0, commit=0)))
-    rule.storing(torn, Batch(entries(1, first=2), None, None, True))
+    rule.storing(torn, Write(None, entries(1, first=2), None, True))
 
 
 def test_a_late_message_overwrites_what_was_committed_later() -> None:
@@ -248,7 +249,7 @@ def test_a_late_message_overwrites_what_was_committed_later() -> None:
     known = committed({1: 1})
     known.changed(member(2, 1, 2), START, view(term=4, commit=2))
     rule = CommittedIsDurable(known, {})
-    late = Batch(entries(3, first=2), HardState(term=3, vote=0, commit=0), None, True)
+    late = Write(HardState(term=3, vote=0, commit=0), entries(3, first=2), None, True)
     behind = member(1, disk=made_disk(1, 2, hard_state=HardState(term=2, vote=0, commit=0)))
     rule.storing(behind, late)
     acknowledged = member(1, disk=made_disk(1, 2, hard_state=HardState(term=4, vote=0, commit=0)))
@@ -259,10 +260,10 @@ def test_a_late_message_overwrites_what_was_committed_later() -> None:
 def test_a_snapshot_that_drops_what_is_committed() -> None:
     rule = CommittedIsDurable(committed({1: 1, 2: 2}), {})
     holder = member(1, disk=made_disk(1, 2, hard_state=HardState(term=2, vote=0, commit=0)))
-    rule.storing(holder, Batch([], None, snapshot(2, b"", 1), True))
-    rule.storing(member(2, 1), Batch([], None, snapshot(1, b"", 1), True))
+    rule.storing(holder, Write(None, [], snapshot(2, b"", 1), True))
+    rule.storing(member(2, 1), Write(None, [], snapshot(1, b"", 1), True))
     with breaks(rule, r"replaces its log with \(2, term 2\), which is committed, by a snapshot of 1"):
-        rule.storing(holder, Batch([], None, snapshot(1, b"", 1), True))
+        rule.storing(holder, Write(None, [], snapshot(1, b"", 1), True))
 
 
 # -- state machines -----------------------------------------------------------------------------------------------

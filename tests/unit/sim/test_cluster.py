@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from raftcy import ConfChangeV2, Message, MessageType, SnapshotStatus, StateType, conf_changes_from_string
+from raftcy.core.guards import has_to_apply
 from raftcy.sim import Profile
 from raftcy.sim.actions import perform, pick
 from raftcy.sim.clock import MS
@@ -183,10 +184,10 @@ def test_a_snapshot_is_kept_or_lost_while_changes_are_applied(keeps: bool, async
     assert leader is not None
     until(cluster, lambda: all(each.application.applied == leader.raft.log.last_index() for each in cluster.running()))
     follower = next(each for each in cluster.running() if each is not leader)
-    follower._keeps_snapshots = keeps
+    follower.driver.keep_snapshots = keeps
     follower.disk.latency = follower.apply_latency = 200 * MS
     cluster.begin(leader, True)
-    until(cluster, follower.has_to_apply)
+    until(cluster, lambda: has_to_apply(follower.raft))
     assert leader.compact(0)
     snapshot = leader.disk.newest()
     m = Message(type=MessageType.MSG_SNAP, to=follower.id, from_=leader.id, term=leader.raft.term, snapshot=snapshot)
@@ -197,7 +198,7 @@ def test_a_snapshot_is_kept_or_lost_while_changes_are_applied(keeps: bool, async
     finished = SnapshotStatus.FINISH if keeps else SnapshotStatus.FAILURE
     assert reports == [(leader.id, follower.id, finished)]
     assert MessageType.MSG_SNAP not in told
-    until(cluster, lambda: not follower.has_to_apply())
+    until(cluster, lambda: not has_to_apply(follower.raft))
     assert (MessageType.MSG_SNAP in told) is keeps
 
 

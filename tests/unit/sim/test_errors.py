@@ -10,8 +10,9 @@ import raftcy
 from raftcy import cli, sim
 from raftcy.sim import cluster, lockstep, operator
 from raftcy.sim.disk import Disk
-from raftcy.sim.machine import Ledger
+from raftcy.sim.member import Member
 from raftcy.sim.runs import prepare
+from raftcy.sim.subject import Ledger
 from tests.support.needs import ROOT
 
 SINGLE = sim.Profile("single", "one voter", {"retry": 1.0}, voters=(1,), learners=(0,), asynchronous=(0.0,))
@@ -166,16 +167,19 @@ def test_a_snapshot_that_raft_asks_for_and_the_machine_fails_to_make(monkeypatch
                 raise FileNotFoundError("no such file")
             return super().snapshot()
 
-    snapshot = Disk.snapshot
+    snapshot, watch = Disk.snapshot, Member.watch
 
     def offered(self: Disk) -> object:
+        # Raft asks, by way of the driver; the next thing that is watched comes after its answer.
         asked.append(self)
-        try:
-            return snapshot(self)
-        finally:
-            asked.clear()
+        return snapshot(self)
+
+    def watched(self: Member) -> None:
+        asked.clear()
+        watch(self)
 
     monkeypatch.setattr(Disk, "snapshot", offered)
+    monkeypatch.setattr(Member, "watch", watched)
     failures = [sim.run(seed, FAR, machine=Offered) for seed in range(6)]
     found = [result for result in failures if not result.passed]
     assert found

@@ -13,9 +13,9 @@ import pytest
 from raftcy import RawNode, StateType, cli, sim
 from raftcy.core.config import Config
 from raftcy.sim import lockstep
-from raftcy.sim.machine import Ledger
 from raftcy.sim.result import command, failure
 from raftcy.sim.shrink import rerun, shortest, shrink
+from raftcy.sim.subject import Ledger
 from tests.unit.sim.test_findings import REMOVED, SINGLE
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from raftcy import Entry, HardState, Message, MessageType, Snapshot, SnapshotMetadata, StateType
 from raftcy.core.acks import Acks
+from raftcy.replica.work import Write
 from raftcy.sim.checkers.quotas import QuotasReturn
 from raftcy.sim.checkers.steps import (
     HANDOVERS_MOST,
@@ -21,7 +22,6 @@ from raftcy.sim.checkers.steps import (
     StoredOnce,
     UndisturbedLeaders,
 )
-from raftcy.sim.disk import Batch
 
 from .test_checkers import CANDIDATE, FOLLOWER, LEADER, START, breaks, entries, made_disk, member, view
 
@@ -154,9 +154,9 @@ def storing(offset: int, snapshot: int = 0, first: int = 0) -> Any:
     return made
 
 
-def batch_of(first: int = 0, snapshot: int = 0) -> Batch:
+def batch_of(first: int = 0, snapshot: int = 0) -> Write:
     made = Snapshot(metadata=SnapshotMetadata(index=snapshot, term=1)) if snapshot else None
-    return Batch(entries(1, first=first) if first else [], None, made, True)
+    return Write(None, entries(1, first=first) if first else [], made, True)
 
 
 def test_an_entry_that_counts_as_stored_already() -> None:

@@ -15,8 +15,9 @@ from raftcy import (
     SnapshotMetadata,
     SnapshotTemporarilyUnavailable,
 )
+from raftcy.replica.work import Write
 from raftcy.sim.clock import Clock
-from raftcy.sim.disk import Batch, Checkpoint, Disk
+from raftcy.sim.disk import Checkpoint, Disk
 from raftcy.sim.links import Network, Weather
 from raftcy.sim.streams import between, stream
 
@@ -30,12 +31,11 @@ def state(term: int, vote: int = 0, commit: int = 0) -> HardState:
 
 
 def disk() -> Disk:
-    made = Disk(Random(1), lambda: made.newest())
-    return made
+    return Disk(Random(1))
 
 
 def write(d: Disk, *, sync: bool = True, hard_state: HardState | None = None, new: list[Entry] | None = None) -> None:
-    d.submit(Batch(new or [], hard_state, None, sync))
+    d.submit(Write(hard_state, new or [], None, sync))
     d.complete()
 
 
@@ -202,7 +202,7 @@ def test_a_sync_makes_durable_what_was_written_before() -> None:
 def test_a_torn_write_leaves_entries_without_their_hard_state() -> None:
     d = disk()
     write(d, hard_state=state(1), new=entries(1, 5, 1))
-    d.submit(Batch(entries(4, 7, 2), state(2), None, True))
+    d.submit(Write(state(2), entries(4, 7, 2), None, True))
     assert "torn" in d.crash(Drawn(0.9, 0.5))
     assert (d.last_index(), d.term(5), d.initial_state()[0]) == (5, 2, state(1))
 
@@ -210,7 +210,7 @@ def test_a_torn_write_leaves_entries_without_their_hard_state() -> None:
 def test_a_write_with_a_snapshot_is_never_torn() -> None:
     d = disk()
     metadata = SnapshotMetadata(conf_state=ConfState(voters=[1]), index=9, term=2)
-    d.submit(Batch(entries(10, 12, 2), state(2, 0, 9), Snapshot(data=b"s", metadata=metadata), True))
+    d.submit(Write(state(2, 0, 9), entries(10, 12, 2), Snapshot(data=b"s", metadata=metadata), True))
     assert "torn" not in d.crash(Drawn(0.9))
     assert d.last_index() == 0
 
@@ -220,7 +220,7 @@ def test_unfinished_writes_survive_in_their_order() -> None:
     for seed in range(40):
         d = disk()
         for index in (1, 2, 3):
-            d.submit(Batch(entries(index, index, 1), None, None, True))
+            d.submit(Write(None, entries(index, index, 1), None, True))
         d.crash(Random(seed))
         assert d.pending == []
         seen.add(d.last_index())
@@ -230,7 +230,7 @@ def test_unfinished_writes_survive_in_their_order() -> None:
 def test_a_failing_disk_says_so_and_writes_nothing() -> None:
     d = disk()
     d.failing = True
-    d.submit(Batch(entries(1, 1, 1), None, None, True))
+    d.submit(Write(None, entries(1, 1, 1), None, True))
     with pytest.raises(OSError, match="no space"):
         d.complete()
     assert d.last_index() == 0
