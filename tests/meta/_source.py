@@ -46,10 +46,17 @@ def tree(path: Path) -> ast.Module:
 
 
 @cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a file's tree; to walk it takes longer than to parse it."""
+    return tuple(ast.walk(tree(path)))
+
+
+@cache
 def modules() -> frozenset[str]:
     return frozenset(module(path) for path in PACKAGE.rglob("*.py"))
 
 
+@cache
 def imports(path: Path) -> list[Import]:
     """What a file imports or cimports from the package itself."""
     found = _python_imports(path) if path.suffix == ".py" else _cython_imports(path)
@@ -58,7 +65,7 @@ def imports(path: Path) -> list[Import]:
 
 def _python_imports(path: Path) -> Iterator[Import]:
     lazy = {id(node) for function in functions(path) for node in ast.walk(function)}
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             names = [alias.name for alias in node.names]
             for target in _targets(path, node.level, node.module or "", names):
@@ -84,4 +91,4 @@ def _targets(path: Path, level: int, dotted: str, names: list[str]) -> Iterator[
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
