@@ -2,7 +2,7 @@
 
 A pass goes over the nodes by id: step the inbox, then handle at most one Ready (persist, send, apply, advance).
 Draining ends with a pass that does nothing. ``Group`` does that in Python, as an application writes it; in
-``CompiledGroup`` raftcy's ``Exchange`` does it, and only applying is Python.
+``CompiledGroup`` raftcy's ``Loopback`` does it, and only applying is Python.
 """
 
 from __future__ import annotations
@@ -48,13 +48,17 @@ class Member:
         self.applied_bytes = 0
         self.reads = 0
 
-    def apply(self, rd: Any) -> None:
+    def apply(self, entries: list[Any]) -> None:
+        """Keep what is committed."""
+        if self.log is None:
+            self.log = list(entries)
+        else:
+            self.log += entries
+
+    def handle(self, rd: Any) -> None:
         """Keep what is committed, else count answers to reads: no workload has both in a Ready, as its end tells."""
         if entries := rd.committed_entries:
-            if self.log is None:
-                self.log = list(entries)
-            else:
-                self.log += entries
+            self.apply(entries)
         else:
             self.reads += len(rd.read_states)
 
@@ -137,7 +141,7 @@ class Group:
         member.storage.save(rd)
         if messages := rd.messages:
             self._deliver(messages)
-        member.apply(rd)
+        member.handle(rd)
         member.node.advance()
 
     def _deliver(self, messages: list[Any]) -> None:
@@ -148,6 +152,10 @@ class Group:
 
     def drainer(self) -> Callable[[], object]:
         """What to call in order to drain."""
+        return self.drain
+
+    def reader(self, member: Member) -> Callable[[], object]:
+        """What to call in order to drain and count the answers to a member's reads."""
         return self.drain
 
     def sent(self) -> int:
@@ -183,38 +191,55 @@ class Group:
             raise SystemExit(f"the members disagree on the leader: {leads}")
         return int(leads.pop()) - 1
 
-    def check(self, entries: int, payload: int) -> None:
-        """Every member has committed and applied just that many entries and bytes."""
+    def check(self, entries: int, commands: int, payload: int) -> None:
+        """Every member has committed just that many entries, of which ``commands`` have data, and applied them."""
         index = FIRST + self.kept + entries
         for member in self.members:
             member.count()
             status = member.node.basic_status()
             found = (member.applied, member.applied_bytes, status.commit, status.applied, member.storage.last_index())
-            expected = (entries, payload, index, index, index)
+            expected = (self._handed(entries, commands), payload, index, index, index)
             if found != expected:
                 raise SystemExit(f"node {status.id} ended with {found} instead of {expected}")
 
+    def _handed(self, entries: int, commands: int) -> int:
+        """How many entries an application is handed: with this loop also those of new leaders, without data."""
+        return entries
+
 
 class CompiledGroup(Group):
-    """The same, driven by raftcy's compiled cycle."""
+    """The same, driven by raftcy's compiled driver."""
 
     def _prepare(self, raftcy: Any) -> None:
-        self.exchange = raftcy.Exchange()
+        self.loopback = raftcy.Loopback()
         for member in self.members:
-            self.exchange.add(member.node, member.storage, member.apply)
+            self.loopback.add(member.node, member.storage, member)
+
+    def _handed(self, entries: int, commands: int) -> int:
+        return commands
+
+    def reader(self, member: Member) -> Callable[[], object]:
+        """What to call in order to drain and count the answers to a member's reads."""
+        drain, take = self.loopback.drain, self.loopback.find(member.node.id).take_reads
+
+        def read() -> None:
+            drain()
+            member.reads += len(take())
+
+        return read
 
     def drain(self) -> None:
         """Pass over the members until a pass does nothing."""
-        self.exchange.drain()
+        self.loopback.drain()
 
     def drainer(self) -> Callable[[], object]:
         """What to call in order to drain: the compiled loop without a frame of Python around it."""
-        drain: Callable[[], object] = self.exchange.drain
+        drain: Callable[[], object] = self.loopback.drain
         return drain
 
     def sent(self) -> int:
         """Messages sent so far."""
-        return int(self.exchange.sent)
+        return int(self.loopback.sent)
 
 
 class Groups:
@@ -228,10 +253,10 @@ class Groups:
 
     def ticker(self) -> Callable[[], object]:
         """What to call for one tick of all groups, with heartbeats and answers."""
-        if exchanges := [group.exchange for group in self.all if isinstance(group, CompiledGroup)]:
+        if loopbacks := [group.loopback for group in self.all if isinstance(group, CompiledGroup)]:
 
             def tick() -> None:
-                self.raftcy.tick_groups(exchanges)
+                self.raftcy.tick_groups(loopbacks)
 
         else:
 

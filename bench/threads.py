@@ -65,7 +65,7 @@ class Worker(threading.Thread):
             compact()
         self.ended = time.perf_counter()
         self.entries = batches * batch
-        group.check(1 + self.entries, self.entries * size)
+        group.check(1 + self.entries, self.entries, self.entries * size)
 
 
 def per_second(raftcy: Any, o: argparse.Namespace, threads: int) -> float:

@@ -53,7 +53,7 @@ def replicate(raftcy: Any, o: argparse.Namespace, nodes: int, batch: int, size: 
             group.compact()
 
     out.run(work)
-    group.check(1 + out.n, out.n * size)
+    group.check(1 + out.n, out.n, out.n * size)
     out.extra["messages_per_op"] = (group.sent() - before) / out.n
     each = {1: 0, 3: 8, 5: 16}.get(nodes)
     # With batch_append a batch goes out as one message instead of one for each entry.
@@ -65,7 +65,7 @@ def readindex(raftcy: Any, o: argparse.Namespace) -> Measured:
     """Safe reads, each drained."""
     group = group_of(raftcy, o, o.nodes or 3)
     leader = group.members[0]
-    read, drain = leader.node.read_index, group.drainer()
+    read, drain = leader.node.read_index, group.reader(leader)
     contexts = itertools.cycle([b"%d" % number for number in range(1_000)])
     out = Measured(o.n)
     before = group.sent()
@@ -78,7 +78,7 @@ def readindex(raftcy: Any, o: argparse.Namespace) -> Measured:
     out.run(work)
     if leader.reads != o.n:
         raise SystemExit(f"{leader.reads} of {o.n} reads were answered")
-    group.check(1, 0)
+    group.check(1, 0, 0)
     out.extra["messages_per_op"] = (group.sent() - before) / out.n
     expect(out, 4 if len(group.members) == 3 else None)
     return out
@@ -101,7 +101,7 @@ def ticks(raftcy: Any, o: argparse.Namespace) -> Measured:
 
     out.run(work)
     for group in groups.all:
-        group.check(1, 0)
+        group.check(1, 0, 0)
         if group.leader() != 0:
             raise SystemExit("an idle group has changed its leader")
     out.extra["messages_per_op"] = (groups.sent() - before) / out.n
@@ -144,7 +144,7 @@ def _changes(group: Group, o: argparse.Namespace, change: Callable[[int, int], N
     out.run(work)
     if group.leader() != o.n % size:
         raise SystemExit("the last change of leader did not come off")
-    group.check(1 + o.n, 0)
+    group.check(1 + o.n, 0, 0)
     out.extra["messages_per_op"] = (group.sent() - before) / out.n
     expect(out, expected if size == 3 else None)
     return out

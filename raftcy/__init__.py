@@ -6,7 +6,6 @@ Everything public is here, by flat names: etcd's, in the forms of PEP 8. ``BUILD
 
 from ._build import BUILD
 from .core.config import Config, Peer
-from .core.cycle import Cycle, Exchange, drain_all, tick_all, tick_groups
 from .core.describe import (
     describe_conf_change,
     describe_conf_state,
@@ -20,7 +19,7 @@ from .core.describe import (
 )
 from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
 from .core.progress import Progress
-from .core.rawnode import RawNode, refuse_from_network
+from .core.rawnode import RawNode
 from .core.ready import ReadState, Ready, SoftState
 from .core.status import BasicStatus, Status
 from .core.storage import MemoryStorage, Storage
@@ -37,6 +36,7 @@ from .errors import (
     InvariantError,
     LogLost,
     MalformedMessage,
+    NotNow,
     Overloaded,
     ProposalDropped,
     RaftError,
@@ -52,7 +52,19 @@ from .errors import (
     Unavailable,
 )
 from .node import Node, restart_node, start_node
-from .wire.changes import ConfChange, ConfChangeSingle, ConfChangeV2, conf_changes_from_string, conf_changes_to_string
+from .replica.asked import Outcome
+from .replica.driver import Driver
+from .replica.loopback import Loopback, drain_all, tick_all, tick_groups
+from .replica.machine import StateMachine
+from .replica.work import Batch, Work, Write
+from .wire.changes import (
+    ConfChange,
+    ConfChangeSingle,
+    ConfChangeV2,
+    conf_changes_from_string,
+    conf_changes_to_string,
+    decode_change,
+)
 from .wire.enums import (
     ConfChangeTransition,
     ConfChangeType,
@@ -65,7 +77,7 @@ from .wire.enums import (
     StateType,
     VoteResult,
 )
-from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg
+from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg, refuse_from_network
 from .wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 
 __all__ = [
@@ -75,6 +87,7 @@ __all__ = [
     "NONE",
     "NO_LIMIT",
     "BasicStatus",
+    "Batch",
     "BootstrapError",
     "Compacted",
     "ConfChange",
@@ -88,20 +101,22 @@ __all__ = [
     "Config",
     "ConfigError",
     "Corruption",
-    "Cycle",
     "DecodeError",
+    "Driver",
     "Entry",
     "EntryType",
-    "Exchange",
     "HardState",
     "InvariantError",
     "LogLost",
+    "Loopback",
     "MalformedMessage",
     "MemoryStorage",
     "Message",
     "MessageType",
     "NdjsonTraceLogger",
     "Node",
+    "NotNow",
+    "Outcome",
     "Overloaded",
     "Peer",
     "Progress",
@@ -120,6 +135,7 @@ __all__ = [
     "SnapshotStatus",
     "SnapshotTemporarilyUnavailable",
     "SoftState",
+    "StateMachine",
     "StateType",
     "Status",
     "StepError",
@@ -136,9 +152,12 @@ __all__ = [
     "TrackerConfig",
     "Unavailable",
     "VoteResult",
+    "Work",
+    "Write",
     "__version__",
     "conf_changes_from_string",
     "conf_changes_to_string",
+    "decode_change",
     "describe_conf_change",
     "describe_conf_state",
     "describe_entries",

@@ -132,6 +132,13 @@ class Overloaded(StepError):
     """
 
 
+class NotNow(RaftError):
+    """A message that must not be taken in now, or a read that must not be asked now; later it may be.
+
+    Nothing was changed. To the group it is a lost message, which it bears.
+    """
+
+
 class LogLost(StepError):
     """A leader's heartbeat commits entries that this node has acknowledged but no longer has.
 

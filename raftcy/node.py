@@ -39,8 +39,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from .core.config import Config, Peer
+from .core.guards import has_to_apply
 from .core.logger import Log, default_logger
-from .core.rawnode import RawNode, is_plain, refuse_from_network
+from .core.rawnode import RawNode
 from .core.ready import Ready
 from .core.status import Status
 from .errors import (
@@ -59,6 +60,7 @@ from .wire import consts as k
 from .wire.changes import ConfChange, ConfChangeV2
 from .wire.checks import instance, instances, octets, u64
 from .wire.enums import SnapshotStatus
+from .wire.kinds import from_storage_thread, needs_no_gate, refuse_from_network
 from .wire.messages import ConfState, Message
 
 __all__ = ["Node", "restart_node", "start_node"]
@@ -227,7 +229,7 @@ class Node:
         if self._stopped:
             raise Stopped(self._cause)
         instance(m, Message, "m")
-        if not is_plain(m):
+        if not needs_no_gate(m):
             await self._step_special(m)
             return
         try:
@@ -255,7 +257,7 @@ class Node:
         batch = instances(messages, Message, "messages")
         self._stretch += len(batch)
         try:
-            refused = self._raw.step_many(batch) if all(map(is_plain, batch)) else self._step_each(batch)
+            refused = self._raw.step_many(batch) if all(map(needs_no_gate, batch)) else self._step_each(batch)
         except BaseException:
             self._bury_if_dead()
             await self._rest()
@@ -398,12 +400,11 @@ class Node:
             raise Stopped(self._cause)
 
     def _check_origin(self, m: Message) -> None:
-        kind = m.type
-        from_storage = m.from_ >= k.LOCAL_APPLY_THREAD
-        if from_storage and self._async_writes and kind in _ANSWERS_OF_STORAGE:
+        if needs_no_gate(m) or (self._async_writes and from_storage_thread(m) and m.type in _ANSWERS_OF_STORAGE):
             return
-        if from_storage or kind == k.FORGET_LEADER:
-            raise MalformedMessage(refuse_from_network(m))
+        reason = refuse_from_network(m)
+        if reason is not None:
+            raise MalformedMessage(reason)
 
     def _guard(self, act: Callable[..., Any], *args: Any) -> Any:
         """Call into the state machine; what kills it kills this node."""
@@ -534,13 +535,13 @@ class Node:
         self._step_kept_snapshot()
 
     def _step_snapshot(self, m: Message) -> None:
-        if not self._has_to_apply():
+        if not has_to_apply(self._raw.raft):
             self._raw.step(m)
         elif self._snapshot is None or _age(self._snapshot) <= _age(m):
             self._snapshot = m
 
     def _step_kept_snapshot(self) -> None:
-        if self._snapshot is None or self._has_to_apply():
+        if self._snapshot is None or has_to_apply(self._raw.raft):
             return
         m, self._snapshot = self._snapshot, None
         try:
@@ -548,10 +549,6 @@ class Node:
         except (MalformedMessage, Overloaded) as error:
             # Whoever gave it is gone.
             self._log.warning(f"raft.node: {self._id:x} drops a MsgSnap that was kept: {error}")
-
-    def _has_to_apply(self) -> bool:
-        log = self._raw.raft.log
-        return bool(log.applied < log.applying)
 
     def _step_proposal(self, m: Message) -> None:
         with suppress(ProposalDropped):

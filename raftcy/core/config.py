@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..wire import consts as k
 from ..wire.checks import octets, u64
 from ..wire.enums import ReadOnlyOption
+from ..wire.kinds import is_local_msg_target
 from .logger import default_logger
 
 __all__ = ["Config", "Peer"]
@@ -144,7 +145,7 @@ class Config:
         given._check_types()
         if given.id == k.NONE:
             raise ConfigError("cannot use none as id")
-        if given.id in (k.LOCAL_APPEND_THREAD, k.LOCAL_APPLY_THREAD):
+        if is_local_msg_target(given.id):
             raise ConfigError("cannot use local target as id")
         if given.heartbeat_tick <= 0:
             raise ConfigError("heartbeat tick must be greater than 0")

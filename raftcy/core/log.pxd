@@ -24,6 +24,7 @@ cdef class RaftLog:
     cdef public uint64_t applying_size
     cdef public bint applying_paused
     cdef readonly uint64_t found
+    cdef public object offer
 
     cdef uint64_t _storage_first(self) except? 0
     cdef uint64_t _storage_last(self) except? 0

@@ -41,6 +41,7 @@ class RaftLog:
         "found",
         "log",
         "max_applying_size",
+        "offer",
         "storage",
         "unstable",
     )
@@ -61,6 +62,8 @@ class RaftLog:
         self.applying_size = 0
         self.applying_paused = False
         self.found = 0
+        # Asked for a snapshot in place of the storage, if somebody can make a new one.
+        self.offer: Any = None
 
     def __str__(self) -> str:
         u = self.unstable
@@ -116,7 +119,7 @@ class RaftLog:
         if self.unstable.snapshot is not None:
             return self.unstable.snapshot
         try:
-            return self.storage.snapshot()  # type: ignore[no-any-return]
+            return self.storage.snapshot() if self.offer is None else self.offer()  # type: ignore[no-any-return]
         except SnapshotTemporarilyUnavailable:
             raise
         except Exception as error:

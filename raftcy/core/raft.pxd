@@ -205,6 +205,5 @@ cdef list _NO_ENTRIES
 cdef Message _furthest(Message like, Message sent)
 @cython.locals(c=Entry)
 cdef Entry _unplaced(Entry e)
-cpdef object decode_change(Entry e)
 cdef int32_t _vote_resp(int32_t kind) noexcept
 cpdef str type_name(int32_t kind)

@@ -48,7 +48,7 @@ from ..errors import (
 )
 from ..wire import blank, enums, immutable
 from ..wire import consts as k
-from ..wire.changes import ConfChange, ConfChangeV2
+from ..wire.changes import ConfChange, ConfChangeV2, decode_change
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from . import fresh, trace
 from .acks import read_number
@@ -1443,11 +1443,6 @@ def _unplaced(e: Entry) -> Entry:
     c._unknown = e._unknown
     immutable.freeze(c)
     return c
-
-
-def decode_change(e: Entry) -> ConfChange | ConfChangeV2:
-    """The configuration change in an entry; DecodeError if there is none."""
-    return ConfChange.decode(e.data) if e._type == k.CONF_CHANGE else ConfChangeV2.decode(e.data)
 
 
 def _vote_resp(kind: int) -> int:

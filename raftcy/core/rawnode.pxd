@@ -7,6 +7,7 @@ from ..wire cimport consts as k
 from ..wire cimport immutable
 from .entries cimport entries_size
 from .log cimport RaftLog
+from ..wire.kinds cimport from_storage_thread, is_local, is_response
 from ..wire.messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .raft cimport Raft
@@ -47,7 +48,6 @@ cdef class RawNode:
     cdef int _propose_here(self, Entry e) except -1
     @cython.locals(message=Message)
     cpdef step(self, object m)
-    @cython.locals(kind=int32_t)
     cdef int _step(self, Message m) except -1
     @cython.locals(refused=list)
     cpdef list step_many(self, list messages)
@@ -100,8 +100,6 @@ cdef class RawNode:
     cdef int _died(self, object error) except -1
     cdef int _refused_or_died(self, object error) except -1
 
-cpdef object refuse_from_network(Message m)
-cpdef bint is_plain(Message m)
 cdef Message _message(object m)
 cpdef bint alive(RawNode node) except -1
 cdef bint _begin(RawNode node) except -1
@@ -113,5 +111,3 @@ cdef bint _needs_append_ack(Raft r, Ready rd) except -1
 cdef bint _soft_state_changed(RawNode node) except -1
 @cython.locals(r=Raft)
 cdef bint _hard_state_changed(RawNode node) except -1
-cdef bint _is_local(int32_t kind) noexcept
-cdef bint _is_response(int32_t kind) noexcept

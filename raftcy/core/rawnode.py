@@ -36,6 +36,7 @@ from ..wire import blank, enums, immutable
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2
 from ..wire.checks import instance, octets, u64
+from ..wire.kinds import from_storage_thread, is_local, is_response
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from . import fresh, trace
 from .config import Config
@@ -211,11 +212,10 @@ class RawNode:
 
     def _step(self, m: Message) -> None:
         """``step`` for callers that tell a refused message from a dead node by ``_refused_or_died``."""
-        kind = m._type
-        if m.from_ < k.LOCAL_APPLY_THREAD:
-            if _is_local(kind):
+        if not from_storage_thread(m):
+            if is_local(m._type):
                 raise StepLocalMessage()
-            if _is_response(kind) and self.raft.tracker.find(m.from_) is None:
+            if is_response(m._type) and self.raft.tracker.find(m.from_) is None:
                 raise StepPeerNotFound()
         vet(self.raft, m)
         self.raft.step(m)
@@ -676,36 +676,6 @@ class RawNode:
             self._died_of = error
 
 
-def refuse_from_network(m: Message) -> str | None:
-    """Why a message must not be taken from the network; None if it may be stepped.
-
-    A storage thread's answers and MsgForgetLeader are for the node itself; etcd's raft takes them from anywhere.
-    """
-    kind = m._type
-    if m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD:
-        return "a storage thread is never a peer"
-    if kind == k.FORGET_LEADER:
-        return "MsgForgetLeader is only for the node itself"
-    if _is_local(kind):
-        return "a local message"
-    return None
-
-
-def is_plain(m: Message) -> bool:
-    """Whether a message may be stepped as it came, at any time, as far as ``refuse_from_network`` goes.
-
-    A proposal may have to wait for a leader, and a snapshot for what is being applied.
-    """
-    kind = m._type
-    return (
-        kind != k.PROP
-        and kind != k.SNAP
-        and kind != k.FORGET_LEADER
-        and m.from_ != k.LOCAL_APPEND_THREAD
-        and m.from_ != k.LOCAL_APPLY_THREAD
-    )
-
-
 def _message(m: Any) -> Message:
     if not isinstance(m, Message):
         raise TypeError(f"m must be of Message, not {type(m).__name__}")
@@ -786,27 +756,3 @@ def _soft_state_changed(node: RawNode) -> bool:
 def _hard_state_changed(node: RawNode) -> bool:
     r = node.raft
     return r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit
-
-
-def _is_local(kind: int) -> bool:
-    return (
-        kind == k.HUP
-        or kind == k.BEAT
-        or kind == k.UNREACHABLE
-        or kind == k.SNAP_STATUS
-        or kind == k.CHECK_QUORUM
-        or (k.STORAGE_APPEND <= kind and kind <= k.STORAGE_APPLY_RESP)
-    )
-
-
-def _is_response(kind: int) -> bool:
-    return (
-        kind == k.APP_RESP
-        or kind == k.VOTE_RESP
-        or kind == k.HEARTBEAT_RESP
-        or kind == k.UNREACHABLE
-        or kind == k.READ_INDEX_RESP
-        or kind == k.PRE_VOTE_RESP
-        or kind == k.STORAGE_APPEND_RESP
-        or kind == k.STORAGE_APPLY_RESP
-    )

@@ -12,12 +12,14 @@ from typing import Any
 
 from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage, Overloaded
 from ..wire import consts as k
+from ..wire.changes import decode_change
 from ..wire.enums import ConfChangeTransition, ConfChangeType
+from ..wire.kinds import from_storage_thread
 from ..wire.messages import Entry, Message
 from .acks import read_number
 from .confchange import restore
 from .entries import contiguous
-from .raft import Raft, decode_change, type_name
+from .raft import Raft, type_name
 
 MAX_MEMBERS = 1000
 """How many members a message may bring, in a snapshot or a change: what it costs grows with the square."""
@@ -77,7 +79,7 @@ def _vet_backlog(r: Raft, m: Message) -> None:
     What the own storage says must not be lost. A leader sends again what was refused, as what was lost, and the entries
     that wait become fewer without it: so the logs come together once the storage keeps up.
     """
-    if m.from_ != r.id and m.from_ < k.LOCAL_APPLY_THREAD:
+    if m.from_ != r.id and not from_storage_thread(m):
         waiting = r.waiting_for_ready()
         if waiting >= r.max_pending_msgs:
             raise Overloaded(f"{waiting} messages wait for a Ready")

@@ -3,18 +3,25 @@
 ``run(seed)`` runs one seed, ``check(machine)`` many with a state machine of one's own, ``shrink`` shortens a failure
 and ``replay`` shows a run step by step. ``docs/simulation.md`` tells more.
 
-From the ground up: ``clock``, ``chance``, ``machine``, ``network``, ``disk`` are the simulated world; ``profiles``,
-``settings``, ``actions`` what is drawn from a seed; ``clients``, ``application``, ``member``, ``cluster``, ``operator``
-what runs in it; ``checkers`` the rules; ``runs``, ``shrink``, ``report``, ``lockstep``, ``runner``, ``command`` what is
-done with runs.
+From the ground up, each importing only from those before it:
+
+- ``clock``, ``streams``, ``machine``, ``links``, ``disk``, ``application``: the simulated world.
+- ``profiles``, ``settings``, ``schedule``: what is drawn from a seed.
+- ``seen``, ``operation``, ``checkers``: the rules, and what they see of members and clients.
+- ``coverage``, ``clients``, ``world``, ``member``, ``cluster``: what runs in the world.
+- ``actions``, ``operator``: what the schedule does to a cluster, and what brings it to rest after the last fault.
+- ``result``, ``runs``, ``lockstep``: a run in one build or in both, and its result.
+- ``shrink``, ``stepwise``, ``capture``, ``check``, ``runner``: what can be done with runs.
+- ``command_line``, ``pytest_plugin``: how people get at all that.
 """
 
 from .check import check
 from .machine import Ledger, Machine
 from .profiles import MIXED, PROFILES, Profile
-from .report import replay
-from .runs import STEPS, Failure, Result, SimulationFailed, run
+from .result import STEPS, Failure, Result, SimulationFailed
+from .runs import run
 from .shrink import Shrunk, shrink
+from .stepwise import replay
 
 __all__ = [
     "MIXED",

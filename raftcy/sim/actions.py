@@ -1,64 +1,28 @@
-"""The actions that a schedule is made of, and the schedule that a seed gives.
+"""The actions that a schedule is made of: what each does to the cluster.
 
-An action is a time, a kind and four numbers from 0 up to 1. What these stand for is decided when it is performed, from
-the cluster as it is then: so any part of a schedule is a schedule. The end of a fault belongs to its action.
+The end of a fault belongs to its action.
 """
 
-from bisect import bisect
-from collections.abc import Callable, Collection, Iterator
-from itertools import accumulate
-from math import log
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
 
 from ..wire import consts as k
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from .clock import MS, TICK, ms
+from .cluster import Cluster
 from .links import Weather
-from .profiles import Profile
-from .streams import between, stream
-
-if TYPE_CHECKING:
-    from .cluster import Cluster
-    from .member import Member
+from .member import Member
+from .schedule import Action
+from .streams import between
 
 MEMBERS_MOST = 7
 
 
-class Action(NamedTuple):
-    """``number`` in its schedule, ``at`` in virtual microseconds, ``kind``, and what its arguments are made of."""
-
-    number: int
-    at: int
-    kind: str
-    u: float
-    v: float
-    w: float
-    x: float
-
-
-def schedule(seed: int, profile: Profile, only: Collection[int] | None = None) -> Iterator[Action]:
-    """The actions of a seed, without end; with ``only``, those of these numbers."""
-    random = stream(seed, "schedule").random
-    kinds = list(profile.weights)
-    bounds = list(accumulate(profile.weights.values()))
-    at = 0
-    last = None if only is None else max(only, default=-1)
-    number = 0
-    while last is None or number <= last:
-        at += int(-log(1.0 - random()) * profile.interval)
-        kind = kinds[bisect(bounds, random() * bounds[-1])]
-        action = Action(number, at, kind, random(), random(), random(), random())
-        if only is None or number in only:
-            yield action
-        number += 1
-
-
-def perform(cluster: "Cluster", action: Action) -> str:
+def perform(cluster: Cluster, action: Action) -> str:
     """Perform an action; says what it did, nothing if there was nothing to do."""
     return KINDS[action.kind](cluster, action)
 
 
-def pick(cluster: "Cluster", u: float, leader: float = 0.4) -> "Member | None":
+def pick(cluster: Cluster, u: float, leader: float = 0.4) -> Member | None:
     """A member that runs and is not paused: the leader with the probability ``leader``, else any; None if none does."""
     if u < leader:
         leading = cluster.leader()
@@ -76,17 +40,17 @@ def _span(u: float) -> int:
 # -- load -------------------------------------------------------------------------------------------------------
 
 
-def _propose(cluster: "Cluster", a: Action) -> str:
+def _propose(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     return f"propose: {cluster.begin(member, True)!r}" if member else ""
 
 
-def _read(cluster: "Cluster", a: Action) -> str:
+def _read(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     return f"ask: {cluster.begin(member, False)!r}" if member else ""
 
 
-def _retry(cluster: "Cluster", a: Action) -> str:
+def _retry(cluster: Cluster, a: Action) -> str:
     operation = cluster.clients.some(a.u)
     return f"again: {operation!r}" if operation is not None and cluster.attempt(operation) else ""
 
@@ -94,7 +58,7 @@ def _retry(cluster: "Cluster", a: Action) -> str:
 # -- elections --------------------------------------------------------------------------------------------------
 
 
-def _campaign(cluster: "Cluster", a: Action) -> str:
+def _campaign(cluster: Cluster, a: Action) -> str:
     # Rather one whose disk is slow: what it promises and what it has written are furthest apart.
     slow = [each for each in cluster.running() if each.disk.latency > 5 * MS and not each.paused]
     member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else pick(cluster, a.u, leader=0.0)
@@ -104,7 +68,7 @@ def _campaign(cluster: "Cluster", a: Action) -> str:
     return f"{member.id} campaigns"
 
 
-def _transfer(cluster: "Cluster", a: Action) -> str:
+def _transfer(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.7)
     to = pick(cluster, a.v, leader=0.0)
     if member is None or to is None:
@@ -113,7 +77,7 @@ def _transfer(cluster: "Cluster", a: Action) -> str:
     return f"{member.id} is told to transfer leadership to {to.id}"
 
 
-def _forget(cluster: "Cluster", a: Action) -> str:
+def _forget(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.0)
     if member is None:
         return ""
@@ -124,7 +88,7 @@ def _forget(cluster: "Cluster", a: Action) -> str:
 # -- the network ------------------------------------------------------------------------------------------------
 
 
-def _weather(cluster: "Cluster", a: Action) -> str:
+def _weather(cluster: Cluster, a: Action) -> str:
     names = ("loss", "doubling", "overtaking", "delay")
     kind = names[int(a.u * 4)]
     share = 0.02 + a.v * a.v * 0.5
@@ -138,7 +102,7 @@ def _weather(cluster: "Cluster", a: Action) -> str:
     return f"{kind} of {share:.0%} of the messages for {ms(_span(a.x))}"
 
 
-def _cut(cluster: "Cluster", fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
+def _cut(cluster: Cluster, fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
     links = [(i, j) for i in one for j in other]
     if not links:
         return ""
@@ -150,20 +114,20 @@ def _cut(cluster: "Cluster", fault: str, one: list[int], other: list[int], a: Ac
     return f"{fault} {one} {sign} {other} for {ms(_span(a.x))}"
 
 
-def _partition(cluster: "Cluster", a: Action) -> str:
+def _partition(cluster: Cluster, a: Action) -> str:
     ids = sorted(cluster.members)
     half = [id for place, id in enumerate(ids) if (int(a.u * 2**16) >> place) & 1]
     return _cut(cluster, "partition", half, [id for id in ids if id not in half], a, True)
 
 
-def _isolate(cluster: "Cluster", a: Action) -> str:
+def _isolate(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.6)
     if member is None:
         return ""
     return _cut(cluster, "isolation", [member.id], [id for id in sorted(cluster.members) if id != member.id], a, True)
 
 
-def _one_way(cluster: "Cluster", a: Action) -> str:
+def _one_way(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.6)
     if member is None:
         return ""
@@ -173,7 +137,7 @@ def _one_way(cluster: "Cluster", a: Action) -> str:
     return _cut(cluster, "one-way cut", others, [member.id], a, False)
 
 
-def _unreachable(cluster: "Cluster", a: Action) -> str:
+def _unreachable(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.8)
     to = pick(cluster, a.v, leader=0.0)
     if member is None or to is None:
@@ -185,7 +149,7 @@ def _unreachable(cluster: "Cluster", a: Action) -> str:
 # -- clocks -----------------------------------------------------------------------------------------------------
 
 
-def _pause(cluster: "Cluster", a: Action) -> str:
+def _pause(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     if member is None:
         return ""
@@ -193,7 +157,7 @@ def _pause(cluster: "Cluster", a: Action) -> str:
     return f"{member.id} stands still for {ms(_span(a.x))}"
 
 
-def _skew(cluster: "Cluster", a: Action) -> str:
+def _skew(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     if member is None:
         return ""
@@ -209,7 +173,7 @@ def _skew(cluster: "Cluster", a: Action) -> str:
 # -- crashes and disks ------------------------------------------------------------------------------------------
 
 
-def _crash(cluster: "Cluster", a: Action) -> str:
+def _crash(cluster: Cluster, a: Action) -> str:
     # Rather one that has something to lose.
     writing = [each for each in cluster.running() if each.disk.pending]
     member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else pick(cluster, a.u)
@@ -221,7 +185,7 @@ def _crash(cluster: "Cluster", a: Action) -> str:
     return f"{member.id} crashes for {ms(duration)}" + (f"; {lost}" if lost else "")
 
 
-def _crash_all(cluster: "Cluster", a: Action) -> str:
+def _crash_all(cluster: Cluster, a: Action) -> str:
     running = cluster.running()
     if not running:
         return ""
@@ -231,7 +195,7 @@ def _crash_all(cluster: "Cluster", a: Action) -> str:
     return f"{[member.id for member in running]} crash"
 
 
-def _fail_write(cluster: "Cluster", a: Action) -> str:
+def _fail_write(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     if member is None:
         return ""
@@ -239,7 +203,7 @@ def _fail_write(cluster: "Cluster", a: Action) -> str:
     return f"the disk of {member.id} fails its next write"
 
 
-def _fail_read(cluster: "Cluster", a: Action) -> str:
+def _fail_read(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.8)
     if member is None:
         return ""
@@ -247,7 +211,7 @@ def _fail_read(cluster: "Cluster", a: Action) -> str:
     return f"the disk of {member.id} fails its next read"
 
 
-def _slow_disk(cluster: "Cluster", a: Action) -> str:
+def _slow_disk(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     if member is None:
         return ""
@@ -263,7 +227,7 @@ def _slow_disk(cluster: "Cluster", a: Action) -> str:
     return f"the disk of {member.id} takes {ms(disk.latency)} a write for {ms(_span(a.x))}"
 
 
-def _no_snapshot(cluster: "Cluster", a: Action) -> str:
+def _no_snapshot(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.7)
     if member is None:
         return ""
@@ -277,13 +241,13 @@ def _no_snapshot(cluster: "Cluster", a: Action) -> str:
     return f"{member.id} has no snapshot to give for {ms(_span(a.x))}"
 
 
-def _compact(cluster: "Cluster", a: Action) -> str:
+def _compact(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     at = cluster.run(member, member.compact, int(a.v * a.v * 8)) if member else 0
     return f"{member.id} makes a snapshot at {at} and compacts" if member and at else ""
 
 
-def _checkpoint(cluster: "Cluster", a: Action) -> str:
+def _checkpoint(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     at = cluster.run(member, member.keep_state) if member else 0
     return f"{member.id} stores its state at {at}" if member and at else ""
@@ -292,7 +256,7 @@ def _checkpoint(cluster: "Cluster", a: Action) -> str:
 # -- members ----------------------------------------------------------------------------------------------------
 
 
-def _change(cluster: "Cluster", a: Action) -> str:
+def _change(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.8)
     if member is None:
         return ""
@@ -315,7 +279,7 @@ def _change(cluster: "Cluster", a: Action) -> str:
     )
 
 
-def _changes(cluster: "Cluster", voters: list[int], learners: list[int], a: Action) -> str:
+def _changes(cluster: Cluster, voters: list[int], learners: list[int], a: Action) -> str:
     """The text of a change that makes sense for these members; nothing if there is none."""
     outside = [id for id in range(1, MEMBERS_MOST + 1) if id not in voters and id not in learners]
     # New members rather than old ones.
@@ -349,7 +313,7 @@ def _keeps_majority(voters: list[int], text: str, leads: bool) -> bool:
     return not gone or (leads and 2 * len(gone) < len(voters))
 
 
-def _leave(cluster: "Cluster", a: Action) -> str:
+def _leave(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.8)
     if member is None or not member.raft.tracker.config.voters.outgoing.ids():
         return ""
@@ -357,7 +321,7 @@ def _leave(cluster: "Cluster", a: Action) -> str:
     return f"{member.id} is told to leave the joint configuration"
 
 
-KINDS: dict[str, Callable[["Cluster", Action], str]] = {
+KINDS: dict[str, Callable[[Cluster, Action], str]] = {
     "propose": _propose, "read": _read, "retry": _retry, "campaign": _campaign, "transfer": _transfer,
     "forget": _forget, "weather": _weather, "partition": _partition, "isolate": _isolate, "one_way": _one_way,
     "unreachable": _unreachable, "pause": _pause, "skew": _skew, "crash": _crash, "crash_all": _crash_all,

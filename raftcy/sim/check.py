@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from .machine import Machine
 from .profiles import MIXED, Profile
-from .report import failure, shortest
-from .runs import STEPS, Result, SimulationFailed, run
-from .shrink import shrink
+from .result import STEPS, Result, SimulationFailed, failure
+from .runs import run
+from .shrink import shortest, shrink
 
 
 def check(

@@ -5,40 +5,25 @@ member that crashes never learn what became of their operations. An operation th
 tried again under its own number.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from .checkers import Checkers
-    from .member import Member
+from .operation import Operation
 
 PENDING_MOST = 24
 """Clients give up the oldest operation when there are more."""
 
 
-class Operation:
-    """A write or a read. ``floor`` is the position that every operation had at most that ended before this began."""
-
-    __slots__ = ("data", "floor", "member", "number", "writes")
-
-    def __init__(self, number: int, member: int, data: bytes | None, floor: int) -> None:
-        self.number = number
-        self.member = member
-        self.data = data
-        self.writes = data is not None
-        self.floor = floor
-
-    def __repr__(self) -> str:
-        return f"{'write' if self.writes else 'read'} {self.number} through {self.member}"
-
-
 class Clients:
-    """``pending`` operations by number. ``floor`` is the greatest position of an operation that has ended."""
+    """``pending`` operations by number. ``floor`` is the greatest position of an operation that has ended.
 
-    def __init__(self, checkers: "Checkers") -> None:
+    ``on_end`` is called with each operation that ends and the index that it took effect at.
+    """
+
+    def __init__(self, on_end: Callable[[Operation, int], None]) -> None:
         self.pending: dict[int, Operation] = {}
         self.floor = 0
         self.ended = {True: 0, False: 0}
-        self._checkers = checkers
+        self._on_end = on_end
         self._number = 0
 
     def begin(self, member: int, data: bytes | None) -> Operation:
@@ -50,21 +35,21 @@ class Clients:
             del self.pending[next(iter(self.pending))]
         return operation
 
-    def applied(self, member: "Member", number: int, index: int) -> None:
+    def applied(self, member: int, number: int, index: int) -> None:
         """A member has applied the entry of a write."""
         self._end(member, number, index, index)
 
-    def read(self, member: "Member", number: int, index: int) -> None:
-        """A member has answered a read of the read index ``index`` from the state that it has."""
-        self._end(member, number, index, member.application.applied)
+    def read(self, member: int, number: int, index: int, applied: int) -> None:
+        """A member has answered a read of the read index ``index`` from the state at ``applied``."""
+        self._end(member, number, index, applied)
 
-    def _end(self, member: "Member", number: int, index: int, position: int) -> None:
+    def _end(self, member: int, number: int, index: int, position: int) -> None:
         operation = self.pending.get(number)
-        if operation is None or operation.member != member.id:
+        if operation is None or operation.member != member:
             return
         del self.pending[number]
         self.ended[operation.writes] += 1
-        self._checkers.ended(operation, index)
+        self._on_end(operation, index)
         if position > self.floor:
             self.floor = position
 
@@ -74,7 +59,7 @@ class Clients:
         for number in gone:
             del self.pending[number]
 
-    def oldest(self) -> Any:
+    def oldest(self) -> Operation | None:
         """The pending operation that was not tried for the longest time, None if there is none; counts as tried now."""
         for number, operation in self.pending.items():
             del self.pending[number]
@@ -82,7 +67,7 @@ class Clients:
             return operation
         return None
 
-    def some(self, u: float) -> Any:
+    def some(self, u: float) -> Operation | None:
         """A pending operation, None if there is none."""
         if not self.pending:
             return None

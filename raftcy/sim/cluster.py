@@ -1,29 +1,28 @@
 """The cluster: members, network, clients and checkers around one clock. One event at a time, everything from the seed.
 
-A run has two phases. In the first the schedule's actions happen, for a number of events. Then ``heal`` ends all faults,
-an operator puts the cluster in order (``operator``), and the run goes on until all checkers say that it is at rest, or
-until the time for that is up, which is a violation.
+Faults begin when they are asked for, each for some time, until ``heal`` ends all of them.
 """
 
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from ..core.config import Config, Peer
-from ..core.rawnode import RawNode, refuse_from_network
-from ..errors import StorageFailed
+from ..core.rawnode import RawNode
+from ..errors import NotNow, StorageFailed
+from ..replica.work import Write
 from ..wire import consts as k
 from ..wire.changes import ConfChangeV2
 from ..wire.enums import MessageType, SnapshotStatus, StateType
+from ..wire.kinds import refuse_from_network
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
-from .actions import Action, perform
 from .application import command
-from .checkers import Checkers, Committed, View, Violation
-from .checkers.answers import Linearizable
+from .checkers import Checkers, Committed, Violation
 from .checkers.elections import ElectionSafety, LeaderCompleteness
+from .checkers.linearizable import Linearizable
 from .checkers.liveness import LIMIT, Liveness
 from .checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
 from .checkers.machines import Monotonic, StateMachineSafety
@@ -42,14 +41,15 @@ from .checkers.steps import (
     StoredOnce,
     UndisturbedLeaders,
 )
-from .clients import Clients, Operation
+from .clients import Clients
 from .clock import MS, TICK, Clock
 from .coverage import Coverage
-from .disk import Batch, DiskFailed
+from .disk import DiskFailed
 from .links import Network
 from .machine import Machine
 from .member import Member
-from .operator import Operator
+from .operation import Operation
+from .seen import View
 from .settings import Settings
 from .streams import stream
 
@@ -86,7 +86,7 @@ class Silent:
 
 
 class Cluster:
-    """One run, event by event: ``step``. ``performed`` are the actions so far, each with what it did.
+    """A cluster, event by event: ``step``. ``healed`` once all faults have ended.
 
     ``digest`` sums up all messages and all changes of state until now: two runs with the same one went the same way.
     Raises Violation if a rule is broken while it is set up.
@@ -95,7 +95,6 @@ class Cluster:
     def __init__(
         self,
         settings: Settings,
-        schedule: Iterator[Action],
         machine: Callable[[], Machine],
         *,
         logger: Any = None,
@@ -143,21 +142,18 @@ class Cluster:
                 HandoversEnd(),
             ]
         )
-        self.clients = Clients(self.checkers)
+        self.clients = Clients(self.checkers.ended)
         self.coverage = Coverage()
         self.network = Network(self.clock, self.stream("network"), self._deliver, self._lost)
         self.random = self.stream("cluster")
         self.events = 0
         self.digest = 0
-        self.performed: list[tuple[Action, str]] = []
         self.touched: Member | None = None
         self._suffering: Counter[tuple[str, int]] = Counter()
-        self.operator: Operator | None = None
-        self._schedule = schedule
+        self.healed = False
         self._commands = self.stream("commands")
         self._proposer: Machine = guarded(machine)
         guarded(self._set_up)
-        self._next_action()
 
     def stream(self, *purpose: object) -> Random:
         """Random numbers for one purpose."""
@@ -184,7 +180,7 @@ class Cluster:
                 metadata = SnapshotMetadata(conf_state=members, index=index, term=1)
                 data = self.machine().snapshot()
                 state = HardState(term=1, vote=0, commit=index)
-                member.disk.submit(Batch([], state, Snapshot(data=data, metadata=metadata), True))
+                member.disk.submit(Write(state, [], Snapshot(data=data, metadata=metadata), True))
                 member.disk.complete()
             member.start()
             if s.bootstrapped:
@@ -297,28 +293,14 @@ class Cluster:
     def _report(self, from_: int, to: int, status: SnapshotStatus) -> None:
         member = self.members[from_]
         if member.up and not member.paused:
-            self.run(member, member.ask, member.node.report_snapshot, to, status)
+            self.run(member, member.ask, member.driver.report_snapshot, to, status)
         elif member.up:
             member.deferred.append((self._report, (from_, to, status)))
 
     def _unreachable(self, from_: int, to: int) -> None:
         member = self.members[from_]
         if member.up and not member.paused:
-            self.run(member, member.ask, member.node.report_unreachable, to)
-
-    # -- the schedule --------------------------------------------------------------------------------------------
-
-    def _next_action(self) -> None:
-        action = next(self._schedule, None)
-        if action is not None:
-            self.clock.after(action.at - self.clock.now, self._act, action)
-
-    def _act(self, action: Action) -> None:
-        if self.operator is not None:
-            return
-        self.performed.append((action, ""))
-        self.performed[-1] = (action, perform(self, action))
-        self._next_action()
+            self.run(member, member.ask, member.driver.report_unreachable, to)
 
     # -- faults --------------------------------------------------------------------------------------------------
 
@@ -332,7 +314,7 @@ class Cluster:
         self.clock.after(duration, self._end_fault, name, end, id)
 
     def _end_fault(self, name: str, end: Callable[[], None], id: int) -> None:
-        if self.operator is not None:
+        if self.healed:
             return
         self.coverage.end(name)
         self._suffering[name, id] -= 1
@@ -385,19 +367,20 @@ class Cluster:
         if not member.up or member.paused:
             return False
         if operation.data is None:
-            if member.answers_rashly():
+            try:
+                taken = self.run(member, member.ask, member.driver.read_index, operation.number.to_bytes(6, "big"))
+            except NotNow:
                 return False
-            taken = self.run(member, member.ask, member.node.read_index, operation.number.to_bytes(6, "big"))
         else:
             data = command(operation.number, operation.data)
-            taken = self.run(member, member.ask, member.node.propose, data)
+            taken = self.run(member, member.ask, member.driver.propose, data)
         if taken is False:
             self.clients.pending.pop(operation.number, None)
         return bool(taken)
 
     def propose_change(self, member: Member, change: ConfChangeV2 | None) -> bool:
         """An operator proposes a change of the members, or to leave a joint configuration, through a member."""
-        return bool(self.run(member, member.ask, member.node.propose_conf_change, change))
+        return bool(self.run(member, member.ask, member.driver.propose_change, change))
 
     # -- who is there --------------------------------------------------------------------------------------------
 
@@ -410,14 +393,14 @@ class Cluster:
         leaders = [member for member in self.members.values() if member.up and member.raft.state == k.LEADER]
         return max(leaders, key=lambda member: member.raft.term) if leaders else None
 
-    # -- the second phase ----------------------------------------------------------------------------------------
+    # -- after the last fault ------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """All faults end; from now on an operator brings the cluster to rest. Raises Violation."""
+        """All faults end, and those that would end later are forgotten. Raises Violation."""
         guarded(self._heal)
 
     def _heal(self) -> None:
-        self.operator = Operator(self)
+        self.healed = True
         self.coverage.active.clear()
         self.network.clear()
         for member in list(self.members.values()):
@@ -429,7 +412,6 @@ class Cluster:
             disk.failing = disk.unreadable = disk.snapshot_away = False
             if member.paused:
                 self.resume(member)
-        self.operator.begin()
 
     def limit(self) -> int:
         """How long the second phase may take, in microseconds."""

@@ -11,10 +11,10 @@ from .. import BUILD
 from .._arguments import integer
 from .capture import Watch
 from .profiles import MIXED, PROFILES, names
-from .report import replay
+from .result import STEPS
 from .runner import Options, run_seeds
-from .runs import STEPS
-from .shrink import parse
+from .schedule import parse
+from .stepwise import replay
 
 
 def add_arguments(parser: Any) -> None:

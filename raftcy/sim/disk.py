@@ -10,29 +10,17 @@ Rules:
 - A disk that fails a write says so once and takes nothing from then on: whoever uses it has to stop and start again.
 """
 
-from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from ..core.storage import MemoryStorage
 from ..errors import Compacted, SnapshotTemporarilyUnavailable, Unavailable
+from ..replica.work import Write
 from ..wire.messages import ConfState, Entry, HardState, Snapshot
 
 
 class DiskFailed(OSError):
     """The simulated disk has failed: of all errors the only one, in itself or as StorageFailed, that is a fault."""
-
-
-class Batch:
-    """What is written as one: the storage's part of a Ready, or of a MsgStorageAppend."""
-
-    __slots__ = ("entries", "hard_state", "snapshot", "sync")
-
-    def __init__(self, entries: list[Entry], hard_state: HardState | None, snapshot: Snapshot | None, sync: bool):
-        self.entries = entries
-        self.hard_state = hard_state
-        self.snapshot = snapshot
-        self.sync = sync
 
 
 class Checkpoint:
@@ -47,17 +35,13 @@ class Checkpoint:
 
 
 class Disk(MemoryStorage):
-    """A Storage that can lose, fail and lag. ``pending`` holds the batches that are not complete.
-
-    ``offer`` gives the snapshot for a follower: it is the application that makes snapshots.
-    """
+    """A Storage that can lose, fail and lag. ``pending`` holds the batches that are not complete."""
 
     # Not private: the parent's fields are C fields in the compiled build.
     __slots__ = (
         "checkpoint",
         "failing",
         "latency",
-        "offer",
         "pending",
         "random",
         "snapshot_away",
@@ -65,11 +49,10 @@ class Disk(MemoryStorage):
         "unreadable",
     )
 
-    def __init__(self, random: Random, offer: Callable[[], Snapshot]) -> None:
+    def __init__(self, random: Random) -> None:
         super().__init__()
         self.random = random
-        self.offer = offer
-        self.pending: list[Batch] = []
+        self.pending: list[Write] = []
         self.synced: HardState | None = None
         self.checkpoint: Checkpoint | None = None
         self.latency = 0
@@ -94,7 +77,7 @@ class Disk(MemoryStorage):
         """The newest snapshot; SnapshotTemporarilyUnavailable while there is none to give."""
         if self.snapshot_away:
             raise SnapshotTemporarilyUnavailable()
-        return self.offer()
+        return super().snapshot()
 
     def newest(self) -> Snapshot:
         """The newest snapshot, even while it is not given to raft."""
@@ -119,11 +102,11 @@ class Disk(MemoryStorage):
         """How long the next batch takes, in microseconds."""
         return int(self.random.random() ** 2 * 2 * self.latency) if self.latency else 0
 
-    def submit(self, batch: Batch) -> None:
+    def submit(self, batch: Write) -> None:
         """Begin to write."""
         self.pending.append(batch)
 
-    def complete(self) -> Batch:
+    def complete(self) -> Write:
         """The oldest batch is written, and synced if it asks for that. DiskFailed if the disk fails."""
         if self.failing:
             raise DiskFailed("no space left on device")
@@ -137,7 +120,7 @@ class Disk(MemoryStorage):
         """All that is written is durable."""
         self.synced = self.written()
 
-    def _write(self, batch: Batch) -> None:
+    def _write(self, batch: Write) -> None:
         if batch.snapshot is not None:
             self.apply_snapshot(batch.snapshot)
             self.checkpoint = None
@@ -145,6 +128,13 @@ class Disk(MemoryStorage):
             self.append(batch.entries)
         if batch.hard_state is not None:
             self.set_hard_state(batch.hard_state)
+
+    def create_snapshot(self, i: int, cs: ConfState | None, data: bytes | None) -> Snapshot:
+        """Make a snapshot, which takes the place of an older checkpoint."""
+        made = super().create_snapshot(i, cs, data)
+        if self.checkpoint is not None and self.checkpoint.index <= i:
+            self.checkpoint = None
+        return made
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Store the application's state, synced."""
@@ -169,7 +159,7 @@ class Disk(MemoryStorage):
         self.failing = self.unreadable = False
         return ", ".join(told)
 
-    def _tear(self, batch: Batch, random: Random) -> bool:
+    def _tear(self, batch: Write, random: Random) -> bool:
         """Keep some of a batch's entries."""
         kept = int(random.random() * (len(batch.entries) + 1))
         if batch.snapshot is not None or kept == 0:

@@ -15,10 +15,10 @@ from ..core.config import Config
 from ..core.rawnode import RawNode
 from ..errors import InvariantError
 from .checkers import Violation
-from .cluster import Cluster
 from .machine import Ledger, Machine
 from .profiles import MIXED, Profile
-from .runs import STEPS, Result, chosen, drive, prepare
+from .result import STEPS, Result
+from .runs import Run, chosen, conclude, drive, prepare
 
 PURE = "raftcy_pure"
 
@@ -38,9 +38,9 @@ class Pair:
         if BUILD != "compiled":
             raise Unavailable("there is no compiled build here to compare the pure one with")
         load_pure(PURE)
-        self.ours: Cluster | None = None
+        self.ours: Run | None = None
         self._other: Any = import_module(f"{PURE}.sim.runs")
-        self._clusters: list[Any] = [None, None]
+        self._runs: list[Any] = [None, None]
 
     def begin(
         self,
@@ -50,16 +50,16 @@ class Pair:
         logger: Any = None,
         make_raw: Callable[[Config], RawNode] = RawNode,
         **options: Any,
-    ) -> Cluster:
+    ) -> Run:
         """Set both up by ``prepare`` and these options; ``logger`` and ``make_raw`` are for ours alone."""
         if isinstance(profile, Profile):
             raise ValueError("in lockstep a profile is given by its name")
 
         def ours() -> None:
-            self.ours = self._clusters[0] = prepare(seed, profile, logger=logger, make_raw=make_raw, **options)
+            self.ours = self._runs[0] = prepare(seed, profile, logger=logger, make_raw=make_raw, **options)
 
         def theirs() -> None:
-            self._clusters[1] = self._other.prepare(seed, profile, **options)
+            self._runs[1] = self._other.prepare(seed, profile, **options)
 
         self._both("set up", [ours, theirs])
         if self.ours is None:
@@ -68,16 +68,23 @@ class Pair:
 
     def step(self) -> None:
         """The next event of one, then of the other."""
-        self._both("event", [cluster.step for cluster in self._clusters])
+        self._both("event", [run.step for run in self._runs])
 
     def heal(self) -> None:
         """All faults end in both."""
-        self._both("end of faults", [cluster.heal for cluster in self._clusters])
+        self._both("end of faults", [run.heal for run in self._runs])
+
+    @property
+    def done(self) -> bool:
+        """Whether ours has come to rest after the last fault; the other one has then too."""
+        return self.ours is not None and self.ours.done
 
     def _both(self, what: str, calls: list[Callable[[], Any]]) -> None:
         outcomes = [self._outcome(place, call) for place, call in enumerate(calls)]
         if outcomes[0] != outcomes[1]:
-            at = f"after event {self.ours.events}" if what == "event" and self.ours is not None else f"at the {what}"
+            at = f"at the {what}"
+            if what == "event" and self.ours is not None:
+                at = f"after event {self.ours.cluster.events}"
             raise Violation("both builds agree", f"{at}:\n  {outcomes[0]}\n  {outcomes[1]}")
         broken = outcomes[0][0]
         if broken is not None:
@@ -93,13 +100,13 @@ class Pair:
             if type(error).__name__ != "Violation":
                 raise
             broken = error.args
-        cluster = self._clusters[place]
-        if cluster is None:
+        run = self._runs[place]
+        if run is None:
             return (broken,)
+        cluster = run.cluster
         member = cluster.touched
         status = str(member.node.status()) if broken is None and member is not None and member.up else ""
-        done = cluster.operator is not None and cluster.operator.done
-        return broken, name, cluster.clock.now, cluster.digest, status, done
+        return broken, name, cluster.clock.now, cluster.digest, status, run.done
 
 
 def run(
@@ -121,5 +128,5 @@ def run(
     try:
         drive(pair.begin(seed, profile, only=only, machine=machine, **options), steps, by=pair)
     except Violation as violation:
-        return result.end(pair.ours, violation)
-    return result.end(pair.ours, None)
+        return conclude(result, pair.ours, violation)
+    return conclude(result, pair.ours, None)

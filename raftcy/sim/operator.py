@@ -9,20 +9,16 @@
 - Lets clients try again what has no outcome, and proves by a write and a read that the cluster works.
 """
 
-from typing import TYPE_CHECKING
-
 from .checkers import Violation
 from .clock import TICK
+from .cluster import Cluster
 from .member import Member
-
-if TYPE_CHECKING:
-    from .cluster import Cluster
 
 
 class Operator:
     """Looks after a cluster once a tick, until it is ``done``."""
 
-    def __init__(self, cluster: "Cluster") -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.done = False
         self._began = cluster.clock.now
@@ -54,7 +50,8 @@ class Operator:
         """Do what is to be done now. Raises Violation when the time is up."""
         cluster = self.cluster
         self._turn += 1
-        reason = cluster.checkers.unsettled(cluster) or self._unproven()
+        pending = cluster.clients.pending.values()
+        reason = cluster.checkers.unsettled(cluster.running(), pending) or self._unproven()
         if reason is None:
             self.done = True
             return

@@ -7,7 +7,7 @@ import pytest
 
 from .check import check
 from .machine import Machine
-from .runs import Result, SimulationFailed
+from .result import Result, SimulationFailed
 
 Simulate = Callable[..., list[Result]]
 

@@ -10,9 +10,9 @@ from multiprocessing import get_context
 from .clock import SECOND
 from .coverage import Coverage
 from .lockstep import run as run_in_lockstep
-from .report import failure, shortest
-from .runs import Result, run
-from .shrink import shrink
+from .result import Result, failure
+from .runs import run
+from .shrink import shortest, shrink
 
 PROGRESS_S = 5.0
 SHRINK_S = 30.0

@@ -1,82 +1,78 @@
-"""A run from its seed to its result."""
+"""A run from its seed to its result.
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+A run has two phases. In the first the schedule's actions happen, for a number of events. Then all faults end, an
+operator puts the cluster in order (``operator``), and the run goes on until all checkers say that it is at rest, or
+until the time for that is up, which is a violation.
+"""
+
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
-from .actions import Action, schedule
+from .actions import perform
 from .checkers import Violation
-from .cluster import Cluster
-from .coverage import Coverage
+from .cluster import Cluster, guarded
 from .machine import Ledger, Machine
+from .operator import Operator
 from .profiles import MIXED, Profile, find
+from .result import STEPS, Failure, Result
+from .schedule import Action, schedule
 from .settings import Settings
 
-STEPS = 2_000
 
-
-@dataclass(slots=True)
-class Failure:
-    """What went wrong: which rule, what was seen, and after how many events."""
-
-    rule: str
-    text: str
-    event: int
-    time: int
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.text}"
-
-
-@dataclass(slots=True)
-class Result:
-    """What came of a run. ``failure`` is None if it passed; ``actions`` are those performed, with what they did.
-
-    ``only``, ``machine`` and ``options`` are as ``run`` was given them, and ``lockstep`` tells whether both builds ran
-    (``lockstep.run``): all that it takes to run the same again.
-    """
-
-    seed: int
-    profile: str | Profile
-    steps: int
-    only: list[int] | None = None
-    machine: Callable[[], Machine] = Ledger
-    options: dict[str, Any] = field(default_factory=dict)
-    lockstep: bool = False
-    events: int = 0
-    time: int = 0
-    digest: int = 0
-    failure: Failure | None = None
-    actions: list[tuple[Action, str]] = field(default_factory=list)
-    coverage: Coverage = field(default_factory=Coverage)
-    writes: int = 0
-    reads: int = 0
+class Driven(Protocol):
+    """What ``drive`` moves: a run, or a run and another one beside it."""
 
     @property
-    def passed(self) -> bool:
-        """Whether no rule was broken."""
-        return self.failure is None
+    def done(self) -> bool:
+        """Whether it has come to rest after the last fault."""
 
-    def end(self, cluster: Cluster | None, violation: Violation | None) -> "Result":
-        """Take in what came of a run; ``cluster`` is None if it was never set up."""
-        if cluster is not None:
-            self.events, self.time, self.digest = cluster.events, cluster.clock.now, cluster.digest
-            self.actions, self.coverage = cluster.performed, cluster.coverage
-            self.writes, self.reads = cluster.clients.ended[True], cluster.clients.ended[False]
-        if violation is not None:
-            self.failure = Failure(violation.rule, violation.text, self.events, self.time)
-        return self
+    def step(self) -> Any:
+        """The next event. Raises Violation."""
 
-    def check(self) -> None:
-        """Raise SimulationFailed, with the text of ``report.failure``, unless the run passed."""
-        if self.failure is not None:
-            from .report import failure
-
-            raise SimulationFailed(failure(self))
+    def heal(self) -> None:
+        """The second phase begins. Raises Violation."""
 
 
-class SimulationFailed(AssertionError):
-    """A run has broken a rule; the text has the seed, the actions and how to replay it."""
+class Run:
+    """A cluster on which ``actions`` are performed until ``heal`` ends all faults and an operator takes over.
+
+    ``performed`` are the actions so far, each with what it did.
+    """
+
+    def __init__(self, cluster: Cluster, actions: Iterator[Action]) -> None:
+        self.cluster = cluster
+        self.performed: list[tuple[Action, str]] = []
+        self._actions = actions
+        self._operator: Operator | None = None
+        self._next_action()
+
+    @property
+    def done(self) -> bool:
+        """Whether the operator has found the cluster at rest."""
+        return self._operator is not None and self._operator.done
+
+    def step(self) -> str:
+        """Let the next event happen; its name. Raises Violation."""
+        return self.cluster.step()
+
+    def heal(self) -> None:
+        """All faults end; from now on an operator brings the cluster to rest. Raises Violation."""
+        self._operator = Operator(self.cluster)
+        self.cluster.heal()
+        guarded(self._operator.begin)
+
+    def _next_action(self) -> None:
+        action = next(self._actions, None)
+        if action is not None:
+            clock = self.cluster.clock
+            clock.after(action.at - clock.now, self._act, action)
+
+    def _act(self, action: Action) -> None:
+        if self.cluster.healed:
+            return
+        self.performed.append((action, ""))
+        self.performed[-1] = (action, perform(self.cluster, action))
+        self._next_action()
 
 
 def prepare(
@@ -86,13 +82,13 @@ def prepare(
     only: Collection[int] | None = None,
     machine: Callable[[], Machine] = Ledger,
     **options: Any,
-) -> Cluster:
-    """The cluster of a run before its first event; ``only`` leaves of its schedule the actions of these numbers.
+) -> Run:
+    """A run before its first event; ``only`` leaves of its schedule the actions of these numbers.
 
     Raises Violation if a rule is broken while it is set up. ValueError for a profile that is not known.
     """
     found = find(profile, seed)
-    return Cluster(Settings.draw(seed, found), schedule(seed, found, only), machine, **options)
+    return Run(Cluster(Settings.draw(seed, found), machine, **options), schedule(seed, found, only))
 
 
 def run(
@@ -112,13 +108,13 @@ def run(
     see ``Result.failure`` and ``Result.check``. ValueError for a profile that is not known.
     """
     result = Result(seed, profile, steps, chosen(only), machine, options)
-    cluster = None
+    prepared = None
     try:
-        cluster = prepare(seed, profile, only=only, machine=machine, **options)
-        drive(cluster, steps)
+        prepared = prepare(seed, profile, only=only, machine=machine, **options)
+        drive(prepared, steps)
     except Violation as violation:
-        return result.end(cluster, violation)
-    return result.end(cluster, None)
+        return conclude(result, prepared, violation)
+    return conclude(result, prepared, None)
 
 
 def chosen(only: Collection[int] | None) -> list[int] | None:
@@ -126,28 +122,28 @@ def chosen(only: Collection[int] | None) -> list[int] | None:
     return None if only is None else sorted(only)
 
 
-class Driven(Protocol):
-    """What moves a cluster: the cluster, or what takes another one along with it."""
+def conclude(result: Result, run: Run | None, violation: Violation | None) -> Result:
+    """Write into a result what came of its run; ``run`` is None if it was never set up."""
+    if run is not None:
+        cluster = run.cluster
+        result.events, result.time, result.digest = cluster.events, cluster.clock.now, cluster.digest
+        result.actions, result.coverage = run.performed, cluster.coverage
+        result.writes, result.reads = cluster.clients.ended[True], cluster.clients.ended[False]
+    if violation is not None:
+        result.failure = Failure(violation.rule, violation.text, result.events, result.time)
+    return result
 
-    def step(self) -> Any:
-        """The next event."""
 
-    def heal(self) -> None:
-        """All faults end."""
-
-
-def drive(cluster: Cluster, steps: int, by: Driven | None = None) -> None:
-    """Both phases of a run, moved ``by`` the cluster itself if nothing else is given. Raises Violation."""
-    step = (by or cluster).step
-    while cluster.events < steps:
+def drive(run: Run, steps: int, by: Driven | None = None) -> None:
+    """Both phases of a run, moved ``by`` itself if nothing else is given. Raises Violation."""
+    step = (by or run).step
+    while run.cluster.events < steps:
         step()
-    settle(cluster, by)
+    settle(by or run)
 
 
-def settle(cluster: Cluster, by: Driven | None = None) -> None:
+def settle(driven: Driven) -> None:
     """The second phase. Raises Violation."""
-    driven = by or cluster
     driven.heal()
-    operator = cluster.operator
-    while operator is not None and not operator.done:
+    while not driven.done:
         driven.step()

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from .clock import ms
 from .lockstep import run as run_in_lockstep
-from .runs import Result, run
+from .result import Result, command
+from .runs import run
 
-Run = Callable[[list[int]], Result]
+Again = Callable[[list[int]], Result]
+SHOWN_MOST = 60
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Shrunk:
     finished: bool
 
 
-def shrink(failed: Result, *, limit_s: float = 30.0, again: Run | None = None) -> Shrunk:
+def shrink(failed: Result, *, limit_s: float = 30.0, again: Again | None = None) -> Shrunk:
     """Shorten the schedule of a run that failed. ``again`` runs some of its actions, by default as the run was run.
 
     ValueError for a run that passed.
@@ -71,27 +74,17 @@ def rerun(result: Result, only: list[int]) -> Result:
     return again(result.seed, result.profile, result.steps, only=only, machine=result.machine, **result.options)
 
 
-def numbers(actions: list[int]) -> str:
-    """Numbers as a short text, ``3,7-9``; ``-`` for none."""
-    parts: list[list[int]] = []
-    for number in actions:
-        if parts and parts[-1][-1] == number - 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ",".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts) or "-"
-
-
-def parse(text: str) -> list[int]:
-    """The inverse of ``numbers``; ValueError for anything else."""
-    if text == "-":
-        return []
-    found: set[int] = set()
-    for part in text.split(","):
-        low, dash, high = part.partition("-")
-        if not (low.isdecimal() and (not dash or high.isdecimal())):
-            raise ValueError(f"{text!r} is no list of actions such as 3,7-9")
-        if int(high or low) - int(low) > 10**6:
-            raise ValueError(f"{part!r} are too many actions")
-        found.update(range(int(low), int(high or low) + 1))
-    return sorted(found)
+def shortest(shrunk: Shrunk) -> str:
+    """The shortest schedule of a failure."""
+    result = shrunk.result
+    found = result.failure
+    how = "" if shrunk.finished else ", and the time was up"
+    lines = [f"  shortest schedule: {len(shrunk.actions)} of {shrunk.before} actions, after {shrunk.runs} runs{how}"]
+    shown = result.actions[-SHOWN_MOST:]
+    if len(shown) < len(result.actions):
+        lines.append(f"    ... {len(result.actions) - len(shown)} before")
+    lines += [f"    {ms(action.at)} [{action.number}] {told or action.kind}" for action, told in shown]
+    if found is not None:
+        lines.append(f"    event {found.event}, {ms(found.time)}: {found}")
+    lines.append(f"  step by step: {command(result, shrunk.actions)}")
+    return "\n".join(lines)

@@ -2,22 +2,22 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..core.config import Config
 from ..core.rawnode import RawNode
 from ..wire.messages import Message
-from .checkers import Checkers, View
+from .checkers import Checkers
 from .clients import Clients
 from .machine import Machine
+from .seen import View
 from .settings import Settings
 
-if TYPE_CHECKING:
-    from .member import Member
+M_contra = TypeVar("M_contra", contravariant=True)
 
 
-class Host(Protocol):
-    """The cluster, as far as a member needs it."""
+class Host(Protocol[M_contra]):
+    """The cluster as its members need it; M_contra is the type of a member."""
 
     settings: Settings
     checkers: Checkers
@@ -34,14 +34,14 @@ class Host(Protocol):
     def machine(self) -> Machine:
         """A state machine at its beginning."""
 
-    def start_ticking(self, member: "Member") -> None:
+    def start_ticking(self, member: M_contra) -> None:
         """The member's clock goes from now on."""
 
-    def later(self, member: "Member", delay: int, call: Any) -> None:
+    def later(self, member: M_contra, delay: int, call: Any) -> None:
         """Call back after a delay, unless the member has crashed meanwhile."""
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: M_contra, before: View, after: View) -> None:
         """What can be seen of the member has changed."""
 
-    def send(self, member: "Member", m: Message) -> None:
+    def send(self, member: M_contra, m: Message) -> None:
         """Put a message on the network."""

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 
-from ..core.rawnode import refuse_from_network
 from ..errors import DecodeError, RaftError, StepError, Stopped
 from ..wire import consts as k
+from ..wire.kinds import refuse_from_network
 from ..wire.messages import Message
 from . import frame
 from .limits import Limits, Traffic

@@ -8,6 +8,7 @@ from typing import Self
 from ..errors import RaftError, Stopped
 from ..wire import consts as k
 from ..wire.enums import SnapshotStatus
+from ..wire.kinds import is_local_msg_target
 from ..wire.messages import Message
 from .incoming import Incoming
 from .limits import Limits, Traffic
@@ -68,7 +69,7 @@ class Transport:
         which is the application's to handle.
         """
         for m in messages:
-            if m.to >= k.LOCAL_APPLY_THREAD:
+            if is_local_msg_target(m.to):
                 raise ValueError(f"{m.type} is for a storage thread, not for the network")
             way = self._outgoing.get(m.to)
             if way is None:

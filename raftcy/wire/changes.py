@@ -1,14 +1,15 @@
 """Configuration changes as proposed and as stored in entries (etcd's ``raftpb.ConfChange`` and ``ConfChangeV2``).
 
-Owns the three values and their text notation. Never judges whether a change is valid in a configuration: that is
-``confchange``. The rules for presence, equality and immutability are those of ``messages``.
+Owns the three values, their text notation, and how an entry holds one. Never judges whether a change is valid in a
+configuration: that is ``confchange``. The rules for presence, equality and immutability are those of ``messages``.
 """
 
 from typing import Any
 
 from . import enums, immutable
-from .checks import describe, digest, frozen, i32, instances, member, octets, same, u64
+from .checks import describe, digest, frozen, i32, instance, instances, member, octets, same, u64
 from .gotext import WHITE_SPACE, parse_uint
+from .messages import Entry
 
 _TYPES: dict[int, Any] = {int(m): m for m in enums.ConfChangeType}
 _TRANSITIONS: dict[int, Any] = {int(m): m for m in enums.ConfChangeTransition}
@@ -259,6 +260,19 @@ def conf_changes_from_string(text: str) -> list[ConfChangeSingle]:
 def conf_changes_to_string(changes: list[ConfChangeSingle]) -> str:
     """The inverse of ``conf_changes_from_string`` (etcd's ``ConfChangesToString``)."""
     return " ".join(f"{_NAMES.get(c.type, 'unknown')}{c.node_id}" for c in changes)
+
+
+def decode_change(entry: Entry) -> ConfChange | ConfChangeV2:
+    """The configuration change in an entry of type CONF_CHANGE or CONF_CHANGE_V2, for ``apply_conf_change``.
+
+    Raises ValueError for an entry of another type, and DecodeError if its data is no change.
+    """
+    kind = instance(entry, Entry, "entry").type
+    if kind == enums.EntryType.CONF_CHANGE:
+        return ConfChange.decode(entry.data)
+    if kind == enums.EntryType.CONF_CHANGE_V2:
+        return ConfChangeV2.decode(entry.data)
+    raise ValueError(f"an entry of type {kind} holds no configuration change")
 
 
 _codec: Any = None

@@ -598,6 +598,12 @@ class Message:
             return self._responses is not None
         return _has(_MESSAGE_BITS, self._present, name)
 
+    def hard_state(self) -> HardState | None:
+        """The HardState that a MsgStorageAppend asks to store; None if it has none, and for every other type."""
+        if self._type != k.STORAGE_APPEND or not self._present & k.P_TERM:
+            return None
+        return HardState(term=self.term, vote=self.vote, commit=self.commit)
+
     def encode(self) -> bytes:
         """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
         return _encode_message(self)  # type: ignore[no-any-return]

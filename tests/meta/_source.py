@@ -11,8 +11,11 @@ from tests.support.needs import ROOT
 
 PACKAGE = ROOT / "raftcy"
 GENERATED = {"wire/raft_pb2.py", "wire/raft_pb2.pyi"}
+# Names in parentheses may go on over several lines.
 _CIMPORT = re.compile(
-    r"^(?P<indent>[ \t]*)from[ \t]+(?P<dots>\.+)(?P<module>[\w.]*)[ \t]+c?import[ \t]+(?P<names>[^#\n]+)", re.M
+    r"^(?P<indent>[ \t]*)from[ \t]+(?P<dots>\.+)(?P<module>[\w.]*)[ \t]+c?import[ \t]*"
+    r"(?P<names>\([^)]*\)|[^#\n]+)",
+    re.M,
 )
 
 
@@ -45,18 +48,27 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+def read_anew() -> None:
+    """Files that were read may have changed since."""
+    tree.cache_clear()
+    nodes.cache_clear()
+
+
 @cache
 def nodes(path: Path) -> tuple[ast.AST, ...]:
     """All nodes of a file's tree; to walk it takes longer than to parse it."""
     return tuple(ast.walk(tree(path)))
 
 
-@cache
 def modules() -> frozenset[str]:
-    return frozenset(module(path) for path in PACKAGE.rglob("*.py"))
+    return _modules(PACKAGE)
 
 
 @cache
+def _modules(package: Path) -> frozenset[str]:
+    return frozenset(module(path) for path in package.rglob("*.p*") if path.suffix in (".py", ".pyx", ".pxd"))
+
+
 def imports(path: Path) -> list[Import]:
     """What a file imports or cimports from the package itself."""
     found = _python_imports(path) if path.suffix == ".py" else _cython_imports(path)
@@ -75,7 +87,8 @@ def _python_imports(path: Path) -> Iterator[Import]:
 def _cython_imports(path: Path) -> Iterator[Import]:
     text = path.read_text(encoding="utf-8")
     for match in _CIMPORT.finditer(text):
-        names = [part.split()[0] for part in match["names"].strip("() \t").split(",") if part.strip()]
+        listed = re.sub(r"#.*", "", match["names"]).strip("() \t\n")
+        names = [part.split()[0] for part in listed.split(",") if part.strip()]
         line = text.count("\n", 0, match.start()) + 1
         for target in _targets(path, len(match["dots"]), match["module"], names):
             yield Import(target, line, bool(match["indent"]))
@@ -92,3 +105,29 @@ def _targets(path: Path, level: int, dotted: str, names: list[str]) -> Iterator[
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def import_graph() -> dict[str, set[str]]:
+    """For each module the others that its files import: the .py, the .pyx and the .pxd of one module are one."""
+    graph: dict[str, set[str]] = {}
+    for path in files(".py", ".pyx", ".pxd"):
+        own = module(path)
+        graph.setdefault(own, set()).update(found.module for found in imports(path) if found.module != own)
+    return graph
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The sets of modules that reach each other by imports, each sorted; none if all imports go one way."""
+    reach = {each: _reached(graph, each) for each in graph}
+    found = {frozenset({each, *(end for end in ends if each in reach.get(end, ()))}) for each, ends in reach.items()}
+    return sorted(sorted(members) for members in found if len(members) > 1)
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting += new
+    return seen

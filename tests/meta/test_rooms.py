@@ -7,12 +7,14 @@ drawing in docs/architecture.md.
 import ast
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from tests.support.needs import ROOT
 
-from ._source import Import, files, functions, imports, module, modules, name, nodes
+from . import _source
+from ._source import Import, circles, files, functions, import_graph, imports, module, modules, name, nodes
 
 pytestmark = pytest.mark.once
 
@@ -26,10 +28,11 @@ ROOMS: dict[str, set[str]] = {
     "core": {"errors", "wire", "_random"},
     "node": {"errors", "wire", "core"},
     "transport": {"errors", "wire", "core", "node"},
-    "rafttest": {"errors", "wire", "core", "node", "transport", "_build"},
+    "replica": {"errors", "wire", "core"},
+    "rafttest": {"errors", "wire", "core", "node", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
-    "demo": {"", "errors", "wire", "core", "node", "transport"},
-    "sim": {"", "errors", "wire", "core", "recorder", "_build", "_arguments"},
+    "demo": {"", "errors", "wire", "core", "node", "transport", "replica"},
+    "sim": {"", "errors", "wire", "core", "replica", "recorder", "_build", "_arguments"},
     "cli": {"", "demo", "recorder", "sim", "_arguments"},
     "__main__": {"cli"},
 }
@@ -41,8 +44,8 @@ LAYERS = {
         consts bounds gotext immutable raft_pb2
         enums
         checks
-        messages changes kinds
-        blank
+        messages
+        blank changes kinds
         codec
         protobuf
     """,
@@ -58,10 +61,9 @@ LAYERS = {
         unstable
         log
         raft
-        vet
+        guards vet
         rawnode
         dump
-        cycle
     """,
 }
 
@@ -106,6 +108,71 @@ def test_the_ground_is_in_layers(folder: str) -> None:
             if room(found.module) == folder and other != own and not order.get(other, 99) < order[own]:
                 wrong.append(told(name(path), found))
     assert wrong == []
+
+
+def test_no_imports_go_in_a_circle() -> None:
+    """Imports inside functions and for types count, and so does a package's __init__ where it is imported itself."""
+    assert circles(import_graph()) == []
+
+
+ROUND = {
+    "__init__.py": "from .low import x\n",
+    "low.py": "x = 1\n",
+    "late/__init__.py": "",
+    "late/one.py": "def f():\n    from .two import y\n    return y\n",
+    "late/two.py": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from . import three\n",
+    "late/three.pyx": "from ..low cimport (\n    x,  # first\n    z,\n)\nfrom .four cimport (\n    y,\n)\n",
+    "late/three.pxd": "",
+    "late/four.pxd": "from ..near cimport up\n",
+    "near/__init__.py": "from .under import up\n",
+    "near/under.py": "from ..late.one import f\n",
+    "top.py": "from . import near\nfrom .late import one\n",
+    "self.py": "",
+    "self.pyx": "from .self cimport a\n",
+}
+
+
+def package(monkeypatch: pytest.MonkeyPatch, folder: Path, texts: dict[str, str]) -> None:
+    """Let the readers of the source read these files in place of the package."""
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    monkeypatch.setattr(_source, "PACKAGE", folder)
+
+
+def test_a_circle_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Through a function, a type, a cimport over several lines, a .pxd and an __init__; no longer once one is cut."""
+    package(monkeypatch, tmp_path, ROUND)
+    assert circles(import_graph()) == [["late.four", "late.one", "late.three", "late.two", "near", "near.under"]]
+    for path in ("late/one.py", "late/two.py", "late/three.pyx", "late/four.pxd", "near/__init__.py", "near/under.py"):
+        (tmp_path / path).write_text("\n")
+        _source.read_anew()
+        assert circles(import_graph()) == [], path
+        (tmp_path / path).write_text(ROUND[path])
+    _source.read_anew()
+    assert len(circles(import_graph())) == 1
+
+
+def names_in_two_rooms() -> dict[str, set[str]]:
+    """File names that several rooms have, with those rooms. Every room may have an __init__ and a __main__."""
+    rooms: dict[str, set[str]] = {}
+    for path in files(".py", ".pyx", ".pxd"):
+        if not path.stem.startswith("__"):
+            rooms.setdefault(path.stem, set()).add(room(module(path)))
+    return {each: where for each, where in rooms.items() if len(where) > 1}
+
+
+def test_a_file_name_says_its_room() -> None:
+    """No two rooms have files of one name; folders in a room belong to it."""
+    assert names_in_two_rooms() == {}
+
+
+def test_a_file_name_in_two_rooms_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    here = ("one/__main__.py", "one/same.py", "one/same.pxd", "one/twice.py", "single.py", "two/__main__.py")
+    package(monkeypatch, tmp_path, dict.fromkeys(here, ""))
+    assert names_in_two_rooms() == {}
+    package(monkeypatch, tmp_path, dict.fromkeys(("one/below/twice.py", "two/single.py", "two/same.pyx"), ""))
+    assert names_in_two_rooms() == {"same": {"one", "two"}, "single": {"single", "two"}}
 
 
 def test_the_package_imports_itself_relatively() -> None:

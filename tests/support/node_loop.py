@@ -9,7 +9,7 @@ from raftcy.core.config import Config
 from raftcy.core.ready import Ready
 from raftcy.core.storage import MemoryStorage
 from raftcy.node import Node, restart_node
-from raftcy.wire.changes import ConfChange, ConfChangeV2
+from raftcy.wire.changes import decode_change
 from raftcy.wire.enums import EntryType, StateType
 from raftcy.wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 
@@ -88,10 +88,8 @@ class Member:
         self.reads += rd.read_states
         for entry in rd.committed_entries:
             self.committed.append(entry)
-            if entry.type == EntryType.CONF_CHANGE:
-                self.states.append(self.node.apply_conf_change(ConfChange.decode(entry.data)))
-            elif entry.type == EntryType.CONF_CHANGE_V2:
-                self.states.append(self.node.apply_conf_change(ConfChangeV2.decode(entry.data)))
+            if entry.type != EntryType.NORMAL:
+                self.states.append(self.node.apply_conf_change(decode_change(entry)))
 
     async def turn(self) -> Ready:
         """One whole Ready: stored, applied and advanced."""

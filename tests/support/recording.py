@@ -10,7 +10,6 @@ from typing import Any
 from raftcy import (
     ConfChange,
     ConfChangeType,
-    ConfChangeV2,
     Config,
     ConfState,
     Entry,
@@ -23,6 +22,7 @@ from raftcy import (
     Snapshot,
     SnapshotMetadata,
     SnapshotStatus,
+    decode_change,
 )
 from raftcy.recorder import RecordedNode, Ring
 
@@ -96,10 +96,8 @@ def settle(node: Any, storage: MemoryStorage) -> list[Message]:
         save(storage, rd)
         sent += rd.messages
         for e in rd.committed_entries:
-            if e.type == EntryType.CONF_CHANGE:
-                node.apply_conf_change(ConfChange.decode(e.data))
-            elif e.type == EntryType.CONF_CHANGE_V2:
-                node.apply_conf_change(ConfChangeV2.decode(e.data))
+            if e.type != EntryType.NORMAL:
+                node.apply_conf_change(decode_change(e))
         node.advance()
     return sent
 

@@ -13,7 +13,6 @@ from raftcy import (
     NO_LIMIT,
     ConfChange,
     ConfChangeType,
-    ConfChangeV2,
     Config,
     ConfState,
     Entry,
@@ -27,6 +26,7 @@ from raftcy import (
     SnapshotStatus,
     StateType,
     StepPeerNotFound,
+    decode_change,
 )
 
 from .check import events_of
@@ -98,10 +98,8 @@ class Group:
         return True
 
     def _apply(self, id: int, e: Entry) -> None:
-        if e.type == EntryType.CONF_CHANGE:
-            self.members[id] = self.nodes[id].apply_conf_change(ConfChange.decode(e.data))
-        elif e.type == EntryType.CONF_CHANGE_V2:
-            self.members[id] = self.nodes[id].apply_conf_change(ConfChangeV2.decode(e.data))
+        if e.type != EntryType.NORMAL:
+            self.members[id] = self.nodes[id].apply_conf_change(decode_change(e))
 
     def deliver(self, *, only: Callable[[Message], bool] = lambda m: True) -> None:
         """Handle every Ready and deliver the messages that ``only`` lets through, until nothing happens any more."""

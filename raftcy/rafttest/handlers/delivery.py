@@ -5,8 +5,8 @@ from contextlib import contextmanager, suppress
 
 from ...core.describe import describe_message
 from ...errors import DecodeError, InvariantError, RaftError
-from ...wire import consts as k
 from ...wire.enums import MessageType
+from ...wire.kinds import is_local_msg_target
 from ...wire.messages import Message
 from ..conversions import parse_uint
 from ..datadriven import Case, ScriptError
@@ -15,7 +15,6 @@ from . import arguments, inspect
 from .storage_work import do_append_work, do_apply_work, handle_ready
 
 _TYPES = {str(kind): kind for kind in MessageType}
-_THREADS = (k.LOCAL_APPEND_THREAD, k.LOCAL_APPLY_THREAD)
 _MOST_ROUNDS = 10_000
 
 
@@ -154,10 +153,10 @@ def _wanted(to: int, kind: MessageType | None, drop: bool) -> Callable[[Message]
     """Picks the messages to a node; what a node sends itself, or its storage threads do, is never dropped."""
 
     def wanted(m: Message) -> bool:
-        return m.to == to and (kind is None or m.type == kind) and not (drop and _is_local(m))
+        return m.to == to and (kind is None or m.type == kind) and not (drop and _stays_within(m))
 
     return wanted
 
 
-def _is_local(m: Message) -> bool:
-    return m.from_ == m.to or m.from_ in _THREADS or m.to in _THREADS
+def _stays_within(m: Message) -> bool:
+    return m.from_ == m.to or is_local_msg_target(m.from_) or is_local_msg_target(m.to)

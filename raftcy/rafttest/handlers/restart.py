@@ -4,12 +4,11 @@ from dataclasses import replace
 
 from ...core.rawnode import RawNode
 from ...wire import consts as k
+from ...wire.kinds import is_local_msg_target
 from ...wire.messages import Message, Snapshot
 from ..datadriven import Case
 from ..environment import CommandError, EnvNode, InteractionEnv, empty_snapshot
 from . import arguments
-
-_THREADS = (k.LOCAL_APPEND_THREAD, k.LOCAL_APPLY_THREAD)
 
 
 def restart(env: InteractionEnv, case: Case) -> None:
@@ -47,4 +46,4 @@ def _base(node: EnvNode) -> Snapshot:
 
 
 def _is_own(m: Message) -> bool:
-    return m.from_ == m.to or m.from_ in _THREADS
+    return m.from_ == m.to or is_local_msg_target(m.from_)

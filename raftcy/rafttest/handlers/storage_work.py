@@ -8,9 +8,9 @@ from collections.abc import Callable
 from ...core.describe import describe_message, describe_ready
 from ...core.hardstate import is_empty_hard_state
 from ...errors import ConfChangeError
-from ...wire import consts as k
-from ...wire.changes import ConfChange, ConfChangeV2
+from ...wire.changes import decode_change
 from ...wire.enums import EntryType, MessageType
+from ...wire.kinds import is_local_msg_target
 from ...wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 from ..conversions import parse_uint
 from ..datadriven import Case
@@ -55,7 +55,7 @@ def handle_ready(env: InteractionEnv, node: EnvNode) -> None:
         node.raw.advance(rd)
         return
     for m in rd.messages:
-        if m.to not in (k.LOCAL_APPEND_THREAD, k.LOCAL_APPLY_THREAD):
+        if not is_local_msg_target(m.to):
             env.send([m])
         elif m.type == MessageType.MSG_STORAGE_APPEND:
             node.append_work.append(m)
@@ -70,7 +70,7 @@ def do_append_work(env: InteractionEnv, node: EnvNode) -> None:
         return
     m = node.append_work.popleft()
     _print_work(env, m)
-    _append(node, HardState(term=m.term, vote=m.vote, commit=m.commit), m.entries, m.snapshot)
+    _append(node, m.hard_state(), m.entries, m.snapshot)
     _respond(env, m)
 
 
@@ -125,7 +125,7 @@ def _apply(env: InteractionEnv, node: EnvNode, entries: list[Entry]) -> None:
     for entry in entries:
         newest = node.history[-1]
         payload, members = entry.data, None
-        if entry.type != EntryType.NORMAL:
+        if entry.type in (EntryType.CONF_CHANGE, EntryType.CONF_CHANGE_V2):
             payload, members = _apply_conf_change(env, node, entry)
         meta = SnapshotMetadata(
             conf_state=newest.metadata.conf_state if members is None else members, index=entry.index, term=entry.term
@@ -135,7 +135,7 @@ def _apply(env: InteractionEnv, node: EnvNode, entries: list[Entry]) -> None:
 
 def _apply_conf_change(env: InteractionEnv, node: EnvNode, entry: Entry) -> tuple[bytes, ConfState | None]:
     """The payload and the configuration that follow; an invalid change is printed and changes nothing."""
-    change = (ConfChange if entry.type == EntryType.CONF_CHANGE else ConfChangeV2).decode(entry.data)
+    change = decode_change(entry)
     try:
         return change.context, node.raw.apply_conf_change(change)
     except ConfChangeError as error:

@@ -4,7 +4,8 @@ Checkers only look. They are told what happens (``base.Checker`` has the events)
 raise ``Violation``. What is known to be committed is kept once for all of them, in ``ledger.Committed``.
 """
 
-from .base import Checker, Checkers, View, Violation
+from ..seen import Seen, View
+from .base import Checker, Checkers, Violation
 from .ledger import Committed
 
-__all__ = ["Checker", "Checkers", "Committed", "View", "Violation"]
+__all__ = ["Checker", "Checkers", "Committed", "Seen", "View", "Violation"]

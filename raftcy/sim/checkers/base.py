@@ -1,14 +1,12 @@
 """What a checker is, what it is told, and how the events reach those that want them."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from ...wire.messages import ConfState, Entry, Message, Snapshot
-    from ..clients import Operation
-    from ..cluster import Cluster
-    from ..disk import Batch
-    from ..member import Member
+from ...replica.work import Write
+from ...wire.messages import ConfState, Entry, Message, Snapshot
+from ..operation import Operation
+from ..seen import Seen, View
 
 
 class Violation(Exception):
@@ -23,18 +21,6 @@ class Violation(Exception):
         return f"{self.rule}: {self.text}"
 
 
-class View(NamedTuple):
-    """What can be seen of a node from outside."""
-
-    term: int
-    vote: int
-    lead: int
-    state: int
-    commit: int
-    applied: int
-    last: int
-
-
 class Checker:
     """A rule, by the name ``rule``. Each method below is an event; a checker overrides those that it needs."""
 
@@ -44,47 +30,50 @@ class Checker:
         """The rule is broken."""
         raise Violation(self.rule, text)
 
-    def started(self, member: "Member", view: View) -> None:
+    def started(self, member: Seen, view: View) -> None:
         """A member has started, for the first time or again."""
 
-    def crashed(self, member: "Member") -> None:
+    def crashed(self, member: Seen) -> None:
         """A member has crashed, or was stopped."""
 
-    def taking(self, member: "Member", m: "Message") -> None:
+    def taking(self, member: Seen, m: Message) -> None:
         """A message from the network is about to be stepped."""
 
-    def taken(self, member: "Member", m: "Message") -> None:
+    def taken(self, member: Seen, m: Message) -> None:
         """It was stepped."""
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         """What can be seen of a member has changed."""
 
-    def appended(self, member: "Member", entries: list["Entry"]) -> None:
+    def appended(self, member: Seen, entries: list[Entry]) -> None:
         """A Ready has entries to store."""
 
-    def storing(self, member: "Member", batch: "Batch") -> None:
+    def storing(self, member: Seen, batch: Write) -> None:
         """A batch is about to be complete."""
 
-    def sending(self, member: "Member", m: "Message") -> None:
+    def sending(self, member: Seen, m: Message) -> None:
         """A message goes out."""
 
-    def applying(self, member: "Member", e: "Entry") -> None:
+    def applying(self, member: Seen, e: Entry) -> None:
         """A committed entry is about to be applied."""
 
-    def restored(self, member: "Member", snapshot: "Snapshot") -> None:
+    def restored(self, member: Seen, snapshot: Snapshot) -> None:
         """A snapshot from a leader has replaced the application's state."""
 
-    def snapshot_made(self, member: "Member", snapshot: "Snapshot") -> None:
+    def snapshot_made(self, member: Seen, snapshot: Snapshot) -> None:
         """A member has made a snapshot of its own state."""
 
-    def members_changed(self, member: "Member", index: int, members: "ConfState") -> None:
+    def members_changed(self, member: Seen, index: int, members: ConfState) -> None:
         """A member has applied a configuration change."""
 
-    def ended(self, operation: "Operation", index: int) -> None:
+    def ended(self, operation: Operation, index: int) -> None:
         """A write was applied at ``index``, or a read answered from the state there."""
 
-    def unsettled(self, cluster: "Cluster") -> str:
-        """What is not yet as it has to be some time after the last fault; nothing if all is well."""
+    def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> str:
+        """What is not yet as it has to be some time after the last fault; nothing if all is well.
+
+        ``running`` are the members that are up, ``pending`` the operations without an outcome.
+        """
         return ""
 
 
@@ -121,10 +110,10 @@ class Checkers:
             wanted = [each for each in checkers if getattr(type(each), event) is not getattr(Checker, event)]
             setattr(self, event, _teller([getattr(each, event) for each in wanted]))
 
-    def unsettled(self, cluster: "Cluster") -> Violation | None:
+    def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> Violation | None:
         """The first thing that is not yet as it has to be."""
         for each in self.all:
-            text = each.unsettled(cluster)
+            text = each.unsettled(running, pending)
             if text:
                 return Violation(each.rule, text)
         return None

@@ -1,14 +1,10 @@
 """Who may lead: votes and leaders."""
 
-from typing import TYPE_CHECKING
-
 from ...wire import consts as k
-from .base import Checker, View
+from ...wire.messages import Message
+from ..seen import Seen, View
+from .base import Checker
 from .ledger import Committed
-
-if TYPE_CHECKING:
-    from ...wire.messages import Message
-    from ..member import Member
 
 
 class ElectionSafety(Checker):
@@ -24,7 +20,7 @@ class ElectionSafety(Checker):
         self.leaders: dict[int, tuple[int, int]] = {}
         self.votes: dict[tuple[int, int], int] = {}
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state == k.LEADER and (before.state != k.LEADER or before.term != after.term):
             known = self.leaders.setdefault(after.term, (member.id, member.life))
             if known != (member.id, member.life):
@@ -33,7 +29,7 @@ class ElectionSafety(Checker):
                     f"which {known[0]} (start {known[1]}) has led"
                 )
 
-    def sending(self, member: "Member", m: "Message") -> None:
+    def sending(self, member: Seen, m: Message) -> None:
         kind = m.type
         if kind == k.VOTE:
             state = member.disk.synced
@@ -58,7 +54,7 @@ class LeaderCompleteness(Checker):
     def __init__(self, committed: Committed) -> None:
         self.committed = committed
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state != k.LEADER or (before.state == k.LEADER and before.term == after.term):
             return
         index = self.committed.newest_before(after.term)

@@ -1,11 +1,7 @@
 """What is known to be committed, by all that was ever seen: the ground that several checkers stand on."""
 
-from typing import TYPE_CHECKING
-
-from .base import Checker, View
-
-if TYPE_CHECKING:
-    from ..member import Member
+from ..seen import Seen, View
+from .base import Checker
 
 
 class Committed(Checker):
@@ -29,7 +25,7 @@ class Committed(Checker):
         self.by = dict.fromkeys(terms, 1)
         self.last = index
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.commit <= before.commit:
             return
         log = member.raft.log

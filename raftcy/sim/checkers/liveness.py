@@ -1,12 +1,11 @@
 """What has to happen some time."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
 from ...wire import consts as k
+from ..operation import Operation
+from ..seen import Seen
 from .base import Checker
-
-if TYPE_CHECKING:
-    from ..cluster import Cluster
 
 LIMIT = 60
 """Election timeouts (of ``election_tick`` ticks) after the last fault within which the cluster has to be at rest."""
@@ -21,8 +20,7 @@ class Liveness(Checker):
 
     rule = "liveness"
 
-    def unsettled(self, cluster: "Cluster") -> str:
-        running = cluster.running()
+    def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> str:
         leaders = [member for member in running if member.raft.state == k.LEADER]
         if len(leaders) != 1:
             return f"there are {len(leaders)} leaders: {[member.id for member in leaders]}"
@@ -41,5 +39,4 @@ class Liveness(Checker):
         missing = [id for id in raft.tracker.ids() if id not in {member.id for member in running}]
         if missing:
             return f"members {missing} of {leader.id} are not running"
-        pending = list(cluster.clients.pending.values())
-        return f"{pending[0]!r} and {len(pending) - 1} more have no outcome" if pending else ""
+        return f"{next(iter(pending))!r} and {len(pending) - 1} more have no outcome" if pending else ""

@@ -1,19 +1,17 @@
 """What stands in the logs."""
 
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from ...replica.work import Write
 from ...wire import consts as k
-from .base import Checker, View
+from ...wire.messages import Entry
+from ..seen import Seen, View
+from .base import Checker
 from .ledger import Committed
 
-if TYPE_CHECKING:
-    from ...wire.messages import Entry
-    from ..disk import Batch
-    from ..member import Member
 
-
-def digest(e: "Entry") -> int:
+def digest(e: Entry) -> int:
     """What an entry holds, as a number."""
     return zlib.crc32(e.data, int(e.type))
 
@@ -30,7 +28,7 @@ class LogMatching(Checker):
     def __init__(self) -> None:
         self.seen: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def appended(self, member: "Member", entries: list["Entry"]) -> None:
+    def appended(self, member: Seen, entries: list[Entry]) -> None:
         seen = self.seen
         previous = member.raft.log.term_or_zero(entries[0].index - 1)
         for e in entries:
@@ -53,7 +51,7 @@ class LeaderAppendOnly(Checker):
     def __init__(self) -> None:
         self.ends: dict[int, tuple[int, int, int]] = {}
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state != k.LEADER:
             self.ends.pop(member.id, None)
             return
@@ -65,7 +63,7 @@ class LeaderAppendOnly(Checker):
                 self.fail(f"{member.id}, leader of term {after.term}, has lost ({index}, term {term})")
         self.ends[member.id] = (after.term, after.last, log.last_term())
 
-    def crashed(self, member: "Member") -> None:
+    def crashed(self, member: Seen) -> None:
         self.ends.pop(member.id, None)
 
 
@@ -80,7 +78,7 @@ class CommittedIsDurable(Checker):
 
     rule = "committed is durable"
 
-    def __init__(self, committed: Committed, disks: dict[int, "Member"]) -> None:
+    def __init__(self, committed: Committed, disks: Mapping[int, Seen]) -> None:
         self.committed = committed
         self.members = disks
         self.checked = 0
@@ -89,7 +87,7 @@ class CommittedIsDurable(Checker):
         """What is committed before the run."""
         self.checked = index
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         last = self.committed.last
         if last <= self.checked:
             return
@@ -102,7 +100,7 @@ class CommittedIsDurable(Checker):
             if ids and len(have) <= len(ids) // 2:
                 self.fail(f"{member.id} commits ({last}, term {term}), which only {have} of {ids} have on disk")
 
-    def storing(self, member: "Member", batch: "Batch") -> None:
+    def storing(self, member: Seen, batch: Write) -> None:
         terms = self.committed.terms
         last = self.committed.last
         if batch.snapshot is not None and batch.snapshot.metadata.index < last and self._said(member, last):
@@ -117,7 +115,7 @@ class CommittedIsDurable(Checker):
             if known is not None and known != e.term and self._said(member, e.index):
                 self.fail(f"{member.id} overwrites ({e.index}, term {known}), which is committed, by term {e.term}")
 
-    def _said(self, member: "Member", index: int) -> bool:
+    def _said(self, member: Seen, index: int) -> bool:
         """Whether a member may have acknowledged an entry to the leader that committed it: it is on disk, and the term.
 
         A torn write can leave an entry of a term that the hard state does not know; such a one was never acknowledged.

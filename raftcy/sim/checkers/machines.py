@@ -1,15 +1,13 @@
 """What is applied."""
 
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
-from .base import Checker, View
+from ...wire.messages import Entry, Snapshot
+from ..operation import Operation
+from ..seen import Seen, View
+from .base import Checker
 from .logs import digest
-
-if TYPE_CHECKING:
-    from ...wire.messages import Entry, Snapshot
-    from ..cluster import Cluster
-    from ..member import Member
 
 
 class StateMachineSafety(Checker):
@@ -24,7 +22,7 @@ class StateMachineSafety(Checker):
         self.entries: dict[int, tuple[int, int]] = {}
         self.states: dict[int, int] = {}
 
-    def applying(self, member: "Member", e: "Entry") -> None:
+    def applying(self, member: Seen, e: Entry) -> None:
         application = member.application
         if e.index != application.applied + 1:
             self.fail(f"{member.id} is given entry {e.index} to apply after {application.applied}")
@@ -33,22 +31,22 @@ class StateMachineSafety(Checker):
         if known != mine:
             self.fail(f"{member.id} applies ({e.index}, term {e.term}); another has applied term {known[0]} there")
 
-    def snapshot_made(self, member: "Member", snapshot: "Snapshot") -> None:
+    def snapshot_made(self, member: Seen, snapshot: Snapshot) -> None:
         self._compare(member, snapshot.metadata.index, snapshot.data)
 
-    def restored(self, member: "Member", snapshot: "Snapshot") -> None:
+    def restored(self, member: Seen, snapshot: Snapshot) -> None:
         self._compare(member, snapshot.metadata.index, snapshot.data)
         again = member.application.machine.snapshot()
         if again != snapshot.data:
             self.fail(f"{member.id} restored a snapshot of {snapshot.data!r} and would make one of {again!r}")
 
-    def unsettled(self, cluster: "Cluster") -> str:
-        for member in cluster.running():
+    def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> str:
+        for member in running:
             application = member.application
             self._compare(member, application.applied, application.machine.snapshot())
         return ""
 
-    def _compare(self, member: "Member", index: int, state: bytes) -> None:
+    def _compare(self, member: Seen, index: int, state: bytes) -> None:
         mine = zlib.crc32(state)
         if self.states.setdefault(index, mine) != mine:
             self.fail(f"{member.id} has another state at index {index} than others had: {state!r}")
@@ -62,14 +60,14 @@ class Monotonic(Checker):
 
     rule = "monotonic commit, applied and term"
 
-    def started(self, member: "Member", view: View) -> None:
+    def started(self, member: Seen, view: View) -> None:
         state = member.disk.synced
         if state is not None and (view.term < state.term or view.commit < state.commit):
             self.fail(f"{member.id} starts with term {view.term}, commit {view.commit} from the hard state {state!r}")
         if state is not None and view.vote != state.vote:
             self.fail(f"{member.id} starts with vote {view.vote} from the hard state {state!r}")
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.term < before.term or after.commit < before.commit or after.applied < before.applied:
             self.fail(f"{member.id} goes back from {before} to {after}")
         if after.term == before.term and before.vote not in (0, after.vote):

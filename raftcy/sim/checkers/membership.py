@@ -1,13 +1,9 @@
 """Who belongs to the cluster."""
 
-from typing import TYPE_CHECKING
-
 from ...wire import consts as k
-from .base import Checker, View
-
-if TYPE_CHECKING:
-    from ...wire.messages import ConfState, Entry, Snapshot
-    from ..member import Member
+from ...wire.messages import ConfState, Entry, Snapshot
+from ..seen import Seen, View
+from .base import Checker
 
 
 class MembershipSafety(Checker):
@@ -27,12 +23,12 @@ class MembershipSafety(Checker):
         self.known: dict[int, ConfState] = {}
         self.changes: dict[int, list[int]] = {}
 
-    def begin(self, index: int, members: "ConfState") -> None:
+    def begin(self, index: int, members: ConfState) -> None:
         """The configuration before the run; how it came about, up to ``index``, is not looked at."""
         self.first = index
         self.known[index] = members
 
-    def latest(self) -> tuple[int, "ConfState"]:
+    def latest(self) -> tuple[int, ConfState]:
         """The newest configuration that anybody has applied, and its index."""
         index = max(self.known)
         return index, self.known[index]
@@ -41,11 +37,11 @@ class MembershipSafety(Checker):
         """Whether anybody has applied a change."""
         return len(self.known) > 1
 
-    def as_of(self, index: int) -> "ConfState":
+    def as_of(self, index: int) -> ConfState:
         """The configuration after an index, by all that was seen."""
         return self.known[max(each for each in self.known if each <= index)]
 
-    def members_changed(self, member: "Member", index: int, members: "ConfState") -> None:
+    def members_changed(self, member: Seen, index: int, members: ConfState) -> None:
         if index <= self.first:
             return
         known = self.known.get(index)
@@ -58,10 +54,10 @@ class MembershipSafety(Checker):
         if not _follows(before, members):
             self.fail(f"{members!r} at index {index} follows {before!r}")
 
-    def snapshot_made(self, member: "Member", snapshot: "Snapshot") -> None:
+    def snapshot_made(self, member: Seen, snapshot: Snapshot) -> None:
         self._compare(member, snapshot)
 
-    def restored(self, member: "Member", snapshot: "Snapshot") -> None:
+    def restored(self, member: Seen, snapshot: Snapshot) -> None:
         self._compare(member, snapshot)
         pending = member.raft.log.unstable.snapshot
         if pending is not None and pending.metadata.index != snapshot.metadata.index:
@@ -71,7 +67,7 @@ class MembershipSafety(Checker):
         if not mine.equivalent(snapshot.metadata.conf_state):
             self.fail(f"{member.id} has {mine!r} after a snapshot of {snapshot.metadata.conf_state!r}")
 
-    def _compare(self, member: "Member", snapshot: "Snapshot") -> None:
+    def _compare(self, member: Seen, snapshot: Snapshot) -> None:
         metadata = snapshot.metadata
         if metadata.index < self.first:
             # Of a new member that is on its way through the beginning.
@@ -80,13 +76,13 @@ class MembershipSafety(Checker):
         if not known.equivalent(metadata.conf_state):
             self.fail(f"the snapshot of {member.id} at {metadata.index} has {metadata.conf_state!r}, not {known!r}")
 
-    def started(self, member: "Member", view: View) -> None:
+    def started(self, member: Seen, view: View) -> None:
         disk = member.disk
         first, last = disk.first_index(), disk.last_index()
         stored = disk.entries(first, last + 1, k.NO_LIMIT) if first <= last else []
         self.changes[member.id] = [e.index for e in stored if e.type != k.NORMAL]
 
-    def appended(self, member: "Member", entries: list["Entry"]) -> None:
+    def appended(self, member: Seen, entries: list[Entry]) -> None:
         first = entries[0].index
         changes = self.changes[member.id]
         while changes and changes[-1] >= first:
@@ -102,7 +98,7 @@ class MembershipSafety(Checker):
                 )
             changes.append(e.index)
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state == before.state or after.state == k.FOLLOWER:
             return
         voters = member.raft.tracker.config.voters
@@ -114,7 +110,7 @@ class MembershipSafety(Checker):
                 self.fail(f"{member.id} campaigns with the changes {waiting} committed and not applied")
 
 
-def _follows(before: "ConfState", after: "ConfState") -> bool:
+def _follows(before: ConfState, after: ConfState) -> bool:
     """Whether one configuration may come after the other."""
     old, new = set(before.voters), set(after.voters)
     if after.voters_outgoing and before.voters_outgoing:

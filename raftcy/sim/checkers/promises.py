@@ -1,13 +1,9 @@
 """What a member says about itself."""
 
-from typing import TYPE_CHECKING
-
 from ...wire import consts as k
+from ...wire.messages import Message
+from ..seen import Seen
 from .base import Checker
-
-if TYPE_CHECKING:
-    from ...wire.messages import Message
-    from ..member import Member
 
 
 class PromisesAreDurable(Checker):
@@ -20,7 +16,7 @@ class PromisesAreDurable(Checker):
 
     rule = "promises are durable"
 
-    def sending(self, member: "Member", m: "Message") -> None:
+    def sending(self, member: Seen, m: Message) -> None:
         kind = m.type
         if m.reject or (kind != k.APP_RESP and kind != k.VOTE_RESP):
             return

@@ -1,14 +1,12 @@
 """What a node counts."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
 
 from ...wire import consts as k
-from .base import Checker, View
-
-if TYPE_CHECKING:
-    from ...wire.messages import Message
-    from ..cluster import Cluster
-    from ..member import Member
+from ...wire.messages import Message
+from ..operation import Operation
+from ..seen import Seen, View
+from .base import Checker
 
 
 class QuotasReturn(Checker):
@@ -24,7 +22,7 @@ class QuotasReturn(Checker):
     def __init__(self) -> None:
         self._turn = 0
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         self._turn += 1
         uncommitted = member.raft.uncommitted_size
         if uncommitted and (after.state != k.LEADER or before.state != k.LEADER):
@@ -39,15 +37,15 @@ class QuotasReturn(Checker):
             if pr.inflights.count() > pr.inflights.size:
                 self.fail(f"{member.id} has {pr.inflights.count()} appends to {pr.id} in flight")
 
-    def taken(self, member: "Member", m: "Message") -> None:
+    def taken(self, member: Seen, m: Message) -> None:
         if m.type != k.APP_RESP or member.raft.state != k.LEADER:
             return
         pr = member.raft.tracker.find(m.from_)
         if pr is not None and pr.match >= pr.next:
             self.fail(f"{member.id} knows {pr.id} with match {pr.match} and next {pr.next} by {m!r}")
 
-    def unsettled(self, cluster: "Cluster") -> str:
-        for member in cluster.running():
+    def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> str:
+        for member in running:
             raft = member.raft
             if raft.log.applying_size:
                 return f"{member.id} has {raft.log.applying_size} bytes handed out and not applied"

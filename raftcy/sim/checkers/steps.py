@@ -1,14 +1,12 @@
 """Rules of single steps, which the great ones rest on: a fault shows here when it is made, not when it does harm."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from ...replica.work import Write
 from ...wire import consts as k
-from .base import Checker, View
-
-if TYPE_CHECKING:
-    from ...wire.messages import Entry, Message
-    from ..disk import Batch
-    from ..member import Member
+from ...wire.messages import Entry, Message
+from ..seen import Seen, View
+from .base import Checker
 
 HANDOVERS_MOST = 3
 
@@ -24,11 +22,11 @@ class ElectedByQuorum(Checker):
     def __init__(self) -> None:
         self.votes: set[tuple[int, int, int]] = set()
 
-    def sending(self, member: "Member", m: "Message") -> None:
+    def sending(self, member: Seen, m: Message) -> None:
         if m.type == k.VOTE_RESP and not m.reject:
             self.votes.add((member.id, m.term, m.to))
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state != k.LEADER or before.state == k.LEADER:
             return
         state = member.disk.synced
@@ -53,16 +51,16 @@ class UndisturbedLeaders(Checker):
     def __init__(self) -> None:
         self.lead = 0
 
-    def taking(self, member: "Member", m: "Message") -> None:
+    def taking(self, member: Seen, m: Message) -> None:
         raft = member.raft
         asks = m.type == k.VOTE and m.term > raft.term and not m.context
         self.lead = raft.lead if asks and raft.check_quorum and raft.election_elapsed < raft.election_timeout else 0
 
-    def taken(self, member: "Member", m: "Message") -> None:
+    def taken(self, member: Seen, m: Message) -> None:
         if self.lead and member.raft.term == m.term:
             self.fail(f"{member.id} takes up term {m.term} from {m.from_} in the lease of {self.lead}")
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state == k.PRE_CANDIDATE and before.state != k.PRE_CANDIDATE and after.term != before.term:
             self.fail(f"{member.id} asks for pre-votes and goes from term {before.term} to {after.term}")
 
@@ -75,15 +73,15 @@ class OldMessages(Checker):
     def __init__(self) -> None:
         self.before: list[object] = []
 
-    def taking(self, member: "Member", m: "Message") -> None:
+    def taking(self, member: Seen, m: Message) -> None:
         self.before = _known(member) if 0 < m.term < member.raft.term else []
 
-    def taken(self, member: "Member", m: "Message") -> None:
+    def taken(self, member: Seen, m: Message) -> None:
         if self.before and self.before != _known(member):
             self.fail(f"{member.id} in term {member.raft.term} goes from {self.before} to {_known(member)} by {m!r}")
 
 
-def _known(member: "Member") -> list[object]:
+def _known(member: Seen) -> list[object]:
     raft = member.raft
     peers = [(pr.id, pr.match, pr.next) for pr in raft.tracker.peers()]
     return [member.view(), dict(raft.tracker.votes), peers]
@@ -94,7 +92,7 @@ class OwnTerm(Checker):
 
     rule = "own term first"
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state != k.LEADER:
             return
         log = member.raft.log
@@ -111,7 +109,7 @@ class AppliedIsDurable(Checker):
 
     rule = "applied is durable"
 
-    def applying(self, member: "Member", e: "Entry") -> None:
+    def applying(self, member: Seen, e: Entry) -> None:
         if not member.disk.has(e.index, e.term):
             self.fail(f"{member.id} applies ({e.index}, term {e.term}), which it does not have on disk")
 
@@ -124,10 +122,10 @@ class CountedIsDurable(Checker):
 
     rule = "counted is durable"
 
-    def __init__(self, members: dict[int, "Member"]) -> None:
+    def __init__(self, members: Mapping[int, Seen]) -> None:
         self.members = members
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state != k.LEADER:
             return
         log = member.raft.log
@@ -152,7 +150,7 @@ class StoredOnce(Checker):
 
     rule = "stored once"
 
-    def storing(self, member: "Member", batch: "Batch") -> None:
+    def storing(self, member: Seen, batch: Write) -> None:
         unstable = member.raft.log.unstable
         pending = unstable.snapshot_index()
         if batch.snapshot is not None and pending < batch.snapshot.metadata.index:
@@ -163,7 +161,7 @@ class StoredOnce(Checker):
                 f"but takes all before {unstable.offset} for stored"
             )
 
-    def changed(self, member: "Member", before: View, after: View) -> None:
+    def changed(self, member: Seen, before: View, after: View) -> None:
         unstable = member.raft.log.unstable
         if unstable.snapshot is None and unstable.offset > member.disk.last_index() + 1:
             self.fail(
@@ -182,10 +180,10 @@ class CommitsWhatItKnows(Checker):
     def __init__(self) -> None:
         self.before = 0
 
-    def taking(self, member: "Member", m: "Message") -> None:
+    def taking(self, member: Seen, m: Message) -> None:
         self.before = member.raft.log.committed
 
-    def taken(self, member: "Member", m: "Message") -> None:
+    def taken(self, member: Seen, m: Message) -> None:
         committed = member.raft.log.committed
         if m.type == k.APP and committed > max(self.before, m.index + len(m.entries)):
             self.fail(f"{member.id} goes from commit index {self.before} to {committed} by {m!r}")
@@ -199,11 +197,11 @@ class ReadsByQuorum(Checker):
     def __init__(self) -> None:
         self.before = (0, 0)
 
-    def taking(self, member: "Member", m: "Message") -> None:
+    def taking(self, member: Seen, m: Message) -> None:
         reads = member.raft.read_only
         self.before = (reads.confirmed, reads.acks.get(m.from_)) if m.type == k.HEARTBEAT_RESP else (0, 0)
 
-    def taken(self, member: "Member", m: "Message") -> None:
+    def taken(self, member: Seen, m: Message) -> None:
         if m.type != k.HEARTBEAT_RESP or member.raft.state != k.LEADER:
             return
         reads = member.raft.read_only
@@ -232,7 +230,7 @@ class HandoversEnd(Checker):
     def __init__(self) -> None:
         self.seen: dict[int, tuple[tuple[int, int, int], int, int]] = {}
 
-    def sending(self, member: "Member", m: "Message") -> None:
+    def sending(self, member: Seen, m: Message) -> None:
         if m.type != k.HEARTBEAT:
             return
         raft = member.raft

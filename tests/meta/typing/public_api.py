@@ -23,6 +23,7 @@ from raftcy import (
     Snapshot,
     Status,
     Storage,
+    decode_change,
 )
 
 assert_type(raftcy.BUILD, Literal["compiled", "pure"])
@@ -48,7 +49,7 @@ def drive(node: RawNode, storage: MemoryStorage) -> list[Message]:
         storage.set_hard_state(ready.hard_state)
     for entry in ready.committed_entries:
         if entry.type == EntryType.CONF_CHANGE:
-            assert_type(node.apply_conf_change(ConfChange.decode(entry.data)), ConfState)
+            assert_type(node.apply_conf_change(decode_change(entry)), ConfState)
     messages = ready.messages
     node.advance(ready)
     return messages

@@ -165,8 +165,7 @@ class Machine:
             return
         m = self.build.Message.decode(queue.pop(0))
         if queue is self.append_work:
-            state = self.build.HardState(term=m.term, vote=m.vote, commit=m.commit) if m.has("term") else None
-            self.store(state, m.entries, m.snapshot)
+            self.store(m.hard_state(), m.entries, m.snapshot)
         else:
             self.apply(m.entries)
         for response in m.responses:
@@ -213,11 +212,8 @@ class Machine:
     def apply_change(self, e: Any) -> None:
         """A change that cannot be read or is invalid counts as an empty entry."""
         b = self.build
-        try:
-            change = (b.ConfChange if e.type == b.EntryType.CONF_CHANGE else b.ConfChangeV2).decode(e.data)
-            self.members = self.node.apply_conf_change(change)
-        except (b.DecodeError, b.ConfChangeError):
-            pass
+        with suppress(b.DecodeError, b.ConfChangeError):
+            self.members = self.node.apply_conf_change(b.decode_change(e))
 
     # -- the application's own business --------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ class Host:
             self.applied = max(self.applied, e.index)
             if e.type == r.EntryType.NORMAL:
                 continue
-            change = (r.ConfChange if e.type == r.EntryType.CONF_CHANGE else r.ConfChangeV2).decode(e.data)
+            change = r.decode_change(e)
             try:
                 self.members = self.node.apply_conf_change(change)
             except r.ConfChangeError as error:
@@ -253,8 +253,7 @@ class Cluster:
         if not host.append_work:
             return None
         m = self.raftcy.Message.decode(host.append_work.pop(0))
-        state = self.raftcy.HardState(term=m.term, vote=m.vote, commit=m.commit) if m.has("term") else None
-        self.store(host, state, m.entries, m.snapshot)
+        self.store(host, m.hard_state(), m.entries, m.snapshot)
         return self.respond(host, m)
 
     def on_apply_thread(self, host: Host) -> Any:

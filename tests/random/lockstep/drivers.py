@@ -1,4 +1,4 @@
-"""Groups of nodes that are driven to rest after each event: by a loop written out, or by the package's own cycle.
+"""Groups of nodes that are driven to rest after each event: by a loop written out, or by the package's driver.
 
 Each kind of group takes the same events, and must send, apply and log the same and end in the same state.
 """
@@ -50,6 +50,25 @@ def saving(raftcy: ModuleType) -> Any:
     return Saving()
 
 
+class Machine:
+    """Notes what is applied; an entry that begins with a question mark makes it propose through any node."""
+
+    def __init__(self, group: Group, host: Host) -> None:
+        self.group = group
+        self.host = host
+
+    def apply(self, entries: list[Any]) -> None:
+        for e in entries:
+            self.group.applied.append((self.host.id, self.group.raftcy.describe_entry(e)))
+            if e.data[:1] == b"?":
+                # An application may call any node, also one that has nothing to do just then.
+                with contextlib.suppress(self.group.raftcy.ProposalDropped):
+                    self.group.hosts[e.data[1]].node.propose(b"answer")
+
+    def restore(self, snapshot: Any) -> None:
+        self.group.applied.append((self.host.id, self.group.raftcy.describe_snapshot(snapshot)))
+
+
 class Group:
     """Nodes that are driven by a loop written out, one message and one Ready at a time."""
 
@@ -57,6 +76,8 @@ class Group:
         self.raftcy = raftcy
         self.log = Recorder()
         self.applied: list[tuple[int, str]] = []
+        self.reads: list[tuple[int, int, bytes]] = []
+        self.waiting: list[tuple[int, int, bytes]] = []
         self.sent = 0
         self.cut = 0
         self.hosts: dict[int, Host] = {}
@@ -97,8 +118,15 @@ class Group:
     def handle(self, host: Host, rd: Any) -> None:
         self.store(host, rd)
         self.deliver(rd.messages)
-        if rd.committed_entries or rd.snapshot is not None or rd.read_states:
-            self.apply(host, rd)
+        if rd.snapshot is not None:
+            Machine(self, host).restore(rd.snapshot)
+            host.members = rd.snapshot.metadata.conf_state
+            host.applied = rd.snapshot.metadata.index
+        for e in rd.committed_entries:
+            if e.type == self.raftcy.EntryType.NORMAL and e.data:
+                Machine(self, host).apply([e])
+            host.apply([e])
+        self.waiting += [(host.id, state.index, state.request_ctx) for state in rd.read_states]
         host.node.advance()
 
     def deliver(self, messages: list[Any]) -> None:
@@ -107,17 +135,10 @@ class Group:
             if m.to in self.inboxes:
                 self.inboxes[m.to].append(m)
 
-    def apply(self, host: Host, rd: Any) -> None:
-        self.applied.append((host.id, self.raftcy.describe_ready(rd)))
-        if rd.snapshot is not None:
-            host.members = rd.snapshot.metadata.conf_state
-            host.applied = rd.snapshot.metadata.index
-        host.apply(rd.committed_entries)
-        for state in rd.read_states:
-            if state.request_ctx[:1] == b"?":
-                # An application may call any node, also one that has nothing to do just then.
-                with contextlib.suppress(self.raftcy.ProposalDropped):
-                    self.hosts[state.request_ctx[1]].node.propose(b"answer")
+    def settled(self) -> None:
+        """All is done that could be done: answer the reads whose index is applied."""
+        self.reads += [read for read in self.waiting if read[1] <= self.hosts[read[0]].applied]
+        self.waiting = [read for read in self.waiting if read[1] > self.hosts[read[0]].applied]
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -125,6 +146,7 @@ class Group:
         """Do what an event says and come to rest; everything that can be told afterwards."""
         self.log.lines = []
         self.applied.clear()
+        self.reads.clear()
         host = self.hosts[event[1]]
         outcome = None
         try:
@@ -132,8 +154,9 @@ class Group:
         except self.raftcy.RaftError as error:
             outcome = (type(error).__name__, str(error))
         self.drain()
+        self.settled()
         states = tuple(each.dump() for each in self.hosts.values())
-        return outcome, self.sent, tuple(self.applied), tuple(self.log.lines), states
+        return outcome, self.sent, tuple(self.applied), tuple(sorted(self.reads)), tuple(self.log.lines), states
 
     def on_propose(self, host: Host, datas: list[bytes]) -> None:
         for data in datas:
@@ -202,53 +225,75 @@ class ShortGroup(Group):
             super().store(host, rd)
 
 
-class ExchangeGroup(Group):
-    """The same, driven by an Exchange."""
+class Driven(Group):
+    """The same by a Driver for each node; a subclass says how they are run.
+
+    Without ``guard_reads``, which drops forwarded reads that the loop written out steps.
+    """
+
+    def driver(self, host: Host) -> Any:
+        raise NotImplementedError
+
+    def settled(self) -> None:
+        for host in self.hosts.values():
+            driver = self.driver(host)
+            host.applied, host.members = driver.applied, driver.members
+            self.reads += [(host.id, state.index, state.request_ctx) for state in driver.take_reads()]
+
+
+class LoopbackGroup(Driven):
+    """All of them carried and run by a Loopback."""
 
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
-        self.exchange = raftcy.Exchange()
+        self.loopback = raftcy.Loopback()
         for host in self.hosts.values():
-            self.exchange.add(host.node, host.storage, lambda rd, host=host: self.apply(host, rd))
+            self.loopback.add(host.node, host.storage, Machine(self, host), guard_reads=False)
+
+    def driver(self, host: Host) -> Any:
+        return self.loopback.find(host.id)
 
     def drain(self) -> None:
-        self.raftcy.drain_all([self.exchange])
-        self.sent = self.exchange.sent
+        self.raftcy.drain_all([self.loopback])
+        self.sent = self.loopback.sent
 
     def deliver(self, messages: list[Any]) -> None:
-        self.exchange.route(messages)
+        self.loopback.route(messages)
 
     def on_tick(self, host: Host, times: int) -> None:
         for _ in range(times):
-            self.exchange.tick()
+            self.loopback.tick()
 
     def on_turn(self, host: Host, times: int) -> None:
         for _ in range(times):
-            self.raftcy.tick_groups([self.exchange])
+            self.raftcy.tick_groups([self.loopback])
 
 
-class CycleGroup(Group):
-    """The same, driven by cycles whose messages are carried by the test."""
+class RunGroup(Driven):
+    """Each driver by ``run``; the test carries the messages."""
 
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
-        self.cycles = {
-            id: raftcy.Cycle(host.node, host.storage, self.deliver, lambda rd, host=host: self.apply(host, rd))
+        self.drivers = {
+            id: raftcy.Driver(host.node, host.storage, Machine(self, host), self.deliver, guard_reads=False)
             for id, host in self.hosts.items()
         }
+
+    def driver(self, host: Host) -> Any:
+        return self.drivers[host.id]
 
     def drain(self) -> None:
         busy = True
         while busy:
             busy = False
-            for cycle in self.cycles.values():
-                busy |= cycle.run()
+            for driver in self.drivers.values():
+                busy |= driver.run()
 
     def deliver(self, messages: list[Any]) -> None:
         self.sent += len(messages)
         for m in messages:
-            if m.to in self.cycles:
-                self.cycles[m.to].inbox.append(m)
+            if m.to in self.drivers:
+                self.drivers[m.to].inbox.append(m)
 
     def on_tick(self, host: Host, times: int) -> None:
         for _ in range(times):
@@ -256,16 +301,56 @@ class CycleGroup(Group):
             assert [node.id for node in busy] == [id for id, each in self.hosts.items() if each.node.has_ready()]
 
 
+class StepsGroup(RunGroup):
+    """Each driver by the steps of a round, as the simulator drives it."""
+
+    def drain(self) -> None:
+        busy = True
+        while busy:
+            busy = False
+            for id, driver in self.drivers.items():
+                inbox, driver.inbox = driver.inbox, []
+                for m in inbox:
+                    driver.step(m)
+                work = driver.poll()
+                busy |= bool(inbox) or work is not None
+                if work is not None:
+                    self.work(self.hosts[id], driver, work)
+
+    def work(self, host: Host, driver: Any, work: Any) -> None:
+        self.deliver(work.messages)
+        write = work.write
+        if write is not None:
+            for part, store in ((write.hard_state, "set_hard_state"), (write.snapshot, "apply_snapshot")):
+                if part is not None:
+                    getattr(host.storage, store)(part)
+            host.storage.append(write.entries)
+            self.deliver(driver.stored(write))
+        machine = Machine(self, host)
+        while (batch := driver.next_batch()) is not None:
+            assert driver.next_batch() is None
+            if batch.snapshot is not None:
+                machine.restore(batch.snapshot)
+            for e in batch.entries:
+                if e.type != self.raftcy.EntryType.NORMAL:
+                    driver.change(e)
+                elif e.data:
+                    machine.apply([e])
+            driver.finish(batch)
+
+
 def draw(rng: random.Random, ids: list[int], o: Options) -> Event:
     """The next event."""
     kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     id = rng.choice(ids)
     if kind == "propose":
+        if rng.random() < 0.1:
+            return kind, id, [b"?" + bytes([rng.choice(ids)])]
         return kind, id, [b"x" * rng.randrange(40) for _ in range(rng.choice([1, 1, 2, 9]))]
     if kind in ("tick", "turn"):
         return kind, id, rng.choice([1, 1, o.election_tick, 2 * o.election_tick])
     if kind == "read":
-        return kind, id, rng.choice([b"r0", b"r1", b"?" + bytes([rng.choice(ids)])])
+        return kind, id, rng.choice([b"r0", b"r1"])
     if kind == "change":
         steps = rng.choice([1, 1, 2])
         return kind, id, " ".join(rng.choice("vvlr") + str(rng.choice(ids)) for _ in range(steps))

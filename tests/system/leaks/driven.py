@@ -1,4 +1,4 @@
-"""Work of what drives nodes: cycles and exchanges, the Node for asyncio, the flight recorder and its replays."""
+"""Work of what drives nodes: cycles and loopbacks, the Node for asyncio, the flight recorder and its replays."""
 
 import asyncio
 import itertools
@@ -55,40 +55,52 @@ def config(build: ModuleType, storage: Any = None, **options: Any) -> Any:
 
 
 def groups(build: ModuleType) -> None:
-    """Two groups in cycles that elect, replicate and read, one with storages of each kind; and a cycle whose node dies.
+    """Groups that elect, replicate and read, one with storages of each kind; and a driver whose node dies.
 
     A storage that takes a Ready as a whole is a MemoryStorage or has a ``save``; the others are called for each part.
     """
-    cycles = load(build, "core.cycle")
-    applied: list[Any] = []
-    exchanges = []
+    carried = load(build, "replica.loopback")
+    driver = load(build, "replica.driver").Driver
+    machine = Machine()
+    loopbacks: list[Any] = []
     for wrap in (lambda storage: storage, Failing, Parts):
-        exchange = cycles.Exchange()
+        group = carried.Loopback()
         for id in (1, 2, 3):
             storage = wrap(build.MemoryStorage())
             made = config(build, storage, id=id)
-            exchange.add(build.RawNode(made), storage, applied.append)
-        exchanges.append(exchange)
-    for exchange in exchanges:
-        exchange.find(1).node.campaign()
-    cycles.drain_all(exchanges)
-    for exchange in exchanges:
-        exchange.find(1).node.propose(b"x" * 100)
-        exchange.find(1).node.read_index(b"read")
-        exchange.route([build.Message(type=build.MessageType.MSG_BEAT, from_=9, to=id) for id in (1, 99)])
-    cycles.tick_groups(exchanges)
-    nodes = [exchange.find(id).node for exchange in exchanges for id in (1, 2, 3)]
-    if len(cycles.tick_all(nodes)) != len(exchanges):
+            group.add(build.RawNode(made), storage, machine)
+        loopbacks.append(group)
+    for group in loopbacks:
+        group.find(1).node.campaign()
+    carried.drain_all(loopbacks)
+    for group in loopbacks:
+        group.find(1).node.propose(b"x" * 100)
+        group.find(1).node.read_index(b"read")
+        group.route([build.Message(type=build.MessageType.MSG_BEAT, from_=9, to=id) for id in (1, 99)])
+    carried.tick_groups(loopbacks)
+    nodes = [group.find(id).node for group in loopbacks for id in (1, 2, 3)]
+    if len(carried.tick_all(nodes)) != len(loopbacks):
         raise AssertionError("only leaders have something to say after a tick")
-    for exchange in exchanges:
-        exchange.drain()
+    for group in loopbacks:
+        group.drain()
     if any(node.raft.log.last_index() != 12 or node.raft.log.applied != 12 for node in nodes):
         raise AssertionError("not everything was replicated")
-    lost = cycles.Cycle(nodes[1], build.MemoryStorage(), lambda messages: None)
+    if [len(group.find(1).take_reads()) for group in loopbacks] != [1] * len(loopbacks) or machine.count != 9:
+        raise AssertionError("not everything was applied and answered")
+    lost = driver(nodes[1], build.MemoryStorage(), None, lambda messages: None)
     lost.inbox.append(build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=2, to=2, term=9))
     lost.inbox.append(build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=1, to=2, term=9, commit=99))
     refused(build.LogLost, lost.run)
     refused(build.Stopped, lost.run)
+
+
+class Machine:
+    """Counts what is applied to it."""
+
+    count = 0
+
+    def apply(self, entries: list[Any]) -> None:
+        self.count += len(entries)
 
 
 class Parts:
@@ -136,7 +148,7 @@ def take(build: ModuleType, node: Any, storage: Any) -> None:
         storage.save(rd)
         for e in rd.committed_entries:
             if e.type == build.EntryType.CONF_CHANGE:
-                node.apply_conf_change(build.ConfChange.decode(e.data))
+                node.apply_conf_change(build.decode_change(e))
         node.advance()
 
 
@@ -211,7 +223,7 @@ async def _life(build: ModuleType) -> None:
         for e in rd.committed_entries:
             applied += 1
             if e.type == build.EntryType.CONF_CHANGE:
-                node.apply_conf_change(build.ConfChange.decode(e.data))
+                node.apply_conf_change(build.decode_change(e))
         node.advance()
         node.tick()
         if applied == 1:

@@ -38,7 +38,7 @@ def main(build: str) -> None:
             stores[number].set_hard_state(ready.hard_state)
         for entry in ready.committed_entries:
             if entry.type == raftcy.EntryType.CONF_CHANGE:
-                nodes[number].apply_conf_change(raftcy.ConfChange.decode(entry.data))
+                nodes[number].apply_conf_change(raftcy.decode_change(entry))
             elif entry.data:
                 applied[number].append(entry.data)
         for message in ready.messages:

@@ -8,7 +8,6 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -22,12 +21,11 @@ from raftcy import (
     MessageType,
     ProposalDropped,
     RawNode,
-    Ready,
     Snapshot,
     SnapshotMetadata,
 )
-from raftcy.core.cycle import Exchange
 from raftcy.errors import MalformedMessage
+from raftcy.replica.loopback import Loopback
 
 THREADS = 4
 PAYLOADS = [b"%d" % number * (1 + number % 40) for number in range(100)]
@@ -63,14 +61,19 @@ def in_threads(work: Callable[[int], None]) -> None:
         raise failures[0]
 
 
-def keep(kept: list[Entry], rd: Ready) -> None:
-    """Apply the entries of a Ready."""
-    kept += rd.committed_entries
+class Keeper:
+    """A machine that keeps what is applied to it."""
+
+    def __init__(self) -> None:
+        self.kept: list[Entry] = []
+
+    def apply(self, entries: list[Entry]) -> None:
+        self.kept += entries
 
 
-def group(size: int, seed: int, applied: dict[int, list[Entry]]) -> Exchange:
+def group(size: int, seed: int, applied: dict[int, list[Entry]]) -> Loopback:
     """A group of one's own; what each of its nodes applies is kept."""
-    exchange = Exchange()
+    loopback = Loopback()
     for id in range(1, size + 1):
         storage = MemoryStorage()
         members = ConfState(voters=list(range(1, size + 1)))
@@ -84,32 +87,33 @@ def group(size: int, seed: int, applied: dict[int, list[Entry]]) -> Exchange:
             max_inflight_msgs=8,
             random=random.Random(f"{seed} {id}"),
         )
-        kept = applied[id] = []
-        exchange.add(RawNode(config), storage, partial(keep, kept))
-    return exchange
+        keeper = Keeper()
+        applied[id] = keeper.kept
+        loopback.add(RawNode(config), storage, keeper)
+    return loopback
 
 
 def replicate(size: int, seed: int, count: int) -> list[list[Any]]:
     """Elections, proposals, reads, ticks and snapshots of one group; what each node has applied, as plain data."""
     applied: dict[int, list[Entry]] = {}
-    exchange = group(size, seed, applied)
+    loopback = group(size, seed, applied)
     draws = random.Random(seed)
     leader = 1
-    exchange.find(leader).node.campaign()
-    exchange.drain()
+    loopback.find(leader).node.campaign()
+    loopback.drain()
     for number in range(count):
-        node = exchange.find(leader).node
+        node = loopback.find(leader).node
         node.propose(PAYLOADS[draws.randrange(len(PAYLOADS))])
         if number % 7 == 0:
             node.read_index(b"%d" % number)
         if number % 11 == 0:
             for id in range(1, size + 1):
-                exchange.find(id).node.tick()
-        exchange.drain()
+                loopback.find(id).node.tick()
+        loopback.drain()
         if number % 50 == 49:
             leader = leader % size + 1
-            exchange.find(leader).node.campaign()
-            exchange.drain()
+            loopback.find(leader).node.campaign()
+            loopback.drain()
     return [[(e.term, e.index, e.data) for e in entries] for entries in applied.values()]
 
 
@@ -134,13 +138,13 @@ def test_nodes_come_and_go() -> None:
     def work(number: int) -> None:
         for turn in range(200):
             applied: dict[int, list[Entry]] = {}
-            exchange = group(3, number * 1000 + turn, applied)
-            exchange.find(1).node.campaign()
-            exchange.drain()
-            exchange.find(1).node.propose(PAYLOADS[turn % 100])
-            exchange.drain()
+            loopback = group(3, number * 1000 + turn, applied)
+            loopback.find(1).node.campaign()
+            loopback.drain()
+            loopback.find(1).node.propose(PAYLOADS[turn % 100])
+            loopback.drain()
             assert [e.data for e in applied[3] if e.data] == [PAYLOADS[turn % 100]]
-            left.append(exchange)
+            left.append(loopback)
             if turn % 3 == number % 3:
                 left.pop()
 
@@ -159,9 +163,9 @@ def test_threads_share_immutable_values() -> None:
             assert Message.decode(data) == m
             assert repr(m) == repr(Message.decode(data))
             applied: dict[int, list[Entry]] = {}
-            exchange = group(3, number, applied)
-            exchange.find(2).node.step(m)
-            exchange.drain()
+            loopback = group(3, number, applied)
+            loopback.find(2).node.step(m)
+            loopback.drain()
             assert applied[2] == entries
 
     in_threads(work)

@@ -32,6 +32,7 @@ from raftcy import (
     StepLocalMessage,
     StepPeerNotFound,
     TrackerConfig,
+    decode_change,
     is_local_msg,
     is_response_msg,
 )
@@ -141,9 +142,7 @@ CHANGES = [
 
 def decoded(e: Entry) -> ConfChange | ConfChangeV2 | None:
     """The change in an entry."""
-    if e.type == EntryType.CONF_CHANGE:
-        return ConfChange.decode(e.data)
-    return ConfChangeV2.decode(e.data) if e.type == EntryType.CONF_CHANGE_V2 else None
+    return None if e.type == EntryType.NORMAL else decode_change(e)
 
 
 def apply_changes(node: RawNode, entries: list[Entry]) -> list[ConfState]:

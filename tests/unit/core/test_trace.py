@@ -26,6 +26,7 @@ from raftcy import (
     SnapshotMetadata,
     StateType,
     TrackerConfig,
+    decode_change,
 )
 from raftcy.core import trace
 from raftcy.core.quorum import JointConfig
@@ -221,7 +222,7 @@ def settle(raw: RawNode, storage: MemoryStorage) -> None:
         storage.append(rd.entries)
         for e in rd.committed_entries:
             if e.type:
-                raw.apply_conf_change((ConfChange if e.type == 1 else ConfChangeV2).decode(e.data))
+                raw.apply_conf_change(decode_change(e))
         raw.advance()
 
 

@@ -9,16 +9,17 @@ import pytest
 from raftcy import ConfState, Entry, EntryType, HardState, Message, MessageType, Snapshot, SnapshotMetadata, StateType
 from raftcy.core.quorum import JointConfig, MajorityConfig
 from raftcy.sim.checkers import Checker, Checkers, Committed, View, Violation
-from raftcy.sim.checkers.answers import Linearizable
 from raftcy.sim.checkers.elections import ElectionSafety, LeaderCompleteness
+from raftcy.sim.checkers.linearizable import Linearizable
 from raftcy.sim.checkers.liveness import Liveness
 from raftcy.sim.checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
 from raftcy.sim.checkers.machines import Monotonic, StateMachineSafety
 from raftcy.sim.checkers.membership import MembershipSafety
 from raftcy.sim.checkers.promises import PromisesAreDurable
 from raftcy.sim.checkers.quotas import QuotasReturn
-from raftcy.sim.clients import Clients, Operation
+from raftcy.sim.clients import Clients
 from raftcy.sim.disk import Batch, Disk
+from raftcy.sim.operation import Operation
 
 pytestmark = pytest.mark.once
 
@@ -449,12 +450,10 @@ def test_an_operation_before_one_that_had_ended(data: bytes | None, index: int) 
 def test_a_read_counts_with_the_state_that_it_was_answered_from() -> None:
     """What it is answered from may be later than its read index, which has to suffice by itself."""
     seen: list[tuple[int, int]] = []
-    checkers: Any = SimpleNamespace(ended=lambda operation, index: seen.append((operation.floor, index)))
-    clients = Clients(checkers)
+    clients = Clients(lambda operation, index: seen.append((operation.floor, index)))
     for applied in (9, 8):
         operation = clients.begin(1, None)
-        at: Any = SimpleNamespace(id=1, application=SimpleNamespace(applied=applied))
-        clients.read(at, operation.number, 7)
+        clients.read(1, operation.number, 7, applied)
     assert seen == [(0, 7), (9, 7)]
     assert clients.floor == 9
 
@@ -464,11 +463,6 @@ def test_a_read_counts_with_the_state_that_it_was_answered_from() -> None:
 
 def peer(id: int, *, match: int = 1, next: int = 2, count: int = 0, size: int = 4) -> Any:
     return SimpleNamespace(id=id, match=match, next=next, inflights=SimpleNamespace(count=lambda: count, size=size))
-
-
-def cluster(*members: Any, pending: tuple[Operation, ...] = ()) -> Any:
-    clients = SimpleNamespace(pending=dict(enumerate(pending)))
-    return SimpleNamespace(running=lambda: list(members), clients=clients)
 
 
 def resting(**options: Any) -> list[Any]:
@@ -481,9 +475,9 @@ def resting(**options: Any) -> list[Any]:
 
 
 def test_a_cluster_at_rest() -> None:
-    assert Liveness().unsettled(cluster(*resting())) == ""
-    assert QuotasReturn().unsettled(cluster(*resting())) == ""
-    assert Checkers([Liveness(), QuotasReturn()]).unsettled(cluster(*resting())) is None
+    assert Liveness().unsettled(resting(), []) == ""
+    assert QuotasReturn().unsettled(resting(), []) == ""
+    assert Checkers([Liveness(), QuotasReturn()]).unsettled(resting(), []) is None
 
 
 def test_what_is_not_at_rest() -> None:
@@ -497,16 +491,17 @@ def test_what_is_not_at_rest() -> None:
         made[1].raft.lead = 3
         return made
 
-    unsettled = Liveness().unsettled
-    assert "0 leaders" in unsettled(cluster(*resting(state=FOLLOWER)))
-    assert "3 has applied 0 of 1" in unsettled(cluster(*lagging()))
-    assert "2 follows 3" in unsettled(cluster(*lost()))
-    assert "joint" in unsettled(cluster(*resting(tracker=Tracker([1, 2], [1, 2, 3]))))
-    assert "[3] are running and no members" in unsettled(cluster(*resting(tracker=Tracker([1, 2]))))
-    assert "members [3] of 1 are not running" in unsettled(cluster(*resting()[:2]))
-    assert "has no outcome" in unsettled(cluster(*resting(), pending=(Operation(1, 1, None, 0),))).replace(
-        "have", "has"
-    )
+    def unsettled(running: list[Any], *pending: Operation) -> str:
+        return Liveness().unsettled(running, pending)
+
+    assert "0 leaders" in unsettled(resting(state=FOLLOWER))
+    assert "3 has applied 0 of 1" in unsettled(lagging())
+    assert "2 follows 3" in unsettled(lost())
+    assert "joint" in unsettled(resting(tracker=Tracker([1, 2], [1, 2, 3])))
+    assert "[3] are running and no members" in unsettled(resting(tracker=Tracker([1, 2])))
+    assert "members [3] of 1 are not running" in unsettled(resting()[:2])
+    waiting = [Operation(number, 1, None, 0) for number in (4, 5)]
+    assert unsettled(resting(), *waiting) == "read 4 through 1 and 1 more have no outcome"
 
 
 @pytest.mark.parametrize(
@@ -519,13 +514,13 @@ def test_what_is_not_at_rest() -> None:
     ],
 )
 def test_a_quota_that_does_not_return(options: dict[str, Any], text: str) -> None:
-    assert text in QuotasReturn().unsettled(cluster(*resting(**options)))
+    assert text in QuotasReturn().unsettled(resting(**options), [])
 
 
 def test_what_is_handed_out_has_to_be_applied() -> None:
     made = resting()
     made[1].raft.log.applying_size = 9
-    assert "2 has 9 bytes handed out" in QuotasReturn().unsettled(cluster(*made))
+    assert "2 has 9 bytes handed out" in QuotasReturn().unsettled(made, [])
 
 
 @pytest.mark.parametrize("wrong", [peer(2, match=2), peer(2, count=5)])

@@ -6,24 +6,30 @@ import pytest
 
 from raftcy import ConfChangeV2, Message, MessageType, SnapshotStatus, StateType, conf_changes_from_string
 from raftcy.sim import Profile
-from raftcy.sim.actions import Action, perform, pick
+from raftcy.sim.actions import perform, pick
 from raftcy.sim.clock import MS
 from raftcy.sim.cluster import Cluster
 from raftcy.sim.member import Member
-from raftcy.sim.runs import prepare, settle
+from raftcy.sim.runs import Run, prepare, settle
+from raftcy.sim.schedule import Action
 
 from .test_world import Drawn
 
 QUIET = {"retry": 1.0}
 
 
-def quiet(*, asynchronous: float = 0.0, voters: int = 3, seed: int = 1, hold_votes: bool = True) -> Cluster:
-    """A cluster to which nothing happens but what a test does."""
+def quiet_run(*, asynchronous: float = 0.0, voters: int = 3, seed: int = 1, hold_votes: bool = True) -> Run:
+    """A run in which nothing happens but what a test does."""
     profile = Profile("quiet", "nothing", QUIET, voters=(voters,), learners=(0,), asynchronous=(asynchronous,))
-    cluster = prepare(seed, profile, hold_votes=hold_votes)
-    for member in cluster.members.values():
+    run = prepare(seed, profile, hold_votes=hold_votes)
+    for member in run.cluster.members.values():
         member.disk.latency = 0
-    return cluster
+    return run
+
+
+def quiet(*, asynchronous: float = 0.0, voters: int = 3, hold_votes: bool = True) -> Cluster:
+    """The cluster of such a run."""
+    return quiet_run(asynchronous=asynchronous, voters=voters, hold_votes=hold_votes).cluster
 
 
 def until(cluster: Cluster, done: Callable[[], bool]) -> None:
@@ -196,10 +202,11 @@ def test_a_snapshot_is_kept_or_lost_while_changes_are_applied(keeps: bool, async
 
 
 def test_the_operator_starts_what_is_down_and_proves_that_it_works() -> None:
-    cluster = led(quiet())
+    run = quiet_run()
+    cluster = led(run.cluster)
     for member in cluster.running():
         cluster.crash(member, 10_000 * MS, cluster.random)
-    settle(cluster)
+    settle(run)
     assert [member.id for member in cluster.running()] == [1, 2, 3]
     assert cluster.clients.ended[True] > 0
     assert cluster.clients.ended[False] > 0
@@ -207,18 +214,20 @@ def test_the_operator_starts_what_is_down_and_proves_that_it_works() -> None:
 
 
 def test_the_operator_completes_a_roll_out() -> None:
-    cluster = quiet()
+    run = quiet_run()
+    cluster = run.cluster
     for member in cluster.running():
         cluster.stop(member)
         cluster.settings.of(member.id)["check_quorum"] = member.id == 2
         cluster.spawn(member.id)
     assert [member.raft.check_quorum for member in cluster.running()] == [False, True, False]
-    settle(cluster)
+    settle(run)
     assert all(member.raft.check_quorum for member in cluster.running())
 
 
 def test_the_operator_stops_who_was_removed_and_leaves_a_joint_configuration() -> None:
-    cluster = led(quiet(voters=5))
+    run = quiet_run(voters=5)
+    cluster = led(run.cluster)
     leader = cluster.leader()
     assert leader is not None
     gone = next(each for each in cluster.members if each != leader.id)
@@ -227,7 +236,7 @@ def test_the_operator_stops_who_was_removed_and_leaves_a_joint_configuration() -
     cluster.spawn(6)
     assert cluster.propose_change(leader, change)
     until(cluster, lambda: bool(leader.raft.tracker.config.voters.outgoing.ids()))
-    settle(cluster)
+    settle(run)
     assert not cluster.members[gone].up
     assert 6 in [member.id for member in cluster.running()]
     settled = cluster.leader()

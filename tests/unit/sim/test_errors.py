@@ -8,7 +8,7 @@ import pytest
 
 import raftcy
 from raftcy import cli, sim
-from raftcy.sim import cluster, lockstep
+from raftcy.sim import cluster, lockstep, operator
 from raftcy.sim.disk import Disk
 from raftcy.sim.machine import Ledger
 from raftcy.sim.runs import prepare
@@ -50,7 +50,7 @@ class Unmade(Ledger):
 
 def at_set_up(profile: sim.Profile, machine: Callable[[], sim.Machine], bootstrapped: bool) -> int:
     """A seed whose cluster comes to be as said."""
-    return next(seed for seed in range(50) if prepare(seed, profile).settings.bootstrapped is bootstrapped)
+    return next(seed for seed in range(50) if prepare(seed, profile).cluster.settings.bootstrapped is bootstrapped)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_machine_that_fails_at_set_up(machine: type[Ledger], bootstrapped: boo
 @pytest.mark.parametrize(("machine", "text"), [(InApply, "nothing may be applied"), (InCommand, "no command")])
 def test_a_machine_that_fails_only_when_all_faults_end(machine: type[Ledger], text: str) -> None:
     """Nothing is proposed before; a single voter applies the operator's first write at once."""
-    at_once = [seed for seed in range(40) if not prepare(seed, SINGLE).settings.latency(1)]
+    at_once = [seed for seed in range(40) if not prepare(seed, SINGLE).cluster.settings.latency(1)]
     for seed in at_once[:4]:
         result = sim.run(seed, SINGLE, 100, machine=machine)
         assert result.failure is not None
@@ -96,7 +96,7 @@ def test_an_error_of_the_core_while_faults_end(
     def broken(self: object) -> None:
         raise raftcy.InvariantError("planted")
 
-    monkeypatch.setattr(cluster.Operator, "begin", broken)
+    monkeypatch.setattr(operator.Operator, "begin", broken)
     assert cli.main(["sim", "--seeds", "2", "--from", "7", "--steps", "20", "--jobs", "1"]) == 1
     told = capsys.readouterr().out
     assert "seed 7, profile mixed: event 20, " in told

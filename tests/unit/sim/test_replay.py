@@ -14,8 +14,8 @@ from raftcy import RawNode, StateType, cli, sim
 from raftcy.core.config import Config
 from raftcy.sim import lockstep
 from raftcy.sim.machine import Ledger
-from raftcy.sim.report import command, failure, shortest
-from raftcy.sim.shrink import rerun, shrink
+from raftcy.sim.result import command, failure
+from raftcy.sim.shrink import rerun, shortest, shrink
 from tests.unit.sim.test_findings import REMOVED, SINGLE
 
 

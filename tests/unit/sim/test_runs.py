@@ -9,12 +9,13 @@ import pytest
 
 from raftcy import Config, sim
 from raftcy.sim import lockstep
-from raftcy.sim.actions import KINDS, schedule
+from raftcy.sim.actions import KINDS
 from raftcy.sim.checkers import Violation
 from raftcy.sim.profiles import PROFILES, find, names
-from raftcy.sim.report import command, failure, shortest
+from raftcy.sim.result import command, failure
 from raftcy.sim.runs import drive, prepare
-from raftcy.sim.shrink import numbers, parse, rerun, shrink
+from raftcy.sim.schedule import numbers, parse, schedule
+from raftcy.sim.shrink import rerun, shortest, shrink
 from tests.support.needs import IN_CI
 from tests.support.options import FLAGS
 
@@ -40,7 +41,7 @@ def test_every_profile_passes(profile: str) -> None:
 def test_runs_have_both_ways_of_storage_and_both_ways_to_begin() -> None:
     seen = set()
     for seed in range(20):
-        settings = prepare(seed).settings
+        settings = prepare(seed).cluster.settings
         seen |= {("begun", settings.bootstrapped), ("async", settings.of(1)["async_storage_writes"])}
     assert len(seen) == 4
 
@@ -224,8 +225,8 @@ def test_the_command_names_what_is_not_usual() -> None:
 
 def test_an_error_of_the_core_is_a_failure() -> None:
     """A driver that applies what was never committed: the core says so, and the run names it."""
-    cluster = prepare(1, "calm")
-    node = cluster.members[1].node
-    cluster.clock.after(1, lambda: node.raft.log.applied_to(10**6, 0))
+    run = prepare(1, "calm")
+    node = run.cluster.members[1].node
+    run.cluster.clock.after(1, lambda: node.raft.log.applied_to(10**6, 0))
     with pytest.raises(Violation, match=r"^no error: InvariantError: .*applied\(1000000\) is out of range"):
-        drive(cluster, 10)
+        drive(run, 10)

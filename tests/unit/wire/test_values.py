@@ -403,3 +403,33 @@ def test_soft_and_read_state(build: ModuleType) -> None:
         module.SoftState(lead=-1)
     with pytest.raises(TypeError):
         module.ReadState(request_ctx="r")
+
+
+def test_the_change_in_an_entry(build: ModuleType) -> None:
+    names = namespace(build)
+    decode_change, kinds = load(build, "wire.changes").decode_change, names["EntryType"]
+    v1, v2 = names["ConfChange"](node_id=3, context=b"x"), names["ConfChangeV2"](context=b"y")
+    for kind, change in ((kinds.CONF_CHANGE, v1), (kinds.CONF_CHANGE_V2, v2)):
+        found = decode_change(names["Entry"](type=kind, term=1, index=2, data=change.encode()))
+        assert (type(found), found) == (type(change), change)
+        assert decode_change(names["Entry"](type=kind)) == type(change)()
+    for kind in (None, kinds.NORMAL, 3, -1):
+        with pytest.raises(ValueError, match=r"^an entry of type .* holds no configuration change$"):
+            decode_change(names["Entry"](type=kind, data=v1.encode()))
+    with pytest.raises(load(build, "errors").DecodeError):
+        decode_change(names["Entry"](type=kinds.CONF_CHANGE, data=b"\x0a"))
+    with pytest.raises(TypeError, match=r"^entry must be of Entry, not NoneType$"):
+        decode_change(None)
+
+
+def test_the_hard_state_in_a_message(build: ModuleType) -> None:
+    """Only in a MsgStorageAppend, and only if its term is present: that one is sent with all three fields or none."""
+    names = namespace(build)
+    message, hard_state = names["Message"], names["HardState"]
+    kind = names["MessageType"].MSG_STORAGE_APPEND
+    found = message(type=kind, term=5, vote=2, commit=7).hard_state()
+    assert found == hard_state(term=5, vote=2, commit=7)
+    assert all(found.has(name) for name in ("term", "vote", "commit"))
+    assert message.decode(message(type=kind, term=0, vote=0, commit=0).encode()).hard_state() == hard_state()
+    assert message(type=kind, vote=2, commit=7).hard_state() is None
+    assert message(type=names["MessageType"].MSG_APP, term=5, vote=2, commit=7).hard_state() is None

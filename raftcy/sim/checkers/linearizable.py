@@ -1,11 +1,7 @@
 """What clients see."""
 
-from typing import TYPE_CHECKING
-
+from ..operation import Operation
 from .base import Checker
-
-if TYPE_CHECKING:
-    from ..clients import Operation
 
 
 class Linearizable(Checker):
@@ -21,6 +17,6 @@ class Linearizable(Checker):
 
     rule = "linearizable reads and writes"
 
-    def ended(self, operation: "Operation", index: int) -> None:
+    def ended(self, operation: Operation, index: int) -> None:
         if index < operation.floor or (operation.writes and index == operation.floor):
             self.fail(f"{operation!r} has position {index}, though one at {operation.floor} had ended when it began")

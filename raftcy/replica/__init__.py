@@ -1,0 +1,4 @@
+"""Members of replicated groups: the driver, which is the whole round of a node, and what carries it.
+
+``driver`` has no clock, disk or network: whoever runs it brings these. ``loopback`` runs the drivers of one process.
+"""

@@ -1,0 +1,107 @@
+cimport cython
+from libc.stdint cimport int32_t, uint64_t
+
+from ..core.guards cimport answers_rashly, has_to_apply
+from ..core.raft cimport Raft
+from ..core.rawnode cimport RawNode, alive, all_messages, news
+from ..core.ready cimport Ready
+from ..core.storage cimport MemoryStorage
+from ..wire cimport consts as k
+from ..wire.messages cimport ConfState, Entry, Message, Snapshot
+from .asked cimport Asked
+from .carrier cimport Carrier
+from .work cimport Batch, Work, Write
+
+
+@cython.final
+cdef class Stages:
+    cdef object writes
+    cdef object batches
+    cdef Batch round
+    cdef Batch running
+    cdef list deferred
+    cdef Message kept
+
+
+@cython.final
+cdef class Driver:
+    cdef readonly RawNode node
+    cdef readonly uint64_t id
+    cdef readonly object storage
+    cdef readonly uint64_t applied
+    cdef readonly ConfState members
+    cdef public list inbox
+    cdef readonly bint hold_votes
+    cdef readonly bint guard_reads
+    cdef readonly bint guard_snapshots
+    cdef public bint keep_snapshots
+    cdef bint _async
+    cdef bint _plain
+    cdef bint _changing
+    cdef MemoryStorage _memory
+    cdef object _save
+    cdef object _send
+    cdef object _machine
+    cdef object _apply
+    cdef object _observer
+    cdef Carrier _carrier
+    cdef uint64_t _settled
+    cdef uint64_t _machine_applied
+    cdef uint64_t _snapshot_index
+    cdef uint64_t _stored_commit
+    cdef Stages _stages
+    cdef Asked _asked
+
+    cpdef tick(self)
+    cpdef step(self, Message m)
+    cdef _take(self, Message m)
+    cdef _step(self, Message m)
+    @cython.locals(stages=Stages, m=Message)
+    cdef int _take_kept(self) except -1
+    @cython.locals(raft=Raft)
+    cdef bint _place(self, object tag) except -1
+
+    @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
+    cpdef bint run(self) except -1
+    @cython.locals(m=Message)
+    cdef _step_all(self, list inbox)
+    cdef int _round(self, Ready rd) except -1
+    cdef _store(self, Ready rd)
+    cdef int _deliver(self, list messages) except -1
+    cdef int _called(self) except -1
+    @cython.locals(work=Work, write=Write, batch=Batch, messages=list)
+    cdef bint _run_stages(self) except -1
+
+    cdef int _machine_restore(self, Snapshot snapshot) except -1
+    cdef int _restored(self, Snapshot snapshot) except -1
+    @cython.locals(first=Py_ssize_t, place=Py_ssize_t, e=Entry, head=Entry)
+    cdef int _apply_all(self, list entries) except -1
+    @cython.locals(first=Entry, last=Entry, e=Entry, place=Py_ssize_t, asked=Asked)
+    cdef int _hand(self, list entries) except -1
+    cpdef ConfState change(self, Entry e)
+    cdef int _confirm(self, list states) except -1
+    cdef Asked _ask(self)
+    cpdef list take_reads(self)
+    cpdef list take_outcomes(self)
+
+    @cython.locals(stages=Stages, rd=Ready)
+    cpdef Work poll(self)
+    cdef Stages _stage(self)
+    @cython.locals(write=Write)
+    cdef Work _begin(self, Ready rd, Stages stages)
+    @cython.locals(work=Work, held=list, m=Message)
+    cdef Work _split(self, Ready rd, Stages stages)
+    @cython.locals(stages=Stages, messages=list, own=list, response=Message)
+    cpdef list stored(self, Write write)
+    @cython.locals(stages=Stages, batch=Batch, e=Entry)
+    cpdef Batch next_batch(self)
+    @cython.locals(stages=Stages, asked=Asked, e=Entry, deferred=list)
+    cpdef finish(self, Batch batch, list answers=*)
+    @cython.locals(m=Message)
+    cdef int _respond(self, list responses) except -1
+
+    @cython.locals(at=uint64_t)
+    cpdef uint64_t snapshot_index(self) except? 0
+    @cython.locals(at=uint64_t)
+    cpdef Snapshot make_snapshot(self, uint64_t keep)
+    cpdef fail(self, object error)

@@ -1,0 +1,158 @@
+"""A run step by step: each event, with the state of its member before and after."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from ..core.config import Config
+from ..core.describe import describe_message
+from ..core.rawnode import RawNode
+from ..wire.enums import StateType
+from ..wire.messages import Message
+from .checkers import Violation
+from .clock import ms
+from .lockstep import Pair
+from .machine import Ledger, Machine
+from .member import Member
+from .profiles import MIXED, Profile
+from .result import STEPS
+from .runs import Driven, Run, prepare
+
+
+class Lines:
+    """A logger that keeps what the core says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def isEnabledFor(self, level: int) -> bool:
+        """All levels are on."""
+        return True
+
+    def debug(self, text: str) -> None:
+        """Keep a line."""
+        self.lines.append(text)
+
+    info = warning = error = critical = debug
+
+
+def replay(
+    seed: int,
+    profile: str | Profile = MIXED,
+    steps: int = STEPS,
+    *,
+    only: Collection[int] | None = None,
+    until: int | None = None,
+    write: Callable[[str], Any] = print,
+    machine: Callable[[], Machine] = Ledger,
+    make_raw: Callable[[Config], RawNode] = RawNode,
+    hold_votes: bool = True,
+    guard_reads: bool = True,
+    guard_snapshots: bool = True,
+    lockstep: bool = False,
+) -> Violation | None:
+    """Run a seed and write each event with the state of its member before and after; returns what went wrong, if so.
+
+    ``until`` stops after that many events. ``make_raw`` makes the state machine at each start of a member. All else is
+    as for ``run``; ``lockstep`` compares both builds after each event, and shows this one. ValueError for a profile
+    that is not known, or not given by its name in lockstep; ``lockstep.Unavailable`` without a compiled build.
+    """
+    logger = Lines()
+    pair = Pair() if lockstep else None
+    begin = prepare if pair is None else pair.begin
+    try:
+        run = begin(
+            seed,
+            profile,
+            only=only,
+            machine=machine,
+            logger=logger,
+            make_raw=make_raw,
+            hold_votes=hold_votes,
+            guard_reads=guard_reads,
+            guard_snapshots=guard_snapshots,
+        )
+        _show(run, pair or run, steps, until, logger, write)
+    except Violation as violation:
+        write(f"*** {violation}")
+        return violation
+    return None
+
+
+def _show(
+    run: Run,
+    driven: Driven,
+    steps: int,
+    until: int | None,
+    logger: Lines,
+    write: Callable[[str], Any],
+) -> None:
+    """Both phases of a run, event by event. Raises Violation."""
+    cluster = run.cluster
+    logger.lines.clear()
+    seen = {id: state(member) for id, member in cluster.members.items()}
+    while until is None or cluster.events < until:
+        if cluster.events >= steps and not cluster.healed:
+            write("--- all faults end")
+            driven.heal()
+        if driven.done:
+            return
+        handler, arguments = cluster.clock.first()
+        try:
+            driven.step()
+        finally:
+            _write_event(run, handler.__name__, arguments, seen, logger, write)
+
+
+def _write_event(
+    run: Run,
+    name: str,
+    arguments: tuple[Any, ...],
+    seen: dict[int, str],
+    logger: Lines,
+    write: Callable[[str], Any],
+) -> None:
+    cluster = run.cluster
+    text = _told(run, name, arguments)
+    write(f"{cluster.events:6} {ms(cluster.clock.now)}  {text}")
+    for line in logger.lines:
+        write(f"           | {line}")
+    logger.lines.clear()
+    for id in sorted(cluster.members):
+        now = state(cluster.members[id])
+        if now != seen.get(id, ""):
+            write(f"           {seen.get(id, f'{id}: new')}\n        -> {now}")
+            seen[id] = now
+
+
+def _told(run: Run, name: str, arguments: tuple[Any, ...]) -> str:
+    """What an event was, for people."""
+    if name == "_deliver":
+        m = Message.decode(arguments[2])
+        return f"deliver {describe_message(m, lambda data: f'{len(data)} bytes')}"
+    if name == "_act":
+        action = arguments[0]
+        return f"action [{action.number}] {action.kind}: {run.performed[-1][1] or 'nothing to do'}"
+    if name == "_end_fault":
+        return f"end of {arguments[0]}"
+    words = [_word(each) for each in arguments]
+    return f"{name.strip('_').replace('_', ' ')} {' '.join(words)}".rstrip()
+
+
+def _word(argument: Any) -> str:
+    if isinstance(argument, Member):
+        return str(argument.id)
+    if callable(argument):
+        return str(getattr(argument, "func", argument).__name__).strip("_")
+    return str(argument)
+
+
+def state(member: Member) -> str:
+    """A member on one line."""
+    if not member.up:
+        return f"{member.id}: down"
+    term, vote, lead, role, commit, applied, last = member.view()
+    config = member.raft.tracker.config
+    return (
+        f"{member.id}: {StateType(role)} term {term} vote {vote} lead {lead} commit {commit} applied {applied} "
+        f"last {last} [{config}]" + (" paused" if member.paused else "")
+    )
