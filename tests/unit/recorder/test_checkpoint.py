@@ -29,7 +29,7 @@ from tests.support.state import dump_node
 # options of OPTIONS.
 ASIDE = {
     "_died_of", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker", "storage", "_memory",
-    "unstable", "found", "_peers", "_incoming", "_outgoing",
+    "unstable", "found", "offer", "_peers", "_incoming", "_outgoing",
     "_plain_random", "_own_answers", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [

@@ -48,7 +48,7 @@ def test_runs_have_both_ways_of_storage_and_both_ways_to_begin() -> None:
 
 def test_members_have_every_option_both_ways() -> None:
     """All that a Config has, but what makes safety the application's business; a new option too."""
-    drawn = [prepare(seed).settings.of(1) for seed in range(40)]
+    drawn = [prepare(seed).cluster.settings.of(1) for seed in range(40)]
     objects = {"id", "storage", "applied", "logger", "trace_logger", "random"}
     assert {frozenset(options) for options in drawn} == {
         frozenset(each.name for each in fields(Config)) - objects - {"disable_conf_change_validation"}
