@@ -33,6 +33,10 @@ STYLE = {
     "grid.color": "#dddddd",
     "figure.facecolor": "white",
     "svg.hashsalt": "raftcy",
+    # Text as text and not as the outlines of its letters, which would be most of a file. Verdana is as wide as the
+    # font that the places are reckoned with.
+    "svg.fonttype": "none",
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
 }
 
 

@@ -48,6 +48,18 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+def read_anew() -> None:
+    """Files that were read may have changed since."""
+    tree.cache_clear()
+    nodes.cache_clear()
+
+
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All nodes of a file's tree; to walk it takes longer than to parse it."""
+    return tuple(ast.walk(tree(path)))
+
+
 def modules() -> frozenset[str]:
     return _modules(PACKAGE)
 
@@ -65,7 +77,7 @@ def imports(path: Path) -> list[Import]:
 
 def _python_imports(path: Path) -> Iterator[Import]:
     lazy = {id(node) for function in functions(path) for node in ast.walk(function)}
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             names = [alias.name for alias in node.names]
             for target in _targets(path, node.level, node.module or "", names):
@@ -92,7 +104,7 @@ def _targets(path: Path, level: int, dotted: str, names: list[str]) -> Iterator[
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [node for node in nodes(path) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def import_graph() -> dict[str, set[str]]:

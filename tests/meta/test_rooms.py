@@ -5,6 +5,7 @@ drawing in docs/architecture.md.
 """
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tests.support.needs import ROOT
 
 from . import _source
-from ._source import Import, circles, files, functions, import_graph, imports, module, modules, name, tree
+from ._source import Import, circles, files, functions, import_graph, imports, module, modules, name, nodes
 
 pytestmark = pytest.mark.once
 
@@ -145,10 +146,10 @@ def test_a_circle_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert circles(import_graph()) == [["late.four", "late.one", "late.three", "late.two", "near", "near.under"]]
     for path in ("late/one.py", "late/two.py", "late/three.pyx", "late/four.pxd", "near/__init__.py", "near/under.py"):
         (tmp_path / path).write_text("\n")
-        _source.tree.cache_clear()
+        _source.read_anew()
         assert circles(import_graph()) == [], path
         (tmp_path / path).write_text(ROUND[path])
-    _source.tree.cache_clear()
+    _source.read_anew()
     assert len(circles(import_graph())) == 1
 
 
@@ -178,7 +179,7 @@ def test_the_package_imports_itself_relatively() -> None:
     """So that the same folder can be loaded under a second name."""
     wrong = []
     for path in files(".py"):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             absolute = isinstance(node, ast.ImportFrom) and not node.level and room(node.module or "") == "raftcy"
             plain = isinstance(node, ast.Import) and any(room(alias.name) == "raftcy" for alias in node.names)
             if absolute or plain:
@@ -194,11 +195,11 @@ def test_wheels_are_tested_with_what_the_tests_import() -> None:
     """cibuildwheel copies only the folders that it is told of."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     sources = set(settings["tool"]["cibuildwheel"]["test-sources"])
+    # By their text: to parse all of the tests takes seconds.
     imported = {
-        room(node.module or "")
+        each
         for path in (ROOT / "tests").rglob("*.py")
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.ImportFrom) and not node.level
+        for each in re.findall(r"^\s*from (\w+)[\w.]* import ", path.read_text(encoding="utf-8"), re.M)
     }
     here = {each for each in imported if (ROOT / each).is_dir()} - {"raftcy"}
     assert here >= {"bench", "tests", "tools"}
@@ -208,7 +209,7 @@ def test_wheels_are_tested_with_what_the_tests_import() -> None:
 def test_no_source_needs_cython_at_run_time() -> None:
     wrong = []
     for path in files(".py"):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if "cython" in {room(each.lower()) for each in names}:
@@ -238,9 +239,9 @@ def test_core_and_codec_print_nothing(folder: str) -> None:
     wrong = [
         f"raftcy/{name(path)}:{node.lineno}"
         for path in files(".py")
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "input", "open")
         if room(module(path)) == folder
+        for node in nodes(path)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "input", "open")
     ]
     assert wrong == []
 

@@ -29,11 +29,6 @@ def missing(what: str) -> NoReturn:
     pytest.skip(f"needs {what}")
 
 
-def has_shared() -> bool:
-    """Whether the shared folder with the conformance scripts and the oracle is there."""
-    return (_SHARED / "conformance").is_dir()
-
-
 def needs_shared(*parts: str) -> Path:
     """The shared folder, or a path in it: `../shared` beside the checkout, or where RAFTCY_SHARED says."""
     path = _SHARED.joinpath(*parts)

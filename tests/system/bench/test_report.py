@@ -160,7 +160,11 @@ def test_plots(tmp_path) -> None:
     drawn = plots.draw(result(), tmp_path)
     assert [path.name for path in drawn] == ["peers.svg", "memory.svg", "kept.svg", "groups.svg"]
     for path in drawn:
-        assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        root = ElementTree.parse(path).getroot()
+        assert root.tag.endswith("svg")
+        # Text is text: its letters as outlines would be most of the file.
+        texts = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
+        assert any("compiled" in text or "RawNode" in text for text in texts)
     again = plots.draw(result(), tmp_path / "again")
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn]
 

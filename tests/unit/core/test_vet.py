@@ -213,7 +213,7 @@ def test_picture_is_complete() -> None:
     """
     kept_twice = {"_last", "_last_term", "_memory", "_incoming", "_outgoing", "_peers", "_by_id", "_window_is_shared"}
     kept_twice |= {"_plain_random", "_own_answers", "_head", "count"}
-    aside = kept_twice | {"_log", "_random", "trace_logger", "log", "found", "storage"}
+    aside = kept_twice | {"_log", "_random", "trace_logger", "log", "found", "storage", "offer"}
     picture = dump_raft(leader().raft)
     parts = [
         (pure_raft.Raft, {*NUMBERS, *picture}),
