@@ -667,9 +667,12 @@ class RawNode:
     def offer_snapshots(self, offer: Any) -> None:
         """Ask ``offer()`` for each snapshot that a peer is sent, in place of the storage's ``snapshot``.
 
-        For whoever can make a new one at that moment; it answers, and raises, as ``Storage.snapshot`` does.
+        For whoever can make a new one at that moment; it answers, and raises, as ``Storage.snapshot`` does. None for
+        the storage's again. Raises TypeError for what cannot be called.
         """
         alive(self)
+        if offer is not None and not callable(offer):
+            raise TypeError(f"offer must be callable, not {type(offer).__name__}")
         self.raft.log.offer = offer
 
     # -- life ----------------------------------------------------------------------------------------------------

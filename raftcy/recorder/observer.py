@@ -67,7 +67,8 @@ class RecordedNode(RawNode):
 
     def offer_snapshots(self, offer: Any) -> None:
         """As that of RawNode; what is offered is recorded as the storage's."""
-        RawNode.offer_snapshots(self, self.raft.log.storage.offering(offer))
+        storage = self.raft.log.storage
+        RawNode.offer_snapshots(self, storage.offering(offer) if callable(offer) else offer)
 
     # -- input ---------------------------------------------------------------------------------------------------
 

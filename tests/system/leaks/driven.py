@@ -94,10 +94,37 @@ def groups(build: ModuleType) -> None:
     refused(build.Stopped, lost.run)
 
 
+def steps(build: ModuleType) -> None:
+    """A driver with asynchronous writes: a proposal and a read with their ends, snapshots, and a death while writing."""
+    machine, storage = Machine(), build.MemoryStorage()
+    member = build.ConfState(voters=[1])
+    storage.apply_snapshot(build.Snapshot(metadata=build.SnapshotMetadata(conf_state=member, index=1, term=1)))
+    driver = build.Driver(build.RawNode(config(build, storage, async_storage_writes=True)), storage, machine)
+    driver.node.campaign()
+    while driver.run():
+        pass
+    driver.propose(b"data", "tag")
+    driver.propose_change(build.ConfChange(type=build.ConfChangeType.ADD_LEARNER_NODE, node_id=2))
+    driver.read_index(b"read")
+    while driver.run():
+        pass
+    made = driver.make_snapshot(0)
+    told = [each.what for each in driver.take_outcomes()], len(driver.take_reads()), made.metadata.index
+    if told != (["applied"], 1, driver.applied):
+        raise AssertionError(f"not everything was applied and answered: {told}")
+    driver.propose(b"lost")
+    work = driver.poll()
+    driver.fail(OSError("no space left on device"))
+    refused(build.Stopped, lambda: driver.stored(work.write))
+
+
 class Machine:
     """Counts what is applied to it."""
 
     count = 0
+
+    def capture(self) -> bytes:
+        return b"%d" % self.count
 
     def apply(self, entries: list[Any]) -> None:
         self.count += len(entries)

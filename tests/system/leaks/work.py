@@ -16,7 +16,7 @@ from tests.random.lockstep.cluster import Cluster, Options
 from tests.random.lockstep.runs import draw
 from tests.support.values import KINDS, decode, encode, load
 
-from .driven import Failing, config, groups, recorded, refused, restored, served
+from .driven import Failing, config, groups, recorded, refused, restored, served, steps
 
 
 def codec(build: ModuleType) -> None:
@@ -96,6 +96,7 @@ def everything(build: ModuleType) -> None:
     hostile(build)
     honest(build)
     groups(build)
+    steps(build)
     recorded(build)
     restored(build)
     served(build)

@@ -715,6 +715,7 @@ CALLS: dict[str, Callable[[RawNode], Any]] = {
     "advance": lambda node: node.advance(),
     "apply_conf_change": lambda node: node.apply_conf_change(ConfChange(type=ADD, node_id=4)),
     "basic_status": lambda node: node.basic_status(),
+    "offer_snapshots": lambda node: node.offer_snapshots(None),
     "begin_empty": lambda node: node.begin_empty(),
     "bootstrap": lambda node: node.bootstrap([Peer(1)]),
     "campaign": lambda node: node.campaign(),
