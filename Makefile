@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all that a fresh machine with Python 3.11 needs. `verify` never writes; `fix` does.
 # Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE (for demo), COUNT and SEED
-# (for fresh), ARGS (for test, bench and fresh), TARGET and TIME (for fuzz).
+# (for fresh), ARGS (for quick, test, test-all, bench and fresh), TARGET and TIME (for fuzz).
 
 VENV ?= .venv
 PYTHON ?=
@@ -14,11 +14,13 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The checkout's neighbour, named for the runs that happen in a copy.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build test tla demo bench bench-full instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
+.PHONY: help build quick test test-all tla demo bench bench-full instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
-	@echo "make test       the suite, on both builds; ARGS='-k name' selects"
+	@echo "make quick      the unit tests on the pure build, without compiling: under a minute"
+	@echo "make test       the suite on both builds, a few minutes; ARGS='-k name' selects"
+	@echo "make test-all   what make test leaves out: the long tests, and those that need Go, Rust or Java"
 	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path gives another file"
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
 	@echo "make bench-full longer runs, and sizes; writes the results, the plots and the tables of the documents"
@@ -44,17 +46,33 @@ build:
 	@$(BUILD)
 	@$(SAY_BUILD)
 
-test:
+# The tiers; tests/conftest.py says what is in them. What a second pass has no test for (pytest's status 5) is no error,
+# since ARGS may have named tests that need none.
+PYTEST = $(PY) -m pytest -q -rs
+SPREAD = -n auto --maxprocesses 8 --dist worksteal
+define BOTH_BUILDS
+@$(INSTALL) test
+@$(BUILD)
+@$(SAY_BUILD)
+@if [ "$$($(PY) -c 'import raftcy; print(raftcy.BUILD)')" = compiled ]; then \
+	$(PYTEST) $(1) $(ARGS) && echo "and now on the pure build" && \
+	{ RAFTCY_PURE_PYTHON=1 $(PYTEST) $(2) $(ARGS) || [ $$? -eq 5 ]; }; \
+else \
+	echo "there is no compiled build here, so the suite runs on the pure build alone"; \
+	$(PYTEST) $(1) $(ARGS); \
+fi
+endef
+
+quick:
 	@$(INSTALL) test
-	@$(BUILD)
-	@$(SAY_BUILD)
-	@if [ "$$($(PY) -c 'import raftcy; print(raftcy.BUILD)')" = compiled ]; then \
-		$(PY) -m pytest -q -rs $(ARGS) && echo "and now on the pure build" && \
-		RAFTCY_PURE_PYTHON=1 $(PY) -m pytest -q -rs -m "not once" $(ARGS); \
-	else \
-		echo "there is no compiled build here, so the suite runs on the pure build alone"; \
-		$(PY) -m pytest -q -rs $(ARGS); \
-	fi
+	@RAFTCY_PURE_PYTHON=1 $(PYTEST) $(SPREAD) -m "not full and not twins" tests/unit $(ARGS)
+
+test:
+	$(call BOTH_BUILDS,$(SPREAD) -m "not full",$(SPREAD) -m "not full and not once and not both")
+
+# One after the other: some count time, memory or threads, and others use every core by themselves.
+test-all:
+	$(call BOTH_BUILDS,-m full,-m "(full or both) and not once")
 
 demo: build
 	@FILE='$(subst ','\'',$(FILE))'; $(PY) -m raftcy demo $${FILE:+"$$FILE"}
@@ -87,7 +105,7 @@ verify:
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(PY)
 	$(PY) tools/check_types.py
 	$(PY) tools/gen_proto.py --check
-	$(PY) -m pytest -q tests/meta
+	$(PY) -m pytest -q -m "not full" tests/meta
 
 fix:
 	@$(INSTALL) lint

@@ -1,8 +1,14 @@
-"""Both builds in one run.
+"""Both builds in one run, and the tier of every test.
 
 `raftcy` is the build that this process runs: compiled where the extensions are built, pure with RAFTCY_PURE_PYTHON=1.
-`raftcy_pure` is the pure build of the same folder, loaded beside it whatever the first one is. `make test` runs the
-suite on both; a test that needs no second run is marked `once`.
+`raftcy_pure` is the pure build of the same folder, loaded beside it whatever the first one is. `make test` and
+`make test-all` run their tests on both, in two passes; a test that needs no second run is marked `once`.
+
+The tiers: a test is `full`, by its folder or by a mark of its own, or else it is one of `make test`. `make quick` takes
+those of tests/unit, `make test-all` the ones that are `full`. A test that needs Go, Rust or Java has to be `full`. A
+test that takes `build` or `raftcy_pure` has run on the pure build in the first pass, so `make test` leaves it out of
+the second one, and `make test-all` repeats it there; `make quick` leaves out the ones that would hold the pure build
+against itself.
 """
 
 import os
@@ -16,8 +22,13 @@ import pytest
 
 import raftcy
 from raftcy._build import SWITCH, load_pure
+from tests.support import needs
 from tests.support.needs import IN_CI
 
+# Every test in these folders of tests/ is `full`.
+FULL = ("conformance/tla", "random/mutants", "system")
+
+_TESTS = Path(__file__).parent
 _PACKAGE = Path(raftcy.__file__).parent
 _SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 
@@ -55,6 +66,25 @@ def pure_build() -> ModuleType:
 def build(request: pytest.FixtureRequest) -> ModuleType:
     """Each build that this process can run, in turn."""
     return raftcy if request.param == raftcy.BUILD else pure()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Set the marks that tests have by their folder and by what they take."""
+    folders = tuple(_TESTS / folder for folder in FULL)
+    for item in items:
+        if any(folder in item.path.parents for folder in folders):
+            item.add_marker("full")
+        taken = set(getattr(item, "fixturenames", ()))
+        if "raftcy_pure" in taken:
+            item.add_marker("twins")
+        if {"build", "raftcy_pure"} & taken:
+            item.add_marker("both")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    needs.toolchains_allowed = item.get_closest_marker("full") is not None
 
 
 def _stale() -> list[str]:

@@ -4,6 +4,8 @@ import random
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from tests.support.oracle import run_oracle
 from tests.support.scripts import kit
 
@@ -50,6 +52,7 @@ def random_script(chance: random.Random) -> str:
     return text if chance.randrange(4) else text.replace("subtest", "cmd")
 
 
+@pytest.mark.full
 def test_rewriting_agrees_with_the_reference(build: ModuleType, tmp_path: Path) -> None:
     """Any text is rewritten as the reference rewrites it, or left alone where the reference fails."""
     rafttest = kit(build)
@@ -70,6 +73,7 @@ def test_rewriting_agrees_with_the_reference(build: ModuleType, tmp_path: Path) 
     assert 50 < failed < 400
 
 
+@pytest.mark.full
 def test_comparing_agrees_with_the_reference(build: ModuleType, tmp_path: Path) -> None:
     """A text passes here if and only if it passes there."""
     rafttest = kit(build)

@@ -16,6 +16,7 @@ from tests.support.oracle import oracle_program
 COUNT = os.environ.get("RAFTCY_FRESH_COUNT", "300")
 
 
+@pytest.mark.full
 @pytest.mark.once
 def test_fresh_scripts() -> None:
     needs_go()

@@ -22,12 +22,14 @@ def test_the_scripts_are_there() -> None:
     assert len(list((SCRIPTS / "own").glob("*.txt"))) >= 4
 
 
+@pytest.mark.full
 @pytest.mark.once
 def test_the_reference_gives_the_same_outputs() -> None:
     done = run_oracle("TestExtended", SCRIPTS / "extended")
     assert done.returncode == 0, done.stdout[-3000:]
 
 
+@pytest.mark.full
 @pytest.mark.once
 def test_the_reference_has_no_answer_to_the_others(tmp_path: Path) -> None:
     """Each script in `own` makes the reference fail; one that does not belongs in `extended`."""

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # Without the interpreter's lock objects are larger, and memory is given back when every thread has passed a safe point.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 IN_CI = os.environ.get("RAFTCY_CI", "") not in ("", "0")
+# Whether the test that runs now is `full`; tests/conftest.py sets it.
+toolchains_allowed = True
 _SHARED = Path(os.environ.get("RAFTCY_SHARED") or ROOT.parent / "shared")
 
 
@@ -54,6 +56,13 @@ def needs_tool(name: str) -> str:
     return shutil.which(name) or missing(f"the program {name}")
 
 
+def _needs_toolchain(name: str) -> str:
+    """The path of a compiler or runtime of another language; fails for a test that belongs to `make test`."""
+    if not toolchains_allowed:
+        pytest.fail(f"{name} is for tests marked `full`: `make test` needs nothing but Python", pytrace=False)
+    return needs_tool(name)
+
+
 @cache
 def _version(command: tuple[str, ...]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -62,7 +71,7 @@ def _version(command: tuple[str, ...]) -> str:
 
 def needs_go() -> str:
     """The path of a Go toolchain that can build the oracle (1.26 or later)."""
-    go = needs_tool("go")
+    go = _needs_toolchain("go")
     words = _version((go, "version")).split()
     release = next((word[2:] for word in words if word.startswith("go1.")), "")
     if not release or tuple(int(part) for part in release.split(".")[:2] if part.isdigit()) < (1, 26):
@@ -72,7 +81,7 @@ def needs_go() -> str:
 
 def needs_cargo() -> str:
     """The path of cargo, to build and format Rust."""
-    return needs_tool("cargo")
+    return _needs_toolchain("cargo")
 
 
 def needs_package(name: str) -> None:
@@ -83,7 +92,7 @@ def needs_package(name: str) -> None:
 
 def needs_java() -> str:
     """The path of a Java runtime."""
-    return needs_tool("java")
+    return _needs_toolchain("java")
 
 
 def tracked_files(*options: str) -> list[str] | None:

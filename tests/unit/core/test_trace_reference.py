@@ -13,6 +13,8 @@ from raftcy.rafttest import EXTENDED, InteractionEnv, run_file
 from tests.support.needs import needs_go, needs_shared
 from tests.support.oracle import SOURCE
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(scope="module")
 def tracing_oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:

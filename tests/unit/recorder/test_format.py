@@ -45,6 +45,7 @@ def test_a_whole_recording() -> None:
 
 @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
 def test_a_changed_byte_is_found_wherever_it_is(flip: int) -> None:
+    begins = [0, *(record.offset for record in Recording(WHOLE).records)]
     for offset in range(len(WHOLE)):
         data = bytearray(WHOLE)
         data[offset] ^= flip
@@ -57,7 +58,6 @@ def test_a_changed_byte_is_found_wherever_it_is(flip: int) -> None:
             assert salvaged.records == [] or salvaged.records[-1].offset < offset
         if isinstance(caught.value, DamagedRecording):
             # It names the record that holds the byte, or the header.
-            begins = [0, *(record.offset for record in Recording(WHOLE).records)]
             assert caught.value.offset == max(begin for begin in begins if begin <= offset)
         else:
             assert isinstance(caught.value, UnknownVersion)

@@ -1,11 +1,13 @@
 """What a failure prints runs the failure again, whatever the run was made of; so does shrinking."""
 
+import importlib
 import pickle
 import re
 import sys
 from functools import partial
+from itertools import count
 from random import Random
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -60,11 +62,19 @@ def again(line: str, capsys: pytest.CaptureFixture[str], scope: dict[str, Any] |
     return capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.fixture(name="few_runs")
+def short_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shrinking sees a fifth of a second go by with each run, so that it makes as few of them on any machine."""
+    clock = SimpleNamespace(monotonic=count(0.0, 0.2).__next__)
+    monkeypatch.setattr(importlib.import_module("raftcy.sim.shrink"), "time", clock)
+
+
 def failing(**options: Any) -> sim.Result:
     runs = (sim.run(seed, **options) for seed in range(200))
     return next(result for result in runs if not result.passed)
 
 
+@pytest.mark.usefixtures("few_runs")
 @pytest.mark.parametrize(
     "options",
     [
@@ -88,6 +98,7 @@ def test_what_is_printed_replays_the_failure(options: dict[str, Any], capsys: py
     assert again(told[1], capsys) == f"*** {shrunk.result.failure}"
 
 
+@pytest.mark.usefixtures("few_runs")
 def test_what_check_prints_replays_the_failure(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(sim.SimulationFailed) as raised:
         sim.check(Limited, profile="calm", shrink_s=3)

@@ -82,6 +82,7 @@ def odd(draw: random.Random, build: ModuleType) -> tuple[str, bytes]:
     return (draw.choice(KINDS) if draw.random() < 0.1 else kind), bytes(changed)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_same_as_the_reference(build: ModuleType, seed: int) -> None:
     draw = random.Random(seed)

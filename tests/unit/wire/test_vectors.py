@@ -17,6 +17,7 @@ def test_published(build: ModuleType) -> None:
     assert (passed, failed, differences) == (200, 0, [])
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seed", [1, 2])
 def test_fresh(build: ModuleType, tmp_path: Path, seed: int) -> None:
     import subprocess

@@ -1,1 +1,1 @@
-"""Holds one module of each kind."""
+"""Holds a kernel, written twice."""

@@ -1,1 +1,1 @@
-"""Holds one module of each kind."""
+"""Holds a typed module, and numbers for it."""

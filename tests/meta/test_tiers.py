@@ -1,0 +1,119 @@
+"""Every test is in a tier: what `make quick`, `make test` and `make test-all` run is collected and compared with all."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+
+import raftcy
+from raftcy._build import SWITCH
+from tests.support import needs
+from tests.support.needs import ROOT, needs_tool
+
+pytestmark = [pytest.mark.once, pytest.mark.full]
+
+# What a change must not pass without, however long it takes: files and folders, and tests in them by name.
+IN_MAKE_TEST = (
+    "tests/conformance/test_published.py::test_interaction",
+    "tests/conformance/test_published.py::test_random_interaction",
+    "tests/conformance/test_published.py::test_vectors",
+    "tests/conformance/test_own_scripts.py::test_own_script",
+    "tests/meta/test_rooms.py",
+    "tests/random/lockstep/test_lockstep.py::test_builds_never_differ",
+    "tests/unit/core/test_elections.py",
+    "tests/unit/core/test_storage_suite.py",
+    "tests/unit/node/test_node.py",
+    "tests/unit/sim/test_runs.py::test_seeds_pass",
+    "tests/unit/transport/test_transport.py",
+)
+
+
+class Pass(NamedTuple):
+    """One run of pytest: on the pure build or on this process's, and with which options."""
+
+    pure: bool
+    options: str
+
+
+def passes(target: str) -> list[Pass]:
+    """The runs of pytest that a target of the Makefile consists of, in their order."""
+    command = [needs_tool("make"), "-s", "-n", target, "ARGS="]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    found = re.findall(rf"({SWITCH}=1 )?\S+ -m pytest ([^;&|}}\n]*)", done.stdout)
+    return [Pass(bool(pure), options.strip()) for pure, options in found]
+
+
+def collected(run: Pass) -> set[str]:
+    """The ids of the tests of a run."""
+    environment = {**os.environ, SWITCH: "1"} if run.pure else os.environ
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", *shlex.split(run.options)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {line for line in done.stdout.splitlines() if "::" in line}
+
+
+@pytest.fixture(scope="module", name="ids")
+def collected_ids() -> dict[Pass, set[str]]:
+    """The ids of each run that a target has, and of all tests on each build."""
+    runs = {run for target in ("quick", "test", "test-all") for run in passes(target)}
+    wanted = sorted({*runs, *EVERYTHING})
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(wanted, pool.map(collected, wanted), strict=True))
+
+
+EVERYTHING = (Pass(False, "-q"), Pass(True, '-q -m "not once"'))
+
+
+def test_no_test_is_without_a_tier(ids: dict[Pass, set[str]]) -> None:
+    """On each build what the two tiers run together is everything."""
+    first, second, alone = zip(passes("test"), passes("test-all"), strict=True)
+    assert alone == first, "where there is but one build its pass is the first one"
+    for runs, everything in zip((first, second), EVERYTHING, strict=True):
+        assert {run.pure for run in runs} == {everything.pure}
+        assert set().union(*(ids[run] for run in runs)) == ids[everything]
+        assert all(ids[run] for run in runs)
+
+
+def test_no_test_is_in_both_tiers(ids: dict[Pass, set[str]]) -> None:
+    for short, rest in zip(passes("test"), passes("test-all"), strict=True):
+        assert ids[short] & ids[rest] == set()
+
+
+def test_the_second_pass_leaves_out_what_the_first_has_run_on_the_pure_build(ids: dict[Pass, set[str]]) -> None:
+    """A test that takes each build in turn: the first pass has it on the pure one, too."""
+    if raftcy.BUILD == "pure":
+        pytest.skip("needs the compiled build, which this run does not use")
+    first, second, _ = (ids[run] for run in passes("test"))
+    twins = {name.replace("[compiled", "[pure") for name in first if "[compiled]" in name or "[compiled-" in name}
+    assert len(twins) > 300
+    assert twins <= first
+    assert twins & second == set()
+
+
+def test_quick_is_a_part_of_make_test(ids: dict[Pass, set[str]]) -> None:
+    (run,) = passes("quick")
+    assert run.pure
+    first, second, _ = (ids[each] for each in passes("test"))
+    assert len(ids[run]) > 2_000
+    assert ids[run] <= first | second
+    assert all(name.startswith("tests/unit/") for name in ids[run])
+
+
+@pytest.mark.parametrize("start", IN_MAKE_TEST)
+def test_what_make_test_has_in_any_case(ids: dict[Pass, set[str]], start: str) -> None:
+    first, *_ = (ids[run] for run in passes("test"))
+    assert any(name.startswith(start) for name in first)
+
+
+def test_a_toolchain_is_refused_to_a_test_of_make_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails where the toolchain is, and where it is not."""
+    assert needs.toolchains_allowed
+    monkeypatch.setattr(needs, "toolchains_allowed", False)
+    for need in (needs.needs_go, needs.needs_cargo, needs.needs_java):
+        with pytest.raises(pytest.fail.Exception, match="is for tests marked `full`"):
+            need()
