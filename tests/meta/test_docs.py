@@ -15,8 +15,8 @@ from tests.support.needs import ROOT, needs_shared
 pytestmark = pytest.mark.once
 
 TARGETS = {
-    "build", "quick", "test", "test-all", "demo", "bench", "verify", "fix", "proto", "annotate", "clean", "coverage", "asan", "wheels",
-    "fuzz", "valgrind",
+    "build", "quick", "test", "test-all", "demo", "bench", "verify", "fix", "proto", "annotate", "clean", "coverage",
+    "asan", "wheels", "fuzz", "valgrind",
 }  # fmt: skip
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

@@ -1,4 +1,4 @@
-"""Every test is in a tier: what `make quick`, `make test` and `make test-all` run is collected and compared with all."""
+"""Every test is in a tier: what the commands of the Makefile run is collected, and compared with all there is."""
 
 import os
 import re
@@ -28,7 +28,7 @@ IN_MAKE_TEST = (
     "tests/unit/core/test_elections.py",
     "tests/unit/core/test_storage_suite.py",
     "tests/unit/node/test_node.py",
-    "tests/unit/sim/test_runs.py::test_seeds_pass",
+    "tests/random/sim/test_seeds.py::test_seeds_pass",
     "tests/unit/transport/test_transport.py",
 )
 

@@ -1,6 +1,5 @@
 """Runs: one seed is one run, in both builds; what fails is found, shortened and told."""
 
-import os
 from dataclasses import fields
 from random import Random
 from types import ModuleType
@@ -19,9 +18,6 @@ from raftcy.sim.shrink import rerun, shortest, shrink
 from tests.support.options import FLAGS
 
 STEPS = 300
-# The first of them are those of `make test`; one in ten of each runs on both builds in lockstep.
-SEEDS = range(int(os.environ.get("RAFTCY_SIM_SEEDS", "300")))
-FIRST, FIRST_LOCKSTEP = 60, 6
 
 
 @pytest.mark.parametrize("profile", names())
@@ -58,16 +54,6 @@ def test_members_have_every_option_both_ways() -> None:
         assert {options[name] for options in drawn} == {False, True}, name
 
 
-@pytest.mark.once
-def test_runs_reach_what_they_are_for() -> None:
-    """All messages, roles, transitions and faults within a few seeds of the profile that has everything."""
-    met = sim.run(0, "default").coverage
-    for seed in range(1, 25):
-        met.add(sim.run(seed, "default").coverage)
-    for line in met.summary()[:4]:
-        assert "not reached" not in line
-
-
 def test_time_passes_without_waiting() -> None:
     result = sim.run(1, "calm", STEPS)
     assert result.time > 50_000
@@ -75,25 +61,6 @@ def test_time_passes_without_waiting() -> None:
 
 
 # -- both builds --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("part", range(3))
-def test_both_builds_take_the_same_way(raftcy: ModuleType, part: int) -> None:
-    if raftcy.BUILD == "pure":
-        with pytest.raises(lockstep.Unavailable):
-            lockstep.run(1)
-        return
-    for seed in SEEDS[part:FIRST_LOCKSTEP:3]:
-        lockstep.run(seed).check()
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("part", range(3))
-def test_both_builds_take_the_same_way_with_more_seeds(raftcy: ModuleType, part: int) -> None:
-    if raftcy.BUILD == "pure":
-        pytest.skip("needs the compiled build, which this run does not use")
-    for seed in range(FIRST_LOCKSTEP + part, len(SEEDS) // 10, 3):
-        lockstep.run(seed).check()
 
 
 def test_a_difference_between_the_builds_is_found(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
@@ -113,22 +80,6 @@ def test_a_difference_between_the_builds_is_found(raftcy: ModuleType, raftcy_pur
         found = lockstep.run(3)
     assert found.failure is not None
     assert found.failure.rule == "both builds agree"
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("part", range(10))
-def test_seeds_pass(part: int) -> None:
-    """The part of the simulation that every check runs."""
-    for seed in SEEDS[part:FIRST:10]:
-        sim.run(seed).check()
-
-
-@pytest.mark.full
-@pytest.mark.once
-@pytest.mark.parametrize("part", range(10))
-def test_more_seeds_pass(part: int) -> None:
-    for seed in SEEDS[FIRST + part :: 10]:
-        sim.run(seed).check()
 
 
 # -- schedules ----------------------------------------------------------------------------------------------------
