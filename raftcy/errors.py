@@ -8,6 +8,8 @@
     ├── BootstrapError                      bootstrapping without peers, or on a storage that holds something
     ├── ProposalDropped                     refused, certainly not in the log; .reason
     ├── Stopped                             the node was stopped, or it died; .cause
+    ├── NotNow                              a message, or a read, that must wait; nothing was changed
+    ├── MembersFailed                       members of groups that run together have died; .failures
     ├── StepError                           a message that the state machine must not see
     │   ├── StepLocalMessage                a message that a node only sends to itself came from elsewhere
     │   ├── StepPeerNotFound                a response from outside the configuration
@@ -31,6 +33,8 @@ exceptions to that say so: after ``InvariantError``, ``LogLost``, ``StorageFaile
 purpose, every later call raises ``Stopped``.
 """
 
+from typing import Any
+
 __all__ = [
     "BootstrapError",
     "Compacted",
@@ -42,6 +46,8 @@ __all__ = [
     "InvariantError",
     "LogLost",
     "MalformedMessage",
+    "MembersFailed",
+    "NotNow",
     "Overloaded",
     "ProposalDropped",
     "RaftError",
@@ -100,6 +106,19 @@ class Stopped(RaftError):
 
     def __reduce__(self) -> tuple[type["Stopped"], tuple[BaseException | None]]:
         return type(self), (self.cause,)
+
+
+class MembersFailed(RaftError):
+    """Members of groups that run together have died; the others went on.
+
+    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and what it died of. Each failure
+    is raised once. ``__cause__`` is the first error.
+    """
+
+    def __init__(self, failures: list[tuple[Any, int, BaseException]]) -> None:
+        lines = [f"member {id} of {group}: {type(error).__name__}: {error}" for group, id, error in failures]
+        super().__init__("; ".join(lines))
+        self.failures = failures
 
 
 class StepError(RaftError):

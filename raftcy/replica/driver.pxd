@@ -65,6 +65,8 @@ cdef class Driver:
     cpdef bint run(self) except -1
     @cython.locals(m=Message)
     cdef _step_all(self, list inbox)
+    @cython.locals(m=Message, ended=Py_ssize_t)
+    cdef _step_each(self, list inbox)
     cdef int _round(self, Ready rd) except -1
     cdef _store(self, Ready rd)
     cdef int _deliver(self, list messages) except -1

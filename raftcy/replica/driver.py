@@ -291,13 +291,28 @@ class Driver:
     def _step_all(self, inbox: list[Message]) -> None:
         for m in inbox:
             if m._type == k.SNAP or m._type == k.READ_INDEX:
-                for each in inbox:
-                    self.step(each)
+                self._step_each(inbox)
                 return
         if self._plain:
             self.node._step_all(inbox, None)
         else:
             self.node.step_many(inbox)
+
+    def _step_each(self, inbox: list[Message]) -> None:
+        """The same for messages some of which have rules of their own."""
+        ended = 0
+        try:
+            for m in inbox:
+                refused = self.step(m)
+                ended += 1
+                if m._type == k.SNAP and self._carrier is not None:
+                    self._carrier._ended(m, refused is None)
+        except BaseException:
+            if self._carrier is not None:
+                for m in inbox[ended:]:
+                    if m._type == k.SNAP:
+                        self._carrier._ended(m, False)
+            raise
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
