@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
 from ..core.guards cimport answers_rashly, has_to_apply
+from ..core.log cimport RaftLog
 from ..core.raft cimport Raft
 from ..core.rawnode cimport RawNode, alive, all_messages, news
 from ..core.ready cimport Ready
@@ -56,6 +57,8 @@ cdef class Driver:
     cpdef step(self, Message m)
     cdef _take(self, Message m)
     cdef _step(self, Message m)
+    @cython.locals(log=RaftLog)
+    cdef bint _took(self, Message m) except -1
     @cython.locals(stages=_Stages, m=Message)
     cdef int _take_kept(self) except -1
     @cython.locals(raft=Raft)

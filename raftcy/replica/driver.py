@@ -204,6 +204,14 @@ class Driver:
             return error
         return None
 
+    def _took(self, m: Message) -> bool:
+        """Whether a snapshot is of use here: it will be restored, or is kept for that, or its entries are here."""
+        log = self.node.raft.log
+        if m.snapshot is None:
+            return False
+        kept = self._stages is not None and self._stages.kept is m
+        return kept or log.unstable.snapshot is m.snapshot or log.committed >= m.snapshot.metadata.index
+
     def _take_kept(self) -> None:
         stages = self._stages
         if stages is not None and stages.kept is not None and not has_to_apply(self.node.raft):
@@ -306,7 +314,7 @@ class Driver:
                 refused = self.step(m)
                 ended += 1
                 if m._type == k.SNAP and self._carrier is not None:
-                    self._carrier._ended(m, refused is None)
+                    self._carrier._ended(m, refused is None and self._took(m))
         except BaseException:
             if self._carrier is not None:
                 for m in inbox[ended:]:

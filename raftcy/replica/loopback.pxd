@@ -16,7 +16,8 @@ cdef class Loopback(Carrier):
     cdef dict _drivers
     cdef tuple _order
     cdef tuple _small
-    cdef list _reports
+    cdef list _taken
+    cdef list _refused
     cdef list _fresh
 
     @cython.locals(driver=Driver)
@@ -33,14 +34,14 @@ cdef class Loopback(Carrier):
     @cython.locals(m=Message)
     cdef _lost(self, list messages)
     @cython.locals(m=Message, driver=Driver)
-    cdef _report(self)
+    cdef _report(self, list messages, object status)
 
     cpdef object drain(self)
-    @cython.locals(driver=Driver, busy=bint, order=tuple, place=Py_ssize_t)
+    @cython.locals(driver=Driver, busy=bint, taken=list)
     cdef int _drain(self) except -1
     @cython.locals(driver=Driver, busy=bint)
     cpdef bint tick(self) except -1
-    @cython.locals(driver=Driver, order=tuple, place=Py_ssize_t)
+    @cython.locals(driver=Driver, rest=tuple, ticked=Py_ssize_t, refused=list)
     cdef int _tick(self) except -1
 
 @cython.locals(node=RawNode, ready=list)

@@ -7,8 +7,9 @@ Rules:
 
 - A member that dies takes nobody else down: it is left out from then on, the others go on, and the call that ran them
   raises MembersFailed at its end, once for each failure.
-- What became of a snapshot is reported to its sender in every case: FINISH once the receiver took it or keeps it,
-  FAILURE if it was refused or lost. Without a report the leader would never send anything to that peer again.
+- What became of a snapshot is reported to its sender in every case, or the leader would never send anything to that
+  peer again: FINISH once the receiver took it, FAILURE if it was refused or lost. A failure is reported at the sender's
+  next tick: a leader that is answered at once sends the same snapshot at once, and a drain would never end.
 """
 
 from typing import Any
@@ -32,7 +33,7 @@ class Loopback(Carrier):
     died of, by id. ``name`` is for the texts of errors.
     """
 
-    __slots__ = ("_drivers", "_fresh", "_order", "_reports", "_small", "failures", "name", "sent")
+    __slots__ = ("_drivers", "_fresh", "_order", "_refused", "_small", "_taken", "failures", "name", "sent")
     name: str
     failures: dict[int, BaseException] | None
     sent: int
@@ -48,8 +49,9 @@ class Loopback(Carrier):
         # Tuples: read without a lock where the interpreter has none.
         self._order: tuple[Driver, ...] = ()
         self._small: tuple[Driver | None, ...] = ()
-        # Snapshots whose end their senders are still to be told: the message, and whether it was taken.
-        self._reports: list[tuple[Message, bool]] | None = None
+        # Snapshots whose end is still to be reported to their senders: those that were taken, and those that were not.
+        self._taken: list[Message] | None = None
+        self._refused: list[Message] | None = None
         self.sent = 0
 
     def __repr__(self) -> str:
@@ -135,17 +137,21 @@ class Loopback(Carrier):
                 self._ended(m, False)
 
     def _ended(self, m: Message, taken: bool) -> None:
-        if self._reports is None:
-            self._reports = []
-        self._reports.append((m, taken))
+        if taken:
+            if self._taken is None:
+                self._taken = []
+            self._taken.append(m)
+        else:
+            if self._refused is None:
+                self._refused = []
+            self._refused.append(m)
 
-    def _report(self) -> None:
-        """Tell the senders of snapshots, which are not in the middle of a round now, what became of them."""
-        reports, self._reports = self._reports or [], None
-        for m, taken in reports:
+    def _report(self, messages: list[Message], status: SnapshotStatus) -> None:
+        """Report to the senders of snapshots, none of which is in the middle of a round now."""
+        for m in messages:
             driver = self._large(m.from_)
             if driver is not None:
-                driver.report_snapshot(m.to, SnapshotStatus.FINISH if taken else SnapshotStatus.FAILURE)
+                driver.report_snapshot(m.to, status)
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -163,24 +169,23 @@ class Loopback(Carrier):
         busy = True
         while busy:
             busy = False
-            if self._reports is not None:
-                self._report()
+            if self._taken is not None:
+                taken, self._taken = self._taken, None
+                self._report(taken, SnapshotStatus.FINISH)
                 self._calls += 1
-            order = self._order
-            place = 0
-            while place < len(order):
-                # One handler for all members up to the next that dies: entering it costs as much as an idle member.
-                try:
-                    while place < len(order):
-                        driver = order[place]
-                        place += 1
-                        # Skip it: its inbox is empty, and nothing has run since it was last idle.
-                        if driver._settled != self._calls or len(driver.inbox) > 0:
-                            busy |= driver.run()
-                except Exception as error:
-                    self._died(order[place - 1], error)
-                    busy = True
-            if self._reports is not None:
+            driver = None
+            # One handler for the whole pass: entering it costs as much as an idle member.
+            try:
+                for driver in self._order:
+                    # Skip it: its inbox is empty, and nothing has run since it was last idle.
+                    if driver._settled != self._calls or len(driver.inbox) > 0:
+                        busy |= driver.run()
+            except Exception as error:
+                if driver is None:
+                    raise
+                self._died(driver, error)
+                busy = True
+            if self._taken is not None:
                 busy = True
 
     def tick(self) -> bool:
@@ -195,16 +200,20 @@ class Loopback(Carrier):
         return busy
 
     def _tick(self) -> None:
-        order = self._order
-        place = 0
-        while place < len(order):
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            self._report(refused, SnapshotStatus.FAILURE)
+        rest = self._order
+        ticked = 0
+        while ticked < len(rest):
             try:
-                while place < len(order):
-                    driver = order[place]
-                    place += 1
+                for driver in rest:
+                    ticked += 1
                     driver.node.tick()
             except Exception as error:
-                self._died(order[place - 1], error)
+                self._died(rest[ticked - 1], error)
+                rest = rest[ticked:]
+                ticked = 0
 
 
 def _raise(groups: list[Loopback]) -> None:
