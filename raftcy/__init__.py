@@ -19,6 +19,7 @@ from .core.describe import (
     describe_soft_state,
 )
 from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
+from .core.log_storage import LogStorage, check_log_storage, compact_log, save_ready
 from .core.progress import Progress
 from .core.rawnode import RawNode, refuse_from_network
 from .core.ready import ReadState, Ready, SoftState
@@ -32,6 +33,7 @@ from .errors import (
     ConfChangeError,
     ConfChangeRefused,
     ConfigError,
+    Contradiction,
     Corruption,
     DecodeError,
     InvariantError,
@@ -87,6 +89,7 @@ __all__ = [
     "ConfState",
     "Config",
     "ConfigError",
+    "Contradiction",
     "Corruption",
     "Cycle",
     "DecodeError",
@@ -96,6 +99,7 @@ __all__ = [
     "HardState",
     "InvariantError",
     "LogLost",
+    "LogStorage",
     "MalformedMessage",
     "MemoryStorage",
     "Message",
@@ -137,6 +141,8 @@ __all__ = [
     "Unavailable",
     "VoteResult",
     "__version__",
+    "check_log_storage",
+    "compact_log",
     "conf_changes_from_string",
     "conf_changes_to_string",
     "describe_conf_change",
@@ -158,6 +164,7 @@ __all__ = [
     "must_sync",
     "refuse_from_network",
     "restart_node",
+    "save_ready",
     "start_node",
     "tick_all",
     "tick_groups",

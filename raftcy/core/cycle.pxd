@@ -3,6 +3,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 from ..wire cimport consts as k
 from ..wire.messages cimport Message
+from .log_storage cimport save_ready
 from .rawnode cimport RawNode, alive, all_messages, news
 from .ready cimport Ready
 from .storage cimport MemoryStorage

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..wire import consts as k
 from ..wire.messages import Message
+from .log_storage import save_ready
 from .rawnode import RawNode, alive, all_messages, news
 from .ready import Ready
 from .storage import MemoryStorage
@@ -22,11 +23,10 @@ _SMALL_ID = 64
 class Cycle:
     """Drives one RawNode without asynchronous storage writes.
 
-    ``storage`` takes a whole Ready by ``save(ready)``, as MemoryStorage does, and must have it durable on return when
-    ``ready.must_sync``; one without ``save`` is given ``set_hard_state``, ``apply_snapshot`` and ``append``. ``send``
-    is an Exchange, or called with each list of messages; ``apply`` is called with each Ready that has a snapshot,
-    committed entries or read states, after it was stored; None for what is not wanted. ``inbox`` is a list of messages
-    to step.
+    ``storage`` is a LogStorage: each Ready is saved, and synced if ``ready.must_sync``; one without ``save`` is given
+    ``set_hard_state``, ``apply_snapshot`` and ``append``. ``send`` is an Exchange, or called with each list of
+    messages; ``apply`` is called with each Ready that has a snapshot, committed entries or read states, after it was
+    stored; None for what is not wanted. ``inbox`` is a list of messages to step.
     """
 
     __slots__ = (
@@ -114,11 +114,11 @@ class Cycle:
 
     def _store(self, rd: Ready) -> None:
         if self._memory is not None:
-            self._memory.save(rd)
+            self._memory._save_ready(rd)
             return
         self._called()
         if self._save is not None:
-            self._save(rd)
+            save_ready(self.storage, rd)
             return
         if rd.hard_state is not None:
             self.storage.set_hard_state(rd.hard_state)

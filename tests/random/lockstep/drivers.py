@@ -43,9 +43,9 @@ def saving(raftcy: ModuleType) -> Any:
     class Saving(raftcy.MemoryStorage):  # type: ignore[misc, name-defined]
         saved = 0
 
-        def save(self, ready: Any) -> None:
+        def save(self, hard_state: Any, entries: Any, snapshot: Any) -> None:
             self.saved += 1
-            super().save(ready)
+            super().save(hard_state, entries, snapshot)
 
     return Saving()
 
@@ -197,7 +197,7 @@ class ShortGroup(Group):
 
     def store(self, host: Host, rd: Any) -> None:
         if hasattr(host.storage, "save"):
-            host.storage.save(rd)
+            self.raftcy.save_ready(host.storage, rd)
         else:
             super().store(host, rd)
 

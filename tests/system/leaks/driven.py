@@ -133,7 +133,7 @@ def take(build: ModuleType, node: Any, storage: Any) -> None:
     """Handle every Ready."""
     while node.has_ready():
         rd = node.ready()
-        storage.save(rd)
+        build.save_ready(storage, rd)
         for e in rd.committed_entries:
             if e.type == build.EntryType.CONF_CHANGE:
                 node.apply_conf_change(build.ConfChange.decode(e.data))
@@ -207,7 +207,7 @@ async def _life(build: ModuleType) -> None:
     applied = 0
     while applied < 4:
         rd = await node.ready()
-        storage.save(rd)
+        build.save_ready(storage, rd)
         for e in rd.committed_entries:
             applied += 1
             if e.type == build.EntryType.CONF_CHANGE:
