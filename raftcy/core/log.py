@@ -409,7 +409,7 @@ class RaftLog:
 
 
 def _no_answer(found: list[Any], lo: int, hi: int) -> str | None:
-    """What is wrong with a storage's answer for the indexes lo to hi - 1, which is to be one entry or more from lo on."""
+    """What is wrong with a storage's answer for the indexes lo to hi - 1: it must be one or more, from lo on."""
     if len(found) == 0:
         return "no entry"
     if len(found) > hi - lo:

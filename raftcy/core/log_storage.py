@@ -27,9 +27,10 @@ class LogStorage(Storage, Protocol):
 
     ``save``, ``create_snapshot`` and ``compact`` take effect at once for whoever reads, and are durable with the next
     ``sync``. After a crash the storage is as after one of these calls: all before it are there whole, all after it are
-    gone, and nothing that was synced is missing. Arguments are checked first, so a call that raises because of them has
-    changed nothing. After any other error, of the disk for example, the storage must take nothing more until it is
-    opened anew: what was half written is not known.
+    gone, and nothing that was synced is missing. What a storage finds when it is opened, it makes durable before it
+    answers: a write that was not synced may be in memory only. Arguments are checked first, so a call that raises
+    because of them has changed nothing. After any other error, of the disk for example, the storage must take nothing
+    more until it is opened anew: what was half written is not known.
 
     Snapshots are kept by value or by reference: raft and the storage never look into ``Snapshot.data``, which is the
     state itself or the name of a body that lies elsewhere, such as a file and its checksum. By reference, the body is
@@ -168,13 +169,16 @@ def _overrides(storage: Any, method: str) -> bool:
 def _check_start(log: LogStorage, applied: int) -> None:
     """Raise what speaks against a node that starts from this storage."""
     hard_state, members = _ask(log, "initial_state", _initial_state)
-    base = _ask(log, "first_index", _number) - 1
+    first = _ask(log, "first_index", _number)
     last = _ask(log, "last_index", _number)
-    if last < base:
-        raise Contradiction(f"the last index {last} of the storage lies before its first one, {base + 1}")
+    if first == 0 or last < first - 1:
+        raise Contradiction(f"a log cannot begin at the index {first} and end at {last}")
+    base = first - 1
     term = _ask(log, "term", _number, last)
     if isinstance(log, SingleCalls) and last > base and (hard_state is None or term > hard_state.term):
-        hard_state = log.take_up(hard_state, base, term)
+        commit = base if hard_state is None else hard_state.commit
+        hard_state = HardState(term=term, vote=0, commit=commit)
+        _ask(log, "save", _nothing, hard_state, None, None)
     check_hard_state(hard_state, base, last, term)
     if base > 0 and not members.voters:
         raise without_voters(base)
@@ -189,18 +193,22 @@ def _check_start(log: LogStorage, applied: int) -> None:
         )
 
 
-def _ask(log: LogStorage, method: str, checked: Callable[[Any], Any], *arguments: int) -> Any:
+def _ask(log: LogStorage, method: str, checked: Callable[[Any], Any], *arguments: Any) -> Any:
     """The storage's answer, checked; StorageFailed if it has none."""
     try:
         return checked(getattr(log, method)(*arguments))
-    except SnapshotTemporarilyUnavailable:
-        raise
     except Exception as error:
+        if method == "snapshot" and isinstance(error, SnapshotTemporarilyUnavailable):
+            raise
         raise StorageFailed(f"the storage failed in {method}(): {error!r}") from error
 
 
 def _number(answer: Any) -> int:
     return u64(answer, "the answer")
+
+
+def _nothing(answer: Any) -> None:
+    refuse_awaitable(answer, "save")
 
 
 def _snapshot(answer: Any) -> Any:

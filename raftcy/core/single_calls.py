@@ -4,8 +4,9 @@ Rules:
 
 - Entries are written first, then the hard state. A crash between the two leaves entries of a term that the hard state
   does not know, and neither vote nor commit index of that Ready. Nothing was sent on their strength, so a node may
-  start from there, in the term of its last entry and without a vote (``take_up``). The other way round a crash would
-  leave a commit index beyond the log, and no start would be possible.
+  start from there, in the term of its last entry and without a vote; that is stored at the start, so that the term
+  never falls again, even if these entries are overwritten. The other way round a crash would leave a commit index
+  beyond the log, and no start would be possible.
 - A snapshot is refused. It comes with a hard state, and either order has a crash from which no node can start: first
   the snapshot leaves a commit index before it, first the hard state one beyond the log.
 """
@@ -98,17 +99,6 @@ class SingleCalls:
         close = getattr(self._storage, "close", None)
         if close is not None:
             refuse_awaitable(close(), "close")
-
-    def take_up(self, hard_state: HardState | None, base: int, term: int) -> HardState:
-        """Store and return the hard state of a start whose last entry is of a later ``term`` than ``hard_state``.
-
-        Stored, so that the term never falls again, even if these entries are overwritten. ``base`` is the index before
-        the first entry: committed, where there is no hard state at all.
-        """
-        commit = base if hard_state is None else hard_state.commit
-        taken = HardState(term=term, vote=0, commit=commit)
-        refuse_awaitable(self._storage.set_hard_state(taken), "set_hard_state")
-        return taken
 
     def _method(self, name: str) -> Any:
         method = getattr(self._storage, name, None)

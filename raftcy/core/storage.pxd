@@ -37,7 +37,7 @@ cdef class MemoryStorage:
     cpdef object sync(self)
     cpdef object close(self)
     @cython.locals(base=uint64_t, last=uint64_t, term=uint64_t, first=Entry, end=Entry)
-    @cython.locals(metadata=SnapshotMetadata, before=HardState, after=HardState)
+    @cython.locals(metadata=SnapshotMetadata, before=HardState)
     cdef object _check_save(self, HardState hard_state, list new, Snapshot snapshot)
     @cython.locals(index=uint64_t, present=uint64_t, metadata=SnapshotMetadata)
     cdef object _check_newer(self, Snapshot snap)

@@ -241,10 +241,9 @@ class MemoryStorage:
                 last = end.index
                 term = end.term
         before = self._hard_state
-        after = before if hard_state is None else hard_state
-        check_hard_state(after, base, last, term)
         if before is not None and hard_state is not None:
             check_successor(before, hard_state)
+        check_hard_state(before if hard_state is None else hard_state, base, last, term)
 
     def _check_newer(self, snap: Snapshot) -> None:
         metadata = snap.metadata
