@@ -51,7 +51,7 @@ class Server:
     async def _handle(self) -> None:
         node, storage, raftcy = self.node, self.storage, self.raftcy
         async for rd in node:
-            storage.save(rd)
+            raftcy.save_ready(storage, rd)
             self.transport.send(rd.messages)
             for e in rd.committed_entries:
                 if e.type != raftcy.EntryType.NORMAL:

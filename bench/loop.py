@@ -29,7 +29,7 @@ class Host:
         node, storage = self.node, self.storage
         normal = self.raftcy.EntryType.NORMAL
         async for rd in node:
-            storage.save(rd)
+            self.raftcy.save_ready(storage, rd)
             if rd.messages:
                 await self.send(rd.messages)
             for e in rd.committed_entries:

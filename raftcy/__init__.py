@@ -18,6 +18,7 @@ from .core.describe import (
     describe_soft_state,
 )
 from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
+from .core.log_storage import LogStorage, check_log_storage, compact_log, save_ready
 from .core.progress import Progress
 from .core.rawnode import RawNode
 from .core.ready import ReadState, Ready, SoftState
@@ -31,6 +32,7 @@ from .errors import (
     ConfChangeError,
     ConfChangeRefused,
     ConfigError,
+    Contradiction,
     Corruption,
     DecodeError,
     InvariantError,
@@ -101,6 +103,7 @@ __all__ = [
     "ConfState",
     "Config",
     "ConfigError",
+    "Contradiction",
     "Corruption",
     "DecodeError",
     "Driver",
@@ -109,6 +112,7 @@ __all__ = [
     "HardState",
     "InvariantError",
     "LogLost",
+    "LogStorage",
     "Loopback",
     "MalformedMessage",
     "MembersFailed",
@@ -157,6 +161,8 @@ __all__ = [
     "Work",
     "Write",
     "__version__",
+    "check_log_storage",
+    "compact_log",
     "conf_changes_from_string",
     "conf_changes_to_string",
     "decode_change",
@@ -179,6 +185,7 @@ __all__ = [
     "must_sync",
     "refuse_from_network",
     "restart_node",
+    "save_ready",
     "start_node",
     "tick_all",
     "tick_groups",

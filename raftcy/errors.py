@@ -21,6 +21,7 @@
     │   ├── Unavailable                     the entry is not there yet
     │   ├── SnapshotOutOfDate               an older snapshot than the one in the storage
     │   ├── SnapshotTemporarilyUnavailable  ask again later
+    │   ├── Contradiction                   what is stored, or is to be stored, cannot all be true; nothing was changed
     │   ├── StorageFailed                   the storage raised anything else: the node is dead
     │   └── Corruption                      what was read is not what was written
     ├── ConfChangeError                     an invalid configuration change; the configuration is unchanged
@@ -41,6 +42,7 @@ __all__ = [
     "ConfChangeError",
     "ConfChangeRefused",
     "ConfigError",
+    "Contradiction",
     "Corruption",
     "DecodeError",
     "InvariantError",
@@ -197,6 +199,14 @@ class SnapshotTemporarilyUnavailable(StorageError):
 
     def __init__(self, text: str = "snapshot is temporarily unavailable") -> None:
         super().__init__(text)
+
+
+class Contradiction(StorageError):
+    """What a storage holds, or is asked to hold, cannot all be true. Nothing was changed.
+
+    For example entries of a term that the hard state has not reached, or a snapshot without voters: a node that starts
+    from such a storage breaks the rules or never gets a leader. The text says what contradicts what, and what to do.
+    """
 
 
 class StorageFailed(StorageError):

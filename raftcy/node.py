@@ -24,7 +24,7 @@ Rules:
 The loop of an application, as short as it can be::
 
     async for ready in node:
-        storage.save(ready)
+        save_ready(storage, ready)
         send(ready.messages)
         for entry in ready.committed_entries:
             apply(entry)

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import BUILD
 from ..core.config import Config, Peer
+from ..core.log_storage import save_ready
 from ..core.ready import Ready
 from ..core.storage import MemoryStorage
 from ..errors import ProposalDropped
@@ -92,10 +93,9 @@ class Member:
                 self._tell(event="state", leads=self._leads, lead=rd.soft_state.lead, term=term)
 
     def _persist(self, rd: Ready) -> None:
-        # With a disk this is where it would be synchronized, if rd.must_sync, before anything is sent.
         if rd.snapshot is not None:
             raise RuntimeError("the demo makes no snapshots, but one arrived")
-        self._storage.save(rd)
+        save_ready(self._storage, rd)
 
     def _apply(self, entry: Entry) -> None:
         self._applied = entry.index

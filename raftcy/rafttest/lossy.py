@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.config import Config, Peer
+from ..core.log_storage import save_ready
 from ..core.storage import MemoryStorage
 from ..errors import RaftError
 from ..node import Node, restart_node, start_node
@@ -170,7 +171,7 @@ class NetworkNode:
     async def _handle(self) -> None:
         async for rd in self.node:
             await self._running.wait()
-            self.storage.save(rd)
+            save_ready(self.storage, rd)
             for m in rd.messages:
                 self._network.send(m)
             for entry in rd.committed_entries:

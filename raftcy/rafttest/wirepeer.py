@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from ..core.config import Config, Peer
+from ..core.log_storage import save_ready
 from ..core.rawnode import RawNode
 from ..core.ready import Ready
 from ..core.storage import MemoryStorage
@@ -172,7 +173,7 @@ class WirePeer:
                 self.note(f"compacted {self._applied}")
 
     def _handle(self, rd: Ready) -> None:
-        self._storage.save(rd)
+        save_ready(self._storage, rd)
         if rd.snapshot is not None:
             self._restored(rd.snapshot)
         for state in rd.read_states:

@@ -40,7 +40,6 @@ cdef class Driver:
     cdef bint _plain
     cdef bint _changing
     cdef MemoryStorage _memory
-    cdef object _save
     cdef object _send
     cdef object _machine
     cdef object _apply

@@ -27,9 +27,13 @@ Rules:
 
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from ..core.awaitables import refuse_awaitable
+from ..core.config import Config
 from ..core.guards import answers_rashly, has_to_apply
+from ..core.log_storage import check_log_storage
 from ..core.rawnode import RawNode, alive, all_messages, news
 from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage
@@ -71,9 +75,9 @@ class _Stages:
 class Driver:
     """Drives one RawNode.
 
-    ``storage`` is the node's, which the driver writes to in ``run``; ``machine`` is a StateMachine, or has those of its
-    methods that are needed; ``send`` is called with each list of messages that ``run`` sends. None for what is not
-    wanted. ``inbox`` is a list of messages to step in the next ``run``.
+    ``storage`` is the node's LogStorage, which the driver writes to in ``run``; ``machine`` is a StateMachine, or has
+    those of its methods that are needed; ``send`` is called with each list of messages that ``run`` sends. None for
+    what is not wanted. ``inbox`` is a list of messages to step in the next ``run``.
 
     ``snapshot`` is what the machine was restored from, the storage's newest one if None is given. ``machine_applied``
     is the index that the machine's own storage has applied, for one that keeps its state: it is handed nothing up to
@@ -81,6 +85,9 @@ class Driver:
     ``taken(m, refused)``, ``snapshot_made(snapshot)``. With ``keep_snapshots`` a snapshot that has to wait is kept,
     else it is refused. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, if False, leave out that rule: for
     tests that show what the rule is for.
+
+    Raises what ``check_log_storage`` raises of a storage that cannot be written to, or contradicts itself. ``start``
+    makes the node too.
     """
 
     __slots__ = (
@@ -94,7 +101,6 @@ class Driver:
         "_memory",
         "_observer",
         "_plain",
-        "_save",
         "_send",
         "_settled",
         "_snapshot_index",
@@ -132,11 +138,14 @@ class Driver:
         guard_reads: bool = True,
         guard_snapshots: bool = True,
     ) -> None:
+        if check_log_storage(storage, node.raft.log.applied) is not storage:
+            raise TypeError(
+                f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
+            )
         self.node = node
         self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
-        self._save = None if type(storage) is MemoryStorage else getattr(storage, "save", None)
         self._machine = machine
         self._apply = getattr(machine, "apply", None)
         self._send = send
@@ -163,6 +172,22 @@ class Driver:
         self._changing = False
         if hasattr(machine, "capture"):
             node.offer_snapshots(self._offer)
+
+    @staticmethod
+    def start(config: Config, machine: Any = None, send: Any = None, **options: Any) -> "Driver":
+        """A driver with a node of this Config, from what its storage and the machine hold; ``options`` as for Driver.
+
+        The machine is restored from the newest snapshot, unless it keeps its state itself and is as far
+        (``machine_applied``). ``Config.applied`` is set here: the log is followed from the snapshot on, whatever the
+        machine has, so that the members are known. Raises what ``check_log_storage`` and RawNode raise.
+        """
+        log: Any = check_log_storage(config.storage)
+        snapshot = log.snapshot()
+        index = snapshot.metadata.index
+        node = RawNode(replace(config, storage=log, applied=index))
+        if index > options.get("machine_applied", 0) and hasattr(machine, "restore"):
+            machine.restore(snapshot)
+        return Driver(node, log, machine, send, snapshot=snapshot, **options)
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -341,13 +366,10 @@ class Driver:
         if rd.snapshot is not None:
             self._snapshot_index = rd.snapshot.metadata.index
         if self._memory is not None:
-            self._memory.save(rd)
+            self._memory._save_ready(rd)
             return
         self._called()
-        if self._save is not None:
-            self._save(rd)
-        else:
-            _write(self.storage, rd.hard_state, rd.snapshot, rd.entries)
+        _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
@@ -370,7 +392,7 @@ class Driver:
         write = work.write
         if write is not None:
             self._called()
-            _write(self.storage, write.hard_state, write.snapshot, write.entries)
+            _write(self.storage, write.hard_state, write.entries, write.snapshot, write.sync)
             messages = self.stored(write)
             if messages:
                 self._deliver(messages)
@@ -643,8 +665,7 @@ class Driver:
             return None
         storage = self.storage
         try:
-            if hasattr(storage, "sync"):
-                storage.sync()
+            refuse_awaitable(storage.sync(), "sync")
             made: Snapshot = storage.create_snapshot(at, self.members, self._machine.capture())
             self._snapshot_index = at
             if self._observer is not None:
@@ -681,11 +702,10 @@ class Driver:
         return self.node._died_of
 
 
-def _write(storage: Any, hard_state: HardState | None, snapshot: Snapshot | None, entries: list[Entry]) -> None:
-    """Write by single calls, for a storage without ``save``."""
-    if hard_state is not None:
-        storage.set_hard_state(hard_state)
-    if snapshot is not None:
-        storage.apply_snapshot(snapshot)
-    if entries:
-        storage.append(entries)
+def _write(
+    storage: Any, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None, sync: bool
+) -> None:
+    """Store as one, and have it durable on return if ``sync``."""
+    refuse_awaitable(storage.save(hard_state, entries, snapshot), "save")
+    if sync:
+        refuse_awaitable(storage.sync(), "sync")

@@ -50,15 +50,15 @@ LAYERS = {
         protobuf
     """,
     "core": """
-        logger droplist
-        ready entries hardstate inflights
+        awaitables logger droplist
+        ready entries hardstate inflights single_calls
         fresh
         progress
         acks
         quorum
         tracker
         confchange config describe readonly status storage trace
-        unstable
+        log_storage unstable
         log
         raft
         guards vet

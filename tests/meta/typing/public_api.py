@@ -12,6 +12,7 @@ from raftcy import (
     Entry,
     EntryType,
     HardState,
+    LogStorage,
     MemoryStorage,
     Message,
     MessageType,
@@ -23,7 +24,10 @@ from raftcy import (
     Snapshot,
     Status,
     Storage,
+    check_log_storage,
+    compact_log,
     decode_change,
+    save_ready,
 )
 
 assert_type(raftcy.BUILD, Literal["compiled", "pure"])
@@ -53,6 +57,25 @@ def drive(node: RawNode, storage: MemoryStorage) -> list[Message]:
     messages = ready.messages
     node.advance(ready)
     return messages
+
+
+def keep(node: RawNode, storage: LogStorage, members: ConfState) -> int:
+    """The same through the write half of a storage, compacted up to a snapshot."""
+    assert_type(check_log_storage(storage), LogStorage)
+    if node.has_ready():
+        ready = node.ready()
+        save_ready(storage, ready)
+        storage.save(ready.hard_state, ready.entries, ready.snapshot)
+        storage.sync()
+        node.advance()
+    applied = node.basic_status().applied
+    assert_type(storage.create_snapshot(applied, members, b"state"), Snapshot)
+    compact_log(storage, applied)
+    storage.close()
+    return storage.first_index()
+
+
+kept: LogStorage = MemoryStorage()
 
 
 def look(node: RawNode) -> int:

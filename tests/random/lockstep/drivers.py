@@ -28,12 +28,12 @@ WEIGHTS = {
 
 
 class Wrapped:
-    """A storage with no ``save``, which is neither a MemoryStorage nor one of its subclasses."""
+    """A LogStorage that is neither a MemoryStorage nor one of its subclasses."""
 
     def __init__(self, storage: Any) -> None:
         for name in ("initial_state", "entries", "term", "first_index", "last_index", "snapshot"):
             setattr(self, name, getattr(storage, name))
-        for name in ("set_hard_state", "apply_snapshot", "append", "create_snapshot", "compact"):
+        for name in ("save", "sync", "create_snapshot", "compact", "close"):
             setattr(self, name, getattr(storage, name))
 
 
@@ -43,9 +43,9 @@ def saving(raftcy: ModuleType) -> Any:
     class Saving(raftcy.MemoryStorage):  # type: ignore[misc, name-defined]
         saved = 0
 
-        def save(self, ready: Any) -> None:
+        def save(self, hard_state: Any, entries: Any, snapshot: Any) -> None:
             self.saved += 1
-            super().save(ready)
+            super().save(hard_state, entries, snapshot)
 
     return Saving()
 
@@ -70,9 +70,14 @@ class Machine:
 
 
 class Group:
-    """Nodes that are driven by a loop written out, one message and one Ready at a time."""
+    """Nodes that are driven by a loop written out, one message and one Ready at a time.
 
-    def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
+    With ``reports`` it tells the senders of snapshots what became of them, as a Loopback does.
+    """
+
+    def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory", reports: bool = False) -> None:
+        self.reports = reports
+        self.snapshots: dict[bool, list[Any]] = {True: [], False: []}
         self.raftcy = raftcy
         self.log = Recorder()
         self.applied: list[tuple[int, str]] = []
@@ -98,15 +103,30 @@ class Group:
         busy = True
         while busy:
             busy = False
+            self.report(True)
             for id, host in self.hosts.items():
                 inbox, self.inboxes[id] = self.inboxes[id], []
                 for m in inbox:
                     busy = True
-                    with contextlib.suppress(self.raftcy.StepError, self.raftcy.ProposalDropped):
-                        host.node.step(m)
+                    self.step(host, m)
                 if host.node.has_ready():
                     busy = True
                     self.handle(host, host.node.ready())
+
+    def step(self, host: Host, m: Any) -> None:
+        log = host.node.raft.log
+        with contextlib.suppress(self.raftcy.StepError, self.raftcy.ProposalDropped):
+            host.node.step(m)
+        if m.type == self.raftcy.MessageType.MSG_SNAP:
+            index = m.snapshot.metadata.index
+            self.snapshots[log.unstable.snapshot is m.snapshot or log.committed >= index].append(m)
+
+    def report(self, taken: bool) -> None:
+        """Report the snapshots that were taken, or those that were not."""
+        messages, self.snapshots[taken] = self.snapshots[taken], []
+        status = self.raftcy.SnapshotStatus
+        for m in messages if self.reports else ():
+            self.hosts[m.from_].node.report_snapshot(m.to, status.FINISH if taken else status.FAILURE)
 
     def store(self, host: Host, rd: Any) -> None:
         if rd.hard_state is not None:
@@ -134,6 +154,8 @@ class Group:
         for m in messages:
             if m.to in self.inboxes:
                 self.inboxes[m.to].append(m)
+            elif m.type == self.raftcy.MessageType.MSG_SNAP:
+                self.snapshots[False].append(m)
 
     def settled(self) -> None:
         """All is done that could be done: answer the reads whose index is applied."""
@@ -164,6 +186,7 @@ class Group:
 
     def on_tick(self, host: Host, times: int) -> None:
         for _ in range(times):
+            self.report(False)
             for each in self.hosts.values():
                 each.node.tick()
 
@@ -219,10 +242,7 @@ class ShortGroup(Group):
                     self.handle(host, host.node.ready())
 
     def store(self, host: Host, rd: Any) -> None:
-        if hasattr(host.storage, "save"):
-            host.storage.save(rd)
-        else:
-            super().store(host, rd)
+        self.raftcy.save_ready(host.storage, rd)
 
 
 class Driven(Group):
@@ -321,10 +341,7 @@ class StepsGroup(RunGroup):
         self.deliver(work.messages)
         write = work.write
         if write is not None:
-            for part, store in ((write.hard_state, "set_hard_state"), (write.snapshot, "apply_snapshot")):
-                if part is not None:
-                    getattr(host.storage, store)(part)
-            host.storage.append(write.entries)
+            host.storage.save(write.hard_state, write.entries, write.snapshot)
             self.deliver(driver.stored(write))
         machine = Machine(self, host)
         while (batch := driver.next_batch()) is not None:

@@ -5,6 +5,7 @@ import itertools
 import random
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -66,9 +67,9 @@ def groups(build: ModuleType) -> None:
     for wrap in (lambda storage: storage, Failing, Parts):
         group = carried.Loopback()
         for id in (1, 2, 3):
-            storage = wrap(build.MemoryStorage())
-            made = config(build, storage, id=id)
-            group.add(build.RawNode(made), storage, machine)
+            made = config(build, wrap(build.MemoryStorage()), id=id)
+            storage = build.check_log_storage(made.storage)
+            group.add(build.RawNode(replace(made, storage=storage)), storage, machine)
         loopbacks.append(group)
     for group in loopbacks:
         group.find(1).node.campaign()
@@ -172,7 +173,7 @@ def take(build: ModuleType, node: Any, storage: Any) -> None:
     """Handle every Ready."""
     while node.has_ready():
         rd = node.ready()
-        storage.save(rd)
+        build.save_ready(storage, rd)
         for e in rd.committed_entries:
             if e.type == build.EntryType.CONF_CHANGE:
                 node.apply_conf_change(build.decode_change(e))
@@ -246,7 +247,7 @@ async def _life(build: ModuleType) -> None:
     applied = 0
     while applied < 4:
         rd = await node.ready()
-        storage.save(rd)
+        build.save_ready(storage, rd)
         for e in rd.committed_entries:
             applied += 1
             if e.type == build.EntryType.CONF_CHANGE:

@@ -61,10 +61,10 @@ class Broken(MemoryStorage):
         super().__init__()
         self.broken = False
 
-    def set_hard_state(self, st: HardState | None) -> None:
+    def save(self, hard_state: Any, entries: Any, snapshot: Any) -> None:
         if self.broken:
             raise OSError("no space left on device")
-        super().set_hard_state(st)
+        super().save(hard_state, entries, snapshot)
 
 
 def begun(storage: MemoryStorage, voters: list[int], learners: list[int] | None = None) -> MemoryStorage:
