@@ -3,7 +3,7 @@ from libc.stdint cimport int32_t, uint64_t
 
 from ..wire cimport consts as k
 from ..wire.messages cimport Message
-from .rawnode cimport RawNode, alive, all_messages, news
+from .rawnode cimport RawNode
 from .ready cimport Ready
 from .storage cimport MemoryStorage
 
@@ -19,7 +19,6 @@ cdef class Cycle:
     cdef object _send
     cdef object _apply
     cdef Exchange _exchange
-    cdef bint _plain
     cdef uint64_t _settled
 
     @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..wire import consts as k
 from ..wire.messages import Message
-from .rawnode import RawNode, alive, all_messages, news
+from .rawnode import RawNode
 from .ready import Ready
 from .storage import MemoryStorage
 
@@ -33,7 +33,6 @@ class Cycle:
         "_apply",
         "_exchange",
         "_memory",
-        "_plain",
         "_save",
         "_send",
         "_settled",
@@ -55,8 +54,6 @@ class Cycle:
         self._exchange = send if isinstance(send, Exchange) else None
         self._send = None if isinstance(send, Exchange) else send
         self._apply = apply
-        # A class that derives from RawNode is to see what is called from outside.
-        self._plain = type(node) is RawNode
         # The exchange's count of calls when the node had no news; 0 while it may have some.
         self._settled = 0
         self.inbox: list[Message] = []
@@ -72,17 +69,13 @@ class Cycle:
         busy = len(inbox) > 0
         if busy:
             self.inbox = []
-            if self._plain:
-                node._step_all(inbox, None)
-            else:
-                node.step_many(inbox)
-        alive(node)
-        what = news(node)
+            node._step_all(inbox, None)
+        what = node.pending_work()
         self._settled = self._exchange._calls if self._exchange is not None and what != k.MORE else 0
         if what == k.NOTHING:
             return busy
         if what == k.MESSAGES:
-            messages = all_messages(node.raft) if self._plain else node.take_messages()
+            messages = node._take_all_messages()
             if messages:
                 self._deliver(messages)
                 return True

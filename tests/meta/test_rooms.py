@@ -46,7 +46,7 @@ LAYERS = {
         protobuf
     """,
     "core": """
-        logger droplist
+        logger droplist observer
         ready entries hardstate inflights
         fresh
         progress
