@@ -60,8 +60,9 @@ from .wire import consts as k
 from .wire.changes import ConfChange, ConfChangeV2
 from .wire.checks import instance, instances, octets, u64
 from .wire.enums import SnapshotStatus
-from .wire.kinds import from_storage_thread, needs_no_gate, refuse_from_network
+from .wire.kinds import needs_no_gate, refuse_from_network
 from .wire.messages import ConfState, Message
+from .wire.origins import from_storage_thread
 
 __all__ = ["Node", "restart_node", "start_node"]
 
@@ -80,7 +81,8 @@ def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Con
     The log begins with one entry per peer that adds it as a voter, committed and in the order of ``peers``, so every
     node must be given the same ones. ``peers`` may be empty, as in etcd's releases before 3.5: then the node belongs to
     no configuration yet, and learns it from a leader; where the storage holds something, that is ``restart_node``.
-    ``make_raw`` makes the state machine, by default a plain RawNode: ``raftcy.recorder`` has one that records.
+    ``make_raw`` makes the state machine, by default ``RawNode(config)``; ``raftcy.recorder`` has a function that makes
+    one whose calls are recorded.
 
     Raises ConfigError, and BootstrapError if peers are given and the storage is not empty.
     """
@@ -424,7 +426,7 @@ class Node:
 
     def _bury_if_dead(self) -> None:
         try:
-            self._raw.has_ready()
+            self._raw.check_alive()
         except Stopped as stopped:
             self._close(stopped.cause)
 

@@ -18,14 +18,14 @@ from .acks import Acks
 from .inflights import Inflights
 from .progress import Progress
 from .quorum import JointConfig
-from .rawnode import RawNode, alive
+from .rawnode import RawNode
 from .ready import ReadState
 from .tracker import TrackerConfig
 
 
 def dump(node: RawNode) -> dict[str, Any]:
     """The state of a living node; changes nothing and asks the storage nothing."""
-    alive(node)
+    node.check_alive()
     return {
         "node": _node(node),
         "raft": _raft(node.raft),

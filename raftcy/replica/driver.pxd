@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint64_t
 from ..core.guards cimport answers_rashly, has_to_apply
 from ..core.log cimport RaftLog
 from ..core.raft cimport Raft
-from ..core.rawnode cimport RawNode, alive, all_messages, news
+from ..core.rawnode cimport RawNode
 from ..core.ready cimport Ready
 from ..core.storage cimport MemoryStorage
 from ..wire cimport consts as k
@@ -37,7 +37,6 @@ cdef class Driver:
     cdef readonly bint guard_snapshots
     cdef public bint keep_snapshots
     cdef bint _async
-    cdef bint _plain
     cdef bint _changing
     cdef MemoryStorage _memory
     cdef object _send
@@ -65,8 +64,6 @@ cdef class Driver:
 
     @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
-    @cython.locals(m=Message)
-    cdef _step_all(self, list inbox)
     @cython.locals(m=Message, ended=Py_ssize_t)
     cdef _step_each(self, list inbox)
     cdef int _round(self, Ready rd) except -1

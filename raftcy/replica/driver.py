@@ -34,7 +34,7 @@ from ..core.awaitables import refuse_awaitable
 from ..core.config import Config
 from ..core.guards import answers_rashly, has_to_apply
 from ..core.log_storage import check_log_storage
-from ..core.rawnode import RawNode, alive, all_messages, news
+from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage
 from ..errors import (
@@ -100,7 +100,6 @@ class Driver:
         "_machine_applied",
         "_memory",
         "_observer",
-        "_plain",
         "_send",
         "_settled",
         "_snapshot_index",
@@ -155,7 +154,6 @@ class Driver:
         self.guard_reads = guard_reads
         self.guard_snapshots = guard_snapshots
         self.keep_snapshots = keep_snapshots
-        self._plain = type(node) is RawNode
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
@@ -301,16 +299,22 @@ class Driver:
         busy = len(inbox) > 0
         if busy:
             self.inbox = []
-            self._step_all(inbox)
-        alive(node)
-        what = news(node)
+            if node._look_over(inbox):
+                self._step_each(inbox)
+            else:
+                node._step_checked(inbox, None)
+        what = node.pending_work()
         self._settled = self._carrier._calls if self._carrier is not None and what != k.MORE else 0
         if what == k.NOTHING:
             return busy
         if what == k.MESSAGES:
-            messages = all_messages(node.raft) if self._plain else node.take_messages()
+            messages = node._take_all_messages()
             if messages:
-                self._deliver(messages)
+                # As ``_deliver``, written out: most rounds of an idle group come here.
+                if self._carrier is not None:
+                    self._carrier._carry(messages)
+                elif self._send is not None:
+                    self._send(messages)
                 return True
         try:
             if self._async or self._stages is not None:
@@ -321,18 +325,8 @@ class Driver:
             raise
         return True
 
-    def _step_all(self, inbox: list[Message]) -> None:
-        for m in inbox:
-            if m._type == k.SNAP or m._type == k.READ_INDEX:
-                self._step_each(inbox)
-                return
-        if self._plain:
-            self.node._step_all(inbox, None)
-        else:
-            self.node.step_many(inbox)
-
     def _step_each(self, inbox: list[Message]) -> None:
-        """The same for messages some of which have rules of their own."""
+        """Step messages some of which have rules of their own."""
         ended = 0
         try:
             for m in inbox:
@@ -520,7 +514,7 @@ class Driver:
         return self._split(rd, stages) if self._async else self._begin(rd, stages)
 
     def _stage(self) -> _Stages:
-        alive(self.node)
+        self.node.check_alive()
         if self._stages is None:
             self._stages = _Stages()
         return self._stages
@@ -691,15 +685,14 @@ class Driver:
 
     def fail(self, error: BaseException) -> None:
         """Storing or applying has failed: the member is dead from now on, with this error as the cause."""
-        if self.node._died_of is None:
-            self.node._died_of = error
+        self.node.fail(error)
         self._stages = None
         self.inbox = []
 
     @property
     def failure(self) -> BaseException | None:
         """What the member died of, None while it lives."""
-        return self.node._died_of
+        return self.node.failure
 
 
 def _write(

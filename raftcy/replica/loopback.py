@@ -167,25 +167,26 @@ class Loopback(Carrier):
     def _drain(self) -> None:
         self._calls += 1
         busy = True
+        driver = None
         while busy:
-            busy = False
-            if self._taken is not None:
-                taken, self._taken = self._taken, None
-                self._report(taken, SnapshotStatus.FINISH)
-                self._calls += 1
-            driver = None
-            # One handler for the whole pass: entering it costs as much as an idle member.
+            # One handler for all passes: entering it costs as much as an idle member.
             try:
-                for driver in self._order:
-                    # Skip it: its inbox is empty, and nothing has run since it was last idle.
-                    if driver._settled != self._calls or len(driver.inbox) > 0:
-                        busy |= driver.run()
+                while busy:
+                    busy = False
+                    if self._taken is not None:
+                        taken, self._taken = self._taken, None
+                        self._report(taken, SnapshotStatus.FINISH)
+                        self._calls += 1
+                    for driver in self._order:
+                        # Skip it: its inbox is empty, and nothing has run since it was last idle.
+                        if driver._settled != self._calls or len(driver.inbox) > 0:
+                            busy |= driver.run()
+                    if self._taken is not None:
+                        busy = True
             except Exception as error:
                 if driver is None:
                     raise
                 self._died(driver, error)
-                busy = True
-            if self._taken is not None:
                 busy = True
 
     def tick(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from ..core.config import Config
 from ..core.rawnode import RawNode
 from ..core.trace import NdjsonTraceLogger
-from ..recorder import FileSink, RecordedNode
+from ..recorder import FileSink, Recorder
 
 
 class Watch:
@@ -50,4 +50,4 @@ class Watch:
             return RawNode(config)
         start = self._starts[config.id] = self._starts.get(config.id, 0) + 1
         sink = FileSink(self._record / f"node-{config.id}-{start}.rec")
-        return RecordedNode(config, self._open.enter_context(sink))
+        return Recorder(self._open.enter_context(sink)).make_raw(config)

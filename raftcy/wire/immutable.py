@@ -5,6 +5,7 @@ and never meets that; there ``unseal`` and ``seal`` are nothing (``immutable.pxd
 object between its class and that class's open twin, which has the same slots and the ordinary ``__setattr__``.
 """
 
+from contextlib import suppress
 from typing import Any
 
 _OPEN: dict[type, type] = {}
@@ -26,11 +27,17 @@ def open_twin(cls: type) -> type:
 
 
 def final_twin(cls: type) -> type:
-    """``open_twin``; and from now on the class is no base of others, as its compiled form is none."""
+    """``open_twin``, and no further class can derive from the class, as none can from its compiled form."""
     twin = open_twin(cls)
-    if twin is not cls:
-        cls.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
+    final(cls)
     return twin
+
+
+def final(cls: type) -> None:
+    """Let no further class derive from a class, with the error that Python raises for a compiled one."""
+    # A compiled class is final by its declaration, and takes no new attribute.
+    with suppress(TypeError):
+        cls.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
 
 
 def _refuse_subclass(cls: type) -> None:

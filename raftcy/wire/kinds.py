@@ -4,60 +4,27 @@
 refuses local messages and answers from strangers as etcd's does, and ``vet`` judges the rest by the node's state.
 
 ``is_local_msg``, ``is_response_msg`` and ``is_local_msg_target`` are etcd's ``IsLocalMsg``, ``IsResponseMsg`` and
-``IsLocalMsgTarget``, and answer False for numbers that no message can carry. The compiled core asks ``is_local``,
-``is_response`` and ``from_storage_thread``, whose arguments are C numbers there.
+``IsLocalMsgTarget``, and answer False for numbers that no message can carry. The core asks ``origins``
+itself.
 """
 
 from . import consts as k
+from . import origins
 from .checks import instance
 from .enums import MessageType
 from .messages import Message
 
 __all__ = [
-    "from_storage_thread",
-    "is_local",
     "is_local_msg",
     "is_local_msg_target",
-    "is_response",
     "is_response_msg",
     "needs_no_gate",
     "refuse_from_network",
 ]
 
 
-def is_local(kind: int) -> bool:
-    """Whether a message of type ``kind`` passes only between a node and its own storage threads."""
-    return (
-        kind == k.HUP
-        or kind == k.BEAT
-        or kind == k.UNREACHABLE
-        or kind == k.SNAP_STATUS
-        or kind == k.CHECK_QUORUM
-        or (k.STORAGE_APPEND <= kind and kind <= k.STORAGE_APPLY_RESP)
-    )
-
-
-def is_response(kind: int) -> bool:
-    """Whether a message of type ``kind`` answers another one."""
-    return (
-        kind == k.APP_RESP
-        or kind == k.VOTE_RESP
-        or kind == k.HEARTBEAT_RESP
-        or kind == k.UNREACHABLE
-        or kind == k.READ_INDEX_RESP
-        or kind == k.PRE_VOTE_RESP
-        or kind == k.STORAGE_APPEND_RESP
-        or kind == k.STORAGE_APPLY_RESP
-    )
-
-
-def from_storage_thread(m: Message) -> bool:
-    """Whether a message says that a storage thread sent it."""
-    return m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD
-
-
-_LOCAL = frozenset(int(kind) for kind in MessageType if is_local(kind))
-_RESPONSES = frozenset(int(kind) for kind in MessageType if is_response(kind))
+_LOCAL = frozenset(int(kind) for kind in MessageType if origins.is_local(kind))
+_RESPONSES = frozenset(int(kind) for kind in MessageType if origins.is_response(kind))
 
 
 def is_local_msg(type: int) -> bool:
@@ -84,11 +51,11 @@ def refuse_from_network(m: Message) -> str | None:
 
 
 def _refuse(m: Message) -> str | None:
-    if from_storage_thread(m):
+    if origins.from_storage_thread(m):
         return "a storage thread is never a peer"
     if m._type == k.FORGET_LEADER:
         return "MsgForgetLeader is only for the node itself"
-    if is_local(m._type):
+    if origins.is_local(m._type):
         return "a local message"
     return None
 
@@ -100,4 +67,4 @@ def needs_no_gate(m: Message) -> bool:
     stepping it raises StepLocalMessage.
     """
     kind = m._type
-    return kind != k.PROP and kind != k.SNAP and kind != k.FORGET_LEADER and not from_storage_thread(m)
+    return kind != k.PROP and kind != k.SNAP and kind != k.FORGET_LEADER and not origins.from_storage_thread(m)

@@ -45,12 +45,13 @@ LAYERS = {
         enums
         checks
         messages
-        blank changes kinds
+        blank changes origins
+        kinds
         codec
         protobuf
     """,
     "core": """
-        awaitables logger droplist
+        awaitables logger droplist observer
         ready entries hardstate inflights single_calls
         fresh
         progress

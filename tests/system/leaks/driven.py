@@ -198,7 +198,7 @@ def live_and_die(build: ModuleType, sink: Any, path: Path, last: Any, error: typ
     dump = load(build, "core.dump").dump
     storage = Failing(build.MemoryStorage())
     numbers = itertools.count(1)
-    node = recorder.RecordedNode(config(build, storage), sink, lambda: next(numbers))
+    node = recorder.Recorder(sink, lambda: next(numbers)).make_raw(config(build, storage))
     drive(build, node, storage)
     state = dump(node)
     storage.fails = True

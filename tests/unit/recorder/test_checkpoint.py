@@ -28,8 +28,8 @@ from tests.support.state import dump_node
 # What is not part of the state: objects, what is kept twice for speed, and what a look-up has found last. Nor are the
 # options of OPTIONS.
 ASIDE = {
-    "_died_of", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker", "storage", "_memory",
-    "unstable", "found", "offer", "_peers", "_incoming", "_outgoing",
+    "_died_of", "_observer", "_watched", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker",
+    "storage", "_memory", "unstable", "found", "offer", "_peers", "_incoming", "_outgoing",
     "_plain_random", "_own_answers", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [

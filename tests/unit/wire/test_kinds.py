@@ -14,7 +14,8 @@ from raftcy import (
     is_response_msg,
     refuse_from_network,
 )
-from raftcy.wire.kinds import from_storage_thread, is_local, is_response, needs_no_gate
+from raftcy.wire.kinds import needs_no_gate
+from raftcy.wire.origins import from_storage_thread, is_local, is_response
 
 M = MessageType
 SENDERS = [0, 1, 2**64 - 3, LOCAL_APPLY_THREAD, LOCAL_APPEND_THREAD]
