@@ -2,8 +2,8 @@
 
 The quick report prints tables and writes its results into build/bench. The full one also measures the cost against
 the size of the log and the number of groups and counts the instructions of both ends, writes
-bench/results/DATE.json and the plots in docs/plots, and puts the tables into docs/benchmarks.md and a short one into README.md. It then
-fails if what must not grow with a size does.
+bench/results/DATE.json and the plots in docs/plots, and puts the tables into docs/benchmarks.md and a short one into
+README.md. It then fails if what must not grow with a size does.
 ``--from FILE`` writes those of earlier results anew.
 """
 

@@ -86,7 +86,9 @@ def test_the_short_table() -> None:
     ]
     found = result()
     found["rows"]["node3"] = found["rows"].pop("node")
-    assert tables.short(found).splitlines()[-1] == "| one proposal through three asyncio Nodes (wall) | 0.040 | - | 8.00 |"
+    assert (
+        tables.short(found).splitlines()[-1] == "| one proposal through three asyncio Nodes (wall) | 0.040 | - | 8.00 |"
+    )
 
 
 def test_the_full_tables_say_what_they_are_of() -> None:
