@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "wire": {"errors"},
     "core": {"errors", "wire", "_random"},
     "node": {"errors", "wire", "core"},
-    "transport": {"errors", "wire", "core", "node"},
+    "transport": {"errors", "wire"},
     "replica": {"errors", "wire", "core"},
     "rafttest": {"errors", "wire", "core", "node", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
