@@ -499,11 +499,13 @@ class Driver:
         for m in rd.messages:
             if m.to == k.LOCAL_APPEND_THREAD:
                 # Synced before anything is said that rests on it.
-                work.write = Write(m.hard_state(), m.entries, m.snapshot, bool(m.responses) or m.snapshot is not None)
-                work.write._responses = m.responses
+                responses = m.responses
+                write = Write(m.hard_state(), m.entries, m.snapshot, len(responses) > 0 or m.snapshot is not None)
+                write._responses = responses
+                work.write = write
             elif m.to == k.LOCAL_APPLY_THREAD:
                 stages.batches.append(Batch(None, m.entries, m.responses))
-            elif self.hold_votes and (m.type == k.VOTE or m.type == k.PRE_VOTE):
+            elif self.hold_votes and (m._type == k.VOTE or m._type == k.PRE_VOTE):
                 held.append(m)
             else:
                 work.messages.append(m)
