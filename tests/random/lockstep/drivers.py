@@ -70,7 +70,9 @@ class Machine:
 
 
 class Group:
-    """Nodes that are driven by a loop written out, one message and one Ready at a time."""
+    """Nodes that are driven by the loop written out in Host, one message and one Ready at a time."""
+
+    host_class: type[Host] = Host
 
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         self.raftcy = raftcy
@@ -82,7 +84,7 @@ class Group:
         self.cut = 0
         self.hosts: dict[int, Host] = {}
         for id in range(1, o.voters + o.learners + 2):
-            host = Host(raftcy, o, id, self.log)
+            host = self.host_class(raftcy, o, id, self.log)
             if storage == "saving":
                 given = saving(raftcy)
                 given.apply_snapshot(host.storage.snapshot())
@@ -91,6 +93,7 @@ class Group:
                 host.storage = Wrapped(host.storage)
             host.random = random.Random(f"{o.seed}/{id}")
             host.start(o.index)
+            host.machine = Machine(self, host)
             self.hosts[id] = host
         self.inboxes: dict[int, list[Any]] = {id: [] for id in self.hosts}
 
@@ -108,26 +111,9 @@ class Group:
                     busy = True
                     self.handle(host, host.node.ready())
 
-    def store(self, host: Host, rd: Any) -> None:
-        if rd.hard_state is not None:
-            host.storage.set_hard_state(rd.hard_state)
-        if rd.snapshot is not None:
-            host.storage.apply_snapshot(rd.snapshot)
-        host.storage.append(rd.entries)
-
     def handle(self, host: Host, rd: Any) -> None:
-        self.store(host, rd)
-        self.deliver(rd.messages)
-        if rd.snapshot is not None:
-            Machine(self, host).restore(rd.snapshot)
-            host.members = rd.snapshot.metadata.conf_state
-            host.applied = rd.snapshot.metadata.index
-        for e in rd.committed_entries:
-            if e.type == self.raftcy.EntryType.NORMAL and e.data:
-                Machine(self, host).apply([e])
-            host.apply([e])
         self.waiting += [(host.id, state.index, state.request_ctx) for state in rd.read_states]
-        host.node.advance()
+        host.handle(rd, lambda: self.deliver(rd.messages))
 
     def deliver(self, messages: list[Any]) -> None:
         self.sent += len(messages)
@@ -201,8 +187,20 @@ class Group:
         self.deliver([m(type=kind.MSG_HEARTBEAT_RESP, to=78, from_=host.id)])
 
 
+class ShortHost(Host):
+    """A host that stores a whole Ready in one call, if its storage has one."""
+
+    def save(self, rd: Any) -> None:
+        if hasattr(self.storage, "save"):
+            self.storage.save(rd)
+        else:
+            super().save(rd)
+
+
 class ShortGroup(Group):
     """The same, by the calls that do more at once."""
+
+    host_class = ShortHost
 
     def drain(self) -> None:
         busy = True
@@ -217,12 +215,6 @@ class ShortGroup(Group):
                     self.deliver(messages)
                 elif messages is not None:
                     self.handle(host, host.node.ready())
-
-    def store(self, host: Host, rd: Any) -> None:
-        if hasattr(host.storage, "save"):
-            host.storage.save(rd)
-        else:
-            super().store(host, rd)
 
 
 class Driven(Group):
@@ -248,7 +240,7 @@ class LoopbackGroup(Driven):
         super().__init__(raftcy, o, storage)
         self.loopback = raftcy.Loopback()
         for host in self.hosts.values():
-            self.loopback.add(host.node, host.storage, Machine(self, host), guard_reads=False)
+            self.loopback.add(host.node, host.storage, host.machine, guard_reads=False)
 
     def driver(self, host: Host) -> Any:
         return self.loopback.find(host.id)
@@ -275,7 +267,7 @@ class RunGroup(Driven):
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
         self.drivers = {
-            id: raftcy.Driver(host.node, host.storage, Machine(self, host), self.deliver, guard_reads=False)
+            id: raftcy.Driver(host.node, host.storage, host.machine, self.deliver, guard_reads=False)
             for id, host in self.hosts.items()
         }
 
@@ -326,7 +318,7 @@ class StepsGroup(RunGroup):
                     getattr(host.storage, store)(part)
             host.storage.append(write.entries)
             self.deliver(driver.stored(write))
-        machine = Machine(self, host)
+        machine = host.machine
         while (batch := driver.next_batch()) is not None:
             assert driver.next_batch() is None
             if batch.snapshot is not None:

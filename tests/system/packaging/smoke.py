@@ -43,7 +43,7 @@ def main(build: str) -> None:
     }
 
     def drain() -> None:
-        while any([driver.run() for driver in drivers.values()]):
+        while sum(driver.run() for driver in drivers.values()):
             pass
 
     drain()
