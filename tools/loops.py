@@ -1,24 +1,28 @@
 """The loops over a node's Readys that are written out by hand: ``python -m tools.loops``.
 
-`raftcy.Driver` does the round of a node: store, send, apply, advance. Whoever writes it out instead has to keep its
-rules again, so each such loop needs a reason, and there are few. This lists them, each with the comment that stands
-directly above it or at its beginning:
+`raftcy.Driver` does the round of a node: store, send, apply, advance. Code that does it by itself can forget one of
+the driver's rules, so each such loop needs a reason, and there are only a few. The command lists them, each with the
+reason that a comment gives, directly above the loop or at the beginning of its body:
 
-    # A loop of its own: the script's text says in which order the work is done.
+    # A loop of its own: the script says in which order the work is done.
 
-(in a document, an HTML comment above the program). Exits with status 1 if one has no reason, or if there are more than
-``LOOPS_MAX``.
+In a document the comment is one of HTML, above the program. The command fails if a loop has no reason, or if there are
+more than ``LOOPS_MAX``.
 
-A loop is a class, or a function outside of classes with all functions inside of it, or what else is in a program of a
-document, which
+What counts as one loop is a class, a function outside of classes, or the rest of a document's program, if it
 
-- ends a round itself: calls ``advance``, or tells a storage thread's message by its target or type,
-- and stores and applies what the round holds, itself or in what it calls in the same file. To store is to call
-  ``save``, ``set_hard_state`` or ``apply_snapshot``, or ``append`` of a storage; to apply is to read
-  ``committed_entries`` or to call ``apply_conf_change``, or to handle what a storage thread is to apply.
+- ends rounds: it calls ``advance``, or asks whether a message is for a storage thread,
+- stores: it calls ``save``, ``save_ready``, ``store``, ``set_hard_state`` or ``apply_snapshot``, or ``append`` of a
+  storage,
+- and applies: it reads ``committed_entries``, calls ``apply_conf_change``, or does the work of the thread that applies.
 
-So a test that calls ``advance`` to see what it does is none, nor is what drives a Driver by its steps. Read are all
-files of Python, the programs in docstrings and those in the documents. The driver itself is not counted.
+It has to end rounds itself. To store and to apply may be left to functions of the same file that it calls, by whatever
+way. A test, which is a function whose name begins with ``test_``, counts only if it does all this inside of a ``for``
+or ``while``: a single round, taken in steps, is how ``advance`` is tested. Who drives a Driver is no loop, whether by
+``run`` or by the steps of a round, and the driver itself is not listed.
+
+Read are the package, the benchmarks, the tools and the tests, with the programs in their docstrings, and the programs
+in the documents.
 """
 
 import ast
@@ -29,22 +33,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("raftcy", "bench", "tools", "tests")
-LOOPS_MAX = 8
 DRIVER = "raftcy/replica/driver.py"
+LOOPS_MAX = 8
 
-_REASON = re.compile(r"A loop of its own: *(.*)")
+_REASON = "A loop of its own: "
 _FENCED = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
-_STORES = {"save", "set_hard_state", "apply_snapshot", "store"}
-_STORAGES = re.compile(r"storage|store|disk", re.I)
-_WRITTEN = {"LOCAL_APPEND_THREAD", "STORAGE_APPEND", "MSG_STORAGE_APPEND"}
-_APPLIED = {"LOCAL_APPLY_THREAD", "STORAGE_APPLY", "MSG_STORAGE_APPLY"}
-_EITHER = {"is_local_msg_target"}
+_STORES = {"save", "save_ready", "store", "set_hard_state", "apply_snapshot"}
+_STORAGE = re.compile("storage|store|disk")
+_TO_APPLY = {"LOCAL_APPLY_THREAD", "STORAGE_APPLY", "MSG_STORAGE_APPLY"}
+_TO_STORE = {"LOCAL_APPEND_THREAD", "STORAGE_APPEND", "MSG_STORAGE_APPEND"}
+_FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Loop(NamedTuple):
-    """A loop: its file, the line where it begins, its name, and why it is not the driver's; "" without a reason."""
+    """A loop: its file, the line where it begins, its name, and why it is no driver's; "" if that is not said."""
 
     path: str
     line: int
@@ -53,17 +57,16 @@ class Loop(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A piece of Python, the text that it stands in, and the line of that text where it begins, from 0."""
+    """A piece of Python, and what stands around it: ``lines`` of ``path``, of which ``above`` come before the code."""
 
     path: str
-    tree: ast.Module
+    code: ast.Module
     lines: list[str]
-    first: int
-    whole: bool  # what is outside of functions may be a loop, too
+    above: int = 0
 
 
 class Marks(NamedTuple):
-    """What code does, and the names of what it calls."""
+    """What a piece of code does by itself, and the names of what it calls."""
 
     ends: bool
     stores: bool
@@ -71,150 +74,136 @@ class Marks(NamedTuple):
     calls: frozenset[str]
 
 
-def _name(node: ast.expr) -> str:
-    """The last name of a name or an attribute; "" for anything else."""
+def _name(node: ast.AST) -> str:
+    """The last part of a name; "" for what is none."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def marks(code: list[ast.stmt]) -> Marks:
-    """The marks of some statements, with all that is inside of them."""
-    names, calls, appends, compared = set(), set(), False, set()
-    for node in (each for statement in code for each in ast.walk(statement)):
-        if isinstance(node, ast.Attribute | ast.Name):
-            names.add(_name(node))
-        if isinstance(node, ast.Compare):
-            compared |= {_name(each) for each in ast.walk(node) if isinstance(each, ast.Attribute | ast.Name)}
-        if isinstance(node, ast.Call):
-            calls.add(_name(node.func))
-            if isinstance(node.func, ast.Attribute) and node.func.attr == "append":
-                appends |= bool(_STORAGES.search(_name(node.func.value)))
+    """The marks of statements, with all that is inside of them."""
+    nodes = [node for statement in code for node in ast.walk(statement)]
+    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
+    called = frozenset(map(_name, calls))
+    asked = {_name(each) for node in nodes if isinstance(node, ast.Compare) for each in ast.walk(node)}
+    appends = [call.value for call in calls if isinstance(call, ast.Attribute) and call.attr == "append"]
     return Marks(
-        ends="advance" in calls or bool(compared & (_WRITTEN | _APPLIED)) or bool(calls & _EITHER),
-        stores=appends or bool(calls & _STORES),
-        applies="committed_entries" in names or "apply_conf_change" in calls or bool(compared & _APPLIED),
-        calls=frozenset(calls),
+        ends="advance" in called or "is_local_msg_target" in called or bool(asked & (_TO_APPLY | _TO_STORE)),
+        stores=bool(called & _STORES) or any(_STORAGE.search(_name(to).lower()) for to in appends),
+        applies="apply_conf_change" in called
+        or bool(asked & _TO_APPLY)
+        or any(_name(node) == "committed_entries" for node in nodes),
+        calls=called,
     )
-
-
-def units(program: Program) -> Iterator[tuple[ast.stmt | None, str, list[ast.stmt]]]:
-    """The parts of a program that may be loops: node, name and code; None for the code outside of functions."""
-    outside = []
-    for node in program.tree.body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node, node.name, [node]
-        else:
-            outside.append(node)
-    if program.whole and outside:
-        yield None, "program", outside
 
 
 def loops_of(program: Program) -> list[Loop]:
     """The loops of a program."""
-    bodies: dict[str, list[Marks]] = {}
-    for node in ast.walk(program.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            bodies.setdefault(node.name, []).append(marks([node]))
+    functions: dict[str, list[Marks]] = {}
+    for node in ast.walk(program.code):
+        if isinstance(node, _FUNCTION):
+            functions.setdefault(node.name, []).append(marks([node]))
     found = []
-    for node, name, code in units(program):
+    for name, code in _parts(program):
         own = marks(code)
-        if not own.ends:
-            continue
-        seen, more = set[str](), set(own.calls)
-        stores, applies = own.stores, own.applies
-        while more:
-            called = more.pop()
-            if called in seen:
-                continue
+        reached = [own]
+        waiting, seen = set(own.calls), set[str]()
+        while waiting:
+            called = waiting.pop()
             seen.add(called)
-            for each in bodies.get(called, []):
-                stores, applies = stores or each.stores, applies or each.applies
-                more |= each.calls
-        if stores and applies:
-            line = program.first + (0 if node is None else node.lineno - 1)
-            found.append(Loop(program.path, line + 1, name, reason(program, node)))
+            reached += functions.get(called, [])
+            waiting |= {each for of in functions.get(called, []) for each in of.calls} - seen
+        if own.ends and any(each.stores for each in reached) and any(each.applies for each in reached):
+            found.append(Loop(program.path, program.above + code[0].lineno, name, _reason(program, code[0])))
     return found
 
 
-def reason(program: Program, node: ast.stmt | None) -> str:
-    """What the comment above a loop, or at its beginning, says; "" if it has none."""
-    above = program.first + (0 if node is None else node.lineno - 1) - 1
-    if node is None or program.first:
-        above = program.first - 1
-        while above >= 0 and (not program.lines[above].strip() or program.lines[above].startswith("```")):
-            above -= 1
-    begin = above
-    while begin >= 0 and program.lines[begin].strip().startswith(("#", "@", "<!--")):
-        begin -= 1
-    text = _comment(program.lines[begin + 1 : above + 1])
-    if text or node is None:
-        return text
-    body = getattr(node, "body")
-    first = body[1] if len(body) > 1 and ast.get_docstring(node, clean=False) is not None else body[0]
-    start = program.first + node.lineno
-    return _comment(program.lines[start : program.first + first.lineno])
+def _parts(program: Program) -> Iterator[tuple[str, list[ast.stmt]]]:
+    """What may be a loop, by its name."""
+    rest = []
+    for node in program.code.body:
+        if isinstance(node, _FUNCTION) and node.name.startswith("test_"):
+            for each in ast.walk(node):
+                if isinstance(each, ast.For | ast.While | ast.AsyncFor):
+                    yield node.name, [each]
+        elif isinstance(node, _FUNCTION | ast.ClassDef):
+            yield node.name, [node]
+        else:
+            rest.append(node)
+    if rest:
+        yield "program", rest
 
 
-def _comment(lines: list[str]) -> str:
+def _reason(program: Program, node: ast.stmt) -> str:
+    """What the comment above a part or at its beginning says; "" if there is none."""
+    first = program.above + node.lineno - 1
+    end = first + 1
+    if isinstance(node, _FUNCTION | ast.ClassDef):
+        documented = ast.get_docstring(node, clean=False) is not None and len(node.body) > 1
+        end = program.above + node.body[documented].lineno
+    while first > 0 and program.lines[first - 1].lstrip().startswith(("#", "@")):
+        first -= 1
+    lines = program.lines[first:end]
+    if program.above > 1 and program.lines[program.above - 1].startswith("```"):
+        lines = [program.lines[program.above - 2], *lines]
     said: list[str] = []
     for line in lines:
         text = line.strip().removeprefix("<!--").removesuffix("-->").strip("# ")
-        if (match := _REASON.search(text)) and not said:
-            said.append(match[1].strip())
-        elif said and line.strip().startswith("#"):
+        if text.startswith(_REASON):
+            said.append(text.removeprefix(_REASON))
+        elif said and line.lstrip().startswith("#"):
             said.append(text)
-    return " ".join(said)
+        elif said:
+            break
+    return " ".join(said).strip()
 
 
 def programs(root: Path = ROOT) -> Iterator[Program]:
-    """All Python of a checkout."""
-    for folder in FOLDERS:
-        for path in sorted((root / folder).rglob("*.py")):
-            name = path.relative_to(root).as_posix()
-            if name != DRIVER:
-                text = path.read_text(encoding="utf-8")
-                tree = ast.parse(text)
-                yield Program(name, tree, text.splitlines(), 0, False)
-                yield from _examples(name, tree, text.splitlines())
+    """All Python of a checkout but the driver."""
+    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if name != DRIVER:
+            text = path.read_text(encoding="utf-8")
+            program = Program(name, ast.parse(text), text.splitlines())
+            yield program
+            yield from _examples(program)
     for path in sorted([*root.glob("*.md"), *root.glob("docs/**/*.md")]):
         text = path.read_text(encoding="utf-8")
         for match in _FENCED.finditer(text):
-            first = text[: match.start(1)].count("\n")
-            yield Program(path.relative_to(root).as_posix(), ast.parse(match[1]), text.splitlines(), first, True)
+            above = text.count("\n", 0, match.start(1))
+            yield Program(path.relative_to(root).as_posix(), ast.parse(match[1]), text.splitlines(), above)
 
 
-def _examples(name: str, tree: ast.Module, lines: list[str]) -> Iterator[Program]:
-    """The programs in docstrings: what is indented after a line that ends with two colons."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+def _examples(program: Program) -> Iterator[Program]:
+    """The programs in docstrings: what is indented behind a line that ends with two colons."""
+    for node in ast.walk(program.code):
+        if not isinstance(node, _FUNCTION | ast.ClassDef | ast.Module) or ast.get_docstring(node, clean=False) is None:
             continue
-        if ast.get_docstring(node, clean=False) is None:
-            continue
-        first, last = node.body[0].lineno, node.body[0].end_lineno
-        text = lines[first - 1 : last]
-        for place, line in enumerate(text):
-            if line.rstrip().endswith("::"):
-                indent = len(line) - len(line.lstrip())
+        text = node.body[0]
+        for place in range(text.lineno - 1, text.end_lineno or 0):
+            line = program.lines[place].rstrip()
+            if line.endswith("::"):
+                margin = len(line) - len(line.lstrip())
                 code = []
-                for each in text[place + 1 :]:
-                    if each.strip() and len(each) - len(each.lstrip()) <= indent:
+                for each in program.lines[place + 1 : (text.end_lineno or 0) - 1]:
+                    if each.strip() and len(each) - len(each.lstrip()) <= margin:
                         break
                     code.append(each)
                 try:
-                    tree = ast.parse(textwrap.dedent("\n".join(code)))
-                except SyntaxError:
+                    example = ast.parse(textwrap.dedent("\n".join(code)))
+                except SyntaxError:  # no Python
                     continue
-                yield Program(name, tree, lines, first + place, True)
+                yield Program(program.path, example, program.lines, place + 1)
 
 
 def main() -> int:
-    """Print the loops with their reasons."""
+    """Print the loops with their reasons; 1 if a reason is missing or there are too many, else 0."""
     found = [loop for program in programs() for loop in loops_of(program)]
     for loop in found:
         print(f"{loop.path}:{loop.line} {loop.name}: {loop.reason or 'NO REASON'}")
-    print(f"{len(found)} loops")
-    return int(len(found) > LOOPS_MAX or not all(loop.reason for loop in found))
+    print(f"{len(found)} loops, at most {LOOPS_MAX}")
+    return int(len(found) > LOOPS_MAX or any(not loop.reason for loop in found))
 
 
 if __name__ == "__main__":

@@ -116,6 +116,10 @@ class Driver:
     storage: Any
     applied: int
     members: ConfState
+    hold_votes: bool
+    guard_reads: bool
+    guard_snapshots: bool
+    keep_snapshots: bool
 
     def __init__(
         self,

@@ -71,7 +71,8 @@ class Member:
     ``decode`` is ``decode_change`` of the build that the node is of.
     """
 
-    # A loop of its own: it tests Node, which has its own rules, one step at a time; no Driver drives a Node.
+    # A loop of its own: it tests Node, one step at a time; a Driver owns a RawNode instead.
+
     def __init__(self, node: Node, storage: MemoryStorage, decode: Callable[[Entry], Any] = decode_change) -> None:
         self.node = node
         self.storage = storage

@@ -61,7 +61,7 @@ class Host:
     ``machine`` is given the entries with data and the snapshots, if it is not None.
     """
 
-    # A loop of its own: the driver is held against it, and it does one step at a time, on both builds in turn.
+    # A loop of its own: the driver is held against it, and both builds take its steps in turn.
     machine: Any = None
 
     def __init__(self, raftcy: ModuleType, o: Options, id: int, log: Recorder) -> None:

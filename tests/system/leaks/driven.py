@@ -96,7 +96,7 @@ def groups(build: ModuleType) -> None:
 
 
 def steps(build: ModuleType) -> None:
-    """A driver with asynchronous writes: a proposal and a read with their ends, snapshots, and a death while writing."""
+    """A driver with asynchronous writes: a proposal and a read that end, a snapshot, and a death while it writes."""
     machine, storage = Machine(), build.MemoryStorage()
     member = build.ConfState(voters=[1])
     storage.apply_snapshot(build.Snapshot(metadata=build.SnapshotMetadata(conf_state=member, index=1, term=1)))
