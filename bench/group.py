@@ -95,6 +95,8 @@ class Group:
     ``keep`` entries are left by ``compact``; more than the default are there from the beginning.
     """
 
+    # A loop of its own: it is what an application writes in Python, which the benchmark holds against the driver.
+
     def __init__(
         self, raftcy: Any, size: int, rng: random.Random, keep: int = 1_000, batch_append: bool = False
     ) -> None:

@@ -21,14 +21,8 @@ Rules:
   error that is not raised on purpose. The call that met it raises it; everybody who waits, and every later call, gets
   ``Stopped`` with that cause.
 
-The loop of an application, as short as it can be::
-
-    async for ready in node:
-        save_ready(storage, ready)
-        send(ready.messages)
-        for entry in ready.committed_entries:
-            apply(entry)
-        node.advance()
+An application takes one Ready after the other (``async for ready in node``): it stores what the Ready holds, sends its
+messages, applies its committed entries, and calls ``advance()``, in this order. README has the loop.
 """
 
 import asyncio

@@ -121,13 +121,16 @@ def check_log_storage(storage: Any, applied: int = 0) -> LogStorage:
       voters.
     - StorageFailed if reading it fails, or gives something that is no answer.
     """
-    log = _writable(storage)
+    log = writable_log(storage)
     _check_start(log, u64(applied, "applied"))
     return log
 
 
-def _writable(storage: Any) -> LogStorage:
-    """``storage``, or its adapter, by what it defines."""
+def writable_log(storage: Any) -> LogStorage:
+    """``storage`` if it is a LogStorage, else an adapter to its single calls, by what it defines; nothing is read.
+
+    Raises TypeError as ``check_log_storage`` does, which also judges what the storage holds.
+    """
     name = type(storage).__name__
     _must_define(storage, _READS, f"{name} is no Storage")
     if any(callable(getattr(storage, each, None)) for each in ("save", "sync")):

@@ -40,10 +40,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.config import Config
-from ..core.log_storage import LogStorage, check_log_storage, compact_log, save_ready
-from ..core.rawnode import RawNode
+from ..core.log_storage import LogStorage, check_log_storage, compact_log
 from ..core.storage import MemoryStorage
 from ..errors import Compacted, SnapshotOutOfDate
+from ..replica.driver import Driver
 from ..wire import consts as k
 from ..wire.enums import EntryType
 from ..wire.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
@@ -489,20 +489,20 @@ class StorageSuite:
         storage = self.make()
         storage.save(HardState(term=1, commit=4), None, _snapshot(4, 1, b"", ConfState(voters=[1])))
         storage.sync()
-        applied: list[Entry] = []
+        machine = _Machine()
         for life in range(1, 4):
-            node = RawNode(_config(check_log_storage(storage)))
-            node.campaign()
-            _drive(node, storage, applied)
+            driver = Driver.start(_config(storage), machine)
+            driver.node.campaign()
+            _run(driver)
             for number in range(5):
-                node.propose(b"%d of %d" % (number, life))
-                _drive(node, storage, applied)
-            equal("the last applied index", applied[-1].index, storage.last_index())
-            storage.create_snapshot(applied[-1].index, ConfState(voters=[1]), b"%d" % life)
-            compact_log(storage, applied[-1].index - 2)
+                driver.propose(b"%d of %d" % (number, life))
+                _run(driver)
+            equal("the last applied index", driver.applied, storage.last_index())
+            storage.create_snapshot(driver.applied, ConfState(voters=[1]), b"%d" % life)
+            compact_log(storage, driver.applied - 2)
             storage = self.synced(storage)
-            equal("the stored term", storage.initial_state()[0].term, node.basic_status().term)
-        proposals = {e.index: e.data for e in applied if e.data}
+            equal("the stored term", storage.initial_state()[0].term, driver.node.basic_status().term)
+        proposals = {e.index: e.data for e in machine.applied}
         wanted = [b"%d of %d" % (n, life) for life in (1, 2, 3) for n in range(5)]
         equal("the proposals", list(proposals.values()), wanted)
 
@@ -616,12 +616,19 @@ class StorageSuite:
             self._look(place, since, "after a power cut", writes=False)
 
 
-def _drive(node: RawNode, storage: Any, applied: list[Entry]) -> None:
-    while node.has_ready():
-        ready = node.ready()
-        save_ready(storage, ready)
-        applied += ready.committed_entries
-        node.advance()
+class _Machine:
+    """Keeps what is applied."""
+
+    def __init__(self) -> None:
+        self.applied: list[Entry] = []
+
+    def apply(self, entries: list[Entry]) -> None:
+        self.applied += entries
+
+
+def _run(driver: Driver) -> None:
+    while driver.run():
+        pass
 
 
 def _snapshot(index: int, term: int, data: bytes, members: ConfState = _MEMBERS) -> Snapshot:

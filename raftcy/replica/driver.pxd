@@ -90,7 +90,7 @@ cdef class Driver:
     cdef _Stages _stage(self)
     @cython.locals(write=Write)
     cdef Work _begin(self, Ready rd, _Stages stages)
-    @cython.locals(work=Work, held=list, m=Message)
+    @cython.locals(work=Work, write=Write, held=list, responses=list, m=Message)
     cdef Work _split(self, Ready rd, _Stages stages)
     @cython.locals(stages=_Stages, messages=list, own=list, response=Message)
     cpdef list stored(self, Write write)

@@ -33,7 +33,7 @@ from typing import Any
 from ..core.awaitables import refuse_awaitable
 from ..core.config import Config
 from ..core.guards import answers_rashly, has_to_apply
-from ..core.log_storage import check_log_storage
+from ..core.log_storage import check_log_storage, writable_log
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage
@@ -86,8 +86,8 @@ class Driver:
     else it is refused. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, if False, leave out that rule: for
     tests that show what the rule is for.
 
-    Raises what ``check_log_storage`` raises of a storage that cannot be written to, or contradicts itself. ``start``
-    makes the node too.
+    Raises TypeError for a storage that is no LogStorage. ``start`` makes the node too, and refuses a storage that
+    contradicts itself (``check_log_storage``).
     """
 
     __slots__ = (
@@ -121,6 +121,10 @@ class Driver:
     storage: Any
     applied: int
     members: ConfState
+    hold_votes: bool
+    guard_reads: bool
+    guard_snapshots: bool
+    keep_snapshots: bool
 
     def __init__(
         self,
@@ -137,7 +141,7 @@ class Driver:
         guard_reads: bool = True,
         guard_snapshots: bool = True,
     ) -> None:
-        if check_log_storage(storage, node.raft.log.applied) is not storage:
+        if writable_log(storage) is not storage:
             raise TypeError(
                 f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
             )
@@ -538,11 +542,13 @@ class Driver:
         for m in rd.messages:
             if m.to == k.LOCAL_APPEND_THREAD:
                 # Synced before anything is said that rests on it.
-                work.write = Write(m.hard_state(), m.entries, m.snapshot, bool(m.responses) or m.snapshot is not None)
-                work.write._responses = m.responses
+                responses = m.responses
+                write = Write(m.hard_state(), m.entries, m.snapshot, len(responses) > 0 or m.snapshot is not None)
+                write._responses = responses
+                work.write = write
             elif m.to == k.LOCAL_APPLY_THREAD:
                 stages.batches.append(Batch(None, m.entries, m.responses))
-            elif self.hold_votes and (m.type == k.VOTE or m.type == k.PRE_VOTE):
+            elif self.hold_votes and (m._type == k.VOTE or m._type == k.PRE_VOTE):
                 held.append(m)
             else:
                 work.messages.append(m)

@@ -12,8 +12,8 @@ from raftcy import (
     ConfChangeType,
     Config,
     ConfState,
+    Driver,
     Entry,
-    EntryType,
     MemoryStorage,
     Message,
     MessageType,
@@ -23,7 +23,6 @@ from raftcy import (
     Snapshot,
     SnapshotMetadata,
     SnapshotStatus,
-    decode_change,
 )
 from raftcy.recorder import Recorder, Ring
 
@@ -90,16 +89,11 @@ def save(storage: MemoryStorage, rd: Ready) -> None:
 
 
 def settle(node: Any, storage: MemoryStorage) -> list[Message]:
-    """Handle Readys until there are none; the messages that were to be sent."""
-    sent = []
-    while node.has_ready():
-        rd = node.ready()
-        save(storage, rd)
-        sent += rd.messages
-        for e in rd.committed_entries:
-            if e.type != EntryType.NORMAL:
-                node.apply_conf_change(decode_change(e))
-        node.advance()
+    """Drive a node until it has nothing to do; the messages that were to be sent."""
+    sent: list[Message] = []
+    driver = Driver(node, storage, None, sent.extend)
+    while driver.run():
+        pass
     return sent
 
 

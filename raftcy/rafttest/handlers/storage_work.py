@@ -44,6 +44,7 @@ def compact(env: InteractionEnv, case: Case) -> None:
     inspect.print_log(env, node)
 
 
+# A loop of its own: the script says when each step is done, and its text has them in etcd's order.
 def handle_ready(env: InteractionEnv, node: EnvNode) -> None:
     """Take the node's Ready, print it, and do what it asks for or give it to the node's storage threads."""
     rd = node.raw.ready()

@@ -46,6 +46,8 @@ class Silent:
 class Machine:
     """The node, driven by an application that follows the contract of Ready."""
 
+    # A loop of its own: it takes the steps of a round in any order that the contract allows, and checks each of them.
+
     def __init__(self, build: ModuleType, plan: Plan) -> None:
         self.build = build
         self.plan = plan

@@ -70,10 +70,12 @@ class Machine:
 
 
 class Group:
-    """Nodes that are driven by a loop written out, one message and one Ready at a time.
+    """Nodes that are driven by the loop written out in Host, one message and one Ready at a time.
 
     With ``reports`` it tells the senders of snapshots what became of them, as a Loopback does.
     """
+
+    host_class: type[Host] = Host
 
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory", reports: bool = False) -> None:
         self.reports = reports
@@ -87,7 +89,7 @@ class Group:
         self.cut = 0
         self.hosts: dict[int, Host] = {}
         for id in range(1, o.voters + o.learners + 2):
-            host = Host(raftcy, o, id, self.log)
+            host = self.host_class(raftcy, o, id, self.log)
             if storage == "saving":
                 given = saving(raftcy)
                 given.apply_snapshot(host.storage.snapshot())
@@ -96,6 +98,7 @@ class Group:
                 host.storage = Wrapped(host.storage)
             host.random = random.Random(f"{o.seed}/{id}")
             host.start(o.index)
+            host.machine = Machine(self, host)
             self.hosts[id] = host
         self.inboxes: dict[int, list[Any]] = {id: [] for id in self.hosts}
 
@@ -128,26 +131,9 @@ class Group:
         for m in messages if self.reports else ():
             self.hosts[m.from_].node.report_snapshot(m.to, status.FINISH if taken else status.FAILURE)
 
-    def store(self, host: Host, rd: Any) -> None:
-        if rd.hard_state is not None:
-            host.storage.set_hard_state(rd.hard_state)
-        if rd.snapshot is not None:
-            host.storage.apply_snapshot(rd.snapshot)
-        host.storage.append(rd.entries)
-
     def handle(self, host: Host, rd: Any) -> None:
-        self.store(host, rd)
-        self.deliver(rd.messages)
-        if rd.snapshot is not None:
-            Machine(self, host).restore(rd.snapshot)
-            host.members = rd.snapshot.metadata.conf_state
-            host.applied = rd.snapshot.metadata.index
-        for e in rd.committed_entries:
-            if e.type == self.raftcy.EntryType.NORMAL and e.data:
-                Machine(self, host).apply([e])
-            host.apply([e])
         self.waiting += [(host.id, state.index, state.request_ctx) for state in rd.read_states]
-        host.node.advance()
+        host.handle(rd, lambda: self.deliver(rd.messages))
 
     def deliver(self, messages: list[Any]) -> None:
         self.sent += len(messages)
@@ -224,8 +210,17 @@ class Group:
         self.deliver([m(type=kind.MSG_HEARTBEAT_RESP, to=78, from_=host.id)])
 
 
+class ShortHost(Host):
+    """A host that stores a whole Ready in one call."""
+
+    def save(self, rd: Any) -> None:
+        self.raftcy.save_ready(self.storage, rd)
+
+
 class ShortGroup(Group):
     """The same, by the calls that do more at once."""
+
+    host_class = ShortHost
 
     def drain(self) -> None:
         busy = True
@@ -240,9 +235,6 @@ class ShortGroup(Group):
                     self.deliver(messages)
                 elif messages is not None:
                     self.handle(host, host.node.ready())
-
-    def store(self, host: Host, rd: Any) -> None:
-        self.raftcy.save_ready(host.storage, rd)
 
 
 class Driven(Group):
@@ -268,7 +260,7 @@ class LoopbackGroup(Driven):
         super().__init__(raftcy, o, storage)
         self.loopback = raftcy.Loopback()
         for host in self.hosts.values():
-            self.loopback.add(host.node, host.storage, Machine(self, host), guard_reads=False)
+            self.loopback.add(host.node, host.storage, host.machine, guard_reads=False)
 
     def driver(self, host: Host) -> Any:
         return self.loopback.find(host.id)
@@ -295,7 +287,7 @@ class RunGroup(Driven):
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
         self.drivers = {
-            id: raftcy.Driver(host.node, host.storage, Machine(self, host), self.deliver, guard_reads=False)
+            id: raftcy.Driver(host.node, host.storage, host.machine, self.deliver, guard_reads=False)
             for id, host in self.hosts.items()
         }
 
@@ -343,7 +335,7 @@ class StepsGroup(RunGroup):
         if write is not None:
             host.storage.save(write.hard_state, write.entries, write.snapshot)
             self.deliver(driver.stored(write))
-        machine = Machine(self, host)
+        machine = host.machine
         while (batch := driver.next_batch()) is not None:
             assert driver.next_batch() is None
             if batch.snapshot is not None:

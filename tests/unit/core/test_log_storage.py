@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 
 from raftcy import (
-    ConfChange,
     Config,
     ConfState,
     Contradiction,
+    Driver,
     Entry,
     HardState,
     MemoryStorage,
     Peer,
     RangeError,
-    RawNode,
     Ready,
     Snapshot,
     SnapshotMetadata,
@@ -324,28 +323,22 @@ def test_a_node_is_driven_through_the_checks() -> None:
     """From the first start over a snapshot and a compaction to the next start, and its members are still there."""
     storage = MemoryStorage()
 
-    def started() -> RawNode:
+    def started() -> Driver:
         given = {"id": 1, "election_tick": 10, "heartbeat_tick": 1, "max_size_per_msg": 1 << 20}
-        return RawNode(Config(storage=check_log_storage(storage), max_inflight_msgs=9, **given))
+        return Driver.start(Config(storage=storage, max_inflight_msgs=9, **given))
 
-    node = started()
-    node.bootstrap([Peer(1)])
-    members = None
+    driver = started()
+    driver.node.bootstrap([Peer(1)])
     for _ in range(2):
-        while node.has_ready():
-            ready = node.ready()
-            save_ready(storage, ready)
-            for entry in ready.committed_entries:
-                if entry.index == 1:
-                    members = node.apply_conf_change(ConfChange.decode(entry.data))
-            node.advance()
-        node.campaign()
-    applied = node.basic_status().applied
+        while driver.run():
+            pass
+        driver.node.campaign()
     with pytest.raises(Contradiction, match="without voters"):
-        storage.create_snapshot(applied, None, b"state")
-    storage.create_snapshot(applied, members, b"state")
-    compact_log(storage, applied)
+        storage.create_snapshot(driver.applied, None, b"state")
+    storage.create_snapshot(driver.applied, driver.members, b"state")
+    compact_log(storage, driver.applied)
     again = started()
-    assert again.basic_status().hard_state.term == node.basic_status().hard_state.term
-    again.campaign()
-    assert again.has_ready()
+    assert again.members.voters == [1]
+    assert again.node.basic_status().hard_state.term == driver.node.basic_status().hard_state.term
+    again.node.campaign()
+    assert again.node.has_ready()
