@@ -84,10 +84,16 @@ class Pump:
         self.work()
 
     def start_ticking(self, seconds: float) -> None:
-        """Tick each time ``seconds`` have passed. What a stall has kept back is left out: late ticks never burst."""
+        """Tick each time ``seconds`` have passed. What a stall has kept back is left out: late ticks never burst.
+
+        Raises ValueError unless ``seconds`` is above 0.
+        """
         self._check()
+        if not seconds > 0:
+            raise ValueError(f"seconds must be above 0, not {seconds}")
         self.stop_ticking()
-        self._ticker = self._loop.call_later(seconds, self._tick_due, self._loop.time() + seconds, seconds)
+        due = self._loop.time() + seconds
+        self._ticker = self._loop.call_at(due, self._tick_due, due, seconds)
 
     def stop_ticking(self) -> None:
         """Undo ``start_ticking``."""
@@ -148,7 +154,6 @@ class Pump:
                 index = await asked
             finally:
                 del self._reads[context]
-            self._check()
             if index is not None:
                 return index
 
@@ -177,7 +182,7 @@ class Pump:
         """Do all that the driver has to say. Of very much, the rest comes in the event loop's next round."""
         self._check()
         if self._working:
-            self.soon()
+            # What is under way goes on until nothing is left.
             return
         self._working = True
         self._stretch = 0
