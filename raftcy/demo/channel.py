@@ -1,6 +1,6 @@
-"""How the driver and a member talk: over a TCP connection that the member opens.
+"""How the client and a member talk: over a TCP connection that the member opens.
 
-Both ways in frames, as between nodes. A frame holds a JSON object, or, from the driver, a batch of records: the letter
+Both ways in frames, as between nodes. A frame holds a JSON object, or, from the client, a batch of records: the letter
 ``R``, the number of the first one in 8 bytes, and each record behind its length in 4 bytes, big endian.
 """
 
@@ -14,7 +14,7 @@ from ..transport import frame
 
 HOST = "127.0.0.1"
 TOKEN = "RAFTCY_DEMO_TOKEN"
-"""The environment variable by which the driver gives its members the word that they must say first."""
+"""The environment variable by which the client gives its members the word that they must say first."""
 _CHUNK_BYTES = 1 << 16
 _BATCH = b"R"
 _NUMBER = struct.Struct(">Q")

@@ -59,16 +59,16 @@ async def _replicate(path: Path, options: Options) -> None:
     _say(f"file: {path}, {summary.records:,} records, {summary.size:,} bytes, SHA-256 {summary.digest}")
     if summary.cut:
         _say(f"lines longer than {MAX_RECORD_BYTES >> 10} KiB are cut: {summary.cut:,} records are such pieces")
-    driver = _Driver(path, summary)
-    async with driver.processes as processes:
+    client = _Client(path, summary)
+    async with client.processes as processes:
         await processes.start(_MEMBERS, options.tick_ms, options.port)
         for member in processes.members.values():
             _say(f"node {member.id}: process {member.process.pid} on {channel.HOST}:{member.port}")
-        await driver.feed()
+        await client.feed()
         results = await processes.report()
-    driver.check_file()
+    client.check_file()
     _say(table.survivors(results))
-    _say(table.speed(summary.records, driver.times))
+    _say(table.speed(summary.records, client.times))
     _judge(summary, results)
     _say(f"demo ok: {summary.records} records, digest {summary.digest}, on {len(results)} survivors")
 
@@ -84,7 +84,7 @@ def _judge(summary: Summary, results: dict[int, dict[str, Any]]) -> None:
             )
 
 
-class _Driver:
+class _Client:
     """Sends records in order and again from the last one applied, when a new leader is there or nothing moves."""
 
     def __init__(self, path: Path, summary: Summary) -> None:

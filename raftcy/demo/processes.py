@@ -1,4 +1,4 @@
-"""The members as the driver sees them: a process each, and the connection that it opens to the driver."""
+"""The members as the client sees them: a process each, and the connection that it opens to the client."""
 
 import asyncio
 import os
@@ -60,10 +60,10 @@ class Processes:
     async def start(self, count: int, tick_ms: int, base_port: int) -> None:
         """Start that many members and let them know each other. Raises DemoError if one cannot start."""
         self._server = await asyncio.start_server(self._accept, channel.HOST, 0)
-        driver_port = self._server.sockets[0].getsockname()[1]
+        client_port = self._server.sockets[0].getsockname()[1]
         for id in range(1, count + 1):
             port = base_port + id - 1 if base_port else 0
-            words = [str(word) for word in (id, count, tick_ms, port, driver_port)]
+            words = [str(word) for word in (id, count, tick_ms, port, client_port)]
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -72,7 +72,7 @@ class Processes:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 env=_environment() | {channel.TOKEN: self._token},
-                # Ctrl-C is for the driver alone, which then ends its members.
+                # Ctrl-C is for the client alone, which then ends its members.
                 start_new_session=os.name == "posix",
             )
             member = self.members[id] = Process(id, process)

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Times:
-    """Moments of a run, in seconds of a clock that only the driver reads."""
+    """Moments of a run, in seconds of a clock that only the client reads."""
 
     started: float = 0.0
     """The first record was sent."""

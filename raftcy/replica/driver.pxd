@@ -31,6 +31,7 @@ cdef class Driver:
     cdef readonly object storage
     cdef readonly uint64_t applied
     cdef readonly ConfState members
+    cdef readonly object refused_change
     cdef public list inbox
     cdef readonly bint hold_votes
     cdef readonly bint guard_reads
@@ -53,6 +54,8 @@ cdef class Driver:
 
     cpdef tick(self)
     cpdef step(self, Message m)
+    @cython.locals(place=Py_ssize_t)
+    cpdef list step_many(self, list messages)
     cdef _take(self, Message m)
     cdef _step(self, Message m)
     @cython.locals(log=RaftLog)
@@ -70,7 +73,7 @@ cdef class Driver:
     cdef _store(self, Ready rd)
     cdef int _deliver(self, list messages) except -1
     cdef int _called(self) except -1
-    @cython.locals(work=Work, write=Write, batch=Batch, messages=list)
+    @cython.locals(work=Work, batch=Batch, messages=list)
     cdef bint _run_stages(self) except -1
 
     cdef int _machine_restore(self, Snapshot snapshot) except -1
@@ -92,10 +95,13 @@ cdef class Driver:
     cdef Work _begin(self, Ready rd, _Stages stages)
     @cython.locals(work=Work, write=Write, held=list, responses=list, m=Message)
     cdef Work _split(self, Ready rd, _Stages stages)
+    cpdef list store(self, Write write)
+    cdef int _check_next(self, Write write) except -1
     @cython.locals(stages=_Stages, messages=list, own=list, response=Message)
     cpdef list stored(self, Write write)
     @cython.locals(stages=_Stages, batch=Batch, e=Entry)
     cpdef Batch next_batch(self)
+    cpdef apply(self, Batch batch)
     @cython.locals(stages=_Stages, asked=Asked, e=Entry, deferred=list)
     cpdef finish(self, Batch batch, list answers=*)
     @cython.locals(m=Message)

@@ -6,7 +6,8 @@ There is no clock, disk or network here. Two ways lead through the same rules:
 
 - ``run`` does a round in one call, for a storage that is done when its call returns.
 - ``poll``, ``stored``, ``next_batch`` and ``finish`` are the steps of a round, for those that write and apply on the
-  side: the simulator with its slow disks, or a service that syncs on a thread.
+  side: the simulator with its slow disks, or a service that syncs on a thread. ``store`` and ``apply`` do the work
+  between the steps for whoever wants to see each step, but has nothing to wait for.
 
 Rules:
 
@@ -26,7 +27,6 @@ Rules:
 """
 
 from collections import deque
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -114,6 +114,7 @@ class Driver:
         "keep_snapshots",
         "members",
         "node",
+        "refused_change",
         "storage",
     )
     id: int
@@ -125,6 +126,7 @@ class Driver:
     guard_reads: bool
     guard_snapshots: bool
     keep_snapshots: bool
+    refused_change: ConfChangeError | None
 
     def __init__(
         self,
@@ -172,6 +174,7 @@ class Driver:
         # The log may reach back behind the snapshot; the node hands out those entries again.
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._changing = False
+        self.refused_change = None
         if hasattr(machine, "capture"):
             node.offer_snapshots(self._offer)
 
@@ -212,6 +215,15 @@ class Driver:
             self._stage().kept = m
             return None
         return self._take(m)
+
+    def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """``step`` each of a list of messages, in order; the place and the error of each that was refused."""
+        refused: list[tuple[int, RaftError]] = []
+        for place in range(len(messages)):
+            error = self.step(messages[place])
+            if error is not None:
+                refused.append((place, error))
+        return refused
 
     def _take(self, m: Message) -> RaftError | None:
         observer = self._observer
@@ -387,19 +399,13 @@ class Driver:
             return False
         if work.messages:
             self._deliver(work.messages)
-        write = work.write
-        if write is not None:
-            self._called()
-            _write(self.storage, write.hard_state, write.entries, write.snapshot, write.sync)
-            messages = self.stored(write)
+        if work.write is not None:
+            messages = self.store(work.write)
             if messages:
                 self._deliver(messages)
         batch = self.next_batch()
         while batch is not None:
-            if batch.snapshot is not None:
-                self._machine_restore(batch.snapshot)
-            if batch.entries:
-                self._apply_all(batch.entries)
+            self.apply(batch)
             self.finish(batch)
             batch = self.next_batch()
         return True
@@ -468,7 +474,8 @@ class Driver:
     def change(self, e: Entry) -> ConfState:
         """Put the configuration change of a committed entry in force; returns the members after it.
 
-        All entries before it must be applied. A change that is not allowed changes nothing.
+        All entries before it must be applied. A change that is not allowed changes nothing; ``refused_change`` is the
+        error then, and None after a change that took effect.
         """
         try:
             change = decode_change(e)
@@ -476,9 +483,12 @@ class Driver:
             raise InvariantError(f"entry {e.index} cannot be applied: {error}") from error
         self.applied = e.index - 1
         self._changing = True
-        # Every member refuses an invalid one alike, so that the entry is an empty one.
-        with suppress(ConfChangeError):
+        self.refused_change = None
+        try:
             self.members = self.node.apply_conf_change(change)
+        except ConfChangeError as error:
+            # Every member refuses an invalid one alike, so that the entry is an empty one.
+            self.refused_change = error.with_traceback(None)
         self._changing = False
         self.applied = e.index
         return self.members
@@ -559,14 +569,32 @@ class Driver:
             raise InvariantError(f"{self.id} asks for votes without anything to store: {held!r}")
         return work
 
+    def store(self, write: Write) -> list[Message]:
+        """Write to the driver's storage, as ``run`` does, and call ``stored``; returns the messages to send now.
+
+        What the storage raises ends the member.
+        """
+        self._check_next(write)
+        try:
+            self._called()
+            _write(self.storage, write.hard_state, write.entries, write.snapshot, write.sync)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        return self.stored(write)
+
+    def _check_next(self, write: Write) -> None:
+        writes = self._stage().writes
+        if not writes or writes[0] is not write:
+            raise InvariantError("writes must be acknowledged in their order, and once")
+
     def stored(self, write: Write) -> list[Message]:
         """A write is stored, and durable if it asks for ``sync``; returns the messages that waited for it, to send now.
 
         InvariantError if writes before it are not acknowledged yet.
         """
+        self._check_next(write)
         stages = self._stage()
-        if not stages.writes or stages.writes[0] is not write:
-            raise InvariantError("writes must be acknowledged in their order, and once")
         stages.writes.popleft()
         if write.hard_state is not None:
             self._stored_commit = write.hard_state.commit
@@ -610,6 +638,22 @@ class Driver:
         """Whether ``next_batch`` has anything."""
         stages = self._stages
         return stages is not None and stages.running is None and len(stages.batches) > 0
+
+    def apply(self, batch: Batch) -> None:
+        """Apply the batch of ``next_batch`` with the driver's machine, as ``run`` does; ``finish`` it then.
+
+        What the machine raises ends the member.
+        """
+        if self._stage().running is not batch:
+            raise InvariantError("this batch is not the one that is being applied")
+        try:
+            if batch.snapshot is not None:
+                self._machine_restore(batch.snapshot)
+            if batch.entries:
+                self._apply_all(batch.entries)
+        except BaseException as error:
+            self.fail(error)
+            raise
 
     def finish(self, batch: Batch, answers: list[Any] | None = None) -> None:
         """A batch is applied; ``answers`` has the machine's answer to each of its entries, None for no answers."""
