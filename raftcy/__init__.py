@@ -1,7 +1,8 @@
-"""raftcy: the Raft consensus algorithm, etcd's raft for Python.
+"""raftcy: the Raft consensus algorithm for Python, after etcd's raft.
 
-Everything public is here, by flat names: etcd's, in the forms of PEP 8. ``BUILD`` tells which build runs, "compiled" or
-"pure"; they behave alike. Start with ``start_node`` for asyncio, or with ``RawNode`` for a loop of your own.
+This module exports the whole public API under etcd's names, written as PEP 8 asks. Start with ``start_node`` for
+asyncio, or with ``RawNode`` to write the loop yourself. ``BUILD`` is the build that runs, "compiled" or "pure"; both
+behave the same.
 """
 
 from ._build import BUILD

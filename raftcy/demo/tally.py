@@ -1,4 +1,4 @@
-"""The replicated state machine: records in their order, each exactly once."""
+"""The replicated state machine: applies the records in order, each exactly once."""
 
 import hashlib
 import struct
@@ -12,21 +12,21 @@ PREFIX_BYTES = _NUMBER.size
 
 
 def command(number: int, record: bytes) -> bytes:
-    """The proposal of record ``number``, counted from 1."""
+    """Encode the proposal of record ``number``, counted from 1."""
     return _NUMBER.pack(number) + record
 
 
 class Machine:
     """Takes the committed commands of the log; a StateMachine of a Driver.
 
-    A client that does not learn what became of its proposals, since the leader died, proposes them again; so the log
-    may hold a record twice, or behind a gap. The number in front makes both harmless: only the record that follows the
-    last one is taken, on every node alike, and the client goes on from the last one taken.
+    When the leader dies, the client does not learn the outcome of its proposals and proposes them again. So the log may
+    hold a record twice, or after a gap. The number in front of each record makes both harmless: every node applies only
+    the record that follows its last one and skips all others. The client continues after the last applied record.
     """
 
     def __init__(self) -> None:
         self.repeated = 0
-        """Commands passed over because their record was taken before."""
+        """Commands skipped because their record was applied before."""
         self.early = 0
         """Commands passed over because a record before theirs was missing."""
         # All commands taken, which the log holds as well; and the running digest of their records.
@@ -40,7 +40,7 @@ class Machine:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of all records taken, in hexadecimal."""
+        """The SHA-256 of all applied records, in hexadecimal."""
         return self._digest.hexdigest()
 
     def apply(self, entries: list[Entry]) -> None:
