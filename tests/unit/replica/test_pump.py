@@ -65,17 +65,12 @@ class Noting(MemoryStorage):
             raise self.unreadable
         return super().snapshot()
 
-    def append(self, entries: list[Entry]) -> None:
+    def save(self, hard_state: Any, entries: Any, snapshot: Any) -> None:
         if self.error is not None:
             raise self.error
-        super().append(entries)
+        super().save(hard_state, entries, snapshot)
         if entries:
             self.notes.append(f"stored {len(entries)}")
-
-    def set_hard_state(self, st: HardState | None) -> None:
-        if self.error is not None:
-            raise self.error
-        super().set_hard_state(st)
 
 
 class Member(Pump):

@@ -126,10 +126,10 @@ def test_a_storage_that_fails_ends_the_member(build: ModuleType) -> None:
     class Full(build.MemoryStorage):  # type: ignore[name-defined,misc]
         full = False
 
-        def set_hard_state(self, st: Any) -> None:
+        def save(self, hard_state: Any, entries: Any, snapshot: Any) -> None:
             if self.full:
                 raise error
-            super().set_hard_state(st)
+            super().save(hard_state, entries, snapshot)
 
     d, _ = member(build, 1, 2, storage=Full())
     d.node.campaign()
