@@ -75,7 +75,7 @@ class Cycle:
         if what == k.NOTHING:
             return busy
         if what == k.MESSAGES:
-            messages = node._take_all_messages()
+            messages = node.raft.outbox.take_messages()
             if messages:
                 self._deliver(messages)
                 return True

@@ -84,7 +84,7 @@ def _raft(r: Any) -> dict[str, Any]:
         "id": r.id,
         "hard": [r.term, r.vote],
         "soft": [r.lead, r.state, r.lead_transferee, r.is_learner],
-        "limits": [r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs],
+        "limits": [r.max_msg_size, r.max_uncommitted_size, r.read_only.max_pending, r.max_pending_msgs],
         "proposed": [r.uncommitted_size, r.pending_conf_index],
         "timeouts": [r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout],
         "elapsed": [r.election_elapsed, r.heartbeat_elapsed],
@@ -97,10 +97,10 @@ def _raft(r: Any) -> dict[str, Any]:
             r.batch_append,
             r.append_due,
         ],
-        "msgs": _encoded(r.msgs),
-        "msgs_after_append": _encoded(r.msgs_after_append),
-        "read_states": [[s.index, s.request_ctx] for s in r.read_states],
-        "pending_reads": _encoded(r.pending_reads),
+        "msgs": _encoded(r.outbox.msgs),
+        "msgs_after_append": _encoded(r.outbox.msgs_after_append),
+        "read_states": [[s.index, s.request_ctx] for s in r.outbox.read_states],
+        "pending_reads": _encoded(r.read_only.pending),
         "refused_reason": r.refused_reason,
     }
 
@@ -108,17 +108,17 @@ def _raft(r: Any) -> dict[str, Any]:
 def _load_raft(r: Any, state: dict[str, Any]) -> None:
     r.term, r.vote = state["hard"]
     r.lead, r.state, r.lead_transferee, r.is_learner = state["soft"]
-    r.max_msg_size, r.max_uncommitted_size, r.max_pending_reads, r.max_pending_msgs = state["limits"]
+    r.max_msg_size, r.max_uncommitted_size, r.read_only.max_pending, r.max_pending_msgs = state["limits"]
     r.uncommitted_size, r.pending_conf_index = state["proposed"]
     r.election_timeout, r.heartbeat_timeout, r.randomized_election_timeout = state["timeouts"]
     r.election_elapsed, r.heartbeat_elapsed = state["elapsed"]
     r.check_quorum, r.pre_vote, r.disable_proposal_forwarding = state["flags"][:3]
     r.disable_conf_change_validation, r.step_down_on_removal = state["flags"][3:5]
     r.batch_append, r.append_due = state["flags"][5:]
-    r.msgs = _messages(state["msgs"])
-    r.msgs_after_append = _messages(state["msgs_after_append"])
-    r.read_states = [ReadState(index=index, request_ctx=context) for index, context in state["read_states"]]
-    r.pending_reads = _messages(state["pending_reads"])
+    r.outbox.msgs = _messages(state["msgs"])
+    r.outbox.msgs_after_append = _messages(state["msgs_after_append"])
+    r.outbox.read_states = [ReadState(index=index, request_ctx=context) for index, context in state["read_states"]]
+    r.read_only.pending = _messages(state["pending_reads"])
     r.refused_reason = state["refused_reason"]
 
 

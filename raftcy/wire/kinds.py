@@ -4,8 +4,8 @@
 refuses local messages and answers from strangers as etcd's does, and ``vet`` judges the rest by the node's state.
 
 ``is_local_msg``, ``is_response_msg`` and ``is_local_msg_target`` are etcd's ``IsLocalMsg``, ``IsResponseMsg`` and
-``IsLocalMsgTarget``, and answer False for numbers that no message can carry. The compiled core asks ``is_local``,
-``is_response`` and ``from_storage_thread``, whose arguments are C numbers there.
+``IsLocalMsgTarget``, and answer False for numbers that no message can carry. The core asks the other functions, whose
+arguments are C numbers in the compiled build.
 """
 
 from . import consts as k
@@ -14,6 +14,7 @@ from .enums import MessageType
 from .messages import Message
 
 __all__ = [
+    "allowed_sender",
     "from_storage_thread",
     "is_local",
     "is_local_msg",
@@ -54,6 +55,18 @@ def is_response(kind: int) -> bool:
 def from_storage_thread(m: Message) -> bool:
     """Whether a message says that a storage thread sent it."""
     return m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD
+
+
+def allowed_sender(m: Message) -> int:
+    """Who may have sent a message like this one: ANYBODY, a MEMBER of the configuration, or only the node ITSELF.
+
+    A storage thread may answer whatever the configuration is, so what it sent is ANYBODY's.
+    """
+    if from_storage_thread(m):
+        return k.ANYBODY
+    if is_local(m._type):
+        return k.ITSELF
+    return k.MEMBER if is_response(m._type) else k.ANYBODY
 
 
 _LOCAL = frozenset(int(kind) for kind in MessageType if is_local(kind))

@@ -49,7 +49,7 @@ LAYERS = {
         logger droplist observer
         ready entries hardstate inflights
         fresh
-        progress
+        outbox progress
         acks
         quorum
         tracker

@@ -7,6 +7,7 @@ from typing import Any
 
 from raftcy import MemoryStorage, RawNode
 from raftcy.core.log import RaftLog
+from raftcy.core.outbox import Outbox
 from raftcy.core.progress import Progress
 from raftcy.core.raft import Raft
 from raftcy.core.readonly import ReadOnly
@@ -29,7 +30,6 @@ NUMBERS = (
     "lead_transferee",
     "max_msg_size",
     "max_pending_msgs",
-    "max_pending_reads",
     "max_uncommitted_size",
     "pending_conf_index",
     "pre_vote",
@@ -121,6 +121,17 @@ def dump_read_only(reads: ReadOnly) -> dict[str, Any]:
         "waiting": encoded(reads.waiting),
         "indexes": list(reads.indexes),
         "confirmed": reads.confirmed,
+        "pending": encoded(reads.pending),
+        "max_pending": reads.max_pending,
+    }
+
+
+def dump_outbox(outbox: Outbox) -> dict[str, Any]:
+    """What waits for the next Ready."""
+    return {
+        "msgs": encoded(outbox.msgs),
+        "msgs_after_append": encoded(outbox.msgs_after_append),
+        "read_states": [repr(state) for state in outbox.read_states],
     }
 
 
@@ -128,11 +139,8 @@ def dump_raft(raft: Raft, stored: bool = True) -> dict[str, Any]:
     """The state machine, with its storage if `stored`. Its logger and its random numbers are not part of it."""
     return pick(raft, NUMBERS) | {
         "log": dump_log(raft.log, stored),
-        "msgs": encoded(raft.msgs),
-        "msgs_after_append": encoded(raft.msgs_after_append),
-        "pending_reads": encoded(raft.pending_reads),
+        "outbox": dump_outbox(raft.outbox),
         "read_only": dump_read_only(raft.read_only),
-        "read_states": [repr(state) for state in raft.read_states],
         "tracker": dump_tracker(raft.tracker),
     }
 

@@ -11,6 +11,7 @@ from raftcy import InvariantError, MemoryStorage, Message, MessageType, RawNode,
 from raftcy.core.dump import dump, load
 from raftcy.recorder.pack import pack
 from raftcy_pure.core import log as pure_log
+from raftcy_pure.core import outbox as pure_outbox
 from raftcy_pure.core import progress as pure_progress
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import rawnode as pure_rawnode
@@ -27,7 +28,7 @@ from tests.support.state import dump_node
 ASIDE = {
     "_died_of", "_observer", "_watched", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker",
     "storage", "_memory", "unstable", "found", "_peers", "_incoming", "_outgoing",
-    "_plain_random", "_own_answers", "_by_id", "_window_is_shared", "_head", "count",
+    "_plain_random", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [
     pure_rawnode.RawNode,
@@ -37,12 +38,13 @@ CLASSES = [
     pure_tracker.ProgressTracker,
     pure_progress.Progress,
     pure_readonly.ReadOnly,
+    pure_outbox.Outbox,
 ]
 
 
 def public(name: str) -> str:
     """The property behind which an attribute is None where it is empty, if there is one."""
-    behind = {"_read_states", "_pending_reads", "_votes", "_msgs", "_msgs_after_append", "_entries"}
+    behind = {"_read_states", "_pending", "_votes", "_msgs", "_msgs_after_append", "_entries"}
     return name.removeprefix("_") if name in behind else name
 
 
