@@ -10,7 +10,7 @@ from raftcy import (
     ConfChange,
     ConfChangeError,
     ConfChangeType,
-    Cycle,
+    Driver,
     InvariantError,
     Message,
     MessageType,
@@ -175,15 +175,15 @@ def test_what_an_observer_raises_kills_no_node(error: BaseException) -> None:
     node.tick()
 
 
-def test_an_observer_of_a_cycle_sees_every_call() -> None:
+def test_an_observer_of_a_driver_sees_every_call() -> None:
     storage = storage_of(1, 2)
     node = RawNode(make_config(storage))
     node.observer = notes = Notes()
     sent: list[Message] = []
-    cycle = Cycle(node, storage, send=sent.extend)
+    driver = Driver(node, storage, send=sent.extend)
     for _ in range(2):
-        cycle.inbox.append(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=1))
-        while cycle.run():
+        driver.inbox.append(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=1))
+        while driver.run():
             pass
     assert [m.type for m in sent] == [MessageType.MSG_HEARTBEAT_RESP] * 2
     assert [each[1] for each in notes.seen if each[0] == "began"] == ["step_many", "ready", "advance"] * 2
