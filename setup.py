@@ -31,7 +31,8 @@ DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
 # Directives for every class of these modules: their objects cannot form reference cycles and need no garbage collector.
 # Values are also created so often that freed ones are kept for reuse.
 NO_CYCLES, VALUES = {"no_gc": True}, {"no_gc": True, "freelist": 128}
-KINDS = {f"raftcy.core.{name}": NO_CYCLES for name in ("progress", "quorum", "readonly", "storage", "tracker")}
+ACYCLIC = ("outbox", "progress", "quorum", "readonly", "storage", "tracker")
+KINDS = {f"raftcy.core.{name}": NO_CYCLES for name in ACYCLIC}
 KINDS |= dict.fromkeys(("raftcy.wire.messages", "raftcy.core.ready"), VALUES)
 MACROS = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
 CHECKED = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]

@@ -5,10 +5,11 @@ from . cimport fresh
 from ..wire cimport blank
 from ..wire cimport consts as k
 from ..wire cimport immutable
+from ..wire cimport origins
 from .entries cimport entries_size
 from .log cimport RaftLog
 from .observer cimport Observer
-from ..wire cimport origins
+from .outbox cimport Outbox
 from ..wire.messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .raft cimport Raft
@@ -52,6 +53,7 @@ cdef class RawNode:
     cdef int _propose_entry(self, Entry e, bint own) except -1
     @cython.locals(message=Message, done=bint)
     cpdef step(self, object m)
+    @cython.locals(sender=int32_t)
     cdef int _step(self, Message m) except -1
     @cython.locals(refused=list)
     cpdef list step_many(self, list messages)
@@ -74,28 +76,24 @@ cdef class RawNode:
     cdef int _take(self, Message m, str call, object given) except -1
 
     cpdef bint has_ready(self) except -1
-    @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, committed=uint64_t, hard=bint)
+    @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, box=Outbox, committed=uint64_t, hard=bint)
     cpdef int32_t pending_work(self) except -1
     @cython.locals(rd=Ready, done=bint)
     cpdef Ready ready(self)
     cpdef Ready poll(self)
     @cython.locals(what=int32_t)
     cpdef list take_messages(self)
-    @cython.locals(r=Raft, messages=list, answers=list)
-    cdef list _take_all_messages(self)
     @cython.locals(rd=Ready, done=bint)
     cpdef Ready ready_without_accept(self)
     @cython.locals(done=bint)
     cpdef accept_ready(self, Ready rd)
     @cython.locals(done=bint)
     cpdef advance(self, object rd=*)
-    @cython.locals(r=Raft, log=RaftLog, rd=Ready)
+    @cython.locals(r=Raft, log=RaftLog, box=Outbox, rd=Ready)
     cdef Ready _make_ready(self, bint keep)
-    @cython.locals(r=Raft, m=Message)
-    cdef list _with_answers(self, list messages, list answers, bint keep)
     @cython.locals(h=HardState)
     cdef HardState _hard_state(self)
-    @cython.locals(r=Raft, messages=list)
+    @cython.locals(answers=list, messages=list)
     cdef int _add_storage_messages(self, Ready rd) except -1
     @cython.locals(r=Raft, m=Message, responses=list)
     cdef Message _storage_append(self, Ready rd)

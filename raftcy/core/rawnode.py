@@ -247,11 +247,11 @@ class RawNode:
 
     def _step(self, m: Message) -> None:
         """What ``step`` does. LogLost and whatever is not one of _NO_MESSAGE has to kill the node."""
-        if not origins.from_storage_thread(m):
-            if origins.is_local(m._type):
-                raise StepLocalMessage()
-            if origins.is_response(m._type) and self.raft.tracker.find(m.from_) is None:
-                raise StepPeerNotFound()
+        sender = origins.allowed_sender(m._type, m.from_)
+        if sender == k.ITSELF:
+            raise StepLocalMessage()
+        if sender == k.MEMBER and self.raft.tracker.find(m.from_) is None:
+            raise StepPeerNotFound()
         vet(self.raft, m)
         self.raft.step(m)
 
@@ -378,6 +378,7 @@ class RawNode:
         log = r.log
         unstable = log.unstable
         committed = log.committed
+        box = r.outbox
         # Written out, not called: every visit of a node comes here, in the pure build too.
         hard = r.term != self._prev_term or r.vote != self._prev_vote or committed != self._prev_commit
         if (
@@ -387,10 +388,10 @@ class RawNode:
             or r.lead != self._prev_lead
             or r.state != self._prev_state
             or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
-            or r._read_states is not None
+            or box._read_states is not None
         ):
             return k.MORE
-        if not r._msgs and not r._msgs_after_append:
+        if not box._msgs and not box._msgs_after_append:
             return k.NOTHING
         if (
             self._async
@@ -399,7 +400,7 @@ class RawNode:
             or unstable.count > 0
             or unstable.snapshot is not None
             or r.trace_logger is not None
-            or r._own_answers
+            or box.has_own
             or self._observer is not None
         ):
             return k.MORE
@@ -429,20 +430,8 @@ class RawNode:
         """
         what = self.pending_work()
         if what == k.MESSAGES:
-            return self._take_all_messages()
+            return self.raft.outbox.take_messages()
         return None if what == k.NOTHING else []
-
-    def _take_all_messages(self) -> list[Message] | None:
-        """Take the messages, where ``pending_work`` has just said that there is nothing else."""
-        r = self.raft
-        messages = r._msgs
-        answers = r._msgs_after_append
-        r.messages_taken()
-        if not messages:
-            return answers
-        if answers:
-            messages.extend(answers)
-        return messages
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
@@ -490,10 +479,10 @@ class RawNode:
             rd.must_sync = True
         if log.applying < log.committed and log.has_next_committed(not self._async):
             rd._committed_entries = log.next_committed(not self._async)
-        if r._read_states is not None:
-            rd._read_states = list(r._read_states) if keep else r._read_states
-        if r._msgs:
-            rd._messages = list(r._msgs) if keep else r._msgs
+        box = r.outbox
+        if box._read_states is not None:
+            rd._read_states = list(box._read_states) if keep else box._read_states
+        rd._messages = box.messages(keep, not self._async)
         rd.snapshot = log.unstable.next_snapshot()
         if r.lead != self._prev_lead or r.state != self._prev_state:
             rd.soft_state = fresh.soft_state(r.lead, r.state)
@@ -503,22 +492,8 @@ class RawNode:
                 rd.must_sync = True
         if self._async:
             self._add_storage_messages(rd)
-        elif r._msgs_after_append:
-            rd._messages = self._with_answers(rd._messages, r._msgs_after_append, keep)
         immutable.freeze(rd)
         return rd
-
-    def _with_answers(self, messages: list[Message] | None, answers: list[Message], keep: bool) -> list[Message] | None:
-        """The messages to send with those that had to wait for the storage; not those to oneself."""
-        r = self.raft
-        if messages is None and not keep and not r._own_answers:
-            return answers
-        for m in answers:
-            if m.to != r.id:
-                if messages is None:
-                    messages = []
-                messages.append(m)
-        return messages
 
     def _hard_state(self) -> HardState:
         h = blank.hard_state()
@@ -530,9 +505,9 @@ class RawNode:
         return h
 
     def _add_storage_messages(self, rd: Ready) -> None:
-        r = self.raft
+        answers = self.raft.outbox._msgs_after_append
         messages = rd.messages
-        if rd._entries is not None or rd.hard_state is not None or rd.snapshot is not None or r._msgs_after_append:
+        if rd._entries is not None or rd.hard_state is not None or rd.snapshot is not None or answers:
             messages.append(self._storage_append(rd))
         if rd._committed_entries is not None:
             messages.append(self._storage_apply(rd._committed_entries))
@@ -556,7 +531,7 @@ class RawNode:
         if rd.snapshot is not None:
             m.snapshot = rd.snapshot
             m._present |= k.P_SNAPSHOT
-        responses = list(r.msgs_after_append)
+        responses = list(r.outbox.msgs_after_append)
         if _needs_append_ack(r, rd):
             responses.append(self._storage_append_resp(rd.snapshot))
         m._responses = responses if len(responses) > 0 else None
@@ -611,8 +586,7 @@ class RawNode:
             self._prev_commit = r.log.committed
         if not self._async:
             self._keep_for_advance(rd)
-        r._read_states = None
-        r.messages_taken()
+        r.outbox.taken()
         r.log.unstable.accept_in_progress()
         entries = rd._committed_entries
         if entries is not None:
@@ -626,7 +600,7 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        self._own_messages = r._msgs_after_append if r._own_answers else None
+        self._own_messages = r.outbox._msgs_after_append if r.outbox.has_own else None
         self._acked_snapshot = rd.snapshot
         self._acks = _needs_append_ack(r, rd)
         if self._acks:

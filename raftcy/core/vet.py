@@ -80,7 +80,7 @@ def _vet_backlog(r: Raft, m: Message) -> None:
     that wait become fewer without it: so the logs come together once the storage keeps up.
     """
     if m.from_ != r.id and not origins.from_storage_thread(m):
-        waiting = r.waiting_for_ready()
+        waiting = r.outbox.count()
         if waiting >= r.max_pending_msgs:
             raise Overloaded(f"{waiting} messages wait for a Ready")
         if m._type == k.APP and m._entries is not None:

@@ -324,7 +324,7 @@ class Driver:
         if what == k.NOTHING:
             return busy
         if what == k.MESSAGES:
-            messages = node._take_all_messages()
+            messages = node.raft.outbox.take_messages()
             if messages:
                 # As ``_deliver``, written out: most rounds of an idle group come here.
                 if self._carrier is not None:

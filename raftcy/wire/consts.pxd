@@ -66,6 +66,11 @@ cdef enum:
     VOTE_LOST = 2
     VOTE_WON = 3
 
+    # who may have sent a message (origins.allowed_sender)
+    ANYBODY = 0
+    MEMBER = 1
+    ITSELF = 2
+
     # kinds of an election
     PRE_ELECTION = 0
     ELECTION = 1

@@ -1,5 +1,5 @@
 # The questions of origins.py inline, for compiled code; origins.py itself is not compiled.
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint64_t
 
 from . cimport consts as k
 from .messages cimport Message
@@ -29,3 +29,10 @@ cdef inline bint is_response(int32_t kind) noexcept:
 
 cdef inline bint from_storage_thread(Message m) noexcept:
     return m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD
+
+cdef inline int32_t allowed_sender(int32_t kind, uint64_t sender) noexcept:
+    if sender == k.LOCAL_APPEND_THREAD or sender == k.LOCAL_APPLY_THREAD:
+        return k.ANYBODY
+    if is_local(kind):
+        return k.ITSELF
+    return k.MEMBER if is_response(kind) else k.ANYBODY

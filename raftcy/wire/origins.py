@@ -37,3 +37,15 @@ def is_response(kind: int) -> bool:
 def from_storage_thread(m: Message) -> bool:
     """Whether a message says that a storage thread sent it."""
     return m.from_ == k.LOCAL_APPEND_THREAD or m.from_ == k.LOCAL_APPLY_THREAD
+
+
+def allowed_sender(kind: int, sender: int) -> int:
+    """Who may have sent a message of type ``kind``: ANYBODY, a MEMBER of the configuration, or only the node ITSELF.
+
+    A storage thread may answer whatever the configuration is, so ANYBODY is the answer if it is the ``sender``.
+    """
+    if sender == k.LOCAL_APPEND_THREAD or sender == k.LOCAL_APPLY_THREAD:
+        return k.ANYBODY
+    if is_local(kind):
+        return k.ITSELF
+    return k.MEMBER if is_response(kind) else k.ANYBODY

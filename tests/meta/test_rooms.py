@@ -54,7 +54,7 @@ LAYERS = {
         awaitables logger droplist observer
         ready entries hardstate inflights single_calls
         fresh
-        progress
+        outbox progress
         acks
         quorum
         tracker

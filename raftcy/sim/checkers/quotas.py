@@ -54,7 +54,7 @@ class QuotasReturn(Checker):
                 continue
             if raft.uncommitted_size:
                 return f"{member.id} counts {raft.uncommitted_size} bytes as uncommitted"
-            if raft.pending_reads or raft.read_only.waiting:
+            if raft.read_only.pending or raft.read_only.waiting:
                 return f"{member.id} has reads waiting"
             for pr in raft.tracker.peers():
                 if pr.id != member.id and pr.inflights.count():

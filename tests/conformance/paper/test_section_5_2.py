@@ -137,7 +137,7 @@ def test_one_vote_in_a_term(voted_for: int, candidate: int, refused: bool) -> No
     raft = make_member(term=1, vote=voted_for)
     raft.step(Message(type=MessageType.MSG_VOTE, from_=candidate, to=1, term=1))
     wanted = Message(type=MessageType.MSG_VOTE_RESP, from_=1, to=candidate, term=1, reject=True if refused else None)
-    assert raft.msgs == []
+    assert raft.outbox.msgs == []
     assert same_bytes(take_waiting(raft), [wanted])
     assert raft.vote == (voted_for or candidate)
 

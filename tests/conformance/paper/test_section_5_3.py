@@ -82,7 +82,7 @@ def test_majority_commits(size: int, acceptors: tuple, committed: bool) -> None:
     last = raft.log.last_index()
     raft.step(prop(1, DATA))
     settle(raft)
-    for m in list(raft.msgs):
+    for m in list(raft.outbox.msgs):
         if m.to in acceptors:
             raft.step(accepted(m))
     assert raft.log.committed == last + committed

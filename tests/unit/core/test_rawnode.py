@@ -261,10 +261,10 @@ def test_read_index() -> None:
     """
     node = new_node()
     answer = ReadState(index=1, request_ctx=b"somedata")
-    node.raft.read_states = [answer]
+    node.raft.outbox.read_states = [answer]
     assert node.has_ready()
     assert round_of(node).read_states == [answer]
-    assert node.raft.read_states == []
+    assert node.raft.outbox.read_states == []
     lead(node)
     node.read_index(b"somedata2")
     assert round_of(node).read_states == [ReadState(index=node.raft.log.committed, request_ctx=b"somedata2")]
@@ -433,16 +433,16 @@ def test_only_ready_takes_the_messages() -> None:
     """
     node = new_node()
     one, two = Message(context=b"foo"), Message(context=b"bar")
-    node.raft.msgs.append(one)
+    node.raft.outbox.msgs.append(one)
     assert node.ready_without_accept().messages == [one]
-    assert node.raft.msgs == [one]
+    assert node.raft.outbox.msgs == [one]
     rd = node.ready()
     assert rd.messages == [one]
-    assert node.raft.msgs == []
-    node.raft.msgs.append(two)
+    assert node.raft.outbox.msgs == []
+    node.raft.outbox.msgs.append(two)
     assert rd.messages == [one]
     node.advance(rd)
-    assert node.raft.msgs == [two]
+    assert node.raft.outbox.msgs == [two]
 
 
 def test_messages_alone_are_taken_without_a_ready() -> None:
@@ -482,7 +482,7 @@ def test_advance_before_the_next_ready() -> None:
     node = new_node()
     node.campaign()
     node.ready()
-    node.raft.msgs_after_append = [Message(type=MessageType.MSG_APP_RESP, to=1, from_=1)]
+    node.raft.outbox.msgs_after_append = [Message(type=MessageType.MSG_APP_RESP, to=1, from_=1)]
     with pytest.raises(InvariantError, match=r"^two accepted Ready structs without call to Advance$"):
         node.ready()
 
@@ -493,8 +493,8 @@ def test_what_waits_for_the_storage_is_replaced() -> None:
     node.campaign()
     to_another = Message(type=MessageType.MSG_APP_RESP, to=2, from_=1)
     with pytest.raises(AttributeError):
-        node.raft.msgs_after_append.append(to_another)
-    node.raft.msgs_after_append = [*node.raft.msgs_after_append, to_another]
+        node.raft.outbox.msgs_after_append.append(to_another)
+    node.raft.outbox.msgs_after_append = [*node.raft.outbox.msgs_after_append, to_another]
     rd = node.ready()
     assert rd.messages == [to_another]
     store(node, rd)

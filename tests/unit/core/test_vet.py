@@ -44,6 +44,7 @@ from raftcy import (
     refuse_from_network,
 )
 from raftcy_pure.core import log as pure_log
+from raftcy_pure.core import outbox as pure_outbox
 from raftcy_pure.core import progress as pure_progress
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import readonly as pure_readonly
@@ -212,7 +213,7 @@ def test_picture_is_complete() -> None:
     underscore in front makes no difference: it is a property that shows the attribute.
     """
     kept_twice = {"_last", "_last_term", "_memory", "_incoming", "_outgoing", "_peers", "_by_id", "_window_is_shared"}
-    kept_twice |= {"_plain_random", "_own_answers", "_head", "count"}
+    kept_twice |= {"_plain_random", "has_own", "_head", "count"}
     aside = kept_twice | {"_log", "_random", "trace_logger", "log", "found", "storage", "offer"}
     picture = dump_raft(leader().raft)
     parts = [
@@ -221,6 +222,7 @@ def test_picture_is_complete() -> None:
         (pure_unstable.Unstable, {*UNSTABLE_NUMBERS, *picture["log"]["unstable"]}),
         (pure_progress.Progress, {*PROGRESS_NUMBERS, "inflights", "_state"}),
         (pure_readonly.ReadOnly, set(picture["read_only"])),
+        (pure_outbox.Outbox, set(picture["outbox"])),
         (pure_tracker.ProgressTracker, {*picture["tracker"], "max_inflight", "max_inflight_bytes"}),
     ]
     for cls, shown in parts:

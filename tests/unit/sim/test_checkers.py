@@ -84,7 +84,7 @@ def entries(*terms: int, first: int = 1, data: bytes = b"x") -> list[Entry]:
 def member(id: int, *terms: int, voters: tuple[int, ...] = (1, 2, 3), life: int = 1, **options: Any) -> Any:
     raft = SimpleNamespace(
         log=Log(*terms), tracker=Tracker(list(voters)), state=FOLLOWER, term=1, lead=0, uncommitted_size=0,
-        pending_reads=[], read_only=SimpleNamespace(waiting=[]),
+        read_only=SimpleNamespace(pending=[], waiting=[]),
     )  # fmt: skip
     state = SimpleNamespace(applied=0, machine=SimpleNamespace(snapshot=lambda: b"state"))
     made = SimpleNamespace(id=id, life=life, raft=raft, application=state, disk=made_disk(*terms), up=True)
@@ -509,8 +509,8 @@ def test_what_is_not_at_rest() -> None:
     ("options", "text"),
     [
         ({"uncommitted_size": 3}, "3 bytes as uncommitted"),
-        ({"pending_reads": [1]}, "reads waiting"),
-        ({"read_only": SimpleNamespace(waiting=[1])}, "reads waiting"),
+        ({"read_only": SimpleNamespace(pending=[1], waiting=[])}, "reads waiting"),
+        ({"read_only": SimpleNamespace(pending=[], waiting=[1])}, "reads waiting"),
         ({"tracker": Tracker([1, 2, 3], peers=[peer(1, count=1), peer(2, count=2)])}, "2 appends to 2 in flight"),
     ],
 )
