@@ -1,10 +1,10 @@
 """Builds raftcy's extension modules: all of them, or none.
 
-The modules cimport each other, so a package with only some of them compiled cannot be imported. When any step fails,
-everything built so far is removed and the pure package is built instead (CONTRIBUTING.md, "Two builds").
+The modules cimport each other, so a package in which only some are compiled cannot be imported. If any step fails, the
+build removes what it has built and produces the pure package instead (CONTRIBUTING.md, "Two builds").
 
-Environment: RAFTCY_PURE_PYTHON=1 builds no extension; RAFTCY_REQUIRE_EXT=1 makes a failed build an error;
-RAFTCY_ANNOTATE=1 writes Cython's HTML reports into build/cython. For debugging: RAFTCY_OVERFLOWCHECK=1,
+Environment variables: RAFTCY_PURE_PYTHON=1 builds no extensions. RAFTCY_REQUIRE_EXT=1 makes a failed build an error.
+RAFTCY_ANNOTATE=1 writes Cython's HTML reports to build/cython. For debugging: RAFTCY_OVERFLOWCHECK=1,
 RAFTCY_LINETRACE=1, RAFTCY_SANITIZE=address,undefined.
 """
 
@@ -28,10 +28,11 @@ ANNOTATE, TRACE, SANITIZE = enabled("RAFTCY_ANNOTATE"), enabled("RAFTCY_LINETRAC
 DIRECTIVES = {"language_level": 3, "infer_types": True, "binding": False, "embedsignature": True, "linetrace": TRACE}
 DIRECTIVES |= {"annotation_typing": False, "freethreading_compatible": True}
 DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
-# For every class of these modules: such that can form no cycle for the collector to find, and values among them, made
-# so often that blank ones are kept.
+# Directives for every class of these modules: their objects cannot form reference cycles and need no garbage collector.
+# Values are also created so often that freed ones are kept for reuse.
 NO_CYCLES, VALUES = {"no_gc": True}, {"no_gc": True, "freelist": 128}
-KINDS = {f"raftcy.core.{name}": NO_CYCLES for name in ("progress", "quorum", "readonly", "storage", "tracker")}
+ACYCLIC = ("outbox", "progress", "quorum", "readonly", "storage", "tracker")
+KINDS = {f"raftcy.core.{name}": NO_CYCLES for name in ACYCLIC}
 KINDS |= dict.fromkeys(("raftcy.wire.messages", "raftcy.core.ready"), VALUES)
 MACROS = [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
 CHECKED = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={SANITIZE}"]
@@ -39,9 +40,10 @@ FLAGS = [*(CHECKED if SANITIZE else ["-O2", "-g0"]), "-Wno-sign-compare"]
 
 
 def extensions():
-    """One for every `.pyx`, and for every `.py` whose `.pxd` types it; the plain twin of a `.pyx` stays plain.
+    """Return an extension for every `.pyx`, and for every `.py` with a `.pxd` that types it.
 
-    A `.pxd` that only declares for other modules, while its `.py` stays plain, says so in its first line.
+    A `.py` beside a `.pyx` is its pure twin and stays plain. A `.pxd` that serves only other modules, while its `.py`
+    stays plain, says so in its first line.
     """
     found = {}
     for declarations in Path("raftcy").rglob("*.pxd"):
@@ -52,7 +54,7 @@ def extensions():
 
 
 class Project(Distribution):
-    """Compiling in place needs nothing of pyproject.toml, so it works with a setuptools that is too old to read it."""
+    """Compiles in place even with a setuptools too old to read pyproject.toml, which that does not need."""
 
     def parse_config_files(self, *args, **options):
         try:
@@ -78,11 +80,11 @@ class BuildAllOrNone(build_ext):
             self.extensions = self.distribution.ext_modules = []
             if wheel := self.distribution.get_command_obj("bdist_wheel", create=False):
                 wheel.root_is_pure = True
-        else:  # a module that is plain now must not live on as an old binary
+        else:  # remove old binaries of modules that are plain now, which Python would import instead of the source
             self.remove(folders, keep={Path(self.get_ext_filename(module.name)) for module in self.extensions})
 
     def build_extensions(self):
-        with tempfile.TemporaryDirectory() as scratch:  # a missing compiler shows here, before the slow translation
+        with tempfile.TemporaryDirectory() as scratch:  # detect a missing compiler before the slow translation
             probe = Path(scratch, "probe.c")
             probe.write_text("#include <Python.h>\n")
             self.compiler.compile([str(probe)], output_dir=scratch)
@@ -91,17 +93,17 @@ class BuildAllOrNone(build_ext):
         from Cython.Compiler.Options import get_directive_defaults
 
         self.parallel = self.parallel or os.cpu_count()
-        used = Path(self.build_temp, "options.txt")  # objects built with other options must not be taken over
+        used = Path(self.build_temp, "options.txt")  # do not reuse objects that were built with other options
         wanted = f"{Cython.__version__} {DIRECTIVES} {KINDS} {MACROS} {FLAGS}"
         self.force = self.force or not used.exists() or used.read_text() != wanted
         options = {"build_dir": "build/cython", "nthreads": self.parallel, "annotate": ANNOTATE, "quiet": True}
         options["force"] = self.force or ANNOTATE
-        get_directive_defaults().update(no_gc=False, freelist=0)  # else Cython takes them for a class only
+        get_directive_defaults().update(no_gc=False, freelist=0)  # otherwise Cython accepts them only on a class
         modules = []
         try:
             for kind in ({}, NO_CYCLES, VALUES):
-                alike = [each for each in self.extensions if KINDS.get(each.name, {}) == kind]
-                modules += Cython.Build.cythonize(alike, compiler_directives=DIRECTIVES | kind, **options)
+                group = [each for each in self.extensions if KINDS.get(each.name, {}) == kind]
+                modules += Cython.Build.cythonize(group, compiler_directives=DIRECTIVES | kind, **options)
         except CompileError as error:
             raise PlatformError("Cython refused a source, see above") from error
         generated = {module.name: module.sources for module in modules}

@@ -28,6 +28,7 @@ class Leader:
         self.node = raftcy.RawNode(
             config_of(raftcy, 1, self.storage, applied=FIRST, random=rng, async_storage_writes=True)
         )
+        self.driver = raftcy.Driver(self.node, self.storage)
         kind = raftcy.MessageType
         self.answers = {
             kind.MSG_APP: kind.MSG_APP_RESP,
@@ -51,30 +52,32 @@ class Leader:
 
     def turn(self) -> None:
         """Handle what there is to do, but for what waits: writes, and messages to followers."""
-        node, raftcy = self.node, self.raftcy
-        while (rd := node.poll()) is not None:
-            self.reads += len(rd.read_states)
-            for m in rd.messages:
-                if m.to == raftcy.LOCAL_APPEND_THREAD:
-                    self.writes.append(m)
-                elif m.to == raftcy.LOCAL_APPLY_THREAD:
-                    self.applied += len(m.entries)
-                    self.applied_bytes += sum([len(e.data) for e in m.entries])
-                    node.step_many(m.responses)
-                else:
-                    self.messages += 1
-                    self.unanswered.append(m)
+        driver = self.driver
+        while (work := driver.poll()) is not None:
+            if messages := work.messages:
+                self.messages += len(messages)
+                self.unanswered += messages
+            if (write := work.write) is not None:
+                self.writes.append(write)
+            while (batch := driver.next_batch()) is not None:
+                for e in batch.entries:
+                    self.applied += 1
+                    self.applied_bytes += len(e.data)
+                driver.finish(batch)
 
     def write(self) -> None:
         """Let the storage write and report what waits longest, up to and with the first that holds entries."""
         holds = False
         while self.writes and not holds:
-            m = self.writes.popleft()
-            holds = len(m.entries) > 0
-            if m.term:
-                self.storage.set_hard_state(self.raftcy.HardState(term=m.term, vote=m.vote, commit=m.commit))
-            self.storage.append(m.entries)
-            self.node.step_many(m.responses)
+            write = self.writes.popleft()
+            entries = write.entries
+            holds = len(entries) > 0
+            if (state := write.hard_state) is not None:
+                self.storage.set_hard_state(state)
+            self.storage.append(entries)
+            if messages := self.driver.stored(write):
+                self.messages += len(messages)
+                self.unanswered += messages
             self.turn()
 
     def answer(self) -> None:
@@ -92,6 +95,10 @@ class Leader:
         self.node.step(reply)
         self.turn()
 
+    def count_reads(self) -> None:
+        """Count the answers to reads."""
+        self.reads += len(self.driver.take_reads())
+
     def write_all(self) -> None:
         """Let the storage catch up."""
         while self.writes:
@@ -107,6 +114,7 @@ class Leader:
         self.answer_all()
         self.write_all()
         self.answer_all()
+        self.count_reads()
         index = FIRST + 1 + entries
         status = self.node.basic_status()
         found = (self.applied, self.applied_bytes, self.reads, status.commit, status.applied, self.storage.last_index())
@@ -159,6 +167,7 @@ def reads(raftcy: Any, o: argparse.Namespace) -> Measured:
             leader.answer()
 
     out.run(work)
+    leader.count_reads()
     if leader.reads != o.n:
         raise SystemExit(f"{leader.reads} of {o.n} reads were answered while {o.waiting} wait")
     return _done(out, leader, before, 4, (0, 0, o.waiting + o.n), o.waiting)

@@ -14,6 +14,8 @@ from .measured import Measured
 class Host:
     """A Node with its storage and the task that handles its Readys."""
 
+    # A loop of its own: it is a user's loop over a Node, and a part of what is measured.
+
     def __init__(self, raftcy: Any, id: int, size: int, rng: random.Random, hosts: list[Host]) -> None:
         self.raftcy = raftcy
         self.hosts = hosts
@@ -29,7 +31,7 @@ class Host:
         node, storage = self.node, self.storage
         normal = self.raftcy.EntryType.NORMAL
         async for rd in node:
-            storage.save(rd)
+            self.raftcy.save_ready(storage, rd)
             if rd.messages:
                 await self.send(rd.messages)
             for e in rd.committed_entries:

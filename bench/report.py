@@ -2,8 +2,8 @@
 
 The quick report prints tables and writes its results into build/bench. The full one also measures the cost against
 the size of the log and the number of groups and counts the instructions of both ends, writes
-bench/results/DATE.json and the plots in docs/plots, and puts the tables into README.md and docs/benchmarks.md. It then
-fails if what must not grow with a size does.
+bench/results/DATE.json and the plots in docs/plots, and puts the tables into docs/benchmarks.md and a short one into
+README.md. It then fails if what must not grow with a size does.
 ``--from FILE`` writes those of earlier results anew.
 """
 
@@ -104,7 +104,8 @@ def full_tables(result: dict[str, Any]) -> str:
     rows = list(result["rows"])
     names = tables.present(result, tables.ALL)
     peers = tables.present(result, list(tables.LABELS))
-    parts = [facts(result), "### Times\n\nBest (median) of the rounds.", tables.times(result, names, rows)]
+    parts = [facts(result), "### In short\n\n" + where(result), tables.summary(result)]
+    parts += ["### Times\n\nBest (median) of the rounds.", tables.times(result, names, rows)]
     parts.append("### Ratios\n\nOur best by theirs; below 1 raftcy is faster.")
     for ours in tables.present(result, ["compiled", "python"]):
         parts.append(tables.ratios(result, ours, peers + (["pure"] if ours == "python" else []), rows))
@@ -135,12 +136,12 @@ def publish(result: dict[str, Any]) -> None:
 
     for path in plots.draw(result, PLOTS):
         print(f"wrote {path.relative_to(ROOT)}")
-    tables.replace(ROOT / "README.md", "bench", tables.summary(result) + "\n\n" + where(result))
+    tables.replace(ROOT / "README.md", "bench", tables.short(result) + "\n\n" + where(result))
     tables.replace(ROOT / "docs" / "benchmarks.md", "bench", full_tables(result))
 
 
 def where(result: dict[str, Any]) -> str:
-    """One sentence on the machine, for below the README's table."""
+    """One sentence on what the short tables hold, and on the machine."""
     machine = result["machine"]
     return (
         f"CPU time per operation (the wall clock where it says so), best of {result['rounds']} in turns, on "

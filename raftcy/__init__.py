@@ -1,7 +1,8 @@
-"""raftcy: the Raft consensus algorithm, etcd's raft for Python.
+"""raftcy: the Raft consensus algorithm for Python, after etcd's raft.
 
-Everything public is here, by flat names: etcd's, in the forms of PEP 8. ``BUILD`` tells which build runs, "compiled" or
-"pure"; they behave alike. Start with ``start_node`` for asyncio, or with ``RawNode`` for a loop of your own.
+This module exports the whole public API under etcd's names, written as PEP 8 asks. Start with ``start_node`` for
+asyncio, or with ``RawNode`` to write the loop yourself. ``BUILD`` is the build that runs, "compiled" or "pure"; both
+behave the same.
 """
 
 from ._build import BUILD
@@ -18,6 +19,7 @@ from .core.describe import (
     describe_soft_state,
 )
 from .core.hardstate import is_empty_hard_state, is_empty_snap, is_hard_state_equal, must_sync
+from .core.log_storage import LogStorage, check_log_storage, compact_log, save_ready
 from .core.progress import Progress
 from .core.rawnode import RawNode
 from .core.ready import ReadState, Ready, SoftState
@@ -31,11 +33,13 @@ from .errors import (
     ConfChangeError,
     ConfChangeRefused,
     ConfigError,
+    Contradiction,
     Corruption,
     DecodeError,
     InvariantError,
     LogLost,
     MalformedMessage,
+    MembersFailed,
     NotNow,
     Overloaded,
     ProposalDropped,
@@ -100,6 +104,7 @@ __all__ = [
     "ConfState",
     "Config",
     "ConfigError",
+    "Contradiction",
     "Corruption",
     "DecodeError",
     "Driver",
@@ -108,8 +113,10 @@ __all__ = [
     "HardState",
     "InvariantError",
     "LogLost",
+    "LogStorage",
     "Loopback",
     "MalformedMessage",
+    "MembersFailed",
     "MemoryStorage",
     "Message",
     "MessageType",
@@ -155,6 +162,8 @@ __all__ = [
     "Work",
     "Write",
     "__version__",
+    "check_log_storage",
+    "compact_log",
     "conf_changes_from_string",
     "conf_changes_to_string",
     "decode_change",
@@ -177,6 +186,7 @@ __all__ = [
     "must_sync",
     "refuse_from_network",
     "restart_node",
+    "save_ready",
     "start_node",
     "tick_all",
     "tick_groups",

@@ -1,4 +1,4 @@
-"""``python -m raftcy``."""
+"""Runs the command line: ``python -m raftcy``."""
 
 import sys
 

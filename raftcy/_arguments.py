@@ -1,4 +1,4 @@
-"""Whole numbers on the command lines, with their limits: types for ``argparse``."""
+"""Types for ``argparse``: whole numbers with limits."""
 
 import argparse
 from collections.abc import Callable
@@ -7,7 +7,7 @@ _UINT64_MAX = 2**64 - 1
 
 
 def integer(low: int, high: int | None = None) -> Callable[[str], int]:
-    """A type that takes the numbers from ``low`` on, up to and including ``high`` unless that is None."""
+    """Return a type that accepts whole numbers from ``low`` to ``high`` inclusive; None for no upper limit."""
     limits = f"at least {low}" if high is None else f"{low} to {'2**64-1' if high == _UINT64_MAX else high}"
 
     def number(text: str) -> int:

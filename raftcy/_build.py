@@ -1,15 +1,16 @@
-"""Which build of raftcy runs, and the switch between the two.
+"""Selects and reports which build of raftcy runs: compiled or pure.
 
-The package exists in a compiled and in a pure build, made from one tree. Where extension modules lie beside their
-`.py` files, Python's own import order takes the extension, unless `RAFTCY_PURE_PYTHON` is set to anything but `0` when
-`raftcy` is first imported: then this module puts a finder in front that looks at `.py` files alone. The same finder
-serves `load_pure`, which loads the package a second time, pure and under another name, into one process.
+Both builds come from one tree. If extension modules lie beside their `.py` files, Python imports the extensions. If
+`RAFTCY_PURE_PYTHON` is set to anything but `0` when `raftcy` is first imported, this module installs a finder in front
+that sees only `.py` files. `load_pure` uses the same finder to load the package a second time into the same process,
+pure and under another name.
 
-`BUILD` is found by asking the import system what it would load for each module that can be compiled, so it tells what
-runs and not what was asked for. A folder in which only some of those modules are compiled for this interpreter cannot
-work, since they reach into each other's C structures; importing it raises ImportError with what to do.
+`BUILD` is determined by asking the import system what it would load for each module that can be compiled, so it says
+which build runs rather than which was requested. Compiled modules access each other's C structures, so a folder in
+which only some of them are compiled for this interpreter cannot work; importing it raises ImportError and says what to
+do.
 
-This module owns the finder and nothing else; it must stay the first import of the package.
+This module must stay the first import of the package: modules imported before it would escape the finder.
 """
 
 import importlib
@@ -33,7 +34,7 @@ from types import ModuleType
 from typing import Final, Literal
 
 SWITCH: Final = "RAFTCY_PURE_PYTHON"
-"""The environment variable that makes a compiled package run pure; read once, at the first import."""
+"""The environment variable that makes a compiled package run pure. Read once, at the first import."""
 
 _FOLDER: Final = Path(__file__).parent
 _PACKAGE: Final = __name__.rpartition(".")[0]
@@ -41,10 +42,10 @@ _lock: Final = threading.Lock()
 
 
 class SourceFinder(MetaPathFinder):
-    """Finds the modules of one package, by their Python files alone: extension modules beside them are not seen.
+    """Finds the modules of one package by their Python files only, ignoring extension modules beside them.
 
-    `package` is the top-level name served and `folder` the directory of its `__init__.py`. The name need not be that
-    of the directory, which is how one folder can be loaded under two names.
+    `package` is the top-level name that it serves, and `folder` the directory of the package's `__init__.py`. The name
+    may differ from the directory's, so that one folder can be loaded under two names.
     """
 
     def __init__(self, package: str, folder: str) -> None:
@@ -67,20 +68,20 @@ class SourceFinder(MetaPathFinder):
         self._finders.clear()
 
     def _finder(self, folder: str) -> FileFinder:
-        # setdefault is atomic, so that threads which import at the same time share one finder.
+        # setdefault is atomic, so threads that import at the same time share one finder.
         loaders = (SourceFileLoader, SOURCE_SUFFIXES), (SourcelessFileLoader, BYTECODE_SUFFIXES)
         return self._finders.get(folder) or self._finders.setdefault(folder, FileFinder(folder, *loaders))
 
 
 def load_pure(alias: str = "raftcy_pure") -> ModuleType:
-    """Load the pure build of this very folder under the name `alias`, and return that package.
+    """Load the pure build of this folder under the name `alias`, and return that package.
 
-    Whatever build runs as `raftcy`, the copy is complete and independent: its classes are not those of `raftcy`, and
-    `import raftcy_pure.core.log` and the like work afterwards. It is meant for tests and benchmarks that hold the two
-    builds against each other in one process. Calling it again returns the same package.
+    The copy is complete and independent, whichever build runs as `raftcy`: it has classes of its own, and imports such
+    as `import raftcy_pure.core.log` work afterwards. It is for tests and benchmarks that compare the two builds in one
+    process. Calling it again returns the same package.
 
-    Raises ValueError if `alias` is no plain module name or the package's own, and ImportError if the name belongs to
-    another module or if the installation has no Python sources.
+    Raises ValueError if `alias` is not a plain module name or is this package's name, and ImportError if another module
+    has that name or the installation lacks the Python sources.
     """
     if not alias.isidentifier() or alias == _PACKAGE:
         raise ValueError(f"alias must be a plain module name other than {_PACKAGE}, not {alias!r}")
@@ -96,7 +97,7 @@ def load_pure(alias: str = "raftcy_pure") -> ModuleType:
 
 
 def _serves(package: str) -> bool:
-    # The class is not compared: a pure copy of this module has a class of its own, and its finder serves as well.
+    # Do not compare classes: a pure copy of this module has another SourceFinder class, whose finders count as well.
     return any(getattr(finder, "package", None) == package for finder in sys.meta_path)
 
 
@@ -105,19 +106,19 @@ def _serve(package: str) -> None:
 
 
 def _compilable() -> list[str]:
-    """The modules that a compiled build compiles, by name relative to the package; setup.py has the same rule."""
+    """The modules that the compiled build compiles, by name within the package. setup.py applies the same rule."""
     names = set()
     for folder, _, files in os.walk(_FOLDER):
         parts = Path(folder).relative_to(_FOLDER).parts
         for stem, suffix in map(os.path.splitext, files):
             if suffix == ".pyx" or (suffix == ".pxd" and _types_its_module(Path(folder, stem + suffix))):
                 names.add(".".join((*parts, stem)))
-    # An application frozen into one file carries no .pxd; there the state machine's types tell for all.
+    # An application frozen into one file has no .pxd files; there one module stands for all.
     return sorted(names) or ["wire.messages"]
 
 
 def _types_its_module(declarations: Path) -> bool:
-    """False for a `.pxd` that only declares for other modules; it says so in its first line."""
+    """Whether a `.pxd` types its own module. One that serves only other modules says so in its first line."""
     with declarations.open(encoding="utf-8") as lines:
         return "itself is not compiled" not in lines.readline()
 
@@ -130,7 +131,7 @@ def _is_extension(module: str) -> bool:
     return spec is not None and isinstance(spec.loader, ExtensionFileLoader)
 
 
-def _tell_build() -> Literal["compiled", "pure"]:
+def _running_build() -> Literal["compiled", "pure"]:
     modules = _compilable()
     missing = [module for module in modules if not _is_extension(module)]
     if 0 < len(missing) < len(modules):
@@ -148,5 +149,5 @@ if os.environ.get(SWITCH, "") not in ("", "0"):
         if not _serves(_PACKAGE):
             _serve(_PACKAGE)
 
-BUILD: Final = _tell_build()
+BUILD: Final = _running_build()
 """`"compiled"` or `"pure"`: the build that this process runs under the name `raftcy`."""

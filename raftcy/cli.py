@@ -14,9 +14,9 @@ from .sim import command_line as sim
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 if it worked, 1 if not, 2 for a wrong command line.
+    """Run a command and return its exit status: 0 for success, 1 for failure, 2 for a wrong command line.
 
-    130 and 143 if it was ended by SIGINT or SIGTERM.
+    130 and 143 if SIGINT or SIGTERM ended it.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"raftcy {arguments.command}: interrupted\n")
         return 130
     except BrokenPipeError:
-        # The reader of standard output has gone; the interpreter must not fail again when it flushes at the end.
+        # Whoever read standard output is gone. Without this, the interpreter would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
@@ -53,35 +53,38 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         allow_abbrev=False,
         help="replicate a file on three processes and survive the loss of their leader",
-        description="Three processes on loopback replicate a file record by record (each line is one). Half-way their "
-        "leader is killed; the others elect a new one and go on. State is in memory only.",
+        description="Three processes on loopback replicate a file record by record; each line is a record. Halfway "
+        "through, the leader is killed; the others elect a new leader and continue. State is kept in memory only.",
     )
-    shown.add_argument("file", nargs="?", type=Path, help="the file (default: one is made, of Unicode characters)")
+    shown.add_argument("file", nargs="?", type=Path, help="file to replicate (default: a generated Unicode table)")
     shown.add_argument(
-        "--records", type=integer(1), default=60_000, help="records of the file that is made (%(default)s)"
-    )
-    shown.add_argument(
-        "--port", type=integer(1, 65533), default=0, help="the first of three ports in a row (default: free ones)"
+        "--records", type=integer(1), default=60_000, help="records in the generated file (default: %(default)s)"
     )
     shown.add_argument(
-        "--tick-ms", type=integer(1), default=50, help="milliseconds a tick; an election takes 10 to 20 (%(default)s)"
+        "--port", type=integer(1, 65533), default=0, help="first of three consecutive ports (default: any free ports)"
+    )
+    shown.add_argument(
+        "--tick-ms",
+        type=integer(1),
+        default=50,
+        help="milliseconds per tick; an election takes 10 to 20 ticks (default: %(default)s)",
     )
     shown.set_defaults(run=_demo)
     simulated = commands.add_parser(
         "sim",
         allow_abbrev=False,
-        help="run simulated clusters under faults and check that no rule is broken",
-        description="A cluster in one process and in virtual time, where a seed decides everything. Every seed runs "
-        "under faults, then has to come to rest; the rules are checked all the time.",
+        help="run simulated clusters under faults and check that no rule is violated",
+        description="Runs a cluster in one process and in virtual time; a seed decides everything that happens. Each "
+        "seed runs under faults and must then settle. The rules are checked throughout.",
     )
     sim.add_arguments(simulated)
     simulated.set_defaults(run=sim.main)
     again = commands.add_parser(
         "replay",
         allow_abbrev=False,
-        help="run a recording of a node again",
-        description="Runs a recording of raftcy.recorder again, on the build that runs here, and says where it goes "
-        "another way than recorded.",
+        help="replay the recording of a node",
+        description="Replays a recording made by raftcy.recorder on the build that runs here, and reports where the "
+        "node behaves differently from the recording.",
     )
     replay.add_arguments(again)
     again.set_defaults(run=replay.run)

@@ -1,35 +1,40 @@
-"""Every error that raftcy raises, in one tree.
+"""Every error that raftcy raises, in one hierarchy.
 
 ::
 
     RaftError
-    ├── ConfigError(ValueError)             a Config that cannot work
-    ├── RangeError(ValueError, OverflowError)  a number outside its range; nothing was changed
-    ├── BootstrapError                      bootstrapping without peers, or on a storage that holds something
-    ├── ProposalDropped                     refused, certainly not in the log; .reason
+    ├── ConfigError(ValueError)             an invalid Config
+    ├── RangeError(ValueError, OverflowError)  a number is out of range
+    ├── BootstrapError                      bootstrapping without peers, or on a storage that is not empty
+    ├── ProposalDropped                     the proposal was refused and is certainly not in the log; .reason
     ├── Stopped                             the node was stopped, or it died; .cause
-    ├── StepError                           a message that the state machine must not see
-    │   ├── StepLocalMessage                a message that a node only sends to itself came from elsewhere
-    │   ├── StepPeerNotFound                a response from outside the configuration
-    │   ├── MalformedMessage                a message that no correct peer sends; nothing was changed
-    │   ├── Overloaded                      a limit on what waits is reached: as good as lost; nothing was changed
-    │   └── LogLost                         a leader knows entries as stored here that are gone: the node is dead
+    ├── StepError                           the state machine refused a message
+    │   ├── StepLocalMessage                a local message came from another node
+    │   ├── StepPeerNotFound                a response came from outside the configuration
+    │   ├── MalformedMessage                no correct peer sends this message
+    │   ├── Overloaded                      a limit on waiting messages or reads is reached; treat it as lost
+    │   └── LogLost                         entries that this node acknowledged are gone: the node is dead
+    ├── MembersFailed                       members that run together have died, and the others went on; .failures
+    ├── NotNow                              the node cannot accept the message or the read yet; treat it as lost
     ├── StorageError
-    │   ├── Compacted                       the entry was compacted away
-    │   ├── Unavailable                     the entry is not there yet
-    │   ├── SnapshotOutOfDate               an older snapshot than the one in the storage
-    │   ├── SnapshotTemporarilyUnavailable  ask again later
-    │   ├── StorageFailed                   the storage raised anything else: the node is dead
-    │   └── Corruption                      what was read is not what was written
-    ├── ConfChangeError                     an invalid configuration change; the configuration is unchanged
-    │   └── ConfChangeRefused               replaced by an empty entry at the proposal; .reason
-    ├── DecodeError(ValueError)             bytes that are no message; .offset
-    └── InvariantError(AssertionError)      a rule of ours was broken: the node is dead
+    │   ├── Compacted                       the entry has been compacted away
+    │   ├── Unavailable                     the entry is not in the log yet
+    │   ├── SnapshotOutOfDate               the storage has a newer snapshot
+    │   ├── SnapshotTemporarilyUnavailable  the storage has no snapshot now; raft asks again later
+    │   ├── Contradiction                   the parts of what is stored, or is to be stored, contradict each other
+    │   ├── StorageFailed                   the storage raised any other error: the node is dead
+    │   └── Corruption                      the storage does not read back what was written
+    ├── ConfChangeError                     the configuration change is invalid; the configuration is unchanged
+    │   └── ConfChangeRefused               the leader appended an empty entry instead of the change; .reason
+    ├── DecodeError(ValueError)             the bytes are not a valid message; .offset
+    └── InvariantError(AssertionError)      an invariant of the state machine was violated: the node is dead
 
-What a caller did wrong or a peer sent wrong is reported before anything changes, and the node lives on. The
-exceptions to that say so: after ``InvariantError``, ``LogLost``, ``StorageFailed``, and whatever is not raised on
-purpose, every later call raises ``Stopped``.
+A mistake of a caller or a peer is reported before any state changes, and the node keeps running. The exceptions are
+``InvariantError``, ``LogLost``, ``StorageFailed`` and every error that raftcy does not raise on purpose: they kill the
+node, and every later call raises ``Stopped``.
 """
+
+from typing import Any
 
 __all__ = [
     "BootstrapError",
@@ -37,11 +42,14 @@ __all__ = [
     "ConfChangeError",
     "ConfChangeRefused",
     "ConfigError",
+    "Contradiction",
     "Corruption",
     "DecodeError",
     "InvariantError",
     "LogLost",
     "MalformedMessage",
+    "MembersFailed",
+    "NotNow",
     "Overloaded",
     "ProposalDropped",
     "RaftError",
@@ -59,25 +67,25 @@ __all__ = [
 
 
 class RaftError(Exception):
-    """Root of all errors of this package."""
+    """Base class of all errors of this package."""
 
 
 class ConfigError(RaftError, ValueError):
-    """A Config that cannot work. The text is that of etcd's ``Config.validate`` where it has one."""
+    """The Config is invalid. Where etcd's ``Config.validate`` has a text for it, the text is the same."""
 
 
 class RangeError(RaftError, ValueError, OverflowError):
-    """A number does not fit its field (terms, indexes and ids are 0 to 2**64-1). Nothing was changed."""
+    """A number does not fit its field (terms, indexes and ids are 0 to 2**64-1). No state was changed."""
 
 
 class BootstrapError(RaftError):
-    """No peers, one of id 0, or a storage that is not empty, to bootstrap with (etcd's ``RawNode.Bootstrap``)."""
+    """Cannot bootstrap: no peers, a peer with id 0, or a storage that is not empty (etcd's ``RawNode.Bootstrap``)."""
 
 
 class ProposalDropped(RaftError):
     """The proposal was refused and is certainly not in the log (etcd's ``ErrProposalDropped``).
 
-    ``reason`` says why in a few words for humans; the text of the error is etcd's.
+    ``reason`` says why, in a few words for people. The text of the error is etcd's.
     """
 
     def __init__(self, reason: str = "") -> None:
@@ -91,7 +99,7 @@ class ProposalDropped(RaftError):
 class Stopped(RaftError):
     """The node was stopped, or it died (etcd's ``ErrStopped``).
 
-    ``cause`` is the error that it died of, ``None`` after an ordinary stop.
+    ``cause`` is the error that killed it, or None after an ordinary stop.
     """
 
     def __init__(self, cause: BaseException | None = None) -> None:
@@ -102,98 +110,118 @@ class Stopped(RaftError):
         return type(self), (self.cause,)
 
 
+class MembersFailed(RaftError):
+    """Members of groups that run together have died; the others went on.
+
+    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and what it died of. Each failure
+    is raised once. ``__cause__`` is the first error.
+    """
+
+    def __init__(self, failures: list[tuple[Any, int, BaseException]]) -> None:
+        lines = [f"member {id} of {group}: {type(error).__name__}: {error}" for group, id, error in failures]
+        super().__init__("; ".join(lines))
+        self.failures = failures
+
+
 class StepError(RaftError):
-    """A message that the state machine must not see."""
+    """The state machine refused a message."""
 
 
 class StepLocalMessage(StepError):
-    """A message that a node only sends to itself came from another one (etcd's ``ErrStepLocalMsg``)."""
+    """A local message, which a node sends only to itself, came from another node (etcd's ``ErrStepLocalMsg``)."""
 
     def __init__(self, text: str = "raft: cannot step raft local message") -> None:
         super().__init__(text)
 
 
 class StepPeerNotFound(StepError):
-    """A response from a node outside the configuration (etcd's ``ErrStepPeerNotFound``)."""
+    """A response came from a node outside the configuration (etcd's ``ErrStepPeerNotFound``)."""
 
     def __init__(self, text: str = "raft: cannot step as peer not found") -> None:
         super().__init__(text)
 
 
 class MalformedMessage(StepError):
-    """A message that no correct peer sends. It was refused before anything changed; the node lives on."""
+    """No correct peer sends this message. It was refused before any state changed; the node keeps running."""
 
 
 class Overloaded(StepError):
-    """So much waits that a limit is reached: ``Config.max_pending_reads`` or ``max_pending_msgs``, or that of a Node on
-    forwarded proposals.
+    """A limit is reached: ``Config.max_pending_reads`` or ``max_pending_msgs``, or a Node's on forwarded proposals.
 
-    Nothing was changed. To the group this is a lost message, which it bears; a read may be asked for again.
+    No state was changed. For the group this is the same as a lost message, which raft tolerates. Ask for a read again.
     """
 
 
 class NotNow(RaftError):
-    """A message that must not be taken in now, or a read that must not be asked now; later it may be.
+    """The node cannot accept this message, or start this read, yet. It may later.
 
-    Nothing was changed. To the group it is a lost message, which it bears.
+    No state was changed. For the group this is the same as a lost message, which raft tolerates.
     """
 
 
 class LogLost(StepError):
-    """A leader's heartbeat commits entries that this node has acknowledged but no longer has.
+    """A leader's heartbeat commits entries that this node acknowledged but no longer has.
 
-    The node is dead and must not come back under the same id: it may have voted, and have helped to commit, on the
-    strength of entries that it has lost, so counting it again as the same member could elect a leader without
-    committed entries. Remove the member from the configuration and add a new one with a fresh id.
+    The node is dead and must not return under the same id. It voted, and helped to commit, with entries that it has
+    lost; if it counted as the same member again, the group could elect a leader that lacks committed entries. Remove
+    the member from the configuration and add a new one with a fresh id.
     """
 
 
 class StorageError(RaftError):
-    """A storage cannot give or take what was asked."""
+    """A storage cannot answer a request."""
 
 
 class Compacted(StorageError):
-    """The entry was compacted away (etcd's ``ErrCompacted``)."""
+    """The entry has been compacted away (etcd's ``ErrCompacted``)."""
 
     def __init__(self, text: str = "requested index is unavailable due to compaction") -> None:
         super().__init__(text)
 
 
 class Unavailable(StorageError):
-    """The entry is not there yet (etcd's ``ErrUnavailable``)."""
+    """The entry is not in the log yet (etcd's ``ErrUnavailable``)."""
 
     def __init__(self, text: str = "requested entry at index is unavailable") -> None:
         super().__init__(text)
 
 
 class SnapshotOutOfDate(StorageError):
-    """The snapshot is not newer than the one in the storage (etcd's ``ErrSnapOutOfDate``)."""
+    """The storage has a snapshot that is as new or newer (etcd's ``ErrSnapOutOfDate``)."""
 
     def __init__(self, text: str = "requested index is older than the existing snapshot") -> None:
         super().__init__(text)
 
 
 class SnapshotTemporarilyUnavailable(StorageError):
-    """The storage has no snapshot to give now; raft asks again later (etcd's ``ErrSnapshotTemporarilyUnavailable``)."""
+    """The storage has no snapshot now; raft asks again later (etcd's ``ErrSnapshotTemporarilyUnavailable``)."""
 
     def __init__(self, text: str = "snapshot is temporarily unavailable") -> None:
         super().__init__(text)
 
 
+class Contradiction(StorageError):
+    """What a storage holds, or is asked to hold, cannot all be true. Nothing was changed.
+
+    For example entries of a term that the hard state has not reached, or a snapshot without voters: a node that starts
+    from such a storage breaks the rules or never gets a leader. The text says what contradicts what, and what to do.
+    """
+
+
 class StorageFailed(StorageError):
-    """The storage raised an error that raft cannot work with; the node is dead. ``__cause__`` is that error."""
+    """The storage raised an error that raft cannot handle; the node is dead. ``__cause__`` is that error."""
 
 
 class Corruption(StorageError):
-    """What was read is not what was written."""
+    """The storage does not read back what was written to it."""
 
 
 class ConfChangeError(RaftError):
-    """A configuration change that is invalid in the present configuration, which stays as it is."""
+    """The configuration change is invalid in the current configuration, which stays unchanged."""
 
 
 class ConfChangeRefused(ConfChangeError):
-    """A proposed configuration change was replaced by an empty entry. ``reason`` is what etcd logs for it."""
+    """The leader appended an empty entry instead of the proposed change. ``reason`` is what etcd logs in this case."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -201,7 +229,7 @@ class ConfChangeRefused(ConfChangeError):
 
 
 class DecodeError(RaftError, ValueError):
-    """Bytes that are no message. ``offset`` counts from the start of the outermost buffer."""
+    """The bytes are not a valid message. ``offset`` is where, counted from the start of the outermost buffer."""
 
     def __init__(self, text: str, offset: int) -> None:
         super().__init__(text, offset)
@@ -213,4 +241,7 @@ class DecodeError(RaftError, ValueError):
 
 
 class InvariantError(RaftError, AssertionError):
-    """A rule of the state machine was broken: a defect here, in the storage, or in its use. The node is dead."""
+    """An invariant of the state machine was violated: a bug in raftcy, in the storage, or in the application.
+
+    The node is dead.
+    """

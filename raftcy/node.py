@@ -1,34 +1,30 @@
-"""Node: a RawNode for asyncio, with the calls and the rules of etcd's ``Node``.
+"""Node: a RawNode for asyncio, with the calls and rules of etcd's ``Node``.
 
-Owns one RawNode, the queue of ticks, the proposals that wait for a leader and the hand-over of one Ready at a time.
-It stores nothing, sends nothing and reads no clock: the application does, in its loop over ``Ready``.
+Owns one RawNode, the queue of ticks, the proposals that wait for a leader, and the hand-over of one Ready at a time. It
+stores nothing, sends nothing and reads no clock; the application does all that in its loop over ``Ready``.
 
-How it runs. There is no thread and no channel. A call steps the state machine directly and then wakes whoever waits for
-a Ready; a Ready is put together only when somebody takes it, so that everything stepped before is in it. What remains
-is the run loop, a callback that the event loop gets whenever ticks are queued.
+There is no thread and no channel. A call steps the state machine directly and then wakes a task that waits for a Ready.
+A Ready is assembled only when a task takes it, so that it includes everything stepped before. The run loop is a
+callback, scheduled on the event loop whenever ticks are queued.
 
 Rules:
 
-- All calls come from the thread of the event loop in which the node was started; nothing here locks.
-- One Ready is out at a time. The next comes after ``advance()``. With async storage writes there is no ``advance()``,
-  and the next Ready comes as soon as there is one.
-- A proposal waits while no leader is known, and after this node was removed. Proposals that wait keep their order.
-  Of those that other nodes forward, no more wait than 4,096 and 64 MiB.
-- A MsgSnap that comes while committed entries are handed out and not applied waits until they are, so that a change
-  among them is not applied to the snapshot's later configuration. One waits at most, the newest. etcd's does not wait.
-- A call that needs not wait is no task switch, but every 64th step, of whatever kind, lets the rest of the loop run.
-- After ``stop()`` every call raises ``Stopped``. The node is dead after InvariantError, LogLost, StorageFailed, and any
-  error that is not raised on purpose. The call that met it raises it; everybody who waits, and every later call, gets
-  ``Stopped`` with that cause.
+- All calls come from the thread of the event loop in which the node was started. Nothing here locks.
+- One Ready is out at a time, and the next comes after ``advance()``. With async storage writes there is no
+  ``advance()``, and the next Ready comes as soon as it has something in it.
+- A proposal waits while no leader is known, and also once this node has been removed. Waiting proposals keep their
+  order. At most 4,096 forwarded proposals and 64 MiB of them wait, since peers could exhaust memory otherwise.
+- A MsgSnap that arrives while committed entries are handed out but not applied is delayed until they are. Otherwise a
+  configuration change among them would be applied to the later configuration of the snapshot. Only the newest is
+  kept. etcd's node does not delay it.
+- Calls that do not block do not yield, except that every 64th step yields to the event loop, so that a task that
+  proposes in a tight loop cannot starve the others.
+- After ``stop()`` every call raises ``Stopped``. The node dies of InvariantError, LogLost, StorageFailed and any error
+  that raftcy does not raise on purpose. The call in which that happens raises the error itself; all tasks that wait,
+  and every later call, get ``Stopped`` with that error as the cause.
 
-The loop of an application, as short as it can be::
-
-    async for ready in node:
-        storage.save(ready)
-        send(ready.messages)
-        for entry in ready.committed_entries:
-            apply(entry)
-        node.advance()
+An application takes one Ready after the other (``async for ready in node``): it stores what the Ready holds, sends its
+messages, applies its committed entries, and calls ``advance()``, in this order. README has the loop.
 """
 
 import asyncio
@@ -60,29 +56,33 @@ from .wire import consts as k
 from .wire.changes import ConfChange, ConfChangeV2
 from .wire.checks import instance, instances, octets, u64
 from .wire.enums import SnapshotStatus
-from .wire.kinds import from_storage_thread, needs_no_gate, refuse_from_network
+from .wire.kinds import needs_no_gate, refuse_from_network
 from .wire.messages import ConfState, Message
+from .wire.origins import from_storage_thread
 
 __all__ = ["Node", "restart_node", "start_node"]
 
 _TICK_BUFFER = 128
-# So many calls may step in a row before a coroutine lets the rest of the event loop run.
-_STRETCH = 64
-# So many forwarded proposals, and bytes of their entries, may wait for a leader.
+# After this many steps a coroutine yields to the event loop.
+_YIELD_INTERVAL = 64
+# The most forwarded proposals, and bytes of their entries, that wait for a leader.
 _MAX_FORWARDED = 4096
 _MAX_FORWARDED_BYTES = 64 << 20
-_ANSWERS_OF_STORAGE = (k.STORAGE_APPEND_RESP, k.STORAGE_APPLY_RESP)
+_STORAGE_RESPONSES = (k.STORAGE_APPEND_RESP, k.STORAGE_APPLY_RESP)
 
 
 def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Config], RawNode] = RawNode) -> "Node":
-    """A new node of a new cluster (etcd's ``StartNode``). Call it inside a running event loop.
+    """Start a new node of a new cluster (etcd's ``StartNode``). Call it inside a running event loop.
 
-    The log begins with one entry per peer that adds it as a voter, committed and in the order of ``peers``, so every
-    node must be given the same ones. ``peers`` may be empty, as in etcd's releases before 3.5: then the node belongs to
-    no configuration yet, and learns it from a leader; where the storage holds something, that is ``restart_node``.
-    ``make_raw`` makes the state machine, by default a plain RawNode: ``raftcy.recorder`` has one that records.
+    The log begins with one committed entry per peer, in the order of ``peers``, that adds the peer as a voter. Start
+    every node with the same peers in the same order; otherwise their logs differ from the first entry on.
 
-    Raises ConfigError, and BootstrapError if peers are given and the storage is not empty.
+    ``peers`` may be empty, as in etcd's releases before 3.5. The node then belongs to no configuration until a leader
+    sends it one. If the storage is not empty, this is the same as ``restart_node``.
+
+    ``make_raw`` creates the state machine, by default a plain RawNode; ``raftcy.recorder`` has one that records.
+
+    Raises ConfigError for a bad Config, and BootstrapError if peers are given but the storage is not empty.
     """
     asyncio.get_running_loop()
     voters = list(peers)
@@ -95,24 +95,26 @@ def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Con
 
 
 def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawNode) -> "Node":
-    """A node that goes on from what its storage holds (etcd's ``RestartNode``), or that joins a cluster.
+    """Restart a node from its storage (etcd's ``RestartNode``), or start one that joins an existing cluster.
 
-    Call it inside a running event loop. ``config.applied`` is the last index that the application has applied; with 0
-    the committed entries come again. ``make_raw`` as for ``start_node``. Raises ConfigError.
+    Call it inside a running event loop. Set ``config.applied`` to the last index that the application has applied; with
+    0, all committed entries in the log are delivered again. ``make_raw`` is as for ``start_node``.
+
+    Raises ConfigError for a bad Config.
     """
     asyncio.get_running_loop()
     return Node(make_raw(config), config)
 
 
 class Node:
-    """One member of a cluster, for asyncio (etcd's ``Node``). Made by ``start_node`` and ``restart_node``.
+    """One member of a cluster, for asyncio (etcd's ``Node``). Create it with ``start_node`` or ``restart_node``.
 
     Coroutines: propose, propose_conf_change, campaign, step, step_many, ready, transfer_leadership, forget_leader,
     read_index and stop. Plain calls: tick, advance, apply_conf_change, status, report_unreachable and report_snapshot.
-    ``async for`` takes one Ready after the other and ends when the node is stopped; ``async with`` stops it at the end.
+    ``async for`` takes one Ready after the other until the node is stopped. ``async with`` stops the node at the end.
 
-    Cancelling a coroutine, also by a timeout, never loses a Ready, and withdraws a proposal that was not stepped yet.
-    Now and then a coroutine lets the rest of the event loop run, so that a tight proposer starves nobody.
+    A cancelled coroutine, also one that timed out, never loses a Ready. Cancelling a proposal that still waits
+    withdraws it.
     """
 
     def __init__(self, raw: RawNode, config: Config) -> None:
@@ -122,34 +124,34 @@ class Node:
         self._log = Log(default_logger() if config.logger is None else config.logger)
         self._async_writes = config.async_storage_writes
         self._lead = k.NONE
-        # Whether proposals are stepped at once: a leader is known, and this node was not removed since.
+        # Whether to step proposals at once: a leader is known, and this node has not been removed since.
         self._open = False
-        # Proposals that wait, oldest first; there are none while _open holds. A result is the error to raise.
+        # Waiting proposals, oldest first; empty while _open is true. The result of a future is the error to raise.
         self._proposals: dict[asyncio.Future[Exception | None], Callable[[], None]] = {}
         self._forwarded = 0
         self._forwarded_bytes = 0
-        # A MsgSnap that waits until what was handed out is applied.
+        # A MsgSnap that is delayed until the entries handed out are applied.
         self._snapshot: Message | None = None
-        # Who waits for a Ready, oldest first. At most one was woken and has not run yet.
+        # Tasks that wait for a Ready, oldest first. _woken: one of them was woken and has not run yet.
         self._consumers: deque[asyncio.Future[None]] = deque()
         self._woken = False
         self._taken: Ready | None = None
         self._ticks = 0
-        self._turn: asyncio.Handle | None = None
-        self._stretch = 0
+        self._scheduled: asyncio.Handle | None = None
+        self._unyielded = 0
         self._stopped = False
         self._cause: BaseException | None = None
 
     @property
     def id(self) -> int:
-        """The id of this node."""
+        """The id of this node, 1 to 2**64-1."""
         return self._id
 
     def tick(self) -> None:
-        """Let one tick of time pass (etcd's ``Tick``): elections and heartbeats count in ticks.
+        """Advance the clock by one tick (etcd's ``Tick``). Election and heartbeat timeouts are counted in ticks.
 
-        Never blocks, and only queues: the run loop drains the queue, at the latest before the next Ready. When 128
-        ticks wait already, because the event loop did not get to run, the tick is dropped with a warning.
+        Never blocks: it queues the tick, and the run loop drains the queue before the next Ready at the latest. If 128
+        ticks are queued already, because the event loop is too busy, the tick is dropped with a warning.
         """
         self._check()
         if self._ticks >= _TICK_BUFFER:
@@ -157,23 +159,23 @@ class Node:
                 self._log.warning(f"{self._id:x} A tick missed to fire. Node blocks too long!")
             return
         self._ticks += 1
-        if self._turn is None:
-            self._turn = self._loop.call_soon(self._run)
+        if self._scheduled is None:
+            self._scheduled = self._loop.call_soon(self._run)
 
     async def campaign(self) -> None:
-        """Stand for election (etcd's ``Campaign``). Nothing happens on a leader, or where the node may not stand."""
+        """Start an election (etcd's ``Campaign``). Does nothing on a leader, or on a node that must not campaign."""
         self._check()
         self._call(self._raw.campaign)
-        await self._rest()
+        await self._maybe_yield()
 
     async def propose(self, data: bytes | None) -> None:
-        """Propose that ``data`` be appended to the log (etcd's ``Propose``); None for an entry without data.
+        """Propose to append ``data`` to the log (etcd's ``Propose``); None proposes an entry without data.
 
-        Waits while no leader is known. Returning does not mean committed: a leader has appended the proposal, a
-        follower has only forwarded it, and in both cases it may still be lost. Once committed it arrives in
-        ``Ready.committed_entries`` of every node. To propose again may put it into the log twice.
+        Waits while no leader is known. When it returns, the proposal is not yet committed: a leader has appended it, a
+        follower has only forwarded it, and either way it may still be lost without notice. Once committed, it arrives
+        in ``Ready.committed_entries`` on every node. Proposing it again may put it into the log twice.
 
-        Raises ProposalDropped when it was refused and is certainly not in the log.
+        Raises ProposalDropped if it was refused; it is then certainly not in the log.
         """
         if self._stopped:
             raise Stopped(self._cause)
@@ -184,23 +186,23 @@ class Node:
         try:
             self._raw.propose(payload)
         except BaseException:
-            self._bury_if_dead()
-            await self._rest()
+            self._close_if_dead()
+            await self._maybe_yield()
             raise
         self._settle()
-        self._stretch += 1
-        if self._stretch >= _STRETCH:
-            await self._rest()
+        self._unyielded += 1
+        if self._unyielded >= _YIELD_INTERVAL:
+            await self._maybe_yield()
 
     async def propose_conf_change(self, cc: ConfChange | ConfChangeV2 | None) -> None:
-        """Propose a change of the configuration (etcd's ``ProposeConfChange``); None leaves a joint one.
+        """Propose a configuration change (etcd's ``ProposeConfChange``); None proposes to leave a joint configuration.
 
         Waits while no leader is known. On a follower it returns once the proposal is forwarded. When the committed
-        entry arrives, the application calls ``apply_conf_change``.
+        entry arrives, the application must call ``apply_conf_change``.
 
-        Raises ProposalDropped when it was refused and is certainly not in the log; ConfChangeRefused when this node,
-        as the leader, put an empty entry in its place, because another change is pending or this one does not fit
-        the present configuration; and ConfChangeError for what is no change, such as one of an unknown type.
+        Raises ProposalDropped if it was refused; it is then certainly not in the log. Raises ConfChangeRefused if this
+        node is the leader and appended an empty entry instead, because another change is pending or this one does not
+        fit the current configuration. Raises ConfChangeError for a malformed change, such as one of unknown type.
         """
         self._check()
         if cc is not None and not isinstance(cc, (ConfChange, ConfChangeV2)):
@@ -211,20 +213,21 @@ class Node:
             await self._step_later(lambda: self._propose_change(cc))
 
     async def step(self, m: Message) -> None:
-        """Take a message from another node, or the answer of a storage thread (etcd's ``Step``).
+        """Take a message from another node, or the response of a storage thread (etcd's ``Step``).
 
-        Messages that a node sends to itself alone are dropped, and so are responses from nodes outside the
-        configuration. A MsgProp, a proposal that another node forwards, waits while no leader is known, so whoever
-        reads a connection must not stop behind it; nobody learns whether it was refused.
+        Local messages, which a node sends only to itself, are dropped, and so are responses from nodes outside the
+        configuration. A MsgProp, which is a proposal forwarded by another node, waits while no leader is known. The
+        task that reads a connection must not wait behind it: the messages that would elect a leader come the same way.
+        If the state machine refuses a MsgProp, nobody is notified. A MsgSnap may be delayed until the entries handed
+        out are applied; if it is refused then, a warning is logged.
 
-        Raises MalformedMessage for what no correct peer sends: what ``RawNode.step`` names, a MsgForgetLeader, and any
-        message whose ``from_`` is a storage thread. Only with async storage writes are the answers of these threads
-        taken. They look the same wherever they come from, so a transport must refuse them (``refuse_from_network``).
-        A MsgSnap may be kept until the entries that were handed out are applied; if it is refused then, a warning is
-        logged.
-        Raises Overloaded for a proposal when too many that others forwarded wait already, and where
-        ``Config.max_pending_reads`` or ``Config.max_pending_msgs`` is reached.
-        Raises LogLost when this node has lost its log; it is dead then.
+        The responses of storage threads are accepted only with async storage writes. They look the same wherever they
+        come from, so a transport must refuse them, with ``refuse_from_network``.
+
+        Raises MalformedMessage for a message that no correct peer sends: one that ``RawNode.step`` names, a
+        MsgForgetLeader, or any other message from a storage thread. Raises Overloaded if too many forwarded proposals
+        wait, or ``Config.max_pending_reads`` or ``Config.max_pending_msgs`` is reached. Raises LogLost if this node has
+        lost its log; it is then dead.
         """
         if self._stopped:
             raise Stopped(self._cause)
@@ -237,44 +240,44 @@ class Node:
         except (StepLocalMessage, StepPeerNotFound):
             pass
         except BaseException:
-            self._bury_if_dead()
-            await self._rest()
+            self._close_if_dead()
+            await self._maybe_yield()
             raise
         self._settle()
-        self._stretch += 1
-        if self._stretch >= _STRETCH:
-            await self._rest()
+        self._unyielded += 1
+        if self._unyielded >= _YIELD_INTERVAL:
+            await self._maybe_yield()
 
     async def step_many(self, messages: Iterable[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages in one call, in order, each as ``step`` takes it; cheaper by far than one at a time.
+        """Step messages in order, each as ``step`` does. One call for many messages is far cheaper than many calls.
 
-        Goes on after a message that is refused, and returns the place and the error of each. Never waits for a leader:
-        a proposal that would have to is refused with ProposalDropped.
+        Refused messages are skipped; returns the position and the error of each. Never waits for a leader: a proposal
+        that would have to wait is refused with ProposalDropped.
 
-        Raises what kills the node, such as LogLost; the messages after that are lost.
+        Raises only errors that kill the node, such as LogLost. The messages after that are lost.
         """
         self._check()
         batch = instances(messages, Message, "messages")
-        self._stretch += len(batch)
+        self._unyielded += len(batch)
         try:
             refused = self._raw.step_many(batch) if all(map(needs_no_gate, batch)) else self._step_each(batch)
         except BaseException:
-            self._bury_if_dead()
-            await self._rest()
+            self._close_if_dead()
+            await self._maybe_yield()
             raise
         self._settle()
-        if self._stretch >= _STRETCH:
-            await self._rest()
+        if self._unyielded >= _YIELD_INTERVAL:
+            await self._maybe_yield()
         return [each for each in refused if not isinstance(each[1], (StepLocalMessage, StepPeerNotFound))]
 
     async def ready(self) -> Ready:
-        """The next Ready, once there is one and the last one was advanced (etcd's ``Ready``).
+        """Wait for the next Ready (etcd's ``Ready``). The previous one must have been advanced.
 
-        Handle it as the module's text shows and then call ``advance()``, except with async storage writes. When several
-        wait, each Ready goes to one of them, to the first first.
+        Handle it as the docstring of this module shows and then call ``advance()``, except with async storage writes.
+        If several tasks wait, each Ready goes to exactly one of them, in the order in which they called.
         """
         self._check()
-        await self._rest()
+        await self._maybe_yield()
         if self._consumers or self._woken:
             await self._wait_in_line()
         while True:
@@ -297,12 +300,12 @@ class Node:
             raise
 
     def advance(self) -> None:
-        """Say that the Ready taken last is stored, sent and applied (etcd's ``Advance``).
+        """Acknowledge that the last Ready is stored, sent and applied (etcd's ``Advance``).
 
-        Entries may still be on their way to be applied in order, but configuration changes must be applied by then.
+        Entries may still be waiting to be applied, in order, but configuration changes must have been applied.
 
-        Raises RaftError if no Ready is out. With async storage writes, where the answers of the storage threads take
-        its place, it must not be called: InvariantError.
+        Raises RaftError if no Ready is out, and InvariantError with async storage writes, where the responses of the
+        storage threads replace this call.
         """
         self._check()
         rd = self._taken
@@ -311,16 +314,16 @@ class Node:
         self._taken = None
         self._call(self._raw.advance, rd)
         if self._snapshot is not None:
-            self._call(self._step_kept_snapshot)
+            self._call(self._step_delayed_snapshot)
 
     def apply_conf_change(self, cc: ConfChange | ConfChangeV2) -> ConfState:
-        """Apply a committed configuration change (etcd's ``ApplyConfChange``) and return the members from now on.
+        """Apply a committed configuration change (etcd's ``ApplyConfChange``) and return the new members.
 
-        The application calls it when it applies the entry, and stores what it returns in its snapshots. When this
-        removes this very node, proposals wait from then on, until a leader is known anew.
+        Call it when applying the entry, and store the result in the next snapshot. If the change removes this node,
+        proposals wait from then on, until another leader is known.
 
-        Raises ConfChangeError for a change that is invalid in the present configuration, which stays as it is; all
-        nodes refuse alike, and the entry counts as empty.
+        Raises ConfChangeError if the change is invalid in the current configuration, which then stays unchanged. Every
+        node refuses the same change, so treat the entry as empty.
         """
         self._check()
         was_member = self._is_member()
@@ -331,59 +334,64 @@ class Node:
         return state
 
     async def transfer_leadership(self, lead: int, transferee: int) -> None:
-        """Ask that leadership pass from ``lead`` to ``transferee`` (etcd's ``TransferLeadership``).
+        """Request to transfer leadership from ``lead`` to ``transferee`` (etcd's ``TransferLeadership``).
 
-        A follower forwards the request to the leader it knows, whatever ``lead`` is. It may come to nothing: after one
-        election timeout the leader gives up and takes proposals again.
+        A follower forwards the request to the leader that it knows, whatever ``lead`` is. The transfer may fail: after
+        one election timeout the leader gives up and accepts proposals again.
         """
         self._check()
         u64(lead, "lead")
         self._call(self._raw.transfer_leader, transferee)
-        await self._rest()
+        await self._maybe_yield()
 
     async def forget_leader(self) -> None:
-        """Make a follower forget its leader, staying in the term (etcd's ``ForgetLeader``).
+        """Make a follower forget its leader without changing its term (etcd's ``ForgetLeader``).
 
-        So it may vote at once where pre-vote and check-quorum would make it wait. Nothing happens on a leader.
+        With pre-vote and check-quorum a follower refuses to vote while it hears from a leader; after this it may vote
+        at once. Does nothing on a leader.
         """
         self._check()
         self._call(self._raw.forget_leader)
-        await self._rest()
+        await self._maybe_yield()
 
     async def read_index(self, rctx: bytes) -> None:
-        """Ask for a read index (etcd's ``ReadIndex``, thesis 6.4); ``rctx`` names the request.
+        """Request a read index (etcd's ``ReadIndex``, thesis 6.4). ``rctx`` identifies the request.
 
-        The answer is a ReadState with the same ``request_ctx`` in a later Ready. It never comes if there is no leader
-        or the leader changes: ask again after a while.
+        The answer is a ReadState with the same ``request_ctx`` in a later Ready. If there is no leader, or the leader
+        changes, no answer comes: ask again after a timeout.
 
-        Raises Overloaded on a leader where ``Config.max_pending_reads`` wait already.
+        Raises Overloaded on a leader if ``Config.max_pending_reads`` requests wait already.
         """
         self._check()
         self._call(self._raw.read_index, rctx)
-        await self._rest()
+        await self._maybe_yield()
 
     def status(self) -> Status:
-        """A copy of the state of the state machine (etcd's ``Status``)."""
+        """Return a copy of the state machine's state (etcd's ``Status``)."""
         self._check()
         status: Status = self._guard(self._raw.status)
         return status
 
     def report_unreachable(self, id: int) -> None:
-        """Say that the last message to node ``id`` was not sent (etcd's ``ReportUnreachable``)."""
+        """Report that the last message to node ``id`` could not be sent (etcd's ``ReportUnreachable``).
+
+        The leader then probes that node instead of streaming entries to it. Does nothing for an unknown node.
+        """
         self._check()
         if u64(id, "id") in self._raw.raft.tracker.progress:
             self._call(self._raw.report_unreachable, id)
 
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """Say how sending a snapshot to node ``id`` ended (etcd's ``ReportSnapshot``).
+        """Report the outcome of sending a snapshot to node ``id`` (etcd's ``ReportSnapshot``).
 
-        Every MsgSnap needs it: without, a follower that did not get its snapshot is never sent anything again.
+        Call it for every MsgSnap. The leader sends no entries to a follower until it knows the outcome, so without
+        the report a follower whose snapshot was lost would stay behind.
         """
         self._check()
         self._call(self._raw.report_snapshot, id, status)
 
     async def stop(self) -> None:
-        """Stop the node (etcd's ``Stop``): all that wait get Stopped. Calling it again does nothing."""
+        """Stop the node (etcd's ``Stop``). Every task that waits gets Stopped. Calling it again does nothing."""
         if not self._stopped:
             self._close(None)
 
@@ -400,36 +408,36 @@ class Node:
             raise Stopped(self._cause)
 
     def _check_origin(self, m: Message) -> None:
-        if needs_no_gate(m) or (self._async_writes and from_storage_thread(m) and m.type in _ANSWERS_OF_STORAGE):
+        if needs_no_gate(m) or (self._async_writes and from_storage_thread(m) and m.type in _STORAGE_RESPONSES):
             return
         reason = refuse_from_network(m)
         if reason is not None:
             raise MalformedMessage(reason)
 
     def _guard(self, act: Callable[..., Any], *args: Any) -> Any:
-        """Call into the state machine; what kills it kills this node."""
+        """Call the state machine. An error that kills it closes this node."""
         try:
             return act(*args)
         except BaseException:
-            self._bury_if_dead()
+            self._close_if_dead()
             raise
 
     def _call(self, act: Callable[..., Any], *args: Any) -> None:
         try:
             act(*args)
         except BaseException:
-            self._bury_if_dead()
+            self._close_if_dead()
             raise
         self._settle()
 
-    def _bury_if_dead(self) -> None:
+    def _close_if_dead(self) -> None:
         try:
-            self._raw.has_ready()
+            self._raw.check_alive()
         except Stopped as stopped:
             self._close(stopped.cause)
 
     def _settle(self) -> None:
-        """What follows every step: a change of leader is noticed, and a consumer woken if there is a Ready."""
+        """Finish a step: notice a change of leader, and wake a task if there is a Ready."""
         if self._raw.raft.lead != self._lead:
             self._notice_leader()
         if self._consumers and not self._woken:
@@ -461,7 +469,7 @@ class Node:
                 if m.type == k.PROP and m.entries:
                     if not self._open:
                         raise ProposalDropped("no leader")
-                    self._step_proposal(_as_own(m, self._id))
+                    self._step_proposal(_sent_by(m, self._id))
                 else:
                     self._step_other(m)
             except (StepError, ProposalDropped) as error:
@@ -472,12 +480,12 @@ class Node:
         return refused
 
     async def _step_special(self, m: Message) -> None:
-        """Take what is not plain: a proposal, a snapshot, a storage thread's answer, or what must not come."""
+        """Take a message off the fast path: a proposal, a snapshot, a storage response, or one that must be refused."""
         self._check_origin(m)
         if m.type != k.PROP or not m.entries:
             await self._step_now(self._step_other, m)
             return
-        own = _as_own(m, self._id)
+        own = _sent_by(m, self._id)
         if self._open:
             await self._step_now(self._step_proposal, own)
             return
@@ -497,7 +505,7 @@ class Node:
         try:
             self._call(act, *args)
         finally:
-            await self._rest()
+            await self._maybe_yield()
 
     async def _step_later(self, act: Callable[[], None]) -> None:
         future: asyncio.Future[Exception | None] = self._loop.create_future()
@@ -527,37 +535,37 @@ class Node:
             raise ConfChangeRefused(reason)
 
     def _step_other(self, m: Message) -> None:
-        """Step a message that is not plain and no proposal."""
+        """Step a message off the fast path that is not a proposal."""
         if m.type == k.SNAP:
             self._step_snapshot(m)
             return
         self._raw.step(m)
-        self._step_kept_snapshot()
+        self._step_delayed_snapshot()
 
     def _step_snapshot(self, m: Message) -> None:
         if not has_to_apply(self._raw.raft):
             self._raw.step(m)
-        elif self._snapshot is None or _age(self._snapshot) <= _age(m):
+        elif self._snapshot is None or _order(self._snapshot) <= _order(m):
             self._snapshot = m
 
-    def _step_kept_snapshot(self) -> None:
+    def _step_delayed_snapshot(self) -> None:
         if self._snapshot is None or has_to_apply(self._raw.raft):
             return
         m, self._snapshot = self._snapshot, None
         try:
             self._raw.step(m)
         except (MalformedMessage, Overloaded) as error:
-            # Whoever gave it is gone.
-            self._log.warning(f"raft.node: {self._id:x} drops a MsgSnap that was kept: {error}")
+            # The call that brought it has returned long ago, so only the log can report the error.
+            self._log.warning(f"raft.node: {self._id:x} dropped a delayed MsgSnap: {error}")
 
     def _step_proposal(self, m: Message) -> None:
         with suppress(ProposalDropped):
             self._raw.step(m)
 
-    async def _rest(self) -> None:
-        self._stretch += 1
-        if self._stretch >= _STRETCH:
-            self._stretch = 0
+    async def _maybe_yield(self) -> None:
+        self._unyielded += 1
+        if self._unyielded >= _YIELD_INTERVAL:
+            self._unyielded = 0
             await asyncio.sleep(0)
 
     async def _wait_in_line(self) -> None:
@@ -570,7 +578,7 @@ class Node:
                 self._woken = False
             elif future in self._consumers:
                 self._consumers.remove(future)
-            # The Ready that it was woken for, or that came while it was still in line, is the next one's.
+            # Pass on to the next task the Ready that woke this one, or that came while it was in line.
             self._wake()
             raise
         self._woken = False
@@ -595,12 +603,12 @@ class Node:
         return rd
 
     def _run(self) -> None:
-        """One turn of the run loop."""
-        self._turn = None
+        """Run the run loop once: process the queued ticks."""
+        self._scheduled = None
         try:
             self._drain_ticks()
         except Exception as error:
-            # Nobody called, so nobody can be told but those who wait, and the log.
+            # No caller can receive the error. The waiting tasks have got it as their cause; log it as well.
             self._log.error(f"raft.node: {self._id:x} died: {error}")
 
     def _drain_ticks(self) -> None:
@@ -616,9 +624,9 @@ class Node:
         self._open = False
         self._cause = cause
         self._snapshot = None
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
         for proposal in self._proposals:
             if not proposal.done():
                 proposal.set_result(Stopped(cause))
@@ -628,12 +636,12 @@ class Node:
         self._consumers.clear()
 
 
-def _age(m: Message) -> tuple[int, int]:
+def _order(m: Message) -> tuple[int, int]:
     return m.term, 0 if m.snapshot is None else m.snapshot.metadata.index
 
 
-def _as_own(m: Message, id: int) -> Message:
-    """The same message as if this node had sent it, as etcd's node does with forwarded proposals."""
+def _sent_by(m: Message, id: int) -> Message:
+    """Return the message with this node as its sender, as etcd's node does with forwarded proposals."""
     if m.from_ == id:
         return m
     fields = {name: getattr(m, name) for name in m.__match_args__ if m.has(name)}

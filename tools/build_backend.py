@@ -1,7 +1,7 @@
 """The PEP 517 build backend: setuptools, with a pure build on request.
 
-Cython is asked for only where extensions are to be built. A wheel without them is made by the environment variable
-RAFTCY_PURE_PYTHON=1 or by the config setting `pure-python=true`:
+It requires Cython only if extensions are built. To build a wheel without them, set the environment variable
+RAFTCY_PURE_PYTHON=1 or the config setting `pure-python=true`:
 
     pip install --config-settings pure-python=true raftcy
 """
@@ -18,7 +18,7 @@ Settings = Mapping[str, Any] | None
 
 
 def _apply(settings: Settings) -> bool:
-    """Hand the setting on to setup.py, by its environment variable; tells whether the build is pure."""
+    """Pass the setting on to setup.py through its environment variable. Returns whether the build is pure."""
     value = str((settings or {}).get("pure-python", "false")).lower()
     if value in ("", "1", "true", "yes", "on"):
         os.environ["RAFTCY_PURE_PYTHON"] = "1"

@@ -1,19 +1,19 @@
-"""Which tests here would catch the bugs that other implementations had: writes tests/catalogue.md, or compares it.
+"""Writes tests/catalogue.md, or checks it: which tests catch the bugs that other implementations had.
 
     python -m tools.catalogue [--check]
 
-The bugs are the rows of `tests/random/mutants/rows.py`. A test says which of them it catches by a line of its
-docstring, with the first issue of each:
+The bugs are the rows of `tests/random/mutants/rows.py`. A test names the bugs that it catches in a line of its
+docstring, by the first issue of each:
 
     catches: etcd#7331, etcd#9333
 
-A fault in `tests/random/mutants/faults` says which it brings back. What is said is put to the test by
-`tests/random/mutants/test_named.py`: with a row's faults in the core, one at a time, each test that claims it turns
-red.
+A fault in `tests/random/mutants/faults` names the bugs that it brings back. `tests/random/mutants/test_named.py`
+verifies the claims: it puts the faults of a row into the core, one at a time, and each test that claims the row must
+fail.
 
-The table is refused, whatever the mode, if a name is no row's, if a claim stands in something that pytest does not run,
-or if there is no fault to show it by. The check fails, too, if a row is not decided: without a test, a fault that the
-simulator finds, or a reason; or if a row of one node or of the simulator has no fault.
+The tool refuses to write or check the table if a name is not in the rows, if a claim is in something that pytest does
+not run, or if no fault can prove a claim. The check also fails if a row is undecided (it has no test, no fault that the
+simulator finds, and no reason), or if a row of one node or of the simulator has no fault.
 """
 
 import sys
@@ -27,7 +27,7 @@ from .claimed import TESTS, Claimed, Table, Wrong, claimed, main
 
 
 def brought_back() -> dict[str, list[str]]:
-    """The names of the faults by the row that they bring back."""
+    """Return the names of the faults, by the row that they bring back."""
     found = defaultdict(list)
     for fault in FAULTS.values():
         for name in fault.rows:
@@ -36,7 +36,7 @@ def brought_back() -> dict[str, list[str]]:
 
 
 def catchers(tests: Path = TESTS) -> Claimed:
-    """The tests of a folder by the row that they catch; Wrong if any of that cannot be."""
+    """Return the tests of a folder, by the row that they catch. Raises Wrong for claims that cannot be true."""
     known = {row.name for row in ROWS}
     faults = brought_back()
 
@@ -58,12 +58,12 @@ def catchers(tests: Path = TESTS) -> Claimed:
 
 
 def is_caught(row: Row, found: Claimed, faults: dict[str, list[str]]) -> bool:
-    """Whether something here finds the bug: a test that says so, or the simulator."""
+    """Whether a test that claims so, or the simulator, finds the bug."""
     return bool(found.get(row.name)) or any(not FAULTS[name].unseen for name in faults.get(row.name, ()))
 
 
 def cell(row: Row, found: Claimed, faults: dict[str, list[str]]) -> str:
-    """What becomes of a bug here."""
+    """Format the cell that says what catches a bug."""
     parts = [f"`{test.removeprefix('tests/')}`" for test in found.get(row.name, ())]
     simulated = [name for name in faults.get(row.name, ()) if not FAULTS[name].unseen]
     if simulated:
@@ -76,7 +76,7 @@ def cell(row: Row, found: Claimed, faults: dict[str, list[str]]) -> str:
 
 
 def render(found: Claimed) -> str:
-    """The whole table."""
+    """Return the whole table."""
     faults = brought_back()
     caught = [row for row in ROWS if is_caught(row, found, faults)]
     near = [row for row in ROWS if set(row.levels) & {"U", "S"}]
@@ -105,7 +105,7 @@ def render(found: Claimed) -> str:
 
 
 def undecided(found: Claimed) -> list[str]:
-    """The bugs of which it is not said what becomes of them here."""
+    """List the bugs that nothing catches and that have no reason."""
     faults = brought_back()
     wrong = [
         f"{row.name} is not decided" for row in ROWS if not (is_caught(row, found, faults) or row.cannot or row.waits)

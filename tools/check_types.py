@@ -1,8 +1,8 @@
-"""Pyright on the public API: every name of raftcy.__all__, and every public member of it, has a type that is known.
+"""Checks with pyright that every name of raftcy.__all__, and every public member of these, has a known type.
 
     python tools/check_types.py
 
-A type that pyright would have to infer, and another checker might infer otherwise, counts as unknown.
+A type that pyright has to infer counts as unknown, because another checker might infer a different one.
 """
 
 import inspect
@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def public_names() -> set[str]:
-    """Where the names of the flat API are defined: "raftcy.wire.messages.Message"."""
+    """Return the full names of the public API, such as "raftcy.wire.messages.Message"."""
     import raftcy
 
     objects = {name: getattr(raftcy, name) for name in raftcy.__all__}
@@ -29,9 +29,9 @@ def public_names() -> set[str]:
 
 
 def symbols() -> list[dict[str, Any]]:
-    """What pyright knows of each symbol of the package."""
+    """Return pyright's report on each symbol of the package."""
     command = [sys.executable, "-m", "pyright", "--verifytypes", "raftcy", "--ignoreexternal", "--outputjson"]
-    # The checkout stands for an installed package: pyright asks this interpreter for its path.
+    # Let pyright take the checkout for an installed package: it asks this interpreter for its path.
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     command += ["--pythonpath", sys.executable]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -42,7 +42,7 @@ def symbols() -> list[dict[str, Any]]:
 
 
 def reasons(symbol: dict[str, Any]) -> list[str]:
-    """Why the type of a symbol is not known, unless only because that of another symbol is not."""
+    """Return why the type of a symbol is unknown, leaving out unknown types of other symbols."""
     messages = [each["message"].strip().replace("\n", " ") for each in symbol["diagnostics"]]
     return [each for each in messages if "Unknown" in each or each.startswith("Type is missing")]
 

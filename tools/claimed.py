@@ -1,7 +1,7 @@
-"""What tests claim in their docstrings, and the tables in tests/ that `catalogue` and `parity` write from it.
+"""Reads what tests claim in their docstrings, and writes the tables in tests/ for `catalogue` and `parity`.
 
-A claim is a line with a word and names, as in `answers: TestCommit, TestRestore`. The names go on in the next line
-after a comma.
+A claim is a line with a word and names, such as `answers: TestCommit, TestRestore`. After a comma at its end, the names
+continue on the next line.
 """
 
 import ast
@@ -19,11 +19,11 @@ Claimed = dict[str, list[str]]
 
 
 class Wrong(Exception):
-    """The tests and the tables contradict each other; the text has a line for each contradiction."""
+    """The tests and the tables contradict each other. The text has a line for each contradiction."""
 
 
 class Table(NamedTuple):
-    """A file of tests/ and the module of tools/ that writes it, with the functions that do so."""
+    """A file in tests/, the module in tools/ that writes it, and the functions that this takes."""
 
     file: str
     tool: str
@@ -33,11 +33,11 @@ class Table(NamedTuple):
 
 
 def claims(path: Path, root: Path, word: str) -> Iterator[tuple[str, str, list[str]]]:
-    """For each test in a file that has such a line: its pytest id, what is wrong with it if anything, and the names."""
+    """Yield for each test with such a line: its pytest id, what is wrong with the claim, if anything, and the names."""
     relative = path.relative_to(root).as_posix()
     text = path.read_text(encoding="utf-8")
     if f"{word}:" not in text:
-        return  # most files; to parse them would take most of the time
+        return  # most files, and parsing them would take most of the time
     for node, scope in defined(ast.parse(text, str(path)), ()):
         told = re.search(rf"^\s*{word}:((?:.*,\s*\n)*.*)$", ast.get_docstring(node) or "", re.M)
         if told is None:
@@ -51,7 +51,7 @@ def claims(path: Path, root: Path, word: str) -> Iterator[tuple[str, str, list[s
 
 
 def defined(tree: ast.Module | ast.ClassDef, scope: tuple[str, ...]) -> Iterator[tuple[Definition, tuple[str, ...]]]:
-    """The functions and classes of a module or class, with the classes that they are in."""
+    """Yield the functions and classes of a module or class, with the classes that enclose them."""
     for node in tree.body:
         if isinstance(node, Definition):
             yield node, scope
@@ -60,9 +60,9 @@ def defined(tree: ast.Module | ast.ClassDef, scope: tuple[str, ...]) -> Iterator
 
 
 def claimed(tests: Path, word: str, objection: Callable[[str], str]) -> tuple[Claimed, list[str]]:
-    """The tests of a folder by the names that they claim with a word, and what is wrong with the claims.
+    """Return the tests of a folder by the names that they claim with a word, and what is wrong with the claims.
 
-    ``objection`` tells what speaks against a name: "'x', which is no row"; or nothing.
+    ``objection`` returns what is wrong with a name, such as "'x', which is no row", or an empty text.
     """
     found = defaultdict(list)
     wrong = []
@@ -78,7 +78,7 @@ def claimed(tests: Path, word: str, objection: Callable[[str], str]) -> tuple[Cl
 
 
 def check(table: Table, found: Claimed) -> list[str]:
-    """What is wrong with the claims and with the table in the tree."""
+    """Return what is wrong with the claims and with the table in the tree."""
     wrong = table.undecided(found)
     path = TESTS / table.file
     if not path.exists() or path.read_text(encoding="utf-8") != table.render(found):
@@ -87,7 +87,7 @@ def check(table: Table, found: Claimed) -> list[str]:
 
 
 def main(table: Table, usage: str | None, arguments: list[str]) -> str | int:
-    """Write the table, or with --check compare it; what to exit with."""
+    """Write the table, or with --check compare it. Returns the argument for sys.exit."""
     if arguments not in ([], ["--check"]):
         return usage or ""
     try:

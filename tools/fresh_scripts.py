@@ -1,10 +1,10 @@
-"""Fresh random scripts from the reference, run on both builds: `python tools/fresh_scripts.py --seed 7 --count 500`.
+"""Runs fresh random scripts of the reference on both builds: `python tools/fresh_scripts.py --seed 7 --count 500`.
 
-The Go oracle in `tests/conformance/oracle` writes, for each kind, COUNT scripts with the outputs of the reference;
-each build of raftcy that is there then runs them all. The same seed and count give the same scripts. Needs Go.
+The Go oracle in `tests/conformance/oracle` writes COUNT scripts of each kind, with the outputs of the reference. Then
+each available build of raftcy runs all of them. The same seed and count give the same scripts. Needs Go.
 
-Exit status: 0 if every script passed on every build, 1 if not, 2 if there is no oracle. Scripts that failed are kept
-and their folder is named.
+The exit status is 0 if every script passed on every build, 1 if not, and 2 if the oracle cannot be built. If scripts
+failed, the tool keeps them and prints their folder.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def generate(generator: Path, kind: str, folder: Path, options: argparse.Namespa
 
 
 def find_builds() -> Iterator[tuple[str, dict[str, str]]]:
-    """The builds that this checkout has, each with the environment that selects it."""
+    """Yield the builds that this checkout has, each with the environment that selects it."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("RAFTCY_PURE_PYTHON", None)
     ask = [sys.executable, "-c", "import raftcy; print(raftcy.BUILD)"]
@@ -84,7 +84,7 @@ def find_builds() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def run_all(pool: ThreadPoolExecutor, build: str, environment: dict[str, str], kind: str, folder: Path) -> int:
-    """Run one kind's scripts on one build, say the totals, and return how many failed."""
+    """Run the scripts of one kind on one build, print the totals, and return how many failed."""
     scripts = sorted(map(str, (folder / kind).glob("*.txt")))
     chunks = [scripts[start : start + AT_A_TIME] for start in range(0, len(scripts), AT_A_TIME)]
 

@@ -1,17 +1,17 @@
-"""Which test here answers which test of etcd's raft v3.7.0: writes tests/parity.md, or with --check compares it.
+"""Writes tests/parity.md, or checks it: which tests answer which tests of etcd's raft v3.7.0.
 
     python -m tools.parity [--check]
 
-A test says what it answers by a line of its docstring, with the reference's names:
+A test names the tests that it answers in a line of its docstring:
 
     answers: TestLeaderElection, TestLeaderElectionPreVote
 
-The names go on in the next line after a comma. Where two packages of the reference have a test of one name, the plain
-name is that of the root package; others are written with their package: `confchange.TestRestore`.
+After a comma at its end, the names continue on the next line. If two packages of the reference have a test of the same
+name, the plain name means the root package; write others with their package: `confchange.TestRestore`.
 
-The table is refused, whatever the mode, if a name is not the reference's, if it stands in something that pytest does
-not run, or if a reason is given for a test that is answered or is not there. The check fails, too, if a test is neither
-answered nor has its reason here.
+The tool refuses to write or check the table if a name is not in the reference, if a claim is in something that pytest
+does not run, or if a reason is given for a test that is answered or unknown. The check also fails if a test has neither
+an answer nor a reason.
 """
 
 import sys
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from .claimed import TESTS, Claimed, Table, Wrong, claimed, main
 
-# The test functions of each file, without the "Test" that all begin with; in the order of the files.
+# The test functions of each file, in order, without the leading "Test".
 REFERENCE = {
     "raft_test.go": """
         ProgressLeader ProgressResumeByHeartbeatResp ProgressPaused ProgressFlowControl UncommittedEntryLimit
@@ -116,7 +116,7 @@ REFERENCE = {
     "rafttest/node_test.go": "BasicProgress Restart Pause",
 }
 
-# Names that only the release of 2019 had, which the Node here takes its rules from.
+# Names that only the release of 2019 had, from which the Node here takes its rules.
 SEED_ONLY = {
     "raft_test.go (2019)": "LearnerCannotVote",
     "raft_snap_test.go (2019)": "SnapshotSucceedViaAppResp",
@@ -124,10 +124,10 @@ SEED_ONLY = {
     "log_test.go (2019)": "HasNextEnts NextEnts UnstableEnts",
 }
 
-# Tests that say nothing about a program in another language.
+# Tests that do not apply to a program in another language.
 NOT_PORTABLE = {"TestProtoMemorySizes": "pins how many bytes of memory Go's structures take"}
 
-# Why a test has no answer here.
+# Reasons why a test has no answer here.
 REASONS: dict[str, str] = {}
 
 NOT_YET = "not answered"
@@ -142,7 +142,7 @@ class Row(NamedTuple):
 
 
 def rows(tables: dict[str, str]) -> list[Row]:
-    """The tests of a table, with names that tell them apart."""
+    """Return the tests of a table, with unique names."""
     found = []
     taken: set[str] = set()
     for file, names in tables.items():
@@ -155,7 +155,7 @@ def rows(tables: dict[str, str]) -> list[Row]:
 
 
 def answers(tests: Path = TESTS) -> Claimed:
-    """The tests of a folder by the name that they answer; Wrong if any of them cannot be."""
+    """Return the tests of a folder, by the name that they answer. Raises Wrong for claims that cannot be true."""
     known = {row.called for row in (*rows(REFERENCE), *rows(SEED_ONLY))}
 
     def objection(name: str) -> str:
@@ -171,7 +171,7 @@ def answers(tests: Path = TESTS) -> Claimed:
 
 
 def section(file: str, tests: list[Row], found: Claimed) -> list[str]:
-    """The part of the table for one file."""
+    """Return the part of the table for one file."""
     lines = [f"## {file}", "", "| reference | here |", "| --- | --- |"]
     for row in tests:
         here = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in found.get(row.called, ()))
@@ -180,12 +180,12 @@ def section(file: str, tests: list[Row], found: Claimed) -> list[str]:
 
 
 def reason(name: str) -> str:
-    """Why a test has no answer."""
+    """Return why a test has no answer."""
     return NOT_PORTABLE.get(name) or REASONS.get(name) or NOT_YET
 
 
 def render(found: Claimed) -> str:
-    """The whole table."""
+    """Return the whole table."""
     reference = rows(REFERENCE)
     seed = rows(SEED_ONLY)
     portable = [row for row in reference if row.called not in NOT_PORTABLE]
@@ -214,7 +214,7 @@ def render(found: Claimed) -> str:
 
 
 def undecided(found: Claimed) -> list[str]:
-    """The tests of the reference that have neither an answer nor a reason."""
+    """List the tests of the reference that have neither an answer nor a reason."""
     return [
         f"{row.name} of {row.file} has neither an answer nor a reason"
         for row in (*rows(REFERENCE), *rows(SEED_ONLY))

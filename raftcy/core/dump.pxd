@@ -8,7 +8,7 @@ from .ready cimport ReadState
 from .progress cimport Progress
 from .quorum cimport JointConfig
 from .raft cimport Raft
-from .rawnode cimport RawNode, alive
+from .rawnode cimport RawNode
 from .readonly cimport ReadOnly
 from .tracker cimport ProgressTracker, TrackerConfig
 from .unstable cimport Unstable

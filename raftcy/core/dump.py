@@ -18,14 +18,14 @@ from .acks import Acks
 from .inflights import Inflights
 from .progress import Progress
 from .quorum import JointConfig
-from .rawnode import RawNode, alive
+from .rawnode import RawNode
 from .ready import ReadState
 from .tracker import TrackerConfig
 
 
 def dump(node: RawNode) -> dict[str, Any]:
     """The state of a living node; changes nothing and asks the storage nothing."""
-    alive(node)
+    node.check_alive()
     return {
         "node": _node(node),
         "raft": _raft(node.raft),
@@ -107,10 +107,10 @@ def _raft(r: Any) -> dict[str, Any]:
         "election_elapsed": r.election_elapsed,
         "heartbeat_elapsed": r.heartbeat_elapsed,
         "append_due": r.append_due,
-        "msgs": _encoded(r.msgs),
-        "msgs_after_append": _encoded(r.msgs_after_append),
-        "read_states": [[s.index, s.request_ctx] for s in r.read_states],
-        "pending_reads": _encoded(r.pending_reads),
+        "msgs": _encoded(r.outbox.msgs),
+        "msgs_after_append": _encoded(r.outbox.msgs_after_append),
+        "read_states": [[s.index, s.request_ctx] for s in r.outbox.read_states],
+        "pending_reads": _encoded(r.read_only.pending),
         "refused_reason": r.refused_reason,
     }
 
@@ -128,10 +128,10 @@ def _load_raft(r: Any, state: dict[str, Any]) -> None:
     r.election_elapsed = state["election_elapsed"]
     r.heartbeat_elapsed = state["heartbeat_elapsed"]
     r.append_due = state["append_due"]
-    r.msgs = _messages(state["msgs"])
-    r.msgs_after_append = _messages(state["msgs_after_append"])
-    r.read_states = [ReadState(index=index, request_ctx=context) for index, context in state["read_states"]]
-    r.pending_reads = _messages(state["pending_reads"])
+    r.outbox.msgs = _messages(state["msgs"])
+    r.outbox.msgs_after_append = _messages(state["msgs_after_append"])
+    r.outbox.read_states = [ReadState(index=index, request_ctx=context) for index, context in state["read_states"]]
+    r.read_only.pending = _messages(state["pending_reads"])
     r.refused_reason = state["refused_reason"]
 
 

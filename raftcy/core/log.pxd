@@ -29,6 +29,7 @@ cdef class RaftLog:
     cdef uint64_t _storage_first(self) except? 0
     cdef uint64_t _storage_last(self) except? 0
     cdef uint64_t _storage_term(self, uint64_t index) except? 0
+    @cython.locals(found=list)
     cdef list _storage_entries(self, uint64_t lo, uint64_t hi, uint64_t max_size)
     cpdef Snapshot snapshot(self)
 
@@ -75,3 +76,6 @@ cdef class RaftLog:
     @cython.locals(first=uint64_t, last=uint64_t)
     cdef int _check_bounds(self, uint64_t lo, uint64_t hi) except -1
     cpdef restore(self, Snapshot snapshot)
+
+@cython.locals(place=Py_ssize_t, e=Entry)
+cdef object _no_answer(list found, uint64_t lo, uint64_t hi)

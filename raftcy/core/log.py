@@ -105,7 +105,7 @@ class RaftLog:
         try:
             if self._memory is not None:
                 return self._memory._entries(lo, hi, max_size)
-            return list(self.storage.entries(lo, hi, max_size))
+            found = list(self.storage.entries(lo, hi, max_size))
         except Compacted:
             raise
         except Unavailable:
@@ -113,6 +113,10 @@ class RaftLog:
             raise
         except Exception as error:
             raise _failed(error) from error
+        wrong = _no_answer(found, lo, hi)
+        if wrong is not None:
+            raise StorageFailed(f"the storage failed: asked for the entries {lo} to {hi - 1} it gave {wrong}")
+        return found
 
     def snapshot(self) -> Snapshot:
         """The newest snapshot; SnapshotTemporarilyUnavailable if the storage says so."""
@@ -378,11 +382,8 @@ class RaftLog:
 
     def has_unapplied_change(self, lo: int, hi: int, page_size: int) -> bool:
         """Whether any entry of the indexes lo to hi - 1 is a configuration change; read a page at a time."""
-        start = lo
         while lo < hi:
             page = self.slice(lo, hi, page_size)
-            if len(page) == 0:
-                self.log.fatal(f"error scanning unapplied entries [{start}, {hi}): got 0 entries in [{lo}, {hi})")
             for e in page:
                 if e._type == k.CONF_CHANGE or e._type == k.CONF_CHANGE_V2:
                     return True
@@ -408,6 +409,21 @@ class RaftLog:
         self.unstable.restore(snapshot)
         self._last = metadata.index
         self._last_term = metadata.term
+
+
+def _no_answer(found: list[Any], lo: int, hi: int) -> str | None:
+    """What is wrong with a storage's answer for the indexes lo to hi - 1: it must be one or more, from lo on."""
+    if len(found) == 0:
+        return "no entry"
+    if len(found) > hi - lo:
+        return f"{len(found)} entries"
+    for place in range(len(found)):
+        if not isinstance(found[place], Entry):
+            return f"a {type(found[place]).__name__} in place of {lo + place}"
+        e = found[place]
+        if e.index != lo + place:
+            return f"entry {e.index} in place of {lo + place}"
+    return None
 
 
 def _failed(error: Exception) -> StorageFailed:

@@ -1,7 +1,6 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from . cimport fresh
 from ..wire cimport blank
 from ..wire cimport consts as k
 from ..wire cimport immutable
@@ -10,6 +9,7 @@ from .entries cimport entries_size, payloads_size
 from .hardstate cimport is_empty_hard_state
 from .log cimport RaftLog
 from .logger cimport Log
+from .outbox cimport Outbox
 from ..wire.messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .readonly cimport ReadOnly
@@ -30,7 +30,6 @@ cdef class Raft:
     cdef readonly bint is_learner
     cdef public uint64_t max_msg_size
     cdef public uint64_t max_uncommitted_size
-    cdef readonly uint64_t max_pending_reads
     cdef readonly uint64_t max_pending_msgs
     cdef public uint64_t uncommitted_size
     cdef public uint64_t pending_conf_index
@@ -49,11 +48,7 @@ cdef class Raft:
     cdef bint _plain_random
     cdef readonly object trace_logger
     cdef readonly ReadOnly read_only
-    cdef list _msgs
-    cdef list _msgs_after_append
-    cdef bint _own_answers
-    cdef list _read_states
-    cdef list _pending_reads
+    cdef readonly Outbox outbox
     cdef public object refused_reason
     cdef readonly RaftLog log
     cdef readonly ProgressTracker tracker
@@ -64,10 +59,6 @@ cdef class Raft:
     cdef int _load_state(self, HardState state) except -1
     cdef int _check_equivalent(self, ConfState given, ConfState made) except -1
 
-    cpdef messages_taken(self)
-    @cython.locals(count=uint64_t)
-    cpdef uint64_t waiting_for_ready(self) except? 0
-    cpdef add_read_state(self, uint64_t index, bytes request_ctx)
     @cython.locals(m=Message)
     cdef Message _message(self, int32_t kind, uint64_t to)
     @cython.locals(kind=int32_t)
@@ -168,12 +159,9 @@ cdef class Raft:
 
     cdef int _leader_read(self, Message m) except -1
     @cython.locals(read_only=ReadOnly)
-    @cython.locals(waiting=uint64_t)
-    cdef int _limit_reads(self) except -1
     cdef int _begin_read(self, Message m) except -1
     @cython.locals(m=Message, e=Entry)
     cdef _answer_read(self, Message request, uint64_t index)
-    @cython.locals(requests=list)
     cdef _release_pending_reads(self)
     cdef bint _committed_in_term(self) except -1
 

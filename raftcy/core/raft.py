@@ -11,7 +11,7 @@ Roles and what moves between them::
 Rules:
 
 1.  ``term`` never falls; ``vote`` changes at most once within a term (5.2). Both are stored before any message that
-    rests on them goes out: such messages wait in ``msgs_after_append``.
+    rests on them goes out: such messages wait in the outbox's ``msgs_after_append``.
 2.  A message of a higher term makes a follower, of nobody unless a leader sent it. Exceptions: a pre-vote request and
     its granting answer carry a term that nobody has yet; a vote request within the leader's lease is ignored when
     ``check_quorum`` is on, unless leadership is being transferred (thesis 4.2.3, 9.6).
@@ -34,7 +34,6 @@ Nothing is done twice because a message comes twice, and nothing depends on mess
 Input from outside is vetted before it comes here (``vet``); what still breaks a rule is an InvariantError.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 from .._random import uses_default_randrange
@@ -42,7 +41,6 @@ from ..errors import (
     Compacted,
     ConfChangeError,
     ConfigError,
-    Overloaded,
     ProposalDropped,
     SnapshotTemporarilyUnavailable,
 )
@@ -50,7 +48,7 @@ from ..wire import blank, enums, immutable
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2, decode_change
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
-from . import fresh, trace
+from . import trace
 from .acks import read_number
 from .confchange import Changer, restore
 from .config import Config
@@ -59,6 +57,7 @@ from .entries import entries_size, payloads_size
 from .hardstate import is_empty_hard_state
 from .log import RaftLog
 from .logger import Log
+from .outbox import Outbox
 from .progress import Progress
 from .readonly import ReadOnly
 from .tracker import ProgressTracker
@@ -70,17 +69,12 @@ _NO_ENTRIES: list[Entry] = []  # read only
 
 
 class Raft:
-    """One node's state machine. Messages and ticks in; out come ``msgs``, ``msgs_after_append``, ``read_states``."""
+    """One node's state machine. Messages and ticks in; what comes of them is put into ``outbox``."""
 
     __slots__ = (
         "_log",
-        "_msgs",
-        "_msgs_after_append",
-        "_own_answers",
-        "_pending_reads",
         "_plain_random",
         "_random",
-        "_read_states",
         "append_due",
         "batch_append",
         "check_quorum",
@@ -97,8 +91,8 @@ class Raft:
         "log",
         "max_msg_size",
         "max_pending_msgs",
-        "max_pending_reads",
         "max_uncommitted_size",
+        "outbox",
         "pending_conf_index",
         "pre_vote",
         "randomized_election_timeout",
@@ -127,7 +121,6 @@ class Raft:
         self.is_learner = False
         self.max_msg_size = c.max_size_per_msg
         self.max_uncommitted_size = c.max_uncommitted_entries_size
-        self.max_pending_reads = c.max_pending_reads
         self.max_pending_msgs = c.max_pending_msgs
         self.uncommitted_size = 0
         self.pending_conf_index = 0
@@ -144,13 +137,8 @@ class Raft:
         self.batch_append = c.batch_append
         self.append_due = False
         self.trace_logger = c.trace_logger
-        self.read_only = ReadOnly(int(c.read_only_option))
-        self._msgs: list[Message] | None = None
-        self._msgs_after_append: list[Message] | None = None
-        # Whether one of these is to this very node.
-        self._own_answers = False
-        self._read_states: list[Any] | None = None
-        self._pending_reads: list[Message] | None = None
+        self.read_only = ReadOnly(int(c.read_only_option), c.max_pending_reads)
+        self.outbox = Outbox()
         self.refused_reason: str | None = None
         self.log = RaftLog(c.storage, self._log, c.max_committed_size_per_ready)
         self.tracker = ProgressTracker(c.max_inflight_msgs, c.max_inflight_bytes)
@@ -192,75 +180,6 @@ class Raft:
         if not given.equivalent(made):
             self._log.fatal(f"ConfStates not equivalent after sorting:\n{given}\n{made}")
 
-    # Lists that are mostly empty are not kept: there may be thousands of nodes in a process.
-
-    @property
-    def msgs(self) -> list[Message]:
-        """Messages to send with the next Ready."""
-        if self._msgs is None:
-            self._msgs = []
-        return self._msgs
-
-    @msgs.setter
-    def msgs(self, messages: list[Message]) -> None:
-        self._msgs = messages or None
-
-    @property
-    def msgs_after_append(self) -> tuple[Message, ...]:
-        """Messages that may be sent, or delivered here, once the storage has what the next Ready holds."""
-        return () if self._msgs_after_append is None else tuple(self._msgs_after_append)
-
-    @msgs_after_append.setter
-    def msgs_after_append(self, messages: Iterable[Message]) -> None:
-        self._msgs_after_append = list(messages) or None
-        self._own_answers = any(m.to == self.id for m in self.msgs_after_append)
-
-    @property
-    def read_states(self) -> list[Any]:
-        """Answers to read requests for the next Ready, each a ReadState."""
-        return [] if self._read_states is None else self._read_states
-
-    @read_states.setter
-    def read_states(self, states: list[Any]) -> None:
-        self._read_states = states or None
-
-    @property
-    def pending_reads(self) -> list[Message]:
-        """Read requests that came before the leader has committed an entry of its term."""
-        return [] if self._pending_reads is None else self._pending_reads
-
-    @pending_reads.setter
-    def pending_reads(self, requests: list[Message]) -> None:
-        self._pending_reads = requests or None
-
-    def messages_taken(self) -> None:
-        """The next Ready has them. A list that was needed once is there for the next message: see docs/performance.md.
-
-        Lists made anew in each tick of thousands of nodes, and alive together, would set the collector going.
-        """
-        if self._msgs:
-            self._msgs = []
-        if self._msgs_after_append:
-            self._msgs_after_append = []
-            self._own_answers = False
-
-    def waiting_for_ready(self) -> int:
-        """How many messages and answers to reads the next Ready would hold."""
-        count = 0
-        if self._msgs is not None:
-            count += len(self._msgs)
-        if self._msgs_after_append is not None:
-            count += len(self._msgs_after_append)
-        if self._read_states is not None:
-            count += len(self._read_states)
-        return count
-
-    def add_read_state(self, index: int, request_ctx: bytes) -> None:
-        """A read request is answered."""
-        if self._read_states is None:
-            self._read_states = []
-        self._read_states.append(fresh.read_state(index, request_ctx))
-
     # -- sending -------------------------------------------------------------------------------------------------
 
     def _message(self, kind: int, to: int) -> Message:
@@ -278,19 +197,11 @@ class Raft:
         immutable.freeze(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
-            if m.to == self.id:
-                self._own_answers = True
-            if self._msgs_after_append is None:
-                self._msgs_after_append = [m]
-            else:
-                self._msgs_after_append.append(m)
+            self.outbox.send_after_append(m)
         else:
             if m.to == self.id:
                 self._log.fatal(f"message should not be self-addressed when sending {type_name(kind)}")
-            if self._msgs is None:
-                self._msgs = [m]
-            else:
-                self._msgs.append(m)
+            self.outbox.send(m)
         if self.trace_logger is not None:
             trace.send_message(self, m)
 
@@ -1121,20 +1032,11 @@ class Raft:
             self._answer_read(m, self.log.committed)
         elif not self._committed_in_term():
             # The commit index may be behind the previous leader's until an own entry is committed.
-            self._limit_reads()
-            if self._pending_reads is None:
-                self._pending_reads = []
-            self._pending_reads.append(m)
+            self.read_only.check_room()
+            self.read_only.put_off(m)
         else:
-            self._limit_reads()
+            self.read_only.check_room()
             self._begin_read(m)
-
-    def _limit_reads(self) -> None:
-        waiting = self.read_only.count
-        if self._pending_reads is not None:
-            waiting += len(self._pending_reads)
-        if waiting >= self.max_pending_reads:
-            raise Overloaded(f"{waiting} reads wait already")
 
     def _begin_read(self, m: Message) -> None:
         read_only = self.read_only
@@ -1148,7 +1050,7 @@ class Raft:
     def _answer_read(self, request: Message, index: int) -> None:
         if request.from_ == 0 or request.from_ == self.id:
             e = request.entries[0]
-            self.add_read_state(index, e.data)
+            self.outbox.add_read_state(index, e.data)
             return
         m = self._message(k.READ_INDEX_RESP, request.from_)
         m.index = index
@@ -1157,15 +1059,13 @@ class Raft:
         self._send(m)
 
     def _release_pending_reads(self) -> None:
-        if self._pending_reads is None:
+        if self.read_only._pending is None:
             return
         if not self._committed_in_term():
             if self._log.error_on():
                 self._log.error("pending MsgReadIndex should be released only after first commit in current term")
             return
-        requests = self._pending_reads
-        self._pending_reads = None
-        for m in requests:
+        for m in self.read_only.take_pending():
             self._begin_read(m)
 
     def _committed_in_term(self) -> bool:
@@ -1281,7 +1181,7 @@ class Raft:
                 )
             return
         e = entries[0]
-        self.add_read_state(m.index, e.data)
+        self.outbox.add_read_state(m.index, e.data)
 
     # -- what a leader sends -------------------------------------------------------------------------------------
 

@@ -5,9 +5,11 @@ from . cimport fresh
 from ..wire cimport blank
 from ..wire cimport consts as k
 from ..wire cimport immutable
+from ..wire cimport origins
 from .entries cimport entries_size
 from .log cimport RaftLog
-from ..wire.kinds cimport from_storage_thread, is_local, is_response
+from .observer cimport Observer
+from .outbox cimport Outbox
 from ..wire.messages cimport ConfState, Entry, HardState, Message, Snapshot
 from .progress cimport Progress
 from .raft cimport Raft
@@ -17,9 +19,12 @@ from ..wire.checks cimport instance, octets, u64
 from .vet cimport vet
 
 
+@cython.final
 cdef class RawNode:
     cdef readonly Raft raft
     cdef object _died_of
+    cdef Observer _observer
+    cdef bint _watched
     cdef bint _async
     cdef bint _waiting
     cdef int32_t _prev_state
@@ -36,23 +41,27 @@ cdef class RawNode:
     cdef list _applying
     cdef uint64_t _applying_size
 
+    @cython.locals(done=bint)
     cpdef tick(self)
     @cython.locals(m=Message)
     cpdef campaign(self)
-    @cython.locals(e=Entry)
+    @cython.locals(e=Entry, done=bint)
     cpdef propose(self, object data)
-    @cython.locals(e=Entry)
+    @cython.locals(e=Entry, done=bint)
     cpdef propose_conf_change(self, object change)
     @cython.locals(r=Raft, m=Message)
-    cdef _propose_entry(self, Entry e, bint own)
-    cdef int _propose_here(self, Entry e) except -1
-    @cython.locals(message=Message)
+    cdef int _propose_entry(self, Entry e, bint own) except -1
+    @cython.locals(message=Message, done=bint)
     cpdef step(self, object m)
+    @cython.locals(sender=int32_t)
     cdef int _step(self, Message m) except -1
     @cython.locals(refused=list)
     cpdef list step_many(self, list messages)
-    @cython.locals(place=Py_ssize_t, m=Message)
     cdef int _step_all(self, list messages, list refused) except -1
+    @cython.locals(m=Message, special=bint)
+    cdef bint _look_over(self, list messages) except -1
+    @cython.locals(place=Py_ssize_t, m=Message)
+    cdef int _step_checked(self, list messages, list refused) except -1
     @cython.locals(m=Message, e=Entry)
     cpdef read_index(self, object rctx)
     @cython.locals(m=Message)
@@ -63,23 +72,28 @@ cdef class RawNode:
     cpdef report_unreachable(self, object id)
     @cython.locals(m=Message)
     cpdef report_snapshot(self, object id, object status)
-    cdef int _take(self, Message m) except -1
+    @cython.locals(done=bint)
+    cdef int _take(self, Message m, str call, object given) except -1
 
     cpdef bint has_ready(self) except -1
-    @cython.locals(rd=Ready)
+    @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, box=Outbox, committed=uint64_t, hard=bint)
+    cpdef int32_t pending_work(self) except -1
+    @cython.locals(rd=Ready, done=bint)
     cpdef Ready ready(self)
     cpdef Ready poll(self)
+    @cython.locals(what=int32_t)
     cpdef list take_messages(self)
+    @cython.locals(rd=Ready, done=bint)
     cpdef Ready ready_without_accept(self)
+    @cython.locals(done=bint)
     cpdef accept_ready(self, Ready rd)
+    @cython.locals(done=bint)
     cpdef advance(self, object rd=*)
-    @cython.locals(r=Raft, log=RaftLog, rd=Ready)
+    @cython.locals(r=Raft, log=RaftLog, box=Outbox, rd=Ready)
     cdef Ready _make_ready(self, bint keep)
-    @cython.locals(r=Raft, m=Message)
-    cdef list _with_answers(self, list messages, list answers, bint keep)
     @cython.locals(h=HardState)
     cdef HardState _hard_state(self)
-    @cython.locals(r=Raft, messages=list)
+    @cython.locals(answers=list, messages=list)
     cdef int _add_storage_messages(self, Ready rd) except -1
     @cython.locals(r=Raft, m=Message, responses=list)
     cdef Message _storage_append(self, Ready rd)
@@ -95,19 +109,21 @@ cdef class RawNode:
     cdef _advance(self)
     @cython.locals(r=Raft)
     cdef int _bootstrap(self, list peers) except -1
-    @cython.locals(r=Raft)
+    @cython.locals(r=Raft, done=bint)
     cpdef begin_empty(self)
-    cdef int _died(self, object error) except -1
-    cdef int _refused_or_died(self, object error) except -1
+    @cython.locals(members=ConfState, done=bint)
+    cpdef ConfState apply_conf_change(self, object change)
 
+    cpdef check_alive(self)
+    cdef inline int _begin(self, str call, object given) except -1
+    cdef int _begin_watched(self, str call, object given) except -1
+    cdef inline int _end(self, bint done, object result, object refusals) except -1
+    cdef int _end_watched(self, bint done, object result, object refusals) except -1
+    @cython.locals(alive=bint)
+    cdef int _fail(self, object error, object refusals) except -1
+
+cdef tuple _NO_MESSAGE, _NO_REQUEST, _NO_PROPOSAL, _NO_CHANGE_PROPOSED, _NO_CHANGE, _NO_START
+
+cdef bint _leaves_alive(object error, object refusals) except -1
 cdef Message _message(object m)
-cpdef bint alive(RawNode node) except -1
-cdef bint _begin(RawNode node) except -1
-@cython.locals(r=Raft, log=RaftLog, unstable=Unstable, committed=uint64_t, hard=bint)
-cpdef int32_t news(RawNode node) except -1
-@cython.locals(messages=list, answers=list)
-cpdef list all_messages(Raft r)
 cdef bint _needs_append_ack(Raft r, Ready rd) except -1
-cdef bint _soft_state_changed(RawNode node) except -1
-@cython.locals(r=Raft)
-cdef bint _hard_state_changed(RawNode node) except -1

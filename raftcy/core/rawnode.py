@@ -18,6 +18,7 @@ A node has one owner: calls must not overlap. It is dead after InvariantError, L
 error that is not raised on purpose: every later call raises Stopped.
 """
 
+from sys import exc_info
 from typing import Any
 
 from ..errors import (
@@ -32,23 +33,33 @@ from ..errors import (
     StepPeerNotFound,
     Stopped,
 )
-from ..wire import blank, enums, immutable
+from ..wire import blank, enums, immutable, origins
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2
 from ..wire.checks import instance, octets, u64
-from ..wire.kinds import from_storage_thread, is_local, is_response
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from . import fresh, trace
 from .config import Config
 from .entries import entries_size
+from .observer import Observer
 from .raft import Raft
 from .ready import Ready
 from .status import BasicStatus, Status
 from .vet import vet, vet_change
 
+# What each kind of call may raise and leave the node as it was; LogLost, which is a StepError, never does.
+_NO_MESSAGE = (StepError, ProposalDropped)
+_NO_REQUEST = (Overloaded, ProposalDropped)
+_NO_PROPOSAL = (ProposalDropped,)
+_NO_CHANGE_PROPOSED = (ConfChangeError, ProposalDropped)
+_NO_CHANGE = (ConfChangeError,)
+_NO_START = (BootstrapError,)
+
 
 class RawNode:
     """One member of a group, without clock, storage or network of its own (etcd's ``RawNode``).
+
+    No class may derive from it; an ``observer`` sees what is called.
 
     Raises ConfigError for a Config that cannot work, and InvariantError for a storage whose state contradicts itself.
     """
@@ -63,6 +74,7 @@ class RawNode:
         "_applying_size",
         "_async",
         "_died_of",
+        "_observer",
         "_own_messages",
         "_prev_commit",
         "_prev_lead",
@@ -70,6 +82,7 @@ class RawNode:
         "_prev_term",
         "_prev_vote",
         "_waiting",
+        "_watched",
         "raft",
     )
     raft: Raft
@@ -77,6 +90,9 @@ class RawNode:
     def __init__(self, config: Config) -> None:
         instance(config, Config, "config")
         self._died_of: BaseException | None = None
+        self._observer: Observer | None = None
+        # Whether a call has to look for the two above.
+        self._watched = False
         self.raft = Raft(config)
         r = self.raft
         self._async = config.async_storage_writes
@@ -106,28 +122,43 @@ class RawNode:
         """Why the newest configuration change proposed here was replaced by an empty entry; None if it was not."""
         return self.raft.refused_reason
 
+    @property
+    def observer(self) -> Observer | None:
+        """Who is shown each call that can change the node; None at first, and TypeError for no Observer."""
+        return self._observer
+
+    @observer.setter
+    def observer(self, observer: Any) -> None:
+        self._observer = None if observer is None else instance(observer, Observer, "observer")
+        self._watched = observer is not None or self._died_of is not None
+
     # -- input ---------------------------------------------------------------------------------------------------
+
+    # Each call that can change the state goes the same way: check the arguments, ``_begin``, work, ``_end``. The end is
+    # a ``finally``: in the compiled build a handler would save what is being handled each time, which costs more.
 
     def tick(self) -> None:
         """Let a tick of the clock pass (etcd's ``Tick``)."""
-        _begin(self)
+        self._begin("tick", None)
+        done = False
         try:
             self.raft.tick()
-        except BaseException as error:
-            self._died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, None, ())
 
     def tick_quiesced(self) -> None:
         """Count a tick without its consequences (etcd's ``TickQuiesced``, deprecated there)."""
-        alive(self)
+        self._begin("tick_quiesced", None)
         self.raft.election_elapsed += 1
+        self._end(True, None, ())
 
     def campaign(self) -> None:
         """Start an election, if this node may (etcd's ``Campaign``)."""
         m = blank.message()
         m._type = k.HUP
         m._present = k.P_TYPE
-        self._take(m)
+        self._take(m, "campaign", None)
 
     def propose(self, data: Any) -> None:
         """Propose bytes for the log; None proposes an entry without data (etcd's ``Propose``).
@@ -139,7 +170,13 @@ class RawNode:
         if data is not None:
             e.data = octets(data, "data")
             e._present = k.E_DATA
-        self._propose_entry(e, True)
+        self._begin("propose", None if data is None else e.data)
+        done = False
+        try:
+            self._propose_entry(e, True)
+            done = True
+        finally:
+            self._end(done, None, _NO_PROPOSAL)
 
     def propose_conf_change(self, change: Any) -> None:
         """Propose a ConfChange or a ConfChangeV2; None leaves a joint configuration (etcd's ``ProposeConfChange``).
@@ -152,16 +189,21 @@ class RawNode:
         e._present = k.E_TYPE
         if change is not None:
             instance(change, (ConfChange, ConfChangeV2), "change")
-            reason = vet_change(change)
-            if reason is not None:
-                raise ConfChangeError(reason)
             if change.as_v1() is not None:
                 e._type = k.CONF_CHANGE
             e.data = change.encode()
             e._present |= k.E_DATA
-        alive(self)
-        self.raft.refused_reason = None
-        self._propose_entry(e, False)
+        self._begin("propose_conf_change", change)
+        done = False
+        try:
+            reason = vet_change(change) if change is not None else None
+            if reason is not None:
+                raise ConfChangeError(reason)
+            self.raft.refused_reason = None
+            self._propose_entry(e, False)
+            done = True
+        finally:
+            self._end(done, None, _NO_CHANGE_PROPOSED)
 
     def propose_conf_change_checked(self, change: Any) -> str | None:
         """``propose_conf_change``, and why the change became an empty entry; None if it did not, or was forwarded."""
@@ -172,27 +214,18 @@ class RawNode:
         immutable.freeze(e)
         r = self.raft
         if r.state == k.LEADER and r.trace_logger is None:
-            self._propose_here(e)
-            return
-        m = blank.message()
-        m._type = k.PROP
-        m._entries = [e]
-        m._present = k.P_TYPE
-        if own:
-            m.from_ = self.raft.id
-            m._present |= k.P_FROM
-        self._take(m)
-
-    def _propose_here(self, e: Entry) -> None:
-        """What stepping MsgProp does on a leader, without the message."""
-        _begin(self)
-        try:
-            self.raft.propose_fresh([e])
-        except ProposalDropped:
-            raise
-        except BaseException as error:
-            self._died(error)
-            raise
+            # What stepping MsgProp does on a leader, without the message.
+            r.propose_fresh([e])
+        else:
+            m = blank.message()
+            m._type = k.PROP
+            m._entries = [e]
+            m._present = k.P_TYPE
+            if own:
+                m.from_ = r.id
+                m._present |= k.P_FROM
+            immutable.freeze(m)
+            r.step(m)
 
     def step(self, m: Any) -> None:
         """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
@@ -202,21 +235,23 @@ class RawNode:
         that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
         of storage threads.
         """
-        _begin(self)
+        self.check_alive()
         message = _message(m)
+        self._begin("step", message)
+        done = False
         try:
             self._step(message)
-        except BaseException as error:
-            self._refused_or_died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, None, _NO_MESSAGE)
 
     def _step(self, m: Message) -> None:
-        """``step`` for callers that tell a refused message from a dead node by ``_refused_or_died``."""
-        if not from_storage_thread(m):
-            if is_local(m._type):
-                raise StepLocalMessage()
-            if is_response(m._type) and self.raft.tracker.find(m.from_) is None:
-                raise StepPeerNotFound()
+        """What ``step`` does. LogLost and whatever is not one of _NO_MESSAGE has to kill the node."""
+        sender = origins.allowed_sender(m._type, m.from_)
+        if sender == k.ITSELF:
+            raise StepLocalMessage()
+        if sender == k.MEMBER and self.raft.tracker.find(m.from_) is None:
+            raise StepPeerNotFound()
         vet(self.raft, m)
         self.raft.step(m)
 
@@ -231,9 +266,23 @@ class RawNode:
 
     def _step_all(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
         """``step_many``; what is refused is added to ``refused``, if that is wanted."""
-        _begin(self)
+        self._look_over(messages)
+        self._step_checked(messages, refused)
+
+    def _look_over(self, messages: list[Message]) -> bool:
+        """Refuse what is no Message; whether any is a snapshot or a read, for which a driver has rules of its own."""
+        self.check_alive()
+        special = False
         for each in messages:
-            _message(each)
+            m = _message(each)
+            if m._type == k.SNAP or m._type == k.READ_INDEX:
+                special = True
+        return special
+
+    def _step_checked(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
+        if refused is None and self._observer is not None:
+            refused = []
+        self._begin("step_many", messages)
         place = 0
         while place < len(messages):
             # One handler for all messages up to the next refused one: entering it costs as much as some messages do.
@@ -242,15 +291,13 @@ class RawNode:
                     m = messages[place]
                     place += 1
                     self._step(m)
-            except (StepError, ProposalDropped) as error:
-                self._refused_or_died(error)
-                if self._died_of is not None:
+            except BaseException as error:
+                if not _leaves_alive(error, _NO_MESSAGE):
+                    self._fail(error, ())
                     raise
                 if refused is not None:
-                    refused.append((place - 1, error))
-            except BaseException as error:
-                self._died(error)
-                raise
+                    refused.append((place - 1, error))  # type: ignore[arg-type]
+        self._end(True, refused, ())
 
     def read_index(self, rctx: Any) -> None:
         """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again.
@@ -265,30 +312,32 @@ class RawNode:
         m._type = k.READ_INDEX
         m._entries = [e]
         m._present = k.P_TYPE
-        self._take(m)
+        self._take(m, "read_index", e.data)
 
     def transfer_leader(self, transferee: int) -> None:
         """Ask the leader to hand over to ``transferee`` (etcd's ``TransferLeader``)."""
+        id = u64(transferee, "transferee")
         m = blank.message()
         m._type = k.TRANSFER_LEADER
-        m.from_ = u64(transferee, "transferee")
+        m.from_ = id
         m._present = k.P_TYPE | k.P_FROM
-        self._take(m)
+        self._take(m, "transfer_leader", id)
 
     def forget_leader(self) -> None:
         """Follow nobody from now on, so as to be free to vote (etcd's ``ForgetLeader``)."""
         m = blank.message()
         m._type = k.FORGET_LEADER
         m._present = k.P_TYPE
-        self._take(m)
+        self._take(m, "forget_leader", None)
 
     def report_unreachable(self, id: int) -> None:
         """The last message to the node ``id`` could not be sent (etcd's ``ReportUnreachable``)."""
+        peer = u64(id, "id")
         m = blank.message()
         m._type = k.UNREACHABLE
-        m.from_ = u64(id, "id")
+        m.from_ = peer
         m._present = k.P_TYPE | k.P_FROM
-        self._take(m)
+        self._take(m, "report_unreachable", peer)
 
     def report_snapshot(self, id: int, status: Any) -> None:
         """What became of a snapshot that was sent to the node ``id``: a SnapshotStatus (etcd's ``ReportSnapshot``).
@@ -296,41 +345,77 @@ class RawNode:
         A failure must be reported, or the peer is never sent anything again.
         """
         outcome = enums.SnapshotStatus(status)
+        peer = u64(id, "id")
         m = blank.message()
         m._type = k.SNAP_STATUS
-        m.from_ = u64(id, "id")
+        m.from_ = peer
         m.reject = outcome == enums.SnapshotStatus.FAILURE
         m._present = k.P_TYPE | k.P_FROM | k.P_REJECT
-        self._take(m)
+        self._take(m, "report_snapshot", (peer, outcome))
 
-    def _take(self, m: Message) -> None:
-        """Step a message that was made here."""
-        _begin(self)
+    def _take(self, m: Message, call: str, given: Any) -> None:
+        """Step a message that was made here, for a ``call`` with the argument ``given``."""
         immutable.freeze(m)
+        self._begin(call, given)
+        done = False
         try:
             self.raft.step(m)
-        except (ProposalDropped, Overloaded):
-            raise
-        except BaseException as error:
-            self._died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, None, _NO_REQUEST)
 
     # -- output --------------------------------------------------------------------------------------------------
 
     def has_ready(self) -> bool:
         """Whether ``ready`` has anything (etcd's ``HasReady``)."""
-        alive(self)
-        return news(self) != k.NOTHING
+        return self.pending_work() != k.NOTHING
+
+    def pending_work(self) -> int:
+        """What a Ready would hold now: 0 for nothing, 1 for messages alone, with nothing to advance, 2 for more."""
+        if self._died_of is not None:
+            raise Stopped(self._died_of)
+        r = self.raft
+        log = r.log
+        unstable = log.unstable
+        committed = log.committed
+        box = r.outbox
+        # Written out, not called: every visit of a node comes here, in the pure build too.
+        hard = r.term != self._prev_term or r.vote != self._prev_vote or committed != self._prev_commit
+        if (
+            (hard and (r.term != 0 or r.vote != 0 or committed != 0))
+            or unstable.has_next_entries()
+            or (log.applying < committed and log.has_next_committed(not self._async))
+            or r.lead != self._prev_lead
+            or r.state != self._prev_state
+            or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
+            or box._read_states is not None
+        ):
+            return k.MORE
+        if not box._msgs and not box._msgs_after_append:
+            return k.NOTHING
+        if (
+            self._async
+            or self._waiting
+            or hard
+            or unstable.count > 0
+            or unstable.snapshot is not None
+            or r.trace_logger is not None
+            or box.has_own
+            or self._observer is not None
+        ):
+            return k.MORE
+        return k.MESSAGES
 
     def ready(self) -> Ready:
         """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
-        _begin(self)
+        self._begin("ready", None)
+        done, rd = False, None
         try:
             rd = self._make_ready(False)
             self._accept(rd)
-        except BaseException as error:
-            self._died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, rd, ())
         return rd
 
     def poll(self) -> Ready | None:
@@ -343,41 +428,44 @@ class RawNode:
         An empty list if there is more, which only ``ready`` gives. Most Readys of a group that is idle, or that reads,
         are nothing but messages: heartbeats and answers.
         """
-        alive(self)
-        what = news(self)
+        what = self.pending_work()
         if what == k.MESSAGES:
-            return all_messages(self.raft)
+            return self.raft.outbox.take_messages()
         return None if what == k.NOTHING else []
 
     def ready_without_accept(self) -> Ready:
         """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
-        alive(self)
+        self._begin("ready_without_accept", None)
+        done, rd = False, None
         try:
-            return self._make_ready(True)
-        except BaseException as error:
-            self._died(error)
-            raise
+            rd = self._make_ready(True)
+            done = True
+        finally:
+            self._end(done, rd, ())
+        return rd
 
     def accept_ready(self, rd: Ready) -> None:
         """Count ``rd`` as taken (etcd's ``acceptReady``); nothing may have happened since it was made."""
-        alive(self)
+        self._begin("accept_ready", rd)
+        done = False
         try:
             self._accept(rd)
-        except BaseException as error:
-            self._died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, None, ())
 
     def advance(self, rd: Ready | None = None) -> None:
         """The last Ready is stored, sent and applied (etcd's ``Advance``); ``rd`` is not looked at.
 
         InvariantError with ``async_storage_writes``.
         """
-        _begin(self)
+        self._begin("advance", None)
+        done = False
         try:
             self._advance()
-        except BaseException as error:
-            self._died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, None, ())
 
     def _make_ready(self, keep: bool) -> Ready:
         """What there is; the node's own list of messages is handed over unless it must ``keep`` it."""
@@ -391,35 +479,21 @@ class RawNode:
             rd.must_sync = True
         if log.applying < log.committed and log.has_next_committed(not self._async):
             rd._committed_entries = log.next_committed(not self._async)
-        if r._read_states is not None:
-            rd._read_states = list(r._read_states) if keep else r._read_states
-        if r._msgs:
-            rd._messages = list(r._msgs) if keep else r._msgs
+        box = r.outbox
+        if box._read_states is not None:
+            rd._read_states = list(box._read_states) if keep else box._read_states
+        rd._messages = box.messages(keep, not self._async)
         rd.snapshot = log.unstable.next_snapshot()
-        if _soft_state_changed(self):
+        if r.lead != self._prev_lead or r.state != self._prev_state:
             rd.soft_state = fresh.soft_state(r.lead, r.state)
-        if _hard_state_changed(self):
+        if r.term != self._prev_term or r.vote != self._prev_vote or log.committed != self._prev_commit:
             rd.hard_state = self._hard_state()
             if r.vote != self._prev_vote or r.term != self._prev_term:
                 rd.must_sync = True
         if self._async:
             self._add_storage_messages(rd)
-        elif r._msgs_after_append:
-            rd._messages = self._with_answers(rd._messages, r._msgs_after_append, keep)
         immutable.freeze(rd)
         return rd
-
-    def _with_answers(self, messages: list[Message] | None, answers: list[Message], keep: bool) -> list[Message] | None:
-        """The messages to send with those that had to wait for the storage; not those to oneself."""
-        r = self.raft
-        if messages is None and not keep and not r._own_answers:
-            return answers
-        for m in answers:
-            if m.to != r.id:
-                if messages is None:
-                    messages = []
-                messages.append(m)
-        return messages
 
     def _hard_state(self) -> HardState:
         h = blank.hard_state()
@@ -431,9 +505,9 @@ class RawNode:
         return h
 
     def _add_storage_messages(self, rd: Ready) -> None:
-        r = self.raft
+        answers = self.raft.outbox._msgs_after_append
         messages = rd.messages
-        if rd._entries is not None or rd.hard_state is not None or rd.snapshot is not None or r._msgs_after_append:
+        if rd._entries is not None or rd.hard_state is not None or rd.snapshot is not None or answers:
             messages.append(self._storage_append(rd))
         if rd._committed_entries is not None:
             messages.append(self._storage_apply(rd._committed_entries))
@@ -457,7 +531,7 @@ class RawNode:
         if rd.snapshot is not None:
             m.snapshot = rd.snapshot
             m._present |= k.P_SNAPSHOT
-        responses = list(r.msgs_after_append)
+        responses = list(r.outbox.msgs_after_append)
         if _needs_append_ack(r, rd):
             responses.append(self._storage_append_resp(rd.snapshot))
         m._responses = responses if len(responses) > 0 else None
@@ -512,8 +586,7 @@ class RawNode:
             self._prev_commit = r.log.committed
         if not self._async:
             self._keep_for_advance(rd)
-        r._read_states = None
-        r.messages_taken()
+        r.outbox.taken()
         r.log.unstable.accept_in_progress()
         entries = rd._committed_entries
         if entries is not None:
@@ -527,7 +600,7 @@ class RawNode:
         r = self.raft
         if self._waiting:
             r._log.fatal("two accepted Ready structs without call to Advance")
-        self._own_messages = r._msgs_after_append if r._own_answers else None
+        self._own_messages = r.outbox._msgs_after_append if r.outbox.has_own else None
         self._acked_snapshot = rd.snapshot
         self._acks = _needs_append_ack(r, rd)
         if self._acks:
@@ -570,24 +643,25 @@ class RawNode:
         The log begins with one committed change for each, which the application is handed like any other. Raises
         BootstrapError without peers, with one of id 0, or on a storage that is not empty.
         """
-        alive(self)
+        self.check_alive()
         members = list(peers)
-        if len(members) == 0:
-            raise BootstrapError("must provide at least one peer to Bootstrap")
         for peer in members:
-            if u64(peer.id, "id") == 0:
-                raise BootstrapError("cannot use none as id")
+            u64(peer.id, "id")
             octets(peer.context, "context")
+        self._begin("bootstrap", members)
+        done = False
         try:
             self._bootstrap(members)
-        except BootstrapError:
-            raise
-        except BaseException as error:
-            self._died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, None, _NO_START)
 
     def _bootstrap(self, peers: list[Any]) -> None:
         r = self.raft
+        if len(peers) == 0:
+            raise BootstrapError("must provide at least one peer to Bootstrap")
+        if any(peer.id == 0 for peer in peers):
+            raise BootstrapError("cannot use none as id")
         if r.log.last_index() != 0:
             raise BootstrapError("can't bootstrap a nonempty Storage")
         # The first Ready must hold the hard state, so that a restart finds the entries committed.
@@ -611,15 +685,16 @@ class RawNode:
 
         BootstrapError if it holds something, or a term was seen.
         """
-        alive(self)
         r = self.raft
-        if r.term != 0 or r.log.last_index() != 0:
-            raise BootstrapError("can't bootstrap a nonempty Storage")
+        self._begin("begin_empty", None)
+        done = False
         try:
+            if r.term != 0 or r.log.last_index() != 0:
+                raise BootstrapError("can't bootstrap a nonempty Storage")
             r.become_follower(1, 0)
-        except BaseException as error:
-            self._died(error)
-            raise
+            done = True
+        finally:
+            self._end(done, None, _NO_START)
 
     def apply_conf_change(self, change: Any) -> ConfState:
         """Put a committed change in force; returns the members after it (etcd's ``ApplyConfChange``).
@@ -627,24 +702,25 @@ class RawNode:
         Raises ConfChangeError, and nothing changes, if it is invalid; all nodes refuse alike, so the application treats
         the entry as empty.
         """
-        _begin(self)
+        self.check_alive()
         instance(change, (ConfChange, ConfChangeV2), "change")
+        self._begin("apply_conf_change", change)
+        done, members = False, None
         try:
-            return self.raft.apply_conf_change(change.as_v2())
-        except ConfChangeError:
-            raise
-        except BaseException as error:
-            self._died(error)
-            raise
+            members = self.raft.apply_conf_change(change.as_v2())
+            done = True
+        finally:
+            self._end(done, members, _NO_CHANGE)
+        return members
 
     def status(self) -> Status:
         """An independent copy of the state; with the progress of all peers on a leader (etcd's ``Status``)."""
-        alive(self)
+        self.check_alive()
         return Status.of(self.raft)
 
     def basic_status(self) -> BasicStatus:
         """The numbers of ``status`` without configuration and progress (etcd's ``BasicStatus``)."""
-        alive(self)
+        self.check_alive()
         return BasicStatus.of(self.raft)
 
     def with_progress(self, visitor: Any) -> None:
@@ -652,17 +728,19 @@ class RawNode:
 
         ``type`` is a ProgressType, ``progress`` a copy without its window.
         """
-        alive(self)
+        self.check_alive()
         for pr in list(self.raft.tracker.peers()):
             kind = enums.ProgressType.LEARNER if pr.is_learner else enums.ProgressType.PEER
             visitor(pr.id, kind, pr.copy(None))
 
     def set_randomized_election_timeout(self, ticks: int) -> None:
         """Replace the timeout that was drawn, until it is drawn again: for tests that must not depend on chance."""
-        alive(self)
+        self.check_alive()
         if ticks <= 0:
             raise ValueError("ticks must be greater than 0")
+        self._begin("set_randomized_election_timeout", ticks)
         self.raft.randomized_election_timeout = ticks
+        self._end(True, None, ())
 
     def offer_snapshots(self, offer: Any) -> None:
         """Ask ``offer()`` for each snapshot that a peer is sent, in place of the storage's ``snapshot``.
@@ -670,21 +748,71 @@ class RawNode:
         For whoever can make a new one at that moment; it answers, and raises, as ``Storage.snapshot`` does. None for
         the storage's again. Raises TypeError for what cannot be called.
         """
-        alive(self)
+        self.check_alive()
         if offer is not None and not callable(offer):
             raise TypeError(f"offer must be callable, not {type(offer).__name__}")
+        if offer is not None and self._observer is not None:
+            offer = self._observer.offering(self, offer)
         self.raft.log.offer = offer
+
+    def fail(self, error: BaseException) -> None:
+        """Die of an error outside: what a Ready holds could not be stored or applied.
+
+        A node that went on could promise again what its storage has lost. Every later call raises Stopped with
+        ``error`` as the cause. Nothing happens if the node is dead already.
+        """
+        if self._died_of is None:
+            self._died_of = error
+            self._watched = True
+            if self._observer is not None:
+                self._observer.failed(self, error)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What the node died of, None while it lives."""
+        return self._died_of
 
     # -- life ----------------------------------------------------------------------------------------------------
 
-    def _died(self, error: BaseException) -> None:
-        """Note what the node died of: its state may be half changed."""
-        self._died_of = error
+    def check_alive(self) -> None:
+        """What every call begins with: Stopped if the node is dead, else nothing."""
+        if self._died_of is not None:
+            raise Stopped(self._died_of)
 
-    def _refused_or_died(self, error: BaseException) -> None:
-        """Note what the node died of, unless the error only says that a message was refused, with nothing changed."""
-        if not isinstance(error, (StepError, ProposalDropped)) or isinstance(error, LogLost):
+    def _begin(self, call: str, given: Any) -> None:
+        """Begin a call that can change the state: what the logger said about its levels is forgotten."""
+        if self._watched:
+            self._begin_watched(call, given)
+        self.raft._log._asked = 0
+
+    def _begin_watched(self, call: str, given: Any) -> None:
+        self.check_alive()
+        if self._observer is not None:
+            self._observer.began(call, given)
+
+    def _end(self, done: bool, result: Any, refusals: Any) -> None:
+        """End a call, by the error that goes on its way if it was not ``done``."""
+        if self._watched or not done:
+            self._end_watched(done, result, refusals)
+
+    def _end_watched(self, done: bool, result: Any, refusals: Any) -> None:
+        if not done:
+            self._fail(exc_info()[1], refusals)
+        elif self._observer is not None:
+            self._observer.returned(self, result)
+
+    def _fail(self, error: Any, refusals: Any) -> None:
+        """End a call by an error. The node dies of it, since its state may be half changed, but not of ``refusals``."""
+        alive = _leaves_alive(error, refusals)
+        if not alive:
             self._died_of = error
+            self._watched = True
+        if self._observer is not None:
+            self._observer.raised(self, error, not alive)
+
+
+def _leaves_alive(error: BaseException, refusals: Any) -> bool:
+    return isinstance(error, refusals) and not isinstance(error, LogLost)
 
 
 def _message(m: Any) -> Message:
@@ -693,77 +821,9 @@ def _message(m: Any) -> Message:
     return m
 
 
-# Functions, since the methods of a class that may be derived from are not compiled inline.
-
-
-def alive(node: RawNode) -> bool:
-    """What every call begins with: True, or Stopped."""
-    if node._died_of is not None:
-        raise Stopped(node._died_of)
-    return True
-
-
-def _begin(node: RawNode) -> bool:
-    """The same for a call that may log: what the logger said about its levels is forgotten."""
-    alive(node)
-    node.raft._log._asked = 0
-    return True
-
-
-def news(node: RawNode) -> int:
-    """What a Ready would hold now: NOTHING, MESSAGES if it is those alone and ``advance`` would do nothing, or MORE."""
-    r = node.raft
-    log = r.log
-    unstable = log.unstable
-    committed = log.committed
-    # Written out, not called: every visit of a node comes here, in the pure build too.
-    hard = r.term != node._prev_term or r.vote != node._prev_vote or committed != node._prev_commit
-    if (
-        (hard and (r.term != 0 or r.vote != 0 or committed != 0))
-        or unstable.has_next_entries()
-        or (log.applying < committed and log.has_next_committed(not node._async))
-        or r.lead != node._prev_lead
-        or r.state != node._prev_state
-        or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
-        or r._read_states is not None
-    ):
-        return k.MORE
-    if not r._msgs and not r._msgs_after_append:
-        return k.NOTHING
-    if (
-        node._async
-        or node._waiting
-        or hard
-        or unstable.count > 0
-        or unstable.snapshot is not None
-        or r.trace_logger is not None
-        or r._own_answers
-    ):
-        return k.MORE
-    return k.MESSAGES
-
-
-def all_messages(r: Raft) -> list[Message] | None:
-    """Take the messages, where they are all that there is; None without any."""
-    messages = r._msgs
-    answers = r._msgs_after_append
-    r.messages_taken()
-    if not messages:
-        return answers
-    if answers:
-        messages.extend(answers)
-    return messages
-
-
 def _needs_append_ack(r: Raft, rd: Ready) -> bool:
     # Also without new entries: an earlier acknowledgement of a lower term may have been ignored.
     return r.log.unstable.count > 0 or rd.snapshot is not None
 
 
-def _soft_state_changed(node: RawNode) -> bool:
-    return node.raft.lead != node._prev_lead or node.raft.state != node._prev_state
-
-
-def _hard_state_changed(node: RawNode) -> bool:
-    r = node.raft
-    return r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit
+immutable.final(RawNode)

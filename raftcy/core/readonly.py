@@ -6,8 +6,12 @@ Rules:
   acknowledged a heartbeat that was sent after it came: acknowledging number n confirms all requests up to n.
 - The number travels as the heartbeat's context, 8 bytes, little endian; a heartbeat without waiting requests has none.
 - The contexts of the applications are only handed through, so two requests with the same one are two requests.
+- Requests that came before the leader has committed an entry of its term are put off, without a number, in
+  ``pending``. A role change leaves them there: they begin once this node leads and has committed again.
+- No more than ``max_pending`` requests wait, of both kinds together.
 """
 
+from ..errors import Overloaded
 from ..wire import consts as k
 from ..wire.messages import Message
 from .acks import Acks, pack_number
@@ -27,18 +31,20 @@ class ReadOnly:
     of the last request that no longer waits.
     """
 
-    __slots__ = ("_head", "_indexes", "_waiting", "acks", "confirmed", "count", "option")
-    # Places from _head on are in use, ``count`` of them, in both lists: see ``front``.
+    __slots__ = ("_head", "_indexes", "_pending", "_waiting", "acks", "confirmed", "count", "max_pending", "option")
+    # Places from _head on are in use, ``count`` of them, in both lists: see ``droplist``.
     _indexes: list[int]
     _waiting: list[Message]
     acks: Acks
 
-    def __init__(self, option: int) -> None:
+    def __init__(self, option: int, max_pending: int) -> None:
         self.option = option
+        self.max_pending = max_pending
+        self._pending: list[Message] | None = None
         self.reset()
 
     def reset(self) -> None:
-        """Forget all requests."""
+        """Forget all requests that have begun."""
         self.acks = _NO_ACKS
         self._forget()
         self.confirmed = 0
@@ -58,6 +64,35 @@ class ReadOnly:
     def indexes(self) -> list[int]:
         """The commit index when each of ``waiting`` came; a new list."""
         return self._indexes[self._head :]
+
+    @property
+    def pending(self) -> list[Message]:
+        """The requests that are put off."""
+        return [] if self._pending is None else self._pending
+
+    @pending.setter
+    def pending(self, requests: list[Message]) -> None:
+        self._pending = requests or None
+
+    def check_room(self) -> None:
+        """Raise Overloaded if no further request may wait."""
+        waiting = self.count
+        if self._pending is not None:
+            waiting += len(self._pending)
+        if waiting >= self.max_pending:
+            raise Overloaded(f"{waiting} reads wait already")
+
+    def put_off(self, request: Message) -> None:
+        """A request waits for the leader's first commit."""
+        if self._pending is None:
+            self._pending = []
+        self._pending.append(request)
+
+    def take_pending(self) -> list[Message]:
+        """Take the requests that were put off."""
+        requests = self.pending
+        self._pending = None
+        return requests
 
     def add_request(self, index: int, request: Message) -> None:
         """A request came while the commit index was ``index``."""

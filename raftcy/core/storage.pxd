@@ -8,8 +8,8 @@ from ..wire cimport consts as k
 from ..wire cimport immutable
 from .entries cimport fitting
 from .droplist cimport drop_oldest
-from ..wire.messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from .ready cimport Ready
+from ..wire.messages cimport ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 from ..wire.checks cimport instance, octets, u64
 
 
@@ -28,16 +28,32 @@ cdef class MemoryStorage:
     @cython.locals(e=Entry)
     cdef uint64_t _term_at(self, uint64_t i) except? 0
 
-    @cython.locals(new=list, first=Entry, skip=uint64_t, keep=uint64_t, stored=uint64_t)
+    @cython.locals(new=list)
+    cpdef object save(self, object hard_state, object entries, object snapshot)
+    cdef object _store(self, HardState hard_state, list new, Snapshot snapshot)
+    @cython.locals(before=HardState, term=uint64_t, commit=uint64_t, last=uint64_t, first=Entry, end=Entry)
+    cdef bint _follows(self, HardState hard_state, list new) except -1
+    cdef object _save_ready(self, Ready rd)
+    cpdef object sync(self)
+    cpdef object close(self)
+    @cython.locals(base=uint64_t, last=uint64_t, term=uint64_t, first=Entry, end=Entry)
+    @cython.locals(metadata=SnapshotMetadata, before=HardState)
+    cdef object _check_save(self, HardState hard_state, list new, Snapshot snapshot)
+    @cython.locals(index=uint64_t, present=uint64_t, metadata=SnapshotMetadata)
+    cdef object _check_newer(self, Snapshot snap)
+    @cython.locals(new=list)
     cpdef object append(self, object entries)
-    @cython.locals(rd=Ready)
-    cpdef object save(self, object ready)
+    @cython.locals(first=Entry, skip=uint64_t, keep=uint64_t, stored=uint64_t)
+    cdef object _put(self, list new)
     cpdef object set_hard_state(self, object st)
-    @cython.locals(present=uint64_t, metadata=SnapshotMetadata)
     cpdef object apply_snapshot(self, object snap)
+    @cython.locals(metadata=SnapshotMetadata)
+    cdef object _begin_with(self, Snapshot snap)
     @cython.locals(index=uint64_t, last=uint64_t, term=uint64_t)
     cpdef object compact(self, object compact_index)
 
+cpdef object check_hard_state(HardState state, uint64_t base, uint64_t last, uint64_t term)
+cpdef object check_successor(HardState before, HardState after)
 cdef object _refill(
     MemoryStorage storage, object hard_state, Snapshot snapshot, uint64_t index, uint64_t term, list log
 )

@@ -1,7 +1,7 @@
 """Where raft reads its log from: the protocol, and a storage in memory.
 
-Owns what is durable, as far as memory is: the hard state, one snapshot, and the entries after the last compaction.
-Never decides what to write: the application writes what a Ready tells it.
+MemoryStorage owns what is durable, as far as memory is: the hard state, one snapshot, and the entries after the last
+compaction. It never decides what to write: whoever drives the node saves what each Ready holds (``log_storage``).
 
 Invariants of MemoryStorage:
 
@@ -13,7 +13,7 @@ Invariants of MemoryStorage:
 
 from typing import Any, Protocol, runtime_checkable
 
-from ..errors import Compacted, InvariantError, RangeError, SnapshotOutOfDate, Unavailable
+from ..errors import Compacted, Contradiction, InvariantError, RangeError, SnapshotOutOfDate, Unavailable
 from ..wire import blank, immutable
 from ..wire import consts as k
 from ..wire.checks import instance, octets, u64
@@ -25,11 +25,10 @@ from .ready import Ready
 
 @runtime_checkable
 class Storage(Protocol):
-    """What raft reads, and never writes (etcd's ``raft.Storage``). The application writes what each Ready holds.
+    """What raft reads, and never writes (etcd's ``raft.Storage``). ``LogStorage`` adds what its driver writes.
 
-    Raft calls these methods from within ``RawNode`` and ``Node``, so they must not call back into either. Whatever else
-    than the errors named here they raise ends the node with StorageFailed. Entries and snapshots are immutable and
-    shared. ``raftcy.rafttest.storage_suite`` checks an implementation.
+    Raft calls these methods from within ``RawNode`` and ``Node``, so they must not call back into either. Any error
+    other than those named here ends the node with StorageFailed. Entries and snapshots are immutable and shared.
     """
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
@@ -63,10 +62,13 @@ class Storage(Protocol):
 
 
 class MemoryStorage:
-    """A Storage in memory (etcd's ``raft.MemoryStorage``): for tests, or in front of a log on disk.
+    """A LogStorage in memory (etcd's ``raft.MemoryStorage``): for tests, or in front of a log on disk.
 
     It has one owner: unlike etcd's it has no lock, and must not be used from two threads at once. A subclass may
     override any method and raft will call that, at the price of a Python call for each read.
+
+    ``save`` keeps the contract of LogStorage. The single calls ``set_hard_state``, ``append`` and ``apply_snapshot``
+    are etcd's: each checks only its own argument, and so does ``compact``, which takes any index that is stored.
 
     Arguments are checked before anything changes: TypeError for a wrong type, RangeError for a number that is no index.
     What the reference panics at is an InvariantError with its text.
@@ -138,19 +140,119 @@ class MemoryStorage:
 
     # -- writing -------------------------------------------------------------------------------------------------
 
-    def save(self, ready: Ready) -> None:
-        """Store all that a Ready wants stored: its hard state, its snapshot, its entries.
+    def save(self, hard_state: HardState | None, entries: list[Entry] | None, snapshot: Snapshot | None) -> None:
+        """Store what one Ready holds: all of it, or nothing if it raises. See LogStorage.
 
-        Raises what ``apply_snapshot`` and ``append`` raise, and TypeError for what is no Ready.
+        Beside what the single calls raise, Contradiction for what no node could start from, or should: a snapshot
+        without voters, an entry or a snapshot of a later term than the hard state's, a commit index outside the log, a
+        term that falls, a vote that changes within its term.
+
+        A subclass that inherits this method and overrides single calls gets those: snapshot, entries, hard state.
         """
-        instance(ready, Ready, "ready")
-        rd = ready
-        if rd.hard_state is not None:
-            self.set_hard_state(rd.hard_state)
-        if rd.snapshot is not None:
-            self.apply_snapshot(rd.snapshot)
-        if rd._entries is not None:
-            self.append(rd._entries)
+        if hard_state is not None and not isinstance(hard_state, HardState):
+            instance(hard_state, HardState, "hard_state")
+        if snapshot is not None and not isinstance(snapshot, Snapshot):
+            instance(snapshot, Snapshot, "snapshot")
+        new = _consecutive(entries) if entries is not None else None
+        if type(self) is MemoryStorage:
+            self._store(hard_state, new, snapshot)
+            return
+        self._check_save(hard_state, new, snapshot)
+        if snapshot is not None:
+            self.apply_snapshot(snapshot)
+        if new is not None:
+            self.append(new)
+        if hard_state is not None:
+            self.set_hard_state(hard_state)
+
+    def _store(self, hard_state: HardState | None, new: list[Entry] | None, snapshot: Snapshot | None) -> None:
+        """``save`` of parts that were checked, of the entries to have consecutive indexes; here and nowhere else."""
+        if snapshot is not None:
+            self._check_save(hard_state, new, snapshot)
+            self._begin_with(snapshot)
+        elif not self._follows(hard_state, new):
+            self._check_save(hard_state, new, snapshot)
+        if new is not None:
+            self._put(new)
+        if hard_state is not None:
+            self._hard_state = hard_state
+
+    def _save_ready(self, rd: Ready) -> None:
+        """``save`` of a Ready's parts, for callers that hold a storage whose type is MemoryStorage itself."""
+        self._store(rd.hard_state, None if rd._entries is None else _consecutive(rd._entries), rd.snapshot)
+
+    def sync(self) -> None:
+        """Nothing is to be done: memory is as durable as it gets."""
+
+    def close(self) -> None:
+        """Nothing is to be released. The storage can still be used."""
+
+    def _follows(self, hard_state: HardState | None, new: list[Entry] | None) -> bool:
+        """Whether the two can plainly be stored, as nearly always; if not, ``_check_save`` knows."""
+        before = self._hard_state
+        if before is None:
+            return False
+        last = self._index + len(self._log) - self._head
+        term = before.term
+        commit = before.commit
+        if hard_state is not None:
+            commit = hard_state.commit
+            if hard_state.term != term:
+                if hard_state.term < term:
+                    return False
+                term = hard_state.term
+            elif hard_state.vote != before.vote and before.vote != 0:
+                return False
+        if new is not None and len(new) > 0:
+            first = new[0]
+            end = first if len(new) == 1 else new[len(new) - 1]
+            if first.index <= self._index or first.index > last + 1 or end.term > term:
+                return False
+            last = end.index
+        elif last > self._index:
+            end = self._log[len(self._log) - 1]
+            if end.term > term:
+                return False
+        elif self._term > term:
+            return False
+        return self._index <= commit <= last
+
+    def _check_save(self, hard_state: HardState | None, new: list[Entry] | None, snapshot: Snapshot | None) -> None:
+        """Raise what speaks against storing these three together."""
+        base = self._index
+        last = base + len(self._log) - self._head
+        term = self._term
+        if snapshot is not None:
+            self._check_newer(snapshot)
+            metadata = snapshot.metadata
+            base = last = metadata.index
+            term = metadata.term
+            if base > 0 and not metadata.conf_state.voters:
+                raise without_voters(base)
+        elif last > base:
+            end = self._log[len(self._log) - 1]
+            term = end.term
+        if new is not None and len(new) > 0:
+            end = new[len(new) - 1]
+            if end.index > base:
+                first = new[0]
+                if first.index > last + 1:
+                    raise InvariantError(f"missing log entry [last: {last}, append at: {first.index}]")
+                last = end.index
+                term = end.term
+        before = self._hard_state
+        if before is not None and hard_state is not None:
+            check_successor(before, hard_state)
+        check_hard_state(before if hard_state is None else hard_state, base, last, term)
+
+    def _check_newer(self, snap: Snapshot) -> None:
+        metadata = snap.metadata
+        index = metadata.index
+        if index == k.NO_LIMIT:
+            raise RangeError(f"a snapshot's index must be at most 2**64-2, not {index}")
+        present = self._snapshot.metadata.index
+        if present != 0 and present >= index:
+            raise SnapshotOutOfDate()
 
     def set_hard_state(self, st: HardState | None) -> None:
         """Store the hard state; None forgets it."""
@@ -164,8 +266,11 @@ class MemoryStorage:
         Those below the first index are skipped. Raises InvariantError if an index is missing between the last stored
         entry and these, or among these.
         """
-        new = _consecutive(entries)
-        if not new:
+        self._put(_consecutive(entries))
+
+    def _put(self, new: list[Entry]) -> None:
+        """``append`` of entries that were checked to have consecutive indexes."""
+        if len(new) == 0:
             return
         first = new[0]
         skip = 0
@@ -191,12 +296,11 @@ class MemoryStorage:
         one has index 0, as when only the members were set so far; RangeError for an index of 2**64-1.
         """
         instance(snap, Snapshot, "snap")
+        self._check_newer(snap)
+        self._begin_with(snap)
+
+    def _begin_with(self, snap: Snapshot) -> None:
         metadata = snap.metadata
-        if metadata.index == k.NO_LIMIT:
-            raise RangeError(f"a snapshot's index must be at most 2**64-2, not {metadata.index}")
-        present = self._snapshot.metadata.index
-        if present != 0 and present >= metadata.index:
-            raise SnapshotOutOfDate()
         self._snapshot = _complete(snap)
         self._index = metadata.index
         self._term = metadata.term
@@ -207,8 +311,10 @@ class MemoryStorage:
         """Make, keep and return a snapshot of the state up to the entry ``i``. No entries go: see ``compact``.
 
         ``cs`` is what the last ``apply_conf_change`` up to ``i`` returned; None if the members are those of the present
-        snapshot. ``data`` is the application's state, None for none. Raises SnapshotOutOfDate if the present snapshot
-        is as new, Compacted if the term of ``i`` is no longer known, InvariantError if ``i`` is beyond the last index.
+        snapshot. ``data`` is the application's state or a reference to it (see LogStorage), None for none. Raises
+        SnapshotOutOfDate if the present snapshot is as new, Compacted if the term of ``i`` is no longer known,
+        InvariantError if ``i`` is beyond the last index, Contradiction if the snapshot would have no voters: a node
+        that starts from it never gets a leader, because the changes that made its members are compacted with the log.
         """
         index = u64(i, "i")
         if cs is not None:
@@ -220,15 +326,19 @@ class MemoryStorage:
         if index > last:
             raise InvariantError(f"snapshot {index} is out of bound lastindex({last})")
         members = self._snapshot.metadata.conf_state if cs is None else cs
-        metadata = SnapshotMetadata(conf_state=members, index=index, term=self._term_at(index))
+        term = self._term_at(index)
+        if not members.voters:
+            raise without_voters(index)
+        metadata = SnapshotMetadata(conf_state=members, index=index, term=term)
         self._snapshot = _complete(Snapshot(data=content, metadata=metadata))
         return self._snapshot
 
     def compact(self, compact_index: int) -> None:
-        """Drop the entries up to this index, whose term stays known. Only what is applied may be dropped.
+        """Drop the entries up to this index, whose term stays known.
 
-        The cost is that of the entries that go, however many stay. Raises Compacted if the index is below the
-        first one, InvariantError if it is beyond the last one.
+        The cost is that of the entries that go, however many stay. Raises Compacted if the index is below the first
+        one, InvariantError if it is beyond the last one. As in etcd's raft, any other index is taken. Entries beyond
+        the newest snapshot are needed by a restart and by slow followers: ``raftcy.compact_log`` keeps them.
         """
         index = u64(compact_index, "compact_index")
         if index <= self._index:
@@ -252,6 +362,55 @@ class MemoryStorage:
         return _restored, (type(self), *state), getattr(self, "__dict__", None) or None
 
 
+def check_hard_state(state: HardState | None, base: int, last: int, term: int) -> None:
+    """Raise Contradiction unless a log can stand beside the hard state ``state``.
+
+    The log ends at the index ``last`` with ``term``, and ``base`` is the index before its first entry. Without a hard
+    state, or with an empty one, it may hold no entry: only a first snapshot of term 1 at most, as put there by hand.
+    """
+    if state is None or (state.term == 0 and state.commit == 0 and state.vote == 0):
+        if last > base or term > 1:
+            raise _newer_than(last, term, "there is no hard state")
+        return
+    if term > state.term:
+        raise _newer_than(last, term, f"the hard state is of term {state.term}")
+    if state.commit < base:
+        raise Contradiction(
+            f"the commit index {state.commit} of the hard state lies before the snapshot or compaction at {base}: "
+            "a snapshot and the hard state of the same Ready must be saved together"
+        )
+    if state.commit > last:
+        raise Contradiction(
+            f"the commit index {state.commit} of the hard state lies beyond the last entry {last}: "
+            "entries and the hard state of the same Ready must be saved together"
+        )
+
+
+def check_successor(before: HardState, after: HardState) -> None:
+    """Raise Contradiction if the hard state ``after`` takes back a term or a vote of the one before it."""
+    if after.term < before.term:
+        raise Contradiction(f"the term of the hard state must not fall from {before.term} to {after.term}")
+    if after.term == before.term and before.vote != 0 and after.vote != before.vote:
+        raise Contradiction(
+            f"the vote of term {after.term} was given to {before.vote:x} and must not change to {after.vote:x}"
+        )
+
+
+def without_voters(index: int) -> Contradiction:
+    """The error for a snapshot that names no voters."""
+    return Contradiction(
+        f"a snapshot at {index} without voters: no node that starts from it could ever have a leader. "
+        "Give it the ConfState that the last apply_conf_change up to there returned"
+    )
+
+
+def _newer_than(last: int, term: int, but: str) -> Contradiction:
+    return Contradiction(
+        f"the log ends at {last} with term {term}, but {but}: a vote of a term up to {term} may be lost. "
+        "Entries, snapshot and hard state of the same Ready must be saved together"
+    )
+
+
 def _restored(cls: Any, hard_state: Any, snapshot: Snapshot, index: int, term: int, log: list[Entry]) -> MemoryStorage:
     """What pickles of either build call."""
     storage: MemoryStorage = cls.__new__(cls)
@@ -273,13 +432,16 @@ def _refill(
 def _consecutive(entries: Any) -> list[Entry]:
     """The entries as a list, each index one more than the one before."""
     new = entries if type(entries) is list else list(entries)
+    if len(new) == 0:
+        return new
     for item in new:
         if not isinstance(item, Entry):
             instance(item, Entry, "an item of entries")
-    last = 0
-    for place in range(len(new)):
+    e = new[0]
+    last = e.index
+    for place in range(1, len(new)):
         e = new[place]
-        if place > 0 and e.index != last + 1:
+        if e.index != last + 1:
             raise InvariantError(f"missing log entry [last: {last}, append at: {e.index}]")
         last = e.index
     if last == k.NO_LIMIT:

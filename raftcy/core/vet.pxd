@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, uint64_t
 from ..wire cimport consts as k
 from .acks cimport read_number
 from .entries cimport contiguous
-from ..wire.kinds cimport from_storage_thread
+from ..wire cimport origins
 from ..wire.messages cimport Entry, Message, SnapshotMetadata
 from .raft cimport Raft, type_name
 

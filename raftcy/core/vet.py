@@ -12,9 +12,9 @@ from typing import Any
 
 from ..errors import ConfChangeError, DecodeError, LogLost, MalformedMessage, Overloaded
 from ..wire import consts as k
+from ..wire import origins
 from ..wire.changes import decode_change
 from ..wire.enums import ConfChangeTransition, ConfChangeType
-from ..wire.kinds import from_storage_thread
 from ..wire.messages import Entry, Message
 from .acks import read_number
 from .confchange import restore
@@ -79,8 +79,8 @@ def _vet_backlog(r: Raft, m: Message) -> None:
     What the own storage says must not be lost. A leader sends again what was refused, as what was lost, and the entries
     that wait become fewer without it: so the logs come together once the storage keeps up.
     """
-    if m.from_ != r.id and not from_storage_thread(m):
-        waiting = r.waiting_for_ready()
+    if m.from_ != r.id and not origins.from_storage_thread(m):
+        waiting = r.outbox.count()
         if waiting >= r.max_pending_msgs:
             raise Overloaded(f"{waiting} messages wait for a Ready")
         if m._type == k.APP and m._entries is not None:

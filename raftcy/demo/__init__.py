@@ -1,9 +1,9 @@
-"""The demo: three processes replicate a file record by record and lose their leader half-way.
+"""The demo: three processes replicate a file record by record and lose their leader halfway.
 
-``driver`` is the client: it starts the processes, feeds them records, kills the leader and checks the outcome.
-``member`` is one of the processes: a Node with its transport and a state machine. ``records`` cuts the file,
-``machine`` applies each record exactly once, ``processes`` are the members as the driver sees them, ``channel`` is how
-driver and members talk, ``report`` the table at the end.
+- ``client`` starts the processes, feeds them records, kills the leader and checks the outcome.
+- ``worker`` is one of the processes: a pump with a transport and a state machine.
+- ``lines`` splits the file into records, and ``tally`` applies each record exactly once.
+- ``processes`` manages the workers for the client, ``channel`` connects the two, and ``table`` formats the results.
 """
 
 from .client import Options, run

@@ -1,7 +1,7 @@
-"""How the driver and a member talk: over a TCP connection that the member opens.
+"""The protocol between the client and a worker, over a TCP connection that the worker opens.
 
-Both ways in frames, as between nodes. A frame holds a JSON object, or, from the driver, a batch of records: the letter
-``R``, the number of the first one in 8 bytes, and each record behind its length in 4 bytes, big endian.
+Both directions use frames, as between nodes. A frame holds a JSON object or, from the client, a batch of records: the
+letter ``R``, the number of the first record in 8 bytes, and then each record after its length in 4 bytes, big endian.
 """
 
 import json
@@ -14,7 +14,7 @@ from ..transport import frame
 
 HOST = "127.0.0.1"
 TOKEN = "RAFTCY_DEMO_TOKEN"
-"""The environment variable by which the driver gives its members the word that they must say first."""
+"""The environment variable with the token that a worker must send first, so that no other program can connect."""
 _CHUNK_BYTES = 1 << 16
 _BATCH = b"R"
 _NUMBER = struct.Struct(">Q")
@@ -22,19 +22,19 @@ _LENGTH = struct.Struct(">L")
 
 
 class Batch(NamedTuple):
-    """Records in a row; ``first`` is the number of the first."""
+    """Consecutive records. ``first`` is the number of the first."""
 
     first: int
     records: list[bytes]
 
 
 def pack(**fields: Any) -> bytes:
-    """A JSON object as a frame."""
+    """Encode a JSON object as a frame."""
     return frame.encode_frame(json.dumps(fields).encode())
 
 
 def pack_batch(first: int, records: Iterable[bytes]) -> bytes:
-    """A batch of records as a frame."""
+    """Encode a batch of records as a frame."""
     parts = [_BATCH, _NUMBER.pack(first)]
     for record in records:
         parts += _LENGTH.pack(len(record)), record
@@ -42,7 +42,7 @@ def pack_batch(first: int, records: Iterable[bytes]) -> bytes:
 
 
 async def unpack(reader: StreamReader) -> AsyncIterator[Batch | dict[str, Any]]:
-    """What arrives, until the other end closes the connection or dies."""
+    """Yield what arrives, until the other end closes the connection or dies."""
     frames = frame.FrameDecoder()
     while chunk := await _read(reader):
         for payload in frames.feed(chunk):

@@ -1,4 +1,4 @@
-"""The client of the demo: it feeds the cluster a file, kills the leader half-way, and checks what came of it."""
+"""The client of the demo: feeds a file to the cluster, kills the leader halfway, and checks the result."""
 
 import asyncio
 import hashlib
@@ -21,14 +21,14 @@ _MEMBERS = 3
 _WINDOW_RECORDS = 4096
 _WINDOW_BYTES = 8 << 20
 _BATCH_BYTES = 64 << 10
-# Without progress for so long, records are sent again, and after the other time the demo gives up.
+# How long without progress until records are sent again, and until the demo gives up.
 _RETRY_SECONDS = 2.0
 _GIVE_UP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the demo is to do. ``file`` None: it makes one of ``records`` records. ``port`` 0: any free ones."""
+    """Options of the demo. Without ``file`` it makes one of ``records`` records. ``port`` 0 means any free ports."""
 
     file: Path | None = None
     records: int = 60_000
@@ -37,9 +37,9 @@ class Options:
 
 
 async def run(options: Options) -> None:
-    """Run the demo and show it on standard output. Raises DemoError with the reason if it does not come out right.
+    """Run the demo and report it on standard output. Raises DemoError, with the reason, if it fails.
 
-    A SIGTERM cancels it, so that it leaves neither processes nor files behind.
+    SIGTERM cancels the demo, so that it leaves no processes or files behind.
     """
     task = asyncio.current_task()
     if task is not None and os.name == "posix":
@@ -59,16 +59,16 @@ async def _replicate(path: Path, options: Options) -> None:
     _say(f"file: {path}, {summary.records:,} records, {summary.size:,} bytes, SHA-256 {summary.digest}")
     if summary.cut:
         _say(f"lines longer than {MAX_RECORD_BYTES >> 10} KiB are cut: {summary.cut:,} records are such pieces")
-    driver = _Driver(path, summary)
-    async with driver.processes as processes:
+    client = _Client(path, summary)
+    async with client.processes as processes:
         await processes.start(_MEMBERS, options.tick_ms, options.port)
         for member in processes.members.values():
             _say(f"node {member.id}: process {member.process.pid} on {channel.HOST}:{member.port}")
-        await driver.feed()
+        await client.feed()
         results = await processes.report()
-    driver.check_file()
+    client.check_file()
     _say(table.survivors(results))
-    _say(table.speed(summary.records, driver.times))
+    _say(table.speed(summary.records, client.times))
     _judge(summary, results)
     _say(f"demo ok: {summary.records} records, digest {summary.digest}, on {len(results)} survivors")
 
@@ -84,11 +84,11 @@ def _judge(summary: Summary, results: dict[int, dict[str, Any]]) -> None:
             )
 
 
-class _Driver:
-    """Sends records in order and again from the last one applied, when a new leader is there or nothing moves."""
+class _Client:
+    """Sends records in order. Starts again after the last applied one if the leader changes or nothing progresses."""
 
     def __init__(self, path: Path, summary: Summary) -> None:
-        self.processes = Processes(self._heard)
+        self.processes = Processes(self._on_event)
         self.times = table.Times()
         self._total = summary.records
         self._half = summary.records // 2
@@ -96,7 +96,7 @@ class _Driver:
         self._source = read_records(path)
         self._read = hashlib.sha256()
         self._digest = summary.digest
-        # Records read and not known as committed; the first has the number _committed + 1.
+        # Records read but not known to be committed. The first has the number _committed + 1.
         self._window: deque[bytes] = deque()
         self._window_bytes = 0
         self._committed = 0
@@ -107,7 +107,7 @@ class _Driver:
         self._shown = 0
 
     async def feed(self) -> None:
-        """Replicate all records, and kill the leader on the way; returns when all survivors have all of them."""
+        """Replicate all records and kill the leader on the way. Returns once all survivors have applied all of them."""
         self._moved = monotonic()
         while not (self._killed and all(m.records >= self._total for m in self.processes.members.values())):
             self.processes.changed.clear()
@@ -123,7 +123,7 @@ class _Driver:
         self.times.ended = monotonic()
 
     def check_file(self) -> None:
-        """Raise DemoError if what was sent is not what the file held at first."""
+        """Raise DemoError if the records sent differ from the file as first read."""
         if self._read.hexdigest() != self._digest or next(self._source, None) is not None:
             raise DemoError(f"{self._path} changed while the demo read it")
 
@@ -138,7 +138,7 @@ class _Driver:
             self._next = self._committed + 1
 
     def _leader(self) -> Process | None:
-        """The member that leads in the newest term."""
+        """The leader of the highest term, if any."""
         leaders = [m for m in self.processes.members.values() if m.leads]
         return max(leaders, key=lambda m: m.term, default=None)
 
@@ -159,9 +159,9 @@ class _Driver:
         await self.processes.kill(leader)
 
     async def _send(self, leader: Process) -> None:
-        """Send the leader what the window has room for."""
+        """Send the leader as many records as the window has room for."""
         self.times.started = self.times.started or monotonic()
-        # Some records stay for after the leader's death, however few there are.
+        # Hold back some records, even of few, to send after the leader's death.
         last = self._total if self._killed else self._half + (self._total - self._half) // 2
         while self._next <= last:
             records: list[bytes] = []
@@ -174,11 +174,11 @@ class _Driver:
                 size += len(record)
             if not records:
                 return
-            await leader.say(channel.pack_batch(self._next, records))
+            await leader.send(channel.pack_batch(self._next, records))
             self._next += len(records)
 
     def _record(self, number: int) -> bytes | None:
-        """A record, or None if the window has no room for it yet."""
+        """Return a record, or None if the window has no room for it yet."""
         place = number - self._committed - 1
         if place < len(self._window):
             return self._window[place]
@@ -192,7 +192,7 @@ class _Driver:
         self._window_bytes += len(record)
         return record
 
-    def _heard(self, member: Process, said: dict[str, Any]) -> None:
+    def _on_event(self, member: Process, event: dict[str, Any]) -> None:
         if member.records <= self._committed:
             return
         for _ in range(member.records - self._committed):

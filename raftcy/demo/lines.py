@@ -1,7 +1,7 @@
-"""Files as records: each line is one, with its line end; a longer one than 64 KiB is cut into several.
+"""Splits files into records: a record is a line with its line end; a line longer than 64 KiB becomes several records.
 
-So the records of any file put together are the file, byte for byte, and the digest of what was replicated can be
-compared with that of the file, also by other programs: it is the file's SHA-256.
+The records of a file, joined, are the file, byte for byte. So the digest of the replicated records is the file's
+SHA-256, which other programs can compute too.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ MAX_FILE_BYTES = 256 << 20
 
 
 class DemoError(Exception):
-    """Why the demo cannot go on, in words for its user."""
+    """The demo cannot continue. The text tells its user why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a file holds: its records, how many of these are cut off a longer line, its bytes, and its SHA-256."""
+    """A file's number of records, how many of them are pieces cut from a longer line, its bytes, and its SHA-256."""
 
     records: int
     cut: int
@@ -31,7 +31,7 @@ class Summary:
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """The records of a file, in order. Raises DemoError if it cannot be read."""
+    """Yield the records of a file. Raises DemoError if it cannot be read."""
     try:
         with path.open("rb") as file:
             while record := file.readline(MAX_RECORD_BYTES):
@@ -41,7 +41,7 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def examine(path: Path) -> Summary:
-    """Read a file once. Raises DemoError if it cannot be read, is empty, no file, or too large to hold in memory."""
+    """Read a file once. Raises DemoError if it is unreadable, empty, not a regular file, or too large for memory."""
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
@@ -49,12 +49,10 @@ def examine(path: Path) -> Summary:
     if stat.S_ISDIR(status.st_mode):
         raise DemoError(f"cannot read {path}: it is a directory")
     if not stat.S_ISREG(status.st_mode):
-        raise DemoError(f"cannot read {path}: it is no regular file, and the demo reads it twice")
+        raise DemoError(f"cannot read {path}: it is not a regular file, and the demo reads it twice")
     if status.st_size > MAX_FILE_BYTES:
         has, limit = status.st_size >> 20, MAX_FILE_BYTES >> 20
-        raise DemoError(
-            f"cannot replicate {path}: it has {has} MiB, and the nodes keep it in memory, up to {limit} MiB"
-        )
+        raise DemoError(f"cannot replicate {path}: it has {has} MiB, and the nodes keep at most {limit} MiB in memory")
     digest = hashlib.sha256()
     records = size = cut = 0
     for record in read_records(path):
@@ -68,10 +66,10 @@ def examine(path: Path) -> Summary:
 
 
 def make_file(path: Path, records: int) -> None:
-    """Write a file of records that all differ: the table of Unicode characters as this Python knows it.
+    """Write a file of distinct records: the table of Unicode characters that this Python knows.
 
-    One line for each character that has a name: code point, name, category and properties. Raises DemoError if there
-    are not so many.
+    Each character with a name has one line: code point, name, category and properties. Raises DemoError if there are
+    fewer than ``records``.
     """
     written = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -82,7 +80,7 @@ def make_file(path: Path, records: int) -> None:
                 file.write(_describe(code, name))
                 written += 1
     if written < records:
-        raise DemoError(f"the table of characters has {written} records, not {records}")
+        raise DemoError(f"the table of characters has only {written} records, not {records}")
 
 
 def _describe(code: int, name: str) -> str:

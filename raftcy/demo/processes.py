@@ -1,4 +1,4 @@
-"""The members as the driver sees them: a process each, and the connection that it opens to the driver."""
+"""Manages the workers for the client: their processes, and the connections that they open to the client."""
 
 import asyncio
 import os
@@ -15,11 +15,11 @@ from .lines import DemoError
 _START_SECONDS = 30.0
 _END_SECONDS = 5.0
 
-Heard = Callable[["Process", dict[str, Any]], None]
+OnEvent = Callable[["Process", dict[str, Any]], None]
 
 
 class Process:
-    """One member: its process, what it last said of itself, and a way to tell it something."""
+    """One member: its process, the state that it last reported, and the connection to it."""
 
     def __init__(self, id: int, process: asyncio.subprocess.Process) -> None:
         self.id = id
@@ -31,8 +31,8 @@ class Process:
         self.result: dict[str, Any] | None = None
         self.writer: asyncio.StreamWriter | None = None
 
-    async def say(self, data: bytes) -> None:
-        """Send a frame; a member that has gone is noticed elsewhere."""
+    async def send(self, data: bytes) -> None:
+        """Send a frame. Ignores a broken connection: ``Processes`` notices when the process ends."""
         if self.writer is not None and not self.writer.is_closing():
             self.writer.write(data)
             try:
@@ -42,28 +42,28 @@ class Process:
 
 
 class Processes:
-    """Starts the members, hears them, and leaves none behind.
+    """Starts the members, receives their events, and ends them all.
 
-    ``heard`` is called for each event that a member sends, after its news have been noted in its ``Process``.
-    ``changed`` is set whenever there are news, also when a process ends.
+    Calls ``on_event`` for each event of a member, after updating its ``Process``. ``changed`` is set for each event,
+    and when a process ends.
     """
 
-    def __init__(self, heard: Heard) -> None:
+    def __init__(self, on_event: OnEvent) -> None:
         self.members: dict[int, Process] = {}
         self.changed = asyncio.Event()
         self.failure: str | None = None
-        self._heard = heard
+        self._on_event = on_event
         self._token = secrets.token_hex(16)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, count: int, tick_ms: int, base_port: int) -> None:
-        """Start that many members and let them know each other. Raises DemoError if one cannot start."""
+        """Start ``count`` members and connect them with each other. Raises DemoError if one cannot start."""
         self._server = await asyncio.start_server(self._accept, channel.HOST, 0)
-        driver_port = self._server.sockets[0].getsockname()[1]
+        client_port = self._server.sockets[0].getsockname()[1]
         for id in range(1, count + 1):
             port = base_port + id - 1 if base_port else 0
-            words = [str(word) for word in (id, count, tick_ms, port, driver_port)]
+            words = [str(word) for word in (id, count, tick_ms, port, client_port)]
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -72,7 +72,7 @@ class Processes:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 env=_environment() | {channel.TOKEN: self._token},
-                # Ctrl-C is for the driver alone, which then ends its members.
+                # Ctrl-C must reach only the client, which then ends the members.
                 start_new_session=os.name == "posix",
             )
             member = self.members[id] = Process(id, process)
@@ -80,10 +80,10 @@ class Processes:
         await self._wait_for(lambda: all(m.port for m in self.members.values()), _START_SECONDS, "start")
         ports = {m.id: m.port for m in self.members.values()}
         for member in self.members.values():
-            await member.say(channel.pack(do="connect", ports=ports))
+            await member.send(channel.pack(do="connect", ports=ports))
 
     async def kill(self, member: Process) -> None:
-        """Kill a member, by SIGKILL where there are signals, and wait for its end."""
+        """Kill a member, with SIGKILL where there are signals, and wait until it has ended."""
         del self.members[member.id]
         member.process.kill()
         await member.process.wait()
@@ -91,12 +91,12 @@ class Processes:
     async def report(self) -> dict[int, dict[str, Any]]:
         """Ask all members for their results."""
         for member in self.members.values():
-            await member.say(channel.pack(do="report"))
+            await member.send(channel.pack(do="report"))
         await self._wait_for(lambda: all(m.result for m in self.members.values()), _START_SECONDS, "report")
         return {m.id: m.result for m in self.members.values() if m.result is not None}
 
     def check(self) -> None:
-        """Raise DemoError if a member has said that it failed, or has ended."""
+        """Raise DemoError if a member has reported a failure or has ended."""
         if self.failure is not None:
             raise DemoError(self.failure)
 
@@ -106,7 +106,7 @@ class Processes:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End all members: those that do not go by themselves when the connection closes are killed."""
+        """End all members: close their connections, and kill those that do not exit."""
         leaving, self.members = self.members, {}
         for member in leaving.values():
             if member.writer is not None and error is None:
@@ -144,7 +144,7 @@ class Processes:
     async def _watch(self, member: Process) -> None:
         status = await member.process.wait()
         if self.members.get(member.id) is member:
-            # What it said last may still be on its way.
+            # Its last event, with the reason, may still be under way.
             await asyncio.sleep(0.1)
             how = f"by signal {-status}" if status < 0 else f"with status {status}"
             self.failure = self.failure or f"node {member.id} (process {member.process.pid}) ended {how}"
@@ -156,34 +156,34 @@ class Processes:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         member: Process | None = None
         try:
-            async for said in channel.unpack(reader):
-                if not isinstance(said, dict):
+            async for event in channel.unpack(reader):
+                if not isinstance(event, dict):
                     return
                 if member is None:
-                    member = self.members.get(said.get("id", 0))
-                    if member is None or not secrets.compare_digest(str(said.get("token")), self._token):
+                    member = self.members.get(event.get("id", 0))
+                    if member is None or not secrets.compare_digest(str(event.get("token")), self._token):
                         return
                     member.writer = writer
                 else:
-                    self._note(member, said)
+                    self._note(member, event)
         except (ConnectionError, ValueError):
             return
         finally:
             writer.close()
 
-    def _note(self, member: Process, said: dict[str, Any]) -> None:
-        match said["event"]:
+    def _note(self, member: Process, event: dict[str, Any]) -> None:
+        match event["event"]:
             case "failed":
-                self.failure = said["text"]
+                self.failure = event["text"]
             case "listening":
-                member.port = said["port"]
+                member.port = event["port"]
             case "state":
-                member.leads, member.term = said["leads"], said["term"]
+                member.leads, member.term = event["leads"], event["term"]
             case "progress":
-                member.records = said["records"]
+                member.records = event["records"]
             case "result":
-                member.result = said
-        self._heard(member, said)
+                member.result = event
+        self._on_event(member, event)
         self.changed.set()
 
 
@@ -193,7 +193,7 @@ def _kill(member: Process) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of a member: this process's, with this very package in front."""
+    """The environment for a member: that of this process, with this package first on the path."""
     root = str(Path(__file__).resolve().parent.parent.parent)
     path = os.environ.get("PYTHONPATH")
     return dict(os.environ) | {"PYTHONPATH": root if not path else root + os.pathsep + path}

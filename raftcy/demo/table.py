@@ -1,4 +1,4 @@
-"""What the demo shows."""
+"""Formats the results of the demo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from typing import Any
 
 @dataclass(slots=True)
 class Times:
-    """Moments of a run, in seconds of a clock that only the driver reads."""
+    """Moments of a run, in seconds of the client's monotonic clock."""
 
     started: float = 0.0
-    """The first record was sent."""
+    """When the first record was sent."""
     killed: float = 0.0
-    """The leader was killed."""
+    """When the leader was killed."""
     elected: float = 0.0
-    """Its successor said that it leads."""
+    """When its successor reported that it leads."""
     resumed: float = 0.0
-    """The first record was committed after that."""
+    """When the first record after that was committed."""
     ended: float = 0.0
-    """The last record was applied on all survivors."""
+    """When all survivors had applied the last record."""
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
-    """Rows of equally many cells as text; the first is the heading. Numbers stand to the right."""
+    """Format rows with the same number of cells. The first row is the heading. Numbers are aligned to the right."""
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     right = [isinstance(cell, int) for cell in rows[-1]]
@@ -35,7 +35,7 @@ def table(rows: Sequence[Sequence[object]]) -> str:
 
 
 def survivors(results: dict[int, dict[str, Any]]) -> str:
-    """The table of the survivors."""
+    """Format the table of the survivors."""
     heading = ("node", "role", "term", "records", "log entries", "repeats dropped", "messages out", "in", "digest")
     rows: list[tuple[object, ...]] = [heading]
     for id, result in sorted(results.items()):
@@ -56,10 +56,10 @@ def survivors(results: dict[int, dict[str, Any]]) -> str:
 
 
 def speed(records: int, times: Times) -> str:
-    """The line about time."""
+    """Format the lines about speed and failover."""
     total = times.ended - times.started
     line = f"entries/s: {records / total:,.0f} ({total:.2f} s in all"
-    # A leader that is killed before the first record leaves nothing to compare with.
+    # If the leader was killed before the first record, there is nothing to compare with.
     if times.started < times.killed:
         line += f", {records / (total - times.resumed + times.killed):,.0f} without the failover"
     return (

@@ -1,25 +1,23 @@
-"""One process of the demo: a Node, its transport and a state machine, all in memory.
+"""One process of the demo: a pump, its transport and a state machine, all in memory.
 
-Run by the driver as ``python -m raftcy.demo.worker``. It ends when the driver closes the connection between them, which
-also happens when the driver dies.
+Run by the client as ``python -m raftcy.demo.worker``. It ends when the client closes the connection between them, which
+also happens when the client dies.
 """
 
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
 from typing import Any
 
 from .. import BUILD
 from ..core.config import Config, Peer
-from ..core.ready import Ready
+from ..core.rawnode import RawNode
+from ..core.ready import SoftState
 from ..core.storage import MemoryStorage
 from ..errors import ProposalDropped
-from ..node import Node, start_node
+from ..replica.pump import Pump
 from ..transport import Transport
-from ..wire.changes import ConfChange
-from ..wire.enums import EntryType, StateType
-from ..wire.messages import Entry
+from ..wire.enums import StateType
 from . import channel
 from .tally import Machine, command
 
@@ -27,84 +25,52 @@ from .tally import Machine, command
 _NEWS_SECONDS = 0.01
 
 
-async def serve(node: Node, transport: Transport, *works: Coroutine[Any, Any, None]) -> None:
-    """Run until one of the works ends, raise what it raised, and close the transport and the node."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await transport.close()
-        await node.stop()
+class Member(Pump):
+    """A member that proposes what the client sends while it leads, and tells the client what it has applied."""
 
-
-class Member:
-    """A node that proposes what the driver sends while it leads, and tells the driver what it has applied."""
-
-    def __init__(self, id: int, voters: list[int], tick_seconds: float, driver: asyncio.StreamWriter) -> None:
-        self._id = id
-        self._tick_seconds = tick_seconds
-        self._driver = driver
-        self._storage = MemoryStorage()
+    def __init__(self, id: int, voters: list[int], client: asyncio.StreamWriter) -> None:
+        self._client = client
         self._machine = Machine()
-        self._applied = 0
         self._leads = False
+        self._told = 0
         self._news: asyncio.TimerHandle | None = None
+        storage = MemoryStorage()
         config = Config(
             id=id,
             election_tick=10,
             heartbeat_tick=1,
-            storage=self._storage,
+            storage=storage,
             max_size_per_msg=1 << 20,
             max_inflight_msgs=256,
             pre_vote=True,
             check_quorum=True,
         )
-        self._node: Node = start_node(config, [Peer(voter) for voter in voters])
-        self.transport = Transport(id, self._node)
+        node = RawNode(config)
+        node.bootstrap([Peer(voter) for voter in voters])
+        super().__init__(node, storage, self._machine)
+        self.transport = Transport(id, self)
+        self.send = self.transport.send
 
-    async def run(self, commands: asyncio.StreamReader) -> None:
-        """Do what the driver says until it closes the connection."""
-        await serve(self._node, self.transport, self._tick(), self._handle(), self._obey(commands))
+    async def run(self, commands: asyncio.StreamReader, tick_seconds: float) -> None:
+        """Do what the client says until it closes the connection."""
+        self.start_ticking(tick_seconds)
+        self.spawn(self._obey(commands))
+        try:
+            await self.done()
+        finally:
+            await self.transport.close()
+            await self.close()
 
-    async def _tick(self) -> None:
-        clock = asyncio.get_running_loop().time
-        due = clock()
-        while True:
-            # After a stall time goes on from now: ticks that are late must not come in a burst.
-            due = max(due + self._tick_seconds, clock())
-            await asyncio.sleep(due - clock())
-            self._node.tick()
+    def changed(self, state: SoftState) -> None:
+        """Tell the client who leads."""
+        self._leads = state.raft_state == StateType.LEADER
+        term = self.driver.node.basic_status().term
+        self._tell(event="state", leads=self._leads, lead=state.lead, term=term)
 
-    async def _handle(self) -> None:
-        async for rd in self._node:
-            self._persist(rd)
-            self.transport.send(rd.messages)
-            for entry in rd.committed_entries:
-                self._apply(entry)
-            self._node.advance()
-            if rd.soft_state is not None:
-                self._leads = rd.soft_state.raft_state == StateType.LEADER
-                term = self._node.status().term
-                self._tell(event="state", leads=self._leads, lead=rd.soft_state.lead, term=term)
-
-    def _persist(self, rd: Ready) -> None:
-        # With a disk this is where it would be synchronized, if rd.must_sync, before anything is sent.
-        if rd.snapshot is not None:
-            raise RuntimeError("the demo makes no snapshots, but one arrived")
-        self._storage.save(rd)
-
-    def _apply(self, entry: Entry) -> None:
-        self._applied = entry.index
-        if entry.type == EntryType.CONF_CHANGE:
-            self._node.apply_conf_change(ConfChange.decode(entry.data))
-        elif entry.data:
-            self._machine.apply(entry.data)
-            if self._news is None:
-                self._news = asyncio.get_running_loop().call_later(_NEWS_SECONDS, self._tell_progress)
+    def finished(self) -> None:
+        """Tell the client soon how far it is, if that is news."""
+        if self._news is None and self._machine.records > self._told:
+            self._news = asyncio.get_running_loop().call_later(_NEWS_SECONDS, self._tell_progress)
 
     async def _obey(self, commands: asyncio.StreamReader) -> None:
         async for said in channel.unpack(commands):
@@ -112,61 +78,61 @@ class Member:
                 await self._propose(said)
             elif said["do"] == "connect":
                 for peer, port in said["ports"].items():
-                    if int(peer) != self._id:
+                    if int(peer) != self.driver.id:
                         await self.transport.set_peer(int(peer), (channel.HOST, port))
             elif said["do"] == "report":
                 self._tell_result()
 
     async def _propose(self, batch: channel.Batch) -> None:
         for number, record in enumerate(batch.records, batch.first):
-            # A member that does not lead takes nothing: the driver sends it all again to the one that does.
+            # A member that does not lead takes nothing: the client sends it all again to the one that does.
             if not self._leads:
                 return
             try:
-                await self._node.propose(command(number, record))
+                await self.propose(command(number, record))
             except ProposalDropped:
                 return
 
     def _tell_progress(self) -> None:
         self._news = None
-        self._tell(event="progress", records=self._machine.records)
+        self._told = self._machine.records
+        self._tell(event="progress", records=self._told)
 
     def _tell_result(self) -> None:
-        traffic = self.transport.traffic
-        status = self._node.status()
+        machine, traffic = self._machine, self.transport.traffic
         self._tell(
             event="result",
             build=BUILD,
             leads=self._leads,
-            term=status.term,
-            records=self._machine.records,
-            repeated=self._machine.repeated,
-            early=self._machine.early,
-            applied=self._applied,
-            digest=self._machine.digest,
+            term=self.driver.node.basic_status().term,
+            records=machine.records,
+            repeated=machine.repeated,
+            early=machine.early,
+            applied=self.driver.applied,
+            digest=machine.digest,
             sent=traffic.sent_messages,
             received=traffic.received_messages,
         )
 
     def _tell(self, **fields: Any) -> None:
-        self._driver.write(channel.pack(**fields))
+        self._client.write(channel.pack(**fields))
 
 
 async def _main(argv: list[str]) -> int:
-    id, count, tick_ms, port, driver_port = (int(word) for word in argv)
-    commands, driver = await asyncio.open_connection(channel.HOST, driver_port)
-    driver.write(channel.pack(id=id, token=os.environ.get(channel.TOKEN, "")))
-    member = Member(id, list(range(1, count + 1)), tick_ms / 1000, driver)
+    id, count, tick_ms, port, client_port = (int(word) for word in argv)
+    commands, client = await asyncio.open_connection(channel.HOST, client_port)
+    client.write(channel.pack(id=id, token=os.environ.get(channel.TOKEN, "")))
+    member = Member(id, list(range(1, count + 1)), client)
     try:
         _, bound = await member.transport.listen(channel.HOST, port)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         text = f"node {id} cannot listen on {channel.HOST}:{port}: {reason}"
-        driver.write(channel.pack(event="failed", text=text))
-        await driver.drain()
+        client.write(channel.pack(event="failed", text=text))
+        await client.drain()
         return 1
-    driver.write(channel.pack(event="listening", port=bound))
-    await member.run(commands)
+    client.write(channel.pack(event="listening", port=bound))
+    await member.run(commands, tick_ms / 1000)
     return 0
 
 

@@ -1,14 +1,14 @@
-"""The conformance kit: what raftcy is held to, and what its users can hold their own extensions to.
+"""The conformance kit: raftcy is tested with it, and users can test their extensions with it.
 
-Scripts are text files of directives with expected outputs (``datadriven``). An ``InteractionEnv`` runs those that drive
-a cluster in one process; further suites run configuration changes, quorums and the file format alone. From the command
-line::
+Scripts are text files of directives with expected outputs (``datadriven``). An ``InteractionEnv`` runs scripts that
+drive a cluster in one process. Other suites test configuration changes, quorums and the file format by themselves. Run
+them from the command line::
 
     python -m raftcy.rafttest interaction|extended|confchange|quorum|format PATH... [--rewrite]
     python -m raftcy.rafttest vectors FILE...
     python -m raftcy.rafttest wirepeer -id 1 -peers ...
 
-A script for commands of one's own::
+To write a script with additional commands::
 
     from raftcy.rafttest import COMMANDS, InteractionEnv, run_file
 
@@ -18,7 +18,7 @@ A script for commands of one's own::
     env = InteractionEnv(COMMANDS | {"count": count})
     run_file(path, env.handle)
 
-with, in the file::
+with a script such as::
 
     add-nodes 1 voters=(1) index=2
     ----
@@ -28,7 +28,7 @@ with, in the file::
     ----
     0 in flight
 
-Nothing else in the package imports this.
+No other part of the package imports this one.
 """
 
 from .datadriven import Argument, Case, Handler, Mismatch, ScriptError, parse_line, rewrite_text, run_file, run_text

@@ -1,7 +1,7 @@
 """``python -m raftcy.rafttest``: runs conformance scripts and vectors, or one node of a test cluster.
 
-Differences go to standard output, the total is its last line; which build runs, and errors of usage, go to standard
-error. The exit status is 0 if everything passed, 1 if something failed, 2 if nothing could be run.
+Writes differences to standard output, and the totals as the last line. Writes the build that runs, and errors of usage,
+to standard error. The exit status is 0 if everything passed, 1 if something failed, and 2 if nothing could be run.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from .suites import SUITES, find_scripts, run_script
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line ``argv``, that of the process if not given, and return the exit status."""
+    """Run the command line ``argv``, by default that of the process, and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["wirepeer"]:
         from . import wirepeer
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
         return wirepeer.main(argv[1:])
     options = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a difference may hold bytes that are no text
+        sys.stdout.reconfigure(errors="backslashreplace")  # a difference may contain bytes that are not text
     sys.stderr.write(f"raftcy.rafttest: {BUILD} build\n")
     try:
         if options.suite == "vectors":
@@ -48,17 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     for name in SUITES:
         suite = suites.add_parser(name, help=f"run {name} scripts")
         suite.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a script, or a folder of *.txt")
-        suite.add_argument("--rewrite", action="store_true", help="write the outputs into the scripts instead")
+        suite.add_argument("--rewrite", action="store_true", help="update the expected outputs in the scripts instead")
     vectors = suites.add_parser("vectors", help="decode and re-encode wire vectors")
     vectors.add_argument(
-        "paths", nargs="+", type=Path, metavar="FILE", help="a file of vectors, one JSON object a line"
+        "paths", nargs="+", type=Path, metavar="FILE", help="a file of vectors, one JSON object per line"
     )
-    suites.add_parser("wirepeer", help="run one node over TCP, with options of its own", add_help=False)
+    suites.add_parser("wirepeer", help="run one node over TCP (see wirepeer -help)", add_help=False)
     return parser
 
 
 def _run_scripts(suite: str, scripts: list[Path], rewrite: bool) -> tuple[int, int]:
-    """How many scripts passed and failed."""
+    """Run scripts and return how many passed and failed."""
     failed = 0
     for script in scripts:
         try:
@@ -71,7 +71,7 @@ def _run_scripts(suite: str, scripts: list[Path], rewrite: bool) -> tuple[int, i
 
 
 def _run_vectors(files: list[Path]) -> tuple[int, int]:
-    """How many vectors passed and failed."""
+    """Run vectors and return how many passed and failed."""
     from . import vectors
 
     passed = failed = 0

@@ -1,4 +1,4 @@
-"""The suite of configuration changes: what each does to a tracker, without any node around it."""
+"""The suite of configuration changes: applies each to a tracker, without a node."""
 
 from ..core.confchange import Changer
 from ..core.tracker import ProgressTracker, progress_map_string
@@ -11,14 +11,14 @@ __all__ = ["ConfChangeSuite"]
 
 
 class ConfChangeSuite:
-    """The state of one script: a tracker, empty at first, and a last index that grows by one with each case."""
+    """The state of one script: a tracker, initially empty, and a last index that grows by one with each case."""
 
     def __init__(self) -> None:
         self.tracker = ProgressTracker(10, 0)
         self.last_index = 0
 
     def handle(self, case: Case) -> str:
-        """``simple``, ``enter-joint [autoleave=BOOL]`` or ``leave-joint``, with input such as ``v1 l2 r3``."""
+        """Run ``simple``, ``enter-joint [autoleave=BOOL]`` or ``leave-joint``, with input such as ``v1 l2 r3``."""
         try:
             return self._run(case)
         finally:

@@ -1,4 +1,4 @@
-"""Numbers and booleans in scripts, read as Go's ``strconv`` reads them, since its error texts are part of outputs."""
+"""Parses numbers and booleans as Go's ``strconv`` does, because its error texts appear in the outputs of scripts."""
 
 import re
 
@@ -13,11 +13,11 @@ _BOOLS |= dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False)
 
 
 def parse_int(text: str) -> int:
-    """A decimal number of -2**63 to 2**63-1, with an optional sign; else ValueError."""
+    """Parse a decimal number from -2**63 to 2**63-1, with an optional sign. Raises ValueError for anything else."""
     found = _SIGNED.fullmatch(text)
     if found is None:
         raise _error("ParseInt", text, "invalid syntax")
-    # int() refuses thousands of digits, and twenty are too many already.
+    # int() refuses to parse thousands of digits, and twenty are out of range already.
     number = int(found[1] + found[2][:20])
     if not -(2**63) <= number <= 2**63 - 1:
         raise _error("ParseInt", text, "value out of range")
@@ -25,7 +25,7 @@ def parse_int(text: str) -> int:
 
 
 def parse_bool(text: str) -> bool:
-    """One of ``1 t T TRUE true True`` or ``0 f F FALSE false False``; else ValueError."""
+    """Parse ``1 t T TRUE true True`` or ``0 f F FALSE false False``. Raises ValueError for anything else."""
     value = _BOOLS.get(text)
     if value is None:
         raise _error("ParseBool", text, "invalid syntax")

@@ -1,7 +1,7 @@
-"""Script files of directives with expected outputs: parser, runner and rewriter.
+"""Parses, runs and rewrites scripts: text files of directives with expected outputs.
 
-Owns the file format, which is that of cockroachdb/datadriven v1.0.2, and knows nothing of what a directive means: that
-is the handler's part, any function that takes a Case and returns its output. A file looks like this::
+The file format is that of cockroachdb/datadriven v1.0.2. The meaning of a directive is up to the handler, which is any
+function that takes a Case and returns its output. A file looks like this::
 
     # a comment
     command key other=value list=(1,2)
@@ -9,10 +9,10 @@ is the handler's part, any function that takes a Case and returns its output. A 
     ----
     the expected output, up to a blank line
 
-Output with blank lines stands between two double rows of dashes. Since a handler's state carries over from case to
-case, a run ends at the first mismatch.
+Output that contains blank lines is enclosed in two double rows of dashes. A run ends at the first mismatch, because the
+handler's state carries over from case to case and later outputs would differ as a consequence.
 
-Files are UTF-8; bytes that are not are kept by Python's ``surrogateescape``, so that nothing is lost in rewriting.
+Files are UTF-8. Other bytes are preserved with Python's ``surrogateescape``, so rewriting loses nothing.
 """
 
 import re
@@ -43,9 +43,9 @@ _SHOWN_BEFORE, _SHOWN_AFTER = 5, 60
 
 
 class ScriptError(AssertionError):
-    """A script that does not hold: it cannot be parsed, asks for the impossible, or an error escaped its handler.
+    """A script failed: it cannot be parsed, a directive is impossible, or its handler raised an error.
 
-    ``position`` is ``file:line``, empty if not known; ``text`` is what went wrong.
+    ``position`` is ``file:line``, or empty if unknown. ``text`` says what went wrong.
     """
 
     def __init__(self, text: str, position: str = "") -> None:
@@ -55,7 +55,7 @@ class ScriptError(AssertionError):
 
 
 class Mismatch(ScriptError):
-    """A case printed something else than its file expects. Its text holds the first difference as a unified diff."""
+    """The output of a case differs from the expected one. The text has the first difference as a unified diff."""
 
     def __init__(self, case: "Case", actual: str) -> None:
         directive = " ".join([case.command, *map(str, case.arguments)])
@@ -82,8 +82,8 @@ class Argument:
 class Case:
     """One directive of a script.
 
-    ``position`` is ``file:line``; ``arguments`` keep order and repetitions; ``input`` is trimmed; ``expected`` ends in
-    a newline unless it is empty.
+    ``position`` is ``file:line``. ``arguments`` keeps order and repetitions. ``input`` has no white space around it.
+    ``expected`` ends with a newline unless it is empty.
     """
 
     position: str
@@ -97,11 +97,11 @@ class Case:
         return [argument.key for argument in self.arguments if not argument.values]
 
     def values(self) -> Iterator[tuple[str, str]]:
-        """Each value with its key, in order, lists flattened."""
+        """Yield each value with its key, in order, with lists flattened."""
         return ((argument.key, value) for argument in self.arguments for value in argument.values)
 
     def value(self, key: str) -> str:
-        """The value of the first argument of that key; ScriptError unless it is there and has exactly one."""
+        """Return the value of the first argument with that key. Raises ScriptError unless it has exactly one value."""
         found = next((argument for argument in self.arguments if argument.key == key), None)
         if found is None:
             raise ScriptError(f"missing argument: {key}", self.position)
@@ -111,16 +111,16 @@ class Case:
 
 
 Handler = Callable[[Case], str]
-"""Runs one case and returns its output; a missing final newline is added by the runner."""
+"""Runs one case and returns its output. The runner adds a missing final newline."""
 
 
 def to_bytes(text: str) -> bytes:
-    """The bytes that a script's text stands for."""
+    """Return the bytes of a text from a script."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def parse_line(line: str) -> tuple[str, tuple[Argument, ...]]:
-    """The command and the arguments of a directive line; ``("", ())`` for a blank one. Raises ScriptError."""
+    """Parse a directive line into command and arguments; a blank line gives ``("", ())``. Raises ScriptError."""
     line = line.strip(WHITE_SPACE)
     command, rest = _until(line, " ")
     arguments = []
@@ -133,15 +133,15 @@ def parse_line(line: str) -> tuple[str, tuple[Argument, ...]]:
 
 
 def run_text(text: str, handler: Handler, name: str = "<string>") -> int:
-    """Run the script ``text`` and return its number of cases; ``name`` is for positions.
+    """Run the script ``text`` and return the number of its cases. ``name`` appears in positions.
 
-    Raises Mismatch at the first case whose output differs, ScriptError where the script cannot go on.
+    Raises Mismatch at the first case whose output differs, and ScriptError if the script cannot continue.
     """
     return _run(_Reader(text, name), handler, _compare)
 
 
 def rewrite_text(text: str, handler: Handler, name: str = "<string>") -> str:
-    """The script ``text`` with each expected output replaced by the one that the handler gives. Raises ScriptError."""
+    """Return the script ``text`` with every expected output replaced by the actual one. Raises ScriptError."""
     reader = _Reader(text, name)
 
     def replace(_: Case, actual: str) -> None:
@@ -157,9 +157,9 @@ def rewrite_text(text: str, handler: Handler, name: str = "<string>") -> str:
 
 
 def run_file(path: Path, handler: Handler, *, rewrite: bool = False) -> bool:
-    """Run the script in a file, or with ``rewrite`` put the handler's outputs into it; whether the file changed.
+    """Run the script in a file, or with ``rewrite`` update its outputs. Returns whether the file changed.
 
-    Raises Mismatch and ScriptError, with the file as it was, and OSError.
+    Raises Mismatch and ScriptError, leaving the file unchanged, and OSError.
     """
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     if not rewrite:
@@ -172,7 +172,7 @@ def run_file(path: Path, handler: Handler, *, rewrite: bool = False) -> bool:
 
 
 class _Reader:
-    """Reads cases from a text; ``kept`` collects all lines that are no output, for the rewriter."""
+    """Reads cases from a text. ``kept`` collects all lines except outputs, for the rewriter."""
 
     def __init__(self, text: str, name: str) -> None:
         lines = text.split("\n")
@@ -185,7 +185,7 @@ class _Reader:
         self.kept: list[str] = []
 
     def case(self) -> Case | None:
-        """The next case, None at the end."""
+        """Return the next case, or None at the end."""
         while (line := self._keep()) is not None:
             self.position = f"{self._name}:{self._next}"
             line = line.strip(WHITE_SPACE)
@@ -217,7 +217,7 @@ class _Reader:
         return line
 
     def _input(self) -> tuple[str, bool]:
-        """The input, and whether a separator ended it rather than the file."""
+        """Return the input, and whether a separator ended it (otherwise the file did)."""
         lines: list[str] = []
         while (line := self._take()) is not None:
             if line == _SEPARATOR:
@@ -252,7 +252,7 @@ class _Reader:
 
 
 class _Subtests:
-    """The bracketed groups that are open: each name with the position of its start."""
+    """The open subtests: each name with the position of its start."""
 
     def __init__(self) -> None:
         self._open: list[tuple[str, str]] = []
@@ -307,7 +307,7 @@ def _call(handler: Handler, case: Case) -> str:
     except ScriptError as error:
         raise ScriptError(error.text, error.position or case.position) from error.__cause__
     except Exception as error:
-        # Whatever a handler dies of fails this script alone; the cause keeps its traceback.
+        # An error in a handler fails only this script. The cause keeps the traceback.
         raise ScriptError(f"{case.command}: {type(error).__name__}: {error}", case.position) from error
 
 
@@ -317,7 +317,7 @@ def _compare(case: Case, actual: str) -> None:
 
 
 def _first_difference(expected: str, actual: str) -> str:
-    """A unified diff from a little before the first differing line on; matching all of two long outputs is slow."""
+    """Return a unified diff from shortly before the first difference on. Comparing two long outputs whole is slow."""
     old, new = expected.split("\n"), actual.split("\n")
     pairs = enumerate(zip(old, new, strict=False))
     first = next((i for i, (a, b) in pairs if a != b), min(len(old), len(new)))
@@ -328,13 +328,13 @@ def _first_difference(expected: str, actual: str) -> str:
 
 
 def _until(text: str, stops: str) -> tuple[str, str]:
-    """``text`` split before the first of the characters ``stops``."""
+    """Split ``text`` before the first character in ``stops``."""
     end = min((at for at in map(text.find, stops) if at >= 0), default=len(text))
     return text[:end], text[end:]
 
 
 def _parse_argument(line: str, rest: str) -> tuple[Argument, str]:
-    """The argument that ``rest``, the end of ``line``, starts with; and what follows it."""
+    """Parse the first argument of ``rest``, which is the end of ``line``. Returns it and the text after it."""
     key, after = _until(rest, " =")
     if not key:
         raise _cannot_parse(line, rest)

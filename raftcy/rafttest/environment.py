@@ -1,9 +1,9 @@
-"""A cluster in one process that obeys scripts: RawNodes, their storages, and one list of messages in flight.
+"""A cluster in one process, driven by scripts: RawNodes, their storages, and one list of messages in flight.
 
-Owns the nodes, what travels between them and the output buffer; what a directive does is its command's business
-(``handlers``). Nothing happens by itself: time, delivery and storage work are directives.
+Owns the nodes, the messages between them, and the output buffer. The commands in ``handlers`` carry out the directives.
+Nothing happens by itself: the passing of time, the delivery of messages and storage work are all directives.
 
-To test an extension with scripts, give the environment commands and configurations of your own::
+To test an extension with scripts, give the environment additional commands and options::
 
     def crash(env, case):
         env.output.line(f"{env.node(parse_int(case.plain()[0])).id} is gone")
@@ -38,31 +38,31 @@ __all__ = [
 
 
 class CommandError(RaftError):
-    """A directive that the environment refuses; the text is part of the script's output."""
+    """The environment refuses a directive. The text becomes part of the script's output."""
 
 
 class EnvStorage(Storage, Protocol):
-    """What the environment needs of a node's storage beside what raft needs."""
+    """What the environment requires of a node's storage, in addition to what raft does."""
 
     def set_hard_state(self, st: HardState) -> None:
-        """Keep the hard state."""
+        """Store the hard state."""
 
     def append(self, entries: list[Entry]) -> None:
-        """Append entries, in place of those at the same indexes and after."""
+        """Append entries, replacing those at the same indexes and after them."""
 
     def apply_snapshot(self, snap: Snapshot) -> None:
-        """Put a snapshot in place of the log."""
+        """Replace the log with a snapshot."""
 
     def compact(self, compact_index: int) -> None:
-        """Drop the entries up to this index."""
+        """Discard the entries up to and including this index."""
 
 
 SnapshotSource = Callable[[], Snapshot]
-"""Gives the newest snapshot of a node's state machine, for a storage to hand to raft."""
+"""Returns the newest snapshot of a node's state machine. A storage calls it when raft asks for a snapshot."""
 
 
 class HistoryStorage(MemoryStorage):
-    """A MemoryStorage whose ``snapshot`` is the state machine's newest, whatever was compacted."""
+    """A MemoryStorage whose ``snapshot`` is the newest of the state machine, regardless of compaction."""
 
     def __init__(self, newest: SnapshotSource) -> None:
         super().__init__()
@@ -72,13 +72,13 @@ class HistoryStorage(MemoryStorage):
         return self._newest()
 
     def stored_snapshot(self) -> Snapshot:
-        """The snapshot that was last applied to the storage."""
+        """The snapshot last applied to the storage."""
         return super().snapshot()
 
 
 @dataclass
 class EnvNode:
-    """One node: its RawNode, storage and config, storage work that waits, and its state machine's snapshots."""
+    """One node: its RawNode, storage and Config, its pending storage work, and all snapshots of its state machine."""
 
     raw: RawNode
     storage: EnvStorage
@@ -96,12 +96,12 @@ class EnvNode:
 class InteractionEnv:
     """The state of one script.
 
-    ``commands`` maps each directive's name to its function; the kit's own are in ``handlers``. ``on_config`` may set
-    fields of a node's Config before the node is made, all but ``id``, ``storage`` and ``logger``. ``storage`` makes a
-    node's storage from the source of its newest snapshots; the default is HistoryStorage.
+    ``commands`` maps the name of each directive to its function; those of the kit are in ``handlers``. ``on_config``
+    may set fields of a node's Config before the node is created, except ``id``, ``storage`` and ``logger``. ``storage``
+    creates a node's storage, given a function that returns its newest snapshot; the default is HistoryStorage.
 
-    ``nodes`` holds id 1 first. ``messages`` are in flight, oldest first. ``options`` are fields of Config that nodes
-    added from now on get.
+    ``nodes`` starts with id 1. ``messages`` holds the messages in flight, oldest first. ``options`` are fields of
+    Config for nodes that are added later.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class InteractionEnv:
     def handle(self, case: Case) -> str:
         """Run one directive and return its output.
 
-        An error of the library is output, but for InvariantError, which is no behaviour to write scripts about.
+        An error of the library becomes output, except for InvariantError: no script should expect a bug.
         """
         self.output.take()
         command = self.commands.get(case.command, _unknown)
@@ -137,15 +137,16 @@ class InteractionEnv:
         return self.output.take() or "ok"
 
     def node(self, id: int) -> EnvNode:
-        """The node of that id; ScriptError if there is none."""
+        """Return the node with that id. Raises ScriptError if there is none."""
         if not 1 <= id <= len(self.nodes):
             raise ScriptError(f"there is no node {id}")
         return self.nodes[id - 1]
 
     def add_nodes(self, count: int, config: Config, snapshot: Snapshot) -> None:
-        """Add ``count`` nodes with the next ids, made from ``config`` and started from ``snapshot``, at term 1.
+        """Add ``count`` nodes with the next ids, created from ``config`` and started from ``snapshot`` at term 1.
 
-        Without members and index in the snapshot they start empty. Raises CommandError for an index below 2.
+        If the snapshot has neither members nor an index, the nodes start empty. Otherwise an index below 2 raises
+        CommandError.
         """
         meta = snapshot.metadata
         starts_empty = meta.index == 0 and meta.conf_state == ConfState()
@@ -166,15 +167,15 @@ class InteractionEnv:
             self.nodes.append(EnvNode(RawNode(node_config), storage, node_config, [snapshot]))
 
     def make_storage(self, id: int) -> EnvStorage:
-        """A new storage whose snapshot is the newest in the history of node ``id``."""
+        """Create a storage whose snapshot is the newest in the history of node ``id``."""
         return self._make_storage(lambda: self.nodes[id - 1].history[-1])
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Put messages into flight."""
+        """Add messages to those in flight."""
         self.messages += messages
 
     def take_messages(self, wanted: Callable[[Message], bool]) -> list[Message]:
-        """Take the wanted messages out of flight; these and those that stay keep their order."""
+        """Remove the wanted messages from flight and return them. Both they and the rest keep their order."""
         taken: list[Message] = []
         left: list[Message] = []
         for m in self.messages:
@@ -184,11 +185,11 @@ class InteractionEnv:
 
 
 Command = Callable[[InteractionEnv, Case], None]
-"""Carries out one directive: prints to ``env.output``, and raises CommandError or lets the library's errors through."""
+"""Carries out one directive. Prints to ``env.output``; may raise CommandError or any error of the library."""
 
 
 def empty_snapshot() -> Snapshot:
-    """A snapshot that stands for nothing, with all of its metadata present."""
+    """Return a snapshot of index 0 in which all metadata fields are present."""
     return Snapshot(metadata=SnapshotMetadata(conf_state=ConfState(auto_leave=False), index=0, term=0))
 
 

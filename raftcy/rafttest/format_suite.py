@@ -1,4 +1,4 @@
-"""The suite that checks the file format alone: its handler prints what was parsed."""
+"""The suite of the file format: its handler prints what was parsed."""
 
 from ..wire.gotext import quote
 from .datadriven import Case, to_bytes
@@ -7,9 +7,9 @@ __all__ = ["handle"]
 
 
 def handle(case: Case) -> str:
-    """The command, each argument and the input, a line each, with all strings quoted.
+    """Print the command, each argument and the input on a line each, with all strings quoted.
 
-    The command ``blank`` gives lines with a blank one between them instead.
+    The command ``blank`` prints two lines with a blank line between them instead.
     """
     if case.command == "blank":
         return "one\n\ntwo\n"

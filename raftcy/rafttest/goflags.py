@@ -1,4 +1,4 @@
-"""Command lines by the rules of Go's ``flag`` package, so that the peers of both implementations are started alike."""
+"""Parses command lines as Go's ``flag`` package does, so that peers of both implementations start the same way."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _FALSE = ("0", "f", "F", "false", "FALSE", "False")
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag: its default, whose type it has (bool, int or str), its help, and the least value of a number."""
+    """A flag: its default, which determines its type (bool, int or str), its help, and the least value of a number."""
 
     default: Any
     help: str
@@ -18,7 +18,7 @@ class Flag:
 
 
 class FlagError(Exception):
-    """A command line that is wrong; the text says what, as Go would."""
+    """The command line is wrong. The text says why, in Go's words."""
 
 
 class HelpAsked(Exception):
@@ -26,9 +26,9 @@ class HelpAsked(Exception):
 
 
 def parse(flags: dict[str, Flag], argv: Sequence[str]) -> dict[str, Any]:
-    """The values of all flags: ``-name value``, ``-name=value``, for a bool also ``-name``; two dashes are as good.
+    """Parse a command line: ``-name value``, ``-name=value``, or ``-name`` for a bool; two dashes mean the same.
 
-    Parsing ends at the first word that is no flag, or behind ``--``. Raises FlagError and HelpAsked.
+    Parsing ends at the first word that is not a flag, or after ``--``. Raises FlagError and HelpAsked.
     """
     values = {name: flag.default for name, flag in flags.items()}
     words = list(argv)
@@ -53,7 +53,7 @@ def parse(flags: dict[str, Flag], argv: Sequence[str]) -> dict[str, Any]:
 
 
 def usage(program: str, flags: dict[str, Flag]) -> str:
-    """The help text."""
+    """Return the help text."""
     lines = [f"Usage of {program}:"]
     for name, flag in sorted(flags.items()):
         kind = "" if isinstance(flag.default, bool) else f" {type(flag.default).__name__}"

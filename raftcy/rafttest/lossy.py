@@ -1,22 +1,20 @@
 """A lossy network inside one process, and nodes that run on it, for asyncio: to try a cluster under bad conditions.
 
-``LossyNetwork`` drops, delays and cuts off by chance, from a seed. ``NetworkNode`` is a Node with a memory storage and
-an application that only keeps what is committed; it can be stopped, restarted with its storage, paused and resumed.
+``LossyNetwork`` drops, delays and cuts off by chance, from a seed. ``NetworkNode`` is a member with a memory storage
+that keeps what is committed; it can be stopped, restarted with its storage, paused and resumed.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 from ..core.config import Config, Peer
+from ..core.rawnode import RawNode
 from ..core.storage import MemoryStorage
-from ..errors import RaftError
-from ..node import Node, restart_node, start_node
-from ..wire.changes import ConfChange, ConfChangeV2
-from ..wire.enums import EntryType, MessageType
+from ..errors import ProposalDropped
+from ..replica.pump import Pump
+from ..replica.work import Batch
 from ..wire.messages import Entry, Message
 
 _QUEUE_MESSAGES = 1024
@@ -91,7 +89,10 @@ class LossyNetwork:
 
 
 class NetworkNode:
-    """A Node on a LossyNetwork. ``applied`` are the entries that it has applied since it was last started."""
+    """A Pump on a LossyNetwork. ``applied`` are the entries that it has applied since it was last started.
+
+    ``node`` is the RawNode, to ask for its status.
+    """
 
     def __init__(
         self, id: int, peers: list[Peer], network: LossyNetwork, *, tick_seconds: float = 0.005, seed: int | None = None
@@ -103,26 +104,31 @@ class NetworkNode:
         self._tick_seconds = tick_seconds
         self._random = random.Random(seed)
         self._running = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.node: Node = start_node(self._config(), peers)
+        self.node = RawNode(self._config())
+        self.node.bootstrap(peers)
         self._start()
 
     async def propose(self, data: bytes) -> None:
-        """Propose to this node."""
-        await self.node.propose(data)
+        """Propose to this node; waits while it knows no leader."""
+        while True:
+            try:
+                await self._pump.propose(data)
+            except ProposalDropped:
+                if self.node.basic_status().lead:
+                    raise
+                await asyncio.sleep(self._tick_seconds)
+            else:
+                return
 
     async def stop(self) -> None:
         """Stop; everything but the storage is gone."""
         self._network.disconnect(self.id)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.node.stop()
+        await self._pump.close()
 
     def restart(self) -> None:
         """Start again from the storage."""
         self.applied.clear()
-        self.node = restart_node(self._config())
+        self.node = RawNode(self._config())
         self._network.connect(self.id)
         self._start()
 
@@ -133,6 +139,7 @@ class NetworkNode:
     def resume(self) -> None:
         """Undo ``pause``."""
         self._running.set()
+        self._pump.soon()
 
     def _config(self) -> Config:
         return Config(
@@ -147,55 +154,40 @@ class NetworkNode:
         )
 
     def _start(self) -> None:
-        self._running.set()
-        for work in (self._tick(), self._handle(), self._receive()):
-            self._spawn(work)
+        self._pump = _Pump(self.node, self.storage, self._running, self.applied)
+        self._pump.send = self._send
+        self._pump.start_ticking(self._tick_seconds)
+        self._pump.spawn(self._receive(self._pump))
+        self.resume()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+    def _send(self, messages: list[Message]) -> None:
+        for m in messages:
+            self._network.send(m)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logging.getLogger("raftcy.rafttest").error("node %x: %r", self.id, error)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(self._tick_seconds)
-            await self._running.wait()
-            self.node.tick()
-
-    async def _handle(self) -> None:
-        async for rd in self.node:
-            await self._running.wait()
-            self.storage.save(rd)
-            for m in rd.messages:
-                self._network.send(m)
-            for entry in rd.committed_entries:
-                self._apply(entry)
-            self.node.advance()
-
-    async def _receive(self) -> None:
+    async def _receive(self, pump: Pump) -> None:
         while True:
             m = await self._network.receive(self.id)
             await self._running.wait()
-            if m.type == MessageType.MSG_PROP:
-                # It may wait for a leader, whose messages come behind it.
-                self._spawn(self._step(m))
-            else:
-                await self._step(m)
+            for _, error in await pump.step_many([m]):
+                logging.getLogger("raftcy.rafttest").warning("node %x ignores %s: %s", self.id, m.type, error)
 
-    async def _step(self, m: Message) -> None:
-        try:
-            await self.node.step(m)
-        except RaftError as error:
-            logging.getLogger("raftcy.rafttest").warning("node %x ignores %s: %s", self.id, m.type, error)
 
-    def _apply(self, entry: Entry) -> None:
-        self.applied.append(entry)
-        if entry.type == EntryType.CONF_CHANGE:
-            self.node.apply_conf_change(ConfChange.decode(entry.data))
-        elif entry.type == EntryType.CONF_CHANGE_V2:
-            self.node.apply_conf_change(ConfChangeV2.decode(entry.data))
+class _Pump(Pump):
+    """Stands still while ``running`` is not set. Keeps what is applied, empty entries and configuration changes too."""
+
+    def __init__(self, node: RawNode, storage: MemoryStorage, running: asyncio.Event, applied: list[Entry]) -> None:
+        super().__init__(node, storage)
+        self._running = running
+        self._applied = applied
+
+    def tick(self) -> None:
+        if self._running.is_set():
+            super().tick()
+
+    def work(self) -> None:
+        if self._running.is_set():
+            super().work()
+
+    def apply_batch(self, batch: Batch) -> None:
+        super().apply_batch(batch)
+        self._applied += batch.entries

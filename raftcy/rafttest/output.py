@@ -1,4 +1,4 @@
-"""The text buffer that commands print to and all nodes of an environment log to."""
+"""The text buffer to which commands print and all nodes of an environment log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,15 +6,15 @@ from contextlib import contextmanager
 __all__ = ["LEVELS", "RedirectLogger"]
 
 LEVELS = ("DEBUG", "INFO", "WARN", "ERROR", "FATAL", "NONE")
-"""The names of the levels, rising; the place of each is its number. NONE silences the commands as well."""
+"""The names of the levels, in ascending order; the position of each is its number. NONE silences commands as well."""
 
 _QUIET = LEVELS.index("NONE")
 
 
 class RedirectLogger:
-    """A logger for ``Config.logger`` that keeps what is at or above ``level``, and the buffer of a script's output.
+    """A logger for ``Config.logger`` that keeps lines at or above ``level``, and the buffer of a script's output.
 
-    ``level`` is a number of LEVELS. With NONE nothing at all is written.
+    ``level`` is a position in LEVELS. At NONE nothing is written at all.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class RedirectLogger:
         return self.level == _QUIET
 
     def isEnabledFor(self, level: int) -> bool:
-        """Whether a line is kept whose level is this one of the ``logging`` module's: 10 is debug, 50 critical."""
+        """Whether lines at this level of the ``logging`` module (10 is debug, 50 critical) are kept."""
         return level // 10 - 1 >= self.level
 
     def debug(self, text: str) -> None:
@@ -46,7 +46,7 @@ class RedirectLogger:
         self._log(4, text)
 
     def write(self, text: str) -> None:
-        """Add ``text`` as it is."""
+        """Add ``text`` unchanged."""
         if self.level != _QUIET:
             self._parts.append(text)
 
@@ -55,14 +55,14 @@ class RedirectLogger:
         self.write(text + "\n")
 
     def take(self) -> str:
-        """Everything written since the last call."""
+        """Return and clear everything written since the last call."""
         text = "".join(self._parts)
         self._parts = []
         return text
 
     @contextmanager
     def indented(self) -> Iterator[None]:
-        """Shift what is written meanwhile by two spaces, and end it with a newline."""
+        """Indent everything written within the context by two spaces, and end it with a newline."""
         outer, self._parts = self._parts, []
         try:
             yield

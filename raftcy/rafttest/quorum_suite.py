@@ -1,4 +1,4 @@
-"""The suite of quorums: committed indexes and votes, each also computed in other ways that must agree."""
+"""The suite of quorums: committed indexes and votes, each computed in several ways that must agree."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -14,9 +14,9 @@ _VOTES = {"_": 0, "n": 1, "y": 2}
 
 
 def handle(case: Case) -> str:
-    """``committed [cfg=(ID,..)] [cfgj=(ID,..)|zero] [idx=(INDEX|_,..)]`` or ``vote`` with ``votes=(y|n|_,..)``.
+    """Run ``committed [cfg=(ID,..)] [cfgj=(ID,..)|zero] [idx=(INDEX|_,..)]`` or ``vote`` with ``votes=(y|n|_,..)``.
 
-    The values are those of the distinct ids in the order in which these first appear.
+    The values belong to the distinct ids, in the order in which the ids first appear.
     """
     if case.command not in ("committed", "vote"):
         raise ScriptError(f"unknown command: {case.command}")
@@ -39,7 +39,7 @@ def handle(case: Case) -> str:
 
 
 def _configs(case: Case) -> tuple[list[int], list[int], bool]:
-    """The ids of both halves as written, and whether there is a second one."""
+    """The ids of both halves as written, and whether there is a second half."""
     incoming: list[int] = []
     outgoing: list[int] = []
     is_joint = False
@@ -56,7 +56,7 @@ def _configs(case: Case) -> tuple[list[int], list[int], bool]:
 
 
 def _given(case: Case) -> Iterator[int]:
-    """The values that count for the command; 0 where nothing is known."""
+    """Yield the values that the command uses; 0 stands for unknown."""
     for key, value in case.values():
         if key == "idx":
             number = 0 if value == "_" else parse_uint(value)
@@ -93,7 +93,7 @@ def _majority_committed(config: MajorityConfig, acked: Mapping[int, int]) -> str
     for id in ids:
         index = acked.get(id, 0)
         if 0 < index < result:
-            # A voter behind the committed index cannot hold it up more by being further behind.
+            # A voter behind the committed index makes no difference by falling further behind.
             ways += [
                 (config.committed_index({**acked, id: lower}), f"overlaying {id}->{lower}") for lower in (index - 1, 0)
             ]
@@ -101,7 +101,7 @@ def _majority_committed(config: MajorityConfig, acked: Mapping[int, int]) -> str
 
 
 def _count_committed(ids: list[int], acked: Mapping[int, int]) -> int:
-    """The committed index of a majority, by its definition."""
+    """Compute the committed index of a majority directly from its definition."""
     if not ids:
         return k.NO_LIMIT
     indexes = [acked.get(id, 0) for id in ids]

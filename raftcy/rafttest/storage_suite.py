@@ -1,38 +1,54 @@
-"""What raft and its applications rely on in a storage, as tests that any storage can be run against.
+"""What raft and its drivers rely on in a LogStorage, as tests that any storage can be run against.
 
 With a test runner that collects classes, such as pytest, each rule is a test::
 
     class TestMyStorage(StorageSuite):
-        def make(self):
-            return MyStorage(tempfile.mkdtemp())
-
-        def reopen(self, storage):
-            storage.close()
-            return MyStorage(storage.folder)
+        def open(self, place):
+            return MyStorage(place)
 
 Without one::
 
     for name, error in failures(TestMyStorage()):
         print(name, error)
 
-The suite writes by the methods of ``MemoryStorage``: set_hard_state, append, apply_snapshot, create_snapshot and
-compact. A storage that calls them otherwise overrides those of the suite. What it cannot do at all raises
-``unittest.SkipTest`` there, and the tests that need it are skipped.
+``place`` is a folder. The suite writes as a driver does, by ``save``, ``create_snapshot``, ``compact`` and ``sync``,
+and compares with MemoryStorage after every call and after every crash. For a crash it opens a copy of the folder while
+the first storage still lives, so that nothing is written by closing or collecting it. After a crash the storage must be
+as after one of the calls since the last ``sync``: that call is there whole, and nothing of the next one.
+
+What it does not see by itself:
+
+- What a crash *inside* a call leaves. ``crashes`` makes that visible: override it to yield the folders that a crash
+  within the last call may leave behind, of which there is one after each write to a file.
+- Whether a ``sync`` has reached the disk. A copy of a folder holds what the operating system has in memory, whether it
+  was flushed or not. ``power_cuts`` makes that visible: override it to yield folders with only what was flushed, as a
+  file layer of yours has noted it.
+- A disk that fails, and two processes on one folder.
+
+A storage that is not in a folder overrides ``make``, ``crash`` and ``restart`` instead of ``open``. A test that does
+not apply is overridden to raise ``unittest.SkipTest``.
 """
 
 import random
-from collections.abc import Callable, Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from copy import copy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ..core.config import Config
-from ..core.hardstate import is_empty_hard_state
-from ..core.rawnode import RawNode
-from ..core.storage import Storage
-from ..errors import Compacted, SnapshotOutOfDate, Unavailable
+from ..core.log_storage import LogStorage, check_log_storage, compact_log
+from ..core.storage import MemoryStorage
+from ..errors import Compacted, SnapshotOutOfDate
+from ..replica.driver import Driver
 from ..wire import consts as k
 from ..wire.enums import EntryType
 from ..wire.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+from .storage_history import Step, draw
+from .storage_model import complete, equal, holds, one_of, raises, run, true
 
 __all__ = ["StorageSuite", "failures"]
 
@@ -47,74 +63,116 @@ def failures(suite: "StorageSuite") -> list[tuple[str, Exception]]:
             getattr(suite, name)()
         except Exception as error:
             found.append((name, error))
+        finally:
+            suite.teardown_method()
     return found
 
 
 class StorageSuite:
-    """The tests. A subclass says how to ``make`` an empty storage; for durable ones, how to ``reopen`` one.
+    """The tests. A subclass says how to ``open`` the storage in a folder.
 
     Each test makes its own storages. A rule that is broken is an AssertionError that says what was expected.
     """
 
     random_runs = 20
-    """How many sequences of ``random_steps`` operations are compared with a plain list of entries."""
+    """How many histories of ``random_steps`` steps are compared with MemoryStorage. They are the same each time."""
     random_steps = 60
+
+    _root: Path | None = None
+    _places: dict[int, Path]
+    _living: list[Any]
 
     # -- what a storage says of itself ---------------------------------------------------------------------------
 
+    def open(self, place: Path) -> Any:
+        """The storage in the folder ``place``, which is empty or was written by an earlier one."""
+        raise NotImplementedError("override open(place), or make(), crash(storage) and restart(storage)")
+
+    def crashes(self, storage: Any) -> Iterator[Path]:
+        """The folders that a crash within the last call of ``save``, ``create_snapshot`` or ``compact`` may leave.
+
+        Each is a folder of its own, see ``new_place``, which the suite opens and writes to. By default none.
+        """
+        return iter(())
+
+    def power_cuts(self, storage: Any) -> Iterator[Path]:
+        """The folders that a power cut now may leave, like ``crashes``: what was flushed, without what was not."""
+        return iter(())
+
     def make(self) -> Any:
         """A new, empty storage."""
-        raise NotImplementedError("override make() to return a new, empty storage")
+        return self._opened(self.new_place())
 
-    def reopen(self, storage: Any) -> Any:
-        """The storage as it is found after a restart; by default it is not restarted at all."""
+    def crash(self, storage: Any) -> Any:
+        """The storage as it is found after a crash, while the one given still lives."""
+        place = self.new_place()
+        shutil.copytree(self._place_of(storage), place, dirs_exist_ok=True)
+        return self._opened(place)
+
+    def restart(self, storage: Any) -> Any:
+        """The storage closed and opened again."""
+        place = self._place_of(storage)
+        storage.close()
+        return self._opened(place)
+
+    def new_place(self) -> Path:
+        """A new, empty folder, which goes when the test is over."""
+        if self._root is None:
+            self._root, self._places, self._living = Path(tempfile.mkdtemp(prefix="raftcy-storage-")), {}, []
+        return Path(tempfile.mkdtemp(dir=self._root))
+
+    def teardown_method(self) -> None:
+        """After each test: close what was opened and remove the folders."""
+        if self._root is None:
+            return
+        for storage in self._living:
+            self._close(storage)
+        shutil.rmtree(self._root, ignore_errors=True)
+        self._root = None
+
+    def _opened(self, place: Path) -> Any:
+        storage = self.open(place)
+        self._places[id(storage)] = place
+        self._living.append(storage)
         return storage
 
-    def set_hard_state(self, storage: Any, st: HardState) -> None:
-        """Store a hard state."""
-        storage.set_hard_state(st)
+    def _place_of(self, storage: Any) -> Path:
+        if self._root is None or id(storage) not in self._places:
+            raise NotImplementedError("override open(place), or make(), crash(storage) and restart(storage)")
+        return self._places[id(storage)]
 
-    def append(self, storage: Any, entries: list[Entry]) -> None:
-        """Store entries, in place of those from the first one's index on."""
-        storage.append(entries)
-
-    def apply_snapshot(self, storage: Any, snapshot: Snapshot) -> None:
-        """Put a snapshot in place of the log."""
-        storage.apply_snapshot(snapshot)
-
-    def create_snapshot(self, storage: Any, i: int, cs: ConfState | None, data: bytes | None) -> Snapshot:
-        """Make and keep a snapshot of the state up to an entry."""
-        return storage.create_snapshot(i, cs, data)  # type: ignore[no-any-return]
-
-    def compact(self, storage: Any, compact_index: int) -> None:
-        """Drop the entries up to an index."""
-        storage.compact(compact_index)
+    def _close(self, storage: Any) -> None:
+        with suppress(Exception):  # it may be closed, and what is wrong with it was found before
+            storage.close()
 
     # -- the start -----------------------------------------------------------------------------------------------
 
     def test_it_has_every_method(self) -> None:
-        """It is a Storage."""
-        _true("has all methods of Storage", isinstance(self.make(), Storage))
+        """It is a LogStorage, and what a driver would take as it is."""
+        storage = self.make()
+        true("has all methods of LogStorage", isinstance(storage, LogStorage))
+        true("a driver writes to it by save and sync", check_log_storage(storage) is storage)
 
     def test_a_new_storage_is_empty(self) -> None:
         """No hard state, no members, nothing from index 1 on, term 0 before that, and a snapshot of index 0."""
-        storage = self.reopen(self.make())
-        hard_state, members = storage.initial_state()
-        _true("the hard state is None or empty", is_empty_hard_state(hard_state))
-        _equal("the members", members, ConfState())
-        _holds(storage, _Model())
+        storage = self.make()
+        holds(storage, MemoryStorage())
+        holds(self.crash(storage), MemoryStorage())
 
     def test_the_hard_state_comes_back(self) -> None:
-        """The one that was stored last, whole."""
+        """The one that was saved last, whole, whatever else is saved or not."""
         storage = self.make()
         for state in (
-            HardState(term=1, vote=2, commit=0),
-            HardState(term=2**64 - 1, vote=2**63, commit=2**64 - 2),
-            HardState(term=2**64 - 1, vote=0, commit=3),
+            HardState(term=1, vote=2),
+            HardState(term=2),
+            HardState(term=2, vote=3),
+            HardState(term=2**63, vote=2**63),
+            HardState(term=2**64 - 1, vote=2**64 - 1),
         ):
-            self.set_hard_state(storage, state)
-            storage = self.reopen(storage)
-            _equal("the hard state", storage.initial_state()[0], state)
+            storage.save(state, [], None)
+            storage.save(None, [], None)
+            storage = self.synced(storage)
+            equal("the hard state", storage.initial_state()[0], state)
 
     # -- entries -------------------------------------------------------------------------------------------------
 
@@ -128,341 +186,449 @@ class StorageSuite:
             Entry(term=2**64 - 1, index=5, data=b"x" * 2_000_000),
         ]
         storage = self.make()
+        storage.save(HardState(term=2**64 - 1), None, None)
         for e in entries:
-            self.append(storage, [e])
-        storage = self.reopen(storage)
+            storage.save(None, [e], None)
+        storage = self.synced(storage)
         found = storage.entries(1, 6, k.NO_LIMIT)
-        _equal("the encodings", [e.encode() for e in found], [e.encode() for e in entries])
+        equal("the encodings", [e.encode() for e in found], [e.encode() for e in entries])
 
     def test_every_range_can_be_read(self) -> None:
         """``entries(lo, hi)`` gives lo to hi - 1 for each pair; all terms are known, and nothing outside the log is."""
-        model = _Model()
+        model = MemoryStorage()
         storage = self.fill(model, last=6)
-        _holds(storage, model)
+        holds(storage, model)
 
     def test_a_limit_ends_a_range(self) -> None:
         """As many entries as fit by encoded size, but at least one."""
-        model = _Model()
+        model = MemoryStorage()
         storage = self.fill(model, last=6)
-        sizes = [len(e.encode()) for e in model.log]
+        entries = model.entries(1, 7, k.NO_LIMIT)
+        sizes = [len(e.encode()) for e in entries]
         for count in range(1, 7):
             for spare in (0, 1, sizes[count] - 1 if count < 6 else 5):
                 limit = sum(sizes[:count]) + spare
-                _equal(f"entries within {limit} bytes", len(storage.entries(1, 7, limit)), count)
+                equal(f"entries within {limit} bytes", len(storage.entries(1, 7, limit)), count)
         for limit in (0, 1, sizes[0] - 1):
-            _equal(f"entries within {limit} bytes", storage.entries(1, 7, limit), model.log[:1])
-        _equal("a limit within a range", storage.entries(3, 5, sizes[2]), model.log[2:3])
+            equal(f"entries within {limit} bytes", storage.entries(1, 7, limit), entries[:1])
+        equal("a limit within a range", storage.entries(3, 5, sizes[2]), entries[2:3])
 
     def test_a_returned_list_is_the_callers(self) -> None:
         """Changing it changes nothing in the storage."""
-        model = _Model()
+        model = MemoryStorage()
         storage = self.fill(model, last=4)
         taken = storage.entries(1, 5, k.NO_LIMIT)
         taken.append(Entry(term=9, index=5))
         del taken[0]
         taken[0] = Entry(term=9, index=2)
-        _holds(storage, model)
+        holds(storage, model)
 
-    def test_an_appended_list_is_the_callers(self) -> None:
+    def test_a_saved_list_is_the_callers(self) -> None:
         """Changing it afterwards changes nothing in the storage."""
-        model = _Model()
+        model = MemoryStorage()
         storage = self.make()
-        given = _run(1, 1, 4)
-        self.append(storage, given)
-        model.append(given)
+        given = run(1, 1, 4)
+        self.save(storage, model, HardState(term=1), given)
         given.clear()
-        _holds(storage, model)
+        holds(storage, model)
+        holds(self.synced(storage), model)
 
-    def test_appending_nothing_changes_nothing(self) -> None:
-        """An empty list is no error."""
-        model = _Model()
+    def test_saving_nothing_changes_nothing(self) -> None:
+        """Neither None nor an empty list is an error."""
+        model = MemoryStorage()
         storage = self.fill(model, last=3)
-        self.append(storage, [])
-        _holds(self.reopen(storage), model)
+        for nothing in (None, list[Entry]()):
+            self.save(storage, model, None, nothing)
+            holds(storage, model)
+        holds(self.synced(storage), model)
 
-    def test_appending_replaces_what_follows(self) -> None:
+    def test_entries_replace_what_follows(self) -> None:
         """From the first new index on, everything stored before is gone, also where the new entries are fewer."""
         for first, count in ((4, 2), (3, 1), (2, 1), (1, 1), (1, 6)):
-            model = _Model()
+            model = MemoryStorage()
             storage = self.fill(model, last=3)
-            entries = _run(first, 7, count)
-            self.append(storage, entries)
-            model.append(entries)
-            _holds(self.reopen(storage), model)
+            self.save(storage, model, HardState(term=7), run(first, 7, count))
+            holds(storage, model)
+            holds(self.synced(storage), model)
 
     def test_a_gap_is_refused(self) -> None:
-        """Entries that do not connect to the log are an error, and nothing is stored."""
-        model = _Model()
+        """Entries that do not connect to the log are an error, and nothing is stored of the hard state beside them."""
+        model = MemoryStorage()
         storage = self.fill(model, last=3)
-        _raises(Exception, "append() after a gap", lambda: self.append(storage, _run(5, 1, 2)))
-        _holds(self.reopen(storage), model)
+        for entries in (run(5, 1, 2), run(4, 1, 1) + run(6, 1, 1)):
+            refused = partial(storage.save, HardState(term=8, vote=1), entries, None)
+            raises(Exception, "save() with a gap", refused)
+            holds(storage, model)
+        holds(self.synced(storage), model)
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 
     def test_a_snapshot_replaces_the_log(self) -> None:
-        """Its index and term stand before the first entry, and the log goes on from there."""
+        """Its index and term stand before the first entry; the log goes on from there, in the same save or later."""
         for index in (2, 3, 9):
-            model = _Model()
-            storage = self.fill(model, last=3)
-            self.set_hard_state(storage, HardState(term=5, vote=1, commit=3))
-            snapshot = _snapshot(index, 4, b"state")
-            self.apply_snapshot(storage, snapshot)
-            model.apply_snapshot(snapshot)
-            storage = self.reopen(storage)
-            _holds(storage, model)
-            _equal("the hard state", storage.initial_state()[0], HardState(term=5, vote=1, commit=3))
-            entries = _run(index + 1, 5, 2)
-            self.append(storage, entries)
-            model.append(entries)
-            _holds(self.reopen(storage), model)
+            for count in (0, 2):
+                model = MemoryStorage()
+                storage = self.fill(model, last=3)
+                state = HardState(term=5, vote=1, commit=index)
+                self.save(storage, model, state, run(index + 1, 5, count), _snapshot(index, 4, b"state"))
+                holds(storage, model)
+                storage = self.synced(storage)
+                holds(storage, model)
+                self.save(storage, model, None, run(index + 1 + count, 5, 2))
+                holds(self.synced(storage), model)
 
     def test_an_old_snapshot_is_refused(self) -> None:
-        """One that is not newer than the present one is SnapshotOutOfDate, and nothing changes."""
-        model = _Model()
+        """One that is not newer than the present one is SnapshotOutOfDate, and nothing is stored of the rest."""
+        model = MemoryStorage()
         storage = self.fill(model, last=2, snapshot=_snapshot(5, 2, b"new"))
         for index in (0, 4, 5):
-            refused = partial(self.apply_snapshot, storage, _snapshot(index, 2, b"old"))
-            _raises(SnapshotOutOfDate, f"apply_snapshot() of index {index}", refused)
-            _holds(storage, model)
+            refused = partial(storage.save, HardState(term=9, commit=7), run(8, 3, 1), _snapshot(index, 2, b"old"))
+            raises(SnapshotOutOfDate, f"save() with a snapshot of index {index}", refused)
+            holds(storage, model)
+        holds(self.synced(storage), model)
 
     def test_members_can_be_set_first(self) -> None:
         """A snapshot of index 0 sets the members of a new group; a later one replaces it, also of index 0."""
-        storage = self.make()
+        model, storage = MemoryStorage(), self.make()
         for voters in ([1], [1, 2]):
-            first = Snapshot(metadata=SnapshotMetadata(conf_state=ConfState(voters=voters)))
-            self.apply_snapshot(storage, first)
-            storage = self.reopen(storage)
-            _equal("the members", storage.initial_state()[1], ConfState(voters=voters))
-            _equal("the first index", storage.first_index(), 1)
+            self.save(
+                storage, model, None, None, Snapshot(metadata=SnapshotMetadata(conf_state=ConfState(voters=voters)))
+            )
+            storage = self.synced(storage)
+            holds(storage, model)
 
     def test_metadata_is_complete(self) -> None:
         """Whatever a snapshot came with, its metadata is all there, and auto_leave in its conf state."""
         for metadata in (
-            SnapshotMetadata(index=3),
-            SnapshotMetadata(index=3, term=0, conf_state=ConfState(voters=[2])),
-            SnapshotMetadata(index=3, term=2, conf_state=ConfState(auto_leave=True, voters_outgoing=[1])),
+            SnapshotMetadata(index=3, conf_state=ConfState(voters=[1])),
+            SnapshotMetadata(index=3, term=0, conf_state=ConfState(voters=[2], auto_leave=False)),
+            SnapshotMetadata(
+                index=3,
+                term=1,
+                conf_state=ConfState(auto_leave=True, voters=[2], voters_outgoing=[1], learners_next=[1]),
+            ),
         ):
             storage = self.make()
-            self.apply_snapshot(storage, Snapshot(metadata=metadata))
-            storage = self.reopen(storage)
-            _complete(storage.snapshot())
-            _equal("the metadata", storage.snapshot().metadata, metadata)
-            _true("there is no data", not storage.snapshot().has("data"))
-            _true("auto_leave of the members is there", storage.initial_state()[1].has("auto_leave"))
-        _complete(self.make().snapshot())
+            storage.save(HardState(term=1, commit=3), None, Snapshot(metadata=metadata))
+            for each in (storage, self.synced(storage)):
+                complete(each.snapshot())
+                equal("the metadata", each.snapshot().metadata, metadata)
+                true("there is no data", not each.snapshot().has("data"))
+                true("auto_leave of the members is there", each.initial_state()[1].has("auto_leave"))
+        complete(self.make().snapshot())
 
     def test_a_snapshot_is_made_of_what_is_stored(self) -> None:
         """``create_snapshot`` takes the term from the log and leaves the log alone; without members they stay."""
-        model = _Model()
-        storage = self.fill(model, last=6)
-        made = self.create_snapshot(storage, 3, _MEMBERS, b"three")
-        _equal("the snapshot made", made, _snapshot(3, model.term(3), b"three"))
-        storage = self.reopen(storage)
-        _equal("the snapshot kept", storage.snapshot(), made)
-        _complete(storage.snapshot())
-        _equal("the members", storage.initial_state()[1], _MEMBERS)
-        again = self.create_snapshot(storage, 5, None, None)
-        _equal("the members of the next one", again.metadata.conf_state, _MEMBERS)
-        _true("there is no data", not again.has("data"))
-        model.snapshot = again
-        _holds(self.reopen(storage), model)
+        model = MemoryStorage()
+        storage = self.fill(model, last=6, commit=6)
+        made = storage.create_snapshot(3, _MEMBERS, b"three")
+        equal("the snapshot made", made, model.create_snapshot(3, _MEMBERS, b"three"))
+        holds(storage, model)
+        storage = self.synced(storage)
+        holds(storage, model)
+        complete(storage.snapshot())
+        again = storage.create_snapshot(5, None, None)
+        equal("the members of the next one", again.metadata.conf_state, _MEMBERS)
+        true("there is no data", not again.has("data"))
+        model.create_snapshot(5, None, None)
+        storage = self.synced(storage)
+        holds(storage, model)
+        other = ConfState(voters=[4], learners=[1, 2], auto_leave=False)
+        equal("the members of the last one", storage.create_snapshot(6, other, b"").metadata.conf_state, other)
+        model.create_snapshot(6, other, b"")
+        holds(self.synced(storage), model)
 
     def test_a_snapshot_of_nothing_new_is_refused(self) -> None:
         """``create_snapshot`` not after the present one is SnapshotOutOfDate, beyond the log an error."""
-        model = _Model()
-        storage = self.fill(model, last=6)
-        model.snapshot = self.create_snapshot(storage, 4, _MEMBERS, b"four")
+        model = MemoryStorage()
+        storage = self.fill(model, last=6, commit=6)
+        for each in (storage, model):
+            each.create_snapshot(4, _MEMBERS, b"four")
         for index in (0, 3, 4):
-            refused = partial(self.create_snapshot, storage, index, _MEMBERS, b"")
-            _raises(SnapshotOutOfDate, f"create_snapshot({index})", refused)
-        _raises(Exception, "create_snapshot(7)", lambda: self.create_snapshot(storage, 7, _MEMBERS, b""))
-        _holds(self.reopen(storage), model)
+            refused = partial(storage.create_snapshot, index, _MEMBERS, b"")
+            raises(SnapshotOutOfDate, f"create_snapshot({index})", refused)
+        raises(Exception, "create_snapshot(7)", lambda: storage.create_snapshot(7, _MEMBERS, b""))
+        holds(storage, model)
+        holds(self.synced(storage), model)
+
+    def test_a_snapshot_without_voters_is_refused(self) -> None:
+        """No node that starts from it could ever have a leader: None is no answer where no snapshot was before."""
+        model = MemoryStorage()
+        storage = self.fill(model, last=6, commit=6)
+        for members in (None, ConfState(), ConfState(learners=[1])):
+            refused = partial(storage.create_snapshot, 4, members, b"four")
+            raises(Exception, "create_snapshot() without voters", refused)
+            holds(storage, model)
+        holds(self.synced(storage), model)
 
     # -- compaction ----------------------------------------------------------------------------------------------
 
     def test_compaction_drops_a_prefix(self) -> None:
         """The entries up to the index go, its term stays known, and so do snapshot and hard state."""
         for steps in ((1,), (3,), (6,), (1, 2, 5), (4, 6)):
-            model = _Model()
-            storage = self.fill(model, last=6)
-            self.set_hard_state(storage, HardState(term=3, vote=1, commit=6))
+            model = MemoryStorage()
+            storage = self.fill(model, last=6, commit=6, snapshot_at=6)
             for index in steps:
-                self.compact(storage, index)
+                storage.compact(index)
                 model.compact(index)
-                storage = self.reopen(storage)
-                _holds(storage, model)
-            _equal("the hard state", storage.initial_state()[0], HardState(term=3, vote=1, commit=6))
+                holds(storage, model)
+                storage = self.synced(storage)
+                holds(storage, model)
 
     def test_compaction_has_its_bounds(self) -> None:
         """Not after the first index - 1 it is Compacted, beyond the last index an error; nothing changes."""
-        model = _Model()
-        storage = self.fill(model, last=6)
-        self.compact(storage, 3)
+        model = MemoryStorage()
+        storage = self.fill(model, last=6, commit=6, snapshot_at=6)
+        storage.compact(3)
         model.compact(3)
         for index in (0, 2, 3):
-            _raises(Compacted, f"compact({index})", partial(self.compact, storage, index))
-        _raises(Exception, "compact(7)", lambda: self.compact(storage, 7))
-        _holds(self.reopen(storage), model)
+            raises(Compacted, f"compact({index})", partial(storage.compact, index))
+        raises(Exception, "compact(7)", lambda: storage.compact(7))
+        holds(storage, model)
+        holds(self.synced(storage), model)
 
     def test_the_log_goes_on_after_compaction(self) -> None:
         """Entries before the first index are skipped, and those that overlap replace what follows."""
         for compacted in (3, 6):
             for first, count in ((1, 2), (2, 3), (1, 9), (7, 2), (compacted + 1, 1)):
-                model = _Model()
-                storage = self.fill(model, last=6)
-                self.compact(storage, compacted)
+                model = MemoryStorage()
+                storage = self.fill(model, last=6, commit=3, snapshot_at=3)
+                if compacted == 6:
+                    self.save(storage, model, HardState(term=5, commit=6), None)
+                    for each in (storage, model):
+                        each.create_snapshot(6, _MEMBERS, b"six")
+                storage.compact(compacted)
                 model.compact(compacted)
-                entries = _run(first, 9, count)
-                self.append(storage, entries)
-                model.append(entries)
-                _holds(self.reopen(storage), model)
+                self.save(storage, model, HardState(term=9, commit=compacted), run(first, 9, count))
+                holds(storage, model)
+                holds(self.synced(storage), model)
 
     def test_indexes_may_be_large(self) -> None:
         """Above 2**63 as well."""
         for index in (2**31 - 1, 2**32, 2**53 + 1, 2**63, 2**64 - 20):
-            model = _Model()
+            model = MemoryStorage()
             storage = self.fill(model, last=5, snapshot=_snapshot(index, index - 1, b""))
-            _holds(storage, model)
-            self.compact(storage, index + 2)
-            model.compact(index + 2)
-            _holds(self.reopen(storage), model)
+            holds(storage, model)
+            self.save(storage, model, HardState(term=2**64 - 1, commit=index + 4), None)
+            for each in (storage, model):
+                each.create_snapshot(index + 3, _MEMBERS, b"")
+                each.compact(index + 2)
+            holds(storage, model)
+            holds(self.synced(storage), model)
+
+    # -- crashes -------------------------------------------------------------------------------------------------
+
+    def test_what_was_synced_survives(self) -> None:
+        """Each kind of write, and all of them together, by one sync."""
+        model = MemoryStorage()
+        storage = self.make()
+        for step in (
+            ("save", HardState(term=1, vote=3), run(1, 1, 4), None),
+            ("save", HardState(term=1, vote=3, commit=4), None, None),
+            ("save", HardState(term=2, vote=0, commit=4), run(5, 2, 3), None),
+            ("create_snapshot", 4, _MEMBERS, b"four"),
+            ("compact", 2),
+            ("save", HardState(term=3, vote=1, commit=9), run(10, 3, 1), _snapshot(9, 3, b"nine")),
+        ):
+            self._do(storage, model, step)
+            storage.sync()
+            holds(self.crash(storage), model)
+        together = self.make()
+        model = MemoryStorage()
+        self.save(together, model, HardState(term=1, vote=1, commit=2), run(1, 1, 3))
+        self.save(together, model, HardState(term=2, vote=2, commit=3), run(4, 2, 2))
+        for each in (together, model):
+            each.create_snapshot(3, _MEMBERS, b"three")
+            each.compact(2)
+        holds(self.synced(together), model)
+
+    def test_a_save_is_whole_after_a_crash(self) -> None:
+        """A crash within it leaves all of it or nothing: see ``crashes``. The rest is as it was."""
+        model = MemoryStorage()
+        storage = self.make()
+        for step in (
+            ("save", HardState(term=1, vote=1), run(1, 1, 3), None),
+            ("save", HardState(term=2, vote=2, commit=2), run(3, 2, 2), None),
+            ("create_snapshot", 2, _MEMBERS, b"two"),
+            ("save", HardState(term=3, vote=0, commit=8), run(9, 3, 2), _snapshot(8, 2, b"eight")),
+            ("save", HardState(term=3, vote=0, commit=10), None, None),
+            ("create_snapshot", 10, _MEMBERS, b"ten"),
+            ("compact", 9),
+        ):
+            storage.sync()
+            before = copy(model)
+            self._do(storage, model, step)
+            for place in self.crashes(storage):
+                self._look(place, [before, model], f"after a crash within {step[0]}()")
+            self._look_at_power_cuts(storage, [before, model])
+
+    def test_it_can_be_closed(self) -> None:
+        """And opened again, with all that was synced."""
+        model = MemoryStorage()
+        storage = self.fill(model, last=6, commit=6, snapshot_at=4)
+        storage.sync()
+        storage = self.restart(storage)
+        holds(storage, model)
+        self.save(storage, model, HardState(term=9, commit=6), run(7, 9, 2))
+        holds(self.synced(storage), model)
 
     # -- all together --------------------------------------------------------------------------------------------
 
-    def test_random_operations(self) -> None:
-        """Any sequence of operations leaves what it leaves in a plain list. The sequences are the same each time."""
+    def test_random_histories(self) -> None:
+        """Any sequence of calls, syncs, crashes and restarts leaves what it leaves in MemoryStorage."""
         for seed in range(self.random_runs):
-            chance = random.Random(seed)
-            storage, model = self.make(), _Model()
-            for _ in range(self.random_steps):
-                storage = self._random_step(chance, storage, model)
-                _holds(storage, model, every_range=False)
-            _holds(self.reopen(storage), model)
+            try:
+                self._live(random.Random(seed))
+            except AssertionError as error:
+                raise AssertionError(f"history {seed}: {error}") from error
+            finally:
+                self.teardown_method()
 
     def test_a_node_runs_on_it(self) -> None:
-        """A group of one elects itself, commits, compacts, and finds everything again after a restart."""
+        """A group of one elects itself, commits, compacts, and finds everything again after a crash."""
         storage = self.make()
-        self.apply_snapshot(storage, _snapshot(4, 1, b"", ConfState(voters=[1])))
-        applied: list[Entry] = []
+        storage.save(HardState(term=1, commit=4), None, _snapshot(4, 1, b"", ConfState(voters=[1])))
+        storage.sync()
+        machine = _Machine()
         for life in range(1, 4):
-            node = RawNode(_config(storage))
-            node.campaign()
-            self._drive(node, storage, applied)
+            driver = Driver.start(_config(storage), machine)
+            driver.node.campaign()
+            _run(driver)
             for number in range(5):
-                node.propose(b"%d of %d" % (number, life))
-                self._drive(node, storage, applied)
-            _equal("the last applied index", applied[-1].index, storage.last_index())
-            self.compact(storage, applied[-1].index - 2)
-            storage = self.reopen(storage)
-            _equal("the stored term", storage.initial_state()[0].term, node.basic_status().term)
-        proposals = {e.index: e.data for e in applied if e.data}
-        _equal(
-            "the proposals", list(proposals.values()), [b"%d of %d" % (n, life) for life in (1, 2, 3) for n in range(5)]
-        )
+                driver.propose(b"%d of %d" % (number, life))
+                _run(driver)
+            equal("the last applied index", driver.applied, storage.last_index())
+            storage.create_snapshot(driver.applied, ConfState(voters=[1]), b"%d" % life)
+            compact_log(storage, driver.applied - 2)
+            storage = self.synced(storage)
+            equal("the stored term", storage.initial_state()[0].term, driver.node.basic_status().term)
+        proposals = {e.index: e.data for e in machine.applied}
+        wanted = [b"%d of %d" % (n, life) for life in (1, 2, 3) for n in range(5)]
+        equal("the proposals", list(proposals.values()), wanted)
 
     # -- parts of tests ------------------------------------------------------------------------------------------
 
-    def fill(self, model: "_Model", last: int, snapshot: Snapshot | None = None) -> Any:
-        """A storage, reopened, and its model, with ``last`` entries of rising terms after an optional snapshot."""
+    def fill(
+        self, model: MemoryStorage, last: int, snapshot: Snapshot | None = None, commit: int = 0, snapshot_at: int = 0
+    ) -> Any:
+        """A storage after a crash, and its model: ``last`` entries of rising terms after an optional snapshot.
+
+        Up to ``commit`` they are committed, and ``snapshot_at`` is the index of a snapshot made of them.
+        """
         storage = self.make()
+        before = 0
         if snapshot is not None:
-            self.apply_snapshot(storage, snapshot)
-            model.apply_snapshot(snapshot)
+            before = snapshot.metadata.term
+            state = HardState(term=before, commit=snapshot.metadata.index)
+            self.save(storage, model, state, None, snapshot)
         for place in range(1, last + 1):
-            entries = _run(model.index + place, model.before + 1 + place // 2, 1)
-            self.append(storage, entries)
-            model.append(entries)
-        return self.reopen(storage)
+            index, term = model.last_index() + 1, before + 1 + place // 2
+            committed = max(min(index, commit), model.first_index() - 1)
+            self.save(storage, model, HardState(term=term, commit=committed), run(index, term, 1))
+        if snapshot_at:
+            for each in (storage, model):
+                each.create_snapshot(snapshot_at, _MEMBERS, b"made")
+        return self.synced(storage)
 
-    def _random_step(self, chance: random.Random, storage: Any, model: "_Model") -> Any:
+    def save(
+        self,
+        storage: Any,
+        model: MemoryStorage,
+        state: HardState | None,
+        entries: list[Entry] | None,
+        snapshot: Snapshot | None = None,
+    ) -> None:
+        """Save the same in the storage and in its model."""
+        model.save(state, entries, snapshot)
+        storage.save(state, entries, snapshot)
+
+    def synced(self, storage: Any) -> Any:
+        """The storage synced, and then as it is found after a crash."""
+        storage.sync()
+        return self.crash(storage)
+
+    def _do(self, storage: Any, model: MemoryStorage, step: Step) -> None:
+        """One call of both, with the same answer."""
+        name, *arguments = step
+        wanted = getattr(model, name)(*arguments)
+        equal(f"the answer of {name}()", getattr(storage, name)(*arguments), wanted)
+
+    def _live(self, rng: random.Random) -> None:
+        """One history. ``since`` is what a crash may leave: the model after each call since the last sync."""
+        storage, model = self.make(), MemoryStorage()
+        since = [copy(model)]
+        for _ in range(self.random_steps):
+            step = draw(rng, model)
+            if step[0] == "crash":
+                storage = self.crash(storage)
+                model = copy(one_of(storage, since, "after a crash"))
+            elif step[0] == "restart":
+                storage.sync()
+                storage = self.restart(storage)
+            elif step[0] == "sync":
+                storage.sync()
+            else:
+                self._do(storage, model, step)
+                since.append(copy(model))
+                storage, model, since = self._crash_within(rng, storage, since)
+            holds(storage, model, every_range=False)
+            if step[0] in ("crash", "restart", "sync"):
+                since = [copy(model)]
+            self._look_at_power_cuts(storage, since)
+        holds(self.synced(storage), model)
+
+    def _crash_within(
+        self, rng: random.Random, storage: Any, since: list[MemoryStorage]
+    ) -> tuple[Any, MemoryStorage, list[MemoryStorage]]:
+        """Look at all that a crash within the last call leaves; now and then the history goes on from there."""
+        places = list(self.crashes(storage))
+        chosen = rng.randrange(len(places)) if places else -1
+        goes_on = rng.random() < 0.2
+        for number, place in enumerate(places):
+            if number != chosen:
+                self._look(place, since, "after a crash within the last call", writes=False)
+            elif not goes_on:
+                self._look(place, since, "after a crash within the last call")
+        if chosen < 0 or not goes_on:
+            return storage, copy(since[-1]), since
+        storage = self._opened(places[chosen])
+        model = copy(one_of(storage, since, "after a crash within the last call"))
+        return storage, model, [copy(model)]
+
+    def _look(self, place: Path, since: list[MemoryStorage], when: str, writes: bool = True) -> None:
+        """Whether what was left in a folder is as after one of the calls, and can be written to."""
+        storage = self._opened(place)
+        model = copy(one_of(storage, since, when))
+        if not writes:
+            self._close(storage)
+            return
         last = model.last_index()
-        step = chance.randrange(10)
-        if step < 5:
-            first = chance.randint(max(1, model.index - 2), last + 1)
-            entries = _run(first, chance.randrange(1, 50), chance.randrange(6))
-            self.append(storage, entries)
-            model.append(entries)
-        elif step < 7 and model.log:
-            index = chance.randint(model.index + 1, last)
-            self.compact(storage, index)
-            model.compact(index)
-        elif step == 7:
-            return self.reopen(storage)
-        elif step == 8 and last > max(model.snapshot.metadata.index, model.index):
-            index = chance.randint(max(model.snapshot.metadata.index, model.index) + 1, last)
-            data = chance.randbytes(3)
-            model.snapshot = _snapshot(index, model.term(index), data)
-            _equal("the snapshot made", self.create_snapshot(storage, index, _MEMBERS, data), model.snapshot)
-        elif step == 9:
-            snapshot = _snapshot(max(1, model.snapshot.metadata.index) + chance.randrange(1, 9), 3, chance.randbytes(3))
-            self.apply_snapshot(storage, snapshot)
-            model.apply_snapshot(snapshot)
-        return storage
+        term = max(model.term(last), (model.initial_state()[0] or HardState()).term) + 1
+        self.save(storage, model, HardState(term=term, commit=last), run(last + 1, term, 1))
+        storage.sync()
+        self._close(storage)
+        storage = self._opened(place)
+        holds(storage, model, every_range=False)
+        self._close(storage)
 
-    def _drive(self, node: RawNode, storage: Any, applied: list[Entry]) -> None:
-        while node.has_ready():
-            ready = node.ready()
-            if ready.hard_state is not None:
-                self.set_hard_state(storage, ready.hard_state)
-            self.append(storage, ready.entries)
-            applied += ready.committed_entries
-            node.advance()
+    def _look_at_power_cuts(self, storage: Any, since: list[MemoryStorage]) -> None:
+        for place in self.power_cuts(storage):
+            self._look(place, since, "after a power cut", writes=False)
 
 
-class _Model:
-    """The same in the plainest form: the index and term before the log, and the log."""
+class _Machine:
+    """Keeps what is applied."""
 
     def __init__(self) -> None:
-        self.index = 0
-        self.before = 0
-        self.log: list[Entry] = []
-        self.snapshot = Snapshot()
+        self.applied: list[Entry] = []
 
-    def last_index(self) -> int:
-        return self.index + len(self.log)
-
-    def term(self, i: int) -> int:
-        return self.before if i == self.index else self.log[i - self.index - 1].term
-
-    def append(self, entries: list[Entry]) -> None:
-        entries = [e for e in entries if e.index > self.index]
-        if entries:
-            self.log = [e for e in self.log if e.index < entries[0].index] + entries
-
-    def apply_snapshot(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.index, self.before, self.log = snapshot.metadata.index, snapshot.metadata.term, []
-
-    def compact(self, i: int) -> None:
-        self.before, self.log, self.index = self.term(i), self.log[i - self.index :], i
+    def apply(self, entries: list[Entry]) -> None:
+        self.applied += entries
 
 
-def _holds(storage: Any, model: _Model, every_range: bool = True) -> None:
-    """Whether everything that raft can read is as in the model."""
-    first, last = model.index + 1, model.last_index()
-    _equal("the first index", storage.first_index(), first)
-    _equal("the last index", storage.last_index(), last)
-    for i in range(model.index, last + 1):
-        _equal(f"the term at {i}", storage.term(i), model.term(i))
-    _raises(Unavailable, f"term({last + 1})", lambda: storage.term(last + 1))
-    if model.index > 0:
-        _raises(Compacted, f"term({model.index - 1})", lambda: storage.term(model.index - 1))
-    _raises(Compacted, f"entries({model.index}, …)", lambda: storage.entries(model.index, last + 1, k.NO_LIMIT))
-    for lo, hi in _ranges(first, last + 1) if every_range else ([(first, last + 1)] if model.log else []):
-        wanted = model.log[lo - first : hi - first]
-        _equal(f"the entries {lo} to {hi - 1}", storage.entries(lo, hi, k.NO_LIMIT), wanted)
-    _equal("the snapshot", storage.snapshot(), model.snapshot)
-    _equal("the members", storage.initial_state()[1], model.snapshot.metadata.conf_state)
-
-
-def _ranges(first: int, end: int) -> Iterator[tuple[int, int]]:
-    for lo in range(first, end):
-        for hi in range(lo + 1, end + 1):
-            yield lo, hi
-
-
-def _run(first: int, term: int, count: int) -> list[Entry]:
-    return [Entry(term=term, index=first + n, data=b"entry %d" % (first + n)) for n in range(count)]
+def _run(driver: Driver) -> None:
+    while driver.run():
+        pass
 
 
 def _snapshot(index: int, term: int, data: bytes, members: ConfState = _MEMBERS) -> Snapshot:
@@ -479,29 +645,3 @@ def _config(storage: Any) -> Config:
         max_inflight_msgs=9,
         random=random.Random(1),
     )
-
-
-def _complete(snapshot: Snapshot) -> None:
-    for name in ("conf_state", "index", "term"):
-        _true(f"{name} of the metadata is there", snapshot.metadata.has(name))
-    _true("auto_leave of the snapshot's members is there", snapshot.metadata.conf_state.has("auto_leave"))
-
-
-def _true(what: str, holds: bool) -> None:
-    if not holds:
-        raise AssertionError(f"expected that {what}")
-
-
-def _equal(what: str, found: Any, wanted: Any) -> None:
-    if found != wanted:
-        raise AssertionError(f"{what}: expected {wanted!r}, found {found!r}")
-
-
-def _raises(error: type[Exception], what: str, call: Callable[[], Any]) -> None:
-    try:
-        found = call()
-    except error:
-        return
-    except Exception as other:
-        raise AssertionError(f"{what}: expected {error.__name__}, found {other!r}") from other
-    raise AssertionError(f"{what}: expected {error.__name__}, found {found!r}")

@@ -1,4 +1,4 @@
-"""The suites by name, and how a whole script is run."""
+"""The suites by name, and functions to find and run their scripts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,16 +18,16 @@ SUITES: dict[str, Callable[[], Handler]] = {
     "quorum": lambda: quorum_suite.handle,
     "format": lambda: format_suite.handle,
 }
-"""For each suite a function that makes the handler of one script, with fresh state."""
+"""For each suite a function that creates the handler for one script, with new state."""
 
 
 def run_script(suite: str, path: Path, *, rewrite: bool = False) -> bool:
-    """Run one file, as ``datadriven.run_file`` does; KeyError for an unknown suite."""
+    """Run one file as ``datadriven.run_file`` does. Raises KeyError for an unknown suite."""
     return run_file(path, SUITES[suite](), rewrite=rewrite)
 
 
 def find_scripts(path: Path) -> list[Path]:
-    """The script at ``path``, or those in the folder there: its own ``*.txt``, by name, not those of subfolders.
+    """Return the script at ``path``, or all ``*.txt`` in the folder at ``path``, sorted, without subfolders.
 
     Raises FileNotFoundError if there is none.
     """

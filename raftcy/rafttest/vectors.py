@@ -1,9 +1,14 @@
-"""Wire vectors: encodings together with what they mean, checked one by one.
+"""Checks wire vectors: encodings with their meaning.
 
-A file of vectors holds one JSON object a line: ``kind``, the message type; ``case``, what it shows; ``hex``, the
-encoding; ``fields``, what it says, by the schema's names and exactly what is present; ``reencode``, what is written for
-these fields if it is not ``hex``; ``error``, true if ``hex`` must be refused. Unknown fields stand together, in
-hexadecimal, under the name ``unknown`` of the message that they were read in.
+A file of vectors holds one JSON object per line:
+
+- ``kind``: the message type.
+- ``case``: what the vector tests.
+- ``hex``: the encoding.
+- ``fields``: exactly the present fields, by the names of the schema. Unknown fields of a message are joined, in
+  hexadecimal, under the name ``unknown``.
+- ``reencode``: the encoding of these fields, if it differs from ``hex``.
+- ``error``: true if ``hex`` must be refused.
 """
 
 import json
@@ -18,14 +23,14 @@ __all__ = ["build", "fields_of", "run_file", "run_vector"]
 
 
 class _Kind(NamedTuple):
-    """A message type: its class, and its fields as (name in the schema, own name, type of a submessage)."""
+    """A message type: its class, and its fields as (name in the schema, name here, type of a submessage)."""
 
     cls: Any
     fields: tuple[tuple[str, str, str], ...]
 
 
 def _kind(cls: Any, *names: str, **special: tuple[str, str]) -> _Kind:
-    """``special`` gives (own name, type of the submessage) where the schema's name is not the own one or it has one."""
+    """``special`` holds (name here, type of a submessage) for fields whose names differ or that are submessages."""
     return _Kind(cls, tuple((name, *special.get(name, (name, ""))) for name in names))
 
 
@@ -64,7 +69,7 @@ _KINDS = {
 
 
 def run_file(path: str | Path) -> tuple[int, int, list[str]]:
-    """``(passed, failed, differences)`` of the vectors of a file; OSError if it cannot be read."""
+    """Run a file of vectors; returns ``(passed, failed, differences)``. Raises OSError if it cannot be read."""
     passed = 0
     differences = []
     with Path(path).open("rb") as lines:
@@ -74,7 +79,7 @@ def run_file(path: str | Path) -> tuple[int, int, list[str]]:
             try:
                 found = list(run_vector(json.loads(line)))
             except (KeyError, TypeError, ValueError) as error:
-                found = [f"no vector: {type(error).__name__}: {error}"]
+                found = [f"not a vector: {type(error).__name__}: {error}"]
             passed += not found
             if found:
                 differences.append(f"{path}:{number}: " + "; ".join(found))
@@ -82,7 +87,7 @@ def run_file(path: str | Path) -> tuple[int, int, list[str]]:
 
 
 def run_vector(vector: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with a vector, nothing if it passes: it is decoded, compared and encoded again."""
+    """Decode, compare and re-encode a vector. Yields what is wrong with it, nothing if it passes."""
     name = f"{vector['kind']}, {vector['case']}"
     encoding = bytes.fromhex(vector["hex"])
     cls = _KINDS[vector["kind"]].cls
@@ -107,11 +112,11 @@ def run_vector(vector: dict[str, Any]) -> Iterator[str]:
 
 
 def fields_of(value: Any) -> dict[str, Any]:
-    """The present fields of a value as in a vector: enums as numbers, bytes in hexadecimal."""
+    """Return the present fields of a value as a vector has them: enums as numbers, bytes in hexadecimal."""
     kind = _KINDS[type(value).__name__]
     present = [(name, own) for name, own, _ in kind.fields if value.has(own)]
     fields = {name: _plain(getattr(value, own)) for name, own in present}
-    # Unknown fields are written last, so they are what the value has more than one made of its known fields.
+    # Unknown fields are written last, so they are what follows the encoding of the known fields.
     known = kind.cls(**{own: getattr(value, own) for _, own in present}).encode()
     written = value.encode()
     if written != known:
@@ -120,7 +125,7 @@ def fields_of(value: Any) -> dict[str, Any]:
 
 
 def build(kind: str, fields: dict[str, Any]) -> Any:
-    """The value that has exactly the fields of a vector."""
+    """Build the value with exactly the fields of a vector."""
     cls, known = _KINDS[kind]
     values = {}
     for name, own, submessage in known:

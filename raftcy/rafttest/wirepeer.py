@@ -1,6 +1,6 @@
 """One node over TCP that forms clusters with nodes of the reference: ``python -m raftcy.rafttest wirepeer``.
 
-A RawNode with a memory storage and a Transport. Lines of standard input are proposals, or commands if they start with
+A Pump with a memory storage and a Transport. Lines of standard input are proposals, or commands if they start with
 an exclamation mark; standard output has each committed entry as ``INDEX TERM DATA`` and notes that start with ``#``.
 The state that the entries build up is a digest, which is also what a snapshot holds. State is in memory only: a node
 must not be restarted under its id, since it would have forgotten its votes.
@@ -11,21 +11,25 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, BinaryIO
 
 from ..core.config import Config, Peer
 from ..core.rawnode import RawNode
-from ..core.ready import Ready
+from ..core.ready import ReadState, SoftState
 from ..core.storage import MemoryStorage
-from ..errors import ConfChangeError, InvariantError, LogLost, ProposalDropped, RaftError, Stopped, StorageFailed
+from ..errors import ProposalDropped, RaftError, Stopped
+from ..replica.pump import Pump
+from ..replica.work import Batch
 from ..transport import Transport
 from ..transport.transport import Address
-from ..wire.changes import ConfChange, ConfChangeV2, conf_changes_from_string
+from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from ..wire.enums import EntryType, MessageType, SnapshotStatus
 from ..wire.gotext import parse_uint
-from ..wire.messages import ConfState, Entry, Message, Snapshot
+from ..wire.messages import Entry, Message, Snapshot
 from .goflags import Flag, FlagError, HelpAsked, parse, usage
 
 _FLAGS = {
@@ -40,63 +44,86 @@ _FLAGS = {
     "maxsize": Flag(1 << 20, "size limit of one append message in bytes"),
     "v": Flag(False, "log raft's own messages to standard error"),
 }
-_FATAL = (InvariantError, LogLost, StorageFailed, Stopped)
 _CHUNK_BYTES = 1 << 16
 _MAX_LINE_BYTES = 64 << 20
 # So many proposals in a row, then the rest of the event loop runs.
 _STRETCH = 32
 
 
-class WirePeer:
-    """The node: handles all Ready work after each event, prints what it applies, and keeps proposals in their order."""
+class _Digest:
+    """The state machine: a digest of all entries, each printed as it is applied."""
 
-    def __init__(self, config: Config, storage: MemoryStorage, compact: int, out: BinaryIO) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._id = config.id
-        self._raw = RawNode(config)
-        self._storage = storage
-        self._compact = compact
+    def __init__(self, out: BinaryIO) -> None:
         self._out = out
-        self.transport: Transport | None = None
-        self.done: asyncio.Future[None] = self._loop.create_future()
-        """Ends with the node: by ``!quit``, or with the error that it died of."""
-        self._conf_state = ConfState()
-        self._applied = 0
-        self._applied_term = 0
-        self._digest = bytes(32)
-        self._isolated = False
-        self._quits = False
-        self._queue: list[bytes] = []
-        self._due: asyncio.Handle | None = None
-
-    def bootstrap(self, ids: Sequence[int]) -> None:
-        """Begin with these nodes as voters."""
-        self._raw.bootstrap([Peer(id) for id in ids])
-        self._work_soon()
+        self.index = 0
+        self.term = 0
+        self.value = bytes(32)
 
     def note(self, text: str) -> None:
         """Print a note."""
         self._out.write(f"# {text}\n".encode())
 
-    def tick(self) -> None:
-        """Let a tick pass."""
-        self._guard(self._raw.tick)
-        self._work()
+    def apply(self, entries: list[Entry]) -> None:
+        """Apply entries, empty ones and configuration changes among them."""
+        for entry in entries:
+            self.index, self.term = entry.index, entry.term
+            place = entry.index.to_bytes(8, "big") + entry.term.to_bytes(8, "big")
+            self.value = sha256(self.value + place + entry.data).digest()
+            self._out.write(f"{entry.index} {entry.term} {entry.data.hex() or '-'}\n".encode())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        metadata = snapshot.metadata
+        self.index, self.term, self.value = metadata.index, metadata.term, snapshot.data
+        self.note(f"snapshot {self}")
+
+    def capture(self) -> bytes:
+        """The digest."""
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.index} {self.term} {self.value.hex()}"
+
+
+class WirePeer(Pump):
+    """The node: works after each event, prints what it applies, and keeps proposals in their order."""
+
+    def __init__(self, config: Config, storage: MemoryStorage, compact: int, out: BinaryIO) -> None:
+        self._out = out
+        self._machine = _Digest(out)
+        # The reference asks for reads without a guard, and what comes of that is compared line by line.
+        super().__init__(RawNode(config), storage, self._machine, guard_reads=False)
+        self.transport: Transport | None = None
+        self._compact = compact
+        self._state: SoftState | None = None
+        self._isolated = False
+        self._quits = False
+        self._queue: deque[bytes] = deque()
+        self.send = self._post
+
+    def bootstrap(self, ids: Sequence[int]) -> None:
+        """Begin with these nodes as voters."""
+        self.call(self.driver.node.bootstrap, [Peer(id) for id in ids])
+
+    def note(self, text: str) -> None:
+        """Print a note."""
+        self._machine.note(text)
 
     def line(self, line: bytes) -> None:
         """Take a line of input, without its end."""
-        if not line.startswith(b"!"):
-            self._queue.append(line)
-        else:
-            try:
-                self._command(line.decode("utf-8", "surrogateescape").split())
-            except _FATAL as error:
-                self._die(error)
-            except (RaftError, ValueError) as error:
-                self.note(f"error {error}")
-        self._work()
-        if self._quits and not self.done.done():
-            self.done.set_result(None)
+        with suppress(Stopped):
+            if not line.startswith(b"!"):
+                self._queue.append(line)
+            else:
+                try:
+                    self.call(self._command, line.decode("utf-8", "surrogateescape").split())
+                except Stopped:
+                    raise
+                except (RaftError, ValueError) as error:
+                    self.note(f"error {error}")
+            self.work()
+            if self._quits:
+                self._end(None)
 
     async def step(self, m: Message) -> None:
         """Take a proposal from another node (Receiver)."""
@@ -104,139 +131,91 @@ class WirePeer:
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Take messages from another node (Receiver). Tells itself what it refuses."""
-        if self._isolated:
-            return []
-        try:
-            refused = self._raw.step_many(messages)
-        except _FATAL as error:
-            self._die(error)
-            raise Stopped(error) from error
+        refused = [] if self._isolated else await super().step_many(messages)
         for place, reason in refused:
             m = messages[place]
             if not isinstance(reason, ProposalDropped):
                 sys.stderr.write(f"step {m.type} from {m.from_}: {reason}\n")
-        self._work()
         return []
 
-    def report_unreachable(self, id: int) -> None:
-        """A message was dropped (Receiver)."""
-        self._guard(self._raw.report_unreachable, id)
-        self._work_soon()
-
-    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """A snapshot was written or dropped (Receiver)."""
-        self._guard(self._raw.report_snapshot, id, status)
-        self._work_soon()
-
-    def _guard(self, act: Callable[..., object], *args: object) -> None:
-        try:
-            act(*args)
-        except _FATAL as error:
-            self._die(error)
-
-    def _die(self, error: BaseException) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-
-    def _work_soon(self) -> None:
-        """Work after the present event; for events that happen in the middle of the work."""
-        if self._due is None:
-            self._due = self._loop.call_soon(self._work)
-
-    def _work(self) -> None:
+    def work(self) -> None:
         """Handle all Ready work, then propose what waits, as long as it is taken."""
-        self._due = None
-        try:
-            self._handle_all()
+        super().work()
+        with suppress(ProposalDropped):
             for _ in range(_STRETCH):
                 if not self._queue:
                     break
-                self._raw.propose(self._queue[0])
-                del self._queue[0]
-                self._handle_all()
+                self._guard(self.driver.propose, self._queue[0])
+                self._queue.popleft()
+                super().work()
             if self._queue:
-                self._work_soon()
-        except ProposalDropped:
-            pass
-        except _FATAL as error:
-            self._die(error)
+                self.soon()
         self._out.flush()
 
-    def _handle_all(self) -> None:
-        while self._raw.has_ready():
-            self._handle(self._raw.ready())
-            self._raw.advance()
-            if self._compact and self._applied >= self._storage.first_index() + self._compact:
-                self._storage.create_snapshot(self._applied, self._conf_state, self._digest)
-                self._storage.compact(self._applied)
-                self.note(f"compacted {self._applied}")
+    def changed(self, state: SoftState) -> None:
+        """A note of it comes behind those of the snapshot and of reads that came with it."""
+        self._state = state
 
-    def _handle(self, rd: Ready) -> None:
-        self._storage.save(rd)
-        if rd.snapshot is not None:
-            self._restored(rd.snapshot)
-        for state in rd.read_states:
-            self.note(f"read {state.index} {state.request_ctx.hex()}")
-        if rd.soft_state is not None:
-            term = self._raw.basic_status().term
-            self.note(f"state {rd.soft_state.raft_state} term {term} lead {rd.soft_state.lead}")
-        for entry in rd.committed_entries:
-            self._apply(entry)
-        for m in rd.messages:
-            self._send(m)
+    def answered(self, state: ReadState) -> None:
+        """Note a read."""
+        self.note(f"read {state.index} {state.request_ctx.hex()}")
 
-    def _restored(self, snapshot: Snapshot) -> None:
-        metadata = snapshot.metadata
-        self._applied, self._applied_term = metadata.index, metadata.term
-        self._conf_state = metadata.conf_state
-        self._digest = snapshot.data
-        self.note(f"snapshot {self._applied} {self._applied_term} {self._digest.hex()}")
+    def apply_batch(self, batch: Batch) -> None:
+        """Print a round in the reference's order: the snapshot, reads, the role, entries."""
+        if batch.snapshot is not None:
+            self._machine.restore(batch.snapshot)
+        for read in self.driver.take_reads():
+            self.answered(read)
+        if self._state is not None:
+            state, self._state = self._state, None
+            term = self.driver.node.basic_status().term
+            self.note(f"state {state.raft_state} term {term} lead {state.lead}")
+        for entry in batch.entries:
+            if entry.type != EntryType.NORMAL:
+                self.driver.change(entry)
+                if self.driver.refused_change is not None:
+                    self.note(f"error {self.driver.refused_change}")
+            self._machine.apply([entry])
 
-    def _apply(self, entry: Entry) -> None:
-        data = entry.data
-        try:
-            if entry.type == EntryType.CONF_CHANGE:
-                self._conf_state = self._raw.apply_conf_change(ConfChange.decode(data))
-            elif entry.type == EntryType.CONF_CHANGE_V2:
-                self._conf_state = self._raw.apply_conf_change(ConfChangeV2.decode(data))
-        except ConfChangeError as error:
-            self.note(f"error {error}")
-        self._applied, self._applied_term = entry.index, entry.term
-        place = entry.index.to_bytes(8, "big") + entry.term.to_bytes(8, "big")
-        self._digest = sha256(self._digest + place + data).digest()
-        self._out.write(f"{entry.index} {entry.term} {data.hex() or '-'}\n".encode())
+    def finished(self) -> None:
+        """Compact the log."""
+        if self._compact and self._machine.index >= self.driver.storage.first_index() + self._compact:
+            if self.driver.make_snapshot(0) is not None:
+                self.note(f"compacted {self._machine.index}")
 
-    def _send(self, m: Message) -> None:
+    def _post(self, messages: list[Message]) -> None:
         if self.transport is not None and not self._isolated:
-            self.transport.send((m,))
+            self.transport.send(messages)
             return
-        if m.type == MessageType.MSG_SNAP:
-            self.report_snapshot(m.to, SnapshotStatus.FAILURE)
-        self.report_unreachable(m.to)
+        for m in messages:
+            if m.type == MessageType.MSG_SNAP:
+                self.report_snapshot(m.to, SnapshotStatus.FAILURE)
+            self.report_unreachable(m.to)
 
     def _command(self, words: list[str]) -> None:
+        driver, node = self.driver, self.driver.node
         name, arguments = words[0], words[1:]
         number = parse_uint(arguments[0]) if arguments and name not in ("!read", "!conf") else 0
         match name:
             case "!quit":
                 self._quits = True
             case "!campaign":
-                self._raw.campaign()
+                node.campaign()
             case "!transfer":
-                self._raw.transfer_leader(number)
+                node.transfer_leader(number)
             case "!forget":
-                self._raw.forget_leader()
+                node.forget_leader()
             case "!read":
-                self._raw.read_index(" ".join(arguments).encode("utf-8", "surrogateescape"))
+                driver.read_index(" ".join(arguments).encode("utf-8", "surrogateescape"))
             case "!conf":
-                self._raw.propose_conf_change(ConfChangeV2(changes=conf_changes_from_string(" ".join(arguments))))
+                driver.propose_change(ConfChangeV2(changes=conf_changes_from_string(" ".join(arguments))))
             case "!isolate":
                 self._isolated = number != 0
             case "!status":
-                s = self._raw.basic_status()
+                s = node.basic_status()
                 self.note(f"status term {s.term} commit {s.commit} applied {s.applied} lead {s.lead} {s.raft_state}")
             case "!digest":
-                self.note(f"digest {self._applied} {self._applied_term} {self._digest.hex()}")
+                self.note(f"digest {self._machine}")
             case _:
                 self.note(f"error unknown command {name}")
 
@@ -351,19 +330,9 @@ async def _run(options: dict[str, Any], addresses: dict[int, Address]) -> None:
         peer.bootstrap(sorted(addresses))
         peer.note(f"listening {host}:{port}")
         _Lines(peer, sys.stdin.fileno())
-        ticker = asyncio.create_task(_tick(peer, options["tick"] / 1000))
+        peer.start_ticking(options["tick"] / 1000)
         try:
-            await peer.done
+            await peer.done()
         finally:
-            ticker.cancel()
+            await peer.close()
             sys.stdout.flush()
-
-
-async def _tick(peer: WirePeer, seconds: float) -> None:
-    clock = asyncio.get_running_loop().time
-    due = clock()
-    while True:
-        # Ticks that are late do not come in a burst.
-        due = max(due + seconds, clock())
-        await asyncio.sleep(due - clock())
-        peer.tick()

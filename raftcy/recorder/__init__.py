@@ -2,21 +2,22 @@
 
 ::
 
-    from raftcy.recorder import FileSink, RecordedNode, Ring
+    from raftcy.recorder import FileSink, Recorder, Ring
 
-    node = RecordedNode(config, Ring(8 << 20, save_to="node-1.rec"))    # instead of RawNode(config)
+    recorder = Recorder(Ring(8 << 20, save_to="node-1.rec"))
+    node = recorder.make_raw(config)    # instead of RawNode(config)
 
-A ``RecordedNode`` is a RawNode. Each call that can change the state is one record: what was given, what the storage and
-the random source answered meanwhile, and what came of it. A ring keeps the newest records, and saves them when the node
-dies. ``python -m raftcy replay FILE`` runs a recording again, on either build, and says where it differs if it does;
-``Replay`` does the same for a program. docs/recorder.md has more.
+The node is a RawNode, which the recorder observes. Each call that can change the state is one record: what was given,
+what the storage and the random source answered meanwhile, and what came of it. A ring keeps the newest records, and
+saves them when the node dies. ``python -m raftcy replay FILE`` runs a recording again, on either build, and says where
+it differs if it does; ``Replay`` does the same for a program. docs/recorder.md has more.
 
-Neither the core nor the drivers import this, so it costs nothing where it is not used.
+Neither the core nor the drivers import this. A node without an observer only sees that it has none.
 """
 
 from .compare import first_difference
 from .mismatch import DamagedRecording, RecordingError, ReplayDifference, UnknownVersion
-from .observer import RecordedNode
+from .recorder import Recorder
 from .recording import Recording
 from .replay import Replay
 from .ring import Ring
@@ -25,7 +26,7 @@ from .sinks import FileSink, Sink
 __all__ = [
     "DamagedRecording",
     "FileSink",
-    "RecordedNode",
+    "Recorder",
     "Recording",
     "RecordingError",
     "Replay",

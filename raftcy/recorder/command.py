@@ -118,7 +118,7 @@ def state_text(node: RawNode) -> str:
     lines += [f"peer {pr.id}: {pr}" for pr in raft.tracker.peers()]
     if unstable.entries:
         lines.append("unstable entries:\n  " + describe_entries(unstable.entries).rstrip().replace("\n", "\n  "))
-    for name, messages in (("to send", raft.msgs), ("to send when stored", raft.msgs_after_append)):
+    for name, messages in (("to send", raft.outbox.msgs), ("to send when stored", raft.outbox.msgs_after_append)):
         lines += [f"{name}: {describe_message(m)}" for m in messages]
     return "\n".join(lines) + "\n"
 

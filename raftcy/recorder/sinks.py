@@ -8,7 +8,7 @@ _CHECKPOINT_BYTES = 4 << 20
 
 
 class Sink(Protocol):
-    """What a RecordedNode writes to. Whatever a sink raises ends the recording, not the node.
+    """What a Recorder writes to. Whatever a sink raises ends the recording, not the node.
 
     What is no Exception, as KeyboardInterrupt, ends the recording too, and is raised by the call that was recorded.
     """

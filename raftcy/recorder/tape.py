@@ -1,4 +1,4 @@
-"""What a RecordedNode writes: one record for each call, in order, into a sink."""
+"""What a Recorder writes: one record for each call, in order, into a sink."""
 
 import errno
 import struct

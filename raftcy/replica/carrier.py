@@ -14,3 +14,7 @@ class Carrier:
     def _carry(self, messages: list[Message]) -> None:
         """Take messages that a driver sends."""
         raise NotImplementedError
+
+    def _ended(self, m: Message, taken: bool) -> None:
+        """A snapshot has come to its receiver: it was taken, or is lost."""
+        raise NotImplementedError

@@ -2,8 +2,9 @@ cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
 from ..core.guards cimport answers_rashly, has_to_apply
+from ..core.log cimport RaftLog
 from ..core.raft cimport Raft
-from ..core.rawnode cimport RawNode, alive, all_messages, news
+from ..core.rawnode cimport RawNode
 from ..core.ready cimport Ready
 from ..core.storage cimport MemoryStorage
 from ..wire cimport consts as k
@@ -30,16 +31,15 @@ cdef class Driver:
     cdef readonly object storage
     cdef readonly uint64_t applied
     cdef readonly ConfState members
+    cdef readonly object refused_change
     cdef public list inbox
     cdef readonly bint hold_votes
     cdef readonly bint guard_reads
     cdef readonly bint guard_snapshots
     cdef public bint keep_snapshots
     cdef bint _async
-    cdef bint _plain
     cdef bint _changing
     cdef MemoryStorage _memory
-    cdef object _save
     cdef object _send
     cdef object _machine
     cdef object _apply
@@ -54,8 +54,12 @@ cdef class Driver:
 
     cpdef tick(self)
     cpdef step(self, Message m)
+    @cython.locals(place=Py_ssize_t)
+    cpdef list step_many(self, list messages)
     cdef _take(self, Message m)
     cdef _step(self, Message m)
+    @cython.locals(log=RaftLog)
+    cdef bint _took(self, Message m) except -1
     @cython.locals(stages=_Stages, m=Message)
     cdef int _take_kept(self) except -1
     @cython.locals(raft=Raft)
@@ -63,13 +67,13 @@ cdef class Driver:
 
     @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
-    @cython.locals(m=Message)
-    cdef _step_all(self, list inbox)
+    @cython.locals(m=Message, ended=Py_ssize_t)
+    cdef _step_each(self, list inbox)
     cdef int _round(self, Ready rd) except -1
     cdef _store(self, Ready rd)
     cdef int _deliver(self, list messages) except -1
     cdef int _called(self) except -1
-    @cython.locals(work=Work, write=Write, batch=Batch, messages=list)
+    @cython.locals(work=Work, batch=Batch, messages=list)
     cdef bint _run_stages(self) except -1
 
     cdef int _machine_restore(self, Snapshot snapshot) except -1
@@ -89,12 +93,15 @@ cdef class Driver:
     cdef _Stages _stage(self)
     @cython.locals(write=Write)
     cdef Work _begin(self, Ready rd, _Stages stages)
-    @cython.locals(work=Work, held=list, m=Message)
+    @cython.locals(work=Work, write=Write, held=list, responses=list, m=Message)
     cdef Work _split(self, Ready rd, _Stages stages)
+    cpdef list store(self, Write write)
+    cdef int _check_next(self, Write write) except -1
     @cython.locals(stages=_Stages, messages=list, own=list, response=Message)
     cpdef list stored(self, Write write)
     @cython.locals(stages=_Stages, batch=Batch, e=Entry)
     cpdef Batch next_batch(self)
+    cpdef apply(self, Batch batch)
     @cython.locals(stages=_Stages, asked=Asked, e=Entry, deferred=list)
     cpdef finish(self, Batch batch, list answers=*)
     @cython.locals(m=Message)

@@ -6,7 +6,8 @@ There is no clock, disk or network here. Two ways lead through the same rules:
 
 - ``run`` does a round in one call, for a storage that is done when its call returns.
 - ``poll``, ``stored``, ``next_batch`` and ``finish`` are the steps of a round, for those that write and apply on the
-  side: the simulator with its slow disks, or a service that syncs on a thread.
+  side: the simulator with its slow disks, or a service that syncs on a thread. ``store`` and ``apply`` do the work
+  between the steps for whoever wants to see each step, but has nothing to wait for.
 
 Rules:
 
@@ -26,11 +27,14 @@ Rules:
 """
 
 from collections import deque
-from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from ..core.awaitables import refuse_awaitable
+from ..core.config import Config
 from ..core.guards import answers_rashly, has_to_apply
-from ..core.rawnode import RawNode, alive, all_messages, news
+from ..core.log_storage import check_log_storage, writable_log
+from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage
 from ..errors import (
@@ -71,9 +75,9 @@ class _Stages:
 class Driver:
     """Drives one RawNode.
 
-    ``storage`` is the node's, which the driver writes to in ``run``; ``machine`` is a StateMachine, or has those of its
-    methods that are needed; ``send`` is called with each list of messages that ``run`` sends. None for what is not
-    wanted. ``inbox`` is a list of messages to step in the next ``run``.
+    ``storage`` is the node's LogStorage, which the driver writes to in ``run``; ``machine`` is a StateMachine, or has
+    those of its methods that are needed; ``send`` is called with each list of messages that ``run`` sends. None for
+    what is not wanted. ``inbox`` is a list of messages to step in the next ``run``.
 
     ``snapshot`` is what the machine was restored from, the storage's newest one if None is given. ``machine_applied``
     is the index that the machine's own storage has applied, for one that keeps its state: it is handed nothing up to
@@ -81,6 +85,9 @@ class Driver:
     ``taken(m, refused)``, ``snapshot_made(snapshot)``. With ``keep_snapshots`` a snapshot that has to wait is kept,
     else it is refused. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, if False, leave out that rule: for
     tests that show what the rule is for.
+
+    Raises TypeError for a storage that is no LogStorage. ``start`` makes the node too, and refuses a storage that
+    contradicts itself (``check_log_storage``).
     """
 
     __slots__ = (
@@ -93,8 +100,6 @@ class Driver:
         "_machine_applied",
         "_memory",
         "_observer",
-        "_plain",
-        "_save",
         "_send",
         "_settled",
         "_snapshot_index",
@@ -109,6 +114,7 @@ class Driver:
         "keep_snapshots",
         "members",
         "node",
+        "refused_change",
         "storage",
     )
     id: int
@@ -116,6 +122,11 @@ class Driver:
     storage: Any
     applied: int
     members: ConfState
+    hold_votes: bool
+    guard_reads: bool
+    guard_snapshots: bool
+    keep_snapshots: bool
+    refused_change: ConfChangeError | None
 
     def __init__(
         self,
@@ -132,11 +143,14 @@ class Driver:
         guard_reads: bool = True,
         guard_snapshots: bool = True,
     ) -> None:
+        if writable_log(storage) is not storage:
+            raise TypeError(
+                f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
+            )
         self.node = node
         self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
-        self._save = None if type(storage) is MemoryStorage else getattr(storage, "save", None)
         self._machine = machine
         self._apply = getattr(machine, "apply", None)
         self._send = send
@@ -146,7 +160,6 @@ class Driver:
         self.guard_reads = guard_reads
         self.guard_snapshots = guard_snapshots
         self.keep_snapshots = keep_snapshots
-        self._plain = type(node) is RawNode
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
@@ -161,8 +174,25 @@ class Driver:
         # The log may reach back behind the snapshot; the node hands out those entries again.
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._changing = False
+        self.refused_change = None
         if hasattr(machine, "capture"):
             node.offer_snapshots(self._offer)
+
+    @staticmethod
+    def start(config: Config, machine: Any = None, send: Any = None, **options: Any) -> "Driver":
+        """A driver with a node of this Config, from what its storage and the machine hold; ``options`` as for Driver.
+
+        The machine is restored from the newest snapshot, unless it keeps its state itself and is as far
+        (``machine_applied``). ``Config.applied`` is set here: the log is followed from the snapshot on, whatever the
+        machine has, so that the members are known. Raises what ``check_log_storage`` and RawNode raise.
+        """
+        log: Any = check_log_storage(config.storage)
+        snapshot = log.snapshot()
+        index = snapshot.metadata.index
+        node = RawNode(replace(config, storage=log, applied=index))
+        if index > options.get("machine_applied", 0) and hasattr(machine, "restore"):
+            machine.restore(snapshot)
+        return Driver(node, log, machine, send, snapshot=snapshot, **options)
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -186,6 +216,15 @@ class Driver:
             return None
         return self._take(m)
 
+    def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """``step`` each of a list of messages, in order; the place and the error of each that was refused."""
+        refused: list[tuple[int, RaftError]] = []
+        for place in range(len(messages)):
+            error = self.step(messages[place])
+            if error is not None:
+                refused.append((place, error))
+        return refused
+
     def _take(self, m: Message) -> RaftError | None:
         observer = self._observer
         if observer is None:
@@ -203,6 +242,14 @@ class Driver:
         except (StepError, ProposalDropped) as error:
             return error
         return None
+
+    def _took(self, m: Message) -> bool:
+        """Whether a snapshot is of use here: it will be restored, or is kept for that, or its entries are here."""
+        log = self.node.raft.log
+        if m.snapshot is None:
+            return False
+        kept = self._stages is not None and self._stages.kept is m
+        return kept or log.unstable.snapshot is m.snapshot or log.committed >= m.snapshot.metadata.index
 
     def _take_kept(self) -> None:
         stages = self._stages
@@ -268,16 +315,22 @@ class Driver:
         busy = len(inbox) > 0
         if busy:
             self.inbox = []
-            self._step_all(inbox)
-        alive(node)
-        what = news(node)
+            if node._look_over(inbox):
+                self._step_each(inbox)
+            else:
+                node._step_checked(inbox, None)
+        what = node.pending_work()
         self._settled = self._carrier._calls if self._carrier is not None and what != k.MORE else 0
         if what == k.NOTHING:
             return busy
         if what == k.MESSAGES:
-            messages = all_messages(node.raft) if self._plain else node.take_messages()
+            messages = node.raft.outbox.take_messages()
             if messages:
-                self._deliver(messages)
+                # As ``_deliver``, written out: most rounds of an idle group come here.
+                if self._carrier is not None:
+                    self._carrier._carry(messages)
+                elif self._send is not None:
+                    self._send(messages)
                 return True
         try:
             if self._async or self._stages is not None:
@@ -288,16 +341,21 @@ class Driver:
             raise
         return True
 
-    def _step_all(self, inbox: list[Message]) -> None:
-        for m in inbox:
-            if m._type == k.SNAP or m._type == k.READ_INDEX:
-                for each in inbox:
-                    self.step(each)
-                return
-        if self._plain:
-            self.node._step_all(inbox, None)
-        else:
-            self.node.step_many(inbox)
+    def _step_each(self, inbox: list[Message]) -> None:
+        """Step messages some of which have rules of their own."""
+        ended = 0
+        try:
+            for m in inbox:
+                refused = self.step(m)
+                ended += 1
+                if m._type == k.SNAP and self._carrier is not None:
+                    self._carrier._ended(m, refused is None and self._took(m))
+        except BaseException:
+            if self._carrier is not None:
+                for m in inbox[ended:]:
+                    if m._type == k.SNAP:
+                        self._carrier._ended(m, False)
+            raise
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
@@ -318,13 +376,10 @@ class Driver:
         if rd.snapshot is not None:
             self._snapshot_index = rd.snapshot.metadata.index
         if self._memory is not None:
-            self._memory.save(rd)
+            self._memory._save_ready(rd)
             return
         self._called()
-        if self._save is not None:
-            self._save(rd)
-        else:
-            _write(self.storage, rd.hard_state, rd.snapshot, rd.entries)
+        _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
@@ -344,19 +399,13 @@ class Driver:
             return False
         if work.messages:
             self._deliver(work.messages)
-        write = work.write
-        if write is not None:
-            self._called()
-            _write(self.storage, write.hard_state, write.snapshot, write.entries)
-            messages = self.stored(write)
+        if work.write is not None:
+            messages = self.store(work.write)
             if messages:
                 self._deliver(messages)
         batch = self.next_batch()
         while batch is not None:
-            if batch.snapshot is not None:
-                self._machine_restore(batch.snapshot)
-            if batch.entries:
-                self._apply_all(batch.entries)
+            self.apply(batch)
             self.finish(batch)
             batch = self.next_batch()
         return True
@@ -425,7 +474,8 @@ class Driver:
     def change(self, e: Entry) -> ConfState:
         """Put the configuration change of a committed entry in force; returns the members after it.
 
-        All entries before it must be applied. A change that is not allowed changes nothing.
+        All entries before it must be applied. A change that is not allowed changes nothing; ``refused_change`` is the
+        error then, and None after a change that took effect.
         """
         try:
             change = decode_change(e)
@@ -433,9 +483,12 @@ class Driver:
             raise InvariantError(f"entry {e.index} cannot be applied: {error}") from error
         self.applied = e.index - 1
         self._changing = True
-        # Every member refuses an invalid one alike, so that the entry is an empty one.
-        with suppress(ConfChangeError):
+        self.refused_change = None
+        try:
             self.members = self.node.apply_conf_change(change)
+        except ConfChangeError as error:
+            # Every member refuses an invalid one alike, so that the entry is an empty one.
+            self.refused_change = error.with_traceback(None)
         self._changing = False
         self.applied = e.index
         return self.members
@@ -475,7 +528,7 @@ class Driver:
         return self._split(rd, stages) if self._async else self._begin(rd, stages)
 
     def _stage(self) -> _Stages:
-        alive(self.node)
+        self.node.check_alive()
         if self._stages is None:
             self._stages = _Stages()
         return self._stages
@@ -499,11 +552,13 @@ class Driver:
         for m in rd.messages:
             if m.to == k.LOCAL_APPEND_THREAD:
                 # Synced before anything is said that rests on it.
-                work.write = Write(m.hard_state(), m.entries, m.snapshot, bool(m.responses) or m.snapshot is not None)
-                work.write._responses = m.responses
+                responses = m.responses
+                write = Write(m.hard_state(), m.entries, m.snapshot, len(responses) > 0 or m.snapshot is not None)
+                write._responses = responses
+                work.write = write
             elif m.to == k.LOCAL_APPLY_THREAD:
                 stages.batches.append(Batch(None, m.entries, m.responses))
-            elif self.hold_votes and (m.type == k.VOTE or m.type == k.PRE_VOTE):
+            elif self.hold_votes and (m._type == k.VOTE or m._type == k.PRE_VOTE):
                 held.append(m)
             else:
                 work.messages.append(m)
@@ -514,14 +569,32 @@ class Driver:
             raise InvariantError(f"{self.id} asks for votes without anything to store: {held!r}")
         return work
 
+    def store(self, write: Write) -> list[Message]:
+        """Write to the driver's storage, as ``run`` does, and call ``stored``; returns the messages to send now.
+
+        What the storage raises ends the member.
+        """
+        self._check_next(write)
+        try:
+            self._called()
+            _write(self.storage, write.hard_state, write.entries, write.snapshot, write.sync)
+        except BaseException as error:
+            self.fail(error)
+            raise
+        return self.stored(write)
+
+    def _check_next(self, write: Write) -> None:
+        writes = self._stage().writes
+        if not writes or writes[0] is not write:
+            raise InvariantError("writes must be acknowledged in their order, and once")
+
     def stored(self, write: Write) -> list[Message]:
         """A write is stored, and durable if it asks for ``sync``; returns the messages that waited for it, to send now.
 
         InvariantError if writes before it are not acknowledged yet.
         """
+        self._check_next(write)
         stages = self._stage()
-        if not stages.writes or stages.writes[0] is not write:
-            raise InvariantError("writes must be acknowledged in their order, and once")
         stages.writes.popleft()
         if write.hard_state is not None:
             self._stored_commit = write.hard_state.commit
@@ -565,6 +638,22 @@ class Driver:
         """Whether ``next_batch`` has anything."""
         stages = self._stages
         return stages is not None and stages.running is None and len(stages.batches) > 0
+
+    def apply(self, batch: Batch) -> None:
+        """Apply the batch of ``next_batch`` with the driver's machine, as ``run`` does; ``finish`` it then.
+
+        What the machine raises ends the member.
+        """
+        if self._stage().running is not batch:
+            raise InvariantError("this batch is not the one that is being applied")
+        try:
+            if batch.snapshot is not None:
+                self._machine_restore(batch.snapshot)
+            if batch.entries:
+                self._apply_all(batch.entries)
+        except BaseException as error:
+            self.fail(error)
+            raise
 
     def finish(self, batch: Batch, answers: list[Any] | None = None) -> None:
         """A batch is applied; ``answers`` has the machine's answer to each of its entries, None for no answers."""
@@ -620,8 +709,7 @@ class Driver:
             return None
         storage = self.storage
         try:
-            if hasattr(storage, "sync"):
-                storage.sync()
+            refuse_awaitable(storage.sync(), "sync")
             made: Snapshot = storage.create_snapshot(at, self.members, self._machine.capture())
             self._snapshot_index = at
             if self._observer is not None:
@@ -647,22 +735,20 @@ class Driver:
 
     def fail(self, error: BaseException) -> None:
         """Storing or applying has failed: the member is dead from now on, with this error as the cause."""
-        if self.node._died_of is None:
-            self.node._died_of = error
+        self.node.fail(error)
         self._stages = None
         self.inbox = []
 
     @property
     def failure(self) -> BaseException | None:
         """What the member died of, None while it lives."""
-        return self.node._died_of
+        return self.node.failure
 
 
-def _write(storage: Any, hard_state: HardState | None, snapshot: Snapshot | None, entries: list[Entry]) -> None:
-    """Write by single calls, for a storage without ``save``."""
-    if hard_state is not None:
-        storage.set_hard_state(hard_state)
-    if snapshot is not None:
-        storage.apply_snapshot(snapshot)
-    if entries:
-        storage.append(entries)
+def _write(
+    storage: Any, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None, sync: bool
+) -> None:
+    """Store as one, and have it durable on return if ``sync``."""
+    refuse_awaitable(storage.save(hard_state, entries, snapshot), "save")
+    if sync:
+        refuse_awaitable(storage.sync(), "sync")

@@ -1,18 +1,18 @@
-"""raftcy.sim: a cluster in one process and in virtual time, where one seed decides everything, and rules that it keeps.
+"""raftcy.sim: a deterministic simulator. One seed decides everything that a cluster meets; checkers verify its rules.
 
-``run(seed)`` runs one seed, ``check(machine)`` many with a state machine of one's own, ``shrink`` shortens a failure
-and ``replay`` shows a run step by step. ``docs/simulation.md`` tells more.
+The cluster runs in one process and in virtual time. ``run(seed)`` runs one seed, ``check(machine)`` runs many with your
+state machine, ``shrink`` shortens a failure, and ``replay`` shows a run step by step. See ``docs/simulation.md``.
 
-From the ground up, each importing only from those before it:
+The modules from the bottom up; each imports only from those before it:
 
-- ``clock``, ``streams``, ``machine``, ``links``, ``disk``, ``application``: the simulated world.
-- ``profiles``, ``settings``, ``schedule``: what is drawn from a seed.
-- ``seen``, ``operation``, ``checkers``: the rules, and what they see of members and clients.
-- ``coverage``, ``clients``, ``world``, ``member``, ``cluster``: what runs in the world.
-- ``actions``, ``operator``: what the schedule does to a cluster, and what brings it to rest after the last fault.
-- ``result``, ``runs``, ``lockstep``: a run in one build or in both, and its result.
-- ``shrink``, ``stepwise``, ``capture``, ``check``, ``runner``: what can be done with runs.
-- ``command_line``, ``pytest_plugin``: how people get at all that.
+- ``clock``, ``streams``, ``subject``, ``links``, ``disk``, ``application``: the simulated world.
+- ``profiles``, ``settings``, ``schedule``: everything drawn from a seed.
+- ``seen``, ``operation``, ``checkers``: the rules, and the view of members and clients that the checkers get.
+- ``coverage``, ``clients``, ``world``, ``member``, ``cluster``: everything that runs in the simulated world.
+- ``actions``, ``operator``: what the schedule does to a cluster, and what settles it after the last fault.
+- ``result``, ``runs``, ``lockstep``: runs one build or both, and returns the result.
+- ``shrink``, ``stepwise``, ``capture``, ``check``, ``runner``: tools that work on runs.
+- ``command_line``, ``pytest_plugin``: the user interfaces.
 """
 
 from .check import check

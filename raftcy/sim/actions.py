@@ -1,6 +1,6 @@
-"""The actions that a schedule is made of: what each does to the cluster.
+"""The actions of a schedule, and what each does to the cluster.
 
-The end of a fault belongs to its action.
+An action that begins a fault also schedules its end.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ MEMBERS_MOST = 7
 
 
 def perform(cluster: Cluster, action: Action) -> str:
-    """Perform an action; says what it did, nothing if there was nothing to do."""
+    """Perform an action. Returns a text about what it did, empty if there was nothing to do."""
     return KINDS[action.kind](cluster, action)
 
 
 def pick(cluster: Cluster, u: float, leader: float = 0.4) -> Member | None:
-    """A member that runs and is not paused: the leader with the probability ``leader``, else any; None if none does."""
+    """Pick a member that is up and not paused, or None; with probability ``leader`` the leader, if there is one."""
     if u < leader:
         leading = cluster.leader()
         if leading is not None and not leading.paused:
@@ -33,7 +33,7 @@ def pick(cluster: Cluster, u: float, leader: float = 0.4) -> Member | None:
 
 
 def _span(u: float) -> int:
-    """How long a fault lasts, mostly some election timeouts."""
+    """How long a fault lasts, in microseconds: 5 to 400 ms, mostly a few election timeouts."""
     return between(u * u, 5 * MS, 400 * MS)
 
 
@@ -47,19 +47,19 @@ def _propose(cluster: Cluster, a: Action) -> str:
 
 def _read(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
-    return f"ask: {cluster.begin(member, False)!r}" if member else ""
+    return f"read: {cluster.begin(member, False)!r}" if member else ""
 
 
 def _retry(cluster: Cluster, a: Action) -> str:
     operation = cluster.clients.some(a.u)
-    return f"again: {operation!r}" if operation is not None and cluster.attempt(operation) else ""
+    return f"retry: {operation!r}" if operation is not None and cluster.attempt(operation) else ""
 
 
 # -- elections --------------------------------------------------------------------------------------------------
 
 
 def _campaign(cluster: Cluster, a: Action) -> str:
-    # Rather one whose disk is slow: what it promises and what it has written are furthest apart.
+    # Prefer a member with a slow disk, where promises are furthest ahead of what is written.
     slow = [each for each in cluster.running() if each.disk.latency > 5 * MS and not each.paused]
     member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else pick(cluster, a.u, leader=0.0)
     if member is None:
@@ -74,7 +74,7 @@ def _transfer(cluster: Cluster, a: Action) -> str:
     if member is None or to is None:
         return ""
     cluster.run(member, member.ask, member.node.transfer_leader, to.id)
-    return f"{member.id} is told to transfer leadership to {to.id}"
+    return f"{member.id} is asked to transfer leadership to {to.id}"
 
 
 def _forget(cluster: Cluster, a: Action) -> str:
@@ -92,7 +92,7 @@ def _weather(cluster: Cluster, a: Action) -> str:
     names = ("loss", "doubling", "overtaking", "delay")
     kind = names[int(a.u * 4)]
     share = 0.02 + a.v * a.v * 0.5
-    # Whatever is the worst, there is a little of the others sometimes.
+    # Sometimes mix in a little of the other faults.
     rest = 0.05 if a.w < 0.3 else 0.0
     parts = [share if each == kind else rest for each in names]
     delay = between(a.w, 100, 4 * MS) if kind == "delay" else 300
@@ -143,7 +143,7 @@ def _unreachable(cluster: Cluster, a: Action) -> str:
     if member is None or to is None:
         return ""
     cluster.run(member, member.ask, member.node.report_unreachable, to.id)
-    return f"{member.id} is told that {to.id} is unreachable"
+    return f"{member.id} gets a report that {to.id} is unreachable"
 
 
 # -- clocks -----------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def _pause(cluster: Cluster, a: Action) -> str:
     if member is None:
         return ""
     cluster.pause(member, _span(a.x))
-    return f"{member.id} stands still for {ms(_span(a.x))}"
+    return f"{member.id} pauses for {ms(_span(a.x))}"
 
 
 def _skew(cluster: Cluster, a: Action) -> str:
@@ -174,12 +174,12 @@ def _skew(cluster: Cluster, a: Action) -> str:
 
 
 def _crash(cluster: Cluster, a: Action) -> str:
-    # Rather one that has something to lose.
+    # Prefer a member with pending writes, which has something to lose.
     writing = [each for each in cluster.running() if each.disk.pending]
     member = writing[int(a.w * len(writing))] if writing and a.v < 0.6 else pick(cluster, a.u)
     if member is None:
         return ""
-    # Many are back before anybody misses them.
+    # Many crashes are shorter than an election timeout, so that the others do not notice.
     duration = between(a.x**4, MS, 600 * MS)
     lost = cluster.crash(member, duration, cluster.stream("crash", a.number))
     return f"{member.id} crashes for {ms(duration)}" + (f"; {lost}" if lost else "")
@@ -200,7 +200,7 @@ def _fail_write(cluster: Cluster, a: Action) -> str:
     if member is None:
         return ""
     member.disk.failing = True
-    return f"the disk of {member.id} fails its next write"
+    return f"the next write of {member.id} will fail"
 
 
 def _fail_read(cluster: Cluster, a: Action) -> str:
@@ -208,7 +208,7 @@ def _fail_read(cluster: Cluster, a: Action) -> str:
     if member is None:
         return ""
     member.disk.unreadable = True
-    return f"the disk of {member.id} fails its next read"
+    return f"the next read of {member.id} will fail"
 
 
 def _slow_disk(cluster: Cluster, a: Action) -> str:
@@ -224,7 +224,7 @@ def _slow_disk(cluster: Cluster, a: Action) -> str:
         member.apply_latency = 0
 
     cluster.fault("slow disk", _span(a.x), end, member.id)
-    return f"the disk of {member.id} takes {ms(disk.latency)} a write for {ms(_span(a.x))}"
+    return f"the disk of {member.id} takes about {ms(disk.latency)} per write for {ms(_span(a.x))}"
 
 
 def _no_snapshot(cluster: Cluster, a: Action) -> str:
@@ -238,7 +238,7 @@ def _no_snapshot(cluster: Cluster, a: Action) -> str:
         disk.snapshot_away = False
 
     cluster.fault("no snapshot", _span(a.x), end, member.id)
-    return f"{member.id} has no snapshot to give for {ms(_span(a.x))}"
+    return f"{member.id} has no snapshot available for {ms(_span(a.x))}"
 
 
 def _compact(cluster: Cluster, a: Action) -> str:
@@ -274,15 +274,15 @@ def _change(cluster: Cluster, a: Action) -> str:
     transition = int(a.x * 1000) % 3
     change = ConfChangeV2(transition=transition, changes=conf_changes_from_string(text))
     taken = cluster.propose_change(member, change)
-    return f"{member.id} is told to change the members: {text}, transition {transition}" + (
+    return f"{member.id} is asked to change the members: {text}, transition {transition}" + (
         "" if taken else ", refused"
     )
 
 
 def _changes(cluster: Cluster, voters: list[int], learners: list[int], a: Action) -> str:
-    """The text of a change that makes sense for these members; nothing if there is none."""
+    """Draw a change that makes sense for these members, in the notation of ConfChangesFromString; empty for none."""
     outside = [id for id in range(1, MEMBERS_MOST + 1) if id not in voters and id not in learners]
-    # New members rather than old ones.
+    # Prefer members that never belonged to the cluster.
     outside.sort(key=lambda id: id in cluster.members)
     one = voters[int(a.v * len(voters))] if voters else 0
     kind = int(a.w * 8)
@@ -305,9 +305,9 @@ def _changes(cluster: Cluster, voters: list[int], learners: list[int], a: Action
 
 
 def _keeps_majority(voters: list[int], text: str, leads: bool) -> bool:
-    """Whether a change leaves a majority of the voters in place (see ``Profile.shrinking``).
+    """Whether a change keeps a majority of the voters (see ``Profile.shrinking``).
 
-    Only the leader knows the configuration that its change will meet; through others members are only added.
+    Only the leader knows which configuration the change will apply to, so other members only add members.
     """
     gone = {int(each[1:]) for each in text.split() if each[0] in "lr"}.intersection(voters)
     return not gone or (leads and 2 * len(gone) < len(voters))
@@ -318,7 +318,7 @@ def _leave(cluster: Cluster, a: Action) -> str:
     if member is None or not member.raft.tracker.config.voters.outgoing.ids():
         return ""
     cluster.propose_change(member, None)
-    return f"{member.id} is told to leave the joint configuration"
+    return f"{member.id} is asked to leave the joint configuration"
 
 
 KINDS: dict[str, Callable[[Cluster, Action], str]] = {

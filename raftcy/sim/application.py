@@ -1,6 +1,6 @@
-"""One member's application: the state machine, what is applied to it, and the members as of then.
+"""One member's application: the state machine, and the index up to which entries are applied to it.
 
-Each command travels with the number of its proposal, so that whoever proposed it knows when it was applied.
+Each command carries the number of its proposal, so that the client that proposed it learns when it was applied.
 """
 
 from .subject import Machine
@@ -9,12 +9,12 @@ NUMBER_BYTES = 6
 
 
 def command(number: int, data: bytes) -> bytes:
-    """A proposal: its number, then the command."""
+    """Encode a proposal: its number, then the command."""
     return number.to_bytes(NUMBER_BYTES, "big") + data
 
 
 class Application:
-    """``applied`` is the index of the last entry applied; volatile, like everything here."""
+    """``applied`` is the index of the last applied entry. A crash loses all of it."""
 
     __slots__ = ("applied", "machine")
 
@@ -23,12 +23,12 @@ class Application:
         self.restore(applied, data)
 
     def restore(self, applied: int, data: bytes) -> None:
-        """Take over the state of a snapshot or a checkpoint."""
+        """Restore the state of a snapshot or a checkpoint."""
         self.machine.restore(data)
         self.applied = applied
 
     def take(self, index: int, data: bytes) -> int:
-        """Apply the data of a normal entry; the number of the proposal, 0 for an empty entry."""
+        """Apply the data of a normal entry. Returns the number of the proposal, 0 for an empty entry."""
         self.applied = index
         if not data:
             return 0
@@ -36,5 +36,5 @@ class Application:
         return int.from_bytes(data[:NUMBER_BYTES], "big")
 
     def capture(self) -> bytes:
-        """The whole state."""
+        """Return the whole state."""
         return self.machine.snapshot()

@@ -1,4 +1,4 @@
-"""What a run leaves behind beside its report: a trace of all members, and a recording of each start of each of them."""
+"""Captures a run in files: a trace of all members, and a recording of each start of each member."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,14 +10,14 @@ from typing import Any
 from ..core.config import Config
 from ..core.rawnode import RawNode
 from ..core.trace import NdjsonTraceLogger
-from ..recorder import FileSink, RecordedNode
+from ..recorder import FileSink, Recorder
 
 
 class Watch:
-    """Makes state machines that are traced into a file and recorded into a folder, or neither if these are None.
+    """Creates state machines that write a trace to a file and recordings to a folder; None for either means none.
 
-    The folder is made if it is not there; its files are ``node-ID-START.rec``, and must not be there yet. Neither
-    changes a run. OSError if something cannot be written at the beginning.
+    The folder is created if missing; it gets files ``node-ID-START.rec`` and must not contain any yet. Capturing does
+    not change the run. Entering the context raises OSError if the file or the folder cannot be written.
     """
 
     def __init__(self, trace: Path | None = None, record: Path | None = None) -> None:
@@ -32,7 +32,7 @@ class Watch:
             self._logger = NdjsonTraceLogger(self._open.enter_context(self._trace.open("w", encoding="utf-8")))
         if self._record is not None:
             self._record.mkdir(parents=True, exist_ok=True)
-            # At once: while the run goes on, an error is one of the run.
+            # Check now: an error during the run would count as a violation of a rule.
             for there in self._record.glob("node-*.rec"):
                 raise FileExistsError(EEXIST, strerror(EEXIST), str(there))
             if not access(self._record, W_OK | X_OK):
@@ -43,11 +43,11 @@ class Watch:
         self._open.close()
 
     def make_raw(self, config: Config) -> RawNode:
-        """A state machine, for a start of a member."""
+        """Create the state machine for one start of a member."""
         if self._logger is not None:
             config = replace(config, trace_logger=self._logger)
         if self._record is None:
             return RawNode(config)
         start = self._starts[config.id] = self._starts.get(config.id, 0) + 1
         sink = FileSink(self._record / f"node-{config.id}-{start}.rec")
-        return RecordedNode(config, self._open.enter_context(sink))
+        return Recorder(self._open.enter_context(sink)).make_raw(config)

@@ -1,4 +1,4 @@
-"""A state machine of one's own, over many seeds."""
+"""Runs many seeds with a given state machine."""
 
 from collections.abc import Callable
 
@@ -18,10 +18,10 @@ def check(
     steps: int = STEPS,
     shrink_s: float = 30.0,
 ) -> list[Result]:
-    """Run ``seeds`` consecutive seeds with state machines made by ``machine``; the results.
+    """Run ``seeds`` consecutive seeds from ``first`` on, with state machines made by ``machine``. Returns the results.
 
-    Raises SimulationFailed at the first that breaks a rule, with its shortest schedule as far as ``shrink_s`` seconds
-    suffice to find it. What the machine raises is a broken rule too.
+    Raises SimulationFailed at the first seed that violates a rule. The text includes the shortest schedule that
+    ``shrink`` finds within ``shrink_s`` seconds. An error raised by the state machine also violates a rule.
     """
     results = []
     for seed in range(first, first + seeds):

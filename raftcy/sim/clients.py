@@ -1,8 +1,7 @@
-"""The clients: who has proposed or asked what, through which member, and what came of it.
+"""The clients: which operations they have begun, through which member, and how each ended.
 
-An operation is pending until the member that it was last given to applies its entry or answers its read. Clients of a
-member that crashes never learn what became of their operations. An operation that was dropped, or may be lost, can be
-tried again under its own number.
+An operation is pending until its member applies the entry or answers the read. If the member crashes, its clients never
+learn the outcome. An operation that was dropped, or may be lost, can be tried again under the same number.
 """
 
 from collections.abc import Callable
@@ -10,13 +9,13 @@ from collections.abc import Callable
 from .operation import Operation
 
 PENDING_MOST = 24
-"""Clients give up the oldest operation when there are more."""
+"""The most pending operations. Beyond that, clients give up the oldest."""
 
 
 class Clients:
-    """``pending`` operations by number. ``floor`` is the greatest position of an operation that has ended.
+    """Holds the ``pending`` operations, by number. ``floor`` is the highest position of an operation that has ended.
 
-    ``on_end`` is called with each operation that ends and the index that it took effect at.
+    Calls ``on_end`` for each operation that ends, with the index at which it took effect.
     """
 
     def __init__(self, on_end: Callable[[Operation, int], None]) -> None:
@@ -27,7 +26,7 @@ class Clients:
         self._number = 0
 
     def begin(self, member: int, data: bytes | None) -> Operation:
-        """A new operation through a member: a write of ``data``, or a read."""
+        """Begin an operation through a member: a write of ``data``, or a read if that is None."""
         self._number += 1
         operation = Operation(self._number, member, data, self.floor)
         self.pending[self._number] = operation
@@ -36,11 +35,11 @@ class Clients:
         return operation
 
     def applied(self, member: int, number: int, index: int) -> None:
-        """A member has applied the entry of a write."""
+        """Note that a member has applied the entry of a write."""
         self._end(member, number, index, index)
 
     def read(self, member: int, number: int, index: int, applied: int) -> None:
-        """A member has answered a read of the read index ``index`` from the state at ``applied``."""
+        """Note that a member has answered a read with read index ``index`` from its state at ``applied``."""
         self._end(member, number, index, applied)
 
     def _end(self, member: int, number: int, index: int, position: int) -> None:
@@ -54,13 +53,13 @@ class Clients:
             self.floor = position
 
     def lost(self, member: int) -> None:
-        """A member has crashed or is stopped: its clients give up."""
+        """Give up the operations of a member that crashed or stopped."""
         gone = [number for number, operation in self.pending.items() if operation.member == member]
         for number in gone:
             del self.pending[number]
 
     def oldest(self) -> Operation | None:
-        """The pending operation that was not tried for the longest time, None if there is none; counts as tried now."""
+        """Return the pending operation not tried for the longest time, or None. It counts as tried now."""
         for number, operation in self.pending.items():
             del self.pending[number]
             self.pending[number] = operation
@@ -68,7 +67,7 @@ class Clients:
         return None
 
     def some(self, u: float) -> Operation | None:
-        """A pending operation, None if there is none."""
+        """Return a pending operation, selected by ``u``, or None."""
         if not self.pending:
             return None
         numbers = list(self.pending)

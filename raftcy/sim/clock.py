@@ -1,6 +1,6 @@
-"""Virtual time, in whole microseconds, and what is to happen when. Nothing waits: the clock jumps to the next event.
+"""Virtual time, in whole microseconds, and the queue of events. Nothing waits: the clock jumps to the next event.
 
-Events of one time happen in the order in which they were put there, so that a run has one order only.
+Events at the same time happen in the order in which they were scheduled. So the order of a run is fully determined.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from typing import Any
 MS = 1_000
 SECOND = 1_000_000
 TICK = 10 * MS
-"""How long a tick of a clock that goes right takes."""
+"""The length of a tick of a correct clock, in microseconds."""
 
 Handler = Callable[..., None]
 
 
 class Clock:
-    """``now`` is the present; ``after`` puts an event into the future, ``next`` goes there."""
+    """``now`` is the current time. ``after`` schedules an event, and ``next`` advances to the next one."""
 
     __slots__ = ("_due", "_number", "now")
 
@@ -26,20 +26,20 @@ class Clock:
         self._number = 0
 
     def after(self, delay: int, handler: Handler, *arguments: Any) -> None:
-        """Let ``handler(*arguments)`` happen ``delay`` microseconds from now."""
+        """Schedule ``handler(*arguments)`` in ``delay`` microseconds."""
         self._number += 1
         heappush(self._due, (self.now + delay, self._number, handler, arguments))
 
     def first(self) -> tuple[Handler, tuple[Any, ...]]:
-        """The next event, which stays where it is."""
+        """Return the next event without removing it."""
         return self._due[0][2:]
 
     def next(self) -> tuple[Handler, tuple[Any, ...]]:
-        """Go to the next event and take it."""
+        """Advance to the next event, and remove and return it."""
         self.now, _, handler, arguments = heappop(self._due)
         return handler, arguments
 
 
 def ms(time: int) -> str:
-    """A time for people, in milliseconds."""
+    """Format a time in milliseconds, for people."""
     return f"{time / MS:.3f} ms"

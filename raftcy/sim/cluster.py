@@ -1,6 +1,6 @@
-"""The cluster: members, network, clients and checkers around one clock. One event at a time, everything from the seed.
+"""The cluster: members, network, clients and checkers around one clock. It runs one event at a time, all from the seed.
 
-Faults begin when they are asked for, each for some time, until ``heal`` ends all of them.
+Actions begin faults, each for some time. ``heal`` ends all of them.
 """
 
 import struct
@@ -63,7 +63,7 @@ def _nothing() -> None:
 
 
 def guarded(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call into a cluster. Raises Violation: any other error, of the core or the machine under test, breaks a rule."""
+    """Call ``call``. Any error, of the core or of the state machine under test, becomes a Violation of "no error"."""
     try:
         return call(*arguments)
     except Violation:
@@ -76,20 +76,20 @@ class Silent:
     """A logger that is off."""
 
     def isEnabledFor(self, level: int) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
     def debug(self, text: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     info = warning = error = critical = debug
 
 
 class Cluster:
-    """A cluster, event by event: ``step``. ``healed`` once all faults have ended.
+    """A simulated cluster. ``step`` runs one event; ``healed`` is set once all faults have ended.
 
-    ``digest`` sums up all messages and all changes of state until now: two runs with the same one went the same way.
-    Raises Violation if a rule is broken while it is set up.
+    ``digest`` is a checksum of all messages and state changes so far: two runs with equal digests took the same course.
+    The constructor raises Violation if a rule is violated during set-up.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Cluster:
         guarded(self._set_up)
 
     def stream(self, *purpose: object) -> Random:
-        """Random numbers for one purpose."""
+        """Return the random numbers for one purpose."""
         return stream(self.settings.seed, *purpose)
 
     # -- setting up ----------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class Cluster:
             member.disk.latency = s.latency(id)
 
     def spawn(self, id: int) -> Member:
-        """A member that runs, new or as it was."""
+        """Make sure that a member is up: create it, or restart it from its disk, if necessary."""
         member = self.members.get(id)
         if member is None:
             member = self.members[id] = Member(self, id)
@@ -202,7 +202,7 @@ class Cluster:
     # -- what happens --------------------------------------------------------------------------------------------
 
     def step(self) -> str:
-        """Let the next event happen; its name. Raises Violation."""
+        """Run the next event and return its name. Raises Violation."""
         handler, arguments = self.clock.next()
         self.events += 1
         self.touched = None
@@ -210,12 +210,13 @@ class Cluster:
         return handler.__name__
 
     def run(self, member: Member, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call into a member; it crashes if its disk fails."""
+        """Call a member. If its disk fails, the member crashes."""
         self.touched = member
         try:
             return call(*arguments)
         except (DiskFailed, StorageFailed) as error:
-            # The core takes whatever a Storage raises for a failure of it, though the machine makes the snapshots.
+            # The core wraps every error of a Storage in StorageFailed, including one of the state machine that makes
+            # the snapshot. Only DiskFailed is a simulated fault.
             cause = (error.__cause__ if isinstance(error, StorageFailed) else None) or error
             if not isinstance(cause, DiskFailed):
                 raise cause from cause.__cause__
@@ -224,7 +225,7 @@ class Cluster:
             return None
 
     def start_ticking(self, member: Member) -> None:
-        """The member's clock goes from now on."""
+        """Start the member's clock."""
         self.clock.after(int(self.random.random() * TICK), self._tick, member, member.life)
 
     def _tick(self, member: Member, life: int) -> None:
@@ -235,7 +236,7 @@ class Cluster:
             self.run(member, member.tick)
 
     def later(self, member: Member, delay: int, call: Callable[[], None]) -> None:
-        """Call back after a delay, unless the member has crashed meanwhile."""
+        """Call back after ``delay`` microseconds, unless the member has crashed by then."""
         self.clock.after(delay, self._later, member, member.life, call)
 
     def _later(self, member: Member, life: int, call: Callable[[], None]) -> None:
@@ -247,7 +248,7 @@ class Cluster:
             self.run(member, call)
 
     def changed(self, member: Member, before: View, after: View) -> None:
-        """What can be seen of the member has changed."""
+        """Record and check a change of the member's observable state."""
         self.digest = zlib.crc32(_STATE.pack(member.id, self.clock.now, *after), self.digest)
         if before.state != after.state:
             counts = self.coverage.counts
@@ -305,9 +306,10 @@ class Cluster:
     # -- faults --------------------------------------------------------------------------------------------------
 
     def fault(self, name: str, duration: int, end: Callable[[], None] = _nothing, id: int = 0) -> None:
-        """A fault has begun, and ends after ``duration`` by a call of ``end``, unless everything has ended before.
+        """Begin a fault. After ``duration`` microseconds ``end`` is called to end it, unless ``heal`` came first.
 
-        With the ``id`` of a member, the last of those that it suffers from by this name ends them all.
+        If the fault has the ``id`` of a member and several of the same name overlap on it, only the last one calls
+        ``end``.
         """
         self.coverage.begin(name)
         self._suffering[name, id] += 1
@@ -322,16 +324,16 @@ class Cluster:
             end()
 
     def crash(self, member: Member, duration: int, random: Random) -> str:
-        """A member loses power, and starts again after a while; says what its disk has lost, as drawn."""
+        """Crash a member, which restarts after ``duration`` microseconds. Returns a text about what its disk lost."""
         self.clients.lost(member.id)
-        told = member.crash(random)
-        if "torn" in told:
+        effects = member.crash(random)
+        if "torn" in effects:
             self.fault("torn write", duration)
         self.fault("crash", duration, lambda: self._start(member))
-        return told
+        return effects
 
     def stop(self, member: Member) -> str:
-        """A member stops, and loses what was not synced."""
+        """Stop a member; it loses what was not synced, as in a crash."""
         self.clients.lost(member.id)
         return member.crash(self.random)
 
@@ -341,12 +343,12 @@ class Cluster:
             self.run(member, member.pump)
 
     def pause(self, member: Member, duration: int) -> None:
-        """A member stands still; what it is sent waits."""
+        """Pause a member; messages and events for it wait."""
         member.paused = True
         self.fault("pause", duration, lambda: self.resume(member))
 
     def resume(self, member: Member) -> None:
-        """A member goes on with what has waited."""
+        """Resume a member with the messages and events that waited."""
         member.paused = False
         waiting, member.deferred = member.deferred, []
         for handler, arguments in waiting:
@@ -355,14 +357,14 @@ class Cluster:
     # -- clients -------------------------------------------------------------------------------------------------
 
     def begin(self, member: Member, writes: bool) -> Operation:
-        """A client proposes, or asks to read, through a member."""
+        """Have a client write or read through a member."""
         data = self._proposer.command(self._commands) if writes else None
         operation = self.clients.begin(member.id, data)
         self.attempt(operation)
         return operation
 
     def attempt(self, operation: Operation) -> bool:
-        """Try an operation, for the first time or again; whether the member took it."""
+        """Try an operation, for the first time or again. Returns whether the member accepted it."""
         member = self.members[operation.member]
         if not member.up or member.paused:
             return False
@@ -379,7 +381,7 @@ class Cluster:
         return bool(taken)
 
     def propose_change(self, member: Member, change: ConfChangeV2 | None) -> bool:
-        """An operator proposes a change of the members, or to leave a joint configuration, through a member."""
+        """Propose a configuration change through a member; None leaves a joint one. Returns whether it was accepted."""
         return bool(self.run(member, member.ask, member.driver.propose_change, change))
 
     # -- who is there --------------------------------------------------------------------------------------------
@@ -396,7 +398,7 @@ class Cluster:
     # -- after the last fault ------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """All faults end, and those that would end later are forgotten. Raises Violation."""
+        """End all faults at once. Raises Violation."""
         guarded(self._heal)
 
     def _heal(self) -> None:
@@ -407,12 +409,12 @@ class Cluster:
             member.tick_time = TICK
             member.apply_latency = 0
             disk = member.disk
-            # Or a member that is far behind would need all the time there is.
+            # Otherwise a member that is far behind might not catch up within the limit.
             disk.latency = min(disk.latency, MS // 2)
             disk.failing = disk.unreadable = disk.snapshot_away = False
             if member.paused:
                 self.resume(member)
 
     def limit(self) -> int:
-        """How long the second phase may take, in microseconds."""
+        """The most time that the second phase may take, in microseconds."""
         return LIMIT * self.settings.election_tick * TICK

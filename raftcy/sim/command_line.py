@@ -18,30 +18,34 @@ from .stepwise import replay
 
 
 def add_arguments(parser: Any) -> None:
-    """The arguments of ``sim``."""
+    """Add the arguments of ``sim`` to a parser."""
     _add_common(parser)
-    parser.add_argument("--seeds", type=integer(1), default=100, help="how many consecutive seeds (%(default)s)")
+    parser.add_argument("--seeds", type=integer(1), default=100, help="consecutive seeds to run (default: %(default)s)")
     parser.add_argument(
-        "--from", type=integer(0, 2**64 - 1), dest="first", metavar="SEED", help="the first (default: from the clock)"
+        "--from", type=integer(0, 2**64 - 1), dest="first", metavar="SEED", help="first seed (default: from the clock)"
     )
-    parser.add_argument("--jobs", type=integer(1), default=os.cpu_count() or 1, help="processes (%(default)s)")
+    parser.add_argument(
+        "--jobs", type=integer(1), default=os.cpu_count() or 1, help="processes to use (default: %(default)s)"
+    )
     parser.add_argument(
         "--lockstep", action="store_true", help="compare the compiled and the pure build, event by event"
     )
     commands = parser.add_subparsers(dest="sim_command")
     again = commands.add_parser(
-        "replay", allow_abbrev=False, help="run one seed and show each event with the state before and after"
+        "replay", allow_abbrev=False, help="run one seed and show each event, with the state before and after it"
     )
     again.add_argument("seed", type=integer(0, 2**64 - 1))
     _add_common(again)
-    again.add_argument("--only", type=_actions, metavar="LIST", help="only these actions of its schedule: 3,7-9, or -")
+    again.add_argument(
+        "--only", type=_actions, metavar="LIST", help="only these actions of the schedule, such as 3,7-9; - for none"
+    )
     again.add_argument(
         "--lockstep", action="store_true", default=argparse.SUPPRESS, help="compare both builds after each event"
     )
     again.add_argument("--until", type=integer(1), metavar="N", help="stop after N events")
     again.add_argument("--trace", type=Path, metavar="FILE", help="write a trace for etcd's TLA+ specification")
     again.add_argument(
-        "--record", type=Path, metavar="FOLDER", help="record each start of each member, for `raftcy replay`"
+        "--record", type=Path, metavar="FOLDER", help="record every start of every member, for `raftcy replay`"
     )
 
 
@@ -52,15 +56,15 @@ def _add_common(parser: Any) -> None:
         choices=names(),
         default=MIXED,
         metavar="P",
-        help=f"{MIXED}: one of them by the seed (default); {about}",
+        help=f"{MIXED}: a profile drawn from the seed (default); {about}",
     )
     parser.add_argument(
-        "--steps", type=integer(1), default=STEPS, help="events under faults, for each seed (%(default)s)"
+        "--steps", type=integer(1), default=STEPS, help="events under faults per seed (default: %(default)s)"
     )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run ``sim``: 0 if all seeds passed, 1 if not, 2 if it cannot be done here."""
+    """Run ``sim`` and return the exit status: 0 if all seeds passed, 1 if not, 2 if it cannot run here."""
     if arguments.lockstep and BUILD != "compiled":
         sys.stderr.write("raftcy sim: there is no compiled build here to compare the pure one with\n")
         return 2
@@ -95,7 +99,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         sys.stderr.write(f"raftcy sim: {error.filename}: {error.strerror}\n")
         return 2
     if broken is None:
-        _say("no rule was broken")
+        _say("no rule was violated")
     return 0 if broken is None else 1
 
 

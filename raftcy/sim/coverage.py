@@ -1,4 +1,4 @@
-"""What the runs have met: messages, roles and their transitions, faults, and faults that were in force together."""
+"""Counts what runs have covered: messages, roles, role transitions, faults, and pairs of faults at the same time."""
 
 from collections import Counter
 from itertools import combinations
@@ -10,7 +10,7 @@ FAULTS = (
     "crash", "crash of all", "torn write", "failed write", "failed read", "slow disk", "no snapshot",
 )  # fmt: skip
 
-# Between threads of one node, or never sent by a node of raft: they do not travel.
+# Local messages, and MsgForgetLeader, which no node sends: they never cross the network.
 _LOCAL = {"MsgHup", "MsgBeat", "MsgUnreachable", "MsgSnapStatus", "MsgCheckQuorum", "MsgForgetLeader"}
 _MESSAGES = [str(kind) for kind in MessageType if str(kind) not in _LOCAL and "Storage" not in str(kind)]
 _ROLES = [str(role) for role in StateType]
@@ -22,7 +22,7 @@ _TRANSITIONS = (
 
 
 class Coverage:
-    """Counts by group and name. ``begin`` and ``end`` tell which faults are in force."""
+    """Counts by group and name. ``active`` counts the faults in force, between ``begin`` and ``end``."""
 
     __slots__ = ("active", "counts")
 
@@ -31,7 +31,7 @@ class Coverage:
         self.active: Counter[str] = Counter()
 
     def begin(self, fault: str) -> None:
-        """A fault begins."""
+        """Count a fault that begins."""
         self.counts["faults"][fault] += 1
         for other in self.active:
             if other != fault:
@@ -39,18 +39,18 @@ class Coverage:
         self.active[fault] += 1
 
     def end(self, fault: str) -> None:
-        """A fault ends."""
+        """End a fault."""
         self.active[fault] -= 1
         if self.active[fault] <= 0:
             del self.active[fault]
 
     def add(self, other: "Coverage") -> None:
-        """Count what another has met too."""
+        """Add the counts of ``other``."""
         for name, counts in other.counts.items():
             self.counts[name].update(counts)
 
     def summary(self) -> list[str]:
-        """A line for each group: how much of it was met, and what was not."""
+        """Return a line for each group: how much of it was covered, and what was not."""
         lines = []
         for name, expected in _GROUPS.items():
             counts = self.counts[name]

@@ -1,13 +1,13 @@
-"""A disk with explicit sync points, which loses at a crash what was not synced.
+"""A simulated disk with explicit sync points. A crash loses what was not synced.
 
 Rules:
 
-- What is written becomes visible when its batch is complete, in the order of the batches.
-- A complete batch with ``sync`` is durable, and so is everything before it. A complete batch without one, which holds
-  nothing but a new commit index, may be lost at a crash until the next sync.
-- At a crash the batches that are not complete leave a prefix of their records behind (a torn write): of a batch its
-  entries in order, then its hard state. A batch with a snapshot is all or nothing.
-- A disk that fails a write says so once and takes nothing from then on: whoever uses it has to stop and start again.
+- Batches complete in the order in which they were submitted. The data of a batch becomes visible when it completes.
+- Completing a batch with ``sync`` makes it and everything before it durable. A batch without ``sync`` holds only a new
+  commit index; a crash may lose it until the next sync.
+- At a crash, incomplete batches leave a prefix of their records behind (a torn write). The records of a batch are its
+  entries, in order, and then its hard state. A batch with a snapshot is written entirely or not at all.
+- A disk whose write fails raises DiskFailed and accepts nothing more: the member must crash and start again.
 """
 
 from random import Random
@@ -20,11 +20,14 @@ from ..wire.messages import ConfState, Entry, HardState, Snapshot
 
 
 class DiskFailed(OSError):
-    """The simulated disk has failed: of all errors the only one, in itself or as StorageFailed, that is a fault."""
+    """The simulated disk failed. This is the only error that is a fault; every other error violates a rule.
+
+    The core may wrap it in StorageFailed.
+    """
 
 
 class Checkpoint:
-    """The application's state as stored by itself: applied up to ``index``, with the members as of then."""
+    """The application's state, stored separately: applied up to ``index``, with the members as of that index."""
 
     __slots__ = ("data", "index", "members")
 
@@ -35,9 +38,9 @@ class Checkpoint:
 
 
 class Disk(MemoryStorage):
-    """A Storage that can lose, fail and lag. ``pending`` holds the batches that are not complete."""
+    """A Storage that can lose data, fail and be slow. ``pending`` holds the incomplete batches."""
 
-    # Not private: the parent's fields are C fields in the compiled build.
+    # Public names: the parent's private fields are C fields in the compiled build.
     __slots__ = (
         "checkpoint",
         "failing",
@@ -63,24 +66,24 @@ class Disk(MemoryStorage):
     # -- what raft reads -----------------------------------------------------------------------------------------
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
-        """The hard state, and the members as of what is applied at the start."""
+        """The hard state, and the members as of the index that is applied at the start."""
         hard_state, members = super().initial_state()
         return hard_state, members if self.checkpoint is None else self.checkpoint.members
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """Entries as of MemoryStorage; DiskFailed if the disk cannot be read."""
+        """Entries as in MemoryStorage. Raises DiskFailed if the disk cannot be read."""
         if self.unreadable:
             raise DiskFailed("input/output error")
         return super().entries(lo, hi, max_size)
 
     def snapshot(self) -> Snapshot:
-        """The newest snapshot; SnapshotTemporarilyUnavailable while there is none to give."""
+        """The newest snapshot. Raises SnapshotTemporarilyUnavailable while ``snapshot_away`` is set."""
         if self.snapshot_away:
             raise SnapshotTemporarilyUnavailable()
         return super().snapshot()
 
     def newest(self) -> Snapshot:
-        """The newest snapshot, even while it is not given to raft."""
+        """The newest snapshot, even while ``snapshot_away`` is set."""
         return super().snapshot()
 
     def written(self) -> HardState | None:
@@ -99,15 +102,15 @@ class Disk(MemoryStorage):
     # -- writing -------------------------------------------------------------------------------------------------
 
     def delay(self) -> int:
-        """How long the next batch takes, in microseconds."""
+        """Draw how long the next batch takes, in microseconds."""
         return int(self.random.random() ** 2 * 2 * self.latency) if self.latency else 0
 
     def submit(self, batch: Write) -> None:
-        """Begin to write."""
+        """Submit a batch to be written."""
         self.pending.append(batch)
 
     def complete(self) -> Write:
-        """The oldest batch is written, and synced if it asks for that. DiskFailed if the disk fails."""
+        """Complete the oldest batch, and sync if it asks for it. Raises DiskFailed if the disk is failing."""
         if self.failing:
             raise DiskFailed("no space left on device")
         batch = self.pending.pop(0)
@@ -117,7 +120,7 @@ class Disk(MemoryStorage):
         return batch
 
     def sync(self) -> None:
-        """All that is written is durable."""
+        """Make everything written durable."""
         self.synced = self.written()
 
     def _write(self, batch: Write) -> None:
@@ -130,37 +133,37 @@ class Disk(MemoryStorage):
             self.set_hard_state(batch.hard_state)
 
     def create_snapshot(self, i: int, cs: ConfState | None, data: bytes | None) -> Snapshot:
-        """Make a snapshot, which takes the place of an older checkpoint."""
+        """Create a snapshot; it replaces an older checkpoint."""
         made = super().create_snapshot(i, cs, data)
         if self.checkpoint is not None and self.checkpoint.index <= i:
             self.checkpoint = None
         return made
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Store the application's state, synced."""
+        """Store the application's state, and sync."""
         self.checkpoint = checkpoint
         self.sync()
 
     def crash(self, random: Random) -> str:
-        """Lose what a crash may lose, and become a disk in order; says what became of the batches."""
-        told = []
+        """Lose what a crash may lose, and end all faults of the disk. Returns a text about what was lost."""
+        effects = []
         if self.written() is not self.synced and random.random() < 0.5:
-            told.append("the commit index that was not synced is lost")
+            effects.append("the unsynced commit index is lost")
             self.set_hard_state(self.synced)
         left = len(self.pending)
         while self.pending and random.random() < 0.5:
             self._write(self.pending.pop(0))
         if left:
-            told.append(f"{left - len(self.pending)} of {left} unfinished writes are whole")
+            effects.append(f"{left - len(self.pending)} of {left} pending writes are complete")
         if self.pending and self._tear(self.pending[0], random):
-            told.append("the next one is torn")
+            effects.append("the next one is torn")
         self.pending.clear()
         self.sync()
         self.failing = self.unreadable = False
-        return ", ".join(told)
+        return ", ".join(effects)
 
     def _tear(self, batch: Write, random: Random) -> bool:
-        """Keep some of a batch's entries."""
+        """Write some of a batch's entries; returns whether any were written."""
         kept = int(random.random() * (len(batch.entries) + 1))
         if batch.snapshot is not None or kept == 0:
             return False

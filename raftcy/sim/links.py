@@ -1,7 +1,7 @@
-"""The network between the members: late, lossy, doubling, out of order, cut in one direction or in both.
+"""The network between the members. It delays, loses, duplicates and reorders messages, and links can be cut.
 
-Messages travel encoded, and snapshots more slowly than the others. What is on its way arrives, whatever becomes of its
-sender or of the link meanwhile.
+Messages travel encoded, and snapshots travel more slowly than others. A message that is under way arrives, even if its
+sender crashes or its link is cut meanwhile.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,11 @@ Lost = Callable[[int, int, Any], None]
 
 
 class Weather:
-    """How the network behaves: probabilities of loss, doubling, overtaking and great delay; delay in microseconds."""
+    """The behaviour of the network: the mean delay in microseconds, and probabilities of faults for each message.
+
+    A message is ``lost``, ``doubled`` (arrives twice), ``overtaking`` (leaves the order of its link) or ``late`` (by up
+    to 150 ms more).
+    """
 
     __slots__ = ("delay", "doubled", "late", "lost", "overtaking")
 
@@ -32,7 +36,7 @@ class Weather:
 
     @classmethod
     def of(cls, storms: "list[Weather]") -> "Weather":
-        """What several make together: the worst of each."""
+        """Combine several: the worst of each property."""
         all_of = [cls(), *storms]
         return cls(
             max(each.delay for each in all_of),
@@ -44,7 +48,7 @@ class Weather:
 
 
 class Network:
-    """Carries messages. ``deliver`` is called with each that arrives, ``lost`` with each that is known not to."""
+    """Carries messages. Calls ``deliver`` for each message that arrives, and ``lost`` for each that is lost."""
 
     __slots__ = ("_deliver", "_free", "_lost", "_random", "_storms", "clock", "cut", "weather")
 
@@ -59,12 +63,12 @@ class Network:
         self._storms: list[Weather] = []
 
     def block(self, links: list[tuple[int, int]]) -> None:
-        """Cut links, each from a sender to a receiver; a link may be cut several times."""
+        """Cut links, each from a sender to a receiver. A link may be cut several times at once."""
         for link in links:
             self.cut[link] = self.cut.get(link, 0) + 1
 
     def unblock(self, links: list[tuple[int, int]]) -> None:
-        """Take back one cut of each link."""
+        """Undo one cut of each link."""
         for link in links:
             left = self.cut.get(link, 0) - 1
             if left > 0:
@@ -73,23 +77,23 @@ class Network:
                 self.cut.pop(link, None)
 
     def worsen(self, storm: Weather) -> None:
-        """The network behaves no better than that, besides what it suffers from already."""
+        """Add a storm: the network then behaves no better than it, in addition to the storms already there."""
         self._storms.append(storm)
         self.weather = Weather.of(self._storms)
 
     def calm(self, storm: Weather) -> None:
-        """One storm is over; the others are not."""
+        """Remove one storm. The others remain."""
         self._storms.remove(storm)
         self.weather = Weather.of(self._storms)
 
     def clear(self) -> None:
-        """No more faults from now on."""
+        """Remove all storms and cuts."""
         self.cut.clear()
         self._storms.clear()
         self.weather = Weather()
 
     def send(self, from_: int, m: Message, data: bytes) -> None:
-        """Carry a message, ``data`` its encoding, from the member ``from_``, who need not be its author."""
+        """Carry a message with the encoding ``data`` from member ``from_``, which may differ from ``m.from_``."""
         to = m.to
         random = self._random.random
         weather = self.weather
@@ -102,10 +106,10 @@ class Network:
         if weather.late and random() < weather.late:
             delay += int(random() ** 2 * 150 * MS)
         elif m.type == k.SNAP:
-            # It is large and travels by itself, so that others overtake it.
+            # A snapshot is large and travels separately, so other messages overtake it.
             delay += int(random() ** 2 * 50 * MS)
         elif not (weather.overtaking and random() < weather.overtaking):
-            # In order on its link, as a stream would have it.
+            # In order on its link, as on a stream.
             arrival = max(self.clock.now + delay, self._free.get((from_, to), 0))
             self._free[from_, to] = arrival
             delay = arrival - self.clock.now

@@ -1,8 +1,8 @@
-"""Both builds through the same run, compared after every event.
+"""Runs the same seed in both builds, and compares them after every event.
 
-The sim is part of the package, so each build has its own: `raftcy_pure.sim` drives `raftcy_pure.core` as
-`raftcy.sim` drives `raftcy.core`. What is compared is plain data: the digest of all messages and changes, the time, and
-the status of the member that the event was about.
+The simulator is part of the package, so each build has one: `raftcy_pure.sim` drives `raftcy_pure.core` as `raftcy.sim`
+drives `raftcy.core`. Only plain data is compared: the digest of all messages and changes, the time, and the status of
+the member that the event concerned.
 """
 
 from collections.abc import Callable, Collection
@@ -24,14 +24,14 @@ PURE = "raftcy_pure"
 
 
 class Unavailable(Exception):
-    """There is only one build here."""
+    """The compiled build, and with it the comparison, is not available here."""
 
 
 class Pair:
-    """The same run in both builds, ``ours`` that of this one: ``begin`` sets both up, ``step`` and ``heal`` go on.
+    """The same run in both builds. ``ours`` is the run in this build, or None if it could not be set up.
 
-    All three raise Violation: for a difference between the builds, of the rule "both builds agree", or for a rule that
-    both break alike. ``ours`` is None if it could not be set up.
+    ``begin`` sets both up; ``step`` and ``heal`` advance both. All three raise Violation: of "both builds agree" if the
+    builds differ, or of the rule that both violate in the same way.
     """
 
     def __init__(self) -> None:
@@ -51,9 +51,12 @@ class Pair:
         make_raw: Callable[[Config], RawNode] = RawNode,
         **options: Any,
     ) -> Run:
-        """Set both up by ``prepare`` and these options; ``logger`` and ``make_raw`` are for ours alone."""
+        """Set both up by ``prepare`` with these options. ``logger`` and ``make_raw`` apply to ours only.
+
+        Raises ValueError for a Profile: each build has its own, so only a name fits both.
+        """
         if isinstance(profile, Profile):
-            raise ValueError("in lockstep a profile is given by its name")
+            raise ValueError("lockstep takes a profile by its name")
 
         def ours() -> None:
             self.ours = self._runs[0] = prepare(seed, profile, logger=logger, make_raw=make_raw, **options)
@@ -63,20 +66,20 @@ class Pair:
 
         self._both("set up", [ours, theirs])
         if self.ours is None:
-            raise InvariantError("a build was set up and is not there")
+            raise InvariantError("a build was set up but has no run")
         return self.ours
 
     def step(self) -> None:
-        """The next event of one, then of the other."""
+        """Run the next event in ours, then in the other."""
         self._both("event", [run.step for run in self._runs])
 
     def heal(self) -> None:
-        """All faults end in both."""
+        """End all faults in both."""
         self._both("end of faults", [run.heal for run in self._runs])
 
     @property
     def done(self) -> bool:
-        """Whether ours has come to rest after the last fault; the other one has then too."""
+        """Whether ours has settled after the last fault; then the other has too."""
         return self.ours is not None and self.ours.done
 
     def _both(self, what: str, calls: list[Callable[[], Any]]) -> None:
@@ -91,12 +94,12 @@ class Pair:
             raise Violation(*broken)
 
     def _outcome(self, place: int, call: Callable[[], Any]) -> tuple[Any, ...]:
-        """What came of a call, as plain data; the violation first."""
+        """The outcome of a call as plain data, starting with the arguments of its Violation, if any."""
         broken = name = None
         try:
             name = call()
         except Exception as error:
-            # The classes of the two builds are not the same, so both are known by their names.
+            # Each build has a Violation class; compare the names.
             if type(error).__name__ != "Violation":
                 raise
             broken = error.args
@@ -118,10 +121,10 @@ def run(
     machine: Callable[[], Machine] = Ledger,
     **options: Any,
 ) -> Result:
-    """Run a seed in both builds; a difference between them is a failure of the rule "both builds agree".
+    """Run a seed in both builds. A difference between them violates the rule "both builds agree".
 
-    The arguments are those of ``runs.run``, but a profile has to be one of ``profiles.names()``: ValueError. Raises
-    Unavailable on an installation without the compiled build.
+    Takes the arguments of ``runs.run``, except that the profile must be one of ``profiles.names()``; otherwise it
+    raises ValueError. Raises Unavailable without the compiled build.
     """
     result = Result(seed, profile, steps, chosen(only), machine, options, lockstep=True)
     pair = Pair()

@@ -1,12 +1,13 @@
-"""One member: a Driver with its simulated disk and its application.
+"""One member: a Driver with a simulated disk and an application.
 
-The driver is the one that users run, and its rules are checked here. What is simulated is the rest: how long
-a write and an apply take, and what a crash loses. By ``Config.async_storage_writes`` there are two ways:
+The driver is the one that users run; the checkers observe it. Only its surroundings are simulated: how long a write or
+an apply takes, and what a crash loses. ``Config.async_storage_writes`` selects one of two modes:
 
-- Synchronous: the node says nothing more until its write is done and applied, but takes messages and ticks meanwhile.
-- Asynchronous: two threads, one that writes and one that applies, each with a queue.
+- Synchronous: the node produces nothing more until its write is done and applied. It accepts messages and ticks
+  meanwhile.
+- Asynchronous: one thread writes and another applies, each with a queue.
 
-A member that crashes loses its node, its application and its queues, and keeps its disk.
+A crash loses the node, the application and the queues; the disk remains.
 """
 
 from functools import partial
@@ -26,11 +27,11 @@ from .seen import View
 from .world import Host
 
 READYS_MOST = 10_000
-"""Readys at one moment: a node has a few hundred at the most, or it repeats itself."""
+"""The most Readys at one moment. A few hundred are normal; with more, the node is in an endless loop."""
 
 
 class Member:
-    """``up`` while it runs; ``paused`` while it stands still with its messages kept. ``life`` counts its starts."""
+    """A member. ``up`` while it runs, ``paused`` while its messages and events wait. ``life`` counts its starts."""
 
     __slots__ = (
         "_appending",
@@ -67,7 +68,7 @@ class Member:
     # -- life ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start from what the disk holds."""
+        """Start from the state on the disk."""
         disk = self.disk
         snapshot = disk.newest()
         checkpoint = disk.checkpoint
@@ -102,19 +103,19 @@ class Member:
         self.host.start_ticking(self)
 
     def crash(self, random: Random) -> str:
-        """Lose everything but the disk; says what the disk has lost."""
+        """Crash: lose everything but the disk. Returns a text about what the disk lost."""
         self.up = False
         self.host.checkers.crashed(self)
         return self.disk.crash(random)
 
     def view(self) -> tuple[int, ...]:
-        """The fields of a View."""
+        """The fields of a View of the current state."""
         r = self.raft
         log = r.log
         return r.term, r.vote, r.lead, r.state, log.committed, log.applied, log.last_index()
 
     def watch(self) -> None:
-        """Show the checkers what has changed."""
+        """Report a change of the observable state to the cluster, if there is one."""
         now = self.view()
         if now != self.seen:
             before = self.seen
@@ -124,13 +125,13 @@ class Member:
     # -- input ---------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Let a tick pass."""
+        """Advance the node by one tick."""
         self.node.tick()
         self.watch()
         self.pump()
 
     def step(self, m: Message) -> bool:
-        """Take a message from the network; False if it is not taken now, nor kept for later."""
+        """Step a message from the network. Returns False if the driver dropped it because it cannot be stepped yet."""
         try:
             refused = self.driver.step(m)
         except LogLost as error:
@@ -142,24 +143,28 @@ class Member:
         return True
 
     def taking(self, m: Message) -> None:
-        """The driver is about to step a message."""
+        """Called by the driver before it steps a message."""
         self.host.checkers.taking(self, m)
 
     def taken(self, m: Message, refused: RaftError | None) -> None:
-        """It has. A refused message may be from a stranger, or a proposal that was forwarded in vain."""
+        """Called by the driver after it stepped a message.
+
+        A refusal is fine if the sender is unknown or a forwarded proposal was dropped, but no correct peer sends a
+        malformed message.
+        """
         if isinstance(refused, MalformedMessage):
             raise self._incorrect(m, refused) from refused
         self.host.checkers.taken(self, m)
 
     def snapshot_made(self, snapshot: Snapshot) -> None:
-        """The driver has made a snapshot."""
+        """Called by the driver when it has made a snapshot."""
         self.host.checkers.snapshot_made(self, snapshot)
 
     def _incorrect(self, m: Message, error: RaftError) -> Violation:
         return Violation("correct peers", f"{self.id} refuses {m!r}: {type(error).__name__}: {error}")
 
     def ask(self, call: Any, *arguments: Any) -> bool:
-        """Call a method of the node that may drop what it is asked; whether it was taken."""
+        """Call a method of the node that may refuse the request. Returns whether the node accepted it."""
         taken = True
         try:
             call(*arguments)
@@ -170,12 +175,16 @@ class Member:
         return taken
 
     def compact(self, keep: int) -> int:
-        """Make a snapshot, and compact the log to ``keep`` entries before it; its index, 0 if none is made."""
+        """Make a snapshot and compact the log to ``keep`` entries before it. Returns its index, 0 if none was made."""
         made = self.driver.make_snapshot(keep)
         return 0 if made is None else made.metadata.index
 
     def keep_state(self) -> int:
-        """Store the application's state beside the log; the index, 0 if the commit index on disk is not as far."""
+        """Store the application's state beside the log. Returns its index.
+
+        Returns 0, and stores nothing, if the commit index on disk does not cover it yet: after a crash the application
+        would be ahead of its log.
+        """
         disk = self.disk
         at = self.application.applied
         if not self._committed_on_disk(at):
@@ -184,14 +193,14 @@ class Member:
         return at
 
     def _committed_on_disk(self, index: int) -> bool:
-        """Whether an index is beyond the newest snapshot, and committed by the hard state as written."""
+        """Whether an index is beyond the newest snapshot and committed according to the written hard state."""
         state = self.disk.written()
         return state is not None and self.disk.newest().metadata.index < index <= state.commit
 
-    # -- what the driver wants done ------------------------------------------------------------------------------
+    # -- work for the driver -------------------------------------------------------------------------------------
 
     def pump(self) -> None:
-        """Do all that the driver has to say, as far as it can be done now."""
+        """Do the driver's work, as far as possible at this moment."""
         for _ in range(READYS_MOST):
             if not self.up or self._busy:
                 return
@@ -212,10 +221,10 @@ class Member:
                 self._next_apply()
             self._answer_reads()
             self.watch()
-        raise Violation("correct nodes", f"{self.id} has said {READYS_MOST} things at one moment and goes on")
+        raise Violation("correct nodes", f"{self.id} does not stop after {READYS_MOST} Readys at one moment")
 
     def _begin(self, write: Write | None) -> None:
-        """The synchronous way."""
+        """Begin a write in synchronous mode."""
         delay = self.disk.delay() if write is not None else 0
         if delay:
             self._busy = True
@@ -236,7 +245,7 @@ class Member:
         while self.disk.pending and not self._appending:
             delay = self.disk.delay()
             if delay:
-                # All that waits is written at once, or a slow disk would fall further and further behind.
+                # Write everything that waits at once; otherwise a slow disk would fall further and further behind.
                 self._appending = True
                 self.host.later(self, delay, partial(self._appended, len(self.disk.pending)))
             else:
@@ -254,11 +263,11 @@ class Member:
         write = self._end_write()
         if write.snapshot is not None:
             self._apply()
-        # Before anything is applied: what was committed is judged by the configuration in force.
+        # Report before anything is applied: the checkers judge a commit by the configuration in force.
         self.watch()
 
     def _end_write(self) -> Write:
-        """The oldest write is on disk."""
+        """Complete the oldest write."""
         self.host.checkers.storing(self, self.disk.pending[0])
         write = self.disk.complete()
         for m in self.driver.stored(write):

@@ -1,8 +1,11 @@
-"""An operation: what one client asks of the cluster."""
+"""An operation: one request of a client to the cluster."""
 
 
 class Operation:
-    """A write or a read. ``floor`` is the position that every operation had at most that ended before this began."""
+    """A write (``data`` is not None) or a read, through the member with id ``member``.
+
+    ``floor`` is the highest position of all operations that had ended when this one began.
+    """
 
     __slots__ = ("data", "floor", "member", "number", "writes")
 

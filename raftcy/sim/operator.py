@@ -1,12 +1,14 @@
-"""The operator who puts a cluster in order once its faults have ended, as a good one would.
+"""The operator, which repairs a cluster after its faults have ended, as a good human operator would.
 
-- Starts what is down, with settings that raft can live with for ever. ``check_quorum`` is on everywhere if it is on
-  somewhere: a member of a higher term that does not check is neither heard nor helped by those that do. ``pre_vote`` is
-  on if members have changed: one that does not know that it is no voter any more would campaign again and again, and
-  raise the term of voters that never tell it to those who could be elected (thesis 4.2.3).
-- Starts members that were added, and stops those that were removed as soon as a leader can be elected without them.
-- Leaves a joint configuration that is not left by itself, and hands over from a leader that is no voter any more.
-- Lets clients try again what has no outcome, and proves by a write and a read that the cluster works.
+- It starts members that are down, with settings under which the cluster can always recover. It turns ``check_quorum``
+  on everywhere if it is on anywhere; otherwise members that check it ignore a member without it that has a higher term,
+  and that member never rejoins. It turns ``pre_vote`` on if the configuration has changed; otherwise a removed voter
+  that does not know it keeps campaigning and raising the term of voters, which then cannot elect a leader
+  (thesis 4.2.3).
+- It starts members that were added, and stops removed ones as soon as a leader can be elected without them.
+- It leaves a joint configuration that is not left automatically, and transfers leadership from a leader that is no
+  longer a voter.
+- It has clients retry operations without an outcome, and shows with a write and a read that the cluster works.
 """
 
 from .checkers import Violation
@@ -16,17 +18,17 @@ from .member import Member
 
 
 class Operator:
-    """Looks after a cluster once a tick, until it is ``done``."""
+    """Attends to a cluster once per tick, until it is ``done``."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.done = False
         self._began = cluster.clock.now
-        self._turn = 0
+        self._ticks = 0
         self._before = dict(cluster.clients.ended)
 
     def begin(self) -> None:
-        """Start what is down, with settings that go together."""
+        """Start members that are down, with settings that are compatible."""
         cluster = self.cluster
         options = [cluster.settings.of(id) for id in cluster.members]
         on = []
@@ -47,35 +49,35 @@ class Operator:
         cluster.clock.after(TICK, self.look)
 
     def look(self) -> None:
-        """Do what is to be done now. Raises Violation when the time is up."""
+        """Check the cluster, and repair what needs it. Raises Violation when the time is up."""
         cluster = self.cluster
-        self._turn += 1
+        self._ticks += 1
         pending = cluster.clients.pending.values()
-        reason = cluster.checkers.unsettled(cluster.running(), pending) or self._unproven()
+        reason = cluster.checkers.unsettled(cluster.running(), pending) or self._missing_proof()
         if reason is None:
             self.done = True
             return
         if cluster.clock.now - self._began > cluster.limit():
             raise Violation(reason.rule, f"{cluster.limit() // TICK} ticks after the last fault {reason.text}")
-        self._staff()
-        self._try_again()
-        if self._turn % (2 * cluster.settings.election_tick) == 0:
-            self._go_on()
+        self._adjust_members()
+        self._retry_one()
+        if self._ticks % (2 * cluster.settings.election_tick) == 0:
+            self._steer()
         cluster.clock.after(TICK, self.look)
 
-    def _unproven(self) -> Violation | None:
+    def _missing_proof(self) -> Violation | None:
         ended = self.cluster.clients.ended
         for writes, what in ((True, "write"), (False, "read")):
             if ended[writes] == self._before[writes]:
-                return Violation("liveness", f"no {what} has come off")
+                return Violation("liveness", f"no {what} has succeeded")
         return None
 
-    def _staff(self) -> None:
+    def _adjust_members(self) -> None:
         cluster = self.cluster
         _, members = cluster.membership.latest()
         voters = {*members.voters, *members.voters_outgoing}
         for id in voters.union(members.learners):
-            # A change that was on its way may have brought back who was stopped.
+            # A change that was under way may have added a stopped member again.
             cluster.spawn(id)
         belonging = voters.union(members.learners)
         staying = [member for member in cluster.running() if member.id in belonging]
@@ -84,13 +86,13 @@ class Operator:
                 if member.id not in belonging:
                     cluster.stop(member)
 
-    def _try_again(self) -> None:
-        """One operation a tick: all at once would exceed a leader's limit on what is uncommitted."""
+    def _retry_one(self) -> None:
+        """Retry one operation per tick: all at once would exceed the leader's limit on uncommitted entries."""
         operation = self.cluster.clients.oldest()
         if operation is not None:
             self.cluster.attempt(operation)
 
-    def _go_on(self) -> None:
+    def _steer(self) -> None:
         cluster = self.cluster
         leader = cluster.leader()
         if leader is None:
@@ -109,7 +111,7 @@ class Operator:
 
 
 def _electable(candidate: Member, voters: list[Member]) -> bool:
-    """Whether these voters can make a member their leader, by the configuration that it knows of."""
+    """Whether these voters can elect ``candidate``, under the configuration that it knows."""
     log = candidate.raft.log
     for half in (candidate.raft.tracker.config.voters.incoming, candidate.raft.tracker.config.voters.outgoing):
         ids = half.ids()

@@ -1,4 +1,4 @@
-"""What a run is made of: for each profile the weights of the actions and the ranges of the settings."""
+"""Profiles: the weights of the actions, and the ranges from which settings are drawn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,13 +16,17 @@ CHANGES = {"change": 2.5, "leave": 0.7}
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``weights`` of the actions that ``actions`` knows; ``interval`` between two of them, in mean microseconds.
+    """One kind of run.
 
-    ``voters`` and ``learners`` to begin with and ``asynchronous``, the share of members with asynchronous storage
-    writes, are drawn from these lists. ``lease`` is for profiles without anything that could break a lease: members
-    answer reads by it. ``shrinking`` allows changes that leave less than a majority of the voters in place: a new
-    configuration is in force where it is applied, so those that are to stay may need the votes of those that know
-    themselves removed and have longer logs, for ever.
+    ``weights`` gives the relative frequency of each action in ``actions``, and ``interval`` the mean time between two
+    actions in microseconds. The initial number of ``voters`` and ``learners``, and the share of members with
+    ``asynchronous`` storage writes, are drawn from these tuples.
+
+    With ``lease``, members answer reads by the leader's lease. Set it only if no action can break a lease.
+
+    ``shrinking`` allows changes that keep less than a majority of the voters. Such a cluster may never elect a leader
+    again: a configuration takes effect where it is applied, so the members that stay may need votes from members with
+    longer logs that already know that they were removed.
     """
 
     name: str
@@ -49,17 +53,17 @@ PROFILES = {
         Profile("calm", "load and snapshots, no faults", LOAD | {"compact": 2, "checkpoint": 1}),
         Profile(
             "lease",
-            "reads by the leader's lease, where nothing can break it",
+            "reads by the leader's lease, without faults that break a lease",
             LOAD | {"read": 40, "compact": 2},
             lease=True,
             voters=(1, 3, 5),
         ),
         Profile("elections", "leaders come and go", LOAD | _times(ELECTIONS, 6) | LINKS | {"crash": 1}),
-        Profile("crashes", "power fails", LOAD | _times(CRASHES, 3) | DISKS | {"campaign": 1, "weather": 2}),
-        Profile("partitions", "the network falls apart", LOAD | _times(LINKS, 2.5) | ELECTIONS | {"compact": 2}),
-        Profile("clocks", "clocks stop and go wrong", LOAD | _times(CLOCKS, 6) | LINKS),
+        Profile("crashes", "crashes, disk faults", LOAD | _times(CRASHES, 3) | DISKS | {"campaign": 1, "weather": 2}),
+        Profile("partitions", "partitions of the network", LOAD | _times(LINKS, 2.5) | ELECTIONS | {"compact": 2}),
+        Profile("clocks", "pauses and skewed clocks", LOAD | _times(CLOCKS, 6) | LINKS),
         Profile(
-            "membership", "members come and go",
+            "membership", "members join and leave",
             LOAD | _times(CHANGES, 5) | LINKS | {"crash": 1.5, "transfer": 1.5, "slow_disk": 1.5},
         ),
         Profile("reads", "reads while leaders change", LOAD | {"read": 60} | ELECTIONS | LINKS | CLOCKS | {"crash": 1}),
@@ -73,33 +77,33 @@ PROFILES = {
             LOAD | LINKS | CRASHES | {"compact": 14, "no_snapshot": 4, "change": 1.5, "slow_disk": 4},
         ),
         Profile(
-            "contested", "slow asynchronous storage under leaders that come and go",
+            "contested", "slow asynchronous storage and frequent elections",
             {"propose": 40, "read": 5, "retry": 5, "slow_disk": 40, "campaign": 60, "weather": 10, "crash": 1},
             interval=1_500, voters=(3, 5), asynchronous=(1.0,),
         ),
         Profile(
-            "losses", "messages go lost, come twice and late, under leaders that stay and compact what they can",
+            "losses", "lost, duplicated and late messages under stable leaders that compact eagerly",
             LOAD | {"weather": 14, "compact": 60, "unreachable": 4, "transfer": 1.5, "slow_disk": 10},
         ),
     )
 }  # fmt: skip
 
 MIXED = "mixed"
-"""The name that stands for one of the profiles, drawn from the seed."""
+"""Stands for one of the profiles, drawn from the seed."""
 
 
 def names() -> list[str]:
-    """What may be asked for."""
+    """The names that ``find`` accepts."""
     return [MIXED, *PROFILES]
 
 
 def find(name: str | Profile, seed: int) -> Profile:
-    """The profile of a run, by its name or as it is; ValueError for a name that is not known."""
+    """Return the profile of a run, given its name or the profile itself. Raises ValueError for an unknown name."""
     if isinstance(name, Profile):
         return name
     if name == MIXED:
         each = list(PROFILES.values())
         return each[int(stream(seed, "profile").random() * len(each))]
     if name not in PROFILES:
-        raise ValueError(f"there is no profile {name!r}: {', '.join(names())}")
+        raise ValueError(f"unknown profile {name!r}, not one of {', '.join(names())}")
     return PROFILES[name]

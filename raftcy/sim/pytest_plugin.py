@@ -1,4 +1,7 @@
-"""A pytest plugin: ``pytest_plugins = "raftcy.sim.pytest_plugin"`` in a conftest.py gives the fixture ``simulate``."""
+"""A pytest plugin with the fixture ``simulate``.
+
+To use it, put ``pytest_plugins = "raftcy.sim.pytest_plugin"`` into conftest.py.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,15 +16,15 @@ Simulate = Callable[..., list[Result]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--sim-seeds`` and ``--sim-from``."""
+    """Add the options ``--sim-seeds`` and ``--sim-from``."""
     group = parser.getgroup("raftcy.sim")
-    group.addoption("--sim-seeds", type=int, metavar="N", help="seeds for each simulation, in place of its own number")
-    group.addoption("--sim-from", type=int, default=1, metavar="SEED", help="the first seed (%(default)s)")
+    group.addoption("--sim-seeds", type=int, metavar="N", help="seeds per simulation, instead of the test's number")
+    group.addoption("--sim-from", type=int, default=1, metavar="SEED", help="first seed (default: %(default)s)")
 
 
 @pytest.fixture
 def simulate(request: pytest.FixtureRequest) -> Simulate:
-    """``simulate(machine, seeds=20, profile=..., steps=...)``: ``raftcy.sim.check``, whose failure fails the test."""
+    """``simulate(machine, seeds=20, profile=..., steps=...)`` calls ``raftcy.sim.check``; a failure fails the test."""
 
     def run(machine: Callable[[], Machine], seeds: int = 20, **options: Any) -> list[Result]:
         number = request.config.getoption("--sim-seeds") or seeds

@@ -1,4 +1,4 @@
-"""What came of a run, and how to run it again: a command line, or a line of Python."""
+"""The result of a run, and how to repeat the run: with a command line or a line of Python."""
 
 import sys
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from .schedule import Action, numbers
 from .subject import Ledger, Machine
 
 STEPS = 2_000
-"""How many events a run has under faults, unless it is asked for another number."""
+"""The default number of events under faults."""
 
 
 @dataclass(slots=True)
 class Failure:
-    """What went wrong: which rule, what was seen, and after how many events."""
+    """A violation: the rule, what was observed, after how many events, and at which virtual time in microseconds."""
 
     rule: str
     text: str
@@ -30,10 +30,10 @@ class Failure:
 
 @dataclass(slots=True)
 class Result:
-    """What came of a run. ``failure`` is None if it passed; ``actions`` are those performed, with what they did.
+    """The result of a run. ``failure`` is None if it passed. ``actions`` lists the performed actions and their effects.
 
-    ``only``, ``machine`` and ``options`` are as ``run`` was given them, and ``lockstep`` tells whether both builds ran
-    (``lockstep.run``): all that it takes to run the same again.
+    ``only``, ``machine`` and ``options`` are the arguments of ``run``, and ``lockstep`` says whether both builds ran.
+    Together with the seed, the profile and the steps they suffice to repeat the run.
     """
 
     seed: int
@@ -54,21 +54,21 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Whether no rule was broken."""
+        """Whether no rule was violated."""
         return self.failure is None
 
     def check(self) -> None:
-        """Raise SimulationFailed, with the text of ``failure``, unless the run passed."""
+        """Raise SimulationFailed unless the run passed."""
         if self.failure is not None:
             raise SimulationFailed(failure(self))
 
 
 class SimulationFailed(AssertionError):
-    """A run has broken a rule; the text has the seed, the actions and how to replay it."""
+    """A run violated a rule. The text has the seed, the actions, and a command that replays the run."""
 
 
 def command(result: Result, actions: list[int] | None = None) -> str:
-    """What replays a run, or a part of its schedule: a command line, or a program if that cannot say all of it."""
+    """Return a command line that replays a run or a part of its schedule, or a line of Python if that is not enough."""
     if actions is None:
         actions = result.only
     given = {name: value for name, value in result.options.items() if name != "logger"}
@@ -88,7 +88,7 @@ def command(result: Result, actions: list[int] | None = None) -> str:
 
 
 def _program(result: Result, actions: list[int] | None, given: dict[str, Any]) -> str:
-    """A line of Python that replays a run. What cannot be imported goes by its name where it was defined, if any."""
+    """Return a line of Python that replays a run. An object that cannot be imported appears by its name, if any."""
     imports = ["from raftcy import sim"]
     words = [str(result.seed)]
     if result.profile != MIXED:
@@ -106,7 +106,7 @@ def _program(result: Result, actions: list[int] | None, given: dict[str, Any]) -
 
 
 def _profile(profile: Profile) -> str:
-    """An expression for a profile of one's own."""
+    """Return an expression for a profile that is not predefined."""
     words = [repr(profile.name), repr(profile.about), repr(dict(profile.weights))]
     for each in fields(profile)[len(words) :]:
         value = getattr(profile, each.name)
@@ -116,7 +116,7 @@ def _profile(profile: Profile) -> str:
 
 
 def _named(value: Any, imports: list[str]) -> str:
-    """An expression for a class or function; adds the import that it needs, if there is one."""
+    """Return an expression for a class or function, and add the import that it needs, if any."""
     module, path = getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
     first, _, rest = path.partition(".")
     found = getattr(sys.modules.get(module), first, None)
@@ -131,12 +131,12 @@ def _named(value: Any, imports: list[str]) -> str:
 
 
 def profile_name(result: Result) -> str:
-    """The name of a run's profile."""
+    """Return the name of a run's profile."""
     return result.profile if isinstance(result.profile, str) else result.profile.name
 
 
 def failure(result: Result) -> str:
-    """A failure as it was found."""
+    """Describe the failure of a run, with a command that replays it."""
     found = result.failure
     if found is None:
         return f"seed {result.seed} passed"

@@ -1,4 +1,4 @@
-"""Many seeds, on several processes, and the summary of all."""
+"""Runs many seeds on several processes, and writes a summary."""
 
 import sys
 import time
@@ -21,7 +21,7 @@ SHRUNK_MOST = 3
 
 @dataclass(slots=True)
 class Options:
-    """What to run: ``seeds`` consecutive seeds from ``first`` on, in ``jobs`` processes."""
+    """What to run: ``seeds`` consecutive seeds, from ``first`` on, on ``jobs`` processes."""
 
     seeds: int
     first: int
@@ -33,7 +33,7 @@ class Options:
 
 @dataclass(slots=True)
 class Totals:
-    """What came of all seeds so far."""
+    """The sum of all results so far."""
 
     passed: int = 0
     failed: list[Result] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Totals:
     coverage: Coverage = field(default_factory=Coverage)
 
     def add(self, result: Result) -> None:
-        """Count a run."""
+        """Add the result of a run."""
         if result.passed:
             self.passed += 1
         else:
@@ -56,7 +56,7 @@ class Totals:
         self.coverage.add(result.coverage)
 
     def merge(self, other: "Totals") -> None:
-        """Count what another has counted."""
+        """Add the totals of another."""
         self.passed += other.passed
         self.failed += other.failed
         self.events += other.events
@@ -67,7 +67,7 @@ class Totals:
 
 
 def chunk(seeds: range, o: Options) -> Totals:
-    """Some seeds, in this process."""
+    """Run some seeds in this process."""
     totals = Totals()
     for seed in seeds:
         result = run_in_lockstep(seed, o.profile, o.steps) if o.lockstep else run(seed, o.profile, o.steps)
@@ -76,21 +76,21 @@ def chunk(seeds: range, o: Options) -> Totals:
 
 
 def run_seeds(o: Options, write: Callable[[str], object] = print) -> Totals:
-    """Run what the options ask for; writes failures as they come and the summary, whose last line tells the outcome.
+    """Run seeds as the options say. Writes each failure as it occurs, and at the end a summary with the outcome last.
 
-    Progress goes to standard error.
+    Reports progress on standard error.
     """
     how = ", both builds in lockstep" if o.lockstep else ""
     write(f"seeds {o.first} to {o.first + o.seeds - 1}, profile {o.profile}, {o.steps} steps, {o.jobs} jobs{how}")
     totals = Totals()
-    begun = told = time.monotonic()
+    begun = reported = time.monotonic()
     for part in _parts(o):
         for result in part.failed:
             _write_failure(result, o, len(totals.failed), write)
         totals.merge(part)
         now = time.monotonic()
-        if now - told >= PROGRESS_S:
-            told = now
+        if now - reported >= PROGRESS_S:
+            reported = now
             done = totals.passed + len(totals.failed)
             rate = f"{done / (now - begun):.1f} seeds/s, {totals.events / (now - begun):.0f} events/s"
             sys.stderr.write(f"{done} of {o.seeds} seeds, {len(totals.failed)} failed, {rate}\n")
@@ -107,12 +107,12 @@ def _parts(o: Options) -> Iterator[Totals]:
         for each in ranges:
             yield chunk(each, o)
         return
-    # Never forked: the process of whoever calls this may have threads.
+    # Never fork: the calling process may have threads.
     with ProcessPoolExecutor(o.jobs, mp_context=get_context("spawn")) as pool:
         try:
             yield from pool.map(chunk, ranges, [o] * len(ranges))
         finally:
-            # An interrupted run must not wait for what was only queued.
+            # An interrupted run must not wait for seeds that are only queued.
             pool.shutdown(cancel_futures=True)
 
 

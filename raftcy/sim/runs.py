@@ -1,8 +1,8 @@
-"""A run from its seed to its result.
+"""Runs a seed and returns its result.
 
-A run has two phases. In the first the schedule's actions happen, for a number of events. Then all faults end, an
-operator puts the cluster in order (``operator``), and the run goes on until all checkers say that it is at rest, or
-until the time for that is up, which is a violation.
+A run has two phases. In the first, the actions of the schedule happen, for a number of events. Then all faults end, an
+operator repairs the cluster (``operator``), and the run continues until all checkers agree that the cluster has
+settled. If it does not settle in time, that is a violation.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -20,23 +20,23 @@ from .subject import Ledger, Machine
 
 
 class Driven(Protocol):
-    """What ``drive`` moves: a run, or a run and another one beside it."""
+    """What ``drive`` advances: a run, or the same run in both builds."""
 
     @property
     def done(self) -> bool:
-        """Whether it has come to rest after the last fault."""
+        """Whether the cluster has settled after the last fault."""
 
     def step(self) -> Any:
-        """The next event. Raises Violation."""
+        """Run the next event. Raises Violation."""
 
     def heal(self) -> None:
-        """The second phase begins. Raises Violation."""
+        """Begin the second phase. Raises Violation."""
 
 
 class Run:
-    """A cluster on which ``actions`` are performed until ``heal`` ends all faults and an operator takes over.
+    """A cluster under ``actions``, until ``heal`` ends all faults and the operator takes over.
 
-    ``performed`` are the actions so far, each with what it did.
+    ``performed`` lists the actions so far, each with a text about its effect.
     """
 
     def __init__(self, cluster: Cluster, actions: Iterator[Action]) -> None:
@@ -48,15 +48,15 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether the operator has found the cluster at rest."""
+        """Whether the operator has found the cluster settled."""
         return self._operator is not None and self._operator.done
 
     def step(self) -> str:
-        """Let the next event happen; its name. Raises Violation."""
+        """Run the next event and return its name. Raises Violation."""
         return self.cluster.step()
 
     def heal(self) -> None:
-        """All faults end; from now on an operator brings the cluster to rest. Raises Violation."""
+        """End all faults, and let the operator settle the cluster. Raises Violation."""
         self._operator = Operator(self.cluster)
         self.cluster.heal()
         guarded(self._operator.begin)
@@ -83,9 +83,9 @@ def prepare(
     machine: Callable[[], Machine] = Ledger,
     **options: Any,
 ) -> Run:
-    """A run before its first event; ``only`` leaves of its schedule the actions of these numbers.
+    """Set up a run. ``only`` restricts its schedule to the actions with these numbers.
 
-    Raises Violation if a rule is broken while it is set up. ValueError for a profile that is not known.
+    Raises Violation if a rule is violated during set-up, and ValueError for an unknown profile.
     """
     found = find(profile, seed)
     return Run(Cluster(Settings.draw(seed, found), machine, **options), schedule(seed, found, only))
@@ -100,12 +100,14 @@ def run(
     machine: Callable[[], Machine] = Ledger,
     **options: Any,
 ) -> Result:
-    """Run a seed: ``steps`` events under the actions of its schedule, then until the cluster is at rest.
+    """Run a seed: ``steps`` events under the actions of its schedule, then until the cluster has settled.
 
-    ``profile`` is one of ``profiles.names()`` or a Profile of one's own, ``machine`` makes the state machine that is
-    replicated. ``only`` performs only the actions of these numbers. ``hold_votes``, ``guard_reads`` and
-    ``guard_snapshots``, if False, leave out a precaution of the members (``member``). Never raises for a broken rule:
-    see ``Result.failure`` and ``Result.check``. ValueError for a profile that is not known.
+    ``profile`` is one of ``profiles.names()`` or a Profile. ``machine`` creates the replicated state machine. ``only``
+    restricts the schedule to the actions with these numbers. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``,
+    if False, disable a safety rule of the members' drivers.
+
+    Does not raise for a violated rule: see ``Result.failure`` and ``Result.check``. Raises ValueError for an unknown
+    profile.
     """
     result = Result(seed, profile, steps, chosen(only), machine, options)
     prepared = None
@@ -118,12 +120,12 @@ def run(
 
 
 def chosen(only: Collection[int] | None) -> list[int] | None:
-    """The numbers of the actions that a run is left with, in order; None for all."""
+    """Sort the numbers of the actions to perform; None means all actions."""
     return None if only is None else sorted(only)
 
 
 def conclude(result: Result, run: Run | None, violation: Violation | None) -> Result:
-    """Write into a result what came of its run; ``run`` is None if it was never set up."""
+    """Complete a result with the state of its run, which is None if it was never set up."""
     if run is not None:
         cluster = run.cluster
         result.events, result.time, result.digest = cluster.events, cluster.clock.now, cluster.digest
@@ -135,7 +137,7 @@ def conclude(result: Result, run: Run | None, violation: Violation | None) -> Re
 
 
 def drive(run: Run, steps: int, by: Driven | None = None) -> None:
-    """Both phases of a run, moved ``by`` itself if nothing else is given. Raises Violation."""
+    """Run both phases, advancing ``by`` if given, otherwise the run itself. Raises Violation."""
     step = (by or run).step
     while run.cluster.events < steps:
         step()
@@ -143,7 +145,7 @@ def drive(run: Run, steps: int, by: Driven | None = None) -> None:
 
 
 def settle(driven: Driven) -> None:
-    """The second phase. Raises Violation."""
+    """Run the second phase. Raises Violation."""
     driven.heal()
     while not driven.done:
         driven.step()

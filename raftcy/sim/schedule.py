@@ -1,7 +1,8 @@
-"""The schedule that a seed gives: its actions, and how some of them are written down.
+"""The schedule of a seed: its actions, and a notation for some of them.
 
-An action is a time, a kind and four numbers from 0 up to 1. What these stand for is decided when it is performed
-(``actions``), from the cluster as it is then: so any part of a schedule is a schedule.
+An action is a time, a kind and four numbers from 0 up to 1. Their meaning is decided only when the action is performed
+(``actions``), from the state of the cluster at that moment. So any part of a schedule is a schedule, which is what
+makes shrinking possible.
 """
 
 from bisect import bisect
@@ -15,7 +16,7 @@ from .streams import stream
 
 
 class Action(NamedTuple):
-    """``number`` in its schedule, ``at`` in virtual microseconds, ``kind``, and what its arguments are made of."""
+    """Action ``number`` of its schedule, at virtual time ``at`` (microseconds). ``u`` to ``x`` decide its arguments."""
 
     number: int
     at: int
@@ -27,7 +28,7 @@ class Action(NamedTuple):
 
 
 def schedule(seed: int, profile: Profile, only: Collection[int] | None = None) -> Iterator[Action]:
-    """The actions of a seed, without end; with ``only``, those of these numbers."""
+    """Yield the actions of a seed, endlessly; with ``only``, just the actions with these numbers."""
     random = stream(seed, "schedule").random
     kinds = list(profile.weights)
     bounds = list(accumulate(profile.weights.values()))
@@ -44,7 +45,7 @@ def schedule(seed: int, profile: Profile, only: Collection[int] | None = None) -
 
 
 def numbers(actions: list[int]) -> str:
-    """Numbers of actions as a short text, ``3,7-9``; ``-`` for none."""
+    """Format ascending numbers of actions as a short text such as ``3,7-9``; ``-`` for none."""
     parts: list[list[int]] = []
     for number in actions:
         if parts and parts[-1][-1] == number - 1:
@@ -55,15 +56,15 @@ def numbers(actions: list[int]) -> str:
 
 
 def parse(text: str) -> list[int]:
-    """The inverse of ``numbers``; ValueError for anything else."""
+    """Parse the format of ``numbers``. Raises ValueError for anything else."""
     if text == "-":
         return []
     found: set[int] = set()
     for part in text.split(","):
         low, dash, high = part.partition("-")
         if not (low.isdecimal() and (not dash or high.isdecimal())):
-            raise ValueError(f"{text!r} is no list of actions such as 3,7-9")
+            raise ValueError(f"{text!r} is not a list of actions such as 3,7-9")
         if int(high or low) - int(low) > 10**6:
-            raise ValueError(f"{part!r} are too many actions")
+            raise ValueError(f"{part!r} has too many actions")
         found.update(range(int(low), int(high or low) + 1))
     return sorted(found)

@@ -1,4 +1,4 @@
-"""What the checkers see of a member. They depend on this alone, so whatever shows it can be checked by them."""
+"""The view of a member that checkers get. They depend on nothing else, so they can check anything that provides it."""
 
 from typing import NamedTuple, Protocol
 
@@ -8,7 +8,7 @@ from .subject import Machine
 
 
 class View(NamedTuple):
-    """What can be seen of a node from outside."""
+    """The observable state of a node: the hard state, the soft state, and the applied and last indexes."""
 
     term: int
     vote: int
@@ -20,43 +20,43 @@ class View(NamedTuple):
 
 
 class SeenDisk(Protocol):
-    """A member's disk, read only."""
+    """A member's disk, read-only."""
 
     @property
     def synced(self) -> HardState | None:
-        """The hard state that survives a crash; None before the first."""
+        """The hard state that would survive a crash; None before the first."""
 
     def has(self, index: int, term: int) -> bool:
         """Whether the entry is stored, or covered by a snapshot or a compaction."""
 
     def first_index(self) -> int:
-        """Index of the first entry in the stored log."""
+        """The index of the first entry in the stored log."""
 
     def last_index(self) -> int:
-        """Index of the last entry in the stored log."""
+        """The index of the last entry in the stored log."""
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """The stored entries from ``lo`` up to but excluding ``hi``, as many as fit into ``max_size`` bytes."""
+        """The stored entries from ``lo`` up to but not including ``hi``, as many as fit into ``max_size`` bytes."""
 
 
 class SeenApplication(Protocol):
-    """A member's application, read only."""
+    """A member's application, read-only."""
 
     @property
     def applied(self) -> int:
-        """Index of the last entry applied."""
+        """The index of the last applied entry."""
 
     @property
     def machine(self) -> Machine:
-        """The state machine; a checker may ask it for a snapshot."""
+        """The state machine. A checker may call its ``snapshot``."""
 
 
 class Seen(Protocol):
-    """A member, read only."""
+    """A member, read-only."""
 
     @property
     def id(self) -> int:
-        """Its id in the cluster."""
+        """Its id."""
 
     @property
     def life(self) -> int:
@@ -68,11 +68,11 @@ class Seen(Protocol):
 
     @property
     def disk(self) -> SeenDisk:
-        """What it has stored."""
+        """Its disk."""
 
     @property
     def application(self) -> SeenApplication:
-        """What it has applied."""
+        """Its application."""
 
     def view(self) -> tuple[int, ...]:
-        """The fields of a View, as of now."""
+        """The fields of a View of the current state."""

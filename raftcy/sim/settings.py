@@ -1,4 +1,4 @@
-"""How a cluster and its members are set up: drawn once, from the seed, within what the profile allows."""
+"""The set-up of a cluster and its members, drawn once from the seed within the limits of the profile."""
 
 from dataclasses import dataclass, field, fields
 from random import Random
@@ -11,16 +11,17 @@ from .profiles import Profile
 from .streams import stream
 
 ELECTION_TICKS = (3, 4, 6)
-# With it, safety is the application's business.
+# Not drawn: with this option, the application is responsible for safety.
 UNSAFE = "disable_conf_change_validation"
 FLAGS = [each.name for each in fields(Config) if each.type is bool and each.name != UNSAFE]
 
 
 @dataclass(slots=True)
 class Settings:
-    """The cluster: ids of the first voters and learners, the length of an election, and how it comes to be.
+    """The set-up of one run: the initial members, the election timeout in ticks, and how members start.
 
-    ``bootstrapped`` members begin with ``RawNode.bootstrap``; others with a snapshot of index ``index``.
+    The first members have the ids 1 to ``voters``; the learners follow. If ``bootstrapped``, they start with
+    ``RawNode.bootstrap``; otherwise with a snapshot at index ``index``.
     """
 
     seed: int
@@ -38,7 +39,7 @@ class Settings:
 
     @staticmethod
     def draw(seed: int, profile: Profile) -> "Settings":
-        """The settings of a run."""
+        """Draw the settings of a run."""
         random = stream(seed, "settings")
         lease = profile.lease
         return Settings(
@@ -49,7 +50,7 @@ class Settings:
             election_tick=random.choice(ELECTION_TICKS),
             bootstrapped=random.random() < 0.5,
             index=random.choice((5, 2**32, 2**63 - 10)),
-            # Everywhere, nowhere, or by each member's own choice.
+            # On every member, on none, or drawn for each member.
             pre_vote=random.choice((0.0, 1.0, 0.5)),
             check_quorum=1.0 if lease else random.choice((0.0, 1.0, 1.0, 0.5)),
             lease=lease,
@@ -57,7 +58,7 @@ class Settings:
         )
 
     def of(self, id: int) -> dict[str, Any]:
-        """The options of a member, as keywords of its Config: all but ``disable_conf_change_validation``."""
+        """The options of a member as keywords for its Config: all except ``disable_conf_change_validation``."""
         if id not in self.members:
             self.members[id] = self._draw_member(stream(self.seed, "member", id))
         return self.members[id]
@@ -82,18 +83,18 @@ class Settings:
             "max_pending_reads": random.choice((0, 0, 4, 32)),
             "max_pending_msgs": random.choice((0, 0, 8, 64)),
         }
-        # Drawn last, so that a new option changes no run but by what it does.
+        # Drawn last, so that a new option changes existing runs only by its effect, not by shifting other draws.
         return drawn | {name: random.random() < 0.3 for name in FLAGS if name not in drawn}
 
     def keeps_snapshots(self, id: int) -> bool:
-        """Whether a member keeps a snapshot that must wait, as a Node does, or drops it (``guard_snapshots``)."""
+        """Whether a member delays a snapshot that cannot be stepped yet, as Node does, or drops it."""
         return stream(self.seed, "snapshots", id).random() < 0.5
 
     def latency(self, id: int) -> int:
-        """How long a member's disk takes in the mean when nothing is wrong, in microseconds."""
+        """The mean latency of a member's disk without faults, in microseconds."""
         usual = (0, 500, 4_000, 20_000) if self.of(id)["async_storage_writes"] else (0, 0, 0, 500, 4_000)
         return stream(self.seed, "latency", id).choice(usual)
 
     def config(self, id: int, storage: Any, applied: int, random: Random, logger: Any) -> Config:
-        """A member's Config."""
+        """Create a member's Config."""
         return Config(id=id, storage=storage, applied=applied, random=random, logger=logger, **self.of(id))

@@ -1,8 +1,8 @@
-"""The shortest schedule that still breaks the same rule, as far as it can be found in a given time.
+"""Shortens the schedule of a failed run, as far as possible in a given time, while it still violates the same rule.
 
-Any part of a schedule is a schedule, so actions are left out, in ever smaller groups, as long as a run with the rest
-breaks the same rule (Zeller's delta debugging). The result cannot be shortened by any one action unless the time ran
-out.
+Any part of a schedule is a schedule. So actions are removed, in smaller and smaller groups, for as long as a run with
+the rest violates the same rule (Zeller's delta debugging). Unless the time runs out, no single action can be removed
+from the result.
 """
 
 import time
@@ -21,9 +21,10 @@ SHOWN_MOST = 60
 
 @dataclass(slots=True)
 class Shrunk:
-    """``result`` is the run of the shortest schedule, ``actions`` the numbers of its actions.
+    """``result`` is the run with the shortest schedule, and ``actions`` the numbers of its actions.
 
-    ``before`` is how many there were, ``runs`` how many were tried, ``finished`` whether nothing was left to try.
+    ``before`` is the number of actions at the beginning, ``runs`` the number of runs tried. ``finished`` is False if
+    the time ran out.
     """
 
     result: Result
@@ -34,12 +35,13 @@ class Shrunk:
 
 
 def shrink(failed: Result, *, limit_s: float = 30.0, again: Again | None = None) -> Shrunk:
-    """Shorten the schedule of a run that failed. ``again`` runs some of its actions, by default as the run was run.
+    """Shorten the schedule of a failed run within ``limit_s`` seconds.
 
-    ValueError for a run that passed.
+    ``again`` runs a part of the schedule; by default it repeats the run with all else unchanged. Raises ValueError if
+    the run passed.
     """
     if failed.failure is None:
-        raise ValueError(f"seed {failed.seed} has passed")
+        raise ValueError(f"seed {failed.seed} passed")
     rule = failed.failure.rule
     again = again or partial(rerun, failed)
     actions = [action.number for action, _ in failed.actions]
@@ -59,7 +61,7 @@ def shrink(failed: Result, *, limit_s: float = 30.0, again: Again | None = None)
         result = again(rest)
         shrunk.runs += 1
         if result.failure is not None and result.failure.rule == rule:
-            # What was not reached before the failure goes as well.
+            # Also drops the actions that were not reached before the failure.
             shrunk.actions = [action.number for action, _ in result.actions]
             shrunk.result = result
             shorter = True
@@ -69,21 +71,21 @@ def shrink(failed: Result, *, limit_s: float = 30.0, again: Again | None = None)
 
 
 def rerun(result: Result, only: list[int]) -> Result:
-    """Run some of a run's actions with all else as it was: profile, machine, options, builds."""
+    """Run some of a run's actions with everything else unchanged: profile, machine, options, builds."""
     again = run_in_lockstep if result.lockstep else run
     return again(result.seed, result.profile, result.steps, only=only, machine=result.machine, **result.options)
 
 
 def shortest(shrunk: Shrunk) -> str:
-    """The shortest schedule of a failure."""
+    """Describe the shortest schedule of a failure."""
     result = shrunk.result
     found = result.failure
-    how = "" if shrunk.finished else ", and the time was up"
+    how = "" if shrunk.finished else ", when the time was up"
     lines = [f"  shortest schedule: {len(shrunk.actions)} of {shrunk.before} actions, after {shrunk.runs} runs{how}"]
     shown = result.actions[-SHOWN_MOST:]
     if len(shown) < len(result.actions):
         lines.append(f"    ... {len(result.actions) - len(shown)} before")
-    lines += [f"    {ms(action.at)} [{action.number}] {told or action.kind}" for action, told in shown]
+    lines += [f"    {ms(action.at)} [{action.number}] {effect or action.kind}" for action, effect in shown]
     if found is not None:
         lines.append(f"    event {found.event}, {ms(found.time)}: {found}")
     lines.append(f"  step by step: {command(result, shrunk.actions)}")

@@ -1,4 +1,4 @@
-"""A run step by step: each event, with the state of its member before and after."""
+"""Shows a run step by step: each event, with the state of its member before and after."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -19,13 +19,13 @@ from .subject import Ledger, Machine
 
 
 class Lines:
-    """A logger that keeps what the core says."""
+    """A logger that keeps the lines of the core."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def isEnabledFor(self, level: int) -> bool:
-        """All levels are on."""
+        """Return True."""
         return True
 
     def debug(self, text: str) -> None:
@@ -50,11 +50,13 @@ def replay(
     guard_snapshots: bool = True,
     lockstep: bool = False,
 ) -> Violation | None:
-    """Run a seed and write each event with the state of its member before and after; returns what went wrong, if so.
+    """Run a seed and write each event, with the state of its member before and after. Returns the violation, if any.
 
-    ``until`` stops after that many events. ``make_raw`` makes the state machine at each start of a member. All else is
-    as for ``run``; ``lockstep`` compares both builds after each event, and shows this one. ValueError for a profile
-    that is not known, or not given by its name in lockstep; ``lockstep.Unavailable`` without a compiled build.
+    ``until`` stops after that many events. ``make_raw`` creates the state machine at each start of a member.
+    ``lockstep`` compares both builds after each event, and shows this one. The other arguments are those of ``run``.
+
+    Raises ValueError for an unknown profile, or in lockstep for one that is not given by its name, and
+    ``lockstep.Unavailable`` in lockstep without the compiled build.
     """
     logger = Lines()
     pair = Pair() if lockstep else None
@@ -86,7 +88,7 @@ def _show(
     logger: Lines,
     write: Callable[[str], Any],
 ) -> None:
-    """Both phases of a run, event by event. Raises Violation."""
+    """Run both phases, event by event. Raises Violation."""
     cluster = run.cluster
     logger.lines.clear()
     seen = {id: state(member) for id, member in cluster.members.items()}
@@ -112,7 +114,7 @@ def _write_event(
     write: Callable[[str], Any],
 ) -> None:
     cluster = run.cluster
-    text = _told(run, name, arguments)
+    text = _describe(run, name, arguments)
     write(f"{cluster.events:6} {ms(cluster.clock.now)}  {text}")
     for line in logger.lines:
         write(f"           | {line}")
@@ -124,8 +126,8 @@ def _write_event(
             seen[id] = now
 
 
-def _told(run: Run, name: str, arguments: tuple[Any, ...]) -> str:
-    """What an event was, for people."""
+def _describe(run: Run, name: str, arguments: tuple[Any, ...]) -> str:
+    """Describe an event, for people."""
     if name == "_deliver":
         m = Message.decode(arguments[2])
         return f"deliver {describe_message(m, lambda data: f'{len(data)} bytes')}"
@@ -147,7 +149,7 @@ def _word(argument: Any) -> str:
 
 
 def state(member: Member) -> str:
-    """A member on one line."""
+    """Describe the state of a member on one line."""
     if not member.up:
         return f"{member.id}: down"
     term, vote, lead, role, commit, applied, last = member.view()

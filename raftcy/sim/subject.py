@@ -1,4 +1,4 @@
-"""State machines that a simulated cluster replicates: the protocol, and the one that is used by default."""
+"""State machines for a simulated cluster: the protocol, and the default."""
 
 import zlib
 from random import Random
@@ -6,45 +6,45 @@ from typing import Protocol
 
 
 class Machine(Protocol):
-    """What is replicated. It must be deterministic: the same commands in the same order give the same snapshot.
+    """A replicated state machine. It must be deterministic: the same commands in the same order give the same snapshot.
 
-    A command may be applied more than once, since a network may deliver a forwarded proposal twice.
+    The same command may be applied twice, because the network may deliver a forwarded proposal twice.
     """
 
     def command(self, random: Random) -> bytes:
-        """A command to propose next, drawn from ``random``; the state must not change."""
+        """Return a command to propose, drawn from ``random``. Must not change the state."""
 
     def apply(self, data: bytes) -> None:
         """Apply a committed command."""
 
     def snapshot(self) -> bytes:
-        """The whole state; equal states give equal bytes."""
+        """Return the whole state. Equal states must give equal bytes."""
 
     def restore(self, data: bytes) -> None:
-        """Take over the state of a snapshot, b"" for the state at the beginning."""
+        """Restore the state of a snapshot; ``b""`` stands for the initial state."""
 
 
 class Ledger:
-    """Counts the commands and chains their checksums, so that any difference in the order shows for ever."""
+    """Counts the commands and chains their checksums, so any difference in their order shows in every later state."""
 
     def __init__(self) -> None:
         self.count = 0
         self.chain = 0
 
     def command(self, random: Random) -> bytes:
-        """Up to some hundred bytes, mostly few, now and then none."""
+        """Return 0 to 299 bytes, mostly few."""
         size = int(random.random() ** 3 * 300)
         return bytes([size % 251]) * size
 
     def apply(self, data: bytes) -> None:
-        """Chain a command."""
+        """Add a command to the chain."""
         self.count += 1
         self.chain = zlib.crc32(data, self.chain)
 
     def snapshot(self) -> bytes:
-        """Both numbers."""
+        """Return the count and the checksum."""
         return b"%d %d" % (self.count, self.chain)
 
     def restore(self, data: bytes) -> None:
-        """Both numbers."""
+        """Restore the count and the checksum."""
         self.count, self.chain = map(int, data.split()) if data else (0, 0)

@@ -1,4 +1,4 @@
-"""What a member sees of the cluster that it runs in."""
+"""The interface of a cluster towards its members."""
 
 from collections.abc import Callable
 from random import Random
@@ -17,7 +17,7 @@ M_contra = TypeVar("M_contra", contravariant=True)
 
 
 class Host(Protocol[M_contra]):
-    """The cluster as its members need it; M_contra is the type of a member."""
+    """A cluster, as its members see it. ``M_contra`` is the type of a member."""
 
     settings: Settings
     checkers: Checkers
@@ -29,19 +29,19 @@ class Host(Protocol[M_contra]):
     guard_snapshots: bool
 
     def stream(self, *purpose: object) -> Random:
-        """Random numbers for one purpose."""
+        """Return the random numbers for one purpose."""
 
     def machine(self) -> Machine:
-        """A state machine at its beginning."""
+        """Create a state machine in its initial state."""
 
     def start_ticking(self, member: M_contra) -> None:
-        """The member's clock goes from now on."""
+        """Start the member's clock."""
 
     def later(self, member: M_contra, delay: int, call: Any) -> None:
-        """Call back after a delay, unless the member has crashed meanwhile."""
+        """Call back after ``delay`` microseconds, unless the member has crashed by then."""
 
     def changed(self, member: M_contra, before: View, after: View) -> None:
-        """What can be seen of the member has changed."""
+        """Report that the observable state of the member has changed."""
 
     def send(self, member: M_contra, m: Message) -> None:
         """Put a message on the network."""

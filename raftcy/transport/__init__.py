@@ -1,8 +1,8 @@
-"""Messages between nodes over TCP, for asyncio.
+"""Sends messages between nodes over TCP, for asyncio.
 
-Owns sockets, frames and the rules for what is dropped and reported. Never looks at what a message means, beyond its
-address and the few kinds that no peer may send. ``Transport`` serves one node; ``Receiver`` is what it needs of that
-node, and ``raftcy.Node`` has it.
+Owns sockets, frames, and the rules for what is dropped and reported. Looks at a message only for its address and for
+the few types that no peer may send. One ``Transport`` serves one node, through the ``Receiver`` protocol, which
+``raftcy.Node`` implements.
 """
 
 from .limits import Limits, Traffic

@@ -1,7 +1,7 @@
-"""Frames, by which messages are told apart on a stream of bytes: a length of 4 bytes, big endian, then that many bytes.
+"""Frames, which delimit messages on a stream of bytes: a length of 4 bytes, big endian, followed by the payload.
 
-Reads and writes no socket: what is to be sent is returned, what arrived is fed in. The first frame of a connection is
-the hello, which names the sender; the payload of each further one is an encoded Message.
+Does no I/O: the encoder returns the bytes to send, and the caller feeds the decoder with the bytes that arrive. The
+first frame of a connection is the hello, which names the sender. Every later frame holds one encoded Message.
 """
 
 import struct
@@ -19,39 +19,39 @@ __all__ = [
 ]
 
 MAX_FRAME_BYTES = 64 << 20
-"""The longest payload of a frame, in bytes."""
+"""The longest payload of a frame, in bytes. Both sides refuse longer ones."""
 
 _LENGTH = struct.Struct(">L")
 _HELLO = struct.Struct(">8sQ")
 _MAGIC = b"RAFTWIR1"
 
 HELLO_FRAME_BYTES = _LENGTH.size + _HELLO.size
-"""The size of the first frame of a connection, its length included, in bytes."""
+"""The size of the first frame of a connection, in bytes, including its length field."""
 
 
 def frame_parts(payload: bytes) -> list[bytes]:
-    """The buffers to send for a frame with that payload, which is not copied; RangeError if it is too long."""
+    """Return the buffers to send for a frame, without copying the payload. Raises RangeError beyond MAX_FRAME_BYTES."""
     if len(payload) > MAX_FRAME_BYTES:
         raise RangeError(f"a frame holds at most {MAX_FRAME_BYTES} bytes, not {len(payload)}")
     return [_LENGTH.pack(len(payload)), payload]
 
 
 def encode_frame(payload: bytes) -> bytes:
-    """The frame with that payload; RangeError if it is too long."""
+    """Return a frame as one bytes object. Raises RangeError beyond MAX_FRAME_BYTES."""
     return b"".join(frame_parts(payload))
 
 
 def encode_hello(sender: int) -> bytes:
-    """The payload of the first frame; ``sender`` is the id of the node that opens the connection, 1 to 2**64-1."""
+    """Return the payload of a hello. ``sender`` is the id of the connecting node; RangeError if not 1 to 2**64-1."""
     if not 0 < sender < 2**64:
         raise RangeError(f"sender must be 1 to 2**64-1, not {sender}")
     return _HELLO.pack(_MAGIC, sender)
 
 
 def decode_hello(head: bytes) -> int:
-    """The sender's id, from the first HELLO_FRAME_BYTES of a connection; DecodeError if they are no hello."""
+    """Return the sender's id from the first HELLO_FRAME_BYTES of a connection. Raises DecodeError for anything else."""
     if len(head) != HELLO_FRAME_BYTES:
-        raise DecodeError(f"a hello has {HELLO_FRAME_BYTES} bytes with its length, not {len(head)}", 0)
+        raise DecodeError(f"a hello takes {HELLO_FRAME_BYTES} bytes including its length, not {len(head)}", 0)
     (length,) = _LENGTH.unpack_from(head)
     magic, sender = _HELLO.unpack_from(head, _LENGTH.size)
     if length != _HELLO.size or magic != _MAGIC or sender == 0:
@@ -60,34 +60,35 @@ def decode_hello(head: bytes) -> int:
 
 
 class FrameDecoder:
-    """Finds the frames in a stream that comes in chunks of any size.
+    """Splits a stream, which arrives in chunks of any size, into frames.
 
-    It keeps what belongs to a frame that is not complete and nothing else: memory grows with what has arrived, never by
-    a length that was only announced. Such a frame is put together in a buffer of its own, which is given away.
+    The decoder stores only the bytes of an incomplete frame. Memory grows with the bytes that have arrived, never with
+    a length that was merely announced; otherwise a peer could make the node allocate 64 MiB by sending four bytes.
     """
 
     def __init__(self) -> None:
         self._head = bytearray()
-        # The payload of the frame that is not complete, and its length; None before its header is complete.
+        # The payload of the incomplete frame so far, None until its length is known; and that length.
         self._payload: bytearray | None = None
         self._length = 0
         self._consumed = 0
 
     @property
     def consumed_bytes(self) -> int:
-        """Bytes of the frames that were given."""
+        """Bytes of all frames returned so far, including their lengths."""
         return self._consumed
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes of a frame that is not complete; not 0 at the end of the stream means that it was cut off."""
+        """Bytes of the incomplete frame. If this is not 0 when the stream ends, the last frame was cut off."""
         return len(self._head) + (0 if self._payload is None else len(self._payload))
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> list[bytes | bytearray]:
-        """The payloads that ``chunk`` completes, in order; they are the caller's.
+        """Return the payloads that ``chunk`` completes, in order. The caller owns them.
 
-        DecodeError for a frame that is longer than MAX_FRAME_BYTES, once those before it were given; its offset counts
-        from the first byte that was ever fed. The stream cannot be read on then: every later call raises the same.
+        Raises DecodeError for a frame longer than MAX_FRAME_BYTES, after all frames before it have been returned. Its
+        offset counts from the first byte ever fed. The stream is unusable from then on: every later call raises the
+        same error.
         """
         self._refuse_long()
         payloads: list[bytes | bytearray] = []
@@ -100,7 +101,7 @@ class FrameDecoder:
         return payloads
 
     def _begin(self, view: memoryview, at: int, payloads: list[bytes | bytearray]) -> int:
-        """Read the frame that begins at ``at``, as far as it is there; gives the place after it."""
+        """Read the frame that begins at ``at``, as far as it has arrived, and return the position after it."""
         start = at + _LENGTH.size
         if start <= len(view):
             (length,) = _LENGTH.unpack_from(view, at)
@@ -116,7 +117,7 @@ class FrameDecoder:
         return len(view)
 
     def _go_on(self, view: memoryview, payloads: list[bytes | bytearray]) -> int:
-        """Take what belongs to the frame that is not complete from the beginning; gives the place after it."""
+        """Continue the incomplete frame from the beginning of ``view`` and return the position after it."""
         at = 0
         if self._payload is None:
             at = _LENGTH.size - len(self._head)

@@ -1,4 +1,4 @@
-"""The way to one peer: a bounded queue, and a task that keeps one connection and writes what is queued."""
+"""Sends to one peer: a bounded queue, and a task that keeps a connection open and writes the queue to it."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from . import frame
 from .limits import Limits, Traffic
 
 _BATCH_BYTES = 1 << 20
-# So much of a long message is given to asyncio at a time: before Python 3.12 it copies what the system does not take.
+# The most bytes passed to asyncio at a time: before Python 3.12 it copies whatever the system does not accept at once.
 _PIECE_BYTES = 1 << 18
 
 Lost = Callable[[int, bool], None]
@@ -26,18 +26,18 @@ class _Item(NamedTuple):
 
 
 class Outgoing:
-    """Sends to one peer.
+    """Sends messages to one peer, over one connection that it opens when there is something to send.
 
-    What cannot be sent is dropped, and said so by ``lost(peer, snapshot)``: a message when the queue is full, all that
-    is queued when no connection can be made, and what was being written when the connection broke. ``sent(peer)`` is
-    called when a snapshot was handed to the network. Both are called in the thread of the event loop; ``put`` may call
-    ``lost`` before it returns.
+    Messages that cannot be sent are dropped and reported by ``lost(peer, snapshot)``: a message that finds the queue
+    full, the whole queue when connecting fails, and the batch being written when the connection breaks. ``sent(peer)``
+    reports that a snapshot was handed to the network. Both are called in the thread of the event loop, and ``put`` may
+    call ``lost`` before it returns.
     """
 
     def __init__(
-        self, own: int, peer: int, address: tuple[str, int], lost: Lost, sent: Sent, limits: Limits, traffic: Traffic
+        self, id: int, peer: int, address: tuple[str, int], lost: Lost, sent: Sent, limits: Limits, traffic: Traffic
     ) -> None:
-        self._own = own
+        self._id = id
         self._peer = peer
         self.address = address
         self._lost = lost
@@ -50,10 +50,10 @@ class Outgoing:
         self._wanted = asyncio.Event()
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"raftcy transport {own:x} to {peer:x}")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"raftcy transport {id:x} to {peer:x}")
 
     def put(self, m: Message) -> None:
-        """Queue a message; never waits."""
+        """Queue a message. Never waits."""
         try:
             item = _Item(m.encode(), m.type == k.SNAP)
         except RangeError as error:
@@ -74,7 +74,7 @@ class Outgoing:
         self._wanted.set()
 
     async def close(self) -> None:
-        """End the task and the connection; what is queued is forgotten."""
+        """End the task and the connection. Queued messages are discarded without a report."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         self._disconnect()
@@ -89,7 +89,7 @@ class Outgoing:
                 try:
                     await self._dial()
                 except OSError as error:
-                    self._log.debug("no connection from %x to %x: %s", self._own, self._peer, error)
+                    self._log.debug("no connection from %x to %x: %s", self._id, self._peer, error)
                     self._drop(self._take(all_of_them=True))
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, self._limits.retry_max_seconds)
@@ -101,9 +101,9 @@ class Outgoing:
         host, port = self.address
         async with asyncio.timeout(self._limits.dial_seconds):
             self._reader, self._writer = await asyncio.open_connection(host, port)
-        # A drained writer has then handed everything to the operating system.
+        # With this limit, drain() returns only once the operating system has accepted everything.
         self._writer.transport.set_write_buffer_limits(high=0)
-        self._writer.write(frame.encode_frame(frame.encode_hello(self._own)))
+        self._writer.write(frame.encode_frame(frame.encode_hello(self._id)))
 
     async def _write(self, batch: list[_Item]) -> None:
         writer = self._writer
@@ -115,11 +115,11 @@ class Outgoing:
             if size > 2 * _BATCH_BYTES:
                 await self._write_long(writer, parts)
             else:
-                # Not writelines: that of Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1 does not make drain wait.
+                # Not writelines: in Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1, drain() does not wait after it.
                 writer.write(b"".join(parts))
                 await _drain(writer, self._limits.write_seconds)
         except OSError as error:
-            self._log.debug("connection from %x to %x broke: %s", self._own, self._peer, error)
+            self._log.debug("connection from %x to %x broke: %s", self._id, self._peer, error)
             self._disconnect()
             self._drop(batch)
             return
@@ -151,7 +151,7 @@ class Outgoing:
         return batch
 
     def _drop(self, batch: list[_Item]) -> None:
-        """Report a batch: once as lost, and once for each snapshot in it."""
+        """Report a batch as lost: once for each snapshot in it, or once if it has none."""
         self._traffic.dropped_messages += len(batch)
         snapshots = sum(item.snapshot for item in batch)
         for _ in range(snapshots):
@@ -160,7 +160,7 @@ class Outgoing:
             self._lost(self._peer, False)
 
     def _is_broken(self) -> bool:
-        """Whether the peer has closed its end. It never writes, so an end of its stream is all that can come."""
+        """Whether the peer has closed the connection. It never writes, so only the end of its stream can arrive."""
         if self._reader is None or self._writer is None:
             return False
         return self._reader.at_eof() or self._writer.is_closing()
@@ -172,7 +172,7 @@ class Outgoing:
 
 
 async def _drain(writer: asyncio.StreamWriter, patience_seconds: float) -> None:
-    """Wait until everything is written; TimeoutError when for so long not one byte was taken."""
+    """Wait until everything is written. Raises TimeoutError once not a single byte was accepted for that long."""
     while True:
         before = writer.transport.get_write_buffer_size()
         try:

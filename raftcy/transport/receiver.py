@@ -1,4 +1,4 @@
-"""What a transport needs of the node that it serves."""
+"""What a transport requires of the node that it serves."""
 
 from typing import Protocol
 
@@ -8,22 +8,23 @@ from ..wire.messages import Message
 
 
 class Receiver(Protocol):
-    """The receiving side of a node; ``raftcy.Node`` is one.
+    """The receiving side of a node. ``raftcy.Node`` implements it.
 
-    The transport calls it in the thread of the event loop, and ends when a call raises ``Stopped``.
+    The transport calls it in the thread of the event loop. When ``step`` or ``step_many`` raises ``Stopped``, the
+    transport stops reading: it closes the connection, or accepts no more forwarded proposals.
     """
 
     async def step(self, m: Message) -> None:
-        """Take a MsgProp. It may wait here for a leader; the transport goes on with other messages meanwhile."""
+        """Take a MsgProp. May wait for a leader; the transport delivers other messages meanwhile."""
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take other messages, in order, and return the place and the error of each that is refused.
+        """Take messages of other types, in order, and return the position and the error of each one refused.
 
-        They are what arrived together from one node, 64 at most. Raises what ends the node.
+        They arrived together from one node and are 64 at most. Raises only what ends the node.
         """
 
     def report_unreachable(self, id: int) -> None:
-        """A message to node ``id`` was dropped."""
+        """Report that a message to node ``id`` was dropped."""
 
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """A MsgSnap to node ``id`` was written, or was dropped."""
+        """Report that a MsgSnap to node ``id`` was written (FINISH) or dropped (FAILURE)."""

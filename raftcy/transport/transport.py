@@ -1,4 +1,4 @@
-"""Transport: everything that one node sends to and takes from the others."""
+"""Transport: carries the messages between one node and the others."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -19,16 +19,19 @@ Address = tuple[str, int]
 
 
 class Transport:
-    """The messages of one node over TCP, for asyncio.
+    """Sends and receives the messages of one node over TCP, for asyncio.
 
-    Each node listens, and connects to every peer that it has something for; a connection carries messages one way,
-    from the one who opened it. Messages may be lost, and the node above is told: ``report_unreachable`` for what was
-    dropped, ``report_snapshot`` for how each MsgSnap ended. A peer that cannot be reached is tried again with what
-    comes later, after a pause that grows. Memory is bounded by ``limits``.
+    Each node listens, and connects to every peer that it has messages for. A connection carries messages in one
+    direction, from the node that opened it. Messages may be lost. The transport reports losses to the node, so that
+    raft can react: ``report_unreachable`` for dropped messages, ``report_snapshot`` for the outcome of each MsgSnap.
+    After a failure to connect it waits, longer each time, and then tries again with later messages. ``limits`` bounds
+    its memory.
 
-    ``id`` is the node's, ``receiver`` the node itself, ``peers`` the others' addresses by id. It is made inside a
-    running event loop, and all calls come from that loop's thread. There is neither encryption nor authentication: it
-    is for loopback and networks that are trusted.
+    ``id`` is the id of the node, ``receiver`` the node itself, and ``peers`` maps the other nodes' ids to their
+    addresses. Create it inside a running event loop and call it only from that loop's thread.
+
+    There is no encryption and no authentication: use it on loopback or in a trusted network only. Anybody who can
+    connect can speak as any node.
     """
 
     def __init__(
@@ -45,14 +48,17 @@ class Transport:
             self._add(peer, address)
 
     async def listen(self, host: str, port: int) -> Address:
-        """Accept connections from the others at an address, whose port may be 0, and return the address.
+        """Accept connections from other nodes at an address, and return it. Port 0 picks a free port.
 
-        Raises OSError if it cannot be had.
+        Raises OSError if it cannot listen there.
         """
         return await self._incoming.listen(host, port)
 
     async def set_peer(self, id: int, address: Address | None) -> None:
-        """Say where a peer is from now on; None forgets it. What is queued is forgotten if the address changes."""
+        """Set the address of a peer; None forgets the peer. If the address changes, queued messages are discarded.
+
+        Raises ValueError if ``id`` is the id of this node.
+        """
         known = self._outgoing.get(id)
         if known is not None and known.address == address:
             return
@@ -63,27 +69,27 @@ class Transport:
             self._add(id, address)
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Send messages, each to the peer that it names; never waits.
+        """Send each message to the peer in its ``to``. Never waits.
 
-        What goes to a peer without an address is dropped and reported. ValueError for a message to a storage thread,
-        which is the application's to handle.
+        A message to a peer without an address is dropped and reported. Raises ValueError for a message to a storage
+        thread, which the application must handle itself.
         """
         for m in messages:
             if is_local_msg_target(m.to):
                 raise ValueError(f"{m.type} is for a storage thread, not for the network")
-            way = self._outgoing.get(m.to)
-            if way is None:
+            outgoing = self._outgoing.get(m.to)
+            if outgoing is None:
                 self.traffic.dropped_messages += 1
                 self._lost(m.to, m.type == k.SNAP)
             else:
-                way.put(m)
+                outgoing.put(m)
 
     async def close(self) -> None:
-        """Close all connections; what is queued is forgotten. Calling it again does nothing."""
+        """Close all connections and discard queued messages. Calling it again does nothing."""
         await self._incoming.close()
         while self._outgoing:
-            _, way = self._outgoing.popitem()
-            await way.close()
+            _, outgoing = self._outgoing.popitem()
+            await outgoing.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,7 +101,7 @@ class Transport:
 
     def _add(self, peer: int, address: Address) -> None:
         if peer == self._id:
-            raise ValueError(f"{peer} is this node's own id")
+            raise ValueError(f"{peer} is the id of this node, not of a peer")
         self._outgoing[peer] = Outgoing(self._id, peer, address, self._lost, self._written, self._limits, self.traffic)
 
     def _lost(self, peer: int, snapshot: bool) -> None:

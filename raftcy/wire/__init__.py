@@ -1,6 +1,6 @@
-"""Values and their bytes: what nodes send and store, its encoding, and the bridge to protobuf's messages.
+"""The values that nodes send and store, their encoding, and conversion to and from protobuf messages.
 
-This room is what etcd's ``raftpb`` is: it lies under the state machine, and knows nothing of it.
+This package corresponds to etcd's ``raftpb``. It lies below the state machine and never imports it.
 """
 
 from . import changes, codec, messages, protobuf

@@ -1,4 +1,4 @@
-# Blank values for the compiled build; blank.py itself is not compiled. New objects are zeroed: numbers 0, objects None.
+# Blank values for the compiled build; blank.py itself is not compiled. New objects start with numbers 0, objects None.
 from .messages cimport ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 from .messages cimport _new_entry, _new_hard_state, _new_message
 

@@ -1,7 +1,7 @@
-"""Blank wire values for the core and the codec, without the checks of ``__init__``.
+"""Creates blank wire values for the core and the codec, skipping the checks of ``__init__``.
 
-A blank value is open: assign its fields and its presence bits, then ``immutable.freeze`` it. Its fields are those of an
-empty value. The compiled build has these functions inline (``blank.pxd``); this module is not compiled.
+A blank value holds every field's default and is still open: assign its fields and presence bits, then close it with
+``immutable.freeze``. The compiled build inlines these functions from ``blank.pxd``; this module is not compiled.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _new = object.__new__
 
 
 def entry() -> messages.Entry:
-    """An open Entry in which nothing is present."""
+    """Return an open Entry with no field present."""
     e: messages.Entry = _new(_OpenEntry)
     e._type = e.term = e.index = e._present = 0
     e.data = b""
@@ -27,7 +27,7 @@ def entry() -> messages.Entry:
 
 
 def message() -> messages.Message:
-    """An open Message in which nothing is present."""
+    """Return an open Message with no field present."""
     m: messages.Message = _new(_OpenMessage)
     m._type = m.to = m.from_ = m.term = m.log_term = m.index = m.commit = m.reject_hint = m.vote = m._present = 0
     m._entries = m._responses = m.snapshot = m._unknown = None
@@ -37,7 +37,7 @@ def message() -> messages.Message:
 
 
 def hard_state() -> messages.HardState:
-    """An open HardState in which nothing is present."""
+    """Return an open HardState with no field present."""
     h: messages.HardState = _new(_OpenHardState)
     h.term = h.vote = h.commit = h._present = 0
     h._unknown = None
@@ -45,7 +45,7 @@ def hard_state() -> messages.HardState:
 
 
 def conf_state() -> messages.ConfState:
-    """An open ConfState in which nothing is present, with new lists."""
+    """Return an open ConfState with no field present and four new, empty lists."""
     c: messages.ConfState = _new(_OpenConfState)
     c._voters = []
     c._learners = []
@@ -58,7 +58,7 @@ def conf_state() -> messages.ConfState:
 
 
 def metadata() -> messages.SnapshotMetadata:
-    """An open SnapshotMetadata in which nothing is present."""
+    """Return an open SnapshotMetadata with no field present."""
     d: messages.SnapshotMetadata = _new(_OpenMetadata)
     d.index = d.term = d._present = 0
     d._conf_state = d._unknown = None
@@ -66,7 +66,7 @@ def metadata() -> messages.SnapshotMetadata:
 
 
 def snapshot() -> messages.Snapshot:
-    """An open Snapshot in which nothing is present."""
+    """Return an open Snapshot with no field present."""
     s: messages.Snapshot = _new(_OpenSnapshot)
     s.data = b""
     s._present = 0

@@ -1,7 +1,7 @@
-"""Configuration changes as proposed and as stored in entries (etcd's ``raftpb.ConfChange`` and ``ConfChangeV2``).
+"""Configuration changes, as proposed and as stored in entries (etcd's ``raftpb.ConfChange`` and ``ConfChangeV2``).
 
-Owns the three values, their text notation, and how an entry holds one. Never judges whether a change is valid in a
-configuration: that is ``confchange``. The rules for presence, equality and immutability are those of ``messages``.
+Owns the three values, their text notation, and decoding one from an entry. Whether a change is valid in a given
+configuration is for ``core.confchange`` to judge. Presence, equality and immutability follow the rules of ``messages``.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ _NAMES = {number: letter for letter, number in _LETTERS.items()}
 
 
 class _Change:
-    """What the three values share. ``_present`` holds 1 << (field number - 1) of each field that is there."""
+    """Base of the three values. ``_present`` holds the bit 1 << (field number - 1) of each field that is present."""
 
     __slots__ = ("_present", "_unknown")
     __match_args__: tuple[str, ...] = ()
@@ -32,18 +32,18 @@ class _Change:
     _unknown: bytes | None
 
     def has(self, name: str) -> bool:
-        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        """Whether the field ``name`` is present. Raises ValueError if no field has that name."""
         bit = self._BITS.get(name)
         if bit is None:
             raise ValueError(f"no field {name!r}")
         return self._present & bit != 0
 
     def to_protobuf(self) -> Any:
-        """The same value as a message of the generated protobuf module."""
+        """Convert to a message of the generated protobuf module."""
         return _protobuf.to_protobuf(self)
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         raise NotImplementedError
 
     def __eq__(self, other: object) -> bool:
@@ -63,7 +63,7 @@ class _Change:
 
 
 class ConfChangeSingle(_Change):
-    """One step of a ConfChangeV2: ``type`` a ConfChangeType, ``node_id`` the node (0: the step is skipped)."""
+    """One step of a ConfChangeV2: what to do (``type``, a ConfChangeType) to which node (``node_id``; 0 is skipped)."""
 
     __slots__ = ("_type", "node_id")
     __match_args__ = ("type", "node_id")
@@ -82,21 +82,21 @@ class ConfChangeSingle(_Change):
 
     @property
     def type(self) -> Any:
-        """A ConfChangeType, or the plain number of a type that is not known."""
+        """A ConfChangeType, or a plain int if the number is unknown."""
         return member(_TYPES, self._type)
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_conf_change_single(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "ConfChangeSingle":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_change_single(data)  # type: ignore[no-any-return]
 
     @staticmethod
     def from_protobuf(message: Any) -> "ConfChangeSingle":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, ConfChangeSingle)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
@@ -106,8 +106,8 @@ class ConfChangeSingle(_Change):
 class ConfChange(_Change):
     """A change of one member (etcd's v1 change, thesis 4.1).
 
-    ``id`` is the proposer's, for its own use; ``type`` a ConfChangeType; ``node_id`` the node; ``context`` bytes for
-    the application, such as an address.
+    ``type`` is a ConfChangeType and ``node_id`` the node that it concerns. ``id`` and ``context`` (bytes, such as the
+    node's address) are for the application; raft does not read them.
     """
 
     __slots__ = ("_type", "context", "id", "node_id")
@@ -135,11 +135,11 @@ class ConfChange(_Change):
 
     @property
     def type(self) -> Any:
-        """A ConfChangeType, or the plain number of a type that is not known."""
+        """A ConfChangeType, or a plain int if the number is unknown."""
         return member(_TYPES, self._type)
 
     def as_v2(self) -> "ConfChangeV2":
-        """The ConfChangeV2 that this stands for."""
+        """The equivalent ConfChangeV2."""
         single = ConfChangeSingle(type=self.type, node_id=self.node_id)
         return ConfChangeV2(changes=[single], context=self.context if self.has("context") else None)
 
@@ -148,17 +148,17 @@ class ConfChange(_Change):
         return self
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_conf_change(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "ConfChange":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_change(data)  # type: ignore[no-any-return]
 
     @staticmethod
     def from_protobuf(message: Any) -> "ConfChange":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, ConfChange)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
@@ -168,8 +168,8 @@ class ConfChange(_Change):
 class ConfChangeV2(_Change):
     """A change of any number of members (etcd's v2 change, thesis 4.3).
 
-    ``transition`` a ConfChangeTransition; ``changes`` a list of ConfChangeSingle; ``context`` bytes for the
-    application. Without changes it leaves a joint configuration.
+    ``transition`` is a ConfChangeTransition, ``changes`` a list of ConfChangeSingle, and ``context`` bytes for the
+    application. With an empty list of changes it leaves a joint configuration.
     """
 
     __slots__ = ("_changes", "_transition", "context")
@@ -191,7 +191,7 @@ class ConfChangeV2(_Change):
 
     @property
     def transition(self) -> Any:
-        """A ConfChangeTransition, or the plain number of one that is not known."""
+        """A ConfChangeTransition, or a plain int if the number is unknown."""
         return member(_TRANSITIONS, self._transition)
 
     @property
@@ -208,9 +208,10 @@ class ConfChangeV2(_Change):
         return None
 
     def enter_joint(self) -> tuple[bool, bool]:
-        """``(auto_leave, joint)``: whether the change uses a joint configuration, and whether that is left by itself.
+        """``(auto_leave, joint)``: whether the cluster leaves the joint configuration by itself, and whether there is
+        one.
 
-        Raises ValueError for a transition that is not known.
+        Raises ValueError for an unknown transition.
         """
         if self._transition == enums.ConfChangeTransition.AUTO and len(self._changes) <= 1:
             return False, False
@@ -223,17 +224,17 @@ class ConfChangeV2(_Change):
         return self._transition == enums.ConfChangeTransition.AUTO and not self._changes
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_conf_change_v2(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "ConfChangeV2":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_change_v2(data)  # type: ignore[no-any-return]
 
     @staticmethod
     def from_protobuf(message: Any) -> "ConfChangeV2":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, ConfChangeV2)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
@@ -241,9 +242,9 @@ class ConfChangeV2(_Change):
 
 
 def conf_changes_from_string(text: str) -> list[ConfChangeSingle]:
-    """The changes of a text such as ``"v1 l2 r3 u4"`` (etcd's ``ConfChangesFromString``).
+    """Parse changes from a text such as ``"v1 l2 r3 u4"`` (etcd's ``ConfChangesFromString``).
 
-    Raises ValueError with etcd's text.
+    Raises ValueError, with etcd's text, if it cannot be parsed.
     """
     tokens = text.strip(WHITE_SPACE)
     changes = []
@@ -263,9 +264,9 @@ def conf_changes_to_string(changes: list[ConfChangeSingle]) -> str:
 
 
 def decode_change(entry: Entry) -> ConfChange | ConfChangeV2:
-    """The configuration change in an entry of type CONF_CHANGE or CONF_CHANGE_V2, for ``apply_conf_change``.
+    """Decode the configuration change of an entry of type CONF_CHANGE or CONF_CHANGE_V2, for ``apply_conf_change``.
 
-    Raises ValueError for an entry of another type, and DecodeError if its data is no change.
+    Raises ValueError for an entry of another type, and DecodeError if its data cannot be decoded.
     """
     kind = instance(entry, Entry, "entry").type
     if kind == enums.EntryType.CONF_CHANGE:
@@ -280,13 +281,13 @@ _protobuf: Any = None
 
 
 def install(codec: Any, protobuf: Any) -> None:
-    """Give the values their encoding, as ``messages.install`` does."""
+    """Install the encoding of the values; see ``messages.install``."""
     global _codec, _protobuf
     _codec = codec
     _protobuf = protobuf
 
 
 def _from_wire(name: str, data: bytes) -> Any:
-    """What pickles of either build call."""
+    """Rebuild a pickled value; both builds' pickles name this function, so each can load the other's."""
     cls: Any = {"ConfChangeSingle": ConfChangeSingle, "ConfChange": ConfChange, "ConfChangeV2": ConfChangeV2}[name]
     return cls.decode(data)

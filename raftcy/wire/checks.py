@@ -1,6 +1,6 @@
-"""Checks and comparisons that every value class shares.
+"""Argument checks and comparisons shared by every value class.
 
-Owns the rules for what a field may hold, and the texts of the errors; never knows a class by name.
+Owns the rules for what a field may hold, and the texts of the errors when it does not. Knows no class by name.
 """
 
 import operator
@@ -12,7 +12,7 @@ U64_MAX = 2**64 - 1
 
 
 def u64(value: Any, name: str) -> int:
-    """``value`` as an int of 0 to 2**64-1; else TypeError or RangeError, naming the field."""
+    """Return ``value`` as an int from 0 to 2**64-1. Raises TypeError or RangeError, naming the field."""
     if type(value) is not int:
         value = _integer(value, name)
     if value < 0 or value > U64_MAX:
@@ -21,7 +21,7 @@ def u64(value: Any, name: str) -> int:
 
 
 def i32(value: Any, name: str) -> int:
-    """``value`` as the number of an enum, a signed 32-bit int; else TypeError or RangeError."""
+    """Return ``value`` as an enum's number, a signed 32-bit int. Raises TypeError or RangeError."""
     if type(value) is not int:
         value = _integer(value, name)
     if value < -(2**31) or value > 2**31 - 1:
@@ -30,7 +30,7 @@ def i32(value: Any, name: str) -> int:
 
 
 def octets(value: Any, name: str) -> bytes:
-    """``value`` as immutable bytes; copies what is not bytes already."""
+    """Return ``value`` as bytes, copying a bytearray or memoryview. Raises TypeError for anything else."""
     if type(value) is bytes:
         return value
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -39,14 +39,14 @@ def octets(value: Any, name: str) -> bytes:
 
 
 def flag(value: Any, name: str) -> bool:
-    """``value`` if it is a bool; else TypeError."""
+    """Return ``value`` if it is a bool. Raises TypeError otherwise."""
     if value is True or value is False:
         return value
     raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
 
 
 def instance(value: Any, cls: Any, name: str) -> Any:
-    """``value`` if it is a ``cls``; else TypeError."""
+    """Return ``value`` if it is an instance of ``cls``, a class or a tuple of them. Raises TypeError otherwise."""
     if not isinstance(value, cls):
         wanted = " or ".join([each.__name__ for each in (cls if isinstance(cls, tuple) else (cls,))])
         raise TypeError(f"{name} must be of {wanted}, not {type(value).__name__}")
@@ -54,7 +54,7 @@ def instance(value: Any, cls: Any, name: str) -> Any:
 
 
 def instances(value: Any, cls: type, name: str) -> list[Any]:
-    """A new list of the items of ``value``, each of which must be a ``cls``."""
+    """Return a new list of the items of ``value``. Raises TypeError if one is not a ``cls``."""
     items = list(value)
     for item in items:
         instance(item, cls, name)
@@ -62,28 +62,28 @@ def instances(value: Any, cls: type, name: str) -> list[Any]:
 
 
 def u64s(value: Any, name: str) -> list[int]:
-    """A new list of the items of ``value``, each an int of 0 to 2**64-1."""
+    """Return a new list of the items of ``value``, each checked by ``u64``."""
     return [u64(item, name) for item in value]
 
 
 def member(table: dict[int, Any], number: int) -> Any:
-    """The enum member of a known number, else the number itself."""
+    """Return the enum member for ``number``, or the number itself if it is unknown."""
     return table.get(number, number)
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two values of one class have equal fields; an absent field equals its default."""
+    """Whether two values of the same class have equal fields. An absent field equals its default."""
     return all(getattr(a, name) == getattr(b, name) for name in a.__match_args__)
 
 
 def digest(a: Any) -> int:
-    """A hash that agrees with ``same``."""
+    """A hash consistent with ``same``."""
     fields = (getattr(a, name) for name in a.__match_args__)
     return hash((type(a).__name__, *(tuple(f) if isinstance(f, list) else f for f in fields)))
 
 
 def describe(a: Any) -> str:
-    """A repr that shows the present fields and evaluates to an equal value."""
+    """The repr: lists the fields that are present, and evaluates to an equal value."""
     shown = ", ".join(f"{name}={_literal(getattr(a, name))}" for name in a.__match_args__ if a.has(name))
     return f"{type(a).__name__}({shown})"
 

@@ -1,4 +1,4 @@
-# Numbers on the wire, for codec.pyx alone: varints written and read where they are.
+# Varints for codec.pyx, written and read in place.
 from libc.stdint cimport uint32_t, uint64_t
 
 ctypedef const unsigned char* Place
@@ -17,7 +17,7 @@ cdef extern from *:
     #endif
     """
     uint32_t varint_size "raftcy_varint_size"(uint64_t number) noexcept nogil
-    # Keeps what is nearly always so in a straight line.
+    # Tells the C compiler which way a branch nearly always goes.
     bint likely(bint condition) noexcept nogil
 
 
@@ -46,15 +46,15 @@ cdef inline unsigned char* set_varint(unsigned char* p, uint64_t number) noexcep
 
 
 cdef inline unsigned char* set_small(unsigned char* p, uint64_t number) noexcept nogil:
-    """As ``set_varint``, for what nearly always takes one byte."""
+    """Like ``set_varint``, for numbers that nearly always take one byte."""
     if likely(number < 0x80):
         p[0] = <unsigned char>number
         return p + 1
     return set_varint(p, number)
 
 
-# Every `scan` reads at `p` and gives the place after what it has read. If it cannot be read, that is NULL and the
-# number is 0, which is the tag of no field; `explain` then has the error.
+# Every `scan` function reads at `p` and returns the place after what it read. If the input is broken it returns NULL
+# and sets the number to 0, which is not the tag of any field; `explain` then raises the error.
 
 cdef inline Place scan_long_number(Place p, Place end, uint64_t* number) noexcept nogil:
     cdef Place limit = p + 10 if end - p > 10 else end
@@ -85,7 +85,7 @@ cdef inline Place scan_number(Place p, Place end, uint64_t* number) noexcept nog
 
 
 cdef inline Place scan_ahead(Place p, uint64_t* number) noexcept nogil:
-    """As ``scan_number``, where ten bytes may be read without a look at the end."""
+    """Like ``scan_number``, where at least ten bytes can be read without checking for the end."""
     cdef uint64_t long_number, found = p[0]
     if found < 0x80:
         number[0] = found
@@ -98,14 +98,14 @@ cdef inline Place scan_ahead(Place p, uint64_t* number) noexcept nogil:
     if p[2] < 0x80:
         number[0] = found
         return p + 3
-    # Not given `number`, so that the compiler can keep that in a register.
+    # Do not pass `number` on, so that the compiler can keep it in a register.
     p = scan_long_number(p, p + 10, &long_number)
     number[0] = long_number
     return p
 
 
 cdef inline Place scan_small(Place p, uint64_t* number) noexcept nogil:
-    """As ``scan_ahead``, for what nearly always takes one byte."""
+    """Like ``scan_ahead``, for numbers that nearly always take one byte."""
     number[0] = p[0]
     return p + 1 if likely(p[0] < 0x80) else scan_ahead(p, number)
 

@@ -1,17 +1,18 @@
-"""Bytes to values and back, by protobuf's encoding as etcd's raft v3.7.0 writes it.
+"""Encodes values as protobuf and decodes them, with the bytes that etcd's raft v3.7.0 writes.
 
-The plain twin of ``codec.pyx``: the same names, results and errors, without a compiler. It uses no protobuf: that
-cannot keep a number that is no member of its enum in its place, and turning its objects into values, with the checks
-that this needs, measured at best a fifth faster (many small entries), no faster for short messages, and several times
-slower for entries of some KiB.
+The pure twin of ``codec.pyx``: the same names, results and errors, without a compiler. It does not use the protobuf
+library. That library moves an unknown enum number out of its place, and converting its objects to values, with the
+checks this takes, measured at best a fifth faster (many small entries), no faster for short messages, and several times
+slower for entries of a few KiB.
 
-A message is described once, as a table of its fields by tag. Entries, of which there are many, have shortcuts that
-lead to the same result. Writing goes backwards, last field first, into a list of parts, so that the length of a
-submessage is known when it is needed and all is copied once. Reading trusts nothing: each length is checked against
-the end of the message around it before anything is made of it.
+A table describes each message type: its fields by tag. Entries are numerous and have shortcuts that lead to the same
+result. The writer works backwards, last field first, into a list of parts: it knows the length of a submessage when it
+needs it and copies everything once. The reader trusts nothing: it checks each length against the end of the enclosing
+message before it builds anything.
 
-Where etcd's runtime, that of Go, has its own way with odd input, this is followed: the tag of an unknown field is
-written minimal and the rest of it as it was read; fields of an unknown group may have numbers up to 2**31-1.
+Go's runtime defines what happens to odd input, because that is what etcd's peers do with it: the tag of an unknown
+field is rewritten in its shortest form and the rest of the field is kept as read; fields of an unknown group may have
+numbers up to 2**31-1.
 """
 
 from collections.abc import Callable
@@ -45,10 +46,10 @@ __all__ = [
     "encode_snapshot_metadata",
 ]
 
-# What a field holds. Those up to _BOOL are varints; _PACKED is the other form in which _NUMBERS are read.
+# What a field holds. The forms up to _BOOL are varints. _PACKED is the second form in which _NUMBERS may arrive.
 _NUMBER, _ENUM, _BOOL, _NUMBERS, _BYTES, _PACKED, _ONE, _MANY = range(8)
 
-# The largest field number, in messages and in groups that are not known.
+# The largest field number in a message, and in an unknown group.
 _MAX_FIELD = 2**29 - 1
 _MAX_GROUP_FIELD = 2**31 - 1
 _U64_MAX = 2**64 - 1
@@ -56,17 +57,17 @@ _new = object.__new__
 _Entry = messages.Entry
 _OpenEntry: Any = immutable.open_twin(messages.Entry)
 
-# What an entry in a log has: term, index and data. Some implementations write the type of each, etcd's raft before 3.7
-# among them, nearly always that of a normal one.
+# An entry in a log has term, index and data. Some implementations, such as etcd's raft before 3.7, also write the type
+# of every entry; it is nearly always that of a normal one.
 _APPENDED = consts.E_TERM | consts.E_INDEX | consts.E_DATA
 _TYPED = _APPENDED | consts.E_TYPE
 _NORMAL = b"\x08\x00"
 
 
 class _Varints(dict[int, bytes]):
-    """Numbers in seven bits a byte, lowest first; a negative one as its two's complement of 64 bits.
+    """A cache of varints: seven bits a byte, lowest first, negative numbers as 64-bit two's complement.
 
-    A cache, since the same indexes and lengths come again: an index goes to each peer.
+    A cache pays off because the same numbers recur: each index goes to every peer.
     """
 
     def __missing__(self, number: int) -> bytes:
@@ -86,11 +87,11 @@ _VARINTS = _Varints()
 
 
 class _Kind:
-    """One message type: its class, how to make a blank one, and its fields.
+    """One message type: its class, how to create a blank one, and its fields.
 
-    ``by_tag`` is for reading: tag to (form, attribute, presence bit, kind of the submessage). ``backwards`` is for
-    writing: (presence bit, tag, form, attribute, kind of the submessage) by falling field number. A list has the bit
-    0 where its own emptiness tells whether it is there.
+    The reader uses ``by_tag``: tag to (form, attribute, presence bit, kind of the submessage). The writer uses
+    ``backwards``: (presence bit, tag, form, attribute, kind of the submessage) by descending field number. The bit is 0
+    for a list that is present when it is not empty.
     """
 
     __slots__ = ("backwards", "blank", "by_tag", "cls")
@@ -104,7 +105,7 @@ class _Kind:
             self.add(*field)
 
     def add(self, number: int, form: int, slot: str, bit: int, kind: "_Kind | None") -> None:
-        """Describe a field; they must come by rising number."""
+        """Add a field. Fields must be added by ascending number."""
         tag = number << 3 | (2 if form in (_BYTES, _ONE, _MANY) else 0)
         self.by_tag[tag] = form, slot, bit, kind
         if form == _NUMBERS:
@@ -219,92 +220,92 @@ _CONF_CHANGE_V2 = _Kind(
 
 
 def encode_entry(value: Any) -> bytes:
-    """The encoding of an Entry. RangeError if it is longer than MAX_SIZE; TypeError for any other value."""
+    """Encode an Entry. Raises RangeError beyond MAX_SIZE or MAX_ITEMS, and TypeError for any other value."""
     return _encode(value, _ENTRY)
 
 
 def decode_entry(data: Any) -> Any:
-    """The Entry of an encoding, given as any contiguous buffer; DecodeError if it is none."""
+    """Decode an Entry from any contiguous buffer. Raises DecodeError, or TypeError for an object of another type."""
     return _decode(data, _ENTRY)
 
 
 def encode_hard_state(value: Any) -> bytes:
-    """The encoding of a HardState; the errors are those of ``encode_entry``."""
+    """Encode a HardState. Errors as for ``encode_entry``."""
     return _encode(value, _HARD_STATE)
 
 
 def decode_hard_state(data: Any) -> Any:
-    """The HardState of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a HardState. Errors as for ``decode_entry``."""
     return _decode(data, _HARD_STATE)
 
 
 def encode_conf_state(value: Any) -> bytes:
-    """The encoding of a ConfState; the errors are those of ``encode_entry``."""
+    """Encode a ConfState. Errors as for ``encode_entry``."""
     return _encode(value, _CONF_STATE)
 
 
 def decode_conf_state(data: Any) -> Any:
-    """The ConfState of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfState. Errors as for ``decode_entry``."""
     return _decode(data, _CONF_STATE)
 
 
 def encode_snapshot_metadata(value: Any) -> bytes:
-    """The encoding of a SnapshotMetadata; the errors are those of ``encode_entry``."""
+    """Encode a SnapshotMetadata. Errors as for ``encode_entry``."""
     return _encode(value, _METADATA)
 
 
 def decode_snapshot_metadata(data: Any) -> Any:
-    """The SnapshotMetadata of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a SnapshotMetadata. Errors as for ``decode_entry``."""
     return _decode(data, _METADATA)
 
 
 def encode_snapshot(value: Any) -> bytes:
-    """The encoding of a Snapshot; the errors are those of ``encode_entry``."""
+    """Encode a Snapshot. Errors as for ``encode_entry``."""
     return _encode(value, _SNAPSHOT)
 
 
 def decode_snapshot(data: Any) -> Any:
-    """The Snapshot of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a Snapshot. Errors as for ``decode_entry``."""
     return _decode(data, _SNAPSHOT)
 
 
 def encode_message(value: Any) -> bytes:
-    """The encoding of a Message; RangeError also if its responses are nested deeper than MAX_DEPTH allows."""
+    """Encode a Message. Errors as for ``encode_entry``, and RangeError for responses nested deeper than MAX_DEPTH."""
     return _encode(value, _MESSAGE)
 
 
 def decode_message(data: Any) -> Any:
-    """The Message of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a Message. Errors as for ``decode_entry``."""
     return _decode(data, _MESSAGE)
 
 
 def encode_conf_change(value: Any) -> bytes:
-    """The encoding of a ConfChange; the errors are those of ``encode_entry``."""
+    """Encode a ConfChange. Errors as for ``encode_entry``."""
     return _encode(value, _CONF_CHANGE)
 
 
 def decode_conf_change(data: Any) -> Any:
-    """The ConfChange of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfChange. Errors as for ``decode_entry``."""
     return _decode(data, _CONF_CHANGE)
 
 
 def encode_conf_change_single(value: Any) -> bytes:
-    """The encoding of a ConfChangeSingle; the errors are those of ``encode_entry``."""
+    """Encode a ConfChangeSingle. Errors as for ``encode_entry``."""
     return _encode(value, _CONF_CHANGE_SINGLE)
 
 
 def decode_conf_change_single(data: Any) -> Any:
-    """The ConfChangeSingle of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfChangeSingle. Errors as for ``decode_entry``."""
     return _decode(data, _CONF_CHANGE_SINGLE)
 
 
 def encode_conf_change_v2(value: Any) -> bytes:
-    """The encoding of a ConfChangeV2; the errors are those of ``encode_entry``."""
+    """Encode a ConfChangeV2. Errors as for ``encode_entry``."""
     return _encode(value, _CONF_CHANGE_V2)
 
 
 def decode_conf_change_v2(data: Any) -> Any:
-    """The ConfChangeV2 of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfChangeV2. Errors as for ``decode_entry``."""
     return _decode(data, _CONF_CHANGE_V2)
 
 
@@ -319,9 +320,9 @@ def _encode(value: Any, kind: _Kind) -> bytes:
 
 
 def _write(value: Any, kind: Any, parts: list[bytes], depth: int, items: list[int]) -> int:
-    """Append the encoding of ``value`` to ``parts``, last part first; gives its size in bytes.
+    """Append the encoding of ``value`` to ``parts``, last part first, and return its size in bytes.
 
-    The number in ``items`` counts what all lists hold.
+    ``items`` holds one number, the count of list items so far.
     """
     if depth > MAX_DEPTH:
         raise RangeError(bounds.TOO_DEEP)
@@ -404,7 +405,7 @@ def _decode(data: Any, kind: _Kind) -> Any:
 
 
 def _bytes_of(data: Any) -> Any:
-    """Any contiguous buffer as one that gives single bytes, without a copy where that is possible."""
+    """Convert any contiguous buffer to one that is indexed by bytes, without a copy if possible."""
     try:
         view = memoryview(data)
     except (TypeError, BufferError):
@@ -414,14 +415,14 @@ def _bytes_of(data: Any) -> Any:
     try:
         return view.cast("B")
     except (TypeError, ValueError):
-        # Some formats cannot be cast, and a shape with a zero in it.
+        # Some formats cannot be cast, nor can a shape that contains a zero.
         return view.tobytes()
 
 
 def _read(buf: Any, pos: int, end: int, kind: Any, depth: int, items: list[int]) -> Any:
-    """The value of ``buf[pos:end]``; the number in ``items`` counts what all lists hold.
+    """Decode ``buf[pos:end]``. ``items`` holds one number, the count of list items so far.
 
-    A byte may be read beyond ``end``, though not beyond the buffer, before it is seen that the last field is cut off.
+    May read a byte beyond ``end``, though not beyond the buffer, before it notices that the last field is cut off.
     """
     value = kind.blank()
     by_tag = kind.by_tag
@@ -491,7 +492,7 @@ def _read(buf: Any, pos: int, end: int, kind: Any, depth: int, items: list[int])
 
 
 def _count_one(items: list[int], start: int) -> None:
-    """Count what the field with its tag at ``start`` adds to a list."""
+    """Count the list item in the field whose tag is at ``start``."""
     items[0] += 1
     if items[0] > MAX_ITEMS:
         raise DecodeError(bounds.TOO_MANY, start)
@@ -506,19 +507,19 @@ def _append(value: Any, slot: str, item: Any) -> None:
 
 
 def _merge(buf: Any, value: Any, spans: dict[Any, list[tuple[int, int]]], depth: int) -> None:
-    """Read submessages that came in several pieces once more, each as the one that its pieces make together."""
+    """Read again each submessage that came in several pieces, from the pieces joined together."""
     for (slot, kind), pieces in spans.items():
         if len(pieces) > 1:
             joined = b"".join([buf[first:last] for first, last in pieces])
-            # The items were counted when they were first read.
+            # The items were counted on the first reading.
             setattr(value, slot, _read(joined, 0, len(joined), kind, depth, [0]))
 
 
 def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int, items: list[int]) -> int:
-    """Read the run of entries that begins with the tag at ``pos`` and ends by ``end``; gives the place after it.
+    """Read consecutive entries from the tag at ``pos``, up to ``end`` at most, and return the position after them.
 
-    Entries of a message mostly continue each other: the same term, the next index. So what stands before the data is
-    guessed from the entry before, at first from the message, and only compared.
+    Each entry of a message usually continues the one before it, with the same term and the next index. So the bytes in
+    front of its data are predicted from that entry (for the first, from the message) and merely compared.
     """
     entries = message._entries
     if entries is None:
@@ -563,7 +564,7 @@ def _read_entries(buf: Any, pos: int, end: int, message: Any, depth: int, items:
 
 
 def _varint(buf: Any, pos: int, end: int, start: int) -> tuple[int, int]:
-    """The number at ``pos`` and the place after it; an error names ``start``, where the tag of its field is."""
+    """The number at ``pos`` and the position after it. An error names ``start``, the position of the field's tag."""
     if pos + 1 < end:
         number = buf[pos]
         if number < 0x80:
@@ -595,7 +596,7 @@ def _read_packed(buf: Any, pos: int, end: int, numbers: list[int], start: int, i
 
 
 def _skip(buf: Any, start: int, pos: int, end: int, tag: int, max_field: int, depth: int) -> int:
-    """The place after an unknown field whose tag, at ``start``, ends before ``pos``."""
+    """The position after an unknown field whose tag begins at ``start`` and ends before ``pos``."""
     if not 0 < tag >> 3 <= max_field:
         raise DecodeError(bounds.BAD_NUMBER, start)
     wire_type = tag & 7
@@ -620,7 +621,7 @@ def _skip(buf: Any, start: int, pos: int, end: int, tag: int, max_field: int, de
 
 
 def _skip_group(buf: Any, start: int, pos: int, end: int, tag: int, depth: int) -> int:
-    """The place after an unknown group whose tag, at ``start``, ends before ``pos``."""
+    """The position after an unknown group whose tag begins at ``start`` and ends before ``pos``."""
     if depth > MAX_DEPTH:
         raise DecodeError(bounds.TOO_DEEP, start)
     while pos < end:

@@ -1,12 +1,13 @@
-"""Bytes to values and back, by protobuf's encoding as etcd's raft v3.7.0 writes it.
+"""Encodes values as protobuf and decodes them, with the bytes that etcd's raft v3.7.0 writes.
 
-Typed and without protobuf; ``codec.py`` is its plain twin. Writing adds up the exact size, makes one bytes object of
-it and fills that backwards, last field first, so that the length of a submessage is known when it is needed; for the
-message with entries, and for the one that is short, there is a faster way to the same bytes. Reading trusts nothing:
-each length is checked against the end of the message around it before anything is made of it.
+The compiled codec; ``codec.py`` is its pure twin. The writer adds up the exact size, allocates one bytes object and
+fills it backwards, last field first, so that it knows the length of a submessage when it needs it. Short messages and
+messages with entries take faster ways to the same bytes. The reader trusts nothing: it checks each length against the
+end of the enclosing message before it builds anything.
 
-Where etcd's runtime, that of Go, has its own way with odd input, this is followed: the tag of an unknown field is
-written minimal and the rest of it as it was read; fields of an unknown group may have numbers up to 2**31-1.
+Go's runtime defines what happens to odd input, because that is what etcd's peers do with it: the tag of an unknown
+field is rewritten in its shortest form and the rest of the field is kept as read; fields of an unknown group may have
+numbers up to 2**31-1.
 """
 
 cimport cython
@@ -56,7 +57,7 @@ __all__ = [
     "encode_snapshot_metadata",
 ]
 
-# Bytes that an immutable value holds, looked at where they are.
+# Accessors that take borrowed references: an immutable value holds its bytes for as long as they are read.
 cdef extern from "Python.h":
     char* held_start "PyBytes_AS_STRING"(PyObject* data) noexcept
     Py_ssize_t held_size "PyBytes_GET_SIZE"(PyObject* data) noexcept
@@ -66,8 +67,8 @@ cdef extern from "Python.h":
 
 
 cdef struct Sink:
-    # The bytes from `at` on are written, those from `start` up to it are not yet. `full` if they did not suffice, or
-    # something must be refused, such as a Message below level `deepest`.
+    # The bytes from `at` on are written, those between `start` and `at` are free. `full` is set if they did not
+    # suffice, or if something must be refused, such as a Message below level `deepest`.
     unsigned char* start
     unsigned char* at
     bint full
@@ -75,31 +76,31 @@ cdef struct Sink:
 
 
 cdef struct Source:
-    # Where the outermost buffer begins, and how many items were found in it.
+    # The start of the outermost buffer, and the count of list items so far.
     Place base
     uint64_t items
 
 
 cdef enum:
-    # the largest field number, in messages and in groups that are not known
+    # The largest field number in a message, and in an unknown group.
     MAX_FIELD = 0x1FFFFFFF
     MAX_GROUP_FIELD = 0x7FFFFFFF
-    # levels below a Message that is no response: snapshot, metadata, conf state
+    # Levels below a Message, apart from its responses: snapshot, metadata, conf state.
     LEVELS = 3
-    # so many bytes the numbers of an entry can take, tags included
+    # The most bytes that the numbers of an entry can take, with tags.
     ENTRY_HEAD = 44
-    # the fields of most entries: these, the type or not
+    # The fields of most entries, with or without the type.
     USUAL = k.E_TYPE | k.E_TERM | k.E_INDEX | k.E_DATA
-    # the type of a normal entry and the tag of its term, read as one number; where that reads the bytes the other way
-    # round, no entry has it, and the fields are looked at one by one
+    # The type of a normal entry and the tag of its term, read as one little-endian number. On a big-endian machine no
+    # entry matches, and the fields are read one by one.
     NORMAL_AND_TERM = 0x100008
-    # for so many entries, at most, the list is made before they are read
+    # The most entries for which the list is allocated before they are read.
     GUESSED = 1024
-    # so many bytes of a message are written on the stack
+    # The size in bytes of the stack buffer for messages.
     SCRATCH = 16384
-    # entries of so many bytes, at most, are written forwards
+    # The most bytes of entries that are written forwards.
     JOINED = 65536
-    # the numbers of the fields of a Message that are varints, as bits
+    # The varint fields of a Message, as bits by field number.
     NUMBERS = 0x2D7E
 
 
@@ -117,7 +118,7 @@ cdef object _OpenV2 = immutable.open_twin(changes.ConfChangeV2)
 
 
 def encode_entry(value):
-    """The encoding of an Entry. RangeError if it is longer than MAX_SIZE; TypeError for any other value."""
+    """Encode an Entry. Raises RangeError beyond MAX_SIZE or MAX_ITEMS, and TypeError for any other value."""
     if type(value) is not Entry:
         raise bounds.not_a(Entry, value)
     cdef Sink sink
@@ -127,12 +128,12 @@ def encode_entry(value):
 
 
 def decode_entry(data):
-    """The Entry of an encoding, given as any contiguous buffer; DecodeError if it is none."""
+    """Decode an Entry from any contiguous buffer. Raises DecodeError, or TypeError for an object of another type."""
     return decode(data, ENTRY)
 
 
 def encode_hard_state(value):
-    """The encoding of a HardState; the errors are those of ``encode_entry``."""
+    """Encode a HardState. Errors as for ``encode_entry``."""
     if type(value) is not HardState:
         raise bounds.not_a(HardState, value)
     cdef Sink sink
@@ -142,12 +143,12 @@ def encode_hard_state(value):
 
 
 def decode_hard_state(data):
-    """The HardState of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a HardState. Errors as for ``decode_entry``."""
     return decode(data, HARD_STATE)
 
 
 def encode_conf_state(value):
-    """The encoding of a ConfState; the errors are those of ``encode_entry``."""
+    """Encode a ConfState. Errors as for ``encode_entry``."""
     if type(value) is not ConfState:
         raise bounds.not_a(ConfState, value)
     cdef Sink sink
@@ -158,12 +159,12 @@ def encode_conf_state(value):
 
 
 def decode_conf_state(data):
-    """The ConfState of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfState. Errors as for ``decode_entry``."""
     return decode(data, CONF_STATE)
 
 
 def encode_snapshot_metadata(value):
-    """The encoding of a SnapshotMetadata; the errors are those of ``encode_entry``."""
+    """Encode a SnapshotMetadata. Errors as for ``encode_entry``."""
     if type(value) is not SnapshotMetadata:
         raise bounds.not_a(SnapshotMetadata, value)
     cdef Sink sink
@@ -174,12 +175,12 @@ def encode_snapshot_metadata(value):
 
 
 def decode_snapshot_metadata(data):
-    """The SnapshotMetadata of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a SnapshotMetadata. Errors as for ``decode_entry``."""
     return decode(data, METADATA)
 
 
 def encode_snapshot(value):
-    """The encoding of a Snapshot; the errors are those of ``encode_entry``."""
+    """Encode a Snapshot. Errors as for ``encode_entry``."""
     if type(value) is not Snapshot:
         raise bounds.not_a(Snapshot, value)
     cdef Sink sink
@@ -190,12 +191,12 @@ def encode_snapshot(value):
 
 
 def decode_snapshot(data):
-    """The Snapshot of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a Snapshot. Errors as for ``decode_entry``."""
     return decode(data, SNAPSHOT)
 
 
 def encode_message(value):
-    """The encoding of a Message; RangeError also if its responses are nested deeper than MAX_DEPTH allows."""
+    """Encode a Message. Errors as for ``encode_entry``, and RangeError for responses nested deeper than MAX_DEPTH."""
     if type(value) is not Message:
         raise bounds.not_a(Message, value)
     cdef Message m = <Message>value
@@ -203,8 +204,8 @@ def encode_message(value):
     cdef uint64_t items = 0
     cdef unsigned char scratch[SCRATCH]
     cdef unsigned char* tail
-    # Most messages without entries fit here, and to copy them is cheaper than to add up their size first. What does not
-    # fit, or has something wrong in it, is written or refused below.
+    # Most messages without entries fit into this buffer, and copying them is cheaper than adding up their size first.
+    # If a message does not fit, or must be refused, the general way below writes or refuses it.
     sink.start, sink.at, sink.full = scratch, scratch + SCRATCH, False
     sink.deepest = _max_depth - LEVELS
     write_after_entries(&sink, m, 0)
@@ -222,12 +223,12 @@ def encode_message(value):
 
 
 def decode_message(data):
-    """The Message of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a Message. Errors as for ``decode_entry``."""
     return decode(data, MESSAGE)
 
 
 def encode_conf_change(value):
-    """The encoding of a ConfChange; the errors are those of ``encode_entry``."""
+    """Encode a ConfChange. Errors as for ``encode_entry``."""
     if not isinstance(value, changes.ConfChange):
         raise bounds.not_a(changes.ConfChange, value)
     cdef Sink sink
@@ -237,12 +238,12 @@ def encode_conf_change(value):
 
 
 def decode_conf_change(data):
-    """The ConfChange of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfChange. Errors as for ``decode_entry``."""
     return decode(data, CONF_CHANGE)
 
 
 def encode_conf_change_single(value):
-    """The encoding of a ConfChangeSingle; the errors are those of ``encode_entry``."""
+    """Encode a ConfChangeSingle. Errors as for ``encode_entry``."""
     if not isinstance(value, changes.ConfChangeSingle):
         raise bounds.not_a(changes.ConfChangeSingle, value)
     cdef Sink sink
@@ -252,12 +253,12 @@ def encode_conf_change_single(value):
 
 
 def decode_conf_change_single(data):
-    """The ConfChangeSingle of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfChangeSingle. Errors as for ``decode_entry``."""
     return decode(data, CONF_CHANGE_SINGLE)
 
 
 def encode_conf_change_v2(value):
-    """The encoding of a ConfChangeV2; the errors are those of ``encode_entry``."""
+    """Encode a ConfChangeV2. Errors as for ``encode_entry``."""
     if not isinstance(value, changes.ConfChangeV2):
         raise bounds.not_a(changes.ConfChangeV2, value)
     cdef Sink sink
@@ -267,7 +268,7 @@ def encode_conf_change_v2(value):
 
 
 def decode_conf_change_v2(data):
-    """The ConfChangeV2 of an encoding; the errors are those of ``decode_entry``."""
+    """Decode a ConfChangeV2. Errors as for ``decode_entry``."""
     return decode(data, CONF_CHANGE_V2)
 
 
@@ -278,7 +279,7 @@ cdef inline uint64_t size_number(uint64_t number) noexcept:
 
 
 cdef inline uint64_t size_block(uint64_t size) noexcept:
-    """Of bytes, or of a submessage, with tag and length."""
+    """The size of bytes or a submessage, with tag and length."""
     return 1 + varint_size(size) + size
 
 
@@ -469,7 +470,7 @@ cdef inline int check_depth(int depth) except -1:
 # Writing, backwards
 
 cdef bytes open_sink(Sink* sink, uint64_t size):
-    """A bytes object of that size, to be filled through ``sink``."""
+    """Create a bytes object of the given size, to be filled through ``sink``."""
     if size > _max_size:
         raise RangeError(bounds.TOO_LARGE)
     cdef bytes result = PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
@@ -481,7 +482,7 @@ cdef bytes open_sink(Sink* sink, uint64_t size):
 
 
 cdef bytes close_sink(Sink* sink, bytes result):
-    # Another thread may have changed a list after its size was added up; then nothing was written out of bounds.
+    # Another thread may have changed a list after its size was added up. Nothing was written out of bounds even so.
     if sink.full or sink.at != sink.start:
         raise InvariantError(bounds.CHANGED)
     return result
@@ -525,7 +526,7 @@ cdef int put_numbers(Sink* sink, unsigned char tag, list numbers) except -1:
 
 
 cdef inline unsigned char* set_numbers(unsigned char* p, Entry e, uint32_t present) noexcept:
-    """Write what stands before the bytes of an entry."""
+    """Write the fields in front of an entry's data."""
     if present & k.E_TYPE:
         p[0] = 0x08
         p = set_varint(p + 1, <uint64_t>e._type)
@@ -539,7 +540,7 @@ cdef inline unsigned char* set_numbers(unsigned char* p, Entry e, uint32_t prese
 
 
 cdef inline void set_entry(unsigned char* p, Entry e) noexcept:
-    """Write an entry, forwards, where there is space for it."""
+    """Write an entry forwards. The caller has checked that it fits."""
     cdef uint32_t present = e._present
     cdef Py_ssize_t length
     p = set_numbers(p, e, present)
@@ -725,9 +726,9 @@ cdef int write_conf_change_v2(Sink* sink, object c) except -1:
 # Writing forwards: a message with entries
 
 cdef bytes join_entries(unsigned char* head, unsigned char* tail, unsigned char* end, list entries):
-    """The encoding of a message: what stands before its entries, those, and what stands after them.
+    """Encode a message from three parts: the fields before its entries, the entries, and the fields after them.
 
-    None if that is left to the other way, which knows of every size and of all that must be refused.
+    Returns None if the general way must be taken, which handles every size and refuses what must be refused.
     """
     cdef Py_ssize_t before = tail - head, after = end - tail, size, used, done, count = PyList_GET_SIZE(entries)
     cdef uint64_t block = size_blocks(entries, 0, 1)
@@ -735,7 +736,7 @@ cdef bytes join_entries(unsigned char* head, unsigned char* tail, unsigned char*
     cdef PyObject* result
     if block == 0 or count > JOINED or block * count > JOINED:
         return None
-    # As much as it takes if all are as long as the first.
+    # Assume that all entries are as long as the first.
     size = before + block * count + after
     result = new_bytes(NULL, size)
     memcpy(held_start(result), head, before)
@@ -758,7 +759,7 @@ cdef bytes join_entries(unsigned char* head, unsigned char* tail, unsigned char*
 
 
 cdef uint64_t size_blocks(list entries, Py_ssize_t first, Py_ssize_t stop) noexcept:
-    """Of these entries as fields of a message; 0 if something else is among them, or if that is too much to join."""
+    """The size of these entries as fields of a message; 0 if another object is among them, or if it exceeds JOINED."""
     cdef uint64_t size = 0
     cdef PyObject* item
     with cython.critical_section(entries):
@@ -773,11 +774,11 @@ cdef uint64_t size_blocks(list entries, Py_ssize_t first, Py_ssize_t stop) noexc
 
 
 cdef Py_ssize_t set_entries(unsigned char** place, unsigned char* end, list entries, Py_ssize_t first) noexcept:
-    """Write the entries from the first on, as many as fit; which is the first that is not written."""
+    """Write as many entries as fit, from number ``first`` on, and return the number of the first not written."""
     cdef unsigned char* p = place[0]
     cdef unsigned char* after
     cdef PyObject* item
-    # No reference to an item is taken: nobody else can change the list meanwhile.
+    # Borrowed references are safe: nobody else can change the list within the critical section.
     with cython.critical_section(entries):
         while first < PyList_GET_SIZE(entries):
             item = list_item(entries, first)
@@ -793,14 +794,15 @@ cdef Py_ssize_t set_entries(unsigned char** place, unsigned char* end, list entr
 
 
 cdef inline unsigned char* set_block(unsigned char* p, unsigned char* end, Entry e) noexcept:
-    """Write an entry as a field of a message; the place after it, or NULL if it does not fit."""
+    """Write an entry as a field of a message and return the place after it, or NULL if it does not fit."""
     cdef uint32_t present = e._present
     cdef uint64_t type = <uint64_t>e._type, term = e.term, index = e.index, size
     cdef Py_ssize_t length
     cdef const char* data
     cdef unsigned char* head
     cdef unsigned char* at
-    # Its size is known once its numbers are written, and how many bytes that takes, nearly always, before.
+    # The entry's size is known only once its numbers are written, but how many bytes that size takes is nearly always
+    # known before: leave that many free.
     if likely(present | k.E_TYPE == USUAL and e._unknown is None):
         length, data = held_size(<PyObject*>e.data), held_start(<PyObject*>e.data)
         if likely(end - p >= length + ENTRY_HEAD + 3 and length < 0x3F00):
@@ -873,16 +875,16 @@ cdef object read(Place base, Py_ssize_t size, int kind):
 
 
 cdef object broken(str text, Source* source, Place start):
-    """The error for the field whose tag is at ``start``."""
+    """Create the error for the field whose tag is at ``start``."""
     return DecodeError(text, start - source.base)
 
 
-# Every `take` reads at `p` for the field whose tag is at `start`, and gives the place after what it has read.
+# Every `take` function reads at `p`, for the field whose tag is at `start`, and returns the place after what it read.
 
 cdef Place take_number(Source* source, Place start, Place p, Place end, uint64_t* number) except NULL:
     cdef Place after = scan_number(p, end, number)
     if after is NULL:
-        # All ten bytes that there may be are there, or fewer.
+        # With all ten bytes of the longest varint at hand it is too long, with fewer it is cut off.
         raise broken(bounds.TOO_LONG if end - p >= 10 else bounds.CUT_OFF, source, start)
     return after
 
@@ -895,7 +897,7 @@ cdef Place take_length(Source* source, Place start, Place p, Place end, uint64_t
 
 
 cdef inline Place take_block(Source* source, Place start, Place p, Place end, int depth, Place* stop) except NULL:
-    """The place where the submessage of the field begins; ``stop`` is where it ends."""
+    """Return the place where the field's submessage begins, and set ``stop`` to where it ends."""
     cdef uint64_t length
     p = scan_length(p, end, &length)
     if p is NULL:
@@ -907,7 +909,7 @@ cdef inline Place take_block(Source* source, Place start, Place p, Place end, in
 
 
 cdef inline int count_item(Source* source, Place start) except -1:
-    """Count what the field with its tag at ``start`` adds to a list."""
+    """Count the list item in the field whose tag is at ``start``."""
     source.items += 1
     if source.items > _max_items:
         raise broken(bounds.TOO_MANY, source, start)
@@ -915,11 +917,11 @@ cdef inline int count_item(Source* source, Place start) except -1:
 
 
 cdef int explain(Source* source, Place start, Place end) except -1:
-    """Raise the error for the field, its tag at ``start``, that a `scan` could not read."""
+    """Raise the error for the field with its tag at ``start`` that a `scan` function could not read."""
     cdef uint64_t tag
     cdef Place p = take_number(source, start, start, end, &tag)
     skip(source, start, p, end, tag, MAX_FIELD, 0)
-    # Another thread has changed the buffer since.
+    # It can be read now: another thread has changed the buffer since.
     raise broken(bounds.CUT_OFF, source, start)
 
 
@@ -928,12 +930,12 @@ cdef inline bytes copy(Place p, uint64_t length):
 
 
 cdef inline int32_t low_half(uint64_t number) noexcept:
-    """The number of an enum: the low 32 bits, as a signed number."""
+    """An enum's number: the low 32 bits, signed."""
     return <int32_t><uint32_t>number
 
 
 cdef bytearray keep(bytearray unknown, Place start, Place end):
-    """Append what lies between the places."""
+    """Append the bytes from ``start`` to ``end``."""
     cdef Py_ssize_t size = 0, more = end - start
     if unknown is None:
         return PyByteArray_FromStringAndSize(<const char*>start, more)
@@ -944,7 +946,7 @@ cdef bytearray keep(bytearray unknown, Place start, Place end):
 
 
 cdef bytearray keep_field(bytearray unknown, uint64_t tag, Place p, Place end):
-    """Append a field whose tag ends before ``p``."""
+    """Append a field: its tag in the shortest form, then the bytes from ``p`` to ``end``."""
     cdef unsigned char head[5]
     cdef int size = 0
     while tag > 0x7F:
@@ -958,7 +960,7 @@ cdef bytearray keep_field(bytearray unknown, uint64_t tag, Place p, Place end):
 cdef Place skip(
     Source* source, Place start, Place p, Place end, uint64_t tag, uint64_t max_field, int depth
 ) except NULL:
-    """The place after an unknown field whose tag, at ``start``, ends before ``p``."""
+    """The place after an unknown field whose tag begins at ``start`` and ends before ``p``."""
     cdef uint64_t number
     cdef uint64_t wire_type = tag & 7
     if tag >> 3 == 0 or tag >> 3 > max_field:
@@ -981,7 +983,7 @@ cdef Place skip(
 
 
 cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t tag, int depth) except NULL:
-    """The place after an unknown group whose tag, at ``start``, ends before ``p``."""
+    """The place after an unknown group whose tag begins at ``start`` and ends before ``p``."""
     cdef Place inner
     cdef uint64_t inner_tag
     if depth > _max_depth:
@@ -996,10 +998,10 @@ cdef Place skip_group(Source* source, Place start, Place p, Place end, uint64_t 
 
 
 cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
-    """The place of the bytes, up to the end, of an entry as etcd writes it, whose other fields are set in ``e``.
+    """Read an entry in the form that etcd writes: set the other fields of ``e`` and return the place of its data.
 
-    NULL if it is any other, perhaps with some fields set. ``ENTRY_HEAD`` bytes may be read, even if not all of them are
-    before the end.
+    Returns NULL for an entry in any other form, perhaps with some fields set. May read ``ENTRY_HEAD`` bytes, even
+    beyond ``end``; the caller makes sure that the buffer has them.
     """
     cdef uint64_t number
     cdef uint32_t first, present = k.E_TERM | k.E_INDEX | k.E_DATA
@@ -1025,7 +1027,7 @@ cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
         return NULL
     e.index = number
     p = scan_ahead(p + 1, &number)
-    # If the bytes reach to the end, all that was read before them was inside.
+    # If the data ends exactly at the end, everything read before it was inside.
     if not likely(p is not NULL and p <= end and number == <uint64_t>(end - p)):
         return NULL
     e._present = present
@@ -1033,7 +1035,7 @@ cdef inline Place scan_entry(Place p, Place end, Entry e) noexcept:
 
 
 cdef Place read_entries(Source* source, Message m, Place start, Place p, Place end, int depth) except NULL:
-    """The place after entries of ``m`` in a row; the tag of the first, at ``start``, ends before ``p``."""
+    """Read consecutive entries of ``m``, the first with its tag at ``start``, and return the place after them."""
     cdef Place stop, data
     cdef uint64_t length, count = 0, room = 0
     cdef uint64_t left = _max_items - source.items if source.items < _max_items else 0
@@ -1049,7 +1051,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place p, Place e
             explain(source, start, end)
         stop = p + length
         if entries is None:
-            # As many as there are if all are as long as the first.
+            # Assume that all entries are as long as the first.
             room = min(<uint64_t>(end - start) // <uint64_t>(stop - start), <uint64_t>GUESSED)
             entries = PyList_New(room)
         if count >= left:
@@ -1079,7 +1081,7 @@ cdef Place read_entries(Source* source, Message m, Place start, Place p, Place e
 
 
 cdef int read_entry(Source* source, Entry e, Place p, Place end, int depth) except -1:
-    """Set the fields of a new entry; those that are not there may have any value before."""
+    """Set every field of a new entry, whatever the fields held before."""
     cdef Place start = p, stop
     cdef uint64_t tag, number
     cdef uint32_t present = 0
@@ -1189,7 +1191,7 @@ cdef ConfState read_conf_state(Source* source, Place p, Place end, int depth):
 
 
 cdef bytearray join(bytearray pieces, Place first, Place first_stop, Place p, Place stop):
-    """The pieces of a submessage that came more than once, the newest appended."""
+    """Append the newest piece of a submessage that came more than once."""
     if pieces is None:
         pieces = keep(None, first, first_stop)
     return keep(pieces, p, stop)
@@ -1224,7 +1226,7 @@ cdef SnapshotMetadata read_metadata(Source* source, Place p, Place end, int dept
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if pieces is not None:
-        # The items were counted when they were first read.
+        # The items were counted on the first reading.
         again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
         d._conf_state = read_conf_state(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
@@ -1260,7 +1262,7 @@ cdef Snapshot read_snapshot(Source* source, Place p, Place end, int depth):
             unknown = keep_field(unknown, tag, p, stop)
             p = stop
     if pieces is not None:
-        # The items were counted when they were first read.
+        # The items were counted on the first reading.
         again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
         s._metadata = read_metadata(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:
@@ -1269,7 +1271,7 @@ cdef Snapshot read_snapshot(Source* source, Place p, Place end, int depth):
 
 
 cdef inline void set_number(Message m, uint64_t tag, uint64_t number) noexcept:
-    """Set the field of that tag, which must be one of those in NUMBERS."""
+    """Set the field with the given tag, which must be in NUMBERS."""
     if tag == 0x08:
         m._type = low_half(number)
     elif tag == 0x10:
@@ -1335,7 +1337,7 @@ cdef Message read_message(Source* source, Place p, Place end, int depth):
         if p is NULL:
             explain(source, start, end)
     if pieces is not None:
-        # The items were counted when they were first read.
+        # The items were counted on the first reading.
         again = Source(<Place>PyByteArray_AS_STRING(pieces), 0)
         m.snapshot = read_snapshot(&again, again.base, again.base + PyByteArray_GET_SIZE(pieces), depth + 1)
     if unknown is not None:

@@ -56,7 +56,7 @@ cdef enum:
     REPLICATE = 1
     SNAPSHOT = 2
 
-    # what a Ready would hold
+    # what the next Ready would hold: nothing, only messages, or more
     NOTHING = 0
     MESSAGES = 1
     MORE = 2
@@ -66,12 +66,17 @@ cdef enum:
     VOTE_LOST = 2
     VOTE_WON = 3
 
+    # who may have sent a message (origins.allowed_sender)
+    ANYBODY = 0
+    MEMBER = 1
+    ITSELF = 2
+
     # kinds of an election
     PRE_ELECTION = 0
     ELECTION = 1
     TRANSFER = 2
 
-    # ways to answer reads (ReadOnlyOption)
+    # how reads are made linearizable (ReadOnlyOption)
     READ_ONLY_SAFE = 0
     READ_ONLY_LEASE_BASED = 1
 
@@ -90,7 +95,7 @@ cdef enum:
     E_INDEX = 4
     E_DATA = 8
 
-    # presence bits of a Message; lists are present when they are not empty
+    # presence bits of a Message; a list has none, it is present if not empty
     P_TYPE = 1
     P_TO = 2
     P_FROM = 4

@@ -1,7 +1,7 @@
-"""Numbers of the protocol, as plain ints here and as C constants for the compiled build (``consts.pxd``).
+"""Numbers of the protocol: plain ints here, C constants for the compiled build (``consts.pxd``).
 
-Written ``k.APP`` in the core, so that the compiled build sees a C case label where the pure build reads a module
-attribute. The enums of the public API (``enums.py``) give the same numbers names for people.
+The core imports this module as ``k`` and writes ``k.APP``, which compiles to a C constant and is a module attribute in
+the pure build. The enums of the public API (``enums.py``) have the same numbers.
 """
 
 # ids and limits
@@ -52,7 +52,7 @@ PROBE = 0
 REPLICATE = 1
 SNAPSHOT = 2
 
-# what a Ready would hold
+# what the next Ready would hold: nothing, only messages, or more
 NOTHING = 0
 MESSAGES = 1
 MORE = 2
@@ -62,12 +62,17 @@ VOTE_PENDING = 1
 VOTE_LOST = 2
 VOTE_WON = 3
 
+# who may have sent a message (origins.allowed_sender)
+ANYBODY = 0
+MEMBER = 1
+ITSELF = 2
+
 # kinds of an election
 PRE_ELECTION = 0
 ELECTION = 1
 TRANSFER = 2
 
-# ways to answer reads (ReadOnlyOption)
+# how reads are made linearizable (ReadOnlyOption)
 READ_ONLY_SAFE = 0
 READ_ONLY_LEASE_BASED = 1
 
@@ -86,7 +91,7 @@ E_TERM = 2
 E_INDEX = 4
 E_DATA = 8
 
-# presence bits of a Message; lists are present when they are not empty
+# presence bits of a Message; a list has none, it is present if not empty
 P_TYPE = 1
 P_TO = 2
 P_FROM = 4

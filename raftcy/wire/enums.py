@@ -1,4 +1,4 @@
-"""The enums of the public API; the numbers are those of the wire and of ``consts.py``."""
+"""The enums of the public API. Their numbers are those on the wire, from ``consts.py``."""
 
 from enum import IntEnum
 
@@ -51,7 +51,7 @@ class MessageType(IntEnum):
 
 
 class EntryType(IntEnum):
-    """What an Entry's data is (etcd's ``raftpb.EntryType``): the application's bytes, or an encoded change."""
+    """What an Entry's data holds (etcd's ``raftpb.EntryType``): the application's bytes, or an encoded change."""
 
     NORMAL = k.NORMAL
     CONF_CHANGE = k.CONF_CHANGE
@@ -74,7 +74,7 @@ class StateType(IntEnum):
 
 
 class ProgressState(IntEnum):
-    """How a leader sends to a peer (etcd's ``tracker.StateType``): one probe at a time, a stream, or a snapshot."""
+    """How a leader replicates to a peer (etcd's ``tracker.StateType``): probing, streaming, or with a snapshot."""
 
     PROBE = k.PROBE
     REPLICATE = k.REPLICATE
@@ -94,8 +94,8 @@ class ProgressType(IntEnum):
 class ReadOnlyOption(IntEnum):
     """How reads are made linearizable (etcd's ``raft.ReadOnlyOption``, thesis 6.4).
 
-    ``SAFE`` asks a quorum. ``LEASE_BASED`` trusts the leader's lease, hence bounded clock drift, and needs
-    ``check_quorum``.
+    ``SAFE`` has a quorum confirm the leader before a read is answered. ``LEASE_BASED`` trusts the leader's lease and
+    needs ``check_quorum``; if clocks drift without bound, a deposed leader may answer from stale state.
     """
 
     SAFE = k.READ_ONLY_SAFE
@@ -110,7 +110,7 @@ class SnapshotStatus(IntEnum):
 
 
 class ConfChangeType(IntEnum):
-    """What a configuration change does with a node (etcd's ``raftpb.ConfChangeType``)."""
+    """What a configuration change does to a node (etcd's ``raftpb.ConfChangeType``)."""
 
     ADD_NODE = k.ADD_NODE
     REMOVE_NODE = k.REMOVE_NODE
@@ -124,8 +124,9 @@ class ConfChangeType(IntEnum):
 class ConfChangeTransition(IntEnum):
     """How a ConfChangeV2 passes through a joint configuration (etcd's ``raftpb.ConfChangeTransition``).
 
-    ``AUTO`` uses a simple change where one suffices, else as ``JOINT_IMPLICIT``: joint, left automatically.
-    ``JOINT_EXPLICIT``: joint until an empty ConfChangeV2 is proposed.
+    ``AUTO`` makes a simple change if one suffices and otherwise acts as ``JOINT_IMPLICIT``. ``JOINT_IMPLICIT`` enters
+    a joint configuration that the leader leaves automatically. ``JOINT_EXPLICIT`` enters one that lasts until the
+    application proposes an empty ConfChangeV2.
     """
 
     AUTO = k.AUTO

@@ -1,4 +1,4 @@
-# Nothing to do in the compiled build: its code writes C fields. The module itself is not compiled.
+# No-ops in the compiled build, whose code writes C fields directly. The module itself is not compiled.
 cdef inline void thaw(object value) noexcept:
     pass
 

@@ -1,10 +1,11 @@
-"""Values that cannot be assigned to, at the price of one class switch in the pure build.
+"""Makes values immutable, at the cost of one class switch in the pure build.
 
-A value class forbids attribute assignment by its ``__setattr__``. In the compiled build its own code writes C fields
-and never meets that; there ``unseal`` and ``seal`` are nothing (``immutable.pxd``). In the pure build they switch an
-object between its class and that class's open twin, which has the same slots and the ordinary ``__setattr__``.
+The ``__setattr__`` of a value class refuses every assignment. The compiled build writes C fields, which bypasses it, so
+``thaw`` and ``freeze`` do nothing there (``immutable.pxd``). In the pure build they switch an object between its class
+and that class's open twin, which has the same slots but an ordinary ``__setattr__``.
 """
 
+from contextlib import suppress
 from typing import Any
 
 _OPEN: dict[type, type] = {}
@@ -12,25 +13,31 @@ _assign = object.__setattr__
 
 
 def open_twin(cls: type) -> type:
-    """The twin class of a value class whose objects can be assigned to."""
+    """Return the twin of a value class whose objects accept assignments."""
     twin = _OPEN.get(cls)
     if twin is None:
         body = {"__slots__": (), "__setattr__": object.__setattr__, "__module__": cls.__module__}
         try:
             twin = type("Open" + cls.__name__, (cls,), body)
         except TypeError:
-            # A compiled class is final and is never opened.
+            # A compiled class is final, and needs no twin.
             twin = cls
         _OPEN[cls] = twin
     return twin
 
 
 def final_twin(cls: type) -> type:
-    """``open_twin``; and from now on the class is no base of others, as its compiled form is none."""
+    """Like ``open_twin``, and forbid subclassing from now on, as the compiled class does."""
     twin = open_twin(cls)
-    if twin is not cls:
-        cls.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
+    final(cls)
     return twin
+
+
+def final(cls: type) -> None:
+    """Let no further class derive from a class, with the error that Python raises for a compiled one."""
+    # A compiled class is final by its declaration, and takes no new attribute.
+    with suppress(TypeError):
+        cls.__init_subclass__ = classmethod(_refuse_subclass)  # type: ignore[assignment]
 
 
 def _refuse_subclass(cls: type) -> None:
@@ -39,10 +46,10 @@ def _refuse_subclass(cls: type) -> None:
 
 
 def thaw(value: Any) -> None:
-    """Let the fields of a value be assigned, while it is being built."""
+    """Open a value while it is being built, so that its fields can be assigned."""
     _assign(value, "__class__", _OPEN.get(type(value)) or open_twin(type(value)))
 
 
 def freeze(value: Any) -> None:
-    """End what ``thaw``, or a new object of ``blank``, has begun."""
+    """Close a value opened by ``thaw`` or created by ``blank``: from now on it is immutable."""
     value.__class__ = type(value).__base__

@@ -2,12 +2,10 @@ cimport cython
 from libc.stdint cimport int32_t
 
 from . cimport consts as k
+from . cimport origins
 from .checks cimport instance
 from .messages cimport Message
 
-cpdef bint is_local(int32_t kind) noexcept
-cpdef bint is_response(int32_t kind) noexcept
-cpdef bint from_storage_thread(Message m) except -1
 cdef object _LOCAL
 cdef object _RESPONSES
 cpdef bint is_local_msg(object type) except -1

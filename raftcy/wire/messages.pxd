@@ -1,4 +1,4 @@
-# Fields of messages.py as C fields. `readonly` ones keep their Python name; `_`-names back a property.
+# Fields of messages.py as C fields. A `readonly` field keeps its Python name; a name with `_` backs a property.
 cimport cython
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 

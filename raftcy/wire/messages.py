@@ -1,17 +1,18 @@
-"""The values that travel, between nodes and into storage.
+"""The values that travel between nodes and into storage.
 
-Owns the wire types: ``Entry``, ``Message``, ``HardState``, ``ConfState``, ``SnapshotMetadata``, ``Snapshot``. Never
-encodes: the codec, which is built on this module, installs itself here.
+Owns the wire types ``Entry``, ``Message``, ``HardState``, ``ConfState``, ``SnapshotMetadata`` and ``Snapshot``. The
+codec is built on this module and installs itself here.
 
 Rules of every wire type:
 
-- A value is immutable. It is built once, by keyword arguments here or by the decoder, and then only read.
-- Presence is kept beside the fields: an argument that is not given (or is None) is absent and is not written by
-  ``encode``; reading it gives 0, False, ``b""``, ``[]`` or an empty value (None for ``Message.snapshot``).
-  ``has(name)`` tells. A list is present when it is not empty.
-- ``==`` and ``hash`` compare values, so that an absent field equals its default. Byte identity is compared by
-  ``encode()``.
-- Numbers are unsigned 64-bit: anything else is a TypeError or a RangeError at construction.
+- A value is immutable. Keyword arguments or the decoder set its fields once; afterwards they are only read, so nodes
+  and threads can share it.
+- A value records which fields are present. An argument that is omitted or None is absent: ``encode`` does not write it,
+  and reading it gives 0, False, ``b""``, ``[]`` or an empty value (None for ``Message.snapshot``). ``has(name)`` tells
+  the difference. A list is present when it is not empty.
+- ``==`` and ``hash`` compare field values, so an absent field equals its default. To compare bytes, compare the results
+  of ``encode()``.
+- Numbers are unsigned 64-bit. The constructor raises TypeError or RangeError for anything else.
 """
 
 from typing import Any
@@ -48,8 +49,8 @@ _MESSAGE_BITS = {
 class Entry:
     """One record of the log (etcd's ``raftpb.Entry``).
 
-    ``type`` an EntryType, ``term`` and ``index`` its place in the log, ``data`` the application's bytes or an encoded
-    configuration change. A proposal has neither term nor index.
+    ``type`` is an EntryType. ``term`` and ``index`` are the entry's place in the log; the leader assigns them, so a
+    proposal has neither. ``data`` holds the application's bytes or an encoded configuration change.
     """
 
     __slots__ = ("_present", "_type", "_unknown", "data", "index", "term")
@@ -87,29 +88,29 @@ class Entry:
 
     @property
     def type(self) -> Any:
-        """An EntryType, or the plain number of a type that is not known."""
+        """An EntryType, or a plain int if the number is unknown."""
         return member(_ENTRY_TYPES, self._type)
 
     def has(self, name: str) -> bool:
-        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        """Whether the field ``name`` is present. Raises ValueError if no field has that name."""
         return _has(_ENTRY_BITS, self._present, name)
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_entry(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "Entry":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_entry(data)  # type: ignore[no-any-return]
 
     def to_protobuf(self) -> Any:
-        """The same value as a message of the generated protobuf module."""
+        """Convert to a message of the generated protobuf module."""
         return _protobuf.to_protobuf(self)
 
     @staticmethod
     def from_protobuf(message: Any) -> "Entry":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, Entry)  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
@@ -132,10 +133,11 @@ class Entry:
 
 
 class HardState:
-    """What a node must have stored before it answers (etcd's ``raftpb.HardState``; paper figure 2, thesis 3.4).
+    """What a node must store before it responds to a message (etcd's ``raftpb.HardState``; paper figure 2, thesis 3.4).
 
-    ``term`` the newest term seen, ``vote`` whom it voted for in it (0: nobody), ``commit`` the highest index known as
-    committed.
+    ``term`` is the latest term that the node has seen, ``vote`` the candidate it voted for in that term (0: none), and
+    ``commit`` the highest index that it knows to be committed. A node that forgot its vote could vote twice in a term
+    and so elect two leaders.
     """
 
     __slots__ = ("_present", "_unknown", "commit", "term", "vote")
@@ -167,25 +169,25 @@ class HardState:
         immutable.freeze(self)
 
     def has(self, name: str) -> bool:
-        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        """Whether the field ``name`` is present. Raises ValueError if no field has that name."""
         return _has(_HARD_STATE_BITS, self._present, name)
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_hard_state(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "HardState":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_hard_state(data)  # type: ignore[no-any-return]
 
     def to_protobuf(self) -> Any:
-        """The same value as a message of the generated protobuf module."""
+        """Convert to a message of the generated protobuf module."""
         return _protobuf.to_protobuf(self)
 
     @staticmethod
     def from_protobuf(message: Any) -> "HardState":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, HardState)  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
@@ -208,10 +210,11 @@ class HardState:
 
 
 class ConfState:
-    """The members of a cluster (etcd's ``raftpb.ConfState``), as lists of ids.
+    """The members of a cluster, as lists of ids (etcd's ``raftpb.ConfState``).
 
-    ``voters``, ``learners``; in a joint configuration also ``voters_outgoing``, the voters before the change, and
-    ``learners_next``, the outgoing voters that become learners when it is left, which ``auto_leave`` makes automatic.
+    ``voters`` and ``learners`` are the current members. A joint configuration has also ``voters_outgoing``, the voters
+    before the change, and ``learners_next``, those of them that become learners once the cluster leaves it. With
+    ``auto_leave`` the leader proposes to leave it by itself.
     """
 
     __slots__ = ("_learners", "_learners_next", "_present", "_unknown", "_voters", "_voters_outgoing", "auto_leave")
@@ -244,32 +247,32 @@ class ConfState:
 
     @property
     def voters(self) -> list[int]:
-        """Ids of the (incoming) voters; a new list."""
+        """Ids of the voters (in a joint configuration: the incoming ones), as a new list."""
         return list(self._voters)
 
     @property
     def learners(self) -> list[int]:
-        """Ids of the learners; a new list."""
+        """Ids of the learners, as a new list."""
         return list(self._learners)
 
     @property
     def voters_outgoing(self) -> list[int]:
-        """Ids of the outgoing voters of a joint configuration; a new list."""
+        """Ids of the outgoing voters of a joint configuration, as a new list."""
         return list(self._voters_outgoing)
 
     @property
     def learners_next(self) -> list[int]:
-        """Ids of the outgoing voters that are to become learners; a new list."""
+        """Ids of the outgoing voters that will become learners, as a new list."""
         return list(self._learners_next)
 
     def has(self, name: str) -> bool:
-        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        """Whether the field ``name`` is present. Raises ValueError if no field has that name."""
         if name == "auto_leave":
             return self._present != 0
         return bool(_list_field(self, name, self.__match_args__))
 
     def equivalent(self, other: "ConfState") -> bool:
-        """Whether both name the same members, whatever the order of the ids (etcd's ``ConfState.Equivalent``)."""
+        """Whether both hold the same members, in any order (etcd's ``ConfState.Equivalent``)."""
         return (
             self.auto_leave == other.auto_leave
             and sorted(self._voters) == sorted(other.voters)
@@ -279,21 +282,21 @@ class ConfState:
         )
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_conf_state(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "ConfState":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_state(data)  # type: ignore[no-any-return]
 
     def to_protobuf(self) -> Any:
-        """The same value as a message of the generated protobuf module."""
+        """Convert to a message of the generated protobuf module."""
         return _protobuf.to_protobuf(self)
 
     @staticmethod
     def from_protobuf(message: Any) -> "ConfState":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, ConfState)  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
@@ -316,9 +319,9 @@ class ConfState:
 
 
 class SnapshotMetadata:
-    """What a snapshot stands for (etcd's ``raftpb.SnapshotMetadata``).
+    """What a snapshot covers (etcd's ``raftpb.SnapshotMetadata``).
 
-    ``index`` and ``term`` of the last entry that it covers, and ``conf_state``, the members at that index.
+    ``index`` and ``term`` are those of the last entry in it, ``conf_state`` the members as of that index.
     """
 
     __slots__ = ("_conf_state", "_present", "_unknown", "index", "term")
@@ -349,29 +352,29 @@ class SnapshotMetadata:
 
     @property
     def conf_state(self) -> ConfState:
-        """The members; an empty ConfState if absent."""
+        """The members as of ``index``; an empty ConfState if absent."""
         return _NO_CONF_STATE if self._conf_state is None else self._conf_state
 
     def has(self, name: str) -> bool:
-        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        """Whether the field ``name`` is present. Raises ValueError if no field has that name."""
         return _has(_METADATA_BITS, self._present, name)
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_snapshot_metadata(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "SnapshotMetadata":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_snapshot_metadata(data)  # type: ignore[no-any-return]
 
     def to_protobuf(self) -> Any:
-        """The same value as a message of the generated protobuf module."""
+        """Convert to a message of the generated protobuf module."""
         return _protobuf.to_protobuf(self)
 
     @staticmethod
     def from_protobuf(message: Any) -> "SnapshotMetadata":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, SnapshotMetadata)  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
@@ -394,9 +397,10 @@ class SnapshotMetadata:
 
 
 class Snapshot:
-    """The application's state in place of a log prefix (etcd's ``raftpb.Snapshot``; paper section 7).
+    """The application's state, in place of a prefix of the log (etcd's ``raftpb.Snapshot``; paper section 7).
 
-    ``data`` the application's bytes, ``metadata`` what they stand for. An index of 0 means that there is none.
+    ``data`` holds the application's bytes and ``metadata`` says which entries they cover. An index of 0 means that
+    there is no snapshot.
     """
 
     __slots__ = ("_metadata", "_present", "_unknown", "data")
@@ -421,29 +425,29 @@ class Snapshot:
 
     @property
     def metadata(self) -> SnapshotMetadata:
-        """What the snapshot stands for; an empty SnapshotMetadata if absent."""
+        """What the snapshot covers; an empty SnapshotMetadata if absent."""
         return _NO_METADATA if self._metadata is None else self._metadata
 
     def has(self, name: str) -> bool:
-        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        """Whether the field ``name`` is present. Raises ValueError if no field has that name."""
         return _has(_SNAPSHOT_BITS, self._present, name)
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _codec.encode_snapshot(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "Snapshot":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_snapshot(data)  # type: ignore[no-any-return]
 
     def to_protobuf(self) -> Any:
-        """The same value as a message of the generated protobuf module."""
+        """Convert to a message of the generated protobuf module."""
         return _protobuf.to_protobuf(self)
 
     @staticmethod
     def from_protobuf(message: Any) -> "Snapshot":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, Snapshot)  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
@@ -466,12 +470,12 @@ class Snapshot:
 
 
 class Message:
-    """What nodes, and a node's storage threads, say to each other (etcd's ``raftpb.Message``).
+    """A message between nodes, or between a node and its storage threads (etcd's ``raftpb.Message``).
 
-    ``type`` a MessageType; ``to``, ``from_`` ids of nodes; ``term`` the sender's term (0: none); ``log_term`` and
-    ``index`` the place in the log that the message is about; ``entries``; ``commit`` the sender's commit index;
-    ``snapshot``; ``reject`` and ``reject_hint`` a refusal; ``context`` bytes that the answer brings back; ``vote``
-    and ``responses`` only for the storage threads.
+    ``type`` is a MessageType and decides which other fields are used. ``to`` and ``from_`` are ids of nodes. ``term``
+    is the sender's term (0: none), ``log_term`` and ``index`` are the place in the log that the message is about, and
+    ``commit`` is the sender's commit index. ``reject`` and ``reject_hint`` describe a refusal. A response returns the
+    ``context`` of its request unchanged. ``vote`` and ``responses`` are for the storage threads only.
     """
 
     __slots__ = (
@@ -577,21 +581,21 @@ class Message:
 
     @property
     def type(self) -> Any:
-        """A MessageType, or the plain number of a type that is not known."""
+        """A MessageType, or a plain int if the number is unknown."""
         return member(_MESSAGE_TYPES, self._type)
 
     @property
     def entries(self) -> list[Entry]:
-        """The entries; read-only, shared with the core and with messages to other peers."""
+        """The entries. Do not change the list: the core and messages to other peers share it."""
         return [] if self._entries is None else self._entries
 
     @property
     def responses(self) -> list["Message"]:
-        """What a storage thread must deliver when its work is done; read-only, shared with the core."""
+        """Messages that a storage thread must deliver after its work. Do not change the list: the core shares it."""
         return [] if self._responses is None else self._responses
 
     def has(self, name: str) -> bool:
-        """Whether the field ``name`` is present; ValueError for a name that is no field."""
+        """Whether the field ``name`` is present. Raises ValueError if no field has that name."""
         if name == "entries":
             return self._entries is not None
         if name == "responses":
@@ -599,27 +603,27 @@ class Message:
         return _has(_MESSAGE_BITS, self._present, name)
 
     def hard_state(self) -> HardState | None:
-        """The HardState that a MsgStorageAppend asks to store; None if it has none, and for every other type."""
+        """The HardState that a MsgStorageAppend asks to store, or None if it carries none or has another type."""
         if self._type != k.STORAGE_APPEND or not self._present & k.P_TERM:
             return None
         return HardState(term=self.term, vote=self.vote, commit=self.commit)
 
     def encode(self) -> bytes:
-        """The protobuf encoding, byte for byte that of etcd's raft v3.7.0."""
+        """Encode as protobuf, byte for byte as etcd's raft v3.7.0. Raises RangeError beyond a limit of ``bounds``."""
         return _encode_message(self)  # type: ignore[no-any-return]
 
     @staticmethod
     def decode(data: Any) -> "Message":
-        """The value of an encoding; DecodeError if ``data`` is none."""
+        """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _decode_message(data)  # type: ignore[no-any-return]
 
     def to_protobuf(self) -> Any:
-        """The same value as a message of the generated protobuf module."""
+        """Convert to a message of the generated protobuf module."""
         return _protobuf.to_protobuf(self)
 
     @staticmethod
     def from_protobuf(message: Any) -> "Message":
-        """The value of a message of the generated protobuf module."""
+        """Convert from a message of a generated protobuf module. Raises TypeError for anything else."""
         return _protobuf.from_protobuf(message, Message)  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
@@ -650,9 +654,9 @@ _decode_message: Any = None
 
 
 def install(codec: Any, protobuf: Any) -> None:
-    """Give the values their encoding: the modules ``codec`` and ``protobuf``, which are built on this one.
+    """Install the encoding of the values: the modules ``codec`` and ``protobuf``, which are built on this one.
 
-    Importing ``raftcy.wire`` does so, before anybody else can hold a value.
+    Importing ``raftcy.wire`` calls this, before anyone else can create a value. An import here would be a circle.
     """
     global _codec, _protobuf, _encode_message, _decode_message
     _codec = codec
@@ -674,7 +678,7 @@ def _list_field(value: Any, name: str, names: tuple[str, ...]) -> Any:
     return getattr(value, name)
 
 
-# For ``blank`` and the codec to fill: only here does the compiled build find those that are kept for reuse.
+# For ``blank`` and the codec: the compiled build reuses freed objects only when this module creates the new ones.
 
 
 def _new_entry() -> Entry:
@@ -690,7 +694,7 @@ def _new_hard_state() -> HardState:
 
 
 def _from_wire(name: str, data: bytes) -> Any:
-    """What pickles of either build call."""
+    """Rebuild a pickled value; both builds' pickles name this function, so each can load the other's."""
     return {
         "Entry": Entry,
         "HardState": HardState,

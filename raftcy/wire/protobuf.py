@@ -1,10 +1,10 @@
-"""Values to messages of the generated protobuf module, and back.
+"""Converts values to messages of the generated protobuf module, and back.
 
-For programs that already speak protobuf; the core and the transports never come here. Both ways go through the
-encoding, so presence and unknown fields are kept. protobuf counts a number that is no member of its enum as an unknown
-field; on the way back it is the field again.
+For programs that already use protobuf; the core and the transport do not. Both directions go through the encoding, so
+presence and unknown fields survive. protobuf keeps an unknown enum number as an unknown field; converting back restores
+it.
 
-This is the one module that imports protobuf, and not before its first use.
+No other module imports protobuf, and this one only on first use.
 """
 
 from functools import cache
@@ -28,7 +28,7 @@ _CODECS: dict[type, tuple[Any, Any]] = {
 
 
 def to_protobuf(value: Any) -> Any:
-    """The message of ``raft_pb2`` that ``value`` stands for; TypeError if it is no wire type."""
+    """Convert ``value`` to a message of ``raft_pb2``. Raises TypeError if it is not of a wire type."""
     cls = type(value)
     if cls not in _CODECS:
         raise TypeError(f"value must be of a wire type, not {cls.__name__}")
@@ -36,10 +36,10 @@ def to_protobuf(value: Any) -> Any:
 
 
 def from_protobuf(message: Any, cls: type) -> Any:
-    """The value of class ``cls`` that ``message`` stands for.
+    """Convert ``message`` to a value of class ``cls``.
 
-    ``message`` may come from any module that was generated from etcd's schema: it is known by its full name, such as
-    ``raftpb.Entry``. TypeError if it is none or of another type, or if ``cls`` is no wire type.
+    ``message`` may come from any module generated from etcd's schema, since it is recognised by its full name, such as
+    ``raftpb.Entry``. Raises TypeError if it has another name, or if ``cls`` is not a wire type.
     """
     if cls not in _CODECS:
         raise TypeError(f"cls must be a wire type, not {cls!r}")

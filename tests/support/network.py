@@ -133,25 +133,25 @@ def let_out(raft: Raft, waiting: Iterable[Message]) -> None:
         if m.to == raft.id:
             raft.step(m)
         else:
-            raft.msgs.append(m)
+            raft.outbox.msgs.append(m)
 
 
 def settle(raft: Raft) -> None:
     """`let_out` everything that waits for the storage, and what comes to wait meanwhile."""
-    while raft.msgs_after_append:
+    while raft.outbox.msgs_after_append:
         let_out(raft, take_waiting(raft))
 
 
 def read_messages(raft: Raft) -> list[Message]:
     """Take everything that the node wants to send, as if its storage had just caught up."""
     settle(raft)
-    sent, raft.msgs = raft.msgs, []
+    sent, raft.outbox.msgs = raft.outbox.msgs, []
     return sent
 
 
 def take_waiting(raft: Raft) -> list[Message]:
     """Take the messages that wait for the storage, without letting them out."""
-    waiting, raft.msgs_after_append = raft.msgs_after_append, []
+    waiting, raft.outbox.msgs_after_append = raft.outbox.msgs_after_append, []
     return list(waiting)
 
 

@@ -1,6 +1,7 @@
-"""A single leader, and the words of its peers, for tests that play the peers themselves.
+"""A single node, and the words of its peers, for tests that play the peers themselves.
 
-Whatever a peer says is of the leader's term and is vetted first, as `RawNode.step` does.
+Whatever a peer says by `say` and the functions that use it is of the node's term, and is vetted first, as
+`RawNode.step` does.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from raftcy.core.entries import entries_size
 from raftcy.core.raft import Raft
 from raftcy.core.vet import vet
 
-from .network import LEADER, make_raft, prop, read_messages, take_role
+from .network import LEADER, hup, ids_to, make_raft, persist_and_apply, prop, read_messages, settle, take_role
 
 
 def make_leader(voters: Iterable[int], learners: Iterable[int] = (), **options: Any) -> Raft:
@@ -31,6 +32,52 @@ def make_quiet_leader(voters: Iterable[int], learners: Iterable[int] = (), **opt
     raft = make_leader(voters, learners, **options)
     read_messages(raft)
     return raft
+
+
+def make_member(size: int = 3, **options: Any) -> Raft:
+    """Node 1 of a group of this size, just started. See `make_raft` for the options."""
+    return make_raft(1, ids_to(size), **options)
+
+
+def make_elected(size: int = 3, **options: Any) -> Raft:
+    """Node 1 elected by its peers, with the empty entry of its term committed and applied, and nothing left to send."""
+    raft = make_member(size, **options)
+    raft.step(hup(1))
+    settle(raft)
+    for peer in ids_to(size)[1:]:
+        if raft.state != LEADER:
+            raft.step(vote(raft, peer))
+    for m in read_messages(raft):
+        if m.type == MessageType.MSG_APP:
+            raft.step(accepted(m))
+    persist_and_apply(raft)
+    read_messages(raft)
+    if raft.state != LEADER or raft.log.applied != raft.log.last_index():
+        raise AssertionError(f"no leader after all votes, or its first entry is not applied: {raft.log}")
+    return raft
+
+
+def vote(raft: Raft, peer: int, reject: bool = False) -> Message:
+    """A peer's answer to the node's request for votes."""
+    return Message(type=MessageType.MSG_VOTE_RESP, from_=peer, to=raft.id, term=raft.term, reject=reject)
+
+
+def accepted(append: Message) -> Message:
+    """The answer of a peer that has stored all entries of a MsgApp."""
+    if append.type != MessageType.MSG_APP:
+        raise ValueError(f"no append: {append}")
+    return Message(
+        type=MessageType.MSG_APP_RESP,
+        from_=append.to,
+        to=append.from_,
+        term=append.term,
+        index=append.index + len(append.entries),
+    )
+
+
+def same_bytes(found: list[Message], wanted: list[Message]) -> bool:
+    """Whether the messages are the same on the wire, so that fields are also present or absent alike."""
+    return [m.encode() for m in found] == [m.encode() for m in wanted]
 
 
 def hand(raft: Raft, m: Message) -> None:

@@ -12,19 +12,19 @@ from raftcy import (
     ConfChangeType,
     Config,
     ConfState,
+    Driver,
     Entry,
-    EntryType,
     MemoryStorage,
     Message,
     MessageType,
     Peer,
+    RawNode,
     Ready,
     Snapshot,
     SnapshotMetadata,
     SnapshotStatus,
-    decode_change,
 )
-from raftcy.recorder import RecordedNode, Ring
+from raftcy.recorder import Recorder, Ring
 
 from . import network
 
@@ -89,23 +89,18 @@ def save(storage: MemoryStorage, rd: Ready) -> None:
 
 
 def settle(node: Any, storage: MemoryStorage) -> list[Message]:
-    """Handle Readys until there are none; the messages that were to be sent."""
-    sent = []
-    while node.has_ready():
-        rd = node.ready()
-        save(storage, rd)
-        sent += rd.messages
-        for e in rd.committed_entries:
-            if e.type != EntryType.NORMAL:
-                node.apply_conf_change(decode_change(e))
-        node.advance()
+    """Drive a node until it has nothing to do; the messages that were to be sent."""
+    sent: list[Message] = []
+    driver = Driver(node, storage, None, sent.extend)
+    while driver.run():
+        pass
     return sent
 
 
-def every_call(sink: Any, **options: Any) -> RecordedNode:
+def every_call(sink: Any, **options: Any) -> RawNode:
     """A node on which every recorded call was made once at least; it leads in the end, with two peers that answer."""
     storage = MemoryStorage()
-    node = RecordedNode(make_config(storage, **options), sink, clock=counting())
+    node = Recorder(sink, counting()).make_raw(make_config(storage, **options))
     node.bootstrap([Peer(1, b"here"), Peer(2), Peer(3)])
     settle(node, storage)
     node.tick()
@@ -138,9 +133,9 @@ def every_call(sink: Any, **options: Any) -> RecordedNode:
     return node
 
 
-def other_start(sink: Any) -> RecordedNode:
+def other_start(sink: Any) -> RawNode:
     """The one call that excludes another: a start without peers."""
-    node = RecordedNode(make_config(MemoryStorage()), sink, clock=counting())
+    node = Recorder(sink, counting()).make_raw(make_config(MemoryStorage()))
     node.begin_empty()
     return node
 
@@ -149,7 +144,7 @@ def small_recording() -> bytes:
     """A short recording with answers of every kind, as bytes."""
     ring = Ring(WHOLE)
     storage = storage_of(1)
-    node = RecordedNode(make_config(storage), ring, clock=counting())
+    node = Recorder(ring, counting()).make_raw(make_config(storage))
     node.campaign()
     settle(node, storage)
     node.propose(b"x")

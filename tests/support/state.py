@@ -7,6 +7,7 @@ from typing import Any
 
 from raftcy import MemoryStorage, RawNode
 from raftcy.core.log import RaftLog
+from raftcy.core.outbox import Outbox
 from raftcy.core.progress import Progress
 from raftcy.core.raft import Raft
 from raftcy.core.readonly import ReadOnly
@@ -15,7 +16,9 @@ from raftcy.core.unstable import Unstable
 
 # What the state machine has of its own, options included: all that is no list and no object.
 NUMBERS = tuple(
-    name for name in Raft.__slots__ if name[0] != "_" and name not in ("log", "read_only", "trace_logger", "tracker")
+    name
+    for name in Raft.__slots__
+    if name[0] != "_" and name not in ("log", "outbox", "read_only", "trace_logger", "tracker")
 )
 LOG_NUMBERS = ("applied", "applying", "applying_paused", "applying_size", "committed", "max_applying_size")
 UNSTABLE_NUMBERS = ("offset", "offset_in_progress", "snapshot_in_progress")
@@ -97,6 +100,17 @@ def dump_read_only(reads: ReadOnly) -> dict[str, Any]:
         "waiting": encoded(reads.waiting),
         "indexes": list(reads.indexes),
         "confirmed": reads.confirmed,
+        "pending": encoded(reads.pending),
+        "max_pending": reads.max_pending,
+    }
+
+
+def dump_outbox(outbox: Outbox) -> dict[str, Any]:
+    """What waits for the next Ready."""
+    return {
+        "msgs": encoded(outbox.msgs),
+        "msgs_after_append": encoded(outbox.msgs_after_append),
+        "read_states": [repr(state) for state in outbox.read_states],
     }
 
 
@@ -104,11 +118,8 @@ def dump_raft(raft: Raft, stored: bool = True) -> dict[str, Any]:
     """The state machine, with its storage if `stored`. Its logger and its random numbers are not part of it."""
     return pick(raft, NUMBERS) | {
         "log": dump_log(raft.log, stored),
-        "msgs": encoded(raft.msgs),
-        "msgs_after_append": encoded(raft.msgs_after_append),
-        "pending_reads": encoded(raft.pending_reads),
+        "outbox": dump_outbox(raft.outbox),
         "read_only": dump_read_only(raft.read_only),
-        "read_states": [repr(state) for state in raft.read_states],
         "tracker": dump_tracker(raft.tracker),
     }
 

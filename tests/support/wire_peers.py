@@ -163,9 +163,12 @@ class Cluster:
         self.until(self.leader, "leader")
 
         def asked() -> bool:
-            if self.leader() == id:
+            leader = self.leader()
+            if leader == id:
                 return True
-            self[self.leader()].say(f"!transfer {id}")
+            # On a busy machine nobody may lead just now.
+            if leader:
+                self[leader].say(f"!transfer {id}")
             time.sleep(0.3)
             return False
 
@@ -190,9 +193,10 @@ class Cluster:
 
         def done() -> bool:
             nonlocal repeat_at
-            if time.monotonic() > repeat_at:
+            leader = self.leader()
+            if leader and time.monotonic() > repeat_at:
                 repeat_at += 3
-                self[self.leader()].say(*(bytes.fromhex(data).decode() for data in sorted(missing())))
+                self[leader].say(*(bytes.fromhex(data).decode() for data in sorted(missing())))
             return not missing()
 
         self.until(done, "agreement on proposals")

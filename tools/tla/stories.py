@@ -6,7 +6,6 @@ What a trace must be like, so that the specification covers it, is in docs/tla.m
 import copy
 import io
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from raftcy import (
@@ -14,9 +13,7 @@ from raftcy import (
     ConfChange,
     ConfChangeType,
     Config,
-    ConfState,
-    Entry,
-    EntryType,
+    Driver,
     MemoryStorage,
     Message,
     MessageType,
@@ -26,7 +23,6 @@ from raftcy import (
     SnapshotStatus,
     StateType,
     StepPeerNotFound,
-    decode_change,
 )
 
 from .check import events_of
@@ -43,14 +39,16 @@ class Scripted:
 
 
 class Group:
-    """Nodes that share a trace. Messages wait in ``flight``; ``down`` are ids to and from which they are lost."""
+    """Nodes that share a trace, each with its driver.
+
+    Messages wait in ``flight`` until a story lets them through; ``down`` are ids to and from which they are lost.
+    """
 
     def __init__(self, *ids: int) -> None:
         self.trace = io.StringIO()
         self._logger = NdjsonTraceLogger(self.trace)
         self.nodes: dict[int, RawNode] = {}
-        self.storages: dict[int, MemoryStorage] = {}
-        self.members: dict[int, ConfState] = {}
+        self.drivers: dict[int, Driver] = {}
         self.flight: list[Message] = []
         self.down: set[int] = set()
         for id in ids:
@@ -64,7 +62,7 @@ class Group:
 
     def start(self, id: int) -> RawNode:
         """A new node with an empty storage."""
-        storage = self.storages[id] = MemoryStorage()
+        storage = MemoryStorage()
         node = self.nodes[id] = RawNode(
             Config(
                 id=id,
@@ -77,29 +75,15 @@ class Group:
                 random=Scripted(),
             )
         )
+        self.drivers[id] = Driver(node, storage, None, self._send)
         return node
+
+    def _send(self, messages: list[Message]) -> None:
+        self.flight += messages
 
     def handle(self, id: int) -> bool:
         """Handle a node's Ready; False if there was none."""
-        node, storage = self.nodes[id], self.storages[id]
-        if not node.has_ready():
-            return False
-        rd = node.ready()
-        if rd.hard_state is not None:
-            storage.set_hard_state(rd.hard_state)
-        if rd.snapshot is not None:
-            storage.apply_snapshot(rd.snapshot)
-            self.members[id] = rd.snapshot.metadata.conf_state
-        storage.append(rd.entries)
-        self.flight += rd.messages
-        for e in rd.committed_entries:
-            self._apply(id, e)
-        node.advance()
-        return True
-
-    def _apply(self, id: int, e: Entry) -> None:
-        if e.type != EntryType.NORMAL:
-            self.members[id] = self.nodes[id].apply_conf_change(decode_change(e))
+        return self.drivers[id].run()
 
     def deliver(self, *, only: Callable[[Message], bool] = lambda m: True) -> None:
         """Handle every Ready and deliver the messages that ``only`` lets through, until nothing happens any more."""
@@ -110,9 +94,10 @@ class Group:
                 if m.from_ in self.down or m.to in self.down:
                     continue
                 if only(m):
+                    refused = self.drivers[m.to].step(m)
                     # The answer of a node that was removed meanwhile is as good as lost.
-                    with suppress(StepPeerNotFound):
-                        self.nodes[m.to].step(m)
+                    if refused is not None and not isinstance(refused, StepPeerNotFound):
+                        raise refused
                     busy = True
                 else:
                     self.flight.append(m)
@@ -180,7 +165,8 @@ def conflict() -> Events:
     # The old leader hears of the new term, refuses what does not fit its log, and is led back to where they agree.
     group.nodes[3].tick()
     group.deliver()
-    logs = [storage.entries(1, storage.last_index() + 1, NO_LIMIT) for storage in group.storages.values()]
+    storages = [driver.storage for driver in group.drivers.values()]
+    logs = [storage.entries(1, storage.last_index() + 1, NO_LIMIT) for storage in storages]
     if logs[0] != logs[1] or logs[1] != logs[2] or any(e.data.startswith(b"lost") for e in logs[0]):
         raise RuntimeError("the old leader did not take over the log of the new one")
     return group.events()
@@ -217,9 +203,9 @@ def snapshot() -> Events:
     group.down = {3}
     group.change(1, ConfChangeType.ADD_NODE, 3)
     applied = group.nodes[1].status().applied
-    storage = group.storages[1]
-    storage.create_snapshot(applied, group.members[1], b"a, b")
-    storage.compact(applied)
+    leader = group.drivers[1]
+    leader.storage.create_snapshot(applied, leader.members, b"a, b")
+    leader.storage.compact(applied)
     group.down = set()
     group.nodes[1].tick()
     group.deliver(only=lambda m: (m.from_, m.type) != (3, MessageType.MSG_APP_RESP))
@@ -228,7 +214,7 @@ def snapshot() -> Events:
     group.propose(1, b"c")
     group.nodes[1].tick()
     group.deliver()
-    if group.storages[3].first_index() != applied + 1 or group.nodes[3].status().applied != applied + 1:
+    if group.drivers[3].storage.first_index() != applied + 1 or group.nodes[3].status().applied != applied + 1:
         raise RuntimeError("no snapshot was installed")
     return group.events()
 

@@ -1,7 +1,7 @@
-"""The commands of scripts: one function each, ``(env, case)``.
+"""The commands of scripts, each a function ``(env, case)``.
 
-``COMMANDS`` are those of etcd's interaction environment, ``EXTENDED`` adds this project's own, whose names start with
-``x-``. Make a table of your own with ``COMMANDS | {"name": function}``.
+``COMMANDS`` are the commands of etcd's interaction environment. ``EXTENDED`` adds commands of this project, whose names
+start with ``x-``. To add more, use ``COMMANDS | {"name": function}``.
 """
 
 from ..environment import Command

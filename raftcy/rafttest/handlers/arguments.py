@@ -1,4 +1,4 @@
-"""Which nodes a directive names."""
+"""Parses the arguments of directives, and finds the nodes that they name."""
 
 from ..conversions import parse_int
 from ..datadriven import Case, ScriptError
@@ -6,36 +6,36 @@ from ..environment import CommandError, EnvNode, InteractionEnv
 
 
 def number(case: Case, place: int) -> int:
-    """The key of the argument at ``place``, as a number; ScriptError if it is missing, ValueError if it is none."""
+    """Return the key of the argument at ``place`` as a number. Raises ScriptError if it is missing, or ValueError."""
     return parse_int(text(case, place))
 
 
 def text(case: Case, place: int) -> str:
-    """The key of the argument at ``place``; ScriptError if it is missing."""
+    """Return the key of the argument at ``place``. Raises ScriptError if it is missing."""
     if place >= len(case.arguments):
         raise ScriptError(f"{case.command} needs {place + 1} arguments")
     return case.arguments[place].key
 
 
 def single_values(case: Case) -> dict[str, str]:
-    """The values of the arguments that have exactly one, by key; of a repeated key the last."""
+    """Return the values of all arguments with exactly one value, by key. For a repeated key the last one counts."""
     return {argument.key: argument.values[0] for argument in case.arguments if len(argument.values) == 1}
 
 
 def first_node(env: InteractionEnv, case: Case) -> EnvNode:
-    """The node that the first argument names."""
+    """Return the node that the first argument names."""
     return env.node(number(case, 0))
 
 
 def nodes(env: InteractionEnv, case: Case) -> list[EnvNode]:
-    """The nodes that the arguments without values name."""
+    """Return the nodes that the arguments without values name."""
     return [env.node(parse_int(key)) for key in case.plain()]
 
 
 def extended_nodes(env: InteractionEnv, case: Case, count: int) -> list[EnvNode]:
-    """The nodes named by the arguments of a command of this project's own, at least ``count``.
+    """Return the nodes that the arguments of an ``x-`` command name. Raises CommandError for fewer than ``count``.
 
-    Arguments that name no existing node are skipped.
+    Arguments that do not name an existing node are skipped.
     """
     found = []
     for argument in case.arguments:

@@ -1,4 +1,4 @@
-"""Commands that move messages, and the one that goes on until nothing moves any more."""
+"""Commands that deliver messages, and ``stabilize``, which continues until no work is left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +19,7 @@ _MOST_ROUNDS = 10_000
 
 
 def deliver_msgs(env: InteractionEnv, case: Case) -> None:
-    """``deliver-msgs [ID...] [drop=(ID,..)] [type=TYPE]``"""
+    """``deliver-msgs [ID...] [drop=(ID,..)] [type=TYPE]``: deliver or drop the messages to these nodes."""
     order: list[tuple[int, bool]] = []
     kind = None
     for argument in case.arguments:
@@ -47,7 +47,7 @@ def deliver_msgs(env: InteractionEnv, case: Case) -> None:
 
 
 def deliver(env: InteractionEnv, messages: list[Message]) -> None:
-    """Print each message and step its recipient with it; errors are printed."""
+    """Print each message and step it into its recipient. Errors are printed."""
     for m in messages:
         env.output.line(describe_message(m))
         try:
@@ -59,10 +59,10 @@ def deliver(env: InteractionEnv, messages: list[Message]) -> None:
 
 
 def _step(node: EnvNode, m: Message) -> None:
-    """Step a node with a message as etcd's raft would.
+    """Step a message as etcd's raft would.
 
-    Scripts may start the nodes of one cluster from snapshots at different indexes. A leader can then hear of entries
-    that it never had. RawNode refuses such a MsgAppResp; etcd's raft takes it, and so does the state machine itself.
+    Scripts may start the nodes of one cluster from snapshots at different indexes. A leader can then get a MsgAppResp
+    for entries that it never had. RawNode refuses it, but etcd's raft accepts it, and so does the state machine.
     """
     raft = node.raw.raft
     known = m.from_ in raft.tracker.progress
@@ -73,7 +73,7 @@ def _step(node: EnvNode, m: Message) -> None:
 
 
 def send_snapshot(env: InteractionEnv, case: Case) -> None:
-    """``send-snapshot FROM TO``: send the newest snapshot of one node to another, unasked."""
+    """``send-snapshot FROM TO``: send the newest snapshot of one node to another, without being asked."""
     nodes = arguments.nodes(env, case)
     if len(nodes) != 2:
         raise ScriptError("send-snapshot needs two nodes")
@@ -90,7 +90,7 @@ def send_snapshot(env: InteractionEnv, case: Case) -> None:
 
 
 def stabilize(env: InteractionEnv, case: Case) -> None:
-    """``stabilize [ID...] [log-level=LEVEL]``: all work of these nodes, or of all, until there is none."""
+    """``stabilize [ID...] [log-level=LEVEL]``: do the work of these nodes, by default of all, until none is left."""
     nodes = arguments.nodes(env, case) or list(env.nodes)
     level = env.output.level
     try:
@@ -106,7 +106,7 @@ def stabilize(env: InteractionEnv, case: Case) -> None:
 
 
 def _round(env: InteractionEnv, nodes: list[EnvNode]) -> bool:
-    """Each kind of work for all nodes, one kind after the other; whether there was any."""
+    """Do each kind of work for all nodes, one kind after the other. Returns whether there was any."""
     busy = False
     for node in nodes:
         if node.raw.has_ready():
@@ -130,7 +130,7 @@ def _round(env: InteractionEnv, nodes: list[EnvNode]) -> bool:
             busy = True
             env.output.line(f"> {node.id} processing apply thread")
         while node.apply_work:
-            # The reference goes on after such an error without a word.
+            # The reference silently continues after such an error.
             with env.output.indented(), suppress(CommandError, DecodeError):
                 do_apply_work(env, node)
     return busy
@@ -150,7 +150,7 @@ def _message_type(name: str) -> MessageType:
 
 
 def _wanted(to: int, kind: MessageType | None, drop: bool) -> Callable[[Message], bool]:
-    """Picks the messages to a node; what a node sends itself, or its storage threads do, is never dropped."""
+    """Select the messages to a node. Messages from the node itself or its storage threads are never dropped."""
 
     def wanted(m: Message) -> bool:
         return m.to == to and (kind is None or m.type == kind) and not (drop and _stays_within(m))

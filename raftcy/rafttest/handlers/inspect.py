@@ -1,4 +1,4 @@
-"""Commands that show something, or choose what is shown."""
+"""Commands that print state, and the log level."""
 
 from ...core.describe import describe_entries
 from ...core.tracker import progress_map_string
@@ -10,23 +10,23 @@ from . import arguments
 
 
 def breakpoint_here(env: InteractionEnv, case: Case) -> None:
-    """``_breakpoint``: does nothing; a place for a debugger's breakpoint in a long script."""
+    """``_breakpoint``: do nothing. A place for a debugger's breakpoint in a long script."""
 
 
 def log_level(env: InteractionEnv, case: Case) -> None:
-    """``log-level LEVEL``: one of ``redirect.LEVELS``, in any case."""
+    """``log-level LEVEL``: set the level, one of ``output.LEVELS``, in upper or lower case."""
     set_level(env, arguments.text(case, 0))
 
 
 def set_level(env: InteractionEnv, name: str) -> None:
-    """Make the level of that name the environment's; CommandError if there is none."""
+    """Set the environment's level by its name. Raises CommandError for an unknown name."""
     if name.upper() not in LEVELS:
         raise CommandError(f"log levels must be either of [{' '.join(LEVELS)}]")
     env.output.level = LEVELS.index(name.upper())
 
 
 def raft_log(env: InteractionEnv, case: Case) -> None:
-    """``raft-log ID``: the entries of the node's storage."""
+    """``raft-log ID``: print the entries of the node's storage."""
     print_log(env, arguments.first_node(env, case))
 
 
@@ -40,7 +40,7 @@ def print_log(env: InteractionEnv, node: EnvNode) -> None:
 
 
 def raft_state(env: InteractionEnv, case: Case) -> None:
-    """``raft-state``: each node's role, as it sees itself."""
+    """``raft-state``: print each node's role, as the node itself sees it."""
     for node in env.nodes:
         st = node.raw.status()
         voter = "Voter" if st.id in st.config.voters.ids() else "Non-Voter"
@@ -48,5 +48,5 @@ def raft_state(env: InteractionEnv, case: Case) -> None:
 
 
 def status(env: InteractionEnv, case: Case) -> None:
-    """``status ID``: what a leader knows of each member."""
+    """``status ID``: print a leader's progress of each member."""
     env.output.write(progress_map_string(arguments.first_node(env, case).raw.status().progress))

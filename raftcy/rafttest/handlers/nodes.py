@@ -1,4 +1,4 @@
-"""Commands that make nodes and choose their options."""
+"""Commands that create nodes and set their options."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +37,7 @@ _X_OPTIONS = {
 
 
 def add_nodes(env: InteractionEnv, case: Case) -> None:
-    """``add-nodes N [voters=(ID,..)] [learners=(ID,..)] [index=I] [options]``"""
+    """``add-nodes N [voters=(ID,..)] [learners=(ID,..)] [index=I] [options]``: add N nodes."""
     count = arguments.number(case, 0)
     ids: dict[str, list[int]] = {"voters": [], "learners": []}
     index = 0
@@ -62,7 +62,7 @@ def add_nodes(env: InteractionEnv, case: Case) -> None:
 def set_options(env: InteractionEnv, case: Case) -> None:
     """``x-config [max-size-per-msg=N] [max-inflight-bytes=N] [max-uncommitted-size=N] [disable-proposal-forwarding=B]``
 
-    Sets options of the nodes added after it; those not named stay as they were.
+    Sets options of the nodes added after it. Options not named stay unchanged.
     """
     given = arguments.single_values(case)
     for argument in case.arguments:
@@ -80,7 +80,7 @@ def set_options(env: InteractionEnv, case: Case) -> None:
 
 
 def bootstrap(env: InteractionEnv, case: Case) -> None:
-    """``x-bootstrap ID...``: start empty nodes with one another as peers."""
+    """``x-bootstrap ID...``: bootstrap empty nodes with each other as peers."""
     nodes = arguments.extended_nodes(env, case, 0)
     peers = [Peer(node.id) for node in nodes]
     for node in nodes:

@@ -1,4 +1,4 @@
-"""Commands that ask something of one node."""
+"""Commands that send a request to one node."""
 
 from ...wire.changes import ConfChange, ConfChangeV2, conf_changes_from_string
 from ...wire.enums import ConfChangeTransition
@@ -15,26 +15,26 @@ _TRANSITIONS = {
 
 
 def campaign(env: InteractionEnv, case: Case) -> None:
-    """``campaign ID``"""
+    """``campaign ID``: start an election."""
     arguments.first_node(env, case).raw.campaign()
 
 
 def tick_heartbeat(env: InteractionEnv, case: Case) -> None:
-    """``tick-heartbeat ID``: a heartbeat's interval passes."""
+    """``tick-heartbeat ID``: tick a node for one heartbeat interval."""
     node = arguments.first_node(env, case)
     for _ in range(node.config.heartbeat_tick):
         node.raw.tick()
 
 
 def tick_election(env: InteractionEnv, case: Case) -> None:
-    """``tick-election ID``: an election timeout passes, before any randomization."""
+    """``tick-election ID``: tick a node for one election timeout, not randomized."""
     node = arguments.first_node(env, case)
     for _ in range(node.config.election_tick):
         node.raw.tick()
 
 
 def set_randomized_election_timeout(env: InteractionEnv, case: Case) -> None:
-    """``set-randomized-election-timeout ID timeout=N``: in ticks, in force until the node draws again."""
+    """``set-randomized-election-timeout ID timeout=N``: set it in ticks, until the node draws a new one."""
     timeout = parse_int(case.value("timeout"))
     if timeout == 0:
         raise ScriptError("timeout must not be 0")
@@ -42,7 +42,7 @@ def set_randomized_election_timeout(env: InteractionEnv, case: Case) -> None:
 
 
 def propose(env: InteractionEnv, case: Case) -> None:
-    """``propose ID DATA``"""
+    """``propose ID DATA``: propose an entry."""
     node = arguments.first_node(env, case)
     if len(case.arguments) != 2 or case.arguments[1].values:
         raise ScriptError("expected exactly one key with no vals")
@@ -50,25 +50,25 @@ def propose(env: InteractionEnv, case: Case) -> None:
 
 
 def propose_conf_change(env: InteractionEnv, case: Case) -> None:
-    """``propose-conf-change ID [v1=BOOL] [transition=auto|implicit|explicit]``, with input such as ``v3 l4 r5``."""
+    """``propose-conf-change ID [v1=BOOL] [transition=auto|implicit|explicit]``: the input is such as ``v3 l4 r5``."""
     node = arguments.first_node(env, case)
     node.raw.propose_conf_change(_conf_change(case))
 
 
 def transfer_leadership(env: InteractionEnv, case: Case) -> None:
-    """``transfer-leadership from=ID to=ID``"""
+    """``transfer-leadership from=ID to=ID``: request a transfer of leadership."""
     source = env.node(parse_uint(case.value("from")))
     target = env.node(parse_uint(case.value("to")))
     source.raw.transfer_leader(target.id)
 
 
 def forget_leader(env: InteractionEnv, case: Case) -> None:
-    """``forget-leader ID``"""
+    """``forget-leader ID``: make a follower forget its leader."""
     arguments.first_node(env, case).raw.forget_leader()
 
 
 def report_unreachable(env: InteractionEnv, case: Case) -> None:
-    """``report-unreachable ID OTHER``: tell a node that another could not be reached."""
+    """``report-unreachable ID OTHER``: report to a node that another is unreachable."""
     if len(case.plain()) != 2:
         raise CommandError("must specify exactly two node indexes: node on which to report, and reported node")
     node, other = arguments.nodes(env, case)

@@ -1,4 +1,4 @@
-"""This project's own command for a node that loses its memory."""
+"""The command of this project that restarts a node."""
 
 from dataclasses import replace
 
@@ -12,10 +12,10 @@ from . import arguments
 
 
 def restart(env: InteractionEnv, case: Case) -> None:
-    """``x-restart ID``: make the node anew from its storage.
+    """``x-restart ID``: recreate the node from its storage.
 
-    Its state machine goes back to the snapshot before the first stored entry. What was on the way to it from itself
-    or from its storage threads is lost.
+    Its state machine returns to the snapshot before the first stored entry. Messages in flight to it from itself or
+    from its storage threads are lost.
     """
     old = arguments.extended_nodes(env, case, 1)[0]
     base = _base(old)
@@ -34,7 +34,7 @@ def restart(env: InteractionEnv, case: Case) -> None:
 
 
 def _base(node: EnvNode) -> Snapshot:
-    """What the entries before the first stored one amount to."""
+    """Return the snapshot that covers the entries before the first stored one."""
     index = node.storage.first_index() - 1
     if index == 0:
         return empty_snapshot()

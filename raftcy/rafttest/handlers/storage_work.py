@@ -1,6 +1,6 @@
-"""Commands that do a node's storage work: what a Ready asks for, at once or by threads of its own.
+"""Commands that do a node's storage work: all that a Ready asks for at once, or the work of its storage threads.
 
-The state machine of every node appends what is applied to its state.
+The state machine of every node appends each applied entry's data to its state.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from . import arguments, inspect
 
 
 def process_ready(env: InteractionEnv, case: Case) -> None:
-    """``process-ready ID...``: take the node's Ready, store and apply, send, and advance."""
+    """``process-ready ID...``: take the node's Ready, store, apply, send, and advance."""
     _each(env, case, "handling Ready", handle_ready)
 
 
@@ -34,7 +34,7 @@ def process_apply_thread(env: InteractionEnv, case: Case) -> None:
 
 
 def compact(env: InteractionEnv, case: Case) -> None:
-    """``compact ID INDEX``: drop the node's stored entries up to the index, and show the others."""
+    """``compact ID INDEX``: discard the node's stored entries up to the index, and print the rest."""
     node = arguments.first_node(env, case)
     try:
         index = parse_uint(arguments.text(case, 1))
@@ -44,8 +44,9 @@ def compact(env: InteractionEnv, case: Case) -> None:
     inspect.print_log(env, node)
 
 
+# A loop of its own: the script says when each step is done, and its text has them in etcd's order.
 def handle_ready(env: InteractionEnv, node: EnvNode) -> None:
-    """Take the node's Ready, print it, and do what it asks for or give it to the node's storage threads."""
+    """Take the node's Ready, print it, and either do its work or queue it for the node's storage threads."""
     rd = node.raw.ready()
     env.output.write(describe_ready(rd))
     if not node.config.async_storage_writes:
@@ -64,7 +65,7 @@ def handle_ready(env: InteractionEnv, node: EnvNode) -> None:
 
 
 def do_append_work(env: InteractionEnv, node: EnvNode) -> None:
-    """Store what the node's oldest append work holds, and send its responses."""
+    """Do the oldest append work of the node, and send its responses."""
     if not node.append_work:
         env.output.write("no append work to perform")
         return
@@ -75,7 +76,7 @@ def do_append_work(env: InteractionEnv, node: EnvNode) -> None:
 
 
 def do_apply_work(env: InteractionEnv, node: EnvNode) -> None:
-    """Apply what the node's oldest apply work holds, and send its responses."""
+    """Do the oldest apply work of the node, and send its responses."""
     if not node.apply_work:
         env.output.write("no apply work to perform")
         return
@@ -86,7 +87,7 @@ def do_apply_work(env: InteractionEnv, node: EnvNode) -> None:
 
 
 def _each(env: InteractionEnv, case: Case, title: str, action: Callable[[InteractionEnv, EnvNode], None]) -> None:
-    """``action`` for each node named: with a heading and indented if there are several."""
+    """Run ``action`` for each node named; with a heading and indented if there are several."""
     nodes = arguments.nodes(env, case)
     if len(nodes) == 1:
         action(env, nodes[0])
@@ -134,7 +135,7 @@ def _apply(env: InteractionEnv, node: EnvNode, entries: list[Entry]) -> None:
 
 
 def _apply_conf_change(env: InteractionEnv, node: EnvNode, entry: Entry) -> tuple[bytes, ConfState | None]:
-    """The payload and the configuration that follow; an invalid change is printed and changes nothing."""
+    """Apply a change. Returns its context and the new configuration. An invalid change is printed and has no effect."""
     change = decode_change(entry)
     try:
         return change.context, node.raw.apply_conf_change(change)

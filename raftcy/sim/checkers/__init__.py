@@ -1,7 +1,7 @@
-"""The rules that no run may break: each is one class, with its rule in its docstring.
+"""The rules that no run may violate. Each is a class, and its docstring states the rule.
 
-Checkers only look. They are told what happens (``base.Checker`` has the events), keep what they need to know, and
-raise ``Violation``. What is known to be committed is kept once for all of them, in ``ledger.Committed``.
+Checkers only observe. They receive events (the methods of ``base.Checker``), remember what they need, and raise
+``Violation``. ``ledger.Committed`` keeps what is known to be committed, for all of them.
 """
 
 from ..seen import Seen, View

@@ -1,4 +1,4 @@
-"""What a checker is, what it is told, and how the events reach those that want them."""
+"""The interface of checkers, and the dispatch of events to them."""
 
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from ..seen import Seen, View
 
 
 class Violation(Exception):
-    """A rule is broken. ``rule`` is its name, ``text`` what was seen."""
+    """A rule is violated. ``rule`` is its name, and ``text`` describes what was observed."""
 
     def __init__(self, rule: str, text: str) -> None:
         super().__init__(rule, text)
@@ -22,12 +22,12 @@ class Violation(Exception):
 
 
 class Checker:
-    """A rule, by the name ``rule``. Each method below is an event; a checker overrides those that it needs."""
+    """A rule, named ``rule``. Each method below is an event; a checker overrides the methods that it needs."""
 
     rule = ""
 
     def fail(self, text: str) -> None:
-        """The rule is broken."""
+        """Raise a Violation of this rule."""
         raise Violation(self.rule, text)
 
     def started(self, member: Seen, view: View) -> None:
@@ -40,25 +40,25 @@ class Checker:
         """A message from the network is about to be stepped."""
 
     def taken(self, member: Seen, m: Message) -> None:
-        """It was stepped."""
+        """A message from the network was stepped."""
 
     def changed(self, member: Seen, before: View, after: View) -> None:
-        """What can be seen of a member has changed."""
+        """The observable state of a member has changed."""
 
     def appended(self, member: Seen, entries: list[Entry]) -> None:
-        """A Ready has entries to store."""
+        """A member's Ready has entries to store."""
 
     def storing(self, member: Seen, batch: Write) -> None:
-        """A batch is about to be complete."""
+        """A batch is about to complete on a member's disk."""
 
     def sending(self, member: Seen, m: Message) -> None:
-        """A message goes out."""
+        """A member is sending a message."""
 
     def applying(self, member: Seen, e: Entry) -> None:
-        """A committed entry is about to be applied."""
+        """A member is about to apply a committed entry."""
 
     def restored(self, member: Seen, snapshot: Snapshot) -> None:
-        """A snapshot from a leader has replaced the application's state."""
+        """A snapshot from a leader has replaced the state of a member's application."""
 
     def snapshot_made(self, member: Seen, snapshot: Snapshot) -> None:
         """A member has made a snapshot of its own state."""
@@ -70,9 +70,9 @@ class Checker:
         """A write was applied at ``index``, or a read answered from the state there."""
 
     def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> str:
-        """What is not yet as it has to be some time after the last fault; nothing if all is well.
+        """Describe what is still unsettled after the last fault; empty if everything has settled.
 
-        ``running`` are the members that are up, ``pending`` the operations without an outcome.
+        ``running`` holds the members that are up, and ``pending`` the operations without an outcome.
         """
         return ""
 
@@ -88,7 +88,7 @@ def _silent(*_: Any) -> None:
 
 
 class Checkers:
-    """Several checkers as one: has their events as attributes, each of which tells those that override it."""
+    """Several checkers as one. Each event is an attribute that calls the checkers that override it, and no others."""
 
     started: Callable[..., None]
     crashed: Callable[..., None]
@@ -108,10 +108,10 @@ class Checkers:
         self.all = checkers
         for event in _EVENTS:
             wanted = [each for each in checkers if getattr(type(each), event) is not getattr(Checker, event)]
-            setattr(self, event, _teller([getattr(each, event) for each in wanted]))
+            setattr(self, event, _fan_out([getattr(each, event) for each in wanted]))
 
     def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> Violation | None:
-        """The first thing that is not yet as it has to be."""
+        """The first unmet condition, if any."""
         for each in self.all:
             text = each.unsettled(running, pending)
             if text:
@@ -119,14 +119,14 @@ class Checkers:
         return None
 
 
-def _teller(calls: list[Callable[..., None]]) -> Callable[..., None]:
+def _fan_out(calls: list[Callable[..., None]]) -> Callable[..., None]:
     if not calls:
         return _silent
     if len(calls) == 1:
         return calls[0]
 
-    def tell(*arguments: Any) -> None:
+    def call_each(*arguments: Any) -> None:
         for call in calls:
             call(*arguments)
 
-    return tell
+    return call_each

@@ -1,4 +1,4 @@
-"""Who may lead: votes and leaders."""
+"""Rules of elections: votes and leaders."""
 
 from ...wire import consts as k
 from ...wire.messages import Message
@@ -8,10 +8,10 @@ from .ledger import Committed
 
 
 class ElectionSafety(Checker):
-    """At most one leader in a term, and it leads once: not again after a restart (paper, figure 3).
+    """A term has at most one leader, and it does not lead that term again after a restart (paper, figure 3).
 
-    And what that rests on: a member gives one vote a term, restarts included, to one candidate, itself when it asks
-    for votes with its own on disk.
+    This rests on votes, which are checked too: a member votes for at most one candidate in a term, also across
+    restarts. A candidate's request counts as its vote for itself if that vote is on its disk.
     """
 
     rule = "election safety"
@@ -34,7 +34,7 @@ class ElectionSafety(Checker):
         if kind == k.VOTE:
             state = member.disk.synced
             if state is None or state.term != m.term:
-                # Without ``hold_votes`` its own vote is not on disk yet, and does not count before it is.
+                # Without ``hold_votes`` the candidate's vote is not on disk yet, and does not count until it is.
                 return
             candidate = member.id
         elif kind == k.VOTE_RESP and not m.reject:
@@ -43,11 +43,11 @@ class ElectionSafety(Checker):
             return
         known = self.votes.setdefault((member.id, m.term), candidate)
         if known != candidate:
-            self.fail(f"{member.id} votes for {candidate} in term {m.term}, in which it has voted for {known}")
+            self.fail(f"{member.id} votes for {candidate} in term {m.term}, where it has voted for {known} before")
 
 
 class LeaderCompleteness(Checker):
-    """A leader has every entry that was committed in an earlier term (paper, figure 3)."""
+    """A leader has all entries that were committed in earlier terms (paper, figure 3)."""
 
     rule = "leader completeness"
 

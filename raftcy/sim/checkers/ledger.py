@@ -1,15 +1,15 @@
-"""What is known to be committed, by all that was ever seen: the ground that several checkers stand on."""
+"""What is known to be committed, from everything observed so far. Several checkers build on it."""
 
 from ..seen import Seen, View
 from .base import Checker
 
 
 class Committed(Checker):
-    """Leader completeness, seen from below: whoever commits an index commits the same entry there.
+    """Every member that commits an index commits the same entry there: the consequence of leader completeness.
 
-    ``terms`` has the term of the entry at each committed index, ``by`` the term of the node that was first seen to have
-    committed it, ``last`` the highest committed index. Terms suffice since log matching holds: two entries of one index
-    and one term are the same.
+    ``terms`` holds the term of the entry at each committed index, ``by`` the term in which the first member was
+    observed to commit it, and ``last`` the highest committed index. Comparing terms suffices because of log matching:
+    entries with the same index and term are the same.
     """
 
     rule = "committed entries agree"
@@ -20,7 +20,7 @@ class Committed(Checker):
         self.last = 0
 
     def begin(self, index: int, terms: dict[int, int]) -> None:
-        """What is committed before the run: entries, or a snapshot up to ``index``."""
+        """Set what is committed before the run, up to ``index``: the terms of its entries, or of a snapshot."""
         self.terms = dict(terms)
         self.by = dict.fromkeys(terms, 1)
         self.last = index
@@ -29,7 +29,7 @@ class Committed(Checker):
         if after.commit <= before.commit:
             return
         log = member.raft.log
-        # What a snapshot has brought is not looked at one by one: it is not there.
+        # Entries covered by a snapshot are not in the log and cannot be compared.
         first = max(before.commit + 1, log.first_index() - 1)
         for index in range(first, after.commit + 1):
             term = log.term_or_zero(index)
@@ -46,10 +46,10 @@ class Committed(Checker):
                     f"committed in term {self.by[index]} was ({index}, term {known})"
                 )
         if after.commit > self.last:
-            self.fail(f"{member.id} has committed {after.commit} by a snapshot of what nobody has committed")
+            self.fail(f"{member.id} has committed {after.commit} through a snapshot, which no member has committed")
 
     def newest_before(self, term: int) -> int:
-        """The highest index that was committed in a term below ``term``; 0 if there is none."""
+        """The highest index committed in a term below ``term``, or 0."""
         index = self.last
         while index in self.by and self.by[index] >= term:
             index -= 1

@@ -1,4 +1,4 @@
-"""What has to happen some time."""
+"""The rule of liveness: what must happen once faults have ended."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,14 +8,14 @@ from ..seen import Seen
 from .base import Checker
 
 LIMIT = 60
-"""Election timeouts (of ``election_tick`` ticks) after the last fault within which the cluster has to be at rest."""
+"""The number of election timeouts (``election_tick`` ticks each) within which the cluster must settle after faults."""
 
 
 class Liveness(Checker):
-    """When faults end, within LIMIT election timeouts there is one leader, and everybody follows and catches up.
+    """Within LIMIT election timeouts after the last fault there is one leader, and every member follows and catches up.
 
-    One leader, of the highest term, known to all members; every member has applied all of the leader's log; the
-    configuration is not joint; every pending read and write has an outcome.
+    In detail: one leader, in the highest term, which all members know; every member has applied the leader's whole log;
+    the configuration is not joint; every pending read and write has an outcome.
     """
 
     rule = "liveness"
@@ -30,7 +30,7 @@ class Liveness(Checker):
             return f"{leader.id} is in the joint configuration {raft.tracker.config}"
         strangers = [member.id for member in running if raft.tracker.find(member.id) is None]
         if strangers:
-            return f"{strangers} are running and no members of {raft.tracker.config}"
+            return f"{strangers} are running but are not members of {raft.tracker.config}"
         for member in running:
             if (member.raft.term, member.raft.lead) != (raft.term, leader.id):
                 return f"{member.id} follows {member.raft.lead} in term {member.raft.term}, not {leader.id}"

@@ -1,4 +1,4 @@
-"""What stands in the logs."""
+"""Rules of the logs."""
 
 import zlib
 from collections.abc import Mapping
@@ -12,15 +12,15 @@ from .ledger import Committed
 
 
 def digest(e: Entry) -> int:
-    """What an entry holds, as a number."""
+    """A checksum of an entry's type and data."""
     return zlib.crc32(e.data, int(e.type))
 
 
 class LogMatching(Checker):
-    """Entries of one index and term are the same in all logs, and so are all entries before them (paper, figure 3).
+    """If two logs have an entry with the same index and term, all entries up to it are the same (paper, figure 3).
 
-    Each entry is noted with the term of the one before it. If every pair agrees in both, whole logs agree, by
-    induction.
+    Each entry is recorded with the term of its predecessor. If all entries with the same index and term agree in their
+    data and in that term, whole logs agree by induction.
     """
 
     rule = "log matching"
@@ -43,7 +43,7 @@ class LogMatching(Checker):
 class LeaderAppendOnly(Checker):
     """A leader never overwrites or deletes entries of its log (paper, figure 3).
 
-    By log matching it suffices that the last entry is still there whenever the log has changed.
+    Because of log matching it suffices to check, at every change, that the previous last entry is still there.
     """
 
     rule = "leader append-only"
@@ -68,12 +68,13 @@ class LeaderAppendOnly(Checker):
 
 
 class CommittedIsDurable(Checker):
-    """What is committed is on the synced disks of a majority of the voters, of both halves of a joint configuration.
+    """A committed entry is on the disks of a majority of the voters, in both halves of a joint configuration.
 
-    Looked at when an index is first seen as committed, by the configuration in force there. And for ever after: no
-    disk overwrites a committed entry by another, or a log that has it by a snapshot without it. That is for those who
-    may have acknowledged it to the leader that committed it. A member that only happens to have the entry, and has not
-    come to that leader's term, may still take what a leader of a term in between has sent before.
+    - Checked when an index is first observed as committed, against the configuration in force on that member.
+    - It stays there: no disk overwrites a committed entry with another one, or replaces a log that has it by a snapshot
+      that does not cover it. This holds for members that may have acknowledged the entry to the leader that committed
+      it. A member that merely has the same entry, and has not reached that leader's term, may still accept older
+      messages from a leader of a term in between.
     """
 
     rule = "committed is durable"
@@ -84,7 +85,7 @@ class CommittedIsDurable(Checker):
         self.checked = 0
 
     def begin(self, index: int) -> None:
-        """What is committed before the run."""
+        """Set what is committed before the run."""
         self.checked = index
 
     def changed(self, member: Seen, before: View, after: View) -> None:
@@ -103,7 +104,7 @@ class CommittedIsDurable(Checker):
     def storing(self, member: Seen, batch: Write) -> None:
         terms = self.committed.terms
         last = self.committed.last
-        if batch.snapshot is not None and batch.snapshot.metadata.index < last and self._said(member, last):
+        if batch.snapshot is not None and batch.snapshot.metadata.index < last and self._promised(member, last):
             self.fail(
                 f"{member.id} replaces its log with ({last}, term {terms[last]}), which is committed, "
                 f"by a snapshot of {batch.snapshot.metadata.index}"
@@ -112,13 +113,14 @@ class CommittedIsDurable(Checker):
             return
         for e in batch.entries:
             known = terms.get(e.index)
-            if known is not None and known != e.term and self._said(member, e.index):
+            if known is not None and known != e.term and self._promised(member, e.index):
                 self.fail(f"{member.id} overwrites ({e.index}, term {known}), which is committed, by term {e.term}")
 
-    def _said(self, member: Seen, index: int) -> bool:
-        """Whether a member may have acknowledged an entry to the leader that committed it: it is on disk, and the term.
+    def _promised(self, member: Seen, index: int) -> bool:
+        """Whether a member may have acknowledged an entry to the leader that committed it.
 
-        A torn write can leave an entry of a term that the hard state does not know; such a one was never acknowledged.
+        It may if the entry and that leader's term are on its disk. A torn write can leave an entry of a later term than
+        the hard state's. It was never acknowledged.
         """
         term = self.committed.terms[index]
         state = member.disk.synced

@@ -1,4 +1,4 @@
-"""What is applied."""
+"""Rules of applying entries."""
 
 import zlib
 from collections.abc import Collection, Sequence
@@ -11,9 +11,10 @@ from .logs import digest
 
 
 class StateMachineSafety(Checker):
-    """All members apply the same entry at an index, each index once a start, without gaps (paper, figure 3).
+    """All members apply the same entry at each index, in order, without gaps and once per start (paper, figure 3).
 
-    And what follows for deterministic machines: states of one index are equal, also after a way through a snapshot.
+    For deterministic state machines it follows that states at the same index are equal, even after a snapshot; this is
+    checked too.
     """
 
     rule = "state machine safety"
@@ -25,7 +26,7 @@ class StateMachineSafety(Checker):
     def applying(self, member: Seen, e: Entry) -> None:
         application = member.application
         if e.index != application.applied + 1:
-            self.fail(f"{member.id} is given entry {e.index} to apply after {application.applied}")
+            self.fail(f"{member.id} gets entry {e.index} to apply after {application.applied}")
         mine = (e.term, digest(e))
         known = self.entries.setdefault(e.index, mine)
         if known != mine:
@@ -38,7 +39,7 @@ class StateMachineSafety(Checker):
         self._compare(member, snapshot.metadata.index, snapshot.data)
         again = member.application.machine.snapshot()
         if again != snapshot.data:
-            self.fail(f"{member.id} restored a snapshot of {snapshot.data!r} and would make one of {again!r}")
+            self.fail(f"{member.id} restored a snapshot of {snapshot.data!r}, but its state is {again!r}")
 
     def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> str:
         for member in running:
@@ -49,13 +50,13 @@ class StateMachineSafety(Checker):
     def _compare(self, member: Seen, index: int, state: bytes) -> None:
         mine = zlib.crc32(state)
         if self.states.setdefault(index, mine) != mine:
-            self.fail(f"{member.id} has another state at index {index} than others had: {state!r}")
+            self.fail(f"{member.id} has another state at index {index} than other members had: {state!r}")
 
 
 class Monotonic(Checker):
-    """Term, commit index and applied index of a member never fall, and its vote changes only with the term.
+    """A member's term, commit index and applied index never decrease, and its vote changes only with the term.
 
-    Over a restart this holds for what was synced: neither term nor vote go back behind it.
+    Across a restart this holds for the synced state: term and commit index do not fall below it, and the vote stays.
     """
 
     rule = "monotonic commit, applied and term"

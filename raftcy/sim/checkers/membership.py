@@ -1,4 +1,4 @@
-"""Who belongs to the cluster."""
+"""Rules of the configuration."""
 
 from ...wire import consts as k
 from ...wire.messages import ConfState, Entry, Snapshot
@@ -7,13 +7,12 @@ from .base import Checker
 
 
 class MembershipSafety(Checker):
-    """Configurations follow each other so that any two in a row have overlapping majorities (thesis 4.1, 4.3).
+    """Consecutive configurations have overlapping majorities (thesis 4.1, 4.3).
 
-    - All members have the same configuration after the same index, also by way of a snapshot.
-    - One step changes one voter at the most, or enters a joint configuration from the present voters, or leaves one.
-    - A leader has at most one change in its log that it has not applied.
-    - Nobody campaigns with a committed change that it has not applied, nor unless it is a voter; a leader is a voter
-      when it is elected.
+    - All members have the same configuration after the same index, also if a snapshot brought it.
+    - One step changes at most one voter, enters a joint configuration from the current voters, or leaves one.
+    - A leader's log has at most one change that it has not applied.
+    - Only voters campaign, and not while they have a committed change to apply. A leader is a voter when it is elected.
     """
 
     rule = "membership safety"
@@ -24,21 +23,21 @@ class MembershipSafety(Checker):
         self.changes: dict[int, list[int]] = {}
 
     def begin(self, index: int, members: ConfState) -> None:
-        """The configuration before the run; how it came about, up to ``index``, is not looked at."""
+        """Set the configuration before the run. Changes up to ``index`` are not checked."""
         self.first = index
         self.known[index] = members
 
     def latest(self) -> tuple[int, ConfState]:
-        """The newest configuration that anybody has applied, and its index."""
+        """The newest configuration that any member has applied, after its index."""
         index = max(self.known)
         return index, self.known[index]
 
     def changes_seen(self) -> bool:
-        """Whether anybody has applied a change."""
+        """Whether any member has applied a change."""
         return len(self.known) > 1
 
     def as_of(self, index: int) -> ConfState:
-        """The configuration after an index, by all that was seen."""
+        """The configuration after an index, as observed so far."""
         return self.known[max(each for each in self.known if each <= index)]
 
     def members_changed(self, member: Seen, index: int, members: ConfState) -> None:
@@ -61,7 +60,7 @@ class MembershipSafety(Checker):
         self._compare(member, snapshot)
         pending = member.raft.log.unstable.snapshot
         if pending is not None and pending.metadata.index != snapshot.metadata.index:
-            # The next one is there already.
+            # The next snapshot has arrived already.
             return
         mine = member.raft.tracker.conf_state()
         if not mine.equivalent(snapshot.metadata.conf_state):
@@ -70,7 +69,7 @@ class MembershipSafety(Checker):
     def _compare(self, member: Seen, snapshot: Snapshot) -> None:
         metadata = snapshot.metadata
         if metadata.index < self.first:
-            # Of a new member that is on its way through the beginning.
+            # A new member is still applying the entries from before the run.
             return
         known = self.as_of(metadata.index)
         if not known.equivalent(metadata.conf_state):
@@ -103,7 +102,7 @@ class MembershipSafety(Checker):
             return
         voters = member.raft.tracker.config.voters
         if member.id not in voters.incoming.ids() and member.id not in voters.outgoing.ids():
-            self.fail(f"{member.id}, no voter of {voters}, goes from role {before.state} to {after.state}")
+            self.fail(f"{member.id}, not a voter of {voters}, goes from role {before.state} to {after.state}")
         if before.state == k.FOLLOWER:
             waiting = [each for each in self.changes[member.id] if before.applied < each <= before.commit]
             if waiting and after.applied < waiting[-1]:
@@ -111,7 +110,7 @@ class MembershipSafety(Checker):
 
 
 def _follows(before: ConfState, after: ConfState) -> bool:
-    """Whether one configuration may come after the other."""
+    """Whether ``after`` may directly follow ``before``."""
     old, new = set(before.voters), set(after.voters)
     if after.voters_outgoing and before.voters_outgoing:
         return before.equivalent(after)

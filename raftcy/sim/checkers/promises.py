@@ -1,4 +1,4 @@
-"""What a member says about itself."""
+"""The rule of promises: what a member acknowledges."""
 
 from ...wire import consts as k
 from ...wire.messages import Message
@@ -7,11 +7,11 @@ from .base import Checker
 
 
 class PromisesAreDurable(Checker):
-    """What a member acknowledges is on its disk, synced, before it is said (paper, figure 2; thesis 3.8).
+    """Whatever a member acknowledges is on its disk, synced, before the message is sent (paper, figure 2; thesis 3.8).
 
-    A vote: the term and the vote. An append: the term in which it was acknowledged, and the log up to its index. An
-    acknowledgement of an older term may come after a leader of a newer one has overwritten what it is for: that leader
-    was elected by a majority without it, so it cannot become committed by this any more.
+    For a vote these are the term and the vote; for an append, the term of the acknowledgement and the log up to its
+    index. An acknowledgement from an older term may be sent after a newer leader has overwritten those entries: that
+    leader was elected by a majority that did not have them, so this acknowledgement can no longer commit them.
     """
 
     rule = "promises are durable"

@@ -1,4 +1,4 @@
-"""What a node counts."""
+"""The rule of quotas: what a node counts against its limits."""
 
 from collections.abc import Collection, Sequence
 
@@ -10,30 +10,31 @@ from .base import Checker
 
 
 class QuotasReturn(Checker):
-    """What is counted against a limit goes back to zero when nothing is under way, and the limits hold meanwhile.
+    """What is counted against a limit returns to zero when nothing is under way. Meanwhile the limits hold.
 
-    At rest a leader has no payload uncommitted, no append in flight, no read waiting, and nobody has anything handed
-    out and not applied. Always, a leader's view of a peer keeps match < next, and no window is overfull; and only a
-    leader counts payload as uncommitted, from its election on.
+    - Once settled, a leader has no uncommitted payload, no append in flight and no read waiting, and no member has
+      entries that are handed out but not applied. Otherwise a leak would in time block proposals for good.
+    - At all times a leader has match < next for every peer, and no window holds more than its size.
+    - Only a leader counts payload as uncommitted, starting with its election.
     """
 
     rule = "quotas return to zero"
 
     def __init__(self) -> None:
-        self._turn = 0
+        self._changes = 0
 
     def changed(self, member: Seen, before: View, after: View) -> None:
-        self._turn += 1
+        self._changes += 1
         uncommitted = member.raft.uncommitted_size
         if uncommitted and (after.state != k.LEADER or before.state != k.LEADER):
             self.fail(
                 f"{member.id} goes from role {before.state} to {after.state} with {uncommitted} bytes uncommitted"
             )
-        if after.state != k.LEADER or self._turn & 3:
+        if after.state != k.LEADER or self._changes & 3:
             return
         for pr in member.raft.tracker.peers():
             if pr.match >= pr.next:
-                self.fail(f"{member.id} knows {pr.id} with match {pr.match} and next {pr.next}")
+                self.fail(f"{member.id} has match {pr.match} and next {pr.next} for {pr.id}")
             if pr.inflights.count() > pr.inflights.size:
                 self.fail(f"{member.id} has {pr.inflights.count()} appends to {pr.id} in flight")
 
@@ -42,18 +43,18 @@ class QuotasReturn(Checker):
             return
         pr = member.raft.tracker.find(m.from_)
         if pr is not None and pr.match >= pr.next:
-            self.fail(f"{member.id} knows {pr.id} with match {pr.match} and next {pr.next} by {m!r}")
+            self.fail(f"{member.id} has match {pr.match} and next {pr.next} for {pr.id} after {m!r}")
 
     def unsettled(self, running: Sequence[Seen], pending: Collection[Operation]) -> str:
         for member in running:
             raft = member.raft
             if raft.log.applying_size:
-                return f"{member.id} has {raft.log.applying_size} bytes handed out and not applied"
+                return f"{member.id} has {raft.log.applying_size} bytes handed out but not applied"
             if raft.state != k.LEADER:
                 continue
             if raft.uncommitted_size:
                 return f"{member.id} counts {raft.uncommitted_size} bytes as uncommitted"
-            if raft.pending_reads or raft.read_only.waiting:
+            if raft.read_only.pending or raft.read_only.waiting:
                 return f"{member.id} has reads waiting"
             for pr in raft.tracker.peers():
                 if pr.id != member.id and pr.inflights.count():

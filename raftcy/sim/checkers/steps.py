@@ -1,4 +1,4 @@
-"""Rules of single steps, which the great ones rest on: a fault shows here when it is made, not when it does harm."""
+"""Rules of single steps, on which the global rules rest. A bug shows here when it happens, not when it does harm."""
 
 from collections.abc import Mapping
 
@@ -12,9 +12,9 @@ HANDOVERS_MOST = 3
 
 
 class ElectedByQuorum(Checker):
-    """A leader has the votes of a majority of the voters, of both halves of a joint configuration (paper 5.2).
+    """A leader has the votes of a majority of the voters, in both halves of a joint configuration (paper 5.2).
 
-    Votes of its term, given by others in what they sent, and its own only if that is on its disk.
+    Counted are the votes that other members sent in its term, and its own vote only if it is on its disk.
     """
 
     rule = "elected by a quorum"
@@ -40,10 +40,10 @@ class ElectedByQuorum(Checker):
 
 
 class UndisturbedLeaders(Checker):
-    """Who asks before it campaigns disturbs nobody, and who hears of a leader does not vote (thesis 4.2.3, 9.6).
+    """A pre-candidate disturbs no leader, and a member that hears from a leader does not vote (thesis 4.2.3, 9.6).
 
-    A pre-candidate is still in the term that it was in. With ``check_quorum`` a request for a vote changes nothing
-    within an election timeout of the leader's last word, unless the leader itself hands over.
+    A pre-candidate stays in its term. With ``check_quorum``, a request for a vote changes nothing within an election
+    timeout of the leader's last message, unless the leader is transferring its leadership.
     """
 
     rule = "undisturbed leaders"
@@ -58,15 +58,15 @@ class UndisturbedLeaders(Checker):
 
     def taken(self, member: Seen, m: Message) -> None:
         if self.lead and member.raft.term == m.term:
-            self.fail(f"{member.id} takes up term {m.term} from {m.from_} in the lease of {self.lead}")
+            self.fail(f"{member.id} adopts term {m.term} from {m.from_} within the lease of {self.lead}")
 
     def changed(self, member: Seen, before: View, after: View) -> None:
         if after.state == k.PRE_CANDIDATE and before.state != k.PRE_CANDIDATE and after.term != before.term:
-            self.fail(f"{member.id} asks for pre-votes and goes from term {before.term} to {after.term}")
+            self.fail(f"{member.id} requests pre-votes and goes from term {before.term} to {after.term}")
 
 
 class OldMessages(Checker):
-    """A message of an older term changes nothing: neither the node nor what it knows of its peers (paper 5.1)."""
+    """A message from an older term changes neither the node nor its view of its peers (paper 5.1)."""
 
     rule = "old messages change nothing"
 
@@ -78,7 +78,7 @@ class OldMessages(Checker):
 
     def taken(self, member: Seen, m: Message) -> None:
         if self.before and self.before != _known(member):
-            self.fail(f"{member.id} in term {member.raft.term} goes from {self.before} to {_known(member)} by {m!r}")
+            self.fail(f"{member.id} in term {member.raft.term} goes from {self.before} to {_known(member)} on {m!r}")
 
 
 def _known(member: Seen) -> list[object]:
@@ -88,7 +88,7 @@ def _known(member: Seen) -> list[object]:
 
 
 class OwnTerm(Checker):
-    """A leader begins with an entry of its term, and commits by counting only such entries (paper 5.4.2, 8)."""
+    """A leader begins with an entry of its term, and commits only entries of its term by counting (paper 5.4.2, 8)."""
 
     rule = "own term first"
 
@@ -105,19 +105,19 @@ class OwnTerm(Checker):
 
 
 class AppliedIsDurable(Checker):
-    """A member applies what is on its own disk, or its state would be ahead of its log after a restart."""
+    """A member applies only entries on its own disk; otherwise its state would be ahead of its log after a restart."""
 
     rule = "applied is durable"
 
     def applying(self, member: Seen, e: Entry) -> None:
         if not member.disk.has(e.index, e.term):
-            self.fail(f"{member.id} applies ({e.index}, term {e.term}), which it does not have on disk")
+            self.fail(f"{member.id} applies ({e.index}, term {e.term}), which is not on its disk")
 
 
 class CountedIsDurable(Checker):
-    """What a leader counts as stored by a member is on its disk, unless that has gone on to a newer term (paper 5.3).
+    """What a leader counts as stored by a member is on that member's disk, unless it has moved to a newer term (5.3).
 
-    What is committed is looked at by CommittedIsDurable, so this is about what is not yet.
+    Covers only uncommitted entries; CommittedIsDurable checks the rest.
     """
 
     rule = "counted is durable"
@@ -143,9 +143,9 @@ class CountedIsDurable(Checker):
 
 
 class StoredOnce(Checker):
-    """What a node takes for stored is on its disk, and is not written again (``Unstable``'s rules).
+    """What a node considers stored is on its disk and is not written again (the rules of ``Unstable``).
 
-    An acknowledged write says nothing about entries, or a snapshot, that took the place of what it wrote.
+    The acknowledgement of a write must not count for entries, or a snapshot, that have replaced what it wrote.
     """
 
     rule = "stored once"
@@ -154,26 +154,26 @@ class StoredOnce(Checker):
         unstable = member.raft.log.unstable
         pending = unstable.snapshot_index()
         if batch.snapshot is not None and pending < batch.snapshot.metadata.index:
-            self.fail(f"{member.id} stores the snapshot {batch.snapshot.metadata.index}, but waits for {pending}")
+            self.fail(f"{member.id} stores snapshot {batch.snapshot.metadata.index}, but waits for {pending}")
         if batch.entries and not pending and batch.entries[0].index < unstable.offset:
             self.fail(
                 f"{member.id} stores ({batch.entries[0].index}, term {batch.entries[0].term}), "
-                f"but takes all before {unstable.offset} for stored"
+                f"but considers everything before {unstable.offset} stored"
             )
 
     def changed(self, member: Seen, before: View, after: View) -> None:
         unstable = member.raft.log.unstable
         if unstable.snapshot is None and unstable.offset > member.disk.last_index() + 1:
             self.fail(
-                f"{member.id} takes all before {unstable.offset} for stored, its log on disk ends at "
+                f"{member.id} considers everything before {unstable.offset} stored, but its log on disk ends at "
                 f"{member.disk.last_index()}"
             )
         if unstable.entries and unstable.entries[0].index != unstable.offset:
-            self.fail(f"{member.id} has entry {unstable.entries[0].index} in memory at the place {unstable.offset}")
+            self.fail(f"{member.id} has entry {unstable.entries[0].index} in memory at offset {unstable.offset}")
 
 
 class CommitsWhatItKnows(Checker):
-    """An append commits nothing beyond the entries that it brings: what comes after them may differ (paper 5.3)."""
+    """An append commits nothing beyond its entries, because the entries after them may differ (paper 5.3)."""
 
     rule = "commits what it knows"
 
@@ -186,11 +186,11 @@ class CommitsWhatItKnows(Checker):
     def taken(self, member: Seen, m: Message) -> None:
         committed = member.raft.log.committed
         if m.type == k.APP and committed > max(self.before, m.index + len(m.entries)):
-            self.fail(f"{member.id} goes from commit index {self.before} to {committed} by {m!r}")
+            self.fail(f"{member.id} goes from commit index {self.before} to {committed} on {m!r}")
 
 
 class ReadsByQuorum(Checker):
-    """A read is confirmed by a majority of the voters, of both halves, each by an answer to a later heartbeat (6.4)."""
+    """A majority of the voters, in both halves, confirms a read by responding to a later heartbeat (thesis 6.4)."""
 
     rule = "reads by a quorum"
 
@@ -206,9 +206,9 @@ class ReadsByQuorum(Checker):
             return
         reads = member.raft.read_only
         confirmed, acked = self.before
-        told = int.from_bytes(m.context, "little")
-        if reads.acks.get(m.from_) > max(acked, told):
-            self.fail(f"{member.id} takes an answer to read {told} for one to {reads.acks.get(m.from_)}: {m!r}")
+        answered = int.from_bytes(m.context, "little")
+        if reads.acks.get(m.from_) > max(acked, answered):
+            self.fail(f"{member.id} counts a response to read {answered} for {reads.acks.get(m.from_)}: {m!r}")
         if reads.confirmed <= confirmed:
             return
         voters = member.raft.tracker.config.voters
@@ -216,13 +216,14 @@ class ReadsByQuorum(Checker):
             ids = half.ids()
             have = [id for id in ids if reads.acks.get(id) >= reads.confirmed]
             if ids and len(have) <= len(ids) // 2:
-                self.fail(f"{member.id} takes read {reads.confirmed} for confirmed by {have} of {ids}")
+                self.fail(f"{member.id} considers read {reads.confirmed} confirmed by {have} of {ids}")
 
 
 class HandoversEnd(Checker):
-    """A leader that hands over takes proposals again when that has not come off in an election timeout (thesis 3.10).
+    """A leader accepts proposals again if a transfer has not succeeded within an election timeout (thesis 3.10).
 
-    It is seen by its heartbeats. Some more time is allowed, since a handover may be asked for again.
+    Otherwise a transfer to a member that is down would block proposals for good. The leader is observed through its
+    heartbeats. A few more timeouts are allowed, since a transfer may be requested again.
     """
 
     rule = "handovers end"
@@ -241,5 +242,5 @@ class HandoversEnd(Checker):
         known, last, times = self.seen.get(member.id, (key, 0, 0))
         times = 0 if known != key else times + (elapsed < last)
         if times > HANDOVERS_MOST:
-            self.fail(f"{member.id} hands over to {raft.lead_transferee} for the {times}. election timeout")
+            self.fail(f"{member.id} is still transferring to {raft.lead_transferee} after {times} election timeouts")
         self.seen[member.id] = (key, elapsed, times)

@@ -4,7 +4,7 @@ import pytest
 
 from raftcy import Message, MessageType, StateType
 from tests.support.network import CANDIDATE, FOLLOWER, LEADER, PRE_CANDIDATE, make_raft, read_messages, take_role
-from tests.support.paper import member, same_bytes
+from tests.support.peers import make_member, same_bytes
 
 FROM_LEADERS = (MessageType.MSG_APP, MessageType.MSG_HEARTBEAT, MessageType.MSG_SNAP)
 FROM_OTHERS = (
@@ -23,7 +23,7 @@ def test_higher_term_is_adopted(role: StateType, kind: MessageType) -> None:
 
     answers: TestFollowerUpdateTermFromMessage, TestCandidateUpdateTermFromMessage, TestLeaderUpdateTermFromMessage
     """
-    raft = member(term=1 if role == FOLLOWER else 0)
+    raft = make_member(term=1 if role == FOLLOWER else 0)
     take_role(raft, role, lead=2)
     raft.step(Message(type=kind, from_=2, to=1, term=2))
     assert (raft.term, raft.state, raft.lead) == (2, FOLLOWER, 2 if kind in FROM_LEADERS else 0)
@@ -68,6 +68,6 @@ def test_stale_term_is_answered_where_silence_would_block() -> None:
 
     Else a follower of a higher term that cannot be elected would be stuck (thesis 4.2.3).
     """
-    raft = member(term=2, check_quorum=True)
+    raft = make_member(term=2, check_quorum=True)
     raft.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=1))
     assert same_bytes(read_messages(raft), [Message(type=MessageType.MSG_APP_RESP, from_=1, to=2, term=2)])

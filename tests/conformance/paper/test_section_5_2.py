@@ -19,7 +19,7 @@ from tests.support.network import (
     take_waiting,
     tick,
 )
-from tests.support.paper import member, same_bytes, vote
+from tests.support.peers import make_member, same_bytes, vote
 
 TICKS = 10
 ROLES = pytest.mark.parametrize("role", [FOLLOWER, CANDIDATE], ids=str)
@@ -30,7 +30,7 @@ def test_start_as_follower() -> None:
 
     answers: TestStartAsFollower
     """
-    raft = member()
+    raft = make_member()
     assert (raft.state, raft.term, raft.vote, raft.lead) == (FOLLOWER, 0, 0, 0)
 
 
@@ -40,7 +40,7 @@ def test_leader_sends_heartbeats(interval: int) -> None:
 
     answers: TestLeaderBcastBeat
     """
-    raft = member(heartbeat_tick=interval)
+    raft = make_member(heartbeat_tick=interval)
     take_role(raft, LEADER)
     for _ in range(10):
         raft.step(prop(1, b"x"))
@@ -60,7 +60,7 @@ def test_no_word_from_a_leader_starts_an_election(role: StateType) -> None:
 
     answers: TestFollowerStartElection, TestCandidateStartNewElection
     """
-    raft = member(election_tick=TICKS, term=1 if role == FOLLOWER else 0)
+    raft = make_member(election_tick=TICKS, term=1 if role == FOLLOWER else 0)
     take_role(raft, role, lead=2)
     # The timeout is 10 to 19 ticks, so that it ends once in 19 ticks.
     tick(raft, 2 * TICKS - 1)
@@ -74,7 +74,7 @@ def test_no_word_from_a_leader_starts_an_election(role: StateType) -> None:
 @pytest.mark.parametrize("kind", [MessageType.MSG_HEARTBEAT, MessageType.MSG_APP, MessageType.MSG_SNAP], ids=str)
 def test_word_from_the_leader_restarts_the_timeout(kind: MessageType) -> None:
     """A server stays a follower as long as it hears of a leader, and takes the sender for that."""
-    raft = member(election_tick=TICKS, term=1)
+    raft = make_member(election_tick=TICKS, term=1)
     for _ in range(5):
         tick(raft, TICKS - 1)
         raft.step(Message(type=kind, from_=2, to=1, term=1))
@@ -113,7 +113,7 @@ def test_outcomes_of_one_round(
     answers: TestLeaderElectionInOneRoundRPC
     catches: canonical/raft#386
     """
-    raft = member(size)
+    raft = make_member(size)
     raft.step(hup(1))
     settle(raft)
     answers = [vote(raft, peer) for peer in granted] + [vote(raft, peer, reject=True) for peer in refused]
@@ -134,10 +134,10 @@ def test_one_vote_in_a_term(voted_for: int, candidate: int, refused: bool) -> No
     answers: TestFollowerVote
     catches: camunda#5356, canonical/raft#386
     """
-    raft = member(term=1, vote=voted_for)
+    raft = make_member(term=1, vote=voted_for)
     raft.step(Message(type=MessageType.MSG_VOTE, from_=candidate, to=1, term=1))
     wanted = Message(type=MessageType.MSG_VOTE_RESP, from_=1, to=candidate, term=1, reject=True if refused else None)
-    assert raft.msgs == []
+    assert raft.outbox.msgs == []
     assert same_bytes(take_waiting(raft), [wanted])
     assert raft.vote == (voted_for or candidate)
 
@@ -148,7 +148,7 @@ def test_candidate_recognizes_a_leader(term: int) -> None:
 
     answers: TestCandidateFallback
     """
-    raft = member()
+    raft = make_member()
     raft.step(hup(1))
     assert (raft.state, raft.term) == (CANDIDATE, 1)
     raft.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=term))
@@ -165,7 +165,7 @@ def test_timeouts_are_random(role: StateType, chance: object) -> None:
 
     answers: TestFollowerElectionTimeoutRandomized, TestCandidateElectionTimeoutRandomized
     """
-    raft = member(election_tick=TICKS, random=chance)
+    raft = make_member(election_tick=TICKS, random=chance)
     found = set()
     for _ in range(50 * TICKS):
         if role == FOLLOWER:

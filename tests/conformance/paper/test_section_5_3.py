@@ -2,7 +2,7 @@
 
 import pytest
 
-from raftcy import ConfState, HardState, Message, MessageType
+from raftcy import ConfState, Entry, HardState, Message, MessageType
 from tests.support.network import (
     DOWN,
     LEADER,
@@ -17,7 +17,7 @@ from tests.support.network import (
     settle,
     take_role,
 )
-from tests.support.paper import accepted, entry, leader, member, same_bytes
+from tests.support.peers import accepted, make_elected, make_member, same_bytes
 
 DATA = b"some data"
 
@@ -30,12 +30,12 @@ def test_leader_replicates_a_proposal() -> None:
 
     answers: TestLeaderStartReplication
     """
-    raft = leader()
+    raft = make_elected()
     last = raft.log.last_index()
     raft.step(prop(1, DATA))
     assert (raft.log.last_index(), raft.log.committed) == (last + 1, last)
 
-    new = entry(last + 1, 1, DATA)
+    new = Entry(index=last + 1, term=1, data=DATA)
     fields = {"type": MessageType.MSG_APP, "from_": 1, "term": 1, "index": last, "log_term": 1, "commit": last}
     assert read_messages(raft) == [Message(to=to, entries=[new], **fields) for to in (2, 3)]
     assert raft.log.unstable.next_entries() == [new]
@@ -46,14 +46,14 @@ def test_leader_commits_an_entry() -> None:
 
     answers: TestLeaderCommitEntry
     """
-    raft = leader()
+    raft = make_elected()
     last = raft.log.last_index()
     raft.step(prop(1, DATA))
     for m in read_messages(raft):
         raft.step(accepted(m))
 
     assert raft.log.committed == last + 1
-    assert raft.log.next_committed(True) == [entry(last + 1, 1, DATA)]
+    assert raft.log.next_committed(True) == [Entry(index=last + 1, term=1, data=DATA)]
     assert [(m.type, m.to, m.commit) for m in read_messages(raft)] == [
         (MessageType.MSG_APP, to, last + 1) for to in (2, 3)
     ]
@@ -78,11 +78,11 @@ def test_majority_commits(size: int, acceptors: tuple, committed: bool) -> None:
 
     answers: TestLeaderAcknowledgeCommit
     """
-    raft = leader(size)
+    raft = make_elected(size)
     last = raft.log.last_index()
     raft.step(prop(1, DATA))
     settle(raft)
-    for m in list(raft.msgs):
+    for m in list(raft.outbox.msgs):
         if m.to in acceptors:
             raft.step(accepted(m))
     assert raft.log.committed == last + committed
@@ -94,13 +94,14 @@ def test_commit_includes_what_is_before(terms: tuple) -> None:
 
     answers: TestLeaderCommitPrecedingEntries
     """
-    raft = member(terms=terms, term=2)
+    raft = make_member(terms=terms, term=2)
     take_role(raft, LEADER)
     raft.step(prop(1, DATA))
     for m in read_messages(raft):
         raft.step(accepted(m))
     last = len(terms)
-    assert raft.log.next_committed(True) == [*entries_of(terms), entry(last + 1, 3), entry(last + 2, 3, DATA)]
+    own = [Entry(index=last + 1, term=3), Entry(index=last + 2, term=3, data=DATA)]
+    assert raft.log.next_committed(True) == [*entries_of(terms), *own]
 
 
 # -- the followers -----------------------------------------------------------------------------------------------------
@@ -121,8 +122,8 @@ def test_follower_applies_what_is_committed(data: tuple, commit: int) -> None:
     answers: TestFollowerCommitEntry
     catches: redisraft#14
     """
-    entries = [entry(index, 1, each) for index, each in enumerate(data, 1)]
-    raft = member(term=1)
+    entries = [Entry(index=index, term=1, data=each) for index, each in enumerate(data, 1)]
+    raft = make_member(term=1)
     raft.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=1, entries=entries, commit=commit))
     assert raft.log.committed == commit
     assert raft.log.next_committed(True) == entries[:commit]
@@ -170,7 +171,7 @@ def test_follower_appends(index: int, log_term: int, sent: tuple, log: tuple, to
 
     answers: TestFollowerAppendEntries
     """
-    raft = member(terms=(1, 2))
+    raft = make_member(terms=(1, 2))
     raft.become_follower(2, 2)
     append = {"from_": 2, "to": 1, "term": 2, "log_term": log_term, "index": index}
     raft.step(Message(type=MessageType.MSG_APP, entries=entries_of(sent, index + 1), **append))
@@ -212,7 +213,7 @@ def test_leader_brings_a_follower_into_line(terms: tuple) -> None:
 
 def test_heartbeat_never_commits_beyond_the_match() -> None:
     """A follower whose log is not known to agree is not told to commit by heartbeats (figure 2, AppendEntries 5)."""
-    raft = leader()
+    raft = make_elected()
     raft.step(prop(1, DATA))
     for m in read_messages(raft):
         if m.to == 2:
@@ -228,4 +229,4 @@ def test_heartbeat_never_commits_beyond_the_match() -> None:
 
 def test_members_are_those_of_the_storage() -> None:
     """The group that these tests are about is the one that the storage names."""
-    assert leader(5).tracker.conf_state() == ConfState(voters=[1, 2, 3, 4, 5])
+    assert make_elected(5).tracker.conf_state() == ConfState(voters=[1, 2, 3, 4, 5])

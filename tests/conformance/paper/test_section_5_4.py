@@ -17,7 +17,7 @@ from tests.support.network import (
     terms_of,
     tick,
 )
-from tests.support.paper import member
+from tests.support.peers import make_member
 
 
 @pytest.mark.parametrize(("terms", "term"), [((1,), 2), ((1, 2), 3)])
@@ -26,7 +26,7 @@ def test_request_tells_of_the_own_log(terms: tuple, term: int) -> None:
 
     answers: TestVoteRequest
     """
-    raft = member()
+    raft = make_member()
     entries = entries_of(terms)
     raft.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=term - 1, entries=entries))
     read_messages(raft)

@@ -9,9 +9,11 @@ from raftcy import (
     ConfChangeType,
     Config,
     ConfState,
+    Driver,
     Entry,
     EntryType,
     HardState,
+    LogStorage,
     MemoryStorage,
     Message,
     MessageType,
@@ -21,9 +23,13 @@ from raftcy import (
     RawNode,
     Ready,
     Snapshot,
+    StateMachine,
     Status,
     Storage,
+    check_log_storage,
+    compact_log,
     decode_change,
+    save_ready,
 )
 
 assert_type(raftcy.BUILD, Literal["compiled", "pure"])
@@ -34,12 +40,31 @@ def configured(storage: Storage) -> Config:
     return Config(id=1, election_tick=10, heartbeat_tick=1, storage=storage, max_inflight_msgs=256, pre_vote=True)
 
 
+class Machine:
+    def apply(self, entries: list[Entry]) -> list[int]:
+        return [len(entry.data) for entry in entries]
+
+    def restore(self, snapshot: Snapshot) -> None:
+        assert_type(snapshot.data, bytes)
+
+    def capture(self) -> bytes:
+        return b""
+
+
 def drive(node: RawNode, storage: MemoryStorage) -> list[Message]:
-    """One turn of a loop of one's own."""
-    if not node.has_ready():
-        return []
-    ready = node.ready()
-    assert_type(ready, Ready)
+    sent: list[Message] = []
+    machine: StateMachine = Machine()
+    driver = Driver(node, storage, machine, sent.extend)
+    assert_type(driver.run(), bool)
+    work = driver.poll()
+    if work is not None and work.write is not None:
+        sent += driver.stored(work.write)
+    while (batch := driver.next_batch()) is not None:
+        driver.finish(batch)
+    return sent
+
+
+def store(ready: Ready, storage: MemoryStorage) -> None:
     if ready.snapshot is not None:
         assert_type(ready.snapshot, Snapshot)
         storage.apply_snapshot(ready.snapshot)
@@ -47,12 +72,36 @@ def drive(node: RawNode, storage: MemoryStorage) -> list[Message]:
     if ready.hard_state is not None:
         assert_type(ready.hard_state, HardState)
         storage.set_hard_state(ready.hard_state)
+
+
+def end(node: RawNode) -> list[Message]:
+    ready = node.ready()
+    assert_type(ready, Ready)
     for entry in ready.committed_entries:
         if entry.type == EntryType.CONF_CHANGE:
             assert_type(node.apply_conf_change(decode_change(entry)), ConfState)
     messages = ready.messages
     node.advance(ready)
     return messages
+
+
+def keep(node: RawNode, storage: LogStorage, members: ConfState) -> int:
+    """The same through the write half of a storage, compacted up to a snapshot."""
+    assert_type(check_log_storage(storage), LogStorage)
+    if node.has_ready():
+        ready = node.ready()
+        save_ready(storage, ready)
+        storage.save(ready.hard_state, ready.entries, ready.snapshot)
+        storage.sync()
+        node.advance()
+    applied = node.basic_status().applied
+    assert_type(storage.create_snapshot(applied, members, b"state"), Snapshot)
+    compact_log(storage, applied)
+    storage.close()
+    return storage.first_index()
+
+
+kept: LogStorage = MemoryStorage()
 
 
 def look(node: RawNode) -> int:

@@ -46,6 +46,8 @@ class Silent:
 class Machine:
     """The node, driven by an application that follows the contract of Ready."""
 
+    # A loop of its own: it takes the steps of a round in any order that the contract allows, and checks each of them.
+
     def __init__(self, build: ModuleType, plan: Plan) -> None:
         self.build = build
         self.plan = plan
@@ -247,8 +249,7 @@ class Machine:
     def queued(self) -> int:
         """How many things wait in the node's lists."""
         raft = self.node.raft
-        waiting = len(raft.read_only.waiting)
-        return len(raft.msgs) + len(raft.msgs_after_append) + len(raft.read_states) + len(raft.pending_reads) + waiting
+        return int(raft.outbox.count() + len(raft.read_only.pending) + len(raft.read_only.waiting))
 
     def check(self) -> None:
         """Rules that no input may break."""
@@ -286,6 +287,6 @@ class Machine:
         if now > self.weight + allowed:
             raise Finding(f"{now - self.weight} more things wait after one input")
         self.weight = now
-        self.reads = len(raft.pending_reads)
+        self.reads = len(raft.read_only.pending)
 
     reads = 0

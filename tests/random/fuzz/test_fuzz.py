@@ -142,7 +142,7 @@ def test_finds_what_grows(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPat
     step = pure_raft.Raft.step
 
     def hoarding(self: Any, m: Any) -> None:
-        self.read_states.extend([0] * 100)
+        self.outbox.read_states.extend([0] * 100)
         step(self, m)
 
     monkeypatch.setattr(pure_raft.Raft, "step", hoarding)

@@ -56,7 +56,13 @@ class Recorder:
 
 
 class Host:
-    """A node with its storage and what its storage threads still have to do."""
+    """A node with its storage and what its storage threads still have to do.
+
+    ``machine`` is given the entries with data and the snapshots, if it is not None.
+    """
+
+    # A loop of its own: the driver is held against it, and both builds take its steps in turn.
+    machine: Any = None
 
     def __init__(self, raftcy: ModuleType, o: Options, id: int, log: Recorder) -> None:
         self.raftcy = raftcy
@@ -72,13 +78,11 @@ class Host:
         self.storage.apply_snapshot(raftcy.Snapshot(data=b"start", metadata=metadata))
         self.members = members
         self.applied = o.index
-        self.pending: Any = None
         self.append_work: list[bytes] = []
         self.apply_work: list[bytes] = []
         self.start(o.index)
 
     def start(self, applied: int) -> None:
-        self.pending = None
         self.append_work, self.apply_work = [], []
         self.node = self.make_node(self.config(self.storage, self.random, applied))
 
@@ -102,10 +106,67 @@ class Host:
             **o.flags,
         )
 
+    def handle(self, rd: Any, send: Callable[[], None]) -> None:
+        """Without storage threads: store, send, apply, advance."""
+        self.save(rd)
+        send()
+        if rd.snapshot is not None:
+            self.restore(rd.snapshot)
+        self.apply(rd.committed_entries)
+        self.node.advance()
+
+    def save(self, rd: Any) -> None:
+        """Store what a Ready holds."""
+        self.store(rd.hard_state, rd.entries, rd.snapshot)
+
+    def queue(self, rd: Any, sent: list[bytes]) -> list[bytes]:
+        """With storage threads: give them their messages of a Ready; the others. ``sent`` has all of them as bytes."""
+        others = []
+        for m, data in zip(rd.messages, sent, strict=True):
+            if m.to == self.raftcy.LOCAL_APPEND_THREAD:
+                self.append_work.append(data)
+            elif m.to == self.raftcy.LOCAL_APPLY_THREAD:
+                self.apply_work.append(data)
+            else:
+                others.append(data)
+        return others
+
+    def append_oldest(self) -> Any:
+        """The thread that appends does its oldest work; returns the message with it."""
+        m = self.raftcy.Message.decode(self.append_work.pop(0))
+        snapshot = m.snapshot
+        if snapshot is not None and snapshot.metadata.index <= self.storage.snapshot().metadata.index:
+            snapshot = None
+        self.store(m.hard_state(), m.entries, snapshot)
+        if snapshot is not None:
+            self.restore(snapshot)
+        return m
+
+    def apply_oldest(self) -> Any:
+        """The thread that applies does its oldest work; returns the message with it."""
+        m = self.raftcy.Message.decode(self.apply_work.pop(0))
+        self.apply(m.entries)
+        return m
+
+    def store(self, state: Any, entries: list[Any], snapshot: Any) -> None:
+        if state is not None:
+            self.storage.set_hard_state(state)
+        if snapshot is not None:
+            self.storage.apply_snapshot(snapshot)
+        self.storage.append(entries)
+
+    def restore(self, snapshot: Any) -> None:
+        self.members = snapshot.metadata.conf_state
+        self.applied = snapshot.metadata.index
+        if self.machine is not None:
+            self.machine.restore(snapshot)
+
     def apply(self, entries: list[Any]) -> None:
-        """Apply committed entries, of which only changes of the configuration have an effect."""
+        """Apply committed entries: changes of the configuration, and what the machine makes of the others."""
         r = self.raftcy
         for e in entries:
+            if e.type == r.EntryType.NORMAL and e.data and self.machine is not None:
+                self.machine.apply([e])
             self.applied = max(self.applied, e.index)
             if e.type == r.EntryType.NORMAL:
                 continue
@@ -130,10 +191,10 @@ class Host:
             (unstable.offset, unstable.offset_in_progress, unstable.snapshot_in_progress),
             b"|".join(e.encode() for e in unstable.entries),
             unstable.snapshot.encode() if unstable.snapshot is not None else None,
-            tuple(m.encode() for m in raft.msgs),
-            tuple(m.encode() for m in raft.msgs_after_append),
-            tuple(repr(s) for s in raft.read_states),
-            tuple(m.encode() for m in raft.pending_reads),
+            tuple(m.encode() for m in raft.outbox.msgs),
+            tuple(m.encode() for m in raft.outbox.msgs_after_append),
+            tuple(repr(s) for s in raft.outbox.read_states),
+            tuple(m.encode() for m in raft.read_only.pending),
             (raft.read_only.confirmed, tuple(raft.read_only.acks.items()), tuple(raft.read_only.indexes)),
             str(raft.tracker.config),
             tuple((p.id, str(p), p.sent_commit, tuple(p.inflights.window())) for p in raft.tracker.peers()),
@@ -235,33 +296,16 @@ class Cluster:
         told = (self.raftcy.describe_ready(rd), rd.must_sync, rd.applied_cursor(), rd.contains_updates())
         sent = [m.encode() for m in rd.messages]
         if host.options.flags["async_storage_writes"]:
-            for m, data in zip(rd.messages, sent, strict=True):
-                if m.to == self.raftcy.LOCAL_APPEND_THREAD:
-                    host.append_work.append(data)
-                elif m.to == self.raftcy.LOCAL_APPLY_THREAD:
-                    host.apply_work.append(data)
-                else:
-                    self.flight.append(data)
-            return told, sent
-        self.store(host, rd.hard_state, rd.entries, rd.snapshot)
-        self.flight += sent
-        host.apply(rd.committed_entries)
-        host.node.advance()
+            self.flight += host.queue(rd, sent)
+        else:
+            host.handle(rd, lambda: self.flight.extend(sent))
         return told, sent
 
     def on_append_thread(self, host: Host) -> Any:
-        if not host.append_work:
-            return None
-        m = self.raftcy.Message.decode(host.append_work.pop(0))
-        self.store(host, m.hard_state(), m.entries, m.snapshot)
-        return self.respond(host, m)
+        return self.respond(host, host.append_oldest()) if host.append_work else None
 
     def on_apply_thread(self, host: Host) -> Any:
-        if not host.apply_work:
-            return None
-        m = self.raftcy.Message.decode(host.apply_work.pop(0))
-        host.apply(m.entries)
-        return self.respond(host, m)
+        return self.respond(host, host.apply_oldest()) if host.apply_work else None
 
     def respond(self, host: Host, m: Any) -> list[bytes]:
         told = []
@@ -272,15 +316,6 @@ class Cluster:
             else:
                 self.flight.append(response.encode())
         return told
-
-    def store(self, host: Host, state: Any, entries: list[Any], snapshot: Any) -> None:
-        if state is not None:
-            host.storage.set_hard_state(state)
-        if snapshot is not None and snapshot.metadata.index > host.storage.snapshot().metadata.index:
-            host.storage.apply_snapshot(snapshot)
-            host.members = snapshot.metadata.conf_state
-            host.applied = snapshot.metadata.index
-        host.storage.append(entries)
 
     def on_compact(self, host: Host, keep: int) -> Any:
         """Make a snapshot of what is applied and compact to a little before it."""

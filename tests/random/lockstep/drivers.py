@@ -28,12 +28,12 @@ WEIGHTS = {
 
 
 class Wrapped:
-    """A storage with no ``save``, which is neither a MemoryStorage nor one of its subclasses."""
+    """A LogStorage that is neither a MemoryStorage nor one of its subclasses."""
 
     def __init__(self, storage: Any) -> None:
         for name in ("initial_state", "entries", "term", "first_index", "last_index", "snapshot"):
             setattr(self, name, getattr(storage, name))
-        for name in ("set_hard_state", "apply_snapshot", "append", "create_snapshot", "compact"):
+        for name in ("save", "sync", "create_snapshot", "compact", "close"):
             setattr(self, name, getattr(storage, name))
 
 
@@ -43,9 +43,9 @@ def saving(raftcy: ModuleType) -> Any:
     class Saving(raftcy.MemoryStorage):  # type: ignore[misc, name-defined]
         saved = 0
 
-        def save(self, ready: Any) -> None:
+        def save(self, hard_state: Any, entries: Any, snapshot: Any) -> None:
             self.saved += 1
-            super().save(ready)
+            super().save(hard_state, entries, snapshot)
 
     return Saving()
 
@@ -70,9 +70,16 @@ class Machine:
 
 
 class Group:
-    """Nodes that are driven by a loop written out, one message and one Ready at a time."""
+    """Nodes that are driven by the loop written out in Host, one message and one Ready at a time.
 
-    def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
+    With ``reports`` it tells the senders of snapshots what became of them, as a Loopback does.
+    """
+
+    host_class: type[Host] = Host
+
+    def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory", reports: bool = False) -> None:
+        self.reports = reports
+        self.snapshots: dict[bool, list[Any]] = {True: [], False: []}
         self.raftcy = raftcy
         self.log = Recorder()
         self.applied: list[tuple[int, str]] = []
@@ -82,7 +89,7 @@ class Group:
         self.cut = 0
         self.hosts: dict[int, Host] = {}
         for id in range(1, o.voters + o.learners + 2):
-            host = Host(raftcy, o, id, self.log)
+            host = self.host_class(raftcy, o, id, self.log)
             if storage == "saving":
                 given = saving(raftcy)
                 given.apply_snapshot(host.storage.snapshot())
@@ -91,6 +98,7 @@ class Group:
                 host.storage = Wrapped(host.storage)
             host.random = random.Random(f"{o.seed}/{id}")
             host.start(o.index)
+            host.machine = Machine(self, host)
             self.hosts[id] = host
         self.inboxes: dict[int, list[Any]] = {id: [] for id in self.hosts}
 
@@ -98,42 +106,42 @@ class Group:
         busy = True
         while busy:
             busy = False
+            self.report(True)
             for id, host in self.hosts.items():
                 inbox, self.inboxes[id] = self.inboxes[id], []
                 for m in inbox:
                     busy = True
-                    with contextlib.suppress(self.raftcy.StepError, self.raftcy.ProposalDropped):
-                        host.node.step(m)
+                    self.step(host, m)
                 if host.node.has_ready():
                     busy = True
                     self.handle(host, host.node.ready())
 
-    def store(self, host: Host, rd: Any) -> None:
-        if rd.hard_state is not None:
-            host.storage.set_hard_state(rd.hard_state)
-        if rd.snapshot is not None:
-            host.storage.apply_snapshot(rd.snapshot)
-        host.storage.append(rd.entries)
+    def step(self, host: Host, m: Any) -> None:
+        log = host.node.raft.log
+        with contextlib.suppress(self.raftcy.StepError, self.raftcy.ProposalDropped):
+            host.node.step(m)
+        if m.type == self.raftcy.MessageType.MSG_SNAP:
+            index = m.snapshot.metadata.index
+            self.snapshots[log.unstable.snapshot is m.snapshot or log.committed >= index].append(m)
+
+    def report(self, taken: bool) -> None:
+        """Report the snapshots that were taken, or those that were not."""
+        messages, self.snapshots[taken] = self.snapshots[taken], []
+        status = self.raftcy.SnapshotStatus
+        for m in messages if self.reports else ():
+            self.hosts[m.from_].node.report_snapshot(m.to, status.FINISH if taken else status.FAILURE)
 
     def handle(self, host: Host, rd: Any) -> None:
-        self.store(host, rd)
-        self.deliver(rd.messages)
-        if rd.snapshot is not None:
-            Machine(self, host).restore(rd.snapshot)
-            host.members = rd.snapshot.metadata.conf_state
-            host.applied = rd.snapshot.metadata.index
-        for e in rd.committed_entries:
-            if e.type == self.raftcy.EntryType.NORMAL and e.data:
-                Machine(self, host).apply([e])
-            host.apply([e])
         self.waiting += [(host.id, state.index, state.request_ctx) for state in rd.read_states]
-        host.node.advance()
+        host.handle(rd, lambda: self.deliver(rd.messages))
 
     def deliver(self, messages: list[Any]) -> None:
         self.sent += len(messages)
         for m in messages:
             if m.to in self.inboxes:
                 self.inboxes[m.to].append(m)
+            elif m.type == self.raftcy.MessageType.MSG_SNAP:
+                self.snapshots[False].append(m)
 
     def settled(self) -> None:
         """All is done that could be done: answer the reads whose index is applied."""
@@ -164,6 +172,7 @@ class Group:
 
     def on_tick(self, host: Host, times: int) -> None:
         for _ in range(times):
+            self.report(False)
             for each in self.hosts.values():
                 each.node.tick()
 
@@ -201,8 +210,17 @@ class Group:
         self.deliver([m(type=kind.MSG_HEARTBEAT_RESP, to=78, from_=host.id)])
 
 
+class ShortHost(Host):
+    """A host that stores a whole Ready in one call."""
+
+    def save(self, rd: Any) -> None:
+        self.raftcy.save_ready(self.storage, rd)
+
+
 class ShortGroup(Group):
     """The same, by the calls that do more at once."""
+
+    host_class = ShortHost
 
     def drain(self) -> None:
         busy = True
@@ -217,12 +235,6 @@ class ShortGroup(Group):
                     self.deliver(messages)
                 elif messages is not None:
                     self.handle(host, host.node.ready())
-
-    def store(self, host: Host, rd: Any) -> None:
-        if hasattr(host.storage, "save"):
-            host.storage.save(rd)
-        else:
-            super().store(host, rd)
 
 
 class Driven(Group):
@@ -248,7 +260,7 @@ class LoopbackGroup(Driven):
         super().__init__(raftcy, o, storage)
         self.loopback = raftcy.Loopback()
         for host in self.hosts.values():
-            self.loopback.add(host.node, host.storage, Machine(self, host), guard_reads=False)
+            self.loopback.add(host.node, host.storage, host.machine, guard_reads=False)
 
     def driver(self, host: Host) -> Any:
         return self.loopback.find(host.id)
@@ -275,7 +287,7 @@ class RunGroup(Driven):
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
         self.drivers = {
-            id: raftcy.Driver(host.node, host.storage, Machine(self, host), self.deliver, guard_reads=False)
+            id: raftcy.Driver(host.node, host.storage, host.machine, self.deliver, guard_reads=False)
             for id, host in self.hosts.items()
         }
 
@@ -321,12 +333,9 @@ class StepsGroup(RunGroup):
         self.deliver(work.messages)
         write = work.write
         if write is not None:
-            for part, store in ((write.hard_state, "set_hard_state"), (write.snapshot, "apply_snapshot")):
-                if part is not None:
-                    getattr(host.storage, store)(part)
-            host.storage.append(write.entries)
+            host.storage.save(write.hard_state, write.entries, write.snapshot)
             self.deliver(driver.stored(write))
-        machine = Machine(self, host)
+        machine = host.machine
         while (batch := driver.next_batch()) is not None:
             assert driver.next_batch() is None
             if batch.snapshot is not None:

@@ -246,3 +246,28 @@ def test_contiguous(drawn: Any, away: int, term: int, index: int) -> None:
         for n, e in enumerate(drawn)
     )
     assert agree(ask, "core.entries") is expected
+
+
+# -- kinds -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*range(-1, 26), 2**31 - 1])
+def test_what_a_node_refuses_goes_by_the_kinds(kind: int) -> None:
+    """The core asks inline twins of ``wire.origins``: from a stranger, local types and responses are refused."""
+    told = []
+    for package in (raftcy, raftcy_pure):
+        module = importlib.import_module(f"{package.__name__}.wire.origins")
+        storage = package.MemoryStorage()
+        storage.apply_snapshot(
+            package.Snapshot(
+                metadata=package.SnapshotMetadata(conf_state=package.ConfState(voters=[1, 2]), index=1, term=1)
+            )
+        )
+        flow = {"max_size_per_msg": 1 << 20, "max_inflight_msgs": 256}
+        node = package.RawNode(package.Config(id=1, election_tick=10, heartbeat_tick=1, storage=storage, **flow))
+        refused = outcome(node.step, package.Message(type=kind, from_=9, to=1))
+        local, response = module.is_local(kind), module.is_response(kind)
+        assert (refused is not None and refused[0] == "StepLocalMessage") == local
+        assert not response or local or (refused is not None and refused[0] == "StepPeerNotFound")
+        told.append((refused, local, response))
+    assert told[0] == told[1]

@@ -78,8 +78,22 @@ def test_the_summary() -> None:
     ]
 
 
+def test_the_short_table() -> None:
+    assert tables.short(result()).splitlines() == [
+        "| µs per operation | raftcy | pure build | etcd 3.7 |",
+        "| --- | ---: | ---: | ---: |",
+        "| an entry of 64 proposed together, three nodes | 1.00 | 50.0 | 8.00 |",
+    ]
+    found = result()
+    found["rows"]["node3"] = found["rows"].pop("node")
+    assert (
+        tables.short(found).splitlines()[-1] == "| one proposal through three asyncio Nodes (wall) | 0.040 | - | 8.00 |"
+    )
+
+
 def test_the_full_tables_say_what_they_are_of() -> None:
     text = report.full_tables(result())
+    assert tables.summary(result()) in text
     assert "| batch | 2.00 (2.50) | 1.00 (1.20) | 50.0 (50.0) | 8.00 (9.00) | - |" in text
     assert "some processor" in text
     assert "`-O2`" in text

@@ -1,5 +1,6 @@
 """The demo from its command line: processes, a file, the loss of the leader, and what goes wrong."""
 
+import asyncio
 import hashlib
 import os
 import re
@@ -19,6 +20,7 @@ import raftcy
 from raftcy.demo import DemoError
 from raftcy.demo.lines import MAX_FILE_BYTES, MAX_RECORD_BYTES, examine, make_file, read_records
 from raftcy.demo.tally import Machine, command
+from raftcy.demo.worker import Member
 from tests.support.needs import ROOT, needs_tool
 
 # Elections take a third of their usual time.
@@ -152,7 +154,7 @@ def test_the_made_file_holds_records_that_all_differ(tmp_path: Path) -> None:
     assert len(set(lines)) == len(lines) == 60_000
     assert examine(path).records == 60_000
     assert lines[1].startswith(b"U+0021;EXCLAMATION MARK;Po;ON;0;")
-    with pytest.raises(DemoError, match="the table of characters has"):
+    with pytest.raises(DemoError, match="the table of characters has only"):
         make_file(path, 10_000_000)
 
 
@@ -162,7 +164,7 @@ def test_the_made_file_holds_records_that_all_differ(tmp_path: Path) -> None:
         (lambda path: None, "cannot read {path}: No such file or directory"),
         (lambda path: path.mkdir(), "cannot read {path}: it is a directory"),
         (lambda path: path.touch(), "{path} is empty: there is nothing to replicate"),
-        (os.mkfifo, "cannot read {path}: it is no regular file, and the demo reads it twice"),
+        (os.mkfifo, "cannot read {path}: it is not a regular file, and the demo reads it twice"),
         (lambda path: path.symlink_to(path), "cannot read {path}: Too many levels of symbolic links"),
     ],
     ids=["missing", "directory", "empty", "pipe", "loop"],
@@ -192,7 +194,7 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
-    with pytest.raises(DemoError, match="it has 256 MiB, and the nodes keep it in memory"):
+    with pytest.raises(DemoError, match="it has 256 MiB, and the nodes keep at most 256 MiB in memory"):
         examine(path)
 
 
@@ -301,6 +303,70 @@ def test_records_are_cut_at_line_ends_and_at_their_limit(tmp_path: Path) -> None
 def test_a_record_is_applied_once_and_in_order() -> None:
     machine = Machine()
     for number, record in [(1, b"a"), (1, b"a"), (3, b"c"), (2, b"b"), (3, b"c"), (2, b"b"), (5, b"e")]:
-        machine.apply(command(number, record))
+        machine.take(command(number, record))
     assert (machine.records, machine.repeated, machine.early) == (3, 2, 2)
     assert machine.digest == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_the_state_of_the_machine_travels_in_a_snapshot() -> None:
+    machine, other = Machine(), Machine()
+    for number, record in [(1, b"one"), (2, b""), (2, b"two"), (4, b"four"), (3, b"three\n")]:
+        machine.take(command(number, record))
+    other.take(command(1, b"something else"))
+    other.restore(raftcy.Snapshot(data=machine.capture()))
+    for each in (machine, other):
+        assert (each.records, each.repeated, each.early) == (3, 1, 1)
+        assert each.digest == hashlib.sha256(b"onethree\n").hexdigest()
+        each.take(command(4, b"four"))
+        assert (each.records, each.digest) == (4, hashlib.sha256(b"onethree\nfour").hexdigest())
+    other.restore(raftcy.Snapshot(data=Machine().capture()))
+    assert (other.records, other.repeated, other.early, other.digest) == (0, 0, 0, hashlib.sha256().hexdigest())
+
+
+class Client:
+    """Takes what a member tells it."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.frames.append(data)
+
+
+async def test_a_member_takes_changes_of_both_versions_and_snapshots() -> None:
+    """Neither is fed to the machine of records, and neither ends the member."""
+    first, second = (Member(id, [1], Client()) for id in (1, 2))
+    arriving: set[asyncio.Task[Any]] = set()
+
+    def send(messages: list[raftcy.Message]) -> None:
+        for m in messages:
+            if m.to in (1, 2):
+                arriving.add(asyncio.ensure_future((first, second)[m.to - 1].step(m)))
+
+    first.send = second.send = send
+    driver = first.driver
+    first.work()
+    first.call(driver.node.campaign)
+    for number in range(1, 11):
+        first.work()
+        await first.propose(command(number, b"%d" % number))
+    one = raftcy.ConfChange(type=raftcy.ConfChangeType.ADD_LEARNER_NODE, node_id=2)
+    kind = raftcy.ConfChangeType.ADD_LEARNER_NODE
+    both = raftcy.ConfChangeV2(changes=[raftcy.ConfChangeSingle(type=kind, node_id=id) for id in (2, 3)])
+    for change in (both, one):
+        first.call(driver.propose_change, change)
+        first.work()
+    assert driver.members.learners == [2, 3]
+    assert driver.make_snapshot(0) is not None
+    await first.propose(command(11, b"11"))
+    async with asyncio.timeout(30):
+        while second._machine.records < 11:
+            first.tick()
+            await asyncio.sleep(0.001)
+    await asyncio.gather(*arriving)
+    assert first.failure is second.failure is None
+    assert second.driver.members == driver.members
+    for member in (first, second):
+        assert member._machine.digest == hashlib.sha256(b"1234567891011").hexdigest()
+        assert (member._machine.early, member._machine.repeated) == (0, 0)
+        await member.close()

@@ -5,10 +5,12 @@ import itertools
 import random
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tests.support.node_loop import Member
 from tests.support.values import load
 
 
@@ -66,9 +68,9 @@ def groups(build: ModuleType) -> None:
     for wrap in (lambda storage: storage, Failing, Parts):
         group = carried.Loopback()
         for id in (1, 2, 3):
-            storage = wrap(build.MemoryStorage())
-            made = config(build, storage, id=id)
-            group.add(build.RawNode(made), storage, machine)
+            made = config(build, wrap(build.MemoryStorage()), id=id)
+            storage = build.check_log_storage(made.storage)
+            group.add(build.RawNode(replace(made, storage=storage)), storage, machine)
         loopbacks.append(group)
     for group in loopbacks:
         group.find(1).node.campaign()
@@ -95,19 +97,17 @@ def groups(build: ModuleType) -> None:
 
 
 def steps(build: ModuleType) -> None:
-    """A driver with asynchronous writes: a proposal and a read with their ends, snapshots, and a death while writing."""
+    """A driver with asynchronous writes: a proposal and a read that end, a snapshot, and a death while it writes."""
     machine, storage = Machine(), build.MemoryStorage()
     member = build.ConfState(voters=[1])
     storage.apply_snapshot(build.Snapshot(metadata=build.SnapshotMetadata(conf_state=member, index=1, term=1)))
     driver = build.Driver(build.RawNode(config(build, storage, async_storage_writes=True)), storage, machine)
     driver.node.campaign()
-    while driver.run():
-        pass
+    rest(driver)
     driver.propose(b"data", "tag")
     driver.propose_change(build.ConfChange(type=build.ConfChangeType.ADD_LEARNER_NODE, node_id=2))
     driver.read_index(b"read")
-    while driver.run():
-        pass
+    rest(driver)
     made = driver.make_snapshot(0)
     told = [each.what for each in driver.take_outcomes()], len(driver.take_reads()), made.metadata.index
     if told != (["applied"], 1, driver.applied):
@@ -145,38 +145,34 @@ def drive(build: ModuleType, node: Any, storage: Any) -> None:
     """A leader's life with one peer that answers, told by all kinds of calls."""
     b = build
     kinds = b.MessageType
+    driver = b.Driver(node, storage)
     node.campaign()
-    take(build, node, storage)
+    rest(driver)
     node.step(b.Message(type=kinds.MSG_VOTE_RESP, from_=2, to=1, term=node.raft.term))
-    take(build, node, storage)
+    rest(driver)
     node.propose_conf_change(b.ConfChange(type=b.ConfChangeType.ADD_LEARNER_NODE, node_id=4))
     for round in range(12):
         node.tick()
         node.propose(b"x" * 100)
         node.read_index(b"%d" % round)
-        take(build, node, storage)
+        rest(driver)
         term, last = node.raft.term, node.raft.log.last_index()
         told = [b.Message(type=kinds.MSG_APP_RESP, from_=2, to=1, term=term, index=last)]
         told.append(b.Message(type=kinds.MSG_HEARTBEAT_RESP, from_=9, to=1, term=term))
         node.step_many(told)
-        take(build, node, storage)
+        rest(driver)
         refused(b.StepPeerNotFound, lambda stranger=told[1]: node.step(stranger))
     node.report_unreachable(3)
     node.transfer_leader(2)
     for _ in range(10):
         node.tick()
-    take(build, node, storage)
+    rest(driver)
 
 
-def take(build: ModuleType, node: Any, storage: Any) -> None:
-    """Handle every Ready."""
-    while node.has_ready():
-        rd = node.ready()
-        storage.save(rd)
-        for e in rd.committed_entries:
-            if e.type == build.EntryType.CONF_CHANGE:
-                node.apply_conf_change(build.decode_change(e))
-        node.advance()
+def rest(driver: Any) -> None:
+    """Run a driver until it has nothing to do."""
+    while driver.run():
+        pass
 
 
 def recorded(build: ModuleType) -> None:
@@ -197,7 +193,7 @@ def live_and_die(build: ModuleType, sink: Any, path: Path, last: Any, error: typ
     dump = load(build, "core.dump").dump
     storage = Failing(build.MemoryStorage())
     numbers = itertools.count(1)
-    node = recorder.RecordedNode(config(build, storage), sink, lambda: next(numbers))
+    node = recorder.Recorder(sink, lambda: next(numbers)).make_raw(config(build, storage))
     drive(build, node, storage)
     state = dump(node)
     storage.fails = True
@@ -228,7 +224,7 @@ def restored(build: ModuleType) -> None:
     checkpoint.load(other, state)
     if checkpoint.dump(other) != state:
         raise AssertionError("another state was taken up")
-    take(build, other, storage)
+    rest(build.Driver(other, storage))
 
 
 def served(build: ModuleType) -> None:
@@ -243,19 +239,13 @@ async def _life(build: ModuleType) -> None:
     options = build.Config(storage=storage, max_size_per_msg=build.NO_LIMIT, random=random.Random(1), **given)
     node = build.start_node(options, [build.Peer(1)])
     proposal = asyncio.create_task(node.propose(b"waits for a leader"))
-    applied = 0
-    while applied < 4:
-        rd = await node.ready()
-        storage.save(rd)
-        for e in rd.committed_entries:
-            applied += 1
-            if e.type == build.EntryType.CONF_CHANGE:
-                node.apply_conf_change(build.decode_change(e))
-        node.advance()
+    single = Member(node, storage, build.decode_change)
+    while len(single.committed) < 4:
+        await single.turn()
         node.tick()
-        if applied == 1:
+        if len(single.committed) == 1:
             await node.campaign()
-        if applied == 3:
+        if len(single.committed) == 3:
             await node.step_many([build.Message(type=build.MessageType.MSG_HEARTBEAT_RESP, from_=9, to=1)])
             await node.propose(b"more")
     await proposal

@@ -19,40 +19,41 @@ def node(number: int, storage: raftcy.MemoryStorage) -> raftcy.RawNode:
     return raw
 
 
+class Machine:
+    def __init__(self) -> None:
+        self.applied: list[bytes] = []
+
+    def apply(self, entries: list[raftcy.Entry]) -> None:
+        self.applied += [entry.data for entry in entries]
+
+
 def main(build: str) -> None:
     if build != raftcy.BUILD:
         sys.exit(f"this is the {raftcy.BUILD} build, not the {build} one")
     stores = {number: raftcy.MemoryStorage() for number in (1, 2, 3)}
-    nodes = {number: node(number, stores[number]) for number in stores}
-    applied: dict[int, list[bytes]] = {number: [] for number in stores}
+    machines = {number: Machine() for number in stores}
+
+    def send(messages: list[raftcy.Message]) -> None:
+        for message in messages:
+            drivers[message.to].inbox.append(raftcy.Message.decode(message.encode()))
+
+    drivers = {
+        number: raftcy.Driver(node(number, storage), storage, machines[number], send)
+        for number, storage in stores.items()
+    }
 
     def drain() -> None:
-        while ready_nodes := [number for number in nodes if nodes[number].has_ready()]:
-            for number in ready_nodes:
-                handle(number)
-
-    def handle(number: int) -> None:
-        ready = nodes[number].ready()
-        stores[number].append(ready.entries)
-        if ready.hard_state is not None:
-            stores[number].set_hard_state(ready.hard_state)
-        for entry in ready.committed_entries:
-            if entry.type == raftcy.EntryType.CONF_CHANGE:
-                nodes[number].apply_conf_change(raftcy.decode_change(entry))
-            elif entry.data:
-                applied[number].append(entry.data)
-        for message in ready.messages:
-            nodes[message.to].step(raftcy.Message.decode(message.encode()))
-        nodes[number].advance(ready)
+        while sum(driver.run() for driver in drivers.values()):
+            pass
 
     drain()
-    nodes[1].campaign()
+    drivers[1].node.campaign()
     drain()
     records = [b"record %d" % number for number in range(100)]
     for record in records:
-        nodes[1].propose(record)
+        drivers[1].propose(record)
         drain()
-    if any(got != records for got in applied.values()):
+    if any(machine.applied != records for machine in machines.values()):
         sys.exit("the nodes did not apply what was proposed")
     print(f"smoke ok: raftcy {raftcy.__version__}, {raftcy.BUILD} build, Python {sys.version.split()[0]}")
 

@@ -41,7 +41,7 @@ def indexes(m: Message) -> list[int]:
 def take(node: RawNode) -> Ready:
     """The next Ready, stored and advanced."""
     ready = node.ready()
-    node.raft.log.storage.save(ready)
+    node.raft.log.storage.save(ready.hard_state, ready.entries, ready.snapshot)
     node.advance()
     return ready
 
@@ -125,7 +125,7 @@ def test_looking_at_a_ready_first() -> None:
     rd = node.ready_without_accept()
     assert rd == node.ready_without_accept()
     node.accept_ready(rd)
-    node.raft.log.storage.save(rd)
+    node.raft.log.storage.save(rd.hard_state, rd.entries, rd.snapshot)
     node.advance()
     assert not node.has_ready()
 

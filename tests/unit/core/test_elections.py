@@ -226,7 +226,7 @@ def test_vote_from_any_role(role: StateType, kind: MessageType) -> None:
     """
     raft = make_raft(1, [1, 2, 3], term=1)
     take_role(raft, role, lead=3)
-    raft.msgs.clear()
+    raft.outbox.msgs.clear()
     take_waiting(raft)
     before = raft.term, raft.vote, raft.lead
 
@@ -330,7 +330,7 @@ def test_answer_waits_for_the_storage(kind: MessageType) -> None:
     """
     raft = make_raft(1, [1, 2, 3])
     raft.step(Message(type=kind, from_=2, to=1, term=1))
-    assert raft.msgs == []
+    assert raft.outbox.msgs == []
     assert take_waiting(raft) == [Message(type=ANSWER[kind], from_=1, to=2, term=1)]
 
 

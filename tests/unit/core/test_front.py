@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raftcy import Entry, Message, MessageType
+from raftcy import NO_LIMIT, Entry, Message, MessageType
 from raftcy.core.droplist import drop_oldest
 from raftcy.core.readonly import ReadOnly
 from raftcy.wire.enums import ReadOnlyOption
@@ -62,7 +62,7 @@ def test_unstable_entries_that_are_acknowledged_bit_by_bit(step: int) -> None:
 
 @pytest.mark.parametrize("step", [1, 7, 100])
 def test_reads_that_are_confirmed_bit_by_bit(step: int) -> None:
-    reads = ReadOnly(int(ReadOnlyOption.SAFE))
+    reads = ReadOnly(int(ReadOnlyOption.SAFE), NO_LIMIT)
     requests = [Message(type=MessageType.MSG_READ_INDEX, from_=number) for number in range(1_000)]
     for number, request in enumerate(requests):
         reads.add_request(number, request)

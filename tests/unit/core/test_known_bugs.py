@@ -305,7 +305,7 @@ def test_log_that_was_cut_is_as_short_as_it_is() -> None:
     assert (raft.log.last_index(), raft.log.last_term(), terms_of(raft)) == (2, 2, [1, 2])
     read_messages(raft)
     raft.step(hup(1))
-    assert {(m.index, m.log_term) for m in raft.msgs} == {(2, 2)}
+    assert {(m.index, m.log_term) for m in raft.outbox.msgs} == {(2, 2)}
 
 
 def test_append_after_a_compaction_behind_a_full_window() -> None:
@@ -325,7 +325,7 @@ def test_append_after_a_compaction_behind_a_full_window() -> None:
     persist_and_apply(raft)
     raft.log.storage.create_snapshot(3, ConfState(voters=[1, 2]), b"data")
     raft.log.storage.compact(3)
-    raft.msgs.clear()
+    raft.outbox.msgs.clear()
     answer_heartbeat(raft, 2)
     refuse(raft, 2, 2, hint=1, log_term=1)
     kinds = {m.type for m in read_messages(raft)}
@@ -406,7 +406,7 @@ def test_candidate_takes_a_snapshot() -> None:
     raft = make_raft(2, [1, 2, 3])
     raft.step(hup(2))
     settle(raft)
-    raft.msgs.clear()
+    raft.outbox.msgs.clear()
     assert (raft.state, raft.term) == (CANDIDATE, 1)
     send_snapshot(raft, 1, snapshot_of(9, 1, voters=[1, 2, 3]))
     assert (raft.state, raft.lead, raft.log.last_index()) == (FOLLOWER, 1, 9)
@@ -426,7 +426,7 @@ def test_learner_by_snapshot_does_not_campaign() -> None:
         raft.log.storage.apply_snapshot(snapshot)
         raft.storage_append_resp(0, 0, 0, snapshot)
         tick(raft, raft.randomized_election_timeout)
-        assert (raft.state, raft.promotable(), raft.msgs) == (FOLLOWER, False, [])
+        assert (raft.state, raft.promotable(), raft.outbox.msgs) == (FOLLOWER, False, [])
 
 
 def test_joint_configuration_is_left_once() -> None:

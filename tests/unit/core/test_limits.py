@@ -135,7 +135,7 @@ def test_reads_that_wait_for_the_first_commit() -> None:
         node.read_index(b"own")
     assert dump_node(node) == before
     commit(node)
-    assert (len(node.raft.pending_reads), len(node.raft.read_only.waiting)) == (0, 3)
+    assert (len(node.raft.read_only.pending), len(node.raft.read_only.waiting)) == (0, 3)
 
 
 def test_reads_that_wait_for_a_quorum() -> None:
@@ -169,7 +169,7 @@ def test_reads_by_lease_never_wait() -> None:
     commit(node)
     for _ in range(5):
         node.step(read(2))
-    assert len(node.raft.msgs) == 5
+    assert len(node.raft.outbox.msgs) == 5
 
 
 @pytest.mark.parametrize("options", [{}, {"max_pending_reads": 0}])
@@ -178,7 +178,7 @@ def test_reads_without_a_limit(options: dict[str, int]) -> None:
     node = new_leader(**options)
     for _ in range(5_000):
         node.step(read(2))
-    assert len(node.raft.pending_reads) == 5_000
+    assert len(node.raft.read_only.pending) == 5_000
 
 
 # -- messages between two Readys ---------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ def test_answers_that_wait_for_a_ready() -> None:
     node.campaign()
     assert len(run(node)) == 1
     node.step(pre_vote(3))
-    assert len(node.raft.msgs_after_append) == 1
+    assert len(node.raft.outbox.msgs_after_append) == 1
 
 
 def test_read_answers_that_wait_for_a_ready() -> None:
@@ -322,7 +322,7 @@ def test_messages_without_a_limit() -> None:
     node = RawNode(make_config(1, make_storage([1, 2, 3])))
     for _ in range(5_000):
         node.step(pre_vote(2))
-    assert len(node.raft.msgs_after_append) == 5_000
+    assert len(node.raft.outbox.msgs_after_append) == 5_000
 
 
 # -- members -----------------------------------------------------------------------------------------------------------

@@ -345,7 +345,7 @@ class Failing(MemoryStorage):
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
         self._maybe("entries")
-        return [] if "short" in self.fails else super().entries(lo, hi, max_size)
+        return super().entries(lo, hi, max_size)
 
     def snapshot(self) -> Any:
         self._maybe("snapshot")
@@ -396,20 +396,60 @@ def test_a_snapshot_that_is_not_ready() -> None:
 
 
 def test_a_storage_that_denies_its_entries() -> None:
-    """Between its first and its last index there must be some; for a scan a page must not be empty."""
+    """Between its first and its last index there must be some."""
     storage = Failing()
     storage.append(run(1, 1, 1, 1))
     log = new_log(storage)
-    storage.fails["short"] = Exception()
-    told = r"^error scanning unapplied entries \[1, 4\): got 0 entries in \[1, 4\)$"
-    with pytest.raises(InvariantError, match=told):
-        log.has_unapplied_change(1, 4, 0)
     storage.fails["entries"] = Unavailable()
     with pytest.raises(InvariantError, match=r"^entries\[1:3\) is unavailable from storage$"):
         log.slice(1, 3, NO_LIMIT)
     storage.fails["term"] = Unavailable()
     with pytest.raises(InvariantError, match=r"^unexpected error when getting the last term at 3: "):
         new_log(storage)
+
+
+class Answering(MemoryStorage):
+    """Gives what it is told to, whatever it is asked for."""
+
+    answer: Any = None
+
+    def entries(self, lo: int, hi: int, max_size: int) -> Any:
+        return super().entries(lo, hi, max_size) if self.answer is None else self.answer
+
+
+ONE, TWO, THREE, FOUR = run(1, 1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ([], "no entry"),
+        ((), "no entry"),
+        ([TWO, TWO], "entry 2 in place of 3"),
+        ([THREE, TWO], "entry 3 in place of 2"),
+        ([ONE, TWO], "entry 1 in place of 2"),
+        ([TWO, FOUR], "entry 4 in place of 3"),
+        ([TWO, THREE, FOUR], "3 entries"),
+        ([TWO, None], "a NoneType in place of 3"),
+        (["x"], "a str in place of 2"),
+        (b"xy", "a int in place of 2"),
+    ],
+)
+def test_a_storage_that_gives_other_entries(answer: Any, told: str) -> None:
+    """Doubled, reversed, foreign, too many, none: an answer is from the first index on, or the node is dead."""
+    storage = Answering()
+    storage.append([ONE, TWO, THREE, FOUR])
+    log = new_log(storage)
+    storage.answer = answer
+    text = f"^the storage failed: asked for the entries 2 to 3 it gave {told}$"
+    with pytest.raises(StorageFailed, match=text):
+        log.slice(2, 4, NO_LIMIT)
+    with pytest.raises(StorageFailed, match=text):
+        log.has_unapplied_change(2, 4, NO_LIMIT)
+    log.committed = 3
+    log.applied_to(1, 0)
+    with pytest.raises(StorageFailed, match=text):
+        log.next_committed(True)
 
 
 def test_a_slice_ends_where_the_storage_ends_it() -> None:

@@ -31,7 +31,7 @@ def test_pre_vote_asks_about_the_next_term() -> None:
     raft.step(hup(1))
     assert (raft.state, raft.term, raft.vote, raft.lead) == (PRE_CANDIDATE, 4, 0, 0)
     asked = {"type": MessageType.MSG_PRE_VOTE, "from_": 1, "term": 5, "index": 2, "log_term": 4}
-    assert raft.msgs == [Message(to=2, **asked), Message(to=3, **asked)]
+    assert raft.outbox.msgs == [Message(to=2, **asked), Message(to=3, **asked)]
 
 
 def test_won_pre_vote_begins_the_election() -> None:
@@ -39,7 +39,7 @@ def test_won_pre_vote_begins_the_election() -> None:
     raft = make_raft(1, [1, 2, 3], pre_vote=True)
     raft.step(hup(1))
     settle(raft)
-    raft.msgs.clear()
+    raft.outbox.msgs.clear()
     raft.step(Message(type=MessageType.MSG_PRE_VOTE_RESP, from_=2, to=1, term=1))
     assert (raft.state, raft.term, raft.vote) == (CANDIDATE, 1, 1)
     asked = {"type": MessageType.MSG_VOTE, "from_": 1, "term": 1, "index": 0, "log_term": 0}

@@ -12,6 +12,7 @@ from raftcy import (
     ConfChangeType,
     ConfChangeV2,
     ConfState,
+    Driver,
     Entry,
     EntryType,
     HardState,
@@ -145,28 +146,18 @@ def decoded(e: Entry) -> ConfChange | ConfChangeV2 | None:
     return None if e.type == EntryType.NORMAL else decode_change(e)
 
 
-def apply_changes(node: RawNode, entries: list[Entry]) -> list[ConfState]:
-    """Put what is committed in force; the members after each change."""
-    return [node.apply_conf_change(change) for change in map(decoded, entries) if change is not None]
-
-
-def propose_and_apply(node: RawNode, change: Any, on_apply: Any = None) -> ConfState:
+def propose_and_apply(node: RawNode, change: Any, machine: Any = None) -> ConfState:
     """Let a single node lead, propose data and a change, and go on until it has applied the change."""
+    driver = Driver(node, storage_of(node), machine)
     node.campaign()
-    proposed = False
-    while True:
-        rd = node.ready()
-        store(node, rd)
-        if on_apply is not None and any(decoded(e) is not None for e in rd.committed_entries):
-            on_apply()
-        members = apply_changes(node, rd.committed_entries)
-        node.advance(rd)
-        if not proposed and rd.soft_state is not None and rd.soft_state.lead == node.id:
-            node.propose(b"somedata")
-            node.propose_conf_change(change)
-            proposed = True
-        if members:
-            return members[0]
+    while driver.run():
+        pass
+    driver.propose(b"somedata")
+    driver.propose_change(change)
+    before = driver.members
+    while driver.members is before:
+        assert driver.run()
+    return driver.members
 
 
 def check_last_entries(node: RawNode, change: ConfChange | ConfChangeV2) -> None:
@@ -217,11 +208,14 @@ def test_a_joint_configuration_outlives_its_leader() -> None:
     """
     node = new_node()
 
-    def step_down() -> None:
-        node.step(Message(type=MessageType.MSG_HEARTBEAT_RESP, from_=1, term=node.raft.term + 1))
+    class StepsDown:
+        """While the data is applied that was proposed just before the change."""
+
+        def apply(self, entries: list[Entry]) -> None:
+            node.step(Message(type=MessageType.MSG_HEARTBEAT_RESP, from_=1, term=node.raft.term + 1))
 
     change = v2("l2", IMPLICIT)
-    members = propose_and_apply(node, change, step_down)
+    members = propose_and_apply(node, change, StepsDown())
     assert members == ConfState(**JOINT_WITH_LEARNER, auto_leave=True)
     check_last_entries(node, change)
     assert node.raft.pending_conf_index == 0
@@ -244,15 +238,14 @@ def test_adding_a_node_twice() -> None:
     """
     node = new_node()
     lead(node)
+    driver = Driver(node, storage_of(node))
     changes = [ConfChange(type=ConfChangeType.ADD_NODE, node_id=id) for id in (1, 1, 2)]
     members = []
     for change in changes:
-        node.propose_conf_change(change)
-        while node.has_ready():
-            rd = node.ready()
-            store(node, rd)
-            members += apply_changes(node, rd.committed_entries)
-            node.advance(rd)
+        driver.propose_change(change)
+        while driver.run():
+            pass
+        members.append(driver.members)
     last = storage_of(node).last_index()
     assert [e.data for e in storage_of(node).entries(last - 2, last + 1, NO_LIMIT)] == [c.encode() for c in changes]
     assert members == [ConfState(voters=[1]), ConfState(voters=[1]), ConfState(voters=[1, 2])]
@@ -268,10 +261,10 @@ def test_read_index() -> None:
     """
     node = new_node()
     answer = ReadState(index=1, request_ctx=b"somedata")
-    node.raft.read_states = [answer]
+    node.raft.outbox.read_states = [answer]
     assert node.has_ready()
     assert round_of(node).read_states == [answer]
-    assert node.raft.read_states == []
+    assert node.raft.outbox.read_states == []
     lead(node)
     node.read_index(b"somedata2")
     assert round_of(node).read_states == [ReadState(index=node.raft.log.committed, request_ctx=b"somedata2")]
@@ -440,16 +433,16 @@ def test_only_ready_takes_the_messages() -> None:
     """
     node = new_node()
     one, two = Message(context=b"foo"), Message(context=b"bar")
-    node.raft.msgs.append(one)
+    node.raft.outbox.msgs.append(one)
     assert node.ready_without_accept().messages == [one]
-    assert node.raft.msgs == [one]
+    assert node.raft.outbox.msgs == [one]
     rd = node.ready()
     assert rd.messages == [one]
-    assert node.raft.msgs == []
-    node.raft.msgs.append(two)
+    assert node.raft.outbox.msgs == []
+    node.raft.outbox.msgs.append(two)
     assert rd.messages == [one]
     node.advance(rd)
-    assert node.raft.msgs == [two]
+    assert node.raft.outbox.msgs == [two]
 
 
 def test_messages_alone_are_taken_without_a_ready() -> None:
@@ -489,7 +482,7 @@ def test_advance_before_the_next_ready() -> None:
     node = new_node()
     node.campaign()
     node.ready()
-    node.raft.msgs_after_append = [Message(type=MessageType.MSG_APP_RESP, to=1, from_=1)]
+    node.raft.outbox.msgs_after_append = [Message(type=MessageType.MSG_APP_RESP, to=1, from_=1)]
     with pytest.raises(InvariantError, match=r"^two accepted Ready structs without call to Advance$"):
         node.ready()
 
@@ -500,8 +493,8 @@ def test_what_waits_for_the_storage_is_replaced() -> None:
     node.campaign()
     to_another = Message(type=MessageType.MSG_APP_RESP, to=2, from_=1)
     with pytest.raises(AttributeError):
-        node.raft.msgs_after_append.append(to_another)
-    node.raft.msgs_after_append = [*node.raft.msgs_after_append, to_another]
+        node.raft.outbox.msgs_after_append.append(to_another)
+    node.raft.outbox.msgs_after_append = [*node.raft.outbox.msgs_after_append, to_another]
     rd = node.ready()
     assert rd.messages == [to_another]
     store(node, rd)

@@ -53,7 +53,7 @@ def number(n: int) -> bytes:
 
 def take_reads(raft: Any) -> list[tuple[int, bytes]]:
     """The answers that the node has for its application, as (index, context)."""
-    reads, raft.read_states = raft.read_states, []
+    reads, raft.outbox.read_states = raft.outbox.read_states, []
     return [(state.index, state.request_ctx) for state in reads]
 
 
@@ -92,7 +92,8 @@ def test_reads_at_every_node(options: dict[str, Any]) -> None:
             net.propose(1)
         context = b"ctx%d" % turn
         net.send(read_of(context, asked))
-        assert {id: take_reads(net[id]) for id in net.ids if net[id].read_states} == {asked: [(1 + 10 * turn, context)]}
+        reads = {id: take_reads(net[id]) for id in net.ids}
+        assert {id: states for id, states in reads.items() if states} == {asked: [(1 + 10 * turn, context)]}
 
 
 def test_reads_at_a_learner() -> None:
@@ -108,7 +109,8 @@ def test_reads_at_a_learner() -> None:
             persist_and_apply(net[1])
         context = b"ctx%d" % turn
         net.send(read_of(context, asked))
-        assert {id: take_reads(net[id]) for id in net.ids if net[id].read_states} == {asked: [(1 + 10 * turn, context)]}
+        reads = {id: take_reads(net[id]) for id in net.ids}
+        assert {id: states for id, states in reads.items() if states} == {asked: [(1 + 10 * turn, context)]}
 
 
 def test_only_voter_answers_at_once() -> None:
@@ -146,10 +148,10 @@ def test_answer_at_the_node_that_asked() -> None:
     raft.become_follower(1, 2)
     for entries in ([], [Entry(data=b"a"), Entry(data=b"b")]):
         say(raft, 2, MessageType.MSG_READ_INDEX_RESP, index=5, entries=entries)
-    assert raft.read_states == []
+    assert raft.outbox.read_states == []
     assert lines == [f"1 invalid format of MsgReadIndexResp from 2, entries count: {count}" for count in (0, 2)]
     say(raft, 2, MessageType.MSG_READ_INDEX_RESP, index=5, entries=[Entry(data=b"a")])
-    assert raft.read_states == [ReadState(index=5, request_ctx=b"a")]
+    assert raft.outbox.read_states == [ReadState(index=5, request_ctx=b"a")]
 
 
 def test_read_without_a_leader_is_lost() -> None:
@@ -162,7 +164,7 @@ def test_read_without_a_leader_is_lost() -> None:
     forwarded = the_one(read_messages(raft), MessageType.MSG_READ_INDEX)
     assert (forwarded.to, forwarded.from_, forwarded.term, forwarded.entries[0].data) == (2, 1, 0, b"b")
     assert not forwarded.has("term")
-    assert raft.read_states == []
+    assert raft.outbox.read_states == []
 
 
 # -- confirmation ------------------------------------------------------------------------------------------------------
@@ -336,14 +338,14 @@ def test_new_leader_waits_for_its_first_commit() -> None:
     net.campaign(1)
     assert net[1].state == LEADER
     net.send(read_of(b"ctx", 1))
-    assert (net[1].read_states, len(net[1].pending_reads)) == ([], 1)
+    assert (net[1].outbox.read_states, len(net[1].read_only.pending)) == ([], 1)
 
     net.heal()
     # The heartbeats go out together with the proposal.
     tick(net[1], net[1].heartbeat_timeout)
     net.propose(1)
     assert (net[1].log.committed, net[1].log.term(4)) == (4, net[1].term)
-    assert (take_reads(net[1]), net[1].pending_reads) == ([(4, b"ctx")], [])
+    assert (take_reads(net[1]), net[1].read_only.pending) == ([(4, b"ctx")], [])
     net.send(read_of(b"ctx", 1))
     assert take_reads(net[1]) == [(4, b"ctx")]
 
@@ -359,11 +361,11 @@ def test_waiting_reads_begin_together(options: dict[str, Any]) -> None:
     raft = make_quiet_leader([1, 2, 3], terms=[1, 1], term=1, **options)
     for context in (b"a", b"b"):
         hand(raft, read_of(context, 1))
-    assert (raft.read_states, read_messages(raft), len(raft.pending_reads)) == ([], [], 2)
+    assert (raft.outbox.read_states, read_messages(raft), len(raft.read_only.pending)) == ([], [], 2)
     ack(raft, 2, 2)
-    assert len(raft.pending_reads) == 2
+    assert len(raft.read_only.pending) == 2
     ack(raft, 2, 3)
-    assert raft.pending_reads == []
+    assert raft.read_only.pending == []
     if not options:
         assert {m.context for m in read_messages(raft) if m.type == HEARTBEAT} == {number(1), number(2)}
         answer_heartbeat(raft, 2, number(2))

@@ -172,7 +172,7 @@ def test_snapshot_message(role: Any) -> None:
     read_messages(raft)
     hand(raft, Message(type=SNAP, from_=1, to=2, term=2, snapshot=snapshot_of(11, 2, voters=[1, 2])))
     assert (raft.state, raft.lead, raft.term, raft.log.last_index()) == (FOLLOWER, 1, 2, 11)
-    assert raft.msgs == []
+    assert raft.outbox.msgs == []
     assert the_one(read_messages(raft), APP_RESP).index == 11
 
 

@@ -16,6 +16,7 @@ from raftcy import (
     ConfChangeV2,
     Config,
     ConfState,
+    Driver,
     Entry,
     MemoryStorage,
     Message,
@@ -26,7 +27,6 @@ from raftcy import (
     SnapshotMetadata,
     StateType,
     TrackerConfig,
-    decode_change,
 )
 from raftcy.core import trace
 from raftcy.core.quorum import JointConfig
@@ -215,15 +215,9 @@ def start(**fields: Any) -> tuple[RawNode, MemoryStorage, Notes]:
 
 
 def settle(raw: RawNode, storage: MemoryStorage) -> None:
-    while raw.has_ready():
-        rd = raw.ready()
-        if rd.hard_state is not None:
-            storage.set_hard_state(rd.hard_state)
-        storage.append(rd.entries)
-        for e in rd.committed_entries:
-            if e.type:
-                raw.apply_conf_change(decode_change(e))
-        raw.advance()
+    driver = Driver(raw, storage)
+    while driver.run():
+        pass
 
 
 def test_a_nodes_life() -> None:

@@ -156,7 +156,7 @@ def test_transferee_campaigns_at_once(pre_vote: bool) -> None:
     assert (raft.state, raft.term, raft.vote) == (CANDIDATE, 2, 2)
     asked = {"type": MessageType.MSG_VOTE, "from_": 2, "term": 2, "index": 1, "log_term": 1}
     sent = [Message(to=id, context=b"CampaignTransfer", **asked) for id in (1, 3)]
-    assert raft.msgs == sent
+    assert raft.outbox.msgs == sent
 
 
 # -- requests without effect -------------------------------------------------------------------------------------------

@@ -31,9 +31,8 @@ def resident_bytes() -> int:
 async def handle(single: Member) -> None:
     """Take Readys, and keep no more than the newest entries."""
     async for rd in single.node:
-        single.storage.append(rd.entries)
-        if rd.hard_state is not None:
-            single.storage.set_hard_state(rd.hard_state)
+        single.handle(rd)
+        single.committed.clear()
         single.node.advance()
         applied = rd.committed_entries[-1].index if rd.committed_entries else 0
         if applied > single.storage.first_index() + 2 * KEPT:

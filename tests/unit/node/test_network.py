@@ -1,4 +1,4 @@
-"""Clusters of nodes on a lossy network, in virtual time."""
+"""Clusters on a lossy network, in virtual time: of Nodes, as the reference has them, and of the kit's own members."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -11,9 +11,12 @@ from raftcy.core.config import Peer
 from raftcy.rafttest.lossy import LossyNetwork, NetworkNode
 from raftcy.wire.enums import StateType
 from raftcy.wire.messages import Message
+from tests.support.lossy_node import NodeOnNetwork
 from tests.support.virtual import run_virtually
 
 IDS = (1, 2, 3, 4, 5)
+Kind = type[NodeOnNetwork] | type[NetworkNode]
+kinds = pytest.mark.parametrize("kind", [NodeOnNetwork, NetworkNode])
 
 
 def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -37,13 +40,13 @@ async def until(condition: Callable[[], bool], what: str) -> None:
 class Cluster:
     """Five nodes whose messages take 0 to 10 ms, and proposals that are repeated until all nodes have applied them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, kind: Kind, seed: int) -> None:
         self.network = LossyNetwork(*IDS, seed=seed)
         for from_ in IDS:
             for to in IDS:
                 self.network.delay(from_, to, 0.01, 1.0)
         peers = [Peer(id) for id in IDS]
-        self.nodes = [NetworkNode(id, peers, self.network, seed=seed * 100 + id) for id in IDS]
+        self.nodes = [kind(id, peers, self.network, seed=seed * 100 + id) for id in IDS]
         self.proposed: list[bytes] = []
 
     async def leader(self) -> int:
@@ -59,7 +62,7 @@ class Cluster:
         await until(agreed, "leader")
         return found
 
-    async def propose(self, node: NetworkNode, count: int) -> None:
+    async def propose(self, node: NodeOnNetwork | NetworkNode, count: int) -> None:
         for _ in range(count):
             data = b"somedata %d" % len(self.proposed)
             self.proposed.append(data)
@@ -122,28 +125,30 @@ def test_network_delays_at_its_rate() -> None:
     run_virtually(main())
 
 
-async def _with_cluster(seed: int, story: Callable[[Cluster], Awaitable[None]]) -> None:
-    cluster = Cluster(seed)
+async def _with_cluster(kind: Kind, seed: int, story: Callable[[Cluster], Awaitable[None]]) -> None:
+    cluster = Cluster(kind, seed)
     await cluster.leader()
     await story(cluster)
     await cluster.converge()
     await cluster.stop()
 
 
+@kinds
 @pytest.mark.parametrize("seed", range(3))
 @virtual
-async def test_progress(seed: int) -> None:
+async def test_progress(kind: Kind, seed: int) -> None:
     """answers: TestBasicProgress"""
 
     async def story(cluster: Cluster) -> None:
         await cluster.propose(cluster.nodes[0], 100)
 
-    await _with_cluster(seed, story)
+    await _with_cluster(kind, seed, story)
 
 
+@kinds
 @pytest.mark.parametrize("seed", range(3))
 @virtual
-async def test_progress_while_nodes_restart(seed: int) -> None:
+async def test_progress_while_nodes_restart(kind: Kind, seed: int) -> None:
     """answers: TestRestart"""
 
     async def story(cluster: Cluster) -> None:
@@ -159,12 +164,13 @@ async def test_progress_while_nodes_restart(seed: int) -> None:
         await cluster.propose(nodes[lead], 30)
         first.restart()
 
-    await _with_cluster(seed, story)
+    await _with_cluster(kind, seed, story)
 
 
+@kinds
 @pytest.mark.parametrize("seed", range(3))
 @virtual
-async def test_progress_while_nodes_pause(seed: int) -> None:
+async def test_progress_while_nodes_pause(kind: Kind, seed: int) -> None:
     """answers: TestPause"""
 
     async def story(cluster: Cluster) -> None:
@@ -178,12 +184,13 @@ async def test_progress_while_nodes_pause(seed: int) -> None:
         await cluster.propose(nodes[0], 30)
         nodes[1].resume()
 
-    await _with_cluster(seed, story)
+    await _with_cluster(kind, seed, story)
 
 
+@kinds
 @pytest.mark.parametrize("seed", range(3))
 @virtual
-async def test_progress_on_a_network_that_loses_a_fifth(seed: int) -> None:
+async def test_progress_on_a_network_that_loses_a_fifth(kind: Kind, seed: int) -> None:
     """A node is cut off for a while as well; in the end all logs are equal."""
 
     async def story(cluster: Cluster) -> None:
@@ -198,4 +205,4 @@ async def test_progress_on_a_network_that_loses_a_fifth(seed: int) -> None:
         await cluster.propose(others[0], 30)
         cluster.network.connect(lead + 1)
 
-    await _with_cluster(seed, story)
+    await _with_cluster(kind, seed, story)

@@ -729,7 +729,7 @@ async def test_a_snapshot_that_no_peer_sends_is_dropped_when_its_time_comes(wron
     await follower.node.step(wrong)
     follower.handle(rd)
     follower.node.advance()
-    assert logger.of_node()[-1] == f"raft.node: 3 drops a MsgSnap that was kept: {reason}"
+    assert logger.of_node()[-1] == f"raft.node: 3 dropped a delayed MsgSnap: {reason}"
     assert await follower.nothing_is_ready()
     await follower.node.stop()
 

@@ -12,6 +12,7 @@ from raftcy import InvariantError, MemoryStorage, Message, MessageType, RawNode,
 from raftcy.core.dump import dump, load
 from raftcy.recorder.pack import pack
 from raftcy_pure.core import log as pure_log
+from raftcy_pure.core import outbox as pure_outbox
 from raftcy_pure.core import progress as pure_progress
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import rawnode as pure_rawnode
@@ -28,9 +29,9 @@ from tests.support.state import dump_node
 # What is not part of the state: objects, what is kept twice for speed, and what a look-up has found last. Nor are the
 # options of OPTIONS.
 ASIDE = {
-    "_died_of", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker", "storage", "_memory",
-    "unstable", "found", "offer", "_peers", "_incoming", "_outgoing",
-    "_plain_random", "_own_answers", "_by_id", "_window_is_shared", "_head", "count",
+    "_died_of", "_observer", "_watched", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker",
+    "storage", "_memory", "unstable", "found", "offer", "_peers", "_incoming", "_outgoing",
+    "_plain_random", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [
     pure_rawnode.RawNode,
@@ -40,23 +41,24 @@ CLASSES = [
     pure_tracker.ProgressTracker,
     pure_progress.Progress,
     pure_readonly.ReadOnly,
+    pure_outbox.Outbox,
 ]
 # Where the Config's values end up: numbers and flags that a node has from it and that nothing changes later.
 OPTIONS = {
     pure_rawnode.RawNode: {"_async"},
     pure_raft.Raft: {
-        "max_msg_size", "max_uncommitted_size", "max_pending_reads", "max_pending_msgs", "election_timeout",
+        "max_msg_size", "max_uncommitted_size", "max_pending_msgs", "election_timeout",
         "heartbeat_timeout", *FLAGS,
     },
     pure_log.RaftLog: {"max_applying_size"},
     pure_tracker.ProgressTracker: {"max_inflight", "max_inflight_bytes"},
-    pure_readonly.ReadOnly: {"option"},
+    pure_readonly.ReadOnly: {"max_pending", "option"},
 }  # fmt: skip
 
 
 def public(name: str) -> str:
     """The property behind which an attribute is None where it is empty, if there is one."""
-    behind = {"_read_states", "_pending_reads", "_votes", "_msgs", "_msgs_after_append", "_entries"}
+    behind = {"_read_states", "_pending", "_votes", "_msgs", "_msgs_after_append", "_entries"}
     return name.removeprefix("_") if name in behind else name
 
 

@@ -10,7 +10,7 @@ import pytest
 from raftcy import BUILD
 from raftcy._build import SWITCH
 from raftcy.cli import main
-from raftcy.recorder import FileSink, RecordedNode, Recording, Replay, ReplayDifference, Ring, first_difference
+from raftcy.recorder import FileSink, Recorder, Recording, Replay, ReplayDifference, Ring, first_difference
 from raftcy.recorder.blocks import FRAME_SIZE, HEAD_SIZE, frame_bytes, read_header
 from raftcy.recorder.pack import pack
 from raftcy.recorder.records import Kind
@@ -227,7 +227,7 @@ def test_another_state_is_noticed_at_a_checkpoint(tmp_path: Path) -> None:
 def ring_of(count: int, size: int = WHOLE, **options: int) -> Recording:
     ring = Ring(size)
     storage = storage_of(1)
-    node = RecordedNode(make_config(storage, **options), ring, clock=counting())
+    node = Recorder(ring, counting()).make_raw(make_config(storage, **options))
     node.campaign()
     settle(node, storage)
     for number in range(count):

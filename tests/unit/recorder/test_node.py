@@ -1,4 +1,4 @@
-"""RecordedNode: a RawNode in everything, with a record of each call."""
+"""Recorder: the node that it observes is a RawNode in everything, with a record of each call."""
 
 import errno
 import io
@@ -11,7 +11,6 @@ import pytest
 
 from raftcy import (
     BootstrapError,
-    Config,
     ConfigError,
     InvariantError,
     LogLost,
@@ -25,7 +24,7 @@ from raftcy import (
     StorageFailed,
     start_node,
 )
-from raftcy.recorder import FileSink, RecordedNode, Recording, Replay, Ring, sinks
+from raftcy.recorder import FileSink, Recorder, Recording, Replay, Ring, sinks
 from raftcy.recorder.records import Kind
 from tests.support.recording import (
     WHOLE,
@@ -54,7 +53,7 @@ def test_every_call_is_recorded_and_replayed(
         assert {*kinds_of(first), *kinds_of(second)} == set(Kind) - {Kind.CHECKPOINT}
     else:
         storage = storage_of(1)
-        node = RecordedNode(make_config(storage, **options), first, clock=counting())
+        node = Recorder(first, counting()).make_raw(make_config(storage, **options))
         node.campaign()
         settle(node, storage)
         second = first
@@ -68,7 +67,7 @@ def test_every_call_is_recorded_and_replayed(
 def test_calls_that_only_look_leave_no_record() -> None:
     ring = Ring(WHOLE)
     storage = storage_of(1)
-    node = RecordedNode(make_config(storage), ring)
+    node = Recorder(ring).make_raw(make_config(storage))
     before = ring.size
     node.has_ready()
     node.status()
@@ -83,8 +82,9 @@ def test_calls_that_only_look_leave_no_record() -> None:
 
 
 LOOKING = {
-    "basic_status", "has_ready", "id", "offer_snapshots", "poll", "propose_conf_change_checked", "raft",
-    "refused_reason", "status", "with_progress",
+    "basic_status", "check_alive", "fail", "failure", "has_ready", "id", "observer", "offer_snapshots",
+    "pending_work", "poll",
+    "propose_conf_change_checked", "raft", "refused_reason", "status", "with_progress",
 }  # fmt: skip
 
 
@@ -95,8 +95,32 @@ def test_no_call_is_forgotten() -> None:
     """
     names = {name for name in dir(RawNode) if not name.startswith("_")}
     assert names == {str(kind) for kind in Kind} - {"start", "checkpoint"} | LOOKING | {"take_messages"}
-    recorded = {name for name in vars(RecordedNode) if not name.startswith("_")} - {"recording_error"}
-    assert recorded == names - LOOKING | {"offer_snapshots"}
+
+
+def test_messages_alone_come_as_a_ready() -> None:
+    ring = Ring(WHOLE)
+    for node in (RawNode(make_config(storage_of(1, 2))), Recorder(ring).make_raw(make_config(storage_of(1, 2)))):
+        node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=1))
+        node.accept_ready(node.ready_without_accept())
+        node.advance()
+        node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=1))
+        if node.observer is None:
+            assert node.pending_work() == 1
+            assert [m.type for m in node.take_messages() or []] == [MessageType.MSG_HEARTBEAT_RESP]
+        else:
+            assert node.pending_work() == 2
+            assert node.take_messages() == []
+            assert [m.type for m in node.ready().messages] == [MessageType.MSG_HEARTBEAT_RESP]
+
+
+def test_a_recorder_makes_one_node() -> None:
+    ring = Ring(WHOLE)
+    recorder = Recorder(ring)
+    recorder.make_raw(make_config(storage_of(1)))
+    before = ring.to_bytes()
+    with pytest.raises(ValueError, match=r"^a recorder makes one node$"):
+        recorder.make_raw(make_config(storage_of(1)))
+    assert ring.to_bytes() == before
 
 
 WRONG = [
@@ -118,7 +142,7 @@ WRONG = [
 @pytest.mark.parametrize(("name", "arguments"), WRONG)
 def test_wrong_arguments_meet_the_same_error(name: str, arguments: Any) -> None:
     plain = RawNode(make_config(storage_of(1)))
-    recorded = RecordedNode(make_config(storage_of(1)), Ring(WHOLE))
+    recorded = Recorder(Ring(WHOLE)).make_raw(make_config(storage_of(1)))
     errors = []
     for node in (plain, recorded):
         with pytest.raises(Exception) as caught:  # noqa: PT011 (which one is what is compared)
@@ -132,7 +156,7 @@ def test_wrong_arguments_meet_the_same_error(name: str, arguments: Any) -> None:
 def test_step_many_steps_nothing_if_an_item_is_wrong() -> None:
     beat = Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=5)
     ring = Ring(WHOLE)
-    for node in (RawNode(make_config(storage_of(1, 2))), RecordedNode(make_config(storage_of(1, 2)), ring)):
+    for node in (RawNode(make_config(storage_of(1, 2))), Recorder(ring).make_raw(make_config(storage_of(1, 2)))):
         with pytest.raises(TypeError, match=r"^m must be of Message, not int$"):
             node.step_many([beat, 7])  # type: ignore[list-item]
         assert node.basic_status().term == 0
@@ -142,15 +166,15 @@ def test_step_many_steps_nothing_if_an_item_is_wrong() -> None:
 def test_an_impossible_config_is_refused_before_anything_is_written() -> None:
     ring = Ring(WHOLE)
     with pytest.raises(ConfigError, match="cannot use none as id"):
-        RecordedNode(make_config(storage_of(1), id=0), ring)
+        Recorder(ring).make_raw(make_config(storage_of(1), id=0))
     with pytest.raises(TypeError):
-        RecordedNode(None, ring)  # type: ignore[arg-type]
+        Recorder(ring).make_raw(None)  # type: ignore[arg-type]
     assert ring.to_bytes() == b""
 
 
 def test_refusals_are_recorded() -> None:
     ring = Ring(WHOLE)
-    node = RecordedNode(make_config(storage_of(1, 2)), ring)
+    node = Recorder(ring).make_raw(make_config(storage_of(1, 2)))
     with pytest.raises(ProposalDropped):
         node.propose(b"x")
     with pytest.raises(BootstrapError):
@@ -181,13 +205,13 @@ class Failing(MemoryStorage):
     fails_at = -1
 
 
-def deadly(kind: str, sink: Any) -> RecordedNode:
+def deadly(kind: str, recorder: Recorder) -> RawNode:
     """A node just before it dies, and `kill` does it."""
     if kind == "invariant":
-        return RecordedNode(make_config(storage_of(1), async_storage_writes=True), sink)
+        return recorder.make_raw(make_config(storage_of(1), async_storage_writes=True))
     storage = Failing()
     storage.apply_snapshot(storage_of(1, 2, index=5).snapshot())
-    node = RecordedNode(make_config(storage), sink)
+    node = recorder.make_raw(make_config(storage))
     settle(node, storage)
     storage.fails_at = 4 if kind == "storage" else -1
     return node
@@ -211,7 +235,7 @@ def test_a_death_is_recorded_and_dies_again(
 ) -> None:
     path = tmp_path / "ring.rec"
     ring = Ring(WHOLE, save_to=path)
-    node = deadly(kind, ring)
+    node = deadly(kind, Recorder(ring))
     assert not path.exists()
     with pytest.raises(DEATHS[kind]) as caught:
         kill(kind, node)
@@ -238,7 +262,7 @@ def test_an_error_of_the_storage_is_recorded_and_raised_again(raftcy: ModuleType
     storage.apply_snapshot(storage_of(1, 2, index=5).snapshot())
     storage.fails_at = 5
     with pytest.raises(StorageFailed) as caught:
-        RecordedNode(make_config(storage), ring)
+        Recorder(ring).make_raw(make_config(storage))
     for build in (raftcy, raftcy_pure):
         recorder = recorder_of(build)
         recording = recorder.Recording(ring.to_bytes())
@@ -254,7 +278,7 @@ def test_an_interruption_within_the_storage_is_raised_again() -> None:
 
     ring = Ring(WHOLE)
     with pytest.raises(KeyboardInterrupt):
-        RecordedNode(make_config(Interrupted()), ring)
+        Recorder(ring).make_raw(make_config(Interrupted()))
     assert Replay(Recording(ring.to_bytes())).run() == 1
 
 
@@ -273,7 +297,7 @@ def test_an_answer_that_no_storage_may_give_is_shown_and_not_replayed(answer: An
     except Exception as error:
         plain = repr(error)
     try:
-        RecordedNode(make_config(Odd()), ring)
+        Recorder(ring).make_raw(make_config(Odd()))
     except Exception as error:
         recorded = repr(error)
     assert plain == recorded
@@ -303,11 +327,12 @@ class Full(Ring):
 def test_a_sink_that_fails_ends_the_recording_and_not_the_node() -> None:
     sink = Full(3)
     storage = storage_of(1)
-    node = RecordedNode(make_config(storage), sink)
-    assert node.recording_error is None
+    recorder = Recorder(sink)
+    node = recorder.make_raw(make_config(storage))
+    assert recorder.error is None
     for _ in range(5):
         node.tick()
-    assert str(node.recording_error) == "[Errno 28] No space left on device"
+    assert str(recorder.error) == "[Errno 28] No space left on device"
     node.campaign()
     settle(node, storage)
     assert node.basic_status().lead == 1
@@ -320,28 +345,30 @@ def test_a_closed_file_ends_the_recording_and_not_the_node(tmp_path: Path, flush
     path = tmp_path / "a.rec"
     storage = storage_of(1)
     with FileSink(path, flush=flush, checkpoint_bytes=checkpoint_bytes) as sink:
-        node = RecordedNode(make_config(storage), sink)
+        recorder = Recorder(sink)
+        node = recorder.make_raw(make_config(storage))
         node.tick()
     data = path.read_bytes()
     node.tick()
-    error = node.recording_error
+    error = recorder.error
     assert error is not None
     assert (error.errno, error.filename) == (errno.EBADF, str(path))
     node.campaign()
     settle(node, storage)
     assert node.basic_status().lead == 1
-    assert node.recording_error is error
+    assert recorder.error is error
     assert path.read_bytes() == data
     assert Replay(Recording.read(path)).run() == (4 if checkpoint_bytes else 2)
 
 
 def test_a_closed_file_hides_no_death(tmp_path: Path) -> None:
     sink = FileSink(tmp_path / "a.rec")
-    node = deadly("invariant", sink)
+    recorder = Recorder(sink)
+    node = deadly("invariant", recorder)
     sink.close()
     with pytest.raises(InvariantError):
         kill("invariant", node)
-    assert node.recording_error is not None
+    assert recorder.error is not None
 
 
 def test_a_node_does_not_start_on_a_closed_file(tmp_path: Path) -> None:
@@ -349,7 +376,7 @@ def test_a_node_does_not_start_on_a_closed_file(tmp_path: Path) -> None:
     sink.close()
     sink.close()
     with pytest.raises(OSError, match="is closed") as caught:
-        RecordedNode(make_config(storage_of(1)), sink)
+        Recorder(sink).make_raw(make_config(storage_of(1)))
     assert caught.value.errno == errno.EBADF
     for call in (lambda: sink.write(b""), lambda: sink.checkpoint(b""), sink.died):
         with pytest.raises(OSError, match="is closed"):
@@ -385,12 +412,13 @@ class Odd(Ring):
 @pytest.mark.parametrize("where", ["write", "checkpoint", "died"])
 def test_whatever_a_sink_raises_ends_the_recording_alone(where: str, error: Exception) -> None:
     sink = Odd(where, error)
-    node = deadly("invariant", sink)
+    recorder = Recorder(sink)
+    node = deadly("invariant", recorder)
     for _ in range(5):
         node.tick()
     with pytest.raises(InvariantError):
         kill("invariant", node)
-    found = node.recording_error
+    found = recorder.error
     assert str(found) == f"[Errno {errno.EIO}] the sink failed: {error!r}"
     assert found is not None
     assert found.__cause__ is error
@@ -401,12 +429,13 @@ def test_whatever_a_sink_raises_ends_the_recording_alone(where: str, error: Exce
 @pytest.mark.parametrize("where", ["write", "checkpoint"])
 def test_an_interruption_within_the_sink_is_raised_and_leaves_no_gap(where: str) -> None:
     sink = Odd(where, KeyboardInterrupt())
-    node = RecordedNode(make_config(storage_of(1)), sink)
+    recorder = Recorder(sink)
+    node = recorder.make_raw(make_config(storage_of(1)))
     node.tick()
     with pytest.raises(KeyboardInterrupt):
         node.tick()
     node.tick()
-    assert str(node.recording_error) == f"[Errno {errno.EIO}] the sink failed: KeyboardInterrupt()"
+    assert str(recorder.error) == f"[Errno {errno.EIO}] the sink failed: KeyboardInterrupt()"
     whole = Recording(sink.to_bytes())
     assert Replay(whole).run() == len(whole.records)
 
@@ -445,7 +474,7 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
 def test_a_flushed_file_is_whole_after_every_call(tmp_path: Path) -> None:
     path = tmp_path / "a.rec"
     sink = FileSink(path, flush=True)
-    node = RecordedNode(make_config(storage_of(1)), sink)
+    node = Recorder(sink).make_raw(make_config(storage_of(1)))
     for count in range(1, 4):
         assert len(Recording.read(path).records) == count
         node.tick()
@@ -469,7 +498,7 @@ def test_checkpoints_stand_in_a_file_and_are_held_against_the_replay(tmp_path: P
 def test_a_ring_keeps_to_its_size_and_holds_the_newest(max_bytes: int) -> None:
     ring = Ring(max_bytes)
     storage = storage_of(1)
-    node = RecordedNode(make_config(storage), ring, clock=counting())
+    node = Recorder(ring, counting()).make_raw(make_config(storage))
     node.campaign()
     settle(node, storage)
     largest = 0
@@ -495,7 +524,7 @@ def test_a_ring_keeps_to_its_size_and_holds_the_newest(max_bytes: int) -> None:
 def test_a_state_larger_than_the_ring_is_kept_all_the_same() -> None:
     """One segment is always there; checkpoints do not follow each other."""
     ring = Ring(4096)
-    node = RecordedNode(make_config(storage_of(1, 2, 3)), ring, clock=counting())
+    node = Recorder(ring, counting()).make_raw(make_config(storage_of(1, 2, 3)))
     node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=5))
     for index in range(3, 60):
         from raftcy import Entry
@@ -534,10 +563,8 @@ async def test_a_node_for_asyncio_records(peers: list[Peer]) -> None:
     ring = Ring(WHOLE)
     storage = MemoryStorage()
 
-    def recorded(config: Config) -> RawNode:
-        return RecordedNode(config, ring)
-
-    async with start_node(make_config(storage, random=random.Random(1)), peers, make_raw=recorded) as node:
+    config = make_config(storage, random=random.Random(1))
+    async with start_node(config, peers, make_raw=Recorder(ring).make_raw) as node:
         if peers:
             rd = await node.ready()
             storage.append(rd.entries)

@@ -21,7 +21,7 @@ class RecordedHost(Host):
     def make_node(self, config: Any) -> Any:
         recorder = recorder_of(self.raftcy)
         self.sinks = [*getattr(self, "sinks", []), TwoSinks(ring=recorder.Ring)]
-        return recorder.RecordedNode(config, self.sinks[-1], clock=counting())
+        return recorder.Recorder(self.sinks[-1], counting()).make_raw(config)
 
 
 class RecordedCluster(Cluster):

@@ -84,7 +84,7 @@ def entries(*terms: int, first: int = 1, data: bytes = b"x") -> list[Entry]:
 def member(id: int, *terms: int, voters: tuple[int, ...] = (1, 2, 3), life: int = 1, **options: Any) -> Any:
     raft = SimpleNamespace(
         log=Log(*terms), tracker=Tracker(list(voters)), state=FOLLOWER, term=1, lead=0, uncommitted_size=0,
-        pending_reads=[], read_only=SimpleNamespace(waiting=[]),
+        read_only=SimpleNamespace(pending=[], waiting=[]),
     )  # fmt: skip
     state = SimpleNamespace(applied=0, machine=SimpleNamespace(snapshot=lambda: b"state"))
     made = SimpleNamespace(id=id, life=life, raft=raft, application=state, disk=made_disk(*terms), up=True)
@@ -280,7 +280,7 @@ def test_two_entries_applied_at_an_index() -> None:
 @pytest.mark.parametrize("first", [2, 0])
 def test_a_gap_or_a_repetition(first: int) -> None:
     rule = StateMachineSafety()
-    with breaks(rule, f"is given entry {first} to apply after 0"):
+    with breaks(rule, f"gets entry {first} to apply after 0"):
         rule.applying(member(1), *entries(1, first=first))
 
 
@@ -400,7 +400,7 @@ def test_a_campaign_with_a_change_that_is_not_applied() -> None:
 def test_a_candidate_that_is_no_voter() -> None:
     rule = membership(1, 2)
     rule.started(member(3), START)
-    with breaks(rule, "3, no voter"):
+    with breaks(rule, "3, not a voter"):
         rule.changed(member(3, voters=(1, 2)), START, view(state=CANDIDATE))
 
 
@@ -499,7 +499,7 @@ def test_what_is_not_at_rest() -> None:
     assert "3 has applied 0 of 1" in unsettled(lagging())
     assert "2 follows 3" in unsettled(lost())
     assert "joint" in unsettled(resting(tracker=Tracker([1, 2], [1, 2, 3])))
-    assert "[3] are running and no members" in unsettled(resting(tracker=Tracker([1, 2])))
+    assert "[3] are running but are not members" in unsettled(resting(tracker=Tracker([1, 2])))
     assert "members [3] of 1 are not running" in unsettled(resting()[:2])
     waiting = [Operation(number, 1, None, 0) for number in (4, 5)]
     assert unsettled(resting(), *waiting) == "read 4 through 1 and 1 more have no outcome"
@@ -509,8 +509,8 @@ def test_what_is_not_at_rest() -> None:
     ("options", "text"),
     [
         ({"uncommitted_size": 3}, "3 bytes as uncommitted"),
-        ({"pending_reads": [1]}, "reads waiting"),
-        ({"read_only": SimpleNamespace(waiting=[1])}, "reads waiting"),
+        ({"read_only": SimpleNamespace(pending=[1], waiting=[])}, "reads waiting"),
+        ({"read_only": SimpleNamespace(pending=[], waiting=[1])}, "reads waiting"),
         ({"tracker": Tracker([1, 2, 3], peers=[peer(1, count=1), peer(2, count=2)])}, "2 appends to 2 in flight"),
     ],
 )

@@ -74,7 +74,7 @@ def test_a_seed_that_fails(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 def test_replay_shows_states_before_and_after(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sim", "replay", "3", "--profile", "elections", "--until", "150"]) == 0
     told = lines(capsys)
-    assert told[-1] == "no rule was broken"
+    assert told[-1] == "no rule was violated"
     assert sum(bool(re.match(r" +\d+ [\d.]+ ms  ", line)) for line in told) == 150
     places = [place for place, line in enumerate(told) if line.startswith("        -> ")]
     assert places
@@ -85,7 +85,7 @@ def test_replay_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sim", "replay", "3", "--profile", "calm", "--steps", "60", "--only", "0-3"]) == 0
     told = lines(capsys)
     assert "--- all faults end" in told
-    assert told[-1] == "no rule was broken"
+    assert told[-1] == "no rule was violated"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_replay_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
         (["--profile", "none"], "invalid choice: 'none'"),
         (["replay"], "required: seed"),
         (["replay", "x"], "needs a whole number, not 'x'"),
-        (["replay", "1", "--only", "3-"], "'3-' is no list of actions such as 3,7-9"),
+        (["replay", "1", "--only", "3-"], "'3-' is not a list of actions such as 3,7-9"),
         (["replay", "1", "--until", "0"], "must be at least 1"),
     ],
 )

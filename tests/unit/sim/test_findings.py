@@ -27,6 +27,22 @@ def test_the_programs_print_what_the_document_says(place: int) -> None:
     assert done.stdout == printed
 
 
+@pytest.mark.parametrize(
+    ("place", "end"),
+    [
+        (0, "ProposalDropped: raft proposal dropped"),
+        (1, "cannot answer reads"),
+        (2, "cannot answer reads"),
+        (3, "in force after it: (1 2 3)"),
+    ],
+)
+def test_the_driver_closes_each_gap(place: int, end: str) -> None:
+    """With its rule in force: nobody is elected who has stored nothing, the read is refused, the changes hold."""
+    program, changed = re.subn(r"(hold_votes|guard_\w+)=False", r"\1=True", programs()[place][0])
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (changed, (done.stdout + done.stderr).strip().endswith(end)) == (1, True)
+
+
 @pytest.mark.full
 @pytest.mark.once
 def test_the_reference_prints_the_same() -> None:

@@ -60,7 +60,7 @@ def test_a_vote_within_the_lease() -> None:
     rule.taken(follower, asked)
     rule.taking(follower, asked)
     follower.raft.term = 4
-    with breaks(rule, "1 takes up term 4 from 2 in the lease of 3"):
+    with breaks(rule, "1 adopts term 4 from 2 within the lease of 3"):
         rule.taken(follower, asked)
     follower.raft.term, follower.raft.election_elapsed = 3, 5
     rule.taking(follower, asked)
@@ -163,7 +163,7 @@ def test_an_entry_that_counts_as_stored_already() -> None:
     rule = StoredOnce()
     rule.storing(storing(3), batch_of(first=3))
     rule.storing(storing(12, snapshot=11), batch_of(first=3))
-    with breaks(rule, r"stores \(3, term 1\), but takes all before 4 for stored"):
+    with breaks(rule, r"stores \(3, term 1\), but considers everything before 4 stored"):
         rule.storing(storing(4), batch_of(first=3))
 
 
@@ -171,7 +171,7 @@ def test_a_snapshot_that_nobody_waits_for() -> None:
     rule = StoredOnce()
     rule.storing(storing(12, snapshot=11), batch_of(snapshot=11))
     rule.storing(storing(22, snapshot=21), batch_of(snapshot=11))
-    with breaks(rule, "stores the snapshot 11, but waits for 0"):
+    with breaks(rule, "stores snapshot 11, but waits for 0"):
         rule.storing(storing(12), batch_of(snapshot=11))
 
 
@@ -179,10 +179,10 @@ def test_more_that_counts_as_stored_than_is() -> None:
     rule = StoredOnce()
     rule.changed(storing(3), START, START)
     rule.changed(storing(12, snapshot=11), START, START)
-    with breaks(rule, "takes all before 4 for stored, its log on disk ends at 2"):
+    with breaks(rule, "considers everything before 4 stored, but its log on disk ends at 2"):
         rule.changed(storing(4), START, START)
     rule.changed(storing(3, first=3), START, START)
-    with breaks(rule, "has entry 2 in memory at the place 3"):
+    with breaks(rule, "has entry 2 in memory at offset 3"):
         rule.changed(storing(3, first=2), START, START)
 
 
@@ -214,8 +214,8 @@ def acks_of(numbers: dict[int, int]) -> Acks:
     ("acks", "confirmed", "text"),
     [
         ({1: 3, 2: 2}, 2, ""),
-        ({1: 3, 2: 3}, 2, "takes an answer to read 2 for one to 3"),
-        ({1: 3, 2: 2}, 3, r"takes read 3 for confirmed by \[1\] of \[1, 2, 3\]"),
+        ({1: 3, 2: 3}, 2, "counts a response to read 2 for 3"),
+        ({1: 3, 2: 2}, 3, r"considers read 3 confirmed by \[1\] of \[1, 2, 3\]"),
     ],
 )
 def test_a_read_that_was_not_confirmed(acks: dict[int, int], confirmed: int, text: str) -> None:
@@ -246,7 +246,7 @@ def test_a_handover_without_an_end() -> None:
     beat(3, 0, 1, 2)
     beat(0, 0, 1, 2)
     beat(2, *[0, 1, 2] * (HANDOVERS_MOST + 1))
-    with breaks(rule, f"hands over to 2 for the {HANDOVERS_MOST + 1}. election timeout"):
+    with breaks(rule, f"is still transferring to 2 after {HANDOVERS_MOST + 1} election timeouts"):
         beat(2, 0)
 
 
@@ -255,5 +255,5 @@ def test_a_peer_without_a_next_index() -> None:
     leader = member(1, state=LEADER)
     leader.raft.tracker.find = lambda id: SimpleNamespace(id=id, match=5, next=4 + id)
     rule.taken(leader, Message(type=MessageType.MSG_APP_RESP, to=1, from_=2))
-    with breaks(rule, "knows 1 with match 5 and next 5"):
+    with breaks(rule, "has match 5 and next 5 for 1"):
         rule.taken(leader, Message(type=MessageType.MSG_APP_RESP, to=1, from_=1))

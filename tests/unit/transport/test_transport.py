@@ -556,7 +556,7 @@ async def test_wrong_use_is_an_error() -> None:
     for thread in (2**64 - 1, 2**64 - 2):
         with pytest.raises(ValueError, match="MsgStorageAppend is for a storage thread, not for the network"):
             sender.send([Message(type=MessageType.MSG_STORAGE_APPEND, to=thread)])
-    with pytest.raises(ValueError, match="own id"):
+    with pytest.raises(ValueError, match="1 is the id of this node, not of a peer"):
         await sender.set_peer(1, (HOST, 1))
     with pytest.raises(ValueError, match="queue_bytes must be positive"):
         Limits(queue_bytes=0)

@@ -14,7 +14,9 @@ from raftcy import (
     is_response_msg,
     refuse_from_network,
 )
-from raftcy.wire.kinds import from_storage_thread, is_local, is_response, needs_no_gate
+from raftcy.wire import consts as k
+from raftcy.wire.kinds import needs_no_gate
+from raftcy.wire.origins import allowed_sender, from_storage_thread, is_local, is_response
 
 M = MessageType
 SENDERS = [0, 1, 2**64 - 3, LOCAL_APPLY_THREAD, LOCAL_APPEND_THREAD]
@@ -47,5 +49,10 @@ def test_what_needs_no_gate(kind: MessageType, sender: int) -> None:
     assert from_storage_thread(m) is is_local_msg_target(sender)
     gated = {M.MSG_PROP, M.MSG_SNAP, M.MSG_FORGET_LEADER}
     assert needs_no_gate(m) is (kind not in gated and sender not in (LOCAL_APPEND_THREAD, LOCAL_APPLY_THREAD))
+    if is_local_msg_target(sender):
+        assert allowed_sender(kind, sender) == k.ANYBODY
+    else:
+        assert (allowed_sender(kind, sender) == k.ITSELF) is is_local_msg(kind)
+        assert (allowed_sender(kind, sender) == k.MEMBER) is (is_response_msg(kind) and not is_local_msg(kind))
     if needs_no_gate(m):
         assert refuse_from_network(m) == ("a local message" if is_local_msg(kind) else None)

@@ -173,7 +173,8 @@ def test_immutable(build: ModuleType, kind: str) -> None:
 @pytest.mark.parametrize(
     ("module", "kind"),
     [("wire.messages", kind) for kind in KINDS if not kind.startswith("ConfChange")]
-    + [("core.ready", kind) for kind in ("Ready", "SoftState", "ReadState")],
+    + [("core.ready", kind) for kind in ("Ready", "SoftState", "ReadState")]
+    + [("core.rawnode", "RawNode")],
 )
 def test_what_is_compiled_to_a_final_class_is_no_base(build: ModuleType, module: str, kind: str) -> None:
     cls = getattr(load(build, module), kind)

@@ -46,8 +46,8 @@ GOOD: dict[str, Any] = {
         ({"reencode": "10052a0162"}, "is written as 10052a0161, not 10052a0162"),
         ({"error": True}, "not refused"),
         ({"hex": "2a016110"}, "refused: field is cut off at offset 3"),
-        ({"kind": "Nothing"}, "no vector: KeyError"),
-        ({"hex": "2a016"}, "no vector: ValueError"),
+        ({"kind": "Nothing"}, "not a vector: KeyError"),
+        ({"hex": "2a016"}, "not a vector: ValueError"),
     ],
 )
 def test_what_is_wrong_is_found(build: ModuleType, tmp_path: Path, change: dict[str, Any], text: str) -> None:
@@ -57,7 +57,7 @@ def test_what_is_wrong_is_found(build: ModuleType, tmp_path: Path, change: dict[
     assert (passed, failed) == (1, 2)
     assert differences[0].startswith(f"{path}:3: ")
     assert text in differences[0]
-    assert differences[1].startswith(f"{path}:4: no vector: JSONDecodeError")
+    assert differences[1].startswith(f"{path}:4: not a vector: JSONDecodeError")
 
 
 def test_refusal_that_is_expected(build: ModuleType) -> None:

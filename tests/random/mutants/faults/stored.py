@@ -24,15 +24,15 @@ FAULTS = [
         (
             Edit(
                 NODE,
-                "_hard_state_changed",
-                "r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit",
-                "r.term != node._prev_term or r.log.committed != node._prev_commit",
+                "RawNode._make_ready",
+                "r.term != self._prev_term or r.vote != self._prev_vote or log.committed != self._prev_commit",
+                "r.term != self._prev_term or log.committed != self._prev_commit",
             ),
             Edit(
                 NODE,
-                "news",
-                "r.term != node._prev_term or r.vote != node._prev_vote or committed != node._prev_commit",
-                "r.term != node._prev_term or committed != node._prev_commit",
+                "RawNode.pending_work",
+                "r.term != self._prev_term or r.vote != self._prev_vote or committed != self._prev_commit",
+                "r.term != self._prev_term or committed != self._prev_commit",
             ),
         ),
         ("PySyncObj#84",),
@@ -43,15 +43,15 @@ FAULTS = [
         (
             Edit(
                 NODE,
-                "_hard_state_changed",
-                "r.term != node._prev_term or r.vote != node._prev_vote or r.log.committed != node._prev_commit",
-                "r.vote != node._prev_vote or r.log.committed != node._prev_commit",
+                "RawNode._make_ready",
+                "r.term != self._prev_term or r.vote != self._prev_vote or log.committed != self._prev_commit",
+                "r.vote != self._prev_vote or log.committed != self._prev_commit",
             ),
             Edit(
                 NODE,
-                "news",
-                "r.term != node._prev_term or r.vote != node._prev_vote or committed != node._prev_commit",
-                "r.vote != node._prev_vote or committed != node._prev_commit",
+                "RawNode.pending_work",
+                "r.term != self._prev_term or r.vote != self._prev_vote or committed != self._prev_commit",
+                "r.vote != self._prev_vote or committed != self._prev_commit",
             ),
         ),
         ("PySyncObj#84",),
