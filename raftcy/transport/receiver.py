@@ -8,7 +8,7 @@ from ..wire.messages import Message
 
 
 class Receiver(Protocol):
-    """The receiving side of a node; ``raftcy.Node`` is one.
+    """The receiving side of a node; ``raftcy.Node`` is one, and a Pump another.
 
     The transport calls it in the thread of the event loop, and ends when a call raises ``Stopped``.
     """
