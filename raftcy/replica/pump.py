@@ -37,10 +37,10 @@ _STRETCH = 64
 class Pump:
     """Runs a Driver, and is the node of a transport (its ``Receiver``). Make it inside a running event loop.
 
-    ``machine`` and ``options`` are Driver's. ``send`` is called with each list of messages to send; None drops them.
-    It may be set later, since a transport needs the pump first. ``failure`` is what the pump died of, None while it
-    lives and after ``close``. A subclass sees more by the hooks ``changed``, ``apply_batch``, ``finished`` and
-    ``answered``.
+    ``machine`` and ``options`` are Driver's. Set ``send`` before the event loop runs on: it is called with each list of
+    messages to send, and returns None; while ``send`` is None, messages are dropped. ``failure`` is what the pump died
+    of, None while it lives and after ``close``. A subclass sees more by the hooks ``changed``, ``apply_batch``,
+    ``finished`` and ``answered``.
     """
 
     def __init__(self, node: RawNode, storage: Any, machine: Any = None, **options: Any) -> None:

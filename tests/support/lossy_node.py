@@ -1,4 +1,7 @@
-"""A Node on a LossyNetwork, with the calls of ``raftcy.rafttest``'s NetworkNode: the same stories for both."""
+"""A Node on a LossyNetwork, with the calls of ``raftcy.rafttest``'s NetworkNode: the same stories for both.
+
+It has a loop of its own because the loop over a Node's Readys is what these stories test.
+"""
 
 import asyncio
 import random

@@ -102,6 +102,7 @@ def steps(build: ModuleType) -> None:
     member = build.ConfState(voters=[1])
     storage.apply_snapshot(build.Snapshot(metadata=build.SnapshotMetadata(conf_state=member, index=1, term=1)))
     driver = build.Driver(build.RawNode(config(build, storage, async_storage_writes=True)), storage, machine)
+    driver.node.observer = load(build, "core.observer").Observer()
     driver.node.campaign()
     rest(driver)
     driver.propose(b"data", "tag")

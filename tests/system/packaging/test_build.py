@@ -37,8 +37,8 @@ def tell(tiny: Path, **environment: str) -> str:
 
 def break_it(tiny: Path, text: str) -> None:
     """Add a module that cannot be built; its name makes it the last one."""
-    (tiny / "raftcy/core/zebra.pyx").write_text(text)
-    (tiny / "raftcy/core/zebra.py").write_text("value = 0\n")
+    (tiny / "raftcy/wire/zebra.pyx").write_text(text)
+    (tiny / "raftcy/wire/zebra.py").write_text("value = 0\n")
 
 
 def without_cython(tmp_path: Path) -> str:

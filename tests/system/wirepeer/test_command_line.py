@@ -53,6 +53,17 @@ def test_a_single_node_prints_what_the_reference_prints(
     assert len(outputs[0]) > 5
 
 
+def test_a_committed_change_that_is_refused_is_noted_and_digested() -> None:
+    """The reference ends there."""
+    (address,) = free_addresses(1)
+    done = run("-id", "1", "-peers", f"1={address}", stdin=b"!campaign\n!conf r1\nafter\n!quit\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    at = lines.index("# error removed all voters")
+    assert [line.split()[:2] for line in lines[at + 1 :]] == [["3", "2"], ["4", "2"]]
+    assert lines[-1] == f"4 2 {b'after'.hex()}"
+
+
 def test_it_says_first_where_it_listens() -> None:
     (address,) = free_addresses(1)
     done = run("-id", "1", "-peers", f"1={address}", stdin=b"!quit\n")
