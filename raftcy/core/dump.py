@@ -5,8 +5,8 @@ travel are in their wire encoding. ``load`` puts it into a node that was just ma
 two behave alike in everything, as long as their storages give the same answers and their random sources the same
 numbers: that is what a recording is replayed from.
 
-Not part of it: the storage, the random source, the loggers, what is kept twice for speed, and what a look-up has found
-last. Every other attribute is; a test holds the lists below against the classes.
+Not part of it: the storage, the random source, the loggers, and what is kept twice for speed. Every other attribute is;
+a test holds the lists below against the classes.
 """
 
 from typing import Any

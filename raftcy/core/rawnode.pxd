@@ -51,7 +51,7 @@ cdef class RawNode:
     cpdef propose_conf_change(self, object change)
     @cython.locals(r=Raft, m=Message)
     cdef int _propose_entry(self, Entry e, bint own) except -1
-    @cython.locals(message=Message, done=bint)
+    @cython.locals(done=bint)
     cpdef step(self, object m)
     @cython.locals(sender=int32_t)
     cdef int _step(self, Message m) except -1
@@ -122,5 +122,4 @@ cdef class RawNode:
 cdef tuple _NO_MESSAGE, _NO_REQUEST, _NO_PROPOSAL, _NO_CHANGE_PROPOSED, _NO_CHANGE, _NO_START
 
 cdef bint _leaves_alive(object error, object refusals) except -1
-cdef Message _message(object m)
 cdef bint _needs_append_ack(Raft r, Ready rd) except -1

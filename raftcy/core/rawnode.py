@@ -237,11 +237,11 @@ class RawNode:
         of storage threads.
         """
         self.check_alive()
-        message = _message(m)
-        self._begin("step", message)
+        instance(m, Message, "m")
+        self._begin("step", m)
         done = False
         try:
-            self._step(message)
+            self._step(m)
             done = True
         finally:
             self._end(done, None, _NO_MESSAGE)
@@ -269,7 +269,8 @@ class RawNode:
         """``step_many``; what is refused is added to ``refused``, if that is wanted."""
         self.check_alive()
         for each in messages:
-            _message(each)
+            if type(each) is not Message:
+                instance(each, Message, "m")
         if refused is None and self._observer is not None:
             refused = []
         self._begin("step_many", messages)
@@ -773,12 +774,6 @@ class RawNode:
 
 def _leaves_alive(error: BaseException, refusals: Any) -> bool:
     return isinstance(error, refusals) and not isinstance(error, LogLost)
-
-
-def _message(m: Any) -> Message:
-    if not isinstance(m, Message):
-        raise TypeError(f"m must be of Message, not {type(m).__name__}")
-    return m
 
 
 def _needs_append_ack(r: Raft, rd: Ready) -> bool:

@@ -8,6 +8,7 @@ from .messages cimport Message
 cpdef bint is_local(int32_t kind) noexcept
 cpdef bint is_response(int32_t kind) noexcept
 cpdef bint from_storage_thread(Message m) except -1
+@cython.locals(local=bint)
 cpdef int32_t allowed_sender(Message m) except -1
 cdef object _LOCAL
 cdef object _RESPONSES

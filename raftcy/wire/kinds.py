@@ -62,11 +62,10 @@ def allowed_sender(m: Message) -> int:
 
     A storage thread may answer whatever the configuration is, so what it sent is ANYBODY's.
     """
-    if from_storage_thread(m):
+    local = is_local(m._type)
+    if not (local or is_response(m._type)) or from_storage_thread(m):
         return k.ANYBODY
-    if is_local(m._type):
-        return k.ITSELF
-    return k.MEMBER if is_response(m._type) else k.ANYBODY
+    return k.ITSELF if local else k.MEMBER
 
 
 _LOCAL = frozenset(int(kind) for kind in MessageType if is_local(kind))
