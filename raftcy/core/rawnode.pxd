@@ -83,7 +83,7 @@ cdef class RawNode:
     @cython.locals(rd=Ready, done=bint)
     cpdef Ready ready_without_accept(self)
     @cython.locals(done=bint)
-    cpdef accept_ready(self, Ready rd)
+    cpdef accept_ready(self, object rd)
     @cython.locals(done=bint)
     cpdef advance(self, object rd=*)
     @cython.locals(r=Raft, log=RaftLog, box=Outbox, rd=Ready)

@@ -437,6 +437,8 @@ class RawNode:
 
     def accept_ready(self, rd: Ready) -> None:
         """Count ``rd`` as taken (etcd's ``acceptReady``); nothing may have happened since it was made."""
+        self.check_alive()
+        instance(rd, Ready, "rd")
         self._begin("accept_ready", rd)
         done = False
         try:
