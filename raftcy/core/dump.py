@@ -5,9 +5,9 @@ travel are in their wire encoding. ``load`` puts it into a node that was just ma
 two behave alike in everything, as long as their storages give the same answers and their random sources the same
 numbers: that is what a recording is replayed from.
 
-Not part of it: the options, which are the Config's and never change; the storage, the random source, the loggers, what
-is kept twice for speed, and what a look-up has found last. Every other attribute is, by its name; a test holds the
-functions below against the classes.
+Not part of it: the options, which are the Config's and never change; the storage, the random source, the loggers, and
+what is kept twice for speed. Every other attribute is, by its name; a test holds the functions below against the
+classes.
 """
 
 from typing import Any

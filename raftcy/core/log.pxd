@@ -23,7 +23,6 @@ cdef class RaftLog:
     cdef public uint64_t max_applying_size
     cdef public uint64_t applying_size
     cdef public bint applying_paused
-    cdef readonly uint64_t found
     cdef public object offer
 
     cdef uint64_t _storage_first(self) except? 0
@@ -38,10 +37,13 @@ cdef class RaftLog:
     cpdef uint64_t last_term(self) except? 0
     cdef uint64_t _first_known_term(self, uint64_t last) except? 0
 
-    @cython.locals(unstable=Unstable)
-    cpdef bint look_up(self, uint64_t index) except -1
+    @cython.locals(term=uint64_t)
+    cpdef uint64_t look_up(self, uint64_t index) except? 0
+    @cython.locals(term=uint64_t)
     cpdef uint64_t term(self, uint64_t index) except? 0
+    @cython.locals(term=uint64_t)
     cpdef uint64_t term_or_zero(self, uint64_t index) except? 0
+    @cython.locals(found=uint64_t)
     cpdef bint match_term(self, uint64_t index, uint64_t term) except -1
     @cython.locals(ours=uint64_t)
     cpdef bint is_up_to_date(self, uint64_t index, uint64_t term) except -1
@@ -52,8 +54,10 @@ cdef class RaftLog:
     cpdef uint64_t append(self, list entries, bint own=*) except? 0
     @cython.locals(e=Entry)
     cpdef uint64_t find_conflict(self, list entries) except? 0
-    @cython.locals(first=uint64_t, high=uint64_t, low=uint64_t, at=uint64_t, step=uint64_t, searching_back=bint)
-    cpdef uint64_t find_conflict_by_term(self, uint64_t index, uint64_t term) except? 0
+    @cython.locals(
+        found=uint64_t, first=uint64_t, high=uint64_t, low=uint64_t, at=uint64_t, step=uint64_t, searching_back=bint
+    )
+    cpdef (uint64_t, uint64_t) find_conflict_by_term(self, uint64_t index, uint64_t term) except *
 
     cpdef bint maybe_commit(self, uint64_t index, uint64_t term) except -1
     @cython.locals(last=uint64_t)

@@ -38,7 +38,6 @@ class RaftLog:
         "applying_paused",
         "applying_size",
         "committed",
-        "found",
         "log",
         "max_applying_size",
         "offer",
@@ -61,7 +60,6 @@ class RaftLog:
         self.max_applying_size = max_applying_size
         self.applying_size = 0
         self.applying_paused = False
-        self.found = 0
         # Asked for a snapshot in place of the storage, if somebody can make a new one.
         self.offer: Any = None
 
@@ -154,39 +152,40 @@ class RaftLog:
 
     # -- terms ---------------------------------------------------------------------------------------------------
 
-    def look_up(self, index: int) -> bool:
-        """Whether the term at ``index`` is known; then it is in ``found``. The term before the first entry is known."""
+    def look_up(self, index: int) -> int:
+        """The term at ``index``, NO_TERM where it is not known. That before the first entry is known."""
         if index >= self._last:
-            self.found = self._last_term
-            return index == self._last
-        unstable = self.unstable
-        if unstable.look_up(index):
-            self.found = unstable.found
-            return True
+            return self._last_term if index == self._last else k.NO_TERM
+        term = self.unstable.look_up(index)
+        if term != k.NO_TERM:
+            return term
         if index + 1 < self.first_index():
-            return False
+            return k.NO_TERM
         try:
-            self.found = self._storage_term(index)
+            return self._storage_term(index)
         except (Compacted, Unavailable):
-            return False
-        return True
+            return k.NO_TERM
 
     def term(self, index: int) -> int:
         """The term at ``index``; Compacted or Unavailable where it is not known."""
-        if not self.look_up(index):
+        term = self.look_up(index)
+        if term == k.NO_TERM:
             raise self._missing(index)
-        return self.found
+        return term
 
     def term_or_zero(self, index: int) -> int:
         """The term at ``index``, 0 where it is not known."""
-        return self.found if self.look_up(index) else 0
+        term = self.look_up(index)
+        return 0 if term == k.NO_TERM else term
 
     def _missing(self, index: int) -> RaftError:
         return Unavailable() if index > self._last else Compacted()
 
     def match_term(self, index: int, term: int) -> bool:
         """Whether the entry at ``index`` is known and of ``term``."""
-        return self.look_up(index) and self.found == term
+        found = self.look_up(index)
+        # A peer may name the term that no entry has.
+        return found == term and found != k.NO_TERM
 
     def is_up_to_date(self, index: int, term: int) -> bool:
         """Whether a log that ends with (``index``, ``term``) is at least as good as this one (paper 5.4.1)."""
@@ -243,17 +242,19 @@ class RaftLog:
                 return e.index
         return 0
 
-    def find_conflict_by_term(self, index: int, term: int) -> int:
-        """The highest index up to ``index`` whose term is at most ``term``, or is not known; its term is in ``found``.
+    def find_conflict_by_term(self, index: int, term: int) -> tuple[int, int]:
+        """The highest index up to ``index`` whose term is at most ``term``, or is not known; and that term, or 0.
 
-        An unknown term gives 0. This is where another log that has ``term`` at ``index`` may agree with this one at the
+        This is where another log that has ``term`` at ``index`` may agree with this one at the
         best (paper 5.3, the end). Terms never fall along a log, so it is searched in steps that double and then halve.
         """
-        if index == 0 or not self.look_up(index):
-            self.found = 0
-            return index
-        if self.found <= term:
-            return index
+        if index == 0:
+            return 0, 0
+        found = self.look_up(index)
+        if found == k.NO_TERM:
+            return index, 0
+        if found <= term:
+            return index, found
         # Invariant: at high the term is known and too new; at low it is not, or 0, as before the first entry.
         first = self.first_index()
         high = index
@@ -263,15 +264,14 @@ class RaftLog:
         while high - low > 1:
             searching_back = searching_back and step < high - low
             at = high - step if searching_back else low + (high - low) // 2
-            if self.look_up(at) and self.found > term:
+            found = self.look_up(at)
+            if found != k.NO_TERM and found > term:
                 high = at
                 step += step
             else:
                 low = at
                 searching_back = False
-        if low == 0 or not self.look_up(low):
-            self.found = 0
-        return low
+        return low, self.term_or_zero(low) if low != 0 else 0
 
     # -- committing ----------------------------------------------------------------------------------------------
 

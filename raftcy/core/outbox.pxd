@@ -15,8 +15,8 @@ cdef class Outbox:
 
     @cython.locals(count=uint64_t)
     cpdef uint64_t count(self) except? 0
-    cpdef send(self, Message m)
-    cpdef send_after_append(self, Message m)
+    cdef int _send(self, Message m) except -1
+    cdef int _send_after_append(self, Message m) except -1
     cpdef add_read_state(self, uint64_t index, bytes request_ctx)
     @cython.locals(messages=list, m=Message)
     cpdef list messages(self, bint keep, bint both)

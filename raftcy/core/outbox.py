@@ -73,14 +73,14 @@ class Outbox:
 
     # -- in ------------------------------------------------------------------------------------------------------
 
-    def send(self, m: Message) -> None:
+    def _send(self, m: Message) -> None:
         """Send a message with the next Ready."""
         if self._msgs is None:
             self._msgs = [m]
         else:
             self._msgs.append(m)
 
-    def send_after_append(self, m: Message) -> None:
+    def _send_after_append(self, m: Message) -> None:
         """Send a message, or deliver it here, once the storage has what the next Ready holds."""
         if m.to == m.from_:
             self.has_own = True

@@ -175,7 +175,7 @@ cdef class Raft:
     @cython.locals(entries=list, e=Entry)
     cdef _read_answered(self, Message m)
 
-    @cython.locals(log=RaftLog, entries=list, last=uint64_t, hint=uint64_t, r=Message)
+    @cython.locals(log=RaftLog, entries=list, last=uint64_t, hint=uint64_t, hint_term=uint64_t, r=Message)
     cdef _handle_append(self, Message m)
     @cython.locals(r=Message)
     cdef int _handle_heartbeat(self, Message m) except -1

@@ -197,11 +197,11 @@ class Raft:
         immutable.freeze(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
-            self.outbox.send_after_append(m)
+            self.outbox._send_after_append(m)
         else:
             if m.to == self.id:
                 self._log.fatal(f"message should not be self-addressed when sending {type_name(kind)}")
-            self.outbox.send(m)
+            self.outbox._send(m)
         if self.trace_logger is not None:
             trace.send_message(self, m)
 
@@ -263,10 +263,10 @@ class Raft:
         if like is not None and like.index == prev_index:
             prev_term = like.log_term
             entries = like._entries
-        elif log.look_up(prev_index):
-            prev_term = log.found
         else:
-            return self._maybe_send_snapshot(pr)
+            prev_term = log.look_up(prev_index)
+            if prev_term == k.NO_TERM:
+                return self._maybe_send_snapshot(pr)
         count = 0
         # A full window lets only empty appends through, which tell the commit index.
         if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
@@ -913,7 +913,7 @@ class Raft:
         # entry here of a newer term. Each side skips whole terms, and a probe is needed once a term at the most.
         probe = m.reject_hint
         if m.log_term > 0:
-            probe = self.log.find_conflict_by_term(m.reject_hint, m.log_term)
+            probe, _ = self.log.find_conflict_by_term(m.reject_hint, m.log_term)
         if pr.maybe_decr_to(m.index, probe):
             if log.debug_on():
                 log.debug(f"{self.id:x} decreased progress of {m.from_:x} to [{pr}]")
@@ -1203,12 +1203,12 @@ class Raft:
             )
         # The hint is the last index at which the logs may agree, judging by the leader's term at its index.
         last = log.last_index()
-        hint = log.find_conflict_by_term(m.index if m.index < last else last, m.log_term)
+        hint, hint_term = log.find_conflict_by_term(m.index if m.index < last else last, m.log_term)
         r = self._message(k.APP_RESP, m.from_)
         r.index = m.index
         r.reject = True
         r.reject_hint = hint
-        r.log_term = log.found
+        r.log_term = hint_term
         r._present |= k.P_INDEX | k.P_REJECT | k.P_REJECT_HINT | k.P_LOG_TERM
         self._send(r)
 

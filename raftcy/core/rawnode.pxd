@@ -51,7 +51,7 @@ cdef class RawNode:
     cpdef propose_conf_change(self, object change)
     @cython.locals(r=Raft, m=Message)
     cdef int _propose_entry(self, Entry e, bint own) except -1
-    @cython.locals(message=Message, done=bint)
+    @cython.locals(done=bint)
     cpdef step(self, object m)
     @cython.locals(sender=int32_t)
     cdef int _step(self, Message m) except -1
@@ -86,7 +86,7 @@ cdef class RawNode:
     @cython.locals(rd=Ready, done=bint)
     cpdef Ready ready_without_accept(self)
     @cython.locals(done=bint)
-    cpdef accept_ready(self, Ready rd)
+    cpdef accept_ready(self, object rd)
     @cython.locals(done=bint)
     cpdef advance(self, object rd=*)
     @cython.locals(r=Raft, log=RaftLog, box=Outbox, rd=Ready)
@@ -125,5 +125,4 @@ cdef class RawNode:
 cdef tuple _NO_MESSAGE, _NO_REQUEST, _NO_PROPOSAL, _NO_CHANGE_PROPOSED, _NO_CHANGE, _NO_START
 
 cdef bint _leaves_alive(object error, object refusals) except -1
-cdef Message _message(object m)
 cdef bint _needs_append_ack(Raft r, Ready rd) except -1

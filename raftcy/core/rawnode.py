@@ -236,11 +236,11 @@ class RawNode:
         of storage threads.
         """
         self.check_alive()
-        message = _message(m)
-        self._begin("step", message)
+        instance(m, Message, "m")
+        self._begin("step", m)
         done = False
         try:
-            self._step(message)
+            self._step(m)
             done = True
         finally:
             self._end(done, None, _NO_MESSAGE)
@@ -274,7 +274,9 @@ class RawNode:
         self.check_alive()
         special = False
         for each in messages:
-            m = _message(each)
+            if type(each) is not Message:
+                instance(each, Message, "m")
+            m: Message = each
             if m._type == k.SNAP or m._type == k.READ_INDEX:
                 special = True
         return special
@@ -446,6 +448,8 @@ class RawNode:
 
     def accept_ready(self, rd: Ready) -> None:
         """Count ``rd`` as taken (etcd's ``acceptReady``); nothing may have happened since it was made."""
+        self.check_alive()
+        instance(rd, Ready, "rd")
         self._begin("accept_ready", rd)
         done = False
         try:
@@ -813,12 +817,6 @@ class RawNode:
 
 def _leaves_alive(error: BaseException, refusals: Any) -> bool:
     return isinstance(error, refusals) and not isinstance(error, LogLost)
-
-
-def _message(m: Any) -> Message:
-    if not isinstance(m, Message):
-        raise TypeError(f"m must be of Message, not {type(m).__name__}")
-    return m
 
 
 def _needs_append_ack(r: Raft, rd: Ready) -> bool:

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
+from ..wire cimport consts as k
 from .entries cimport fitting
 from .droplist cimport drop_oldest
 from .logger cimport Log
@@ -19,7 +20,6 @@ cdef class Unstable:
     cdef public uint64_t offset
     cdef public uint64_t offset_in_progress
     cdef public bint snapshot_in_progress
-    cdef readonly uint64_t found
     cdef readonly Log log
 
     cdef int _hold(self, list entries) except -1
@@ -28,12 +28,12 @@ cdef class Unstable:
     @cython.locals(n=uint64_t)
     cpdef uint64_t last_index(self) except? 0
     @cython.locals(snapshot=Snapshot, at=uint64_t, e=Entry)
-    cpdef bint look_up(self, uint64_t index) except -1
+    cpdef uint64_t look_up(self, uint64_t index) except? 0
     cpdef list next_entries(self)
     cpdef bint has_next_entries(self) except -1
     cpdef Snapshot next_snapshot(self)
     cpdef accept_in_progress(self)
-    @cython.locals(log=Log, num=uint64_t)
+    @cython.locals(log=Log, found=uint64_t, num=uint64_t)
     cpdef stable_to(self, uint64_t index, uint64_t term)
     cpdef stable_snap_to(self, uint64_t index)
     cpdef restore(self, Snapshot snapshot)

@@ -9,6 +9,7 @@ Rules:
   overwritten says nothing about those that took their place.
 """
 
+from ..wire import consts as k
 from ..wire.messages import Entry, Snapshot
 from .droplist import drop_oldest
 from .entries import fitting
@@ -25,7 +26,6 @@ class Unstable:
         "_entries",
         "_head",
         "count",
-        "found",
         "log",
         "offset",
         "offset_in_progress",
@@ -42,7 +42,6 @@ class Unstable:
         self.offset = offset
         self.offset_in_progress = offset
         self.snapshot_in_progress = False
-        self.found = 0
         self.log = log
 
     @property
@@ -72,20 +71,18 @@ class Unstable:
         n = self.count
         return self.offset + n - 1 if n > 0 else self.snapshot_index()
 
-    def look_up(self, index: int) -> bool:
-        """Whether the term at ``index`` is known here; then it is in ``found``."""
+    def look_up(self, index: int) -> int:
+        """The term at ``index``, NO_TERM where it is not known here."""
         if index < self.offset:
             snapshot = self.snapshot
             if snapshot is not None and snapshot.metadata.index == index:
-                self.found = snapshot.metadata.term
-                return True
-            return False
+                return snapshot.metadata.term
+            return k.NO_TERM
         at = index - self.offset
         if at >= self.count:
-            return False
+            return k.NO_TERM
         e = self._entries[self._head + at]
-        self.found = e.term
-        return True
+        return e.term
 
     def next_entries(self) -> list[Entry]:
         """Entries that are not being written yet; a new list."""
@@ -109,7 +106,8 @@ class Unstable:
     def stable_to(self, index: int, term: int) -> None:
         """The entry at (``index``, ``term``) and those before it are in the storage."""
         log = self.log
-        if not self.look_up(index):
+        found = self.look_up(index)
+        if found == k.NO_TERM:
             if log.info_on():
                 log.info(f"entry at index {index} missing from unstable log; ignoring")
             return
@@ -117,11 +115,11 @@ class Unstable:
             if log.info_on():
                 log.info(f"entry at index {index} matched unstable snapshot; ignoring")
             return
-        if self.found != term:
+        if found != term:
             if log.info_on():
                 log.info(
                     f"entry at (index,term)=({index},{term}) mismatched with "
-                    f"entry at ({index},{self.found}) in unstable log; ignoring"
+                    f"entry at ({index},{found}) in unstable log; ignoring"
                 )
             return
         num = index + 1 - self.offset

@@ -7,6 +7,8 @@ the pure build. The enums of the public API (``enums.py``) have the same numbers
 # ids and limits
 NONE = 0
 NO_LIMIT = 2**64 - 1
+# No message and no entry may have this term, so it stands for one that is not known.
+NO_TERM = 2**64 - 1
 LOCAL_APPEND_THREAD = 2**64 - 1
 LOCAL_APPLY_THREAD = 2**64 - 2
 

@@ -112,7 +112,7 @@ def of_source(arguments: ast.arguments) -> str:
 
 def of_docstring(text: str | None) -> str | None:
     """The same of a compiled function, whose docstring opens with a line like `name(self, uint64_t index=0) -> int`."""
-    match = re.match(r"[\w.]+\((.*)\)", (text or "").partition("\n")[0])
+    match = re.match(r"[\w.]+\((.*)\)", (text or "").partition("\n")[0].partition(" -> ")[0])
     if match is None:
         return None
     pieces = re.findall(r"(?:[^,(\[{]|\([^)]*\)|\[(?:[^\[\]]|\[[^\]]*\])*\]|\{[^}]*\})+", match[1])
@@ -129,6 +129,7 @@ def of_docstring(text: str | None) -> str | None:
 def test_signatures_are_read_right() -> None:
     assert of_docstring("Inflights.add(self, uint64_t index, list sizes=[1, 2]) -> int") == "index, sizes=[1, 2]"
     assert of_docstring("f(a: dict[int, list[int]] = None, *, Entry b, c=(1, 2))\n\ntext") == "a=None, *, b, c=(1, 2)"
+    assert of_docstring("RaftLog.look(self, uint64_t index) -> (uint64_t, uint64_t)") == "index"
     assert of_docstring("What it does (and why).") is None
     (function,) = ast.parse("def f(self, a: int, *rest: int, b: str = 'x', **more: int) -> int: ...").body
     assert isinstance(function, ast.FunctionDef)

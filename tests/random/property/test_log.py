@@ -225,8 +225,8 @@ class LogAgainstAList(RuleBasedStateMachine):
         expected = index
         while expected > 0 and (known := self.term_at(expected)) is not None and known > term:
             expected -= 1
-        assert self.log.find_conflict_by_term(index, term) == expected
-        assert self.log.found == (self.term_at(expected) or 0 if expected else 0)
+        known = self.term_at(expected) if expected else 0
+        assert self.log.find_conflict_by_term(index, term) == (expected, known or 0)
 
     @invariant()
     def the_log_is_the_list(self) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from raftcy import NO_LIMIT, Entry, Message, MessageType
 from raftcy.core.droplist import drop_oldest
 from raftcy.core.readonly import ReadOnly
+from raftcy.wire.consts import NO_TERM
 from raftcy.wire.enums import ReadOnlyOption
 from tests.support.logs import new_unstable
 
@@ -52,8 +53,8 @@ def test_unstable_entries_that_are_acknowledged_bit_by_bit(step: int) -> None:
         assert (unstable.offset, unstable.count) == (index + 1, 1_000 - index)
         assert unstable.entries == entries[index:]
         assert unstable.slice(index + 1, index + 2, 0) == [entries[index]]
-        assert unstable.look_up(index + 1)
-        assert not unstable.look_up(index)
+        assert unstable.look_up(index + 1) == 1
+        assert unstable.look_up(index) == NO_TERM
         if index > 500:
             # What was dropped leaves room for a conflict and for more.
             unstable.truncate_and_append([entries[998]])

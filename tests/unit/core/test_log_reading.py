@@ -17,6 +17,7 @@ from raftcy import (
 )
 from raftcy.core.entries import entries_size
 from raftcy.core.log import RaftLog
+from raftcy.wire.consts import NO_TERM
 from tests.support.logs import STORAGES, Foreign, Texts, climb, new_log, run, snapshot_at, stored
 
 
@@ -163,13 +164,16 @@ def test_term_around_a_snapshot_that_is_not_stored(index: int, term: Any) -> Non
 def check_term(log: RaftLog, index: int, term: Any) -> None:
     if isinstance(term, int):
         assert log.term(index) == log.term_or_zero(index) == term
+        assert log.look_up(index) == term
         assert log.match_term(index, term)
         assert not log.match_term(index, term + 1)
     else:
+        assert log.look_up(index) == NO_TERM
         with pytest.raises(term):
             log.term(index)
         assert log.term_or_zero(index) == 0
         assert not log.match_term(index, 0)
+    assert not log.match_term(index, NO_TERM)
 
 
 # -- slices: entries 101 to 199, the first 49 of them stored ---------------------------------------------------------

@@ -445,6 +445,14 @@ def test_only_ready_takes_the_messages() -> None:
     assert node.raft.outbox.msgs == [two]
 
 
+@pytest.mark.parametrize("value", [None, 1, Message()], ids=repr)
+def test_only_a_ready_is_accepted(value: Any) -> None:
+    node = new_node()
+    with pytest.raises(TypeError, match=r"^rd must be of Ready, not "):
+        node.accept_ready(value)
+    lead(node)
+
+
 def test_messages_alone_are_taken_without_a_ready() -> None:
     """Nothing, a Ready to take, and messages alone: None, an empty list, and those messages."""
     node = new_node(make_storage([1, 2]))

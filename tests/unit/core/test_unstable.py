@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from raftcy import Entry, InvariantError, Snapshot
-from raftcy.wire.consts import NO_LIMIT
+from raftcy.wire.consts import NO_LIMIT, NO_TERM
 from tests.support.logs import Texts, new_log, new_unstable, run, snapshot_at, stored
 
 SNAPSHOT = snapshot_at(4, 1)
@@ -73,9 +73,7 @@ def test_look_up(offset: int, entries: list[Entry], snapshot: Any, index: int, t
     answers: TestUnstableMaybeTerm
     """
     unstable = new_unstable(offset, entries, snapshot)
-    assert unstable.look_up(index) is (term is not None)
-    if term is not None:
-        assert unstable.found == term
+    assert unstable.look_up(index) == (NO_TERM if term is None else term)
 
 
 def test_restore() -> None:

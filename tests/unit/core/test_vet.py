@@ -208,13 +208,12 @@ def refuses(node: RawNode, m: Message, error: type[StepError], text: str) -> Non
 def test_picture_is_complete() -> None:
     """The picture that is compared before and after has every attribute of the state machine.
 
-    Left out are the logger, the random numbers, what is kept twice for speed, what a look-up found last, and the
-    place and number of what is in a list. An
-    underscore in front makes no difference: it is a property that shows the attribute.
+    Left out are the logger, the random numbers, what is kept twice for speed, and the place and number of what is in a
+    list. An underscore in front makes no difference: it is a property that shows the attribute.
     """
     kept_twice = {"_last", "_last_term", "_memory", "_incoming", "_outgoing", "_peers", "_by_id", "_window_is_shared"}
     kept_twice |= {"_plain_random", "has_own", "_head", "count"}
-    aside = kept_twice | {"_log", "_random", "trace_logger", "log", "found", "storage", "offer"}
+    aside = kept_twice | {"_log", "_random", "trace_logger", "log", "storage", "offer"}
     picture = dump_raft(leader().raft)
     parts = [
         (pure_raft.Raft, {*NUMBERS, *picture}),
@@ -316,6 +315,19 @@ def test_an_append_whose_entries_were_taken_out_is_one_without_entries() -> None
     assert node.raft.log.last_index() == last
     assert run(node)[-1].messages[-1].type == MessageType.MSG_APP_RESP
     still_works(node)
+
+
+def test_an_append_after_the_term_that_no_entry_has() -> None:
+    """It stands for an unknown term here, and fits no place in the log, known or not."""
+    for index in (1, 3, 4, 50):
+        node = follower()
+        last = node.raft.log.last_index()
+        node.step(append(index, MAX))
+        answer = run(node)[-1].messages[-1]
+        committed = index < node.raft.log.committed
+        assert (answer.type, answer.reject) == (MessageType.MSG_APP_RESP, not committed)
+        assert node.raft.log.last_index() == last
+        still_works(node)
 
 
 def from_leader(kind: MessageType, **fields: Any) -> Message:

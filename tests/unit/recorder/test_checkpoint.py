@@ -26,11 +26,10 @@ from tests.support.options import FLAGS
 from tests.support.recording import make_config, settle, storage_of
 from tests.support.state import dump_node
 
-# What is not part of the state: objects, what is kept twice for speed, and what a look-up has found last. Nor are the
-# options of OPTIONS.
+# What is not part of the state: objects, and what is kept twice for speed. Nor are the options of OPTIONS.
 ASIDE = {
     "_died_of", "_observer", "_watched", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker",
-    "storage", "_memory", "unstable", "found", "offer", "_peers", "_incoming", "_outgoing",
+    "storage", "_memory", "unstable", "offer", "_peers", "_incoming", "_outgoing",
     "_plain_random", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [

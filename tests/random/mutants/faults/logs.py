@@ -28,7 +28,7 @@ FAULTS = [
     Fault(
         "conflict_not_seen",
         "entries of another term are kept where the leader has its own",
-        (Edit(LOG, "RaftLog.find_conflict", "self.match_term(e.index, e.term)", "self.look_up(e.index)"),),
+        (Edit(LOG, "RaftLog.find_conflict", "self.match_term(e.index, e.term)", "self.look_up(e.index) != k.NO_TERM"),),
     ),
     Fault(
         "every_append_cuts_the_log",

@@ -170,9 +170,8 @@ FAULTS = [
             Edit(
                 RAFT,
                 "Raft._maybe_send_append",
-                "if log.look_up(prev_index):\n"
-                "    prev_term = log.found\n"
-                "else:\n"
+                "prev_term = log.look_up(prev_index)\n"
+                "if prev_term == k.NO_TERM:\n"
                 "    return self._maybe_send_snapshot(pr)",
                 "prev_term = log.term_or_zero(prev_index)",
             ),

@@ -105,7 +105,7 @@ FAULTS = [
     Fault(
         "stored_whatever_the_term",
         "the storage's answer counts for an entry of another term at its index",
-        (Edit(UNSTABLE, "Unstable.stable_to", "self.found != term", "False"),),
+        (Edit(UNSTABLE, "Unstable.stable_to", "found != term", "False"),),
         ("redpanda#16105",),
         profile="contested",
     ),
