@@ -23,7 +23,11 @@
     │   ├── SnapshotTemporarilyUnavailable  the storage has no snapshot now; raft asks again later
     │   ├── Contradiction                   the parts of what is stored, or is to be stored, contradict each other
     │   ├── StorageFailed                   the storage raised any other error: the node is dead
-    │   └── Corruption                      the storage does not read back what was written
+    │   ├── Corruption                      the storage does not read back what was written; .file, .offset
+    │   └── DirectoryRefused                a data directory must not be opened here
+    │       ├── DirectoryInUse              another process, or another log of this one, has it open
+    │       ├── WrongDirectory              it belongs to another cluster, or holds no log
+    │       └── NewerFormat                 a newer version of raftcy has written it
     ├── ConfChangeError                     the configuration change is invalid; the configuration is unchanged
     │   └── ConfChangeRefused               the leader appended an empty entry instead of the change; .reason
     ├── DecodeError(ValueError)             the bytes are not a valid message; .offset
@@ -45,10 +49,13 @@ __all__ = [
     "Contradiction",
     "Corruption",
     "DecodeError",
+    "DirectoryInUse",
+    "DirectoryRefused",
     "InvariantError",
     "LogLost",
     "MalformedMessage",
     "MembersFailed",
+    "NewerFormat",
     "NotNow",
     "Overloaded",
     "ProposalDropped",
@@ -63,6 +70,7 @@ __all__ = [
     "StorageError",
     "StorageFailed",
     "Unavailable",
+    "WrongDirectory",
 ]
 
 
@@ -213,7 +221,35 @@ class StorageFailed(StorageError):
 
 
 class Corruption(StorageError):
-    """The storage does not read back what was written to it."""
+    """The storage does not read back what was written to it. Nothing was changed.
+
+    ``file`` and ``offset`` say where, "" and -1 where that means nothing.
+    """
+
+    def __init__(self, text: str = "", file: str = "", offset: int = -1) -> None:
+        super().__init__(text, file, offset)
+        self.text = text
+        self.file = file
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{self.file}, offset {self.offset}: {self.text}" if self.file else self.text
+
+
+class DirectoryRefused(StorageError):
+    """A data directory must not be opened here. Nothing in it was changed."""
+
+
+class DirectoryInUse(DirectoryRefused):
+    """Another process, or another log of this process, has the directory open."""
+
+
+class WrongDirectory(DirectoryRefused):
+    """The directory belongs to another cluster, or has files and none that say whose it is."""
+
+
+class NewerFormat(DirectoryRefused):
+    """A newer version of raftcy has written the directory. Open it with that version."""
 
 
 class ConfChangeError(RaftError):

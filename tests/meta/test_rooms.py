@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "core": {"errors", "wire", "_random"},
     "node": {"errors", "wire", "core"},
     "transport": {"errors", "wire"},
+    "storage": {"errors", "wire", "core"},
     "replica": {"errors", "wire", "core"},
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
