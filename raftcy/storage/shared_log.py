@@ -29,8 +29,9 @@ from .layout import (
     segment_name,
     segment_number,
 )
-from .opening import Found, Progress, damaged, make_durable, read_log
+from .opening import Progress, make_durable, read_log
 from .reclaim import Reclaim
+from .replay import check_begun, replay
 from .writing import Batch, Chore, leftovers
 
 LOGGER = logging.getLogger("raftcy.storage")
@@ -103,7 +104,8 @@ class SharedLog:
             for name in leftovers(files.names()):
                 files.remove(name)
             found = read_log(files, self._passport.identity, self._replay, progress)
-            self._check_groups(found)
+            check_begun(self._groups, found)
+            self._warm.clear()
             make_durable(files, found)
         except OSError as error:
             raise StorageFailed(f"the log cannot be opened: {error}") from error
@@ -152,7 +154,7 @@ class SharedLog:
         id = u64(id, "id")
         found = self._groups.get(id)
         if found is None:
-            found = self._groups[id] = GroupLog(id, self._host, self.sync)
+            found = self._groups[id] = self._made(id)
         if bodies and found.bodies is None:
             try:
                 self._gone += found.keep_bodies(Bodies(self.files, id))
@@ -384,24 +386,10 @@ class SharedLog:
     # -- opening -------------------------------------------------------------------------------------------------
 
     def _replay(self, number: int, offset: int, head: Head, body: bytes) -> None:
-        if not body or body[0] == FILLER:
-            return
-        group = self._groups.get(head.group)
-        if group is None:
-            group = self._groups[head.group] = GroupLog(head.group, self._host, self.sync)
-            group.loose = True
-        try:
-            if not group.replay(body, number, offset, FRAME + len(body)):
-                del self._groups[head.group]
-        except Corruption as error:
-            raise damaged(str(error), segment_name(number), offset) from error
+        replay(self._groups, self._made, number, offset, head, body)
 
-    def _check_groups(self, found: Found) -> None:
-        """Every group has to have begun; what is read of one that has not is a part of it only."""
-        for id, group in self._groups.items():
-            if group.loose:
-                raise damaged(f"the beginning of the group {id} is missing", segment_name(found.first), 0)
-        self._warm.clear()
+    def _made(self, id: int) -> GroupLog:
+        return GroupLog(id, self._host, self.sync)
 
     def __repr__(self) -> str:
         return f"<SharedLog {len(self._groups)} groups, segments {self._reclaim.first} to {self._number}>"

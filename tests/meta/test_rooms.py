@@ -28,13 +28,13 @@ ROOMS: dict[str, set[str]] = {
     "core": {"errors", "wire", "_random"},
     "node": {"errors", "wire", "core"},
     "transport": {"errors", "wire"},
-    "storage": {"errors", "wire", "core"},
+    "storage": {"errors", "wire", "core", "_arguments"},
     "replica": {"errors", "wire", "core"},
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
     "demo": {"", "errors", "wire", "core", "transport", "replica"},
     "sim": {"", "errors", "wire", "core", "replica", "recorder", "_build", "_arguments"},
-    "cli": {"", "demo", "recorder", "sim", "_arguments"},
+    "cli": {"", "demo", "recorder", "sim", "storage", "_arguments"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}

@@ -33,7 +33,7 @@ def main() -> int:
                 states += future.result()
             except Exception as error:
                 failed += 1
-                print(f"history {o.first + count - 1}: {error!r}", flush=True)
+                print(f"history {o.first + count - 1}: {repr(error)[:600]}", flush=True)
             if count % 10 == 0:
                 print(f"{count} histories, {states} states, {time.monotonic() - begun:.0f} s", flush=True)
     print(f"{o.histories} histories, {states} states, {failed} failed, {time.monotonic() - begun:.0f} s")

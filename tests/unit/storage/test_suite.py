@@ -7,7 +7,7 @@ from typing import Any
 
 from raftcy import HardState
 from raftcy.rafttest.storage_suite import StorageSuite
-from raftcy.storage import Directory, SharedLog, open_group
+from raftcy.storage import Directory, DiskLog, SharedLog
 from tests.support.cut_disk import CutDisk
 from tests.support.log_histories import do_chores, open_log
 
@@ -18,7 +18,12 @@ class TestInAFolder(StorageSuite):
     random_runs = 4
 
     def open(self, place: Path) -> Any:
-        return open_group(place, 7, segment_size=8192, memory_size=2000)
+        log = DiskLog(place, segment_size=8192, memory_size=2000)
+        # The suite copies the folder, which must not change meanwhile.
+        log.log.landed = None
+        group = log.group(7)
+        group.close_with(log.close)
+        return group
 
     def test_files_are_for_their_owner_alone(self) -> None:
         storage = self.make()
