@@ -30,8 +30,8 @@ from .layout import (
     segment_number,
 )
 from .opening import Progress, make_durable, read_log
+from .rebuild import check_begun, replay
 from .reclaim import Reclaim
-from .replay import check_begun, replay
 from .writing import Batch, Chore, leftovers
 
 LOGGER = logging.getLogger("raftcy.storage")

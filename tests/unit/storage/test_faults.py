@@ -65,6 +65,8 @@ def test_every_write_and_sync_may_fail(kind: str) -> None:
     """Nothing is written after it, nothing acknowledged is lost, and what is opened next goes on.
 
     Also without the page cache: after a failed sync it may hold what the disk does not.
+
+    catches: ClickHouse#84434, dqlite#309
     """
     calls = count_calls()
     assert calls > 40
@@ -84,6 +86,7 @@ def test_every_write_and_sync_may_fail(kind: str) -> None:
                 log.group(id).save(HardState(term=99, commit=first - 1), run(first, 99), None)
             log.sync()
             log.close()
+            assert all(open_log(left).group(id).term(log.group(id).last_index()) == 99 for id in GROUPS)
 
 
 def failed() -> tuple:
@@ -124,7 +127,10 @@ def test_every_group_of_the_log_has_failed() -> None:
 
 
 def test_a_failed_sync_is_not_taken_for_a_good_one_at_the_next_opening() -> None:
-    """The second sync lies: the pages are clean, and the disk has none of it. Opening writes them once more."""
+    """The second sync lies: the pages are clean, and the disk has none of it. Opening writes them once more.
+
+    catches: etcd#14098
+    """
     disk, _ = failed()
     disk.fault = None
     lying = disk.killed()
