@@ -5,10 +5,8 @@ and the tests run it as it is. All calls are made from one thread, but for ``Bat
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from secrets import token_bytes
 
 from ..errors import ConfigError, Corruption, InvariantError, StorageFailed
 from ..wire.checks import u64
@@ -62,8 +60,11 @@ class SharedLog:
     """See the module. ``segment_size`` is in bytes, and ``memory_size`` how many bytes of entries stay in memory.
 
     ``cluster`` is the id of the cluster that the caller belongs to, empty if it is not known yet. ``progress`` is
-    called while the log is read. Raises WrongDirectory, NewerFormat and Corruption, and StorageFailed if a file cannot
-    be read, or what was read cannot be made durable.
+    called while the log is read. ``clock`` gives the time in seconds, from any start, and ``draw`` so many random
+    bytes, once, for the identity of a new directory.
+
+    Raises WrongDirectory, NewerFormat and Corruption, and StorageFailed if a file cannot be read, or what was read
+    cannot be made durable.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class SharedLog:
         segment_size: int = SEGMENT_SIZE,
         memory_size: int = MEMORY_SIZE,
         progress: Progress | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        draw: Callable[[int], bytes] = token_bytes,
+        clock: Callable[[], float],
+        draw: Callable[[int], bytes],
     ) -> None:
         if segment_size < _SEGMENT_MIN or segment_size % SECTOR:
             raise ConfigError(f"segment_size must be a multiple of {SECTOR} and at least {_SEGMENT_MIN}")
@@ -185,7 +186,11 @@ class SharedLog:
         """
         batch = self.prepare()
         if batch is not None:
-            batch.run()
+            try:
+                batch.run()
+            except BaseException as error:
+                self._fail(error)
+                raise
             self.finish(batch)
 
     def prepare(self) -> Batch | None:

@@ -22,9 +22,10 @@ from raftcy import (
     WrongDirectory,
 )
 from raftcy.rafttest.storage_model import contents
-from raftcy.storage import Directory, DiskLog, Pace, SharedLog, directory, open_group
+from raftcy.storage import Directory, DiskLog, Pace, directory, open_group
 from raftcy.storage.passport import Passport
 from tests.support.cut_disk import CutDisk
+from tests.support.log_histories import open_log
 
 from .test_damage import run
 
@@ -72,7 +73,7 @@ def members() -> Any:
 
 
 def test_a_group_with_much_holds_its_segment() -> None:
-    log = SharedLog(CutDisk(), segment_size=8192)
+    log = open_log(CutDisk())
     full, busy = log.group(1), log.group(2)
     full.save(HardState(term=1), run(1, 1, 5, 600), None)
     for number in range(1, 120):
@@ -200,7 +201,7 @@ def test_a_log_that_is_closed_takes_nothing_more(tmp_path: Path) -> None:
 
 
 def test_one_batch_at_a_time() -> None:
-    log = SharedLog(CutDisk())
+    log = open_log(CutDisk())
     assert log.prepare() is None
     log.group(1).save(HardState(term=1), None, None)
     batch = log.prepare()
@@ -211,6 +212,22 @@ def test_one_batch_at_a_time() -> None:
     log.finish(batch)
     with pytest.raises(InvariantError, match="not under way"):
         log.finish(batch)
+
+
+def test_an_interrupted_sync_ends_the_log() -> None:
+    """Whether it has written anything is not known, and nobody may go on."""
+
+    def interrupt(kind: str, name: str) -> int | None:
+        raise KeyboardInterrupt
+
+    disk = CutDisk()
+    log = open_log(disk)
+    log.group(1).save(HardState(term=1), None, None)
+    disk.fault = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        log.sync()
+    with pytest.raises(StorageFailed):
+        log.sync()
 
 
 def test_where_to_sync() -> None:
