@@ -38,7 +38,10 @@ LOGGER = logging.getLogger("raftcy.storage")
 # What an entry in memory takes beside its data, in bytes, about.
 _OVERHEAD = 200
 SHARE_MAX = 2**29
-"""The most that a group may stage between two syncs, in bytes of data; half of what a reader takes."""
+"""The most that a group may stage between two syncs, in bytes; half of what a reader takes."""
+
+SNAPSHOT_MAX = 2**27
+"""The longest data of a snapshot that stands in the log itself, in bytes: a beginning holds two of them."""
 
 
 class Host:
@@ -214,10 +217,8 @@ class GroupLog:
             instance(snapshot, Snapshot, "snapshot")
         new = _consecutive(entries) if entries else []
         self._check_save(hard_state, new, snapshot)
-        size = sum([len(e.data) for e in new])
-        staged = 0 if self.share is None or snapshot is not None else self.share.size
-        if size + staged + (0 if snapshot is None else len(snapshot.data)) > SHARE_MAX:
-            raise RangeError(f"a group may stage at most {SHARE_MAX} bytes between two syncs")
+        size = _bytes(new)
+        self._check_size(size, None if snapshot is None else snapshot.data)
         if snapshot is not None:
             complete = _complete(snapshot)
             if self.bodies is not None:
@@ -258,6 +259,14 @@ class GroupLog:
             check_successor(self._state, hard_state)
         check_hard_state(self._state if hard_state is None else hard_state, base, last, term)
 
+    def _check_size(self, entries: int, data: bytes | None) -> None:
+        """Raise RangeError for what a reader would refuse."""
+        if data is not None and len(data) > SNAPSHOT_MAX:
+            raise RangeError(f"a snapshot in the log may have at most {SNAPSHOT_MAX} bytes of data: use bodies")
+        staged = 0 if self.share is None else self.share.size
+        if staged + entries + len(data or b"") > SHARE_MAX:
+            raise RangeError(f"a group may stage at most {SHARE_MAX} bytes between two syncs")
+
     def _check_newer(self, snapshot: Snapshot) -> None:
         index = snapshot.metadata.index
         if index == k.NO_LIMIT:
@@ -293,8 +302,7 @@ class GroupLog:
         term = self.term(index)
         if not members.voters:
             raise without_voters(index)
-        if content is not None and len(content) > SHARE_MAX:
-            raise RangeError(f"a snapshot in the log may have at most {SHARE_MAX} bytes of data")
+        self._check_size(0, content)
         metadata = SnapshotMetadata(conf_state=members, index=index, term=term)
         made = _complete(Snapshot(data=content, metadata=metadata))
         if self.bodies is not None:
@@ -303,6 +311,7 @@ class GroupLog:
         self._made(made)
         share = self._staged()
         share.made.append(made)
+        share.size += len(made.data)
         share.dropped += needless
         return made
 
@@ -449,7 +458,7 @@ class GroupLog:
     # -- bodies --------------------------------------------------------------------------------------------------
 
     def keep_bodies(self, bodies: "Bodies") -> list[str]:
-        """From now on the data of snapshots refers to bodies. Verify the newest one; the files that nothing needs.
+        """From now on the data of snapshots refers to bodies. Verify the newest one; returns files that nothing needs.
 
         If it is damaged, the older snapshot takes its place, where the log reaches from that to all that is committed.
         Raises Corruption if it does not.
@@ -461,13 +470,8 @@ class GroupLog:
             if why:
                 raise Corruption(f"{error.text}. {why}", error.file, error.offset) from error
             LOGGER.warning("group %d: %s; the snapshot before it is used", self.id, error)
-            damaged_one = self.newest
             self._fall_back()
-            share = self._staged()
-            share.fallen = True
-            share.dropped.append(damaged_one)
-            self.bodies = bodies
-            return []
+            self._staged().fallen = True
         self.bodies = bodies
         return bodies.strays([each for each in (self.newest, self.older) if each is not None])
 
@@ -554,6 +558,10 @@ class GroupLog:
         if len(found) == end - lo and end <= hi:
             found += self._window[self._head : self._head + hi + 1 - end]
         return found
+
+    def retained_bytes(self) -> int:
+        """About how many bytes it takes to restate the group."""
+        return self.places.retained() + len(self.newest.data) + len(self.older.data if self.older else b"")
 
     def describe(self, parts: list[bytes]) -> None:
         """Append what a beginning holds beside the entries: snapshots and hard state."""

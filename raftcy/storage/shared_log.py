@@ -158,7 +158,9 @@ class SharedLog:
             found = self._groups[id] = self._made(id)
         if bodies and found.bodies is None:
             try:
-                self._gone += found.keep_bodies(Bodies(self.files, id))
+                for name in found.keep_bodies(Bodies(self.files, id)):
+                    # At once: the same body may come again.
+                    self.files.remove(name)
             except OSError as error:
                 raise StorageFailed(f"a snapshot of the group {id} cannot be read: {error}") from error
         return found
@@ -205,13 +207,13 @@ class SharedLog:
             return None
         self._marked = False
         staged, self._staged = self._staged, []
-        records = [_record_of(group) for group in staged]
         try:
+            records = [_record_of(group) for group in staged]
             records += self._reclaim.move(self._groups)
-        except (OSError, Corruption) as error:
+            batch = self._batch([(group.id, body) for group, body, _ in records])
+        except (OSError, Corruption, InvariantError) as error:
             raise self._fail(error) from error
         self.counters.groups_moved += len(records) - len(staged)
-        batch = self._batch([(group.id, body) for group, body, _ in records])
         number, offset = self._number, batch.offset + (HEADER if batch.size else 0)
         for group, body, begin in records:
             _note(group, body, begin, number, offset)
