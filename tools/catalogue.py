@@ -93,7 +93,7 @@ def render(found: Claimed) -> str:
         f"{sum(row in caught for row in waiting)} of which are caught as far as the core is concerned.",
         "",
         "Levels: " + "; ".join(f"{level}, {text}" for level, text in LEVELS.items()) + ".",
-        "`raft#` without more is etcd-io/raft.",
+        "`raft#` without more is etcd-io/raft; `faults#` are the rows of docs/faults.md.",
         "",
         "| bug | level | what went wrong | what catches it here | brought back by |",
         "| --- | --- | --- | --- | --- |",

@@ -116,12 +116,12 @@ class RaftLog:
             raise StorageFailed(f"the storage failed: asked for the entries {lo} to {hi - 1} it gave {wrong}")
         return found
 
-    def snapshot(self) -> Snapshot:
-        """The newest snapshot; SnapshotTemporarilyUnavailable if the storage says so."""
+    def snapshot(self, to: int = 0) -> Snapshot:
+        """The newest snapshot, to be sent to the peer ``to``; SnapshotTemporarilyUnavailable if there is none now."""
         if self.unstable.snapshot is not None:
             return self.unstable.snapshot
         try:
-            return self.storage.snapshot() if self.offer is None else self.offer()  # type: ignore[no-any-return]
+            return self.storage.snapshot() if self.offer is None else self.offer(to)  # type: ignore[no-any-return]
         except SnapshotTemporarilyUnavailable:
             raise
         except Exception as error:

@@ -81,6 +81,7 @@ class RawNode:
         "_prev_state",
         "_prev_term",
         "_prev_vote",
+        "_ticks",
         "_waiting",
         "_watched",
         "raft",
@@ -93,6 +94,8 @@ class RawNode:
         self._observer: Observer | None = None
         # Whether a call has to look for the two above.
         self._watched = False
+        # Ticks since it was made, by whatever way they came.
+        self._ticks = 0
         self.raft = Raft(config)
         r = self.raft
         self._async = config.async_storage_writes
@@ -140,6 +143,7 @@ class RawNode:
     def tick(self) -> None:
         """Let a tick of the clock pass (etcd's ``Tick``)."""
         self._begin("tick", None)
+        self._ticks += 1
         done = False
         try:
             self.raft.tick()
@@ -747,7 +751,7 @@ class RawNode:
         self._end(True, None, ())
 
     def offer_snapshots(self, offer: Any) -> None:
-        """Ask ``offer()`` for each snapshot that a peer is sent, in place of the storage's ``snapshot``.
+        """Ask ``offer(id)`` for each snapshot that the peer ``id`` is sent, in place of the storage's ``snapshot``.
 
         For whoever can make a new one at that moment; it answers, and raises, as ``Storage.snapshot`` does. None for
         the storage's again. Raises TypeError for what cannot be called.

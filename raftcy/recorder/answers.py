@@ -118,9 +118,9 @@ class RecordedStorage:
         """As that of the storage."""
         return self._snapshot_of(self._storage.snapshot)
 
-    def offering(self, offer: Callable[[], Snapshot]) -> Callable[[], Snapshot]:
+    def offering(self, offer: Callable[[int], Snapshot]) -> Callable[[int], Snapshot]:
         """The same for whoever makes snapshots in place of the storage; a replay takes both for the storage's."""
-        return partial(self._snapshot_of, offer)
+        return lambda to: self._snapshot_of(partial(offer, to))
 
     def _snapshot_of(self, source: Callable[[], Snapshot]) -> Snapshot:
         try:

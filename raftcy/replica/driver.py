@@ -19,9 +19,15 @@ Rules:
   configuration in force at once, and older changes would then be applied to that later configuration.
 - A read is not asked where a single voter would answer it rashly (``guard_reads``): a leader without a vote may have
   been replaced, and one that has committed nothing in its term may not know all that was committed before.
+- With reads by the lease, a leader answers none once it has sent MsgTimeoutNow, for the rest of its term
+  (``guard_reads``): the receiver campaigns without waiting for the lease to end.
+- The contexts of ``read`` never come twice, as long as ``nonce`` does not.
 - A committed configuration change that is not allowed changes nothing, on all members alike.
 - A snapshot is made of what is applied, and only up to the commit index on disk, which a start goes by. A peer is sent
-  a snapshot of the present members: it would not find itself in an older one.
+  a snapshot of the present members: it would not find itself in an older one. ``offers`` has the rules of what is sent.
+- What no message can carry is refused when it is proposed or made (``max_message_bytes``), not when it is sent.
+- A machine may have applied more than the stored commit index says, which is not synced by itself, but never more than
+  the log has.
 - The first error of storing or applying ends the member: every later call raises Stopped with that error, and what
   waited for the write is never sent.
 """
@@ -39,20 +45,24 @@ from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage
 from ..errors import (
     ConfChangeError,
+    Contradiction,
     InvariantError,
     LogLost,
     NotNow,
     ProposalDropped,
     RaftError,
     SnapshotTemporarilyUnavailable,
+    SnapshotTooLarge,
     StepError,
     StepPeerNotFound,
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
+from ..wire.checks import octets
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from .asked import Asked, Outcome
 from .carrier import Carrier
+from .offers import MAX_MESSAGE_BYTES, Offers
 from .work import Batch, Work, Write
 
 
@@ -83,29 +93,44 @@ class Driver:
     is the index that the machine's own storage has applied, for one that keeps its state: it is handed nothing up to
     there. ``observer`` is shown the messages that ``step`` takes and the snapshots that are made: ``taking(m)``,
     ``taken(m, refused)``, ``snapshot_made(snapshot)``. With ``keep_snapshots`` a snapshot that has to wait is kept,
-    else it is refused. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, if False, leave out that rule: for
-    tests that show what the rule is for.
+    else it is refused. ``hold_votes``, ``guard_reads``, ``guard_snapshots`` and ``guard_offers``, if False, leave out
+    that rule: for tests that show what the rule is for.
 
-    Raises TypeError for a storage that is no LogStorage. ``start`` makes the node too, and refuses a storage that
-    contradicts itself (``check_log_storage``).
+    ``nonce`` is for ``read``: bytes, 8 at least, that no start of this member had before, such as
+    ``secrets.token_bytes(16)``; the driver itself draws nothing at random. ``max_message_bytes`` is the most that a
+    proposal, or the data of a snapshot, may have: more could not be sent, and the group would stand still without a
+    word. None is for no limit, where nothing leaves the process.
+
+    Raises TypeError for a storage that is no LogStorage, ValueError for a shorter nonce, and Contradiction if the
+    machine has applied more than the log has. ``start`` makes the node too, and refuses a storage that contradicts
+    itself (``check_log_storage``).
     """
 
     __slots__ = (
         "_apply",
         "_asked",
         "_async",
+        "_captures",
         "_carrier",
         "_changing",
+        "_handed_over",
+        "_lease",
         "_machine",
         "_machine_applied",
+        "_max_bytes",
         "_memory",
+        "_nonce",
         "_observer",
+        "_offers",
+        "_polled_term",
+        "_reads",
         "_send",
         "_settled",
         "_snapshot_index",
         "_stages",
         "_stored_commit",
         "applied",
+        "guard_offers",
         "guard_reads",
         "guard_snapshots",
         "hold_votes",
@@ -125,6 +150,7 @@ class Driver:
     hold_votes: bool
     guard_reads: bool
     guard_snapshots: bool
+    guard_offers: bool
     keep_snapshots: bool
     refused_change: ConfChangeError | None
 
@@ -142,10 +168,23 @@ class Driver:
         hold_votes: bool = True,
         guard_reads: bool = True,
         guard_snapshots: bool = True,
+        guard_offers: bool = True,
+        nonce: bytes | None = None,
+        max_message_bytes: int | None = MAX_MESSAGE_BYTES,
     ) -> None:
         if writable_log(storage) is not storage:
             raise TypeError(
                 f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
+            )
+        self._nonce = None if nonce is None else octets(nonce, "nonce")
+        if self._nonce is not None and len(self._nonce) < 8:
+            raise ValueError(f"a nonce of {len(self._nonce)} bytes may come twice: it needs 8 bytes at least")
+        self._reads = 0
+        last = storage.last_index()
+        if machine_applied > last:
+            raise Contradiction(
+                f"the machine has applied the entries up to {machine_applied}, but the log ends at {last}: this member "
+                "has lost entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
             )
         self.node = node
         self.id = node.id
@@ -159,7 +198,13 @@ class Driver:
         self.hold_votes = hold_votes
         self.guard_reads = guard_reads
         self.guard_snapshots = guard_snapshots
+        self.guard_offers = guard_offers
         self.keep_snapshots = keep_snapshots
+        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else max_message_bytes
+        # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
+        self._lease = guard_reads and not node.raft.read_only.safe()
+        self._handed_over = 0
+        self._polled_term = 0
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
@@ -175,22 +220,26 @@ class Driver:
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._changing = False
         self.refused_change = None
-        if hasattr(machine, "capture"):
+        self._captures = hasattr(machine, "capture")
+        self._offers: Offers | None = None
+        if guard_offers or self._captures:
             node.offer_snapshots(self._offer)
 
     @staticmethod
     def start(config: Config, machine: Any = None, send: Any = None, **options: Any) -> "Driver":
         """A driver with a node of this Config, from what its storage and the machine hold; ``options`` as for Driver.
 
-        The machine is restored from the newest snapshot, unless it keeps its state itself and is as far
-        (``machine_applied``). ``Config.applied`` is set here: the log is followed from the snapshot on, whatever the
-        machine has, so that the members are known. Raises what ``check_log_storage`` and RawNode raise.
+        The machine is restored from the newest snapshot, unless it keeps its state itself and is as far:
+        ``machine_applied``, or ``Config.applied`` if that is not given. It may be beyond the stored commit index. The
+        node itself follows the log from the snapshot on, so that the members are known. Raises what
+        ``check_log_storage``, RawNode and Driver raise.
         """
+        options.setdefault("machine_applied", config.applied)
         log: Any = check_log_storage(config.storage)
         snapshot = log.snapshot()
         index = snapshot.metadata.index
         node = RawNode(replace(config, storage=log, applied=index))
-        if index > options.get("machine_applied", 0) and hasattr(machine, "restore"):
+        if index > options["machine_applied"] and hasattr(machine, "restore"):
             machine.restore(snapshot)
         return Driver(node, log, machine, send, snapshot=snapshot, **options)
 
@@ -207,8 +256,8 @@ class Driver:
         what ``RawNode.step`` says. What kills the node is raised: LogLost, and every error that says so.
         """
         node = self.node
-        if m.type == k.READ_INDEX and self.guard_reads and answers_rashly(node.raft):
-            return NotNow("a single voter that has committed nothing in its term cannot answer reads")
+        if m.type == k.READ_INDEX and self.guard_reads and (why := self._no_reads()):
+            return NotNow(why)
         if m.type == k.SNAP and self.guard_snapshots and has_to_apply(node.raft):
             if not self.keep_snapshots:
                 return NotNow("a snapshot cannot be taken while committed entries are being applied")
@@ -261,9 +310,12 @@ class Driver:
         """Propose bytes; True if this member has appended them as leader, False if they are forwarded to the leader.
 
         In the first case, and with a ``tag`` that is not None, ``take_outcomes`` says what became of them. Raises what
-        ``RawNode.propose`` raises.
+        ``RawNode.propose`` raises, and ProposalDropped for more than ``max_message_bytes``.
         """
-        self.node.propose(data)
+        payload = data if data is None or type(data) is bytes else octets(data, "data")
+        if payload is not None and len(payload) > self._max_bytes:
+            raise ProposalDropped(f"{len(payload)} bytes do not fit into a message, which may have {self._max_bytes}")
+        self.node.propose(payload)
         return self._place(tag)
 
     def propose_change(self, change: Any, tag: Any = None) -> str | None:
@@ -283,16 +335,41 @@ class Driver:
             self._ask().place(raft.log.last_index(), raft.term, tag)
         return True
 
+    def read(self) -> bytes:
+        """Ask for a read; ``take_reads`` answers with the context that this returns, which no other read has.
+
+        It may be lost: ask again after a while. Answers with another context belong to earlier reads; ignore them.
+        Raises TypeError for a driver without a ``nonce``, and what ``read_index`` raises.
+        """
+        nonce = self._nonce
+        if nonce is None:
+            raise TypeError(
+                "read() needs a Driver with a nonce that no start had before, such as secrets.token_bytes(16)"
+            )
+        self._reads += 1
+        context = nonce + self._reads.to_bytes(8, "big")
+        self.read_index(context)
+        return context
+
     def read_index(self, context: bytes) -> None:
-        """Ask for a read; ``take_reads`` answers with its context. It may be lost: ask again, with a new context.
+        """Ask for a read under a context of the caller's; ``read`` makes one.
 
         A context must never be used twice, not even after a restart: a late answer to the first read would be taken
         for one to the second, which may then miss writes. Raises NotNow where a single voter must not answer yet, and
-        what ``RawNode.read_index`` raises.
+        at a leader that reads by its lease and has handed its leadership over; else what ``RawNode.read_index`` raises.
         """
-        if self.guard_reads and answers_rashly(self.node.raft):
-            raise NotNow("a single voter that has committed nothing in its term cannot answer reads")
+        if self.guard_reads and (why := self._no_reads()):
+            raise NotNow(why)
         self.node.read_index(context)
+
+    def _no_reads(self) -> str:
+        """Why a read must not be asked here now; "" if it may."""
+        raft = self.node.raft
+        if answers_rashly(raft):
+            return "a single voter that has committed nothing in its term cannot answer reads"
+        if self._lease and raft.state == k.LEADER and self._handed_over == raft.term:
+            return "a leader that has sent MsgTimeoutNow cannot answer reads by its lease"
+        return ""
 
     def report_unreachable(self, id: int) -> None:
         """The last message to the node ``id`` could not be sent."""
@@ -325,6 +402,8 @@ class Driver:
             return busy
         if what == k.MESSAGES:
             messages = node.raft.outbox.take_messages()
+            if self._lease and messages is not None:
+                messages = self._without_reads(messages)
             if messages:
                 # As ``_deliver``, written out: most rounds of an idle group come here.
                 if self._carrier is not None:
@@ -359,14 +438,15 @@ class Driver:
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
+        late = self._lease and self._is_late()
         self._store(rd)
         if rd._messages is not None:
-            self._deliver(rd._messages)
+            self._deliver(self._without_reads(rd._messages) if self._lease else rd._messages)
         if rd.snapshot is not None:
             self._restore(rd.snapshot)
         if rd._committed_entries is not None:
             self._apply_all(rd._committed_entries)
-        if rd._read_states is not None:
+        if rd._read_states is not None and not late:
             self._confirm(rd._read_states)
         self.node.advance()
 
@@ -380,6 +460,22 @@ class Driver:
             return
         self._called()
         _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
+
+    def _is_late(self) -> bool:
+        """With reads by the lease: whether answers of this round may have been given after MsgTimeoutNow had left."""
+        late = self._handed_over != 0 and self._polled_term <= self._handed_over
+        self._polled_term = self.node.raft.term
+        return late
+
+    def _without_reads(self, messages: list[Message]) -> list[Message]:
+        """With reads by the lease: the messages without the answers that were given after MsgTimeoutNow had left."""
+        handed = self._handed_over
+        for m in messages:
+            if m._type == k.TIMEOUT_NOW:
+                self._handed_over = m.term
+        if handed == 0:
+            return messages
+        return [m for m in messages if m._type != k.READ_INDEX_RESP or m.term != handed]
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
@@ -523,7 +619,8 @@ class Driver:
         rd = self.node.poll()
         if rd is None:
             return None
-        if rd._read_states is not None:
+        late = self._lease and self._is_late()
+        if rd._read_states is not None and not late:
             self._confirm(rd._read_states)
         return self._split(rd, stages) if self._async else self._begin(rd, stages)
 
@@ -533,15 +630,18 @@ class Driver:
             self._stages = _Stages()
         return self._stages
 
+    def _leaving(self, rd: Ready) -> list[Message]:
+        return self._without_reads(rd.messages) if self._lease else rd.messages
+
     def _begin(self, rd: Ready, stages: _Stages) -> Work:
         """Without asynchronous writes: everything else waits for the write."""
         stages.round = Batch(rd.snapshot, rd.committed_entries, [])
         if rd._entries is None and rd.hard_state is None and rd.snapshot is None:
             stages.batches.append(stages.round)
-            return Work(None, rd.messages, rd.soft_state)
+            return Work(None, self._leaving(rd), rd.soft_state)
         # A snapshot is synced whatever the Ready says of its entries and hard state.
         write = Write(rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
-        write._messages = rd.messages
+        write._messages = self._leaving(rd)
         stages.writes.append(write)
         return Work(write, [], rd.soft_state)
 
@@ -549,7 +649,7 @@ class Driver:
         """With asynchronous writes: what may go at once, what waits for the write, what is to apply."""
         work = Work(None, [], rd.soft_state)
         held: list[Message] = []
-        for m in rd.messages:
+        for m in self._leaving(rd):
             if m.to == k.LOCAL_APPEND_THREAD:
                 # Synced before anything is said that rests on it.
                 responses = m.responses
@@ -702,15 +802,25 @@ class Driver:
     def make_snapshot(self, keep: int) -> Snapshot | None:
         """Make a snapshot of what is applied, and compact the log to ``keep`` entries before it; None if none is made.
 
-        See ``snapshot_index`` for when. The ``machine`` must have ``capture``.
+        See ``snapshot_index`` for when. The ``machine`` must have ``capture``. Raises SnapshotTooLarge if it gives more
+        than ``max_message_bytes``; nothing is stored then, and the member goes on.
         """
         at = self.snapshot_index()
         if at == 0:
             return None
         storage = self.storage
         try:
+            data = self._machine.capture()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        if data is not None and len(data) > self._max_bytes:
+            too_large = SnapshotTooLarge(len(data), self._max_bytes)
+            self._warn(0, "large", str(too_large))
+            raise too_large
+        try:
             refuse_awaitable(storage.sync(), "sync")
-            made: Snapshot = storage.create_snapshot(at, self.members, self._machine.capture())
+            made: Snapshot = storage.create_snapshot(at, self.members, data)
             self._snapshot_index = at
             if self._observer is not None:
                 self._observer.snapshot_made(made)
@@ -721,15 +831,52 @@ class Driver:
             raise
         return made
 
-    def _offer(self) -> Snapshot:
-        """The snapshot to send to a peer: a new one if the members have changed since the newest one was made."""
+    def _offer(self, to: int) -> Snapshot:
+        """The snapshot to send to a peer: a new one if the members have changed since the newest one was made.
+
+        SnapshotTemporarilyUnavailable where ``offers`` has a rule against it; the node asks again after a heartbeat.
+        """
+        if not self.guard_offers:
+            return self._present_snapshot()
+        offers = self._kept_offers()
+        peer = self.node.raft.tracker.find(to)
+        match = 0 if peer is None else peer.match
+        ticks = self.node._ticks
+        if offers.must_wait(to, match, ticks):
+            raise SnapshotTemporarilyUnavailable()
+        try:
+            snapshot = self._present_snapshot()
+        except SnapshotTooLarge as error:
+            offers.offered(to, self.applied, match, ticks)
+            raise SnapshotTemporarilyUnavailable() from error
+        objection = offers.objection(snapshot, to)
+        if objection:
+            self._warn(to, "never", objection)
+            raise SnapshotTemporarilyUnavailable()
+        not_taken = offers.offered(to, snapshot.metadata.index, match, ticks)
+        if not_taken:
+            self._warn(to, "again", not_taken)
+        return snapshot
+
+    def _present_snapshot(self) -> Snapshot:
         newest: Snapshot = self.storage.snapshot()
-        if newest.metadata.conf_state.equivalent(self.members):
+        if not self._captures or newest.metadata.conf_state.equivalent(self.members):
             return newest
         made = self.make_snapshot(k.NO_LIMIT)
         if made is None:
             raise SnapshotTemporarilyUnavailable()
         return made
+
+    def _kept_offers(self) -> Offers:
+        if self._offers is None:
+            limit = None if self._max_bytes == k.NO_LIMIT else self._max_bytes
+            self._offers = Offers(self.node.raft.election_timeout, limit)
+        return self._offers
+
+    def _warn(self, peer: int, kind: str, text: str) -> None:
+        """Log a warning about a peer, 0 for the member itself, once."""
+        if self._kept_offers().is_news(peer, kind):
+            self.node.raft._log.warning(f"{self.id:x} {text}")
 
     # -- life ----------------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, SoftState
-from ..errors import NotNow, RaftError, StepError, Stopped
+from ..errors import NotNow, RaftError, Stopped
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
 from .driver import Driver
@@ -37,15 +37,15 @@ _STRETCH = 64
 class Pump:
     """Runs a Driver, and is the node of a transport (its ``Receiver``). Make it inside a running event loop.
 
-    ``machine`` and ``options`` are Driver's. Set ``send`` before the event loop runs on: it is called with each list of
-    messages to send, and returns None; while ``send`` is None, messages are dropped. ``failure`` is what the pump died
-    of, None while it lives and after ``close``. A subclass sees more by the hooks ``changed``, ``apply_batch``,
-    ``finished`` and ``answered``.
+    ``machine`` and ``options`` are Driver's; a ``nonce`` is drawn here. Set ``send`` before the event loop runs on: it
+    is called with each list of messages to send, and returns None; while ``send`` is None, messages are dropped.
+    ``failure`` is what the pump died of, None while it lives and after ``close``. A subclass sees more by the hooks
+    ``changed``, ``apply_batch``, ``finished`` and ``answered``.
     """
 
     def __init__(self, node: RawNode, storage: Any, machine: Any = None, **options: Any) -> None:
         self._loop = asyncio.get_running_loop()
-        self.driver = Driver(node, storage, machine, **options)
+        self.driver = Driver(node, storage, machine, nonce=secrets.token_bytes(16), **options)
         self.send: Callable[[list[Message]], object] | None = None
         self.failure: BaseException | None = None
         self._over = asyncio.Event()
@@ -55,8 +55,8 @@ class Pump:
         self._ticker: asyncio.TimerHandle | None = None
         self._ticks = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        # By context; a result is the index, or None to ask again.
-        self._reads: dict[bytes, asyncio.Future[int | None]] = {}
+        # By context, or by themselves if they could not be asked; a result is the index, or None to ask again.
+        self._reads: dict[object, asyncio.Future[int | None]] = {}
         self.soon()
 
     def changed(self, state: SoftState) -> None:
@@ -108,10 +108,13 @@ class Pump:
             self.tick()
 
     async def step(self, m: Message) -> None:
-        """Take a message, such as a forwarded proposal, which is lost if it is refused. Raises other StepErrors."""
+        """Take a message, such as a forwarded proposal.
+
+        Raises why it was refused: ProposalDropped, also while no leader is known, NotNow, or a StepError. For the group
+        it is a lost one then.
+        """
         for _, refused in await self.step_many([m]):
-            if isinstance(refused, StepError):
-                raise refused
+            raise refused
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Take messages that passed ``refuse_from_network``, in order; the place and error of each that is refused."""
@@ -144,13 +147,12 @@ class Pump:
         leader where ``Config.max_pending_reads`` wait already.
         """
         while True:
-            # A context must not come twice, not even after a restart.
-            context = secrets.token_bytes(16)
             asked: asyncio.Future[int | None] = self._loop.create_future()
+            context: object = asked
+            with suppress(NotNow):
+                context = self.call(self.driver.read)
             self._reads[context] = asked
             try:
-                with suppress(NotNow):
-                    self.call(self.driver.read_index, context)
                 index = await asked
             finally:
                 del self._reads[context]

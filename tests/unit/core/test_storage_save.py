@@ -230,7 +230,10 @@ def test_a_subclass_that_overrides_single_calls_gets_them() -> None:
 
 
 def test_a_snapshot_without_voters_is_not_made() -> None:
-    """The members of a log that began with bootstrap are in its entries, not in a snapshot: None finds no voters."""
+    """The members of a log that began with bootstrap are in its entries, not in a snapshot: None finds no voters.
+
+    catches: faults#X5
+    """
     storage = MemoryStorage()
     storage.save(state(1, 2), log(1, 1, 1), None)
     before = everything(storage)
