@@ -22,8 +22,7 @@ from .entries import contiguous
 from .raft import Raft, type_name
 
 MAX_MEMBERS = 1000
-"""The most members that a message may name, in a snapshot or a change. The cost grows with the square of their number.
-"""
+"""The most members that a message may name, in a snapshot or a change. The cost grows with their square."""
 
 
 def vet(r: Raft, m: Message) -> None:
@@ -208,7 +207,7 @@ def _vet_forwarding(r: Raft, m: Message) -> None:
 def _vet_vote(r: Raft, m: Message) -> None:
     """Refuse a vote request whose answer would have no term.
 
-    A vote is granted in the term of the request and rejected in that of the node, and either may be 0.
+    An answer that grants a vote has the term of the request, and one that rejects it the node's. Either may be 0.
     """
     if m.term == 0:
         granting = r.can_vote(m) and r.log.is_up_to_date(m.index, m.log_term)
