@@ -492,7 +492,7 @@ class RawNode:
             self._end(done, None, ())
 
     def _make_ready(self, keep: bool) -> Ready:
-        """Return a Ready. With ``keep`` it gets copies of the outbox's lists, otherwise perhaps the lists themselves."""
+        """Return a Ready. With ``keep`` it gets copies of the outbox's lists, otherwise maybe the lists themselves."""
         r = self.raft
         log = r.log
         if r.append_due:
