@@ -1,4 +1,4 @@
-"""The catalogue of bugs is up to date, and each of them is decided."""
+"""The catalogue of bugs is up to date, and each bug in it is decided."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_each_bug_is_there_once_and_has_a_level() -> None:
 
 
 def faults_of(tests: Path) -> list[str]:
-    """What the tool says of a folder in which nothing else is caught."""
+    """What the tool reports about a folder in which nothing else is caught."""
     with pytest.raises(Wrong) as caught:
         catalogue.catchers(tests)
     return str(caught.value).splitlines()

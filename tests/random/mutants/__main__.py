@@ -1,14 +1,14 @@
 """``python -m tests.random.mutants [--seeds 500] [--jobs N] [--stale] [NAME...]``: the seeds that each fault needs.
 
-Every fault that the simulator is to find is made in a copy of its own, where seeds are run from 1 on, of the fault's
-profile, until one fails. Writes tests/random/mutants/found.md; with names, only their lines. Exit status 0 if all were
-found.
+For each fault that the simulator must find, makes a copy of the package with that fault, and runs the seeds of the
+fault's profile from 1 on until one fails. Writes tests/random/mutants/found.md; with names, only their lines. The exit
+status is 0 if all faults were found.
 
-To be run after every change that gives seeds other runs, for then ``test_simulated`` tells that the table is out of
-date. ``--stale`` first tries the seed that the table states and counts afresh only the faults of which it is no longer
-true, which takes a tenth of the time; an earlier seed that would now do for one of the others is not noticed, so after
-a change of the simulator's draws all are counted. ``--check`` is the same, but writes nothing, and exit status 1 says
-that there are such faults.
+Run it after every change that gives seeds other runs, because ``test_simulated`` then reports that the table is out of
+date. ``--stale`` first tries the seed in the table, and counts again only the faults that this seed no longer finds,
+which takes a tenth of the time. It does not notice when an earlier seed would now be enough, so after a change of the
+simulator's draws count all of them. ``--check`` does the same without writing, and exits with status 1 if the table is
+out of date.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def count(fault: Fault, seeds: int) -> Found:
 
 
 def holds(fault: Fault, table: dict[str, Line]) -> bool:
-    """Whether the seed that the table states breaks the rule that it states."""
+    """Whether the seed in the table breaks the rule in the table."""
     line = table.get(fault.name)
     if line is None or line.profile != fault.profile:
         return False
@@ -40,7 +40,7 @@ def holds(fault: Fault, table: dict[str, Line]) -> bool:
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.random.mutants")
     parser.add_argument("--seeds", type=int, default=500, help="the most for each fault (default 500)")
     parser.add_argument("--jobs", type=int, default=2)

@@ -1,7 +1,7 @@
-"""Bugs that implementations of Raft really had, and what becomes of each here.
+"""Bugs that other implementations of Raft really had, and what becomes of each here.
 
-A row has the issues that tell of the bug, the first of which is its name; the level of test that finds such a bug; and
-what went wrong. What catches it is not written here: tests say so in their docstrings, and faults by their `rows`.
+A row has the issues that report the bug, the first of which is its name; the level of test that finds such a bug; and
+the failure. The table does not say what catches a bug: tests name bugs in their docstrings, and faults in their `rows`.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ SERVER = "runs of real processes"
 
 
 class Row(NamedTuple):
-    """A bug. `cannot` is why it cannot occur here; `waits` what part of raftcy it waits for, and with what."""
+    """A bug. `cannot` is why it cannot occur here. `waits` is the part of raftcy that its test needs, and the test."""
 
     issues: str
     levels: str
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The first of its issues."""
+        """The first issue."""
         return self.issues.split(", ")[0]
 
 

@@ -1,4 +1,4 @@
-"""Faults in changes of the members."""
+"""Faults in membership changes."""
 
 from ..edit import Edit
 from .fault import Fault

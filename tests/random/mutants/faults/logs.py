@@ -1,4 +1,4 @@
-"""Faults in how a follower's log takes what the leader sends."""
+"""Faults in how a follower's log takes the leader's messages."""
 
 from ..edit import Edit
 from .fault import Fault

@@ -1,4 +1,4 @@
-"""Faults between the state machine and its storage: what is stored, when it counts as stored, what is handed out."""
+"""Faults between the state machine and its storage: what to store, when it counts as stored, what to hand out."""
 
 from ..edit import Edit
 from .fault import Fault
