@@ -456,7 +456,7 @@ def test_only_a_ready_is_accepted(value: Any) -> None:
 
 
 def test_messages_alone_are_taken_without_a_ready() -> None:
-    """None if nothing is pending, an empty list if a Ready must be taken, or the messages if nothing else is pending."""
+    """None if nothing is pending, an empty list if a Ready must be taken, the messages if nothing else is pending."""
     node = new_node(make_storage([1, 2]))
     assert node.take_messages() is None
     node.campaign()

@@ -647,7 +647,7 @@ def test_dropped_change_is_pending_all_the_same() -> None:
 
 @pytest.mark.parametrize("kind", MessageType, ids=str)
 def test_what_transports_refuse(kind: MessageType) -> None:
-    """A node accepts answers of its own storage threads, and from nobody else; etcd's raft accepts them from anybody."""
+    """A node accepts answers of storage threads only from its own; etcd's raft accepts them from anybody."""
     reason = refuse_from_network(Message(type=kind, from_=2, to=1))
     if kind == FORGET_LEADER:
         assert reason == "MsgForgetLeader is only for the node itself"
@@ -870,7 +870,7 @@ DEATHS = [
 
 @pytest.mark.parametrize(("make", "error", "text"), DEATHS, ids=[make.__name__ for make, _, _ in DEATHS])
 def test_death(make: Callable[[], tuple[RawNode, Callable[[], Any]]], error: type, text: str) -> None:
-    """After a broken rule, a lost log, a failing storage or any other error, later calls raise Stopped with the cause."""
+    """After a broken rule, a lost log, a failing storage or another error, later calls raise Stopped with the cause."""
     node, fatal = make()
     with pytest.raises(error) as caught:
         fatal()
