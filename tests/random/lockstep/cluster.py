@@ -168,7 +168,8 @@ class Host:
             if e.type == r.EntryType.NORMAL and e.data and self.machine is not None:
                 self.machine.apply([e])
             self.applied = max(self.applied, e.index)
-            if e.type == r.EntryType.NORMAL:
+            # A changed byte can give an entry any type.
+            if e.type not in (r.EntryType.CONF_CHANGE, r.EntryType.CONF_CHANGE_V2):
                 continue
             change = r.decode_change(e)
             try:
