@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     counts(p, *COUNTS)
     p.add_argument("--seed", type=int, default=1, help="of the election timeouts (default: 1)")
     p.add_argument("--loop", choices=["python", "compiled"], default="python", help="what drains the group")
-    p.add_argument("--batch-append", action="store_true", help="Config.batch_append, where something is proposed")
+    p.add_argument("--batch-append", action="store_true", help="Config.batch_append, for workloads that propose")
     return p
 
 

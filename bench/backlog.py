@@ -145,7 +145,7 @@ def entries(raftcy: Any, o: argparse.Namespace) -> Measured:
     out.run(work)
     behind = leader.storage.last_index() + o.waiting
     if behind != leader.node.basic_status().commit:
-        raise SystemExit(f"with {o.waiting} entries that wait the log would end at {behind}")
+        raise SystemExit(f"with {o.waiting} waiting entries the log would end at {behind}")
     return _done(out, leader, before, 8, (o.waiting + o.n, (o.waiting + o.n) * size, 0), o.waiting)
 
 

@@ -49,9 +49,7 @@ def _cachegrind(command: list[str], text: str | None = None) -> tuple[str, dict[
 
 
 def count(runs: list[list[str]], layout: int = 0) -> list[int]:
-    """Instructions of runs of ``python -m bench`` with these arguments, without loading. For ``layout`` see
-    ``counted``.
-    """
+    """Instructions of ``python -m bench`` runs with these arguments, without loading; ``layout``: see ``counted``."""
     # Two empty runs show how much the parent adds from one fork to the next.
     said, by_process = _cachegrind([sys.executable, "-m", "bench.counted", str(layout)], json.dumps([[], [], *runs]))
     if len(by_process) != len(runs) + 3:

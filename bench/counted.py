@@ -38,9 +38,7 @@ def _loaded() -> Callable[[list[str]], int]:
 
 
 def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """Run ``main`` in a fork, or do nothing there without arguments; returns its process. Raises SystemExit if it
-    fails.
-    """
+    """Run ``main`` in a fork, idle without arguments; returns its process. Raises SystemExit if it fails."""
     child = os.fork()
     if child == 0:
         status = 1

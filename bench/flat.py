@@ -113,7 +113,7 @@ def main(argv: list[str]) -> int:
     p.add_argument("--loop", choices=["python", "compiled"], default="compiled", help="of entries and ticks")
     o = p.parse_args(argv)
     if unknown := set(o.names) - set(LINES):
-        p.error(f"no such line: {', '.join(sorted(unknown))}; there are: {', '.join(LINES)}")
+        p.error(f"no such line: {', '.join(sorted(unknown))}; choose from: {', '.join(LINES)}")
     lines: dict[str, dict[str, Any]] = {}
     try:
         for name in o.names or LINES:

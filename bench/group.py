@@ -32,8 +32,7 @@ def config_of(raftcy: Any, id: int, storage: Any, **more: Any) -> Any:
 
 
 class Member:
-    """A node with its storage, its inbox, and its applied entries, which are later reduced to their number and bytes.
-    """
+    """A node with its storage, its inbox, and its applied entries, later only their number and bytes."""
 
     __slots__ = ("applied", "applied_bytes", "inbox", "log", "node", "reads", "storage")
     inbox: list[Any]
@@ -57,9 +56,7 @@ class Member:
             self.log += entries
 
     def handle(self, rd: Any) -> None:
-        """Keep committed entries or else count answers to reads: no workload has both in one Ready, which the end
-        checks.
-        """
+        """Keep committed entries or else count reads: no workload has both in one Ready (checked at the end)."""
         if entries := rd.committed_entries:
             if self.log is None:  # apply() written out: a call costs more than what it does
                 self.log = list(entries)
@@ -202,8 +199,7 @@ class Group:
         return int(leads.pop()) - 1
 
     def check(self, entries: int, commands: int, payload: int) -> None:
-        """Check that every member has committed and applied exactly this many entries, ``commands`` of them with data.
-        """
+        """Check that every member has committed and applied this many entries, ``commands`` of them with data."""
         index = FIRST + self.kept + entries
         for member in self.members:
             member.count()

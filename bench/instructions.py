@@ -94,9 +94,7 @@ def measure(names: list[str], layout: int = 0) -> dict[str, int]:
 
 
 def least(names: list[str], before: dict[str, int] | None = None) -> dict[str, int]:
-    """The smallest counts over LAYOUTS; with ``before``, a row is counted again only while it exceeds the allowed
-    growth.
-    """
+    """The smallest counts over LAYOUTS; with ``before``, a row is counted again only while it exceeds its limit."""
     found = measure(names)
     for layout in range(1, LAYOUTS):
         again = names if before is None else compare(before, found)[1]
@@ -185,9 +183,9 @@ def compare(
 def _check(kept: dict[str, Any], names: list[str]) -> int:
     wrong = differences(kept["combination"], combination())
     if wrong:
-        print("the kept counts are of another combination, so there is nothing to compare with:")
+        print("the kept counts belong to another combination, so there is nothing to compare with:")
         print("\n".join(f"  {each}" for each in wrong))
-        print("python -m bench.instructions --update takes this one.")
+        print("python -m bench.instructions --update replaces it by this one.")
         return 1 if os.environ.get("RAFTCY_CI", "") not in ("", "0") else 0
     lines, grown, new = compare(kept["counts"], least(names, kept["counts"]))
     print("\n".join(lines))
@@ -205,7 +203,7 @@ def _check_base(kept: dict[str, int], names: list[str], revision: str) -> int:
 def _said(grown: list[str], what: str) -> int:
     if grown:
         print(f"more than {GROWTH_MAX - 1:.0%} above {what}: {'; '.join(grown)}")
-        print("If that is meant, python -m bench.instructions --update keeps the new ones.")
+        print("If that is intended, python -m bench.instructions --update keeps the new ones.")
     return 1 if grown else 0
 
 
@@ -220,7 +218,7 @@ def main(argv: list[str]) -> int:
     p.add_argument("--base", metavar="REV", help="check against this commit, built and counted here")
     o = p.parse_args(argv)
     if o.base and not o.check:
-        p.error("--base is for --check")
+        p.error("--base needs --check")
     try:
         names = chosen(o.names)
     except ValueError as wrong:
@@ -230,7 +228,7 @@ def main(argv: list[str]) -> int:
     import raftcy
 
     if raftcy.BUILD != "compiled":
-        p.error("the counts are those of the compiled build, and this is the pure one")
+        p.error("the counts are for the compiled build, and this is the pure one")
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"combination": {}, "counts": {}}
     try:
         if o.check:

@@ -29,9 +29,7 @@ class Measured:
 
 
 def expect(out: Measured, messages: float | None) -> None:
-    """Check the number of messages per unit, which is the same in every implementation; None allows any. Raises
-    SystemExit.
-    """
+    """Check the messages per unit, which all implementations share; None allows any. Raises SystemExit."""
     if messages is not None and out.extra["messages_per_op"] != messages:
         raise SystemExit(f"{out.extra['messages_per_op']} messages an operation instead of {messages}")
 
@@ -71,7 +69,7 @@ _HELP = {
     "size": "bytes of a proposal",
     "batch": "proposals between two drains, or entries of the codec's message",
     "groups": "groups of three for ticks (default: 1000)",
-    "outstanding": "values that the cluster's client keeps on their way (default: 1)",
+    "outstanding": "values that the cluster's client keeps outstanding (default: 1)",
     "waiting": "writes or reads that wait, for backlog and backlog_reads (default: 1000)",
     "keep": "entries that compaction keeps (default: 1000)",
 }

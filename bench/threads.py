@@ -93,7 +93,7 @@ def main(argv: list[str]) -> int:
     p = argparse.ArgumentParser(prog="python -m bench.threads", description="One group a thread, several threads.")
     p.add_argument("workload", nargs="?", default="batch", choices=sorted(WORKLOADS))
     counts(p, "n")
-    p.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="how many, to be held against the first")
+    p.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="how many; each is compared with the first")
     p.add_argument("--rounds", type=int, default=5, help="of each, taking turns (default: 5)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--loop", choices=sorted(KINDS), default="compiled")

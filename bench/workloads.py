@@ -143,7 +143,7 @@ def _changes(group: Group, o: argparse.Namespace, change: Callable[[int, int], N
 
     out.run(work)
     if group.leader() != o.n % size:
-        raise SystemExit("the last change of leader did not come off")
+        raise SystemExit("the last leadership transfer did not succeed")
     group.check(1 + o.n, 0, 0)
     out.extra["messages_per_op"] = (group.sent() - before) / out.n
     expect(out, expected if size == 3 else None)

@@ -34,7 +34,7 @@ def test_c_has_the_numbers_of_python() -> None:
     text = (PACKAGE / "wire/consts.pxd").read_text(encoding="utf-8")
     assert declared(text) == CONSTS
     written = [line for line in text.splitlines() if re.match(r"    \w.*( = |uint64_t )", line)]
-    assert len(written) == len(CONSTS), "a line of consts.pxd is of a form that is not read here"
+    assert len(written) == len(CONSTS), "this test cannot parse a line of consts.pxd"
 
 
 @pytest.mark.parametrize(

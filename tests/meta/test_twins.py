@@ -31,12 +31,12 @@ def pair(dotted: str) -> tuple[ModuleType, ModuleType]:
 
 def test_every_declaration_has_its_source() -> None:
     missing = [name(path) for path in PACKAGE.rglob("*.pxd") if not path.with_suffix(".py").exists()]
-    assert missing == [], "a .pxd without the .py of its name"
+    assert missing == [], "a .pxd needs a .py of the same name"
 
 
 def test_every_kernel_has_its_plain_twin() -> None:
     missing = [name(path) for path in PACKAGE.rglob("*.pyx") if not path.with_suffix(".py").exists()]
-    assert missing == [], "a .pyx without the .py of its name"
+    assert missing == [], "a .pyx needs a .py of the same name"
     assert {"core.hardstate", "core.entries", "core.inflights", "core.acks", "wire.codec"} <= set(KERNELS)
 
 

@@ -64,7 +64,7 @@ def vote(raft: Raft, peer: int, reject: bool = False) -> Message:
 def accepted(append: Message) -> Message:
     """The answer of a peer that has stored all entries of a MsgApp."""
     if append.type != MessageType.MSG_APP:
-        raise ValueError(f"no append: {append}")
+        raise ValueError(f"not an append: {append}")
     return Message(
         type=MessageType.MSG_APP_RESP,
         from_=append.to,

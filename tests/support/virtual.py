@@ -13,7 +13,7 @@ class _Jumping(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("the loop would wait for ever: nothing is scheduled")
+            raise RuntimeError("the loop would wait endlessly: nothing is scheduled")
         self.now += timeout
         return []
 

@@ -30,7 +30,7 @@ def test_a_trace_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]", "7", "{}", '{"tag":"trace"}'])
 def test_what_is_no_trace_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(ValueError, match="line 2 is no event of a trace"):
+    with pytest.raises(ValueError, match="line 2 is not an event of a trace"):
         check.events_of([line(name="Ready"), text])
 
 

@@ -35,7 +35,7 @@ def holds(fault: Fault, table: dict[str, Line]) -> bool:
         return False
     found = hunt(fault.edits, fault.profile, [line.seeds])
     good = (found.seed, found.rule) == (line.seeds, line.rule)
-    print(f"{fault.name}: seed {line.seeds} of {fault.profile}, {'as stated' if good else 'OUT OF DATE'}", flush=True)
+    print(f"{fault.name}: seed {line.seeds} of {fault.profile}, {'up to date' if good else 'OUT OF DATE'}", flush=True)
     return good
 
 
@@ -44,9 +44,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.random.mutants")
     parser.add_argument("--seeds", type=int, default=500, help="the most for each fault (default 500)")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--stale", action="store_true", help="only those of which the table is no longer true")
-    parser.add_argument("--check", action="store_true", help="say which these are, and write nothing")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="faults; all that the simulator is to find")
+    parser.add_argument("--stale", action="store_true", help="only faults for which the table is out of date")
+    parser.add_argument("--check", action="store_true", help="report these faults, and write nothing")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="faults (default: all that the simulator must find)")
     o = parser.parse_args()
     faults = [FAULTS[name] for name in o.names] if o.names else simulated()
     table = lines() if o.names or o.stale or o.check else {}
@@ -56,7 +56,7 @@ def main() -> int:
             good = list(pool.map(lambda fault: holds(fault, table), faults))
             faults = [fault for fault, same in zip(faults, good, strict=True) if not same]
         if o.check:
-            print(f"{len(good) - len(faults)} of {len(good)} lines of the table are as stated")
+            print(f"{len(good) - len(faults)} of {len(good)} lines of the table are up to date")
             return 1 if faults else 0
         results = list(pool.map(lambda fault: count(fault, o.seeds), faults))
     for fault, found in zip(faults, results, strict=True):

@@ -96,7 +96,7 @@ def _chosen(edit: Edit, count: int) -> int:
         return edit.nth - 1
     wanted = f"at least {edit.nth} times" if edit.nth else "once"
     told = f"{count} times in {edit.function or 'the module'} instead of {wanted}"
-    raise Moved(f"{edit.file} has this {told}, so the fault must be fitted anew:\n{edit.old}")
+    raise Moved(f"{edit.file} has this {told}, so the fault must be adapted:\n{edit.old}")
 
 
 def _scopes(edit: Edit, module: ast.Module) -> list[ast.AST]:
@@ -110,7 +110,7 @@ def _scopes(edit: Edit, module: ast.Module) -> list[ast.AST]:
             if isinstance(node, _Definition) and node.name == name
         ]
     if not scopes:
-        raise Moved(f"{edit.file} has no {edit.function}, so the fault must be fitted anew")
+        raise Moved(f"{edit.file} has no {edit.function}, so the fault must be adapted")
     return scopes
 
 

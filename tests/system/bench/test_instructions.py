@@ -158,7 +158,7 @@ def test_check_against_another_commit(
 def test_base_is_for_check(capsys) -> None:
     with pytest.raises(SystemExit):
         instructions.main(["single", "--base", "main"])
-    assert "--base is for --check" in capsys.readouterr().err
+    assert "--base needs --check" in capsys.readouterr().err
 
 
 def test_every_run_is_kept() -> None:

@@ -224,7 +224,7 @@ def restored(build: ModuleType) -> None:
     other = build.RawNode(made)
     checkpoint.load(other, state)
     if checkpoint.dump(other) != state:
-        raise AssertionError("another state was taken up")
+        raise AssertionError("the loaded state differs")
     rest(build.Driver(other, storage))
 
 
@@ -271,4 +271,4 @@ async def _death(build: ModuleType) -> None:
         raise AssertionError("the node lives")
     told = await asyncio.gather(*waiting, return_exceptions=True)
     if not all(isinstance(each, build.RaftError) for each in told):
-        raise AssertionError(f"who waits is not told: {told}")
+        raise AssertionError(f"the waiting tasks did not get the error: {told}")
