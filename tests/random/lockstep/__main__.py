@@ -13,7 +13,7 @@ CHUNK = 10
 
 
 def main() -> int:
-    """Run what the command line asks for; 0 if the builds never differ, 130 and 143 after SIGINT and SIGTERM."""
+    """Run the command line; returns 0 if the builds never differ, 130 and 143 after SIGINT and SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.random.lockstep")
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1, help="the first of consecutive seeds")
