@@ -28,6 +28,7 @@ SIM = ["-m", "raftcy", "sim", "--seeds", "100000", "--steps", "100", "--jobs", "
 COMMANDS = {
     "sim": (SIM, "seeds/s"),
     "sim in one process": ([*SIM[:-1], "1"], "seeds/s"),
+    "long seeds": (["-m", "raftcy", "sim", "--seeds", "10", "--steps", "1000000", "--jobs", "2"], ""),
     "lockstep": (["-m", "tests.random.lockstep", "--runs", "100000", "--jobs", "2"], ""),
     "mutants": (["-m", "tests.random.mutants", "--check", "--jobs", "2"], ""),
     "demo": (["-m", "raftcy", "demo", "--records", "138000"], "leads in term"),
@@ -60,6 +61,11 @@ def descendants(pid: int) -> set[int]:
     return below - {pid}
 
 
+def _heed_interrupts() -> None:
+    """A shell that runs the tests in the background has SIGINT ignored, which processes inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Started:
     """A command in the middle of its work, with all its processes."""
 
@@ -69,7 +75,13 @@ class Started:
         environment = {**os.environ, SWITCH: "1" if pure else "0", "PYTHONUNBUFFERED": "1"}
         with output.open("w") as file:
             self.process = subprocess.Popen(
-                [sys.executable, *words], cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True
+                [sys.executable, *words],
+                cwd=ROOT,
+                env=environment,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                preexec_fn=_heed_interrupts,
             )
         self.below: set[int] = set()
         workers = 1 if name.endswith("one process") else 2
@@ -130,8 +142,11 @@ def test_an_interrupted_simulation(name: str, way: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pure", [False, True])
 def test_workers_do_not_outlive_a_parent_that_was_killed(pure: bool, tmp_path: Path) -> None:
-    """catches: faults#W"""
-    started = Started("sim", tmp_path / "told", pure)
+    """Not even to the end of what they are doing.
+
+    catches: faults#W
+    """
+    started = Started("long seeds", tmp_path / "told", pure)
     try:
         assert len(started.below) >= 2
         started.process.kill()

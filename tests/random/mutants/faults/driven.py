@@ -79,6 +79,13 @@ if new:
         unseen=NO_SHELL,
     ),
     Fault(
+        "snapshot_behind_the_end_not_reported",
+        "a snapshot behind the message that kills its receiver is lost without a report",
+        (Edit(DRIVER, "Driver._step_each", "self._carrier._ended(m, False)", "pass"),),
+        ("faults#K",),
+        unseen=NO_SHELL,
+    ),
+    Fault(
         "lost_snapshot_not_reported",
         "a snapshot in the inbox of a member that is replaced or dies is lost without a report",
         (Edit(LOOPBACK, "Loopback._lost", "self._ended(m, False)", "pass"),),
