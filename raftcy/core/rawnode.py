@@ -319,7 +319,10 @@ class RawNode:
         """Request a read state with the context ``rctx`` (etcd's ``ReadIndex``, thesis 6.4).
 
         The answer is a ReadState in a later Ready. Without a leader, or if the leader changes, none comes: ask again
-        after a timeout. Raises Overloaded if ``max_pending_reads`` reads wait already.
+        after a timeout, with a new context. **A context must be unique, even across restarts**: the late answer to an
+        earlier read with the same context would pass for the answer to this one, which could then miss writes.
+
+        Raises Overloaded if ``max_pending_reads`` reads wait already.
         """
         e = blank.entry()
         e.data = octets(rctx, "rctx")

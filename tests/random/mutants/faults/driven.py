@@ -226,6 +226,13 @@ if new:
         unseen=NOT_SIMULATED,
     ),
     Fault(
+        "node_starts_from_a_contradiction",
+        "a Node starts from a LogStorage whose parts contradict each other",
+        (Edit("node.py", "_checked", "check_start(config.storage, config.applied)", ""),),
+        ("faults#X5",),
+        unseen=NO_SHELL,
+    ),
+    Fault(
         "entries_of_an_unknown_term",
         "a node starts from entries of a term that the hard state does not have",
         (
