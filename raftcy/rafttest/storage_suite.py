@@ -193,7 +193,7 @@ class StorageSuite:
         equal("the encodings", [e.encode() for e in found], [e.encode() for e in entries])
 
     def test_every_range_can_be_read(self) -> None:
-        """``entries(lo, hi)`` returns lo to hi - 1 for each pair, and ``term`` knows all terms in the log, no others."""
+        """``entries(lo, hi)`` returns lo to hi - 1 for each pair. ``term`` knows the terms in the log and no others."""
         model = MemoryStorage()
         storage = self.fill(model, last=6)
         holds(storage, model)
