@@ -39,7 +39,7 @@ class _Silent:
 class Replay:
     """One run of a recording. ``node`` is the RawNode after the records so far, None before the first one.
 
-    ``logger`` receives the node's log lines, like that of a Config. Without a logger the node logs nothing.
+    ``logger`` receives the node's log lines, as ``Config.logger`` does. Without a logger the node logs nothing.
     """
 
     def __init__(self, recording: Recording, *, logger: Any = None) -> None:
