@@ -118,7 +118,7 @@ class RaftLog:
             raise _failed(error) from error
         wrong = _no_answer(found, lo, hi)
         if wrong is not None:
-            raise StorageFailed(f"the storage failed: asked for the entries {lo} to {hi - 1} it gave {wrong}")
+            raise StorageFailed(f"the storage failed: for entries {lo} to {hi - 1} it returned {wrong}")
         return found
 
     def snapshot(self) -> Snapshot:

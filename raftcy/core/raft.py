@@ -474,7 +474,7 @@ class Raft:
             self._log.fatal("invalid transition [follower -> leader]")
         pr = self.tracker.find(self.id)
         if pr is None:
-            self._log.fatal(f"{self.id:x} was elected but is no member of {self.tracker.config}")
+            self._log.fatal(f"{self.id:x} was elected but is not a member of {self.tracker.config}")
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER

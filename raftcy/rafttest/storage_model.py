@@ -71,7 +71,7 @@ def one_of(storage: Any, models: list[MemoryStorage], when: str) -> MemoryStorag
             return model
     nearest = found.differences(contents(models[-1]))
     among = f"any of {len(models)} calls since the last sync" if len(models) > 1 else "the last sync"
-    raise AssertionError(f"{when}: it is not as after {among}; beside the last call, {nearest}")
+    raise AssertionError(f"{when}: the storage differs from its state after {among}; from the last one in {nearest}")
 
 
 def _ranges(first: int, end: int) -> Iterator[tuple[int, int]]:

@@ -149,8 +149,8 @@ class StorageSuite:
     def test_it_has_every_method(self) -> None:
         """The storage is a LogStorage, and a driver uses it without an adapter."""
         storage = self.make()
-        true("has all methods of LogStorage", isinstance(storage, LogStorage))
-        true("a driver writes to it by save and sync", check_log_storage(storage) is storage)
+        true("the storage has all methods of LogStorage", isinstance(storage, LogStorage))
+        true("a driver writes to the storage by save and sync", check_log_storage(storage) is storage)
 
     def test_a_new_storage_is_empty(self) -> None:
         """It has no hard state, members or entries, first index 1, term 0 at index 0, and a snapshot of index 0."""

@@ -75,7 +75,7 @@ def frame_bytes(number: int, time_ns: int, kind: int, given: bytes, outcome: byt
 def read_header(data: bytes) -> tuple[dict[str, Any], int]:
     """Return the facts in a header, and where it ends. Raises DamagedRecording or UnknownVersion."""
     if data[: len(MAGIC)] != MAGIC:
-        raise DamagedRecording("no recording: it does not begin like one", 0)
+        raise DamagedRecording("not a recording: it does not start like one", 0)
     if len(data) < _HEADER.size + _CRC.size:
         raise DamagedRecording("the header is cut off", len(data))
     _, version, length = _HEADER.unpack_from(data)
@@ -91,7 +91,7 @@ def read_header(data: bytes) -> tuple[dict[str, Any], int]:
     try:
         return json.loads(text), begin + length
     except (ValueError, RecursionError):
-        raise DamagedRecording("the header is no JSON", begin) from None
+        raise DamagedRecording("the header is not JSON", begin) from None
 
 
 def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedRecording | None]:

@@ -136,7 +136,7 @@ def _ready_text(body: bytes) -> str:
     try:
         n = Numbers._make(_NUMBERS.unpack(body))
     except struct.error as error:
-        raise ValueError(f"no Ready: {error}") from None
+        raise ValueError(f"not a Ready: {error}") from None
     parts = []
     if n.flags & 1:
         parts.append(f"lead {n.lead} role {n.role}")

@@ -38,7 +38,7 @@ def _pack(value: Any, out: Any) -> None:
             _pack(name, out)
             _pack(each, out)
     else:
-        raise TypeError(f"{type(value).__name__} is no plain data")
+        raise TypeError(f"{type(value).__name__} is not plain data")
 
 
 def unpack(data: bytes) -> Any:
@@ -46,7 +46,7 @@ def unpack(data: bytes) -> Any:
     try:
         value, end = _unpack(data, 0)
     except (struct.error, IndexError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"no plain data: {error}") from None
+        raise ValueError(f"not plain data: {error}") from None
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after the end of plain data")
     return value
@@ -76,5 +76,5 @@ def _unpack(data: bytes, at: int) -> tuple[Any, int]:
     if kind == _LIST:
         return items, at
     if not all(isinstance(name, str) for name in items[::2]):
-        raise ValueError("a name in plain data is no text")
+        raise ValueError("a name in plain data is not a string")
     return dict(zip(items[::2], items[1::2], strict=True)), at

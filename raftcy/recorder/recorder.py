@@ -69,7 +69,7 @@ class Recorder(Observer):
         instance(config, Config, "config")
         given = config.validated()
         if self._used:
-            raise ValueError("a recorder makes one node")
+            raise ValueError("a recorder records only one node")
         self._used = True
         tape = self._tape
         tape.begin(config, __version__)

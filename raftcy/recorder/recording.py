@@ -103,7 +103,7 @@ def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
         outcome_text(outcome)
     except (ValueError, TypeError, struct.error, RaftError) as error:
         # Leave out the error's text, because the interpreter words it differently for compiled code.
-        raise DamagedRecording(f"record {frame.number} says nothing that is known", offset) from error
+        raise DamagedRecording(f"record {frame.number} cannot be decoded", offset) from error
     return (
         Record(frame.number, frame.time_ns, kind, given, arguments, tuple(answers), outcome, offset),
         None if kind == Kind.CHECKPOINT else snapshot,
@@ -131,7 +131,7 @@ def _arguments(kind: Kind, given: bytes) -> tuple[Any, ...]:
     if kind == Kind.CHECKPOINT:
         return (unpack(given),)
     if given:
-        raise ValueError(f"{kind} is given nothing")
+        raise ValueError(f"{kind} takes no argument")
     return ()
 
 

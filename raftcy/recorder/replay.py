@@ -96,13 +96,13 @@ class Replay:
                 raise
             outcome = error_outcome(error)
         if feed.mismatch is not None:
-            raise ReplayDifference(record.number, "what was asked for", *feed.mismatch)
+            raise ReplayDifference(record.number, "the questions", *feed.mismatch)
         if outcome != record.outcome:
             what = f"the outcome of {record.kind}"
             raise ReplayDifference(record.number, what, outcome_text(record.outcome), outcome_text(outcome))
         left = feed.left()
         if left is not None:
-            raise ReplayDifference(record.number, "what was asked for", str(left), "no more questions")
+            raise ReplayDifference(record.number, "the questions", str(left), "no more questions")
 
     def _call(self, record: Record) -> bytes:
         """Make the call of a record and return its outcome."""
@@ -111,7 +111,7 @@ class Replay:
             self.node = self._make()
             return NOTHING
         if node is None:
-            raise DamagedRecording("there is no node yet", record.offset)
+            raise DamagedRecording("the recording does not start a node", record.offset)
         if record.kind == Kind.READY:
             return ready_outcome(node.ready())
         if record.kind == Kind.READY_WITHOUT_ACCEPT:
@@ -154,7 +154,7 @@ class Replay:
             node = RawNode(config)
             load(node, record.arguments[0])
         except (KeyError, TypeError, ValueError, OverflowError, RaftError) as error:
-            raise DamagedRecording(f"record {record.number} holds no state: {error!r}", record.offset) from None
+            raise DamagedRecording(f"record {record.number} is not a state: {error!r}", record.offset) from None
         finally:
             feed.blank = False
         return node

@@ -155,7 +155,7 @@ class Driver:
     ) -> None:
         if writable_log(storage) is not storage:
             raise TypeError(
-                f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
+                f"{type(storage).__name__} is not a LogStorage: use the result of check_log_storage for node and driver"
             )
         self.node = node
         self.id = node.id

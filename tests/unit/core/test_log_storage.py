@@ -77,10 +77,10 @@ def without(*names: str, kind: type[MemoryStorage] = MemoryStorage) -> Any:
 @pytest.mark.parametrize(
     ("storage", "text"),
     [
-        (None, r"NoneType is no Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
-        (without("term", "snapshot"), r"Lacking is no Storage: it has no term\(\), snapshot\(\)$"),
-        (without("sync"), r"Lacking is no LogStorage: it has no sync\(\)$"),
-        (without("save"), r"Lacking is no LogStorage: it has no save\(\)$"),
+        (None, r"NoneType is not a Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
+        (without("term", "snapshot"), r"Lacking is not a Storage: it has no term\(\), snapshot\(\)$"),
+        (without("sync"), r"Lacking is not a LogStorage: it has no sync\(\)$"),
+        (without("save"), r"Lacking is not a LogStorage: it has no save\(\)$"),
         (without("create_snapshot", "compact", "close"), r"has no create_snapshot\(\), compact\(\), close\(\)$"),
         (without("save", "sync", "append"), r"Lacking cannot be written to: it needs save\(\) and sync\(\)"),
     ],

@@ -863,7 +863,7 @@ DEATHS = [
     (storage_fails, StorageFailed, "the storage failed: OSError('no medium')"),
     (storage_fails_while_vetting, StorageFailed, "the storage failed: OSError('no medium')"),
     (storage_has_no_committed_entries, InvariantError, "entries[2:4) is unavailable from storage"),
-    (elected_without_being_a_member, InvariantError, "1 was elected but is no member of voters=(2 3)"),
+    (elected_without_being_a_member, InvariantError, "1 was elected but is not a member of voters=(2 3)"),
     (logger_fails, ZeroDivisionError, "1 is starting a new election at term 2"),
 ]
 

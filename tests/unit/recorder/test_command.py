@@ -100,7 +100,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.Ca
     assert "Is a directory" in capsys.readouterr().err
     (tmp_path / "other").write_text("something else\n")
     assert main(["replay", str(tmp_path / "other")]) == 1
-    assert "no recording: it does not begin like one at offset 0" in capsys.readouterr().err
+    assert "not a recording: it does not start like one at offset 0" in capsys.readouterr().err
     newer = bytearray(file.read_bytes())
     newer[8] = 7
     (tmp_path / "newer").write_bytes(newer)

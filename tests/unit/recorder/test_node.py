@@ -118,7 +118,7 @@ def test_a_recorder_makes_one_node() -> None:
     recorder = Recorder(ring)
     recorder.make_raw(make_config(storage_of(1)))
     before = ring.to_bytes()
-    with pytest.raises(ValueError, match=r"^a recorder makes one node$"):
+    with pytest.raises(ValueError, match=r"^a recorder records only one node$"):
         recorder.make_raw(make_config(storage_of(1)))
     assert ring.to_bytes() == before
 
@@ -303,7 +303,7 @@ def test_an_answer_that_no_storage_may_give_is_shown_and_not_replayed(answer: An
     assert plain == recorded
     recording = Recording(ring.to_bytes())
     assert repr(answer) in str(recording.records[0])
-    with pytest.raises(ReplayDifference, match="what was asked for"):
+    with pytest.raises(ReplayDifference, match="the questions"):
         Replay(recording).run()
 
 
