@@ -73,7 +73,7 @@ def finish(node: RawNode, write: Message) -> list[Message]:
     return [m for m in write.responses if m.to != node.id]
 
 
-# -- what must survive a crash -----------------------------------------------------------------------------------------
+# -- durable state -----------------------------------------------------------------------------------------------------
 
 
 @ASYNC

@@ -526,7 +526,7 @@ def test_changes_are_looked_for_page_by_page() -> None:
         assert raft.state == state
 
 
-# -- through RawNode ---------------------------------------------------------------------------------------------------
+# -- with RawNode ------------------------------------------------------------------------------------------------------
 
 
 def test_change_through_raw_node() -> None:

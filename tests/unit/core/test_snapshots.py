@@ -60,7 +60,7 @@ def members_of(raft: Any) -> tuple[list[int], list[int]]:
     return raft.tracker.voter_nodes(), raft.tracker.learner_nodes()
 
 
-# -- what a follower does with a snapshot ------------------------------------------------------------------------------
+# -- a follower's snapshot ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_appends_after_a_snapshot_that_is_not_stored() -> None:
     assert raft.promotable()
 
 
-# -- when a leader sends one -------------------------------------------------------------------------------------------
+# -- the leader's snapshots --------------------------------------------------------------------------------------------
 
 
 def make_snapshot_leader(*voters: int) -> Any:

@@ -61,7 +61,7 @@ def transfer_to_3(net: Network) -> Network:
     return net
 
 
-# -- transfers that come off -------------------------------------------------------------------------------------------
+# -- transfers that succeed --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("asked", ["leader", "transferee"])

@@ -506,7 +506,7 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
     refuses(node, m, MalformedMessage, f"MsgHeartbeatResp acknowledges read {number} of {waiting}")
 
 
-# -- what looks alike, but does no harm --------------------------------------------------------------------------------
+# -- harmless messages that look similar -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -573,7 +573,7 @@ def test_commit_index_beyond_the_entries() -> None:
     assert node.raft.log.committed == 4
 
 
-# -- errors that etcd's raft has ---------------------------------------------------------------------------------------
+# -- etcd's errors -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MessageType if is_local_msg(kind)], ids=str)
@@ -722,7 +722,7 @@ def test_changes_that_nobody_knows(change: Any, text: str) -> None:
     assert dump_node(node) == before
 
 
-# -- what a node dies of -----------------------------------------------------------------------------------------------
+# -- causes of death ---------------------------------------------------------------------------------------------------
 
 CALLS: dict[str, Callable[[RawNode], Any]] = {
     "accept_ready": lambda node: node.accept_ready(None),

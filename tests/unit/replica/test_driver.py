@@ -156,7 +156,7 @@ def append(index: int, count: int, commit: int, term: int = 2, kind: EntryType =
     )
 
 
-# -- what the machine is given -------------------------------------------------------------------------------------
+# -- the machine's input -------------------------------------------------------------------------------------------
 
 
 def test_the_machine_is_given_entries_with_data_only() -> None:
