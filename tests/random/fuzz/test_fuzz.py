@@ -33,7 +33,7 @@ def drawn(count: int) -> Any:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_kept(raftcy: ModuleType, raftcy_pure: ModuleType, target: str) -> None:
+def test_every_input_of_the_corpus(raftcy: ModuleType, raftcy_pure: ModuleType, target: str) -> None:
     """Every input of the corpus passes; together they reach all that fuzzing has reached so far."""
     inputs = kept(target)
     assert inputs

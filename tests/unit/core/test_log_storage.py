@@ -296,7 +296,7 @@ def test_a_ready_is_saved_whole() -> None:
 
 
 @pytest.mark.parametrize("name", ["save", "sync"])
-def test_what_nobody_awaits_is_no_save(name: str) -> None:
+def test_an_unawaited_coroutine_does_not_save(name: str) -> None:
     async def later(*_: Any) -> None:
         raise AssertionError("nobody runs this")
 

@@ -123,7 +123,7 @@ def test_learner_is_sent_a_snapshot() -> None:
     assert net[2].log.unstable.snapshot.metadata.index == 11
 
 
-def test_snapshot_of_no_use() -> None:
+def test_useless_snapshot() -> None:
     """A snapshot of committed entries is ignored; one of entries in the log only commits them.
 
     answers: TestRestoreIgnoreSnapshot
