@@ -177,7 +177,7 @@ def test_beginnings_are_taken() -> None:
 
 
 def test_what_is_applied_need_not_be_in_the_snapshot() -> None:
-    """A state machine with its own disk has what was compacted beyond the snapshot."""
+    """A state machine with its own disk has applied the entries compacted beyond the snapshot."""
     storage = filled()
     storage.compact(4)
     for applied in (0, 3):
