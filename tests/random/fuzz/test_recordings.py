@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"{", b"[" * 100_000], ids=["nothing", "no_text", "cut_off", "deep"])
-def test_headers_that_are_no_json(build: ModuleType, text: bytes) -> None:
+def test_headers_that_are_not_json(build: ModuleType, text: bytes) -> None:
     """Their checksum is right, so only reading the header shows that it is not JSON."""
     frame, errors = load(build, "recorder.blocks"), load(build, "recorder.mismatch")
     head = frame._HEADER.pack(frame.MAGIC, frame.VERSION, len(text))

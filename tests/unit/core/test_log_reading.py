@@ -321,7 +321,7 @@ def test_scan_ends_with_what_it_looks_for() -> None:
     assert [[e.index for e in page] for page in log.storage.pages] == [[48], [49]]
 
 
-# -- a storage that does not keep its word -----------------------------------------------------------------------------
+# -- an unreliable storage ---------------------------------------------------------------------------------------------
 
 
 class Failing(MemoryStorage):

@@ -177,7 +177,7 @@ def test_beginnings_are_taken() -> None:
 
 
 def test_what_is_applied_need_not_be_in_the_snapshot() -> None:
-    """A state machine with its own disk has what was compacted beyond the snapshot."""
+    """A state machine with its own disk has applied the entries compacted beyond the snapshot."""
     storage = filled()
     storage.compact(4)
     for applied in (0, 3):
@@ -296,7 +296,7 @@ def test_a_ready_is_saved_whole() -> None:
 
 
 @pytest.mark.parametrize("name", ["save", "sync"])
-def test_what_nobody_awaits_is_no_save(name: str) -> None:
+def test_an_unawaited_coroutine_does_not_save(name: str) -> None:
     async def later(*_: Any) -> None:
         raise AssertionError("nobody runs this")
 

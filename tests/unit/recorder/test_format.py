@@ -205,7 +205,7 @@ def test_records_lost_doubled_or_exchanged_are_found() -> None:
         Recording(header + b"".join(parts[1:]))
 
 
-def test_what_is_no_recording_says_so() -> None:
+def test_a_file_that_is_not_a_recording_is_refused() -> None:
     for data in (b"", b"x", b"\x7fELF" + bytes(100), MAGIC[:7]):
         with pytest.raises(DamagedRecording, match="not a recording: it does not start like one at offset 0"):
             Recording(data)
@@ -259,7 +259,7 @@ def frame(number: int, kind: int, given: bytes = b"", outcome: bytes = b"", answ
         (Kind.BOOTSTRAP, (pack([1, 2]),)),
     ],
 )
-def test_records_of_good_sums_that_say_nothing_known(kind: int, data: tuple[bytes, ...]) -> None:
+def test_records_with_good_sums_and_unknown_content(kind: int, data: tuple[bytes, ...]) -> None:
     header = WHOLE[:BEGIN]
     start = frames()[0]
     with pytest.raises(DamagedRecording, match="record 1 cannot be decoded") as caught:

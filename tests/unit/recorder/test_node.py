@@ -187,7 +187,7 @@ def test_refusals_are_recorded() -> None:
     assert Replay(Recording(ring.to_bytes())).run() == 3
 
 
-# -- the end of a node -------------------------------------------------------------------------------------------------
+# -- death of a node ---------------------------------------------------------------------------------------------------
 
 
 class Failing(MemoryStorage):
@@ -555,7 +555,7 @@ def test_saving_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-# -- under a Node ------------------------------------------------------------------------------------------------------
+# -- with a Node -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("peers", [[Peer(1)], []], ids=["bootstrapped", "empty"])
