@@ -118,7 +118,7 @@ class RaftLog:
             raise _failed(error) from error
         wrong = _no_answer(found, lo, hi)
         if wrong is not None:
-            raise StorageFailed(f"the storage failed: asked for the entries {lo} to {hi - 1} it gave {wrong}")
+            raise StorageFailed(f"the storage failed: for entries {lo} to {hi - 1} it returned {wrong}")
         return found
 
     def snapshot(self, to: int = 0) -> Snapshot:
@@ -257,8 +257,8 @@ class RaftLog:
     def find_conflict_by_term(self, index: int, term: int) -> tuple[int, int]:
         """Return the highest index up to ``index`` whose term is at most ``term`` or unknown, and that term or 0.
 
-        Another log that has ``term`` at ``index`` cannot agree with this one after that point (end of paper 5.3). Terms
-        never fall along a log, so the search takes steps that double, and then halve.
+        A log that has ``term`` at ``index`` can agree with this one up to that point at the most (end of paper 5.3).
+        Terms never fall along a log, so the search takes steps that double, and then halve.
         """
         if index == 0:
             return 0, 0

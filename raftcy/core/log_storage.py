@@ -150,9 +150,9 @@ def writable_log(storage: Any) -> LogStorage:
     Raises TypeError as ``check_log_storage`` does, which also checks the contents of the storage.
     """
     name = type(storage).__name__
-    _must_define(storage, _READS, f"{name} is no Storage")
+    _must_define(storage, _READS, f"{name} is not a Storage")
     if any(callable(getattr(storage, each, None)) for each in ("save", "sync")):
-        _must_define(storage, _WRITES, f"{name} is no LogStorage")
+        _must_define(storage, _WRITES, f"{name} is not a LogStorage")
         _must_not_inherit(storage)
         return storage  # type: ignore[no-any-return]
     if single_calls.has_single_calls(storage):

@@ -34,12 +34,13 @@ Rules:
 10. A read is answered once a quorum has confirmed, after the request came, that the leader still leads; or at once, if
     reads rest on the lease or the leader is the only voter (thesis 6.4). Until a leader of several voters has committed
     an entry of its term, reads wait, because its commit index may be behind the previous leader's.
-11. At most ``max_uncommitted_size`` bytes of payload that a leader has appended may be unapplied. Any payload passes
-    while nothing is pending, or a large one never could. An empty one always passes, since raft itself appends such.
+11. At most ``max_uncommitted_size`` bytes of payload that a leader has appended may be unapplied. While nothing is
+    pending a payload of any size passes, since a large one could otherwise never pass. An empty payload always passes:
+    raft itself appends empty entries.
 12. With ``batch_append``, appends of entries proposed between two Readys are sent when the second Ready is made.
 
-Messages may be lost, arrive twice, or arrive in any order; no rule relies on their delivery. ``vet`` refuses malformed
-input before it gets here. A message that still breaks a rule raises InvariantError.
+Messages may be lost, repeated and reordered: no rule relies on delivery or order, and a repeated message is not counted
+twice. ``vet`` refuses malformed input before it gets here. Whatever still breaks a rule raises InvariantError.
 """
 
 from typing import Any
@@ -216,7 +217,7 @@ class Raft:
         return m
 
     def _send(self, m: Message) -> None:
-        """Freeze a message and put it into the outbox. Answers to votes and appends wait until the storage has both."""
+        """Freeze a message and put it into the outbox. Answers to appends and vote requests wait for the storage."""
         immutable.freeze(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
@@ -291,7 +292,7 @@ class Raft:
             if prev_term == k.NO_TERM:
                 return self._maybe_send_snapshot(pr)
         count = 0
-        # With a full window only an empty append may go, which still brings the commit index.
+        # If the window is full, only an empty append may be sent, which still carries the commit index.
         if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
             if entries is None:
                 try:
@@ -488,7 +489,7 @@ class Raft:
             self._log.fatal("invalid transition [follower -> leader]")
         pr = self.tracker.find(self.id)
         if pr is None:
-            self._log.fatal(f"{self.id:x} was elected but is no member of {self.tracker.config}")
+            self._log.fatal(f"{self.id:x} was elected but is not a member of {self.tracker.config}")
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER

@@ -188,7 +188,7 @@ class Driver:
     ) -> None:
         if writable_log(storage) is not storage:
             raise TypeError(
-                f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
+                f"{type(storage).__name__} is not a LogStorage: use the result of check_log_storage for node and driver"
             )
         self._nonce = None if nonce is None else octets(nonce, "nonce")
         if self._nonce is not None and len(self._nonce) < 8:

@@ -153,7 +153,7 @@ def test_a_copy_runs_its_own_source() -> None:
     assert (ROOT / "raftcy/wire/consts.py").read_text(encoding="utf-8") == before
 
 
-def test_what_cannot_be_run_is_no_red_test() -> None:
+def test_a_test_that_cannot_run_is_not_red() -> None:
     """A missing test, or a package that cannot be imported, does not prove anything."""
     good, missing = "tests/unit/core/test_util.py::test_limit_size", "tests/unit/core/test_util.py::test_nothing"
     done = outcome_of([], [good, missing])

@@ -77,10 +77,10 @@ def without(*names: str, kind: type[MemoryStorage] = MemoryStorage) -> Any:
 @pytest.mark.parametrize(
     ("storage", "text"),
     [
-        (None, r"NoneType is no Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
-        (without("term", "snapshot"), r"Lacking is no Storage: it has no term\(\), snapshot\(\)$"),
-        (without("sync"), r"Lacking is no LogStorage: it has no sync\(\)$"),
-        (without("save"), r"Lacking is no LogStorage: it has no save\(\)$"),
+        (None, r"NoneType is not a Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
+        (without("term", "snapshot"), r"Lacking is not a Storage: it has no term\(\), snapshot\(\)$"),
+        (without("sync"), r"Lacking is not a LogStorage: it has no sync\(\)$"),
+        (without("save"), r"Lacking is not a LogStorage: it has no save\(\)$"),
         (without("create_snapshot", "compact", "close"), r"has no create_snapshot\(\), compact\(\), close\(\)$"),
         (without("save", "sync", "append"), r"Lacking cannot be written to: it needs save\(\) and sync\(\)"),
     ],
@@ -181,7 +181,7 @@ def test_beginnings_are_taken() -> None:
 
 
 def test_what_is_applied_need_not_be_in_the_snapshot() -> None:
-    """A state machine with its own disk has what was compacted beyond the snapshot."""
+    """A state machine with its own disk has applied the entries compacted beyond the snapshot."""
     storage = filled()
     storage.compact(4)
     for applied in (0, 3):
@@ -300,7 +300,7 @@ def test_a_ready_is_saved_whole() -> None:
 
 
 @pytest.mark.parametrize("name", ["save", "sync"])
-def test_what_nobody_awaits_is_no_save(name: str) -> None:
+def test_an_unawaited_coroutine_does_not_save(name: str) -> None:
     async def later(*_: Any) -> None:
         raise AssertionError("nobody runs this")
 

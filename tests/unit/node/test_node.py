@@ -465,7 +465,7 @@ async def test_a_change_of_an_unknown_type_is_an_error() -> None:
     await single.node.stop()
 
 
-async def test_a_dropped_change_is_told() -> None:
+async def test_a_dropped_change_raises() -> None:
     single = await leader(max_uncommitted_entries_size=1)
     await single.node.propose(b"xx")
     with pytest.raises(ProposalDropped):
@@ -946,7 +946,7 @@ async def test_after_stop_every_call_raises_stopped(name: str) -> None:
     assert (str(stopped.value), stopped.value.cause) == ("raft: stopped", None)
 
 
-async def test_stop_ends_all_who_wait() -> None:
+async def test_stop_ends_all_waiting_tasks() -> None:
     single = member()
     waiting = await tasks(
         single.node.propose(b"x"),
@@ -1038,7 +1038,7 @@ async def test_what_kills_the_state_machine_kills_the_node() -> None:
     await single.node.stop()
 
 
-async def test_a_node_that_dies_of_a_tick_tells_those_who_wait() -> None:
+async def test_a_node_that_dies_of_a_tick_ends_waiting_tasks() -> None:
     """A tick has no caller to raise an error to."""
     recorder = Recorder()
     single = member(storage_with(1, 2), logger=recorder, random=_FailingRandom())

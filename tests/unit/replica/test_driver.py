@@ -156,7 +156,7 @@ def append(index: int, count: int, commit: int, term: int = 2, kind: EntryType =
     )
 
 
-# -- what the machine is given -------------------------------------------------------------------------------------
+# -- the machine's input -------------------------------------------------------------------------------------------
 
 
 def test_the_machine_is_given_entries_with_data_only() -> None:
@@ -664,7 +664,7 @@ def test_a_proposal_whose_place_another_term_takes_is_rejected() -> None:
     assert driver.take_outcomes() == [Outcome(1, "rejected", place)]
 
 
-def test_of_a_place_that_a_snapshot_jumped_over_nothing_is_known() -> None:
+def test_nothing_is_known_of_entries_that_a_snapshot_skipped() -> None:
     driver = made()
     elect(driver, [])
     assert driver.propose(b"who knows", tag=1)

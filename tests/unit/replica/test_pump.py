@@ -716,7 +716,7 @@ async def test_an_interruption_is_raised_as_it_is() -> None:
         member.tick()
 
 
-# -- tasks and the end -----------------------------------------------------------------------------------------------
+# -- tasks and stopping ----------------------------------------------------------------------------------------------
 
 
 async def forever(log: list[str]) -> None:

@@ -50,7 +50,7 @@ class Drawn(Random):
         return self.numbers.pop(0) if len(self.numbers) > 1 else self.numbers[0]
 
 
-# -- time and chance ----------------------------------------------------------------------------------------------
+# -- time and randomness ------------------------------------------------------------------------------------------
 
 
 def test_time_jumps_to_the_next_event_and_keeps_the_order_of_equals() -> None:

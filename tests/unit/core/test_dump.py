@@ -100,7 +100,7 @@ def test_nothing_changes_an_option() -> None:
 
 def test_a_new_node_is_refused_another_ones_state() -> None:
     one, two = (RawNode(make_config(storage_of(1, 2), id=id)) for id in (1, 2))
-    with pytest.raises(InvariantError, match="the state is that of 2, the node is 1"):
+    with pytest.raises(InvariantError, match="the state belongs to node 2, not to 1"):
         load(one, dump(two))
 
 
