@@ -11,6 +11,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memmove
 
 from ..wire cimport consts as k
+from ..wire.whole import keep_whole
 from .progress cimport Progress
 
 
@@ -191,3 +192,6 @@ cdef uint64_t reached_by_majority(uint64_t *numbers, Py_ssize_t n) noexcept nogi
             j -= 1
         numbers[j + 1] = pivot
     return numbers[place]
+
+
+keep_whole(Acks)

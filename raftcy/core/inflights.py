@@ -8,6 +8,7 @@ the sum over the window.
 from typing import Any
 
 from ..errors import InvariantError
+from ..wire.whole import keep_whole
 
 
 class Inflights:
@@ -110,3 +111,6 @@ class Inflights:
 
     def __repr__(self) -> str:
         return f"Inflights({self._size}, {self._max_bytes}, window={self.window()})"
+
+
+keep_whole(Inflights)

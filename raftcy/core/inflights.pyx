@@ -11,6 +11,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from ..errors import InvariantError
+from ..wire.whole import keep_whole
 
 
 @cython.final
@@ -140,3 +141,6 @@ cdef class Inflights:
 
     def __repr__(self):
         return f"Inflights({self._size}, {self._max_bytes}, window={self.window()})"
+
+
+keep_whole(Inflights)

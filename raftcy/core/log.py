@@ -20,6 +20,7 @@ from typing import Any
 from ..errors import Compacted, RaftError, SnapshotTemporarilyUnavailable, StorageFailed, Unavailable
 from ..wire import consts as k
 from ..wire.messages import Entry, Snapshot
+from ..wire.whole import keep_whole
 from .entries import entries_size
 from .logger import Log
 from .storage import MemoryStorage
@@ -428,3 +429,6 @@ def _no_answer(found: list[Any], lo: int, hi: int) -> str | None:
 
 def _failed(error: Exception) -> StorageFailed:
     return StorageFailed(f"the storage failed: {error!r}")
+
+
+keep_whole(RaftLog)

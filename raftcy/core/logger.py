@@ -8,6 +8,7 @@ import logging
 from typing import Any, NoReturn
 
 from ..errors import InvariantError
+from ..wire.whole import keep_whole
 
 _NAME = "raftcy"
 _DEBUG, _INFO, _WARNING, _ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR  # 10, 20, 30, 40
@@ -94,3 +95,6 @@ def _silence() -> None:
 
 
 _silence()
+
+
+keep_whole(Log)

@@ -12,6 +12,7 @@ Rules:
 from collections.abc import Iterable
 
 from ..wire.messages import Message
+from ..wire.whole import keep_whole
 from . import fresh
 from .ready import ReadState
 
@@ -134,3 +135,6 @@ class Outbox:
         if answers:
             messages.extend(answers)
         return messages
+
+
+keep_whole(Outbox)

@@ -19,6 +19,7 @@ from typing import Any
 from ..errors import InvariantError
 from ..wire import consts as k
 from ..wire.enums import ProgressState
+from ..wire.whole import keep_whole
 from .inflights import Inflights
 
 _STATES: dict[int, Any] = {int(s): s for s in ProgressState}
@@ -239,3 +240,6 @@ def _rebuilt(fields: tuple[Any, ...], window: Any) -> Progress:
     p.pending_snapshot = fields[4]
     p.msg_app_flow_paused = fields[6]
     return p
+
+
+keep_whole(Progress)

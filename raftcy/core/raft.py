@@ -48,6 +48,7 @@ from ..wire import blank, enums, immutable
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2, decode_change
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
+from ..wire.whole import keep_whole
 from . import trace
 from .acks import read_number
 from .confchange import Changer, restore
@@ -690,7 +691,7 @@ class Raft:
 
     # -- the own storage -----------------------------------------------------------------------------------------
 
-    def storage_append_resp(self, term: int, index: int, log_term: int, snapshot: Snapshot | None) -> None:
+    def storage_append_resp(self, term: int, index: int, log_term: int, snapshot: Snapshot | None = None) -> None:
         """Entries up to (``index``, ``log_term``) and the snapshot are stored; ``term`` is when that was asked for.
 
         In a newer term the entries may have been overwritten and written again meanwhile, with the first of the three
@@ -1352,3 +1353,6 @@ def _vote_resp(kind: int) -> int:
 def type_name(kind: int) -> str:
     """etcd's name of a message type, the number of one that is not known."""
     return _NAMES.get(kind) or str(kind)
+
+
+keep_whole(Raft)

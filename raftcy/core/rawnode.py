@@ -38,6 +38,7 @@ from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2
 from ..wire.checks import instance, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
+from ..wire.whole import keep_whole
 from . import fresh, trace
 from .config import Config
 from .entries import entries_size
@@ -825,3 +826,6 @@ def _needs_append_ack(r: Raft, rd: Ready) -> bool:
 
 
 immutable.final(RawNode)
+
+
+keep_whole(RawNode)

@@ -14,6 +14,7 @@ Rules:
 from ..errors import Overloaded
 from ..wire import consts as k
 from ..wire.messages import Message
+from ..wire.whole import keep_whole
 from .acks import Acks, pack_number
 from .droplist import drop_oldest
 from .quorum import JointConfig
@@ -142,3 +143,6 @@ class ReadOnly:
     def safe(self) -> bool:
         """Whether reads are confirmed by a quorum rather than by the lease."""
         return self.option == k.READ_ONLY_SAFE
+
+
+keep_whole(ReadOnly)

@@ -18,6 +18,7 @@ from ..wire import blank, immutable
 from ..wire import consts as k
 from ..wire.checks import instance, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+from ..wire.whole import begin_whole
 from .droplist import drop_oldest
 from .entries import fitting
 from .ready import Ready
@@ -76,13 +77,17 @@ class MemoryStorage:
 
     __slots__ = ("_hard_state", "_head", "_index", "_log", "_snapshot", "_term")
 
-    def __init__(self) -> None:
+    # Before any ``__init__``, so that a subclass without a call of it is an empty storage too.
+    def __cinit__(self) -> None:
         self._hard_state: HardState | None = None
         self._snapshot: Snapshot = _complete(Snapshot())
         self._index = 0
         self._term = 0
         self._log: list[Any] = []
         self._head = 0
+
+    def __init__(self) -> None:
+        """Nothing is left to do: the storage is empty."""
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -414,7 +419,6 @@ def _newer_than(last: int, term: int, but: str) -> Contradiction:
 def _restored(cls: Any, hard_state: Any, snapshot: Snapshot, index: int, term: int, log: list[Entry]) -> MemoryStorage:
     """What pickles of either build call."""
     storage: MemoryStorage = cls.__new__(cls)
-    MemoryStorage.__init__(storage)
     _refill(storage, hard_state, snapshot, index, term, log)
     return storage
 
@@ -486,3 +490,6 @@ def _complete_conf_state(conf_state: Any) -> ConfState:
     c._unknown = conf_state._unknown
     immutable.freeze(c)
     return c
+
+
+begin_whole(MemoryStorage)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..wire.messages import ConfState, Entry, HardState, Snapshot
+from ..wire.whole import keep_whole
 from .pack import pack
 from .records import SIZE
 from .tape import Tape
@@ -187,3 +188,7 @@ def odd_bytes(question: int, found: Any) -> bytes:
     """An answer that no storage may give, by its text."""
     body = pack(repr(found))
     return HEAD.pack(question | UNREPLAYABLE, len(body)) + body
+
+
+keep_whole(RecordedStorage)
+keep_whole(RecordedRandom)

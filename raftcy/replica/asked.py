@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core.ready import ReadState
 from ..wire.messages import Entry
+from ..wire.whole import keep_whole
 
 APPLIED = "applied"
 REJECTED = "rejected"
@@ -95,3 +96,6 @@ class Asked:
         """What became of proposals since the last call, in the order in which it was known."""
         ended, self._ended = self._ended, []
         return ended
+
+
+keep_whole(Asked)

@@ -51,6 +51,7 @@ from ..errors import (
 from ..wire import consts as k
 from ..wire.changes import decode_change
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
+from ..wire.whole import keep_whole
 from .asked import Asked, Outcome
 from .carrier import Carrier
 from .work import Batch, Work, Write
@@ -752,3 +753,7 @@ def _write(
     refuse_awaitable(storage.save(hard_state, entries, snapshot), "save")
     if sync:
         refuse_awaitable(storage.sync(), "sync")
+
+
+keep_whole(_Stages)
+keep_whole(Driver)

@@ -19,6 +19,7 @@ from ..errors import MembersFailed
 from ..wire import consts as k
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
+from ..wire.whole import keep_whole
 from .carrier import Carrier
 from .driver import Driver
 
@@ -263,3 +264,6 @@ def tick_groups(groups: list[Loopback]) -> None:
         failed |= group._fresh is not None
     if failed:
         _raise(groups)
+
+
+keep_whole(Loopback)

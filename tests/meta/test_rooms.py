@@ -43,7 +43,7 @@ LAYERS = {
     "wire": """
         consts bounds gotext immutable raft_pb2
         enums
-        checks
+        checks whole
         messages
         blank changes origins
         kinds
