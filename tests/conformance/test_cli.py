@@ -1,4 +1,4 @@
-"""The command line of the kit: exit status, last line, and what a mismatch shows."""
+"""The command line of the kit: exit status, last line, and the diff that a mismatch shows."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Recordings that fuzzing has found to end in an error that is none of reading."""
+"""Recordings found by fuzzing that used to raise another error than RecordingError."""
 
 from types import ModuleType
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 @pytest.mark.parametrize("text", [b"", b"\xff", b"{", b"[" * 100_000], ids=["nothing", "no_text", "cut_off", "deep"])
 def test_headers_that_are_no_json(build: ModuleType, text: bytes) -> None:
-    """Their checksum is right, so only reading them can tell."""
+    """Their checksum is right, so only reading the header shows that it is not JSON."""
     frame, errors = load(build, "recorder.blocks"), load(build, "recorder.mismatch")
     head = frame._HEADER.pack(frame.MAGIC, frame.VERSION, len(text))
     data = head + frame._CRC.pack(frame.crc32(text, frame.crc32(head))) + text
@@ -23,7 +23,7 @@ def test_headers_that_are_no_json(build: ModuleType, text: bytes) -> None:
 
 
 def test_plain_data_that_is_nested_too_deep(build: ModuleType) -> None:
-    """Reading it needs a level of calls for each of its own."""
+    """Reading needs one level of calls for each level of nesting."""
     data = (b"\x07" + (1).to_bytes(8, "little")) * 100_000 + b"\0"
     with pytest.raises(ValueError, match="no plain data"):
         load(build, "recorder.pack").unpack(data)
