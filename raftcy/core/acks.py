@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 from ..wire import consts as k
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .progress import Progress
 
 _number = struct.Struct("<Q")
@@ -82,3 +82,4 @@ def read_number(context: bytes) -> int:
 
 
 keep_whole(Acks)
+has_one_owner(Acks)

@@ -7,7 +7,7 @@ an append. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is the 
 from typing import Any
 
 from ..errors import InvariantError
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 
 
 class Inflights:
@@ -114,3 +114,4 @@ class Inflights:
 
 
 keep_whole(Inflights)
+has_one_owner(Inflights)

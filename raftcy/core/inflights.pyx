@@ -10,7 +10,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from ..errors import InvariantError
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 
 
 @cython.final
@@ -144,3 +144,4 @@ cdef class Inflights:
 
 
 keep_whole(Inflights)
+has_one_owner(Inflights)

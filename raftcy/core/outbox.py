@@ -12,7 +12,7 @@ Rules:
 from collections.abc import Iterable
 
 from ..wire.messages import Message
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from . import fresh
 from .ready import ReadState
 
@@ -138,3 +138,4 @@ class Outbox:
 
 
 keep_whole(Outbox)
+has_one_owner(Outbox)

@@ -97,6 +97,8 @@ class Progress:
         self.msg_app_flow_paused = False
         self.pending_snapshot = 0
         self._state = state
+        if self.inflights is None:
+            raise _no_window()
         self.inflights.reset()
 
     def become_probe(self) -> None:
@@ -126,6 +128,8 @@ class Progress:
         Raises InvariantError in SNAPSHOT, when nothing may be sent.
         """
         if self._state == k.REPLICATE:
+            if self.inflights is None:
+                raise _no_window()
             if entries > 0:
                 self.next += entries
                 if self._window_is_shared:
@@ -225,6 +229,10 @@ class Progress:
         if self.inflights is not None:
             window = (self.inflights.size, self.inflights.max_bytes, self.inflights.window())
         return _rebuilt, (_fields(self)[:-1], window)
+
+
+def _no_window() -> TypeError:
+    return TypeError("a Progress without a window is only to be read")
 
 
 def _fields(p: Progress) -> tuple[Any, ...]:

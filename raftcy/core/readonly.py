@@ -16,7 +16,7 @@ Rules:
 from ..errors import Overloaded
 from ..wire import consts as k
 from ..wire.messages import Message
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .acks import Acks, pack_number
 from .droplist import drop_oldest
 from .quorum import JointConfig
@@ -148,3 +148,4 @@ class ReadOnly:
 
 
 keep_whole(ReadOnly)
+has_one_owner(ReadOnly)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..wire import consts as k
 from ..wire.messages import ConfState
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .acks import majority_match
 from .progress import Progress
 from .quorum import JointConfig, MajorityConfig
@@ -229,3 +229,4 @@ def _tracker_config(voters: Any, auto_leave: bool, learners: Any, learners_next:
 
 keep_whole(TrackerConfig)
 keep_whole(ProgressTracker)
+has_one_owner(ProgressTracker)

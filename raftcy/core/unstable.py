@@ -11,7 +11,7 @@ Rules:
 
 from ..wire import consts as k
 from ..wire.messages import Entry, Snapshot
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .droplist import drop_oldest
 from .entries import fitting
 from .logger import Log
@@ -196,3 +196,4 @@ class Unstable:
 
 
 keep_whole(Unstable)
+has_one_owner(Unstable)

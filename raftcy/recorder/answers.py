@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..wire.messages import ConfState, Entry, HardState, Snapshot
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .pack import pack
 from .records import SIZE
 from .tape import Tape
@@ -192,3 +192,5 @@ def odd_bytes(question: int, found: Any) -> bytes:
 
 keep_whole(RecordedStorage)
 keep_whole(RecordedRandom)
+has_one_owner(RecordedStorage)
+has_one_owner(RecordedRandom)

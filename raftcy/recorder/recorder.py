@@ -12,7 +12,7 @@ from ..core.observer import Observer
 from ..core.rawnode import RawNode
 from ..wire.checks import instance, octets, u64
 from ..wire.messages import Message
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .answers import RecordedRandom, RecordedStorage
 from .outcome import NOTHING, members_outcome, ready_outcome, refused_outcome
 from .pack import pack
@@ -159,3 +159,4 @@ def _packed(messages: list[Message]) -> bytes:
 
 
 keep_whole(Recorder)
+has_one_owner(Recorder)

@@ -5,7 +5,7 @@ from collections import deque
 from itertools import chain
 from pathlib import Path
 
-from ..wire.whole import begin_whole
+from ..wire.whole import begin_whole, has_one_owner
 
 
 class Ring:
@@ -87,3 +87,4 @@ class Ring:
 
 
 begin_whole(Ring)
+has_one_owner(Ring)

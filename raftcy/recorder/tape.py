@@ -9,7 +9,7 @@ from typing import Any
 
 from .._build import BUILD
 from ..core.config import Config
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .blocks import CHECKPOINT, frame_bytes, header_bytes
 from .outcome import error_outcome
 from .sinks import Sink
@@ -97,3 +97,4 @@ class Tape:
 
 
 keep_whole(Tape)
+has_one_owner(Tape)

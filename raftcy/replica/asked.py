@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core.ready import ReadState
 from ..wire.messages import Entry
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 
 APPLIED = "applied"
 REJECTED = "rejected"
@@ -99,3 +99,4 @@ class Asked:
 
 
 keep_whole(Asked)
+has_one_owner(Asked)

@@ -54,8 +54,8 @@ cdef class Driver:
 
     cpdef tick(self)
     cpdef step(self, Message m)
-    @cython.locals(place=Py_ssize_t)
-    cpdef list step_many(self, list messages)
+    @cython.locals(place=Py_ssize_t, batch=list)
+    cpdef list step_many(self, object messages)
     cdef _take(self, Message m)
     cdef _step(self, Message m)
     @cython.locals(log=RaftLog)
@@ -109,6 +109,6 @@ cdef class Driver:
 
     @cython.locals(at=uint64_t)
     cpdef uint64_t snapshot_index(self) except? 0
-    @cython.locals(at=uint64_t)
-    cpdef Snapshot make_snapshot(self, uint64_t keep)
+    @cython.locals(at=uint64_t, least=uint64_t)
+    cpdef Snapshot make_snapshot(self, object keep)
     cpdef fail(self, object error)

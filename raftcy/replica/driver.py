@@ -27,16 +27,18 @@ Rules:
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
+from inspect import iscoroutinefunction
 from typing import Any
 
-from ..core.awaitables import refuse_awaitable
+from ..core.awaitables import refuse_awaitable, refuse_coroutine
 from ..core.config import Config
 from ..core.guards import answers_rashly, has_to_apply
 from ..core.log_storage import check_log_storage, writable_log
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
-from ..core.storage import MemoryStorage
+from ..core.storage import MemoryStorage, check_initial_state
 from ..errors import (
     ConfChangeError,
     InvariantError,
@@ -50,8 +52,9 @@ from ..errors import (
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
+from ..wire.checks import instance, instances, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 from .asked import Asked, Outcome
 from .carrier import Carrier
 from .work import Batch, Work, Write
@@ -158,10 +161,15 @@ class Driver:
             raise TypeError(
                 f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
             )
-        self.node = node
+        self.node = instance(node, RawNode, "node")
         self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
+        for each in ("apply", "restore", "capture"):
+            if machine is not None and hasattr(machine, each):
+                refuse_coroutine(machine, each)
+        if send is not None and iscoroutinefunction(send):
+            raise TypeError("send must be a plain function: nobody awaits its coroutine")
         self._machine = machine
         self._apply = getattr(machine, "apply", None)
         self._send = send
@@ -176,11 +184,11 @@ class Driver:
         self._settled = 0
         self._stages: _Stages | None = None
         self._asked: Asked | None = None
-        self._machine_applied = machine_applied
-        state, members = storage.initial_state()
+        self._machine_applied = u64(machine_applied, "machine_applied")
+        state, members = check_initial_state(storage.initial_state())
         self.members = members
         self._stored_commit = 0 if state is None else state.commit
-        newest = storage.snapshot() if snapshot is None else snapshot
+        newest = instance(storage.snapshot() if snapshot is None else snapshot, Snapshot, "snapshot")
         self._snapshot_index = newest.metadata.index
         # The log may begin before the snapshot. The node hands out those entries too, and the driver skips them.
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
@@ -217,6 +225,8 @@ class Driver:
         The error is NotNow for a snapshot or a read that must not be stepped now, or one of ``RawNode.step``. To the
         group, a refused message is a lost one. Raises LogLost and every other error that kills the node.
         """
+        if not isinstance(m, Message):
+            instance(m, Message, "m")
         node = self.node
         if m.type == k.READ_INDEX and self.guard_reads and answers_rashly(node.raft):
             return NotNow("a single voter that has committed nothing in its term cannot answer reads")
@@ -227,11 +237,12 @@ class Driver:
             return None
         return self._take(m)
 
-    def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Step a list of messages in order. Return the place and the error of each refused one."""
+    def step_many(self, messages: Iterable[Message]) -> list[tuple[int, RaftError]]:
+        """Step messages in order. Return the place and the error of each refused one."""
         refused: list[tuple[int, RaftError]] = []
-        for place in range(len(messages)):
-            error = self.step(messages[place])
+        batch = instances(messages, Message, "m")
+        for place in range(len(batch)):
+            error = self.step(batch[place])
             if error is not None:
                 refused.append((place, error))
         return refused
@@ -432,7 +443,7 @@ class Driver:
     def _machine_restore(self, snapshot: Snapshot) -> None:
         if self._machine is not None:
             self._called()
-            self._machine.restore(snapshot)
+            refuse_awaitable(self._machine.restore(snapshot), "restore")
 
     def _restored(self, snapshot: Snapshot) -> None:
         self.applied = snapshot.metadata.index
@@ -490,6 +501,8 @@ class Driver:
         All earlier entries must be applied. An invalid change changes nothing, and ``refused_change`` is then its
         error; after a valid one it is None. Raises InvariantError if the entry cannot be decoded.
         """
+        if not isinstance(e, Entry):
+            instance(e, Entry, "e")
         try:
             change = decode_change(e)
         except ValueError as error:
@@ -587,6 +600,8 @@ class Driver:
 
         Raises InvariantError if an earlier write is not acknowledged yet. An error of the storage kills the member.
         """
+        if type(write) is not Write:
+            instance(write, Write, "write")
         self._check_next(write)
         try:
             self._called()
@@ -606,6 +621,8 @@ class Driver:
 
         Raises InvariantError if an earlier write is not acknowledged yet.
         """
+        if type(write) is not Write:
+            instance(write, Write, "write")
         self._check_next(write)
         stages = self._stage()
         stages.writes.popleft()
@@ -657,6 +674,8 @@ class Driver:
 
         An error of the machine kills the member.
         """
+        if type(batch) is not Batch:
+            instance(batch, Batch, "batch")
         if self._stage().running is not batch:
             raise InvariantError("this batch is not the one that is being applied")
         try:
@@ -670,6 +689,8 @@ class Driver:
 
     def finish(self, batch: Batch, answers: list[Any] | None = None) -> None:
         """Report that a batch is applied. ``answers`` has the machine's answer to each entry, or is None."""
+        if type(batch) is not Batch:
+            instance(batch, Batch, "batch")
         stages = self._stage()
         if stages.running is not batch:
             raise InvariantError("this batch is not the one that is being applied")
@@ -719,6 +740,7 @@ class Driver:
         no snapshot can be made now (see ``snapshot_index``). The machine must have ``capture``. An error of the machine
         or the storage kills the member.
         """
+        least = u64(keep, "keep")
         at = self.snapshot_index()
         if at == 0:
             return None
@@ -729,8 +751,8 @@ class Driver:
             self._snapshot_index = at
             if self._observer is not None:
                 self._observer.snapshot_made(made)
-            if keep < at and at - keep >= storage.first_index():
-                storage.compact(at - keep)
+            if least < at and at - least >= storage.first_index():
+                storage.compact(at - least)
         except BaseException as error:
             self.fail(error)
             raise
@@ -771,3 +793,5 @@ def _write(
 
 keep_whole(_Stages)
 keep_whole(Driver)
+has_one_owner(_Stages)
+has_one_owner(Driver)

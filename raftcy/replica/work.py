@@ -2,7 +2,7 @@
 
 from ..core.ready import SoftState
 from ..wire.messages import Entry, HardState, Message, Snapshot
-from ..wire.whole import keep_whole
+from ..wire.whole import has_one_owner, keep_whole
 
 
 class Write:
@@ -82,3 +82,4 @@ class Work:
 
 for _each in (Write, Batch, Work):
     keep_whole(_each)
+    has_one_owner(_each)

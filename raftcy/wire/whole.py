@@ -42,9 +42,18 @@ def begin_whole(cls: Any) -> None:
     cls.__new__ = __new__
 
 
-def refuse_copy(value: Any) -> TypeError:
-    """The error for copying or pickling what has one owner: two of it would act as one member of a group."""
-    return TypeError(f"{type(value).__name__} cannot be copied or pickled: it has one owner")
+def has_one_owner(cls: Any) -> None:
+    """Let nothing copy or pickle the objects of a class: two of it would act as one member of a group."""
+
+    def __reduce__(self: Any) -> Any:
+        raise refuse_copy(cls)
+
+    cls.__reduce__ = __reduce__
+
+
+def refuse_copy(cls: type) -> TypeError:
+    """The error for copying or pickling what has one owner."""
+    return TypeError(f"{cls.__name__} cannot be copied or pickled: it has one owner")
 
 
 def _is_made(*args: Any, **kwargs: Any) -> None:

@@ -32,9 +32,18 @@ def begin_whole(cls):
     """Let ``__cinit__`` begin each object of a class and its subclasses: Cython has seen to that already."""
 
 
-def refuse_copy(value):
-    """The error for copying or pickling what has one owner: two of it would act as one member of a group."""
-    return TypeError(f"{type(value).__name__} cannot be copied or pickled: it has one owner")
+def has_one_owner(cls):
+    """Let nothing copy or pickle the objects of a class: two of it would act as one member of a group."""
+
+    def reduce(*args):
+        raise refuse_copy(cls)
+
+    raftcy_set_in_type(cls, "__reduce__", reduce)
+
+
+def refuse_copy(cls):
+    """The error for copying or pickling what has one owner."""
+    return TypeError(f"{cls.__name__} cannot be copied or pickled: it has one owner")
 
 
 def _is_made(*args, **kwargs):

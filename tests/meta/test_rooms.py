@@ -51,7 +51,7 @@ LAYERS = {
         protobuf
     """,
     "core": """
-        awaitables logger droplist observer
+        awaitables hints logger droplist observer
         ready entries hardstate inflights single_calls
         fresh
         outbox progress

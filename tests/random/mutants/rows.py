@@ -358,4 +358,64 @@ ROWS = [
         "A leader whose disk hangs keeps acting as leader.",
         waits=f"{SERVER}: a slow disk and a stopped leader",
     ),
+    Row(
+        "dragonboat#381, dragonboat#191",
+        "U",
+        "A write of a vote fails, the member goes on, and the same request is granted: two votes in a term.",
+    ),
+    Row(
+        "borders",
+        "U",
+        "None or a wrong kind where compiled code has a typed argument, in lists and answers too, ends the process.",
+    ),
+    Row(
+        "half-made",
+        "U",
+        "A method of an object whose `__init__` failed or did not run ends the process.",
+    ),
+    Row(
+        "wrong-entries",
+        "U",
+        "Doubled, reversed or foreign entries of a storage are handed out as committed.",
+    ),
+    Row(
+        "base-exception",
+        "U",
+        "A panic of a native library while waiting proposals are stepped leaves the others waiting.",
+    ),
+    Row(
+        "closed-ready",
+        "U",
+        "A coroutine that was closed, not cancelled, swallows the wake-up of all later ones.",
+    ),
+    Row(
+        "imported-again",
+        "U",
+        "Imported again after its modules left `sys.modules`: no Config is a Config, no error is caught by its name.",
+    ),
+    Row(
+        "cython#1606, cloudpickle#186",
+        "U",
+        "A copy of a living node shares its state, or is half a node; and differs by build.",
+    ),
+    Row(
+        "thread-ids",
+        "U",
+        "A member has the id of a storage thread: a heartbeat to it is taken for a write, and a vote is lost.",
+    ),
+    Row(
+        "coroutines",
+        "U",
+        "An `async def save` is called, never awaited, and acknowledged.",
+    ),
+    Row(
+        "snapshot-term",
+        "U",
+        "A snapshot of term 0, or of a lower term than committed entries before it, is taken.",
+    ),
+    Row(
+        "no-remedy",
+        "U",
+        "An error at the start, or later, says neither what caused it nor what to do.",
+    ),
 ]

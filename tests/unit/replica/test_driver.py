@@ -292,7 +292,10 @@ def test_answers_must_fit_the_entries() -> None:
 
 
 def test_after_a_failed_write_nothing_is_sent_and_the_member_is_dead() -> None:
-    """A node that continued could grant its vote again and, after a restart, vote for another node in the same term."""
+    """A node that continued could grant its vote again and, after a restart, vote for another node in the same term.
+
+    catches: dragonboat#381
+    """
     sent: list[Message] = []
     storage = Broken()
     driver = made(storage=storage, send=sent.extend)
