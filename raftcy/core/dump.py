@@ -42,7 +42,7 @@ def load(node: RawNode, state: dict[str, Any]) -> None:
     did not come from ``dump``; the node may then be half loaded, so discard it.
     """
     if node.raft.id != state["raft"]["id"]:
-        raise InvariantError(f"the state is that of {state['raft']['id']:x}, the node is {node.raft.id:x}")
+        raise InvariantError(f"the state belongs to node {state['raft']['id']:x}, not to {node.raft.id:x}")
     _load_node(node, state["node"])
     _load_raft(node.raft, state["raft"])
     _load_log(node.raft.log, state["log"])

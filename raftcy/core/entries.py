@@ -1,7 +1,7 @@
 """Computes sizes of entries, how many fit into a limit, and whether they form a run.
 
-The pure twin of ``entries.pyx``; the two agree in everything, errors included. A size is that of the encoding in etcd's
-raft v3.7.0, to which only present fields count. A payload is ``data`` alone.
+The pure twin of ``entries.pyx``; the two agree in everything, errors included. An entry's size is the length of its
+encoding in etcd's raft v3.7.0, to which only present fields count. A payload is ``data`` alone.
 """
 
 from ..wire import consts as k

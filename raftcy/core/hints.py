@@ -15,10 +15,6 @@ NOT_STORED_AS_ONE = (
     "raftcy.check_log_storage finds this before the start. This member's storage cannot be trusted: remove the member "
     "from the group, and add a new one with another id and an empty storage."
 )
-APPLIED_AHEAD = (
-    "The machine has applied more than the storage knows to be committed: a commit index need not be synced, and a "
-    "crash can take it back. Set Config.applied to the smaller of the two; the entries in between are handed out again."
-)
 SIZE_IS_ZERO = (
     "Config.max_size_per_msg is 0, and so is max_committed_size_per_ready, which defaults to it: not even one entry "
     "can be handed out. Set max_size_per_msg, for example to 2**20."

@@ -139,15 +139,15 @@ class RaftLog:
             raise _failed(error) from error
         wrong = _no_answer(found, lo, hi)
         if wrong is not None:
-            raise StorageFailed(f"the storage failed: asked for the entries {lo} to {hi - 1} it gave {wrong}")
+            raise StorageFailed(f"the storage failed: for entries {lo} to {hi - 1} it returned {wrong}")
         return found
 
-    def snapshot(self) -> Snapshot:
-        """Return the newest snapshot. Raises SnapshotTemporarilyUnavailable if the storage has none at the moment."""
+    def snapshot(self, to: int = 0) -> Snapshot:
+        """Return the newest snapshot, for node ``to``. Raises SnapshotTemporarilyUnavailable if there is none."""
         if self.unstable.snapshot is not None:
             return self.unstable.snapshot
         try:
-            found = self.storage.snapshot() if self.offer is None else self.offer()
+            found = self.storage.snapshot() if self.offer is None else self.offer(to)
             if not isinstance(found, Snapshot):
                 instance(found, Snapshot, "snapshot()")
             return found  # type: ignore[no-any-return]
@@ -281,8 +281,8 @@ class RaftLog:
     def find_conflict_by_term(self, index: int, term: int) -> tuple[int, int]:
         """Return the highest index up to ``index`` whose term is at most ``term`` or unknown, and that term or 0.
 
-        Another log that has ``term`` at ``index`` cannot agree with this one after that point (end of paper 5.3). Terms
-        never fall along a log, so the search takes steps that double, and then halve.
+        A log that has ``term`` at ``index`` can agree with this one up to that point at the most (end of paper 5.3).
+        Terms never fall along a log, so the search takes steps that double, and then halve.
         """
         if index == 0:
             return 0, 0
@@ -378,8 +378,7 @@ class RaftLog:
         """Record that the application has applied entries up to ``index``, ``size`` bytes when encoded."""
         if self.committed < index or index < self.applied:
             self.log.fatal(
-                f"applied({index}) is out of range [prevApplied({self.applied}), committed({self.committed})]",
-                hints.APPLIED_AHEAD if self.committed < index else "",
+                f"applied({index}) is out of range [prevApplied({self.applied}), committed({self.committed})]"
             )
         self.applied = index
         if self.applying < index:

@@ -5,8 +5,9 @@ Rules:
 - ``msgs`` may be sent at once. ``msgs_after_append`` depend on the entries and the hard state of the next Ready; they
   are sent, or delivered to the node itself, once these are stored. ``raft`` decides which kind a message is.
 - A list that a Ready takes belongs to the Ready. The outbox starts another.
-- A list is None until it is first needed, and after that empty between uses. A process may have thousands of nodes, and
-  creating lists at each of their ticks would set off the garbage collector (docs/performance.md).
+- A list is None until it is first needed. When it is taken, an empty one replaces it at once. A process may have
+  thousands of nodes; if each of them created its list at a tick, the many new lists, alive together, would set off the
+  garbage collector (docs/performance.md).
 """
 
 from collections.abc import Iterable

@@ -34,12 +34,13 @@ Rules:
 10. A read is answered once a quorum has confirmed, after the request came, that the leader still leads; or at once, if
     reads rest on the lease or the leader is the only voter (thesis 6.4). Until a leader of several voters has committed
     an entry of its term, reads wait, because its commit index may be behind the previous leader's.
-11. At most ``max_uncommitted_size`` bytes of payload that a leader has appended may be unapplied. Any payload passes
-    while nothing is pending, or a large one never could. An empty one always passes, since raft itself appends such.
+11. At most ``max_uncommitted_size`` bytes of payload that a leader has appended may be unapplied. While nothing is
+    pending a payload of any size passes, since a large one could otherwise never pass. An empty payload always passes:
+    raft itself appends empty entries.
 12. With ``batch_append``, appends of entries proposed between two Readys are sent when the second Ready is made.
 
-Messages may be lost, arrive twice, or arrive in any order; no rule relies on their delivery. ``vet`` refuses malformed
-input before it gets here. A message that still breaks a rule raises InvariantError.
+Messages may be lost, repeated and reordered: no rule relies on delivery or order, and a repeated message is not counted
+twice. ``vet`` refuses malformed input before it gets here. Whatever still breaks a rule raises InvariantError.
 """
 
 from typing import Any
@@ -49,6 +50,7 @@ from ..errors import (
     Compacted,
     ConfChangeError,
     ConfigError,
+    InvariantError,
     ProposalDropped,
     RangeError,
     SnapshotTemporarilyUnavailable,
@@ -170,7 +172,7 @@ class Raft:
         if hard_state is not None and not is_empty_hard_state(hard_state):
             self._load_state(hard_state)
         if c.applied > 0:
-            self.log.applied_to(c.applied, 0)
+            self._take_applied(c.applied)
         self.become_follower(self.term, 0)
         if self._log.info_on():
             peers = ",".join([f"{id:x}" for id in self.tracker.voter_nodes()])
@@ -178,6 +180,20 @@ class Raft:
                 f"newRaft {self.id:x} [peers: [{peers}], term: {self.term}, commit: {self.log.committed}, "
                 f"applied: {self.log.applied}, lastindex: {last}, lastterm: {last_term}]"
             )
+
+    def _take_applied(self, index: int) -> None:
+        """Follow the log from what the application has applied on."""
+        committed = self.log.committed
+        try:
+            self.log.applied_to(index, 0)
+        except InvariantError as error:
+            error.hinted(
+                f"Config.applied is {index}, but the stored hard state commits only up to {committed}: a commit index "
+                "alone is not synced, so a crash may take it back behind what the application has stored. Start with "
+                f"applied={committed}, and skip the entries up to {index} when they are handed out again. "
+                "raftcy.Driver does so by itself"
+            )
+            raise
 
     def _load_state(self, state: HardState) -> None:
         last = self.log.last_index()
@@ -207,7 +223,7 @@ class Raft:
         return m
 
     def _send(self, m: Message) -> None:
-        """Freeze a message and put it into the outbox. Answers to votes and appends wait until the storage has both."""
+        """Freeze a message and put it into the outbox. Answers to appends and vote requests wait for the storage."""
         immutable.freeze(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
@@ -282,7 +298,7 @@ class Raft:
             if prev_term == k.NO_TERM:
                 return self._maybe_send_snapshot(pr)
         count = 0
-        # With a full window only an empty append may go, which still brings the commit index.
+        # If the window is full, only an empty append may be sent, which still carries the commit index.
         if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
             if entries is None:
                 try:
@@ -311,7 +327,7 @@ class Raft:
                 log.debug(f"ignore sending snapshot to {to:x} since it is not recently active")
             return None
         try:
-            snapshot = self.log.snapshot()
+            snapshot = self.log.snapshot(to)
         except SnapshotTemporarilyUnavailable:
             if log.debug_on():
                 log.debug(f"{self.id:x} failed to send snapshot to {to:x} because snapshot is temporarily unavailable")
@@ -482,7 +498,7 @@ class Raft:
             self._log.fatal("invalid transition [follower -> leader]")
         pr = self.tracker.find(self.id)
         if pr is None:
-            self._log.fatal(f"{self.id:x} was elected but is no member of {self.tracker.config}")
+            self._log.fatal(f"{self.id:x} was elected but is not a member of {self.tracker.config}")
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER

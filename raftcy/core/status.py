@@ -21,7 +21,7 @@ _STATES: dict[int, StateType] = {int(s): s for s in StateType}
 class BasicStatus:
     """A node's state without configuration and progress (etcd's ``BasicStatus``).
 
-    ``term``, ``vote`` and ``commit`` are those of the hard state, parts of which may not be stored yet. ``lead`` is the
+    ``term``, ``vote`` and ``commit`` are the hard state, which may not be stored yet. ``lead`` is the
     leader that the node knows (0: none), ``raft_state`` its role, a StateType. ``applied`` is the last index that the
     application has applied. ``lead_transferee`` is the node to which leadership is being transferred (0: none).
 

@@ -121,11 +121,11 @@ def test_storage_threads(target: str) -> None:
     ],
     ids=["not advanced", "not stored", "not applied", "no storage", "steps of a driver"],
 )
-def test_what_is_none(text: str) -> None:
+def test_code_that_is_not_a_loop(text: str) -> None:
     assert loops(text) == []
 
 
-def test_a_single_round_in_a_test_is_none() -> None:
+def test_a_single_round_in_a_test_does_not_count() -> None:
     steps = PLAIN.replace("drive(", "test_advance(").replace("while node.has_ready()", "if node.has_ready()")
     assert names(steps) == []
     assert names(PLAIN.replace("drive(", "test_advance(")) == ["test_advance"]

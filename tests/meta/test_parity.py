@@ -29,7 +29,7 @@ def faults_of(tests: Path) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_a_name_that_the_reference_does_not_have_is_told(tmp_path: Path) -> None:
+def test_an_unknown_name_is_reported(tmp_path: Path) -> None:
     text = 'def test_a():\n    """answers: TestCommit, TestNothing"""\n'
     (tmp_path / "test_it.py").write_text(text)
     it = f"{tmp_path.name}/test_it.py"

@@ -40,7 +40,7 @@ print(raftcy is first, raftcy.BUILD)
 @pytest.mark.once
 @pytest.mark.parametrize("kind", sorted({raftcy.BUILD, "pure"}))
 def test_the_classes_are_the_same(kind: str) -> None:
-    """catches: imported-again"""
+    """catches: faults#N"""
     environment = {"RAFTCY_PURE_PYTHON": "1" if kind == "pure" else "0"}
     path = str(sys.modules["raftcy"].__path__[0]).removesuffix("/raftcy")
     done = subprocess.run(

@@ -155,7 +155,7 @@ def test_candidate_recognizes_a_leader(term: int) -> None:
     assert (raft.state, raft.term, raft.lead) == (FOLLOWER, term, 2)
 
 
-# -- chance ------------------------------------------------------------------------------------------------------------
+# -- random timeouts ---------------------------------------------------------------------------------------------------
 
 
 @ROLES

@@ -21,7 +21,7 @@ from tests.support.peers import make_member
 
 
 @pytest.mark.parametrize(("terms", "term"), [((1,), 2), ((1, 2), 3)])
-def test_request_tells_of_the_own_log(terms: tuple, term: int) -> None:
+def test_vote_request_names_the_last_entry(terms: tuple, term: int) -> None:
     """A request for a vote names the candidate's last entry and goes to all others (5.4.1).
 
     answers: TestVoteRequest
@@ -68,7 +68,7 @@ def test_voter_refuses_a_worse_log(terms: tuple, log_term: int, index: int, refu
 
 
 @pytest.mark.parametrize(("acknowledged", "committed"), [(1, 0), (2, 0), (3, 3)])
-def test_only_entries_of_the_own_term_are_counted(acknowledged: int, committed: int) -> None:
+def test_only_entries_of_the_present_term_are_counted(acknowledged: int, committed: int) -> None:
     """Entries of older terms are not committed by counting copies, only by an entry of the present term (5.4.2).
 
     answers: TestLeaderOnlyCommitsLogFromCurrentTerm

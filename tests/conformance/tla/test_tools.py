@@ -29,7 +29,7 @@ def test_a_trace_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7", "{}", '{"tag":"trace"}'])
-def test_what_is_no_trace_is_refused_with_its_line(text: str) -> None:
+def test_an_invalid_trace_is_refused_with_its_line(text: str) -> None:
     with pytest.raises(ValueError, match="line 2 is not an event of a trace"):
         check.events_of([line(name="Ready"), text])
 
@@ -62,7 +62,7 @@ def test_an_error_is_a_refusal_though_the_end_was_reached() -> None:
 
 
 @pytest.mark.parametrize("output", ["", progress(100), "java.lang.OutOfMemoryError: heap\n" + progress(100)])
-def test_a_run_that_broke_off_is_no_verdict_in_favour(output: str) -> None:
+def test_a_run_that_broke_off_gives_no_verdict(output: str) -> None:
     verdict = check.read(output, 1.0)
     assert not verdict.accepted
     assert verdict.error is not None
@@ -137,7 +137,7 @@ def test_maven_is_needed_for_what_is_not_here_yet(tmp_path: Path, monkeypatch: p
     assert not isinstance(caught.value, parts.NoProgram)
 
 
-def test_a_file_that_is_no_trace_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_trace_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.ndjson"
     path.write_text("no\n")
     assert command.main([str(path)]) == 2

@@ -217,7 +217,7 @@ class Machine:
         with suppress(b.DecodeError, b.ConfChangeError):
             self.members = self.node.apply_conf_change(b.decode_change(e))
 
-    # -- the application's own business --------------------------------------------------------------------------
+    # -- compaction and restart ----------------------------------------------------------------------------------
 
     def compact(self) -> None:
         """Make a snapshot up to the applied index, and drop the entries before it."""
@@ -234,7 +234,7 @@ class Machine:
         if stored is not None and self.node.raft.term != stored.term:
             raise Finding(f"restarted in term {self.node.raft.term} from {stored!r}")
 
-    # -- what must hold ------------------------------------------------------------------------------------------
+    # -- invariants ----------------------------------------------------------------------------------------------
 
     def picture(self) -> Any:
         """The state that messages can change, in a form comparable across builds."""

@@ -33,7 +33,7 @@ def drawn(count: int) -> Any:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_kept(raftcy: ModuleType, raftcy_pure: ModuleType, target: str) -> None:
+def test_every_input_of_the_corpus(raftcy: ModuleType, raftcy_pure: ModuleType, target: str) -> None:
     """Every input of the corpus passes; together they reach all that fuzzing has reached so far."""
     inputs = kept(target)
     assert inputs
@@ -93,7 +93,7 @@ def test_messages_of_honest_clusters(raftcy: ModuleType, raftcy_pure: ModuleType
             decoding([raftcy, raftcy_pure], b"\5" + data[:at] + rng.randbytes(1) + data[at + 1 :])
 
 
-# -- that it bites -----------------------------------------------------------------------------------------------------
+# -- deliberate faults -------------------------------------------------------------------------------------------------
 
 
 def first_finding(builds: list[ModuleType], target: str, runs: int, size: int = 200) -> str:
@@ -149,7 +149,7 @@ def test_finds_what_grows(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPat
     assert "more things wait" in first_finding([raftcy_pure, raftcy_pure], "steps", 20)
 
 
-# -- its tools ---------------------------------------------------------------------------------------------------------
+# -- the corpus tool ---------------------------------------------------------------------------------------------------
 
 
 def test_choices() -> None:

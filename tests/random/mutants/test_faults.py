@@ -6,13 +6,13 @@ from functools import cache
 import pytest
 
 from .edit import ROOT, Edit, Moved, edited, edited_files
-from .faults import FAULTS, borders, elections, joint, logs, reads, replication, snapshots, stored
+from .faults import FAULTS, borders, driven, elections, joint, logs, reads, replication, snapshots, stored
 from .named import outcome_of
 from .rows import ROWS
 from .tree import run, tree
 
 pytestmark = pytest.mark.once
-MODULES = (elections, replication, logs, stored, snapshots, joint, reads, borders)
+MODULES = (elections, replication, logs, stored, snapshots, joint, reads, driven, borders)
 
 
 @cache
@@ -153,7 +153,7 @@ def test_a_copy_runs_its_own_source() -> None:
     assert (ROOT / "raftcy/wire/consts.py").read_text(encoding="utf-8") == before
 
 
-def test_what_cannot_be_run_is_no_red_test() -> None:
+def test_a_test_that_cannot_run_is_not_red() -> None:
     """A missing test, or a package that cannot be imported, does not prove anything."""
     good, missing = "tests/unit/core/test_util.py::test_limit_size", "tests/unit/core/test_util.py::test_nothing"
     done = outcome_of([], [good, missing])

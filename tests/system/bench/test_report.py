@@ -139,7 +139,7 @@ def test_a_line_is_measured_at_both_ends(name: str, sizes: tuple[int, int], monk
     monkeypatch.setattr(flat, "per_operation", lambda runs: per_operation([replace(runs[0], short=10, long=30)]))
     found = flat.measure(line, sizes, "python")
     assert found["ends"] == [f"{size} {line.what}" for size in sizes]
-    assert all(1_000 < each < 1_000_000 for each in found["instructions"])
+    assert all(1_000 < each < 10_000_000 for each in found["instructions"])
     assert all(each > 0 for each in found["cpu_us"])
 
 

@@ -93,7 +93,7 @@ def test_the_story_reads_everything(build: ModuleType) -> None:
 def test_a_storage_that_answers_nonsense(build: ModuleType, name: str, odd: Any) -> None:
     """Of a wrong answer the node dies with StorageFailed, in the first call and in any later one.
 
-    catches: borders
+    catches: faults#D
     """
     # The start alone asks for two of them; later calls are MemoryStorage's own.
     for turn in range(1 if name in ("initial_state", "last_index") else 4):
@@ -123,7 +123,7 @@ def test_a_storage_that_answers_nonsense(build: ModuleType, name: str, odd: Any)
 
 @pytest.mark.parametrize(("name", "odd"), [("first_index", 0), ("last_index", 2**64 - 1), ("term", 2**64 - 1)])
 def test_numbers_that_nothing_can_have(build: ModuleType, name: str, odd: int) -> None:
-    """catches: borders"""
+    """catches: faults#D"""
     given = two(build, wrong(build, {name: lambda self, *args: odd}))
     with pytest.raises(build.StorageFailed):
         build.RawNode(config(build, storage=given))
@@ -136,7 +136,7 @@ def test_numbers_that_nothing_can_have(build: ModuleType, name: str, odd: int) -
 def test_entries_that_were_not_asked_for(build: ModuleType, wrong: str) -> None:
     """Doubled, reversed and foreign entries used to be handed out as committed.
 
-    catches: wrong-entries
+    catches: faults#Y1
     """
 
     class Wrong(build.MemoryStorage):  # type: ignore[misc, name-defined]
@@ -160,7 +160,7 @@ def test_entries_that_were_not_asked_for(build: ModuleType, wrong: str) -> None:
 
 @pytest.mark.parametrize("odd", [*ODD, 10, 2**63], ids=str)
 def test_a_random_source_that_answers_nonsense(build: ModuleType, odd: Any) -> None:
-    """catches: borders"""
+    """catches: faults#D"""
     source = type("Source", (), {"randrange": lambda self, n: odd})()
     with pytest.raises((TypeError, build.RangeError)):
         build.RawNode(config(build, random=source))
@@ -256,7 +256,7 @@ async def _async(*args: Any) -> None: ...
 
 @pytest.mark.parametrize("name", READS)
 def test_a_storage_of_coroutines(build: ModuleType, name: str) -> None:
-    """catches: coroutines"""
+    """catches: faults#U"""
     given = type("Async", (build.MemoryStorage,), {name: _async})()
     with pytest.raises(TypeError, match=rf"Async\.{name}\(\) must be a plain function"):
         build.RawNode(config(build, storage=given))
@@ -269,7 +269,7 @@ def test_a_storage_of_coroutines(build: ModuleType, name: str) -> None:
     [("logger", ("debug", "info", "warning", "error", "critical")), ("trace_logger", ("trace_event",))],
 )
 def test_loggers_of_coroutines(build: ModuleType, option: str, names: tuple[str, ...]) -> None:
-    """catches: coroutines"""
+    """catches: faults#U"""
     for name in names:
         methods = {each: (_async if each == name else lambda self, *args: None) for each in names}
         with pytest.raises(TypeError, match=rf"Async\.{name}\(\) must be a plain function"):
@@ -281,7 +281,7 @@ def test_loggers_of_coroutines(build: ModuleType, option: str, names: tuple[str,
 
 @pytest.mark.parametrize("name", ["apply", "restore", "capture"])
 def test_a_machine_of_coroutines(build: ModuleType, name: str) -> None:
-    """catches: coroutines"""
+    """catches: faults#U"""
     given = storage(build)
     machine = type("Machine", (), {name: _async})()
     with pytest.raises(TypeError, match=rf"Machine\.{name}\(\) must be a plain function"):

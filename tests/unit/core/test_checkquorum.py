@@ -71,7 +71,7 @@ def test_signs_of_life_count_for_one_timeout() -> None:
     assert raft.state == FOLLOWER
 
 
-def test_learners_are_no_quorum() -> None:
+def test_learners_do_not_make_a_quorum() -> None:
     """A learner's sign of life does not keep a leader in office."""
     raft = leader([1, 2], learners=(3,))
     heard_of(raft, 3)
@@ -188,7 +188,7 @@ def test_stuck_candidate_is_freed() -> None:
     [({}, False), ({"check_quorum": True}, True), ({"pre_vote": True}, True)],
     ids=["neither", "check_quorum", "pre_vote"],
 )
-def test_stale_leader_is_told_of_the_term(options: dict, answered: bool, kind: MessageType) -> None:
+def test_stale_leader_gets_the_newer_term(options: dict, answered: bool, kind: MessageType) -> None:
     """A leader of an old term is answered with the new term, because its peers may never learn it from a campaign.
 
     catches: raft-rs#83

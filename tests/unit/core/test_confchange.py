@@ -46,7 +46,7 @@ def test_restore(members: ConfState) -> None:
         (ConfState(voters_outgoing=[1]), "removed all voters"),
     ],
 )
-def test_restore_of_what_cannot_be(members: ConfState, told: str) -> None:
+def test_restore_of_impossible_members(members: ConfState, told: str) -> None:
     with pytest.raises(ConfChangeError, match=rf"^{told}$"):
         restore(ProgressTracker(20, 0), 10, members)
 

@@ -144,7 +144,7 @@ def test_defaults_in_effect() -> None:
     assert got.storage is given.storage
 
 
-def test_what_is_given_stays() -> None:
+def test_given_values_are_kept() -> None:
     class Trace:
         def trace_event(self, event: Any) -> None:
             raise NotImplementedError

@@ -585,7 +585,7 @@ class Derived(Random):
         return 7
 
 
-def test_own_randrange_of_a_random_is_asked() -> None:
+def test_overridden_randrange_of_a_random_is_called() -> None:
     replaced = Random(1)
     replaced.randrange = Derived().randrange  # type: ignore[method-assign]
     for source in (Derived(1), replaced):

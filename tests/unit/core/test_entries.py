@@ -86,7 +86,7 @@ def append(term: int, log_term: int, index: int, entries: list[Entry]) -> Messag
         ([], True),
     ],
 )
-def test_an_append_that_is_no_part_of_a_log(entries: list[Entry], valid: bool) -> None:
+def test_an_append_that_does_not_fit_a_log(entries: list[Entry], valid: bool) -> None:
     """It is refused before anything changes, and the node keeps running.
 
     answers: TestLogSlice

@@ -35,7 +35,7 @@ def fill(raft: object) -> None:
 # -- one peer ----------------------------------------------------------------------------------------------------------
 
 
-def test_own_progress_follows_the_own_storage() -> None:
+def test_leader_counts_its_entries_once_stored() -> None:
     """A leader counts its own entries when they are stored, not when they are proposed (thesis 10.2.1).
 
     answers: TestProgressLeader

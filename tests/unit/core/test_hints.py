@@ -24,7 +24,7 @@ def two(build: ModuleType, **options: Any) -> Any:
 
 
 def test_a_hard_state_older_than_the_snapshot(build: ModuleType) -> None:
-    """catches: no-remedy"""
+    """catches: faults#Y4"""
     given = storage(build)
     given.set_hard_state(build.HardState(term=1, commit=0))
     with pytest.raises(build.InvariantError, match=r"^1 state.commit 0 is out of range \[1, 1\]$") as raised:
@@ -33,16 +33,16 @@ def test_a_hard_state_older_than_the_snapshot(build: ModuleType) -> None:
 
 
 def test_a_machine_that_is_ahead_of_the_commit_index(build: ModuleType) -> None:
-    """catches: no-remedy"""
+    """catches: faults#Y4"""
     given = storage(build)
     given.append([build.Entry(term=1, index=2)])
     with pytest.raises(build.InvariantError, match=r"^applied\(2\) is out of range") as raised:
         build.RawNode(config(build, storage=given, applied=2))
-    told(raised.value, "Config.applied", "smaller")
+    told(raised.value, "Config.applied is 2", "applied=1")
 
 
 def test_a_size_that_was_left_at_zero(build: ModuleType) -> None:
-    """catches: no-remedy"""
+    """catches: faults#Y4"""
     given = storage(build)
     node = build.RawNode(config(build, storage=given, max_size_per_msg=0))
     node.campaign()
@@ -58,7 +58,7 @@ def test_a_size_that_was_left_at_zero(build: ModuleType) -> None:
 
 
 def test_a_wiped_disk(build: ModuleType) -> None:
-    """catches: no-remedy"""
+    """catches: faults#Y4"""
     node = two(build)
     m = build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=2, to=1, term=2, commit=9)
     with pytest.raises(build.LogLost, match=r"^tocommit\(9\) is out of range") as raised:
@@ -67,7 +67,7 @@ def test_a_wiped_disk(build: ModuleType) -> None:
 
 
 def test_dropped_proposals(build: ModuleType) -> None:
-    """catches: no-remedy"""
+    """catches: faults#Y4"""
     cases = {
         "there is no leader": (two(build), "Ready.soft_state"),
         "leadership is being transferred": (_transferring(build), "election timeout"),
@@ -119,7 +119,7 @@ def test_most_errors_need_no_hint(build: ModuleType) -> None:
 def test_snapshot_of_a_term_that_no_entry_there_can_have(build: ModuleType, term: int, index: int) -> None:
     """A snapshot of term 0, or of a lower term than that of a committed entry before it, used to be taken.
 
-    catches: snapshot-term
+    catches: faults#Y3
     """
     given = build.MemoryStorage()
     members = build.ConfState(voters=[1, 2])

@@ -73,7 +73,7 @@ def finish(node: RawNode, write: Message) -> list[Message]:
     return [m for m in write.responses if m.to != node.id]
 
 
-# -- what must survive a crash -----------------------------------------------------------------------------------------
+# -- durable state -----------------------------------------------------------------------------------------------------
 
 
 @ASYNC
@@ -166,7 +166,7 @@ def test_only_voter_waits_for_its_storage(asynchronous: bool) -> None:
     assert (rd.committed_entries, node.raft.log.committed) == ([], before)
 
 
-def test_commit_index_beyond_the_log_is_told_at_once() -> None:
+def test_commit_index_beyond_the_log_ends_the_start() -> None:
     """A start fails if the hard state commits beyond the log; it does not wait for the entries.
 
     catches: PySyncObj#197
@@ -212,7 +212,7 @@ def test_vote_outlasts_a_lost_election() -> None:
     assert the_one(read_messages(raft), MessageType.MSG_VOTE_RESP).reject
 
 
-def test_former_leader_is_elected_by_who_follows_it_still() -> None:
+def test_former_leader_is_elected_by_a_node_that_still_follows_it() -> None:
     """With one node down, a leader that stepped down gets the pre-vote of a node that does not know that yet.
 
     This node did not vote for it in the present term.

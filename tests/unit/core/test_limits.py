@@ -214,7 +214,7 @@ def test_read_answers_that_wait_for_a_ready() -> None:
     refuses(node, answer, "2 messages wait for a Ready")
 
 
-def test_the_own_storage_is_always_heard() -> None:
+def test_answers_of_the_storage_are_never_refused() -> None:
     """The storage's acknowledgements must not be lost, so they pass however many messages wait."""
     node = RawNode(make_config(1, make_storage([1, 2, 3]), max_pending_msgs=1, async_storage_writes=True))
     node.campaign()

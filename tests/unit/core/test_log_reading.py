@@ -321,7 +321,7 @@ def test_scan_ends_with_what_it_looks_for() -> None:
     assert [[e.index for e in page] for page in log.storage.pages] == [[48], [49]]
 
 
-# -- a storage that does not keep its word -----------------------------------------------------------------------------
+# -- an unreliable storage ---------------------------------------------------------------------------------------------
 
 
 class Failing(MemoryStorage):
@@ -445,7 +445,7 @@ def test_a_storage_that_gives_other_entries(answer: Any, told: str) -> None:
     storage.append([ONE, TWO, THREE, FOUR])
     log = new_log(storage)
     storage.answer = answer
-    text = f"^the storage failed: asked for the entries 2 to 3 it gave {told}$"
+    text = f"^the storage failed: for entries 2 to 3 it returned {told}$"
     with pytest.raises(StorageFailed, match=text):
         log.slice(2, 4, NO_LIMIT)
     with pytest.raises(StorageFailed, match=text):

@@ -77,10 +77,10 @@ def without(*names: str, kind: type[MemoryStorage] = MemoryStorage) -> Any:
 @pytest.mark.parametrize(
     ("storage", "text"),
     [
-        (None, r"NoneType is no Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
-        (without("term", "snapshot"), r"Lacking is no Storage: it has no term\(\), snapshot\(\)$"),
-        (without("sync"), r"Lacking is no LogStorage: it has no sync\(\)$"),
-        (without("save"), r"Lacking is no LogStorage: it has no save\(\)$"),
+        (None, r"NoneType is not a Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
+        (without("term", "snapshot"), r"Lacking is not a Storage: it has no term\(\), snapshot\(\)$"),
+        (without("sync"), r"Lacking is not a LogStorage: it has no sync\(\)$"),
+        (without("save"), r"Lacking is not a LogStorage: it has no save\(\)$"),
         (without("create_snapshot", "compact", "close"), r"has no create_snapshot\(\), compact\(\), close\(\)$"),
         (without("save", "sync", "append"), r"Lacking cannot be written to: it needs save\(\) and sync\(\)"),
     ],
@@ -117,7 +117,10 @@ def test_coroutine_functions_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["append", "set_hard_state", "apply_snapshot"])
 def test_a_subclass_that_writes_in_parts_has_to_say_how_it_saves(name: str) -> None:
-    """MemoryStorage.save would call the overridden methods one by one; a save of its own is atomic."""
+    """MemoryStorage.save would call the overridden methods one by one; a save of its own is atomic.
+
+    catches: faults#A
+    """
     parts = type("Parts", (MemoryStorage,), {name: lambda self, _: None})
     with pytest.raises(TypeError, match=rf"Parts overrides {name}\(\) and inherits save\(\).*: override save\(\) too"):
         check_log_storage(parts())
@@ -153,6 +156,7 @@ STARTS: dict[str, tuple[Any, str]] = {
 @KINDS
 @pytest.mark.parametrize("what", STARTS)
 def test_contradictions_are_refused_at_the_start(what: str, kind: type[MemoryStorage]) -> None:
+    """catches: faults#X5"""
     change, text = STARTS[what]
     storage = filled(kind)
     check_log_storage(storage)
@@ -177,7 +181,7 @@ def test_beginnings_are_taken() -> None:
 
 
 def test_what_is_applied_need_not_be_in_the_snapshot() -> None:
-    """A state machine with its own disk has what was compacted beyond the snapshot."""
+    """A state machine with its own disk has applied the entries compacted beyond the snapshot."""
     storage = filled()
     storage.compact(4)
     for applied in (0, 3):
@@ -296,7 +300,7 @@ def test_a_ready_is_saved_whole() -> None:
 
 
 @pytest.mark.parametrize("name", ["save", "sync"])
-def test_what_nobody_awaits_is_no_save(name: str) -> None:
+def test_an_unawaited_coroutine_does_not_save(name: str) -> None:
     async def later(*_: Any) -> None:
         raise AssertionError("nobody runs this")
 
@@ -308,6 +312,7 @@ def test_what_nobody_awaits_is_no_save(name: str) -> None:
 
 @KINDS
 def test_a_log_is_compacted_up_to_its_snapshot(kind: type[MemoryStorage]) -> None:
+    """catches: faults#X5"""
     storage = filled(kind)
     with pytest.raises(Contradiction, match="ends at 3: compacting up to 4 would lose the entries after it"):
         compact_log(storage, 4)

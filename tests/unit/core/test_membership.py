@@ -181,7 +181,7 @@ def test_change_that_is_not_allowed_now(in_force: list | None, proposed: Entry, 
         )
 
 
-def test_reason_is_told_to_who_proposes() -> None:
+def test_proposer_gets_the_reason() -> None:
     """`propose_conf_change` does not raise if the change became an empty entry; the other form returns the reason."""
     node = RawNode(make_config(1, make_storage([1])))
     node.campaign()
@@ -320,7 +320,7 @@ def test_followers_only_note_a_change() -> None:
 
 @pytest.mark.parametrize("step_down", [False, True], ids=["stays", "steps_down"])
 @pytest.mark.parametrize("kind", [REMOVE, LEARN], ids=["removed", "demoted"])
-def test_leader_that_is_no_voter(kind: ConfChangeType, step_down: bool) -> None:
+def test_leader_that_is_not_a_voter(kind: ConfChangeType, step_down: bool) -> None:
     """A removed leader continues until there is a new one, without counting itself (thesis 4.2.2).
 
     An option makes it step down instead.
@@ -526,7 +526,7 @@ def test_changes_are_looked_for_page_by_page() -> None:
         assert raft.state == state
 
 
-# -- through RawNode ---------------------------------------------------------------------------------------------------
+# -- with RawNode ------------------------------------------------------------------------------------------------------
 
 
 def test_change_through_raw_node() -> None:

@@ -292,7 +292,7 @@ def test_followers_learn_the_commit_index_at_once() -> None:
     assert read_messages(raft) == []
 
 
-# -- what a follower does ----------------------------------------------------------------------------------------------
+# -- the follower ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [t for t in MessageType if not t.name.startswith("MSG_STORAGE")], ids=str)
@@ -391,7 +391,7 @@ def test_heartbeat_keeps_its_sender_in_office() -> None:
         assert (raft.state, raft.lead, raft.election_elapsed) == (FOLLOWER, 2, 0)
 
 
-# -- what a leader makes of answers ------------------------------------------------------------------------------------
+# -- answers to a leader -----------------------------------------------------------------------------------------------
 
 
 def test_heartbeat_answer_of_a_peer_that_lags() -> None:
@@ -517,7 +517,7 @@ def test_acknowledgements_out_of_order() -> None:
     assert the_one(read_messages(leader), APP).index == peer.match
 
 
-# -- what a leader sends -----------------------------------------------------------------------------------------------
+# -- the leader's messages ---------------------------------------------------------------------------------------------
 
 
 def test_heartbeat_tells_no_more_than_is_stored() -> None:
@@ -626,7 +626,7 @@ def test_sending_to_a_peer_that_waits_for_a_snapshot() -> None:
         assert appends(raft, b"somedata") == []
 
 
-# -- where logs part ---------------------------------------------------------------------------------------------------
+# -- where logs differ -------------------------------------------------------------------------------------------------
 
 
 def voter(id: int, terms: list[int], **state: int) -> object:

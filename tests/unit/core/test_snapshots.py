@@ -60,7 +60,7 @@ def members_of(raft: Any) -> tuple[list[int], list[int]]:
     return raft.tracker.voter_nodes(), raft.tracker.learner_nodes()
 
 
-# -- what a follower does with a snapshot ------------------------------------------------------------------------------
+# -- a follower's snapshot ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_learner_is_sent_a_snapshot() -> None:
     assert net[2].log.unstable.snapshot.metadata.index == 11
 
 
-def test_snapshot_of_no_use() -> None:
+def test_useless_snapshot() -> None:
     """A snapshot of committed entries is ignored; one of entries in the log only commits them.
 
     answers: TestRestoreIgnoreSnapshot
@@ -209,7 +209,7 @@ def test_appends_after_a_snapshot_that_is_not_stored() -> None:
     assert raft.promotable()
 
 
-# -- when a leader sends one -------------------------------------------------------------------------------------------
+# -- the leader's snapshots --------------------------------------------------------------------------------------------
 
 
 def make_snapshot_leader(*voters: int) -> Any:

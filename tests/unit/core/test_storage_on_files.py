@@ -89,7 +89,10 @@ def found(suite: StorageSuite, test: str) -> Exception | None:
 
 @pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
 def test_what_is_wrong_is_found(kind: Any) -> None:
-    """A specific test finds it, and so do random histories that can contain the mistake."""
+    """A specific test finds it, and so do random histories that can contain the mistake.
+
+    catches: faults#X4
+    """
     of = Crashing if kind in NEEDS_CRASHES else StorageSuite
     error = found(suite_of(kind, of), WRONG[kind])
     assert isinstance(error, Exception)
@@ -117,7 +120,8 @@ def test_the_message_says_what_was_lost() -> None:
     error = found(suite_of(wrong.WritesInClose, StorageSuite), "test_what_was_synced_survives")
     assert "expected that it holds what was saved (hard_state: expected HardState(term=1, vote=3" in str(error)
     error = found(suite_of(wrong.HardStateFirst, Crashing), "test_a_save_is_whole_after_a_crash")
-    assert str(error).startswith("after a crash within save(): it is not as after any of 2 calls since the last sync; ")
+    told = "the storage differs from its state after any of 2 calls since the last sync; "
+    assert str(error).startswith(f"after a crash within save(): {told}")
 
 
 def test_what_was_opened_is_closed_and_removed() -> None:

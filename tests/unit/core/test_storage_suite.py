@@ -325,7 +325,7 @@ def test_nothing_is_wrong_with_what_is_right() -> None:
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda cls: cls.__name__)
-def test_what_is_broken_fails(broken: Any) -> None:
+def test_a_broken_storage_fails(broken: Any) -> None:
     found = dict(failures(suite_of(broken)))
     assert BROKEN[broken] in found, sorted(found)
     assert str(found[BROKEN[broken]])

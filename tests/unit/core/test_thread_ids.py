@@ -40,7 +40,7 @@ def changes(build: ModuleType, id: int) -> list[Any]:
 
 
 def test_changes(build: ModuleType, id: int) -> None:
-    """catches: thread-ids"""
+    """catches: faults#T"""
     for change in changes(build, id):
         driver, _ = leader(build)
         node = driver.node
@@ -60,7 +60,7 @@ def test_changes(build: ModuleType, id: int) -> None:
 def test_a_committed_change_is_empty(build: ModuleType, id: int) -> None:
     """What an older version, or another implementation, has brought into the log.
 
-    catches: thread-ids
+    catches: faults#T
     """
     given = storage(build)
     change = build.ConfChange(type=build.ConfChangeType.ADD_NODE, node_id=id)
@@ -81,7 +81,7 @@ def test_a_member_that_is_there_can_be_removed(build: ModuleType, id: int) -> No
 
 
 def test_bootstrap(build: ModuleType, id: int) -> None:
-    """catches: thread-ids"""
+    """catches: faults#T"""
     with pytest.raises(build.RangeError, match="storage thread"):
         build.Peer(id=id)
     node = build.RawNode(config(build, storage=build.MemoryStorage()))
@@ -95,7 +95,7 @@ def test_bootstrap(build: ModuleType, id: int) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_snapshots(build: ModuleType, id: int, place: str) -> None:
-    """catches: thread-ids"""
+    """catches: faults#T"""
     there = members(build, place, id)
     snapshot = build.Snapshot(metadata=build.SnapshotMetadata(index=9, term=1, conf_state=there))
     driver, given = leader(build)
@@ -121,7 +121,7 @@ def test_snapshots(build: ModuleType, id: int, place: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_restart(build: ModuleType, id: int, place: str) -> None:
-    """catches: thread-ids"""
+    """catches: faults#T"""
     there = members(build, place, id)
 
     class Old(build.MemoryStorage):  # type: ignore[misc, name-defined]

@@ -102,7 +102,7 @@ def test_change_conf() -> None:
     assert json.loads(text)["prop"] == {"cc": {"changes": [{"nid": str(2**64 - 1), "action": "AddNewServer"}]}}
 
 
-def test_change_conf_of_nobody_is_no_event() -> None:
+def test_a_change_of_nobody_is_not_an_event() -> None:
     assert told(trace.change_conf, change()) == []
     assert told(trace.change_conf, change((ConfChangeType.UPDATE_NODE, 1))) == []
 

@@ -61,7 +61,7 @@ def transfer_to_3(net: Network) -> Network:
     return net
 
 
-# -- transfers that come off -------------------------------------------------------------------------------------------
+# -- transfers that succeed --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("asked", ["leader", "transferee"])
@@ -170,7 +170,7 @@ def test_transferee_campaigns_at_once(pre_vote: bool) -> None:
         pytest.param(3, id="learner"),
     ],
 )
-def test_transfer_to_nobody_who_could_take_over(transferee: int) -> None:
+def test_transfer_to_a_node_that_cannot_lead(transferee: int) -> None:
     """A leader hands over only to another voter.
 
     answers: TestLeaderTransferToSelf, TestLeaderTransferToNonExistingNode

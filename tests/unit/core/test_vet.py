@@ -300,12 +300,12 @@ APPENDS = [
 
 @pytest.mark.parametrize(("m", "text"), APPENDS)
 @pytest.mark.parametrize("make", [lonely, follower, candidate, leader], ids=lambda make: make.__name__)
-def test_appends_that_are_no_log(make: Callable[[], RawNode], m: Message, text: str) -> None:
+def test_appends_with_broken_entries(make: Callable[[], RawNode], m: Message, text: str) -> None:
     """Entries continue the log one by one from the given place, and their terms never fall."""
     refuses(make(), m, MalformedMessage, text)
 
 
-def test_an_append_whose_entries_were_taken_out_is_one_without_entries() -> None:
+def test_an_append_whose_entries_were_cleared_is_empty() -> None:
     """Clearing the entries of a message after sending it harms no node that shares the message in its process."""
     node = follower()
     m = append(3, 2, (2, 4))
@@ -506,7 +506,7 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
     refuses(node, m, MalformedMessage, f"MsgHeartbeatResp acknowledges read {number} of {waiting}")
 
 
-# -- what looks alike, but does no harm --------------------------------------------------------------------------------
+# -- harmless messages that look similar -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -573,7 +573,7 @@ def test_commit_index_beyond_the_entries() -> None:
     assert node.raft.log.committed == 4
 
 
-# -- errors that etcd's raft has ---------------------------------------------------------------------------------------
+# -- etcd's errors -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MessageType if is_local_msg(kind)], ids=str)
@@ -688,7 +688,7 @@ def test_what_transports_refuse(kind: MessageType) -> None:
     ],
 )
 @pytest.mark.parametrize("make", [follower, leader], ids=lambda make: make.__name__)
-def test_arguments_that_are_none(make: Callable[[], RawNode], call: Callable[[RawNode], Any], error: type) -> None:
+def test_wrong_arguments_are_refused(make: Callable[[], RawNode], call: Callable[[RawNode], Any], error: type) -> None:
     """A wrong argument is reported before anything changes, and the node keeps running."""
     node = make()
     before = dump_node(node)
@@ -698,7 +698,7 @@ def test_arguments_that_are_none(make: Callable[[], RawNode], call: Callable[[Ra
     still_works(node)
 
 
-def test_a_change_of_no_kind_names_both_kinds() -> None:
+def test_error_of_an_argument_names_both_forms() -> None:
     """If an argument may have two forms and has neither, the error names both."""
     with pytest.raises(TypeError, match=r"^change must be of ConfChange or ConfChangeV2, not NoneType$"):
         follower().apply_conf_change(None)
@@ -722,7 +722,7 @@ def test_changes_that_nobody_knows(change: Any, text: str) -> None:
     assert dump_node(node) == before
 
 
-# -- what a node dies of -----------------------------------------------------------------------------------------------
+# -- causes of death ---------------------------------------------------------------------------------------------------
 
 CALLS: dict[str, Callable[[RawNode], Any]] = {
     "accept_ready": lambda node: node.accept_ready(None),
@@ -863,7 +863,7 @@ DEATHS = [
     (storage_fails, StorageFailed, "the storage failed: OSError('no medium')"),
     (storage_fails_while_vetting, StorageFailed, "the storage failed: OSError('no medium')"),
     (storage_has_no_committed_entries, InvariantError, "entries[2:4) is unavailable from storage"),
-    (elected_without_being_a_member, InvariantError, "1 was elected but is no member of voters=(2 3)"),
+    (elected_without_being_a_member, InvariantError, "1 was elected but is not a member of voters=(2 3)"),
     (logger_fails, ZeroDivisionError, "1 is starting a new election at term 2"),
 ]
 

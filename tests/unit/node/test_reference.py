@@ -25,7 +25,7 @@ PROPOSAL = Message(type=MessageType.MSG_PROP, from_=2, to=1, entries=[Entry(data
 
 
 @pytest.mark.parametrize("kind", MessageType)
-async def test_step_takes_what_is_for_it(kind: MessageType) -> None:
+async def test_step_accepts_messages_by_kind(kind: MessageType) -> None:
     """A proposal waits for a leader, a local message is dropped, and all others reach the state machine.
 
     answers: TestNodeStep
@@ -156,7 +156,7 @@ async def test_proposal_waits_for_a_leader() -> None:
     await single.node.stop()
 
 
-async def test_dropped_proposal_is_told() -> None:
+async def test_dropped_proposal_raises() -> None:
     """A leader drops proposals during a transfer, and the proposer gets the error.
 
     answers: TestNodeProposeWaitDropped

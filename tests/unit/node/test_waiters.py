@@ -54,7 +54,7 @@ async def elected(build: ModuleType, node: Any) -> None:
 
 @pytest.mark.parametrize("error", [Panic("native"), KeyboardInterrupt(), MemoryError()])
 async def test_all_proposers_are_woken(build: ModuleType, error: BaseException) -> None:
-    """catches: base-exception"""
+    """catches: faults#L"""
     logger = Logger("warning")
     node = three(build, logger, max_uncommitted_entries_size=1)
     real = node._raw.propose
@@ -127,7 +127,7 @@ async def _second_ready(node: Any) -> None:
 async def test_a_closed_ready_leaves_the_line(build: ModuleType) -> None:
     """A coroutine that is closed, not cancelled, used to swallow the wake-up of all later ones.
 
-    catches: closed-ready
+    catches: faults#Y2
     """
     node = build.restart_node(config(build, storage=storage(build)))
     closed = node.ready()
@@ -141,7 +141,7 @@ async def test_a_closed_ready_leaves_the_line(build: ModuleType) -> None:
 
 
 async def test_a_ready_that_is_closed_after_its_wake_up_passes_it_on(build: ModuleType) -> None:
-    """catches: closed-ready"""
+    """catches: faults#Y2"""
     node = build.restart_node(config(build, storage=storage(build)))
     closed = node.ready()
     closed.send(None)

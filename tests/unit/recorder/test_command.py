@@ -100,7 +100,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.Ca
     assert "Is a directory" in capsys.readouterr().err
     (tmp_path / "other").write_text("something else\n")
     assert main(["replay", str(tmp_path / "other")]) == 1
-    assert "no recording: it does not begin like one at offset 0" in capsys.readouterr().err
+    assert "not a recording: it does not start like one at offset 0" in capsys.readouterr().err
     newer = bytearray(file.read_bytes())
     newer[8] = 7
     (tmp_path / "newer").write_bytes(newer)
@@ -236,7 +236,7 @@ def ring_of(count: int, size: int = WHOLE, **options: int) -> Recording:
     return Recording(ring.to_bytes())
 
 
-def test_the_same_run_is_no_difference() -> None:
+def test_equal_runs_do_not_differ() -> None:
     """Also if a ring holds only the end of it, and has checkpoints at other places."""
     whole = ring_of(300)
     assert first_difference(whole, ring_of(300)) is None
@@ -285,9 +285,7 @@ def test_diff_stops_before_a_record(file: Path, other: Path, capsys: pytest.Capt
         assert capsys.readouterr().out.startswith(f"record {number} differs in the call\n")
 
 
-def test_a_diff_of_nothing_is_no_agreement(
-    tmp_path: Path, file: Path, other: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_diff_of_nothing_fails(tmp_path: Path, file: Path, other: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(file), "--diff", str(other), "--until", "0"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -295,7 +293,7 @@ def test_a_diff_of_nothing_is_no_agreement(
 
 
 @pytest.mark.parametrize("until", [3, 7, 10_000])
-def test_a_run_that_is_longer_only_from_there_on_is_no_difference(until: int) -> None:
+def test_recordings_that_differ_only_beyond_the_limit_are_equal(until: int) -> None:
     short, long = ring_of(3), ring_of(4)
     end = short.records[-1].number + 1
     assert first_difference(short, long, min(until, end)) is None
@@ -369,7 +367,7 @@ def test_pdb_stops_before_the_last_record(file: Path) -> None:
 
 @pytest.mark.once
 @pytest.mark.parametrize("commands", ["q\n", f"b {ROOT}/raftcy/core/raft.py:_forget_leader\nc\nq\n"])
-def test_leaving_pdb_is_no_failure(file: Path, commands: str) -> None:
+def test_leaving_pdb_does_not_fail(file: Path, commands: str) -> None:
     """Neither before the call nor inside it."""
     number = of_kind(file, Kind.FORGET_LEADER)
     out = debugged(file, commands, "--until", str(number))

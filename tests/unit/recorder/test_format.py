@@ -205,9 +205,9 @@ def test_records_lost_doubled_or_exchanged_are_found() -> None:
         Recording(header + b"".join(parts[1:]))
 
 
-def test_what_is_no_recording_says_so() -> None:
+def test_a_file_that_is_not_a_recording_is_refused() -> None:
     for data in (b"", b"x", b"\x7fELF" + bytes(100), MAGIC[:7]):
-        with pytest.raises(DamagedRecording, match="no recording: it does not begin like one at offset 0"):
+        with pytest.raises(DamagedRecording, match="not a recording: it does not start like one at offset 0"):
             Recording(data)
 
 
@@ -259,10 +259,10 @@ def frame(number: int, kind: int, given: bytes = b"", outcome: bytes = b"", answ
         (Kind.BOOTSTRAP, (pack([1, 2]),)),
     ],
 )
-def test_records_of_good_sums_that_say_nothing_known(kind: int, data: tuple[bytes, ...]) -> None:
+def test_records_with_good_sums_and_unknown_content(kind: int, data: tuple[bytes, ...]) -> None:
     header = WHOLE[:BEGIN]
     start = frames()[0]
-    with pytest.raises(DamagedRecording, match="record 1 says nothing that is known") as caught:
+    with pytest.raises(DamagedRecording, match="record 1 cannot be decoded") as caught:
         Recording(header + start + frame(1, kind, *data))
     assert caught.value.offset == BEGIN + len(start)
 
@@ -270,7 +270,7 @@ def test_records_of_good_sums_that_say_nothing_known(kind: int, data: tuple[byte
 @pytest.mark.parametrize("state", [{}, {"node": 1}, [], None, {"raft": {"id": 1}}])
 def test_a_checkpoint_that_holds_no_state(state: Any) -> None:
     recording = Recording(WHOLE[:BEGIN] + frame(0, Kind.CHECKPOINT, pack(state)))
-    with pytest.raises(DamagedRecording, match="record 0 holds no state"):
+    with pytest.raises(DamagedRecording, match="record 0 is not a state"):
         Replay(recording).run()
 
 
@@ -304,5 +304,5 @@ def test_plain_data_cut_off_or_changed_is_refused_or_other_plain_data(value: Any
 
 @pytest.mark.parametrize("value", [1.5, {1}, object(), [b"", (1.5,)]])
 def test_other_data_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="is no plain data"):
+    with pytest.raises(TypeError, match="is not plain data"):
         pack(value)

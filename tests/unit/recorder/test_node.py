@@ -118,7 +118,7 @@ def test_a_recorder_makes_one_node() -> None:
     recorder = Recorder(ring)
     recorder.make_raw(make_config(storage_of(1)))
     before = ring.to_bytes()
-    with pytest.raises(ValueError, match=r"^a recorder makes one node$"):
+    with pytest.raises(ValueError, match=r"^a recorder records only one node$"):
         recorder.make_raw(make_config(storage_of(1)))
     assert ring.to_bytes() == before
 
@@ -187,7 +187,7 @@ def test_refusals_are_recorded() -> None:
     assert Replay(Recording(ring.to_bytes())).run() == 3
 
 
-# -- the end of a node -------------------------------------------------------------------------------------------------
+# -- death of a node ---------------------------------------------------------------------------------------------------
 
 
 class Failing(MemoryStorage):
@@ -303,7 +303,7 @@ def test_an_answer_that_no_storage_may_give_is_shown_and_not_replayed(answer: An
     assert plain == recorded
     recording = Recording(ring.to_bytes())
     assert repr(answer) in str(recording.records[0])
-    with pytest.raises(ReplayDifference, match="what was asked for"):
+    with pytest.raises(ReplayDifference, match="the questions"):
         Replay(recording).run()
 
 
@@ -555,7 +555,7 @@ def test_saving_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-# -- under a Node ------------------------------------------------------------------------------------------------------
+# -- with a Node -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("peers", [[Peer(1)], []], ids=["bootstrapped", "empty"])

@@ -21,7 +21,7 @@ def group(build: ModuleType) -> Any:
 @pytest.mark.parametrize("odd", ODD, ids=str)
 @pytest.mark.parametrize("act", ["tick_groups", "drain_all", "tick_all"])
 def test_groups_and_nodes(build: ModuleType, act: str, odd: Any) -> None:
-    """catches: borders"""
+    """catches: faults#D"""
     groups = [group(build), group(build)]
     items = [each.find(1).node for each in groups] if act == "tick_all" else groups
     before = [each.find(1).node.status() for each in groups]
@@ -38,7 +38,7 @@ def test_groups_and_nodes(build: ModuleType, act: str, odd: Any) -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
 def test_messages(build: ModuleType, odd: Any) -> None:
-    """catches: borders"""
+    """catches: faults#D"""
     loopback = group(build)
     driver = loopback.find(1)
     good = build.Message(type=build.MessageType.MSG_HEARTBEAT, from_=2, to=1, term=3)

@@ -133,7 +133,7 @@ def test_two_votes_in_a_term() -> None:
         rule.sending(member(1), Message(type=MessageType.MSG_VOTE_RESP, to=3, from_=1, term=4))
 
 
-def test_a_vote_beside_the_own_one() -> None:
+def test_a_vote_after_voting_for_itself() -> None:
     rule = ElectionSafety()
     candidate = member(1, disk=made_disk(hard_state=HardState(term=4, vote=1, commit=0)))
     rule.sending(candidate, Message(type=MessageType.MSG_VOTE, to=2, from_=1, term=4))
@@ -303,7 +303,7 @@ def test_a_machine_that_does_not_restore_what_it_saved() -> None:
 
 
 @pytest.mark.parametrize("change", [{"term": 3}, {"commit": 4}, {"applied": 3}])
-def test_what_falls(change: dict[str, int]) -> None:
+def test_state_that_goes_back(change: dict[str, int]) -> None:
     before = view(term=4, vote=1, commit=5, applied=4, last=6)
     with breaks(Monotonic(), "goes back"):
         Monotonic().changed(member(1), before, before._replace(**change))
@@ -397,7 +397,7 @@ def test_a_campaign_with_a_change_that_is_not_applied() -> None:
         rule.changed(candidate, view(commit=2), view(commit=2, state=CANDIDATE))
 
 
-def test_a_candidate_that_is_no_voter() -> None:
+def test_a_candidate_that_is_not_a_voter() -> None:
     rule = membership(1, 2)
     rule.started(member(3), START)
     with breaks(rule, "3, not a voter"):

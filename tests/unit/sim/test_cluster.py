@@ -144,7 +144,7 @@ def member_number(cluster: Cluster, member: Member) -> float:
     return next(u / 1000 for u in range(700, 1000) if pick(cluster, u / 1000) is member)
 
 
-def test_what_cuts_nothing_is_no_fault() -> None:
+def test_an_action_that_cuts_nothing_is_skipped() -> None:
     cluster = led(quiet(voters=1))
     for kind in ("partition", "isolate", "one_way"):
         assert perform(cluster, Action(1, 0, kind, 0.0, 0.9, 0.0, 0.5)) == ""
@@ -162,7 +162,7 @@ def test_a_paused_leader_is_asked_for_nothing() -> None:
     assert pick(cluster, 0.1) not in (leader, None)
 
 
-def test_what_a_member_refuses_is_no_end_of_the_run() -> None:
+def test_a_refusal_does_not_end_the_run() -> None:
     cluster = quiet()
     for member in cluster.running():
         cluster.stop(member)
@@ -226,7 +226,7 @@ def test_the_operator_completes_a_roll_out() -> None:
     assert all(member.raft.check_quorum for member in cluster.running())
 
 
-def test_the_operator_stops_who_was_removed_and_leaves_a_joint_configuration() -> None:
+def test_the_operator_stops_removed_members_and_leaves_a_joint_configuration() -> None:
     run = quiet_run(voters=5)
     cluster = led(run.cluster)
     leader = cluster.leader()

@@ -116,7 +116,7 @@ def test_numbers_as_a_text(given: list[int], text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "1,,2", "1-", "-2", "1-x", "0-99999999"])
-def test_texts_that_are_no_numbers(text: str) -> None:
+def test_texts_that_are_not_numbers(text: str) -> None:
     with pytest.raises(ValueError, match="action"):
         parse(text)
 

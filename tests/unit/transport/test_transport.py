@@ -321,7 +321,7 @@ async def test_a_hello_must_come_soon() -> None:
     ],
     ids=["long", "wire type", "cut off"],
 )
-async def test_a_connection_ends_at_bytes_that_are_no_message(data: bytes) -> None:
+async def test_a_connection_ends_at_invalid_bytes(data: bytes) -> None:
     async with pair() as both, connected(both) as (reader, writer):
         writer.write(frame.encode_frame(heartbeat(1).encode()))
         await until(lambda: both.two.messages)
@@ -451,7 +451,7 @@ async def test_a_dead_node_ends_the_connection(error: RaftError) -> None:
         assert await is_closed(reader)
 
 
-async def test_reports_to_a_stopped_node_are_no_error() -> None:
+async def test_reports_to_a_stopped_node_are_ignored() -> None:
     node = Node()
     node.error = Stopped()
     sender = Transport(1, node)

@@ -123,7 +123,7 @@ def test_every_buffer_is_read(build: ModuleType, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_buffer_is_a_type_error(build: ModuleType, kind: str) -> None:
+def test_anything_but_a_buffer_is_a_type_error(build: ModuleType, kind: str) -> None:
     for wrong in ("text", None, 5, [1, 2], memoryview(b"abcdef")[::2]):
         with pytest.raises(TypeError) as caught:
             decode(build, kind, wrong)
@@ -135,7 +135,7 @@ def test_what_is_no_buffer_is_a_type_error(build: ModuleType, kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_value_is_a_type_error(build: ModuleType, kind: str) -> None:
+def test_anything_but_a_value_is_a_type_error(build: ModuleType, kind: str) -> None:
     other = class_of(build, "ConfState" if kind != "ConfState" else "Entry")()
     for wrong in ("text", None, b"", other):
         with pytest.raises(TypeError) as caught:

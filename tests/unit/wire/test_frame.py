@@ -112,7 +112,7 @@ def test_hello(build: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("sender", [0, -1, 2**64])
-def test_hello_of_no_node(build: ModuleType, sender: int) -> None:
+def test_hello_of_an_invalid_sender(build: ModuleType, sender: int) -> None:
     with pytest.raises(load(build, "errors").RangeError, match="sender must be 1 to"):
         frame(build).encode_hello(sender)
 

@@ -100,7 +100,7 @@ pickle.dump((raftcy.BUILD, values), open(sys.argv[2], "wb"))
 """
 
 
-@pytest.mark.parametrize("there", ["compiled", "pure"])
+@pytest.mark.parametrize("there", ["compiled", "pure"], ids=["to-compiled", "to-pure"])
 def test_to_the_other_build_and_back(raftcy: ModuleType, tmp_path: Path, there: str) -> None:
     """Pickled here, loaded and pickled again by a process of either build, loaded here."""
     given_values = values(raftcy)

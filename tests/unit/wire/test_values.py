@@ -124,7 +124,7 @@ def test_defaults(build: ModuleType, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_argument_of_none_is_absent(build: ModuleType, kind: str) -> None:
+def test_none_as_an_argument_means_absent(build: ModuleType, kind: str) -> None:
     value = class_of(build, kind)(**dict.fromkeys(NAMES[kind]))
     assert not any(value.has(name) for name in NAMES[kind])
 
@@ -176,7 +176,7 @@ def test_immutable(build: ModuleType, kind: str) -> None:
     + [("core.ready", kind) for kind in ("Ready", "SoftState", "ReadState")]
     + [("core.rawnode", "RawNode")],
 )
-def test_what_is_compiled_to_a_final_class_is_no_base(build: ModuleType, module: str, kind: str) -> None:
+def test_final_classes_cannot_be_subclassed(build: ModuleType, module: str, kind: str) -> None:
     cls = getattr(load(build, module), kind)
     with pytest.raises(TypeError) as caught:
         type("Mine", (cls,), {})

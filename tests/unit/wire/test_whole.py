@@ -47,7 +47,7 @@ def compiled_classes(build: ModuleType) -> list[type]:
 
 
 def test_every_compiled_class_is_kept_whole(build: ModuleType) -> None:
-    """catches: half-made"""
+    """catches: faults#E"""
     assert pkgutil.get_loader is not None
     classes = compiled_classes(build)
     assert len(classes) > 30
@@ -112,7 +112,7 @@ def test_a_storage_whose_init_did_not_run_is_empty(build: ModuleType) -> None:
 
 
 def test_what_has_one_owner_is_not_copied(build: ModuleType) -> None:
-    """catches: cython#1606"""
+    """catches: faults#O"""
     given = storage(build)
     driver = build.Driver(build.RawNode(config(build, storage=given)), given)
     raft = driver.node.raft
@@ -127,7 +127,7 @@ def test_what_has_one_owner_is_not_copied(build: ModuleType) -> None:
 
 
 def test_a_progress_without_a_window_is_only_read(build: ModuleType) -> None:
-    """catches: borders"""
+    """catches: faults#D"""
     node = build.RawNode(config(build))
     node.campaign()
     given = []

@@ -30,7 +30,7 @@ from tests.support.state import dump_node
 ASIDE = {
     "_died_of", "_observer", "_watched", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker",
     "storage", "_memory", "unstable", "offer", "_peers", "_incoming", "_outgoing",
-    "_plain_random", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
+    "_plain_random", "_ticks", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [
     pure_rawnode.RawNode,
@@ -100,7 +100,7 @@ def test_nothing_changes_an_option() -> None:
 
 def test_a_new_node_is_refused_another_ones_state() -> None:
     one, two = (RawNode(make_config(storage_of(1, 2), id=id)) for id in (1, 2))
-    with pytest.raises(InvariantError, match="the state is that of 2, the node is 1"):
+    with pytest.raises(InvariantError, match="the state belongs to node 2, not to 1"):
         load(one, dump(two))
 
 
