@@ -43,7 +43,7 @@ LAYERS = {
     "wire": """
         consts bounds gotext immutable raft_pb2
         enums
-        checks
+        checks whole
         messages
         blank changes origins
         kinds
@@ -51,7 +51,7 @@ LAYERS = {
         protobuf
     """,
     "core": """
-        awaitables logger droplist observer
+        awaitables hints logger droplist observer
         ready entries hardstate inflights single_calls
         fresh
         outbox progress
