@@ -21,6 +21,7 @@
     │   ├── Unavailable                     the entry is not in the log yet
     │   ├── SnapshotOutOfDate               the storage has a newer snapshot
     │   ├── SnapshotTemporarilyUnavailable  the storage has no snapshot now; raft asks again later
+    │   ├── SnapshotTooLarge                no message could carry the snapshot, so it was not made; .size, .limit
     │   ├── Contradiction                   the parts of what is stored, or is to be stored, contradict each other
     │   ├── StorageFailed                   the storage raised any other error: the node is dead
     │   ├── Corruption                      the storage does not read back what was written; .file, .offset
@@ -38,7 +39,7 @@ A mistake of a caller or a peer is reported before any state changes, and the no
 node, and every later call raises ``Stopped``.
 """
 
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "BootstrapError",
@@ -63,6 +64,7 @@ __all__ = [
     "RangeError",
     "SnapshotOutOfDate",
     "SnapshotTemporarilyUnavailable",
+    "SnapshotTooLarge",
     "StepError",
     "StepLocalMessage",
     "StepPeerNotFound",
@@ -75,7 +77,19 @@ __all__ = [
 
 
 class RaftError(Exception):
-    """Base class of all errors of this package."""
+    """Base class of all errors of this package.
+
+    ``hint`` says what caused the error and what to do, where the text of the error is etcd's and does not; "" for none.
+    It is no part of the text, of a traceback or of a log line: show it to whoever has to act.
+    """
+
+    hint: str = ""
+
+    def hinted(self, hint: str) -> Self:
+        """Set ``hint`` and return the error."""
+        if hint:
+            self.hint = hint
+        return self
 
 
 class ConfigError(RaftError, ValueError):
@@ -93,15 +107,16 @@ class BootstrapError(RaftError):
 class ProposalDropped(RaftError):
     """The proposal was refused and is certainly not in the log (etcd's ``ErrProposalDropped``).
 
-    ``reason`` says why, in a few words for people. The text of the error is etcd's.
+    ``reason`` says why, in a few words for people, and ``hint`` when to propose again. The text of the error is etcd's.
     """
 
-    def __init__(self, reason: str = "") -> None:
+    def __init__(self, reason: str = "", hint: str = "") -> None:
         super().__init__("raft proposal dropped")
         self.reason = reason
+        self.hinted(hint)
 
-    def __reduce__(self) -> tuple[type["ProposalDropped"], tuple[str]]:
-        return type(self), (self.reason,)
+    def __reduce__(self) -> tuple[type["ProposalDropped"], tuple[str, str]]:
+        return type(self), (self.reason, self.hint)
 
 
 class Stopped(RaftError):
@@ -113,6 +128,7 @@ class Stopped(RaftError):
     def __init__(self, cause: BaseException | None = None) -> None:
         super().__init__("raft: stopped" if cause is None else f"raft: stopped ({cause})")
         self.cause = cause
+        self.hinted(getattr(cause, "hint", ""))
 
     def __reduce__(self) -> tuple[type["Stopped"], tuple[BaseException | None]]:
         return type(self), (self.cause,)
@@ -121,8 +137,8 @@ class Stopped(RaftError):
 class MembersFailed(RaftError):
     """Members of groups that run together have died; the others went on.
 
-    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and what it died of. Each failure
-    is raised once. ``__cause__`` is the first error.
+    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and the error that killed it.
+    Each failure is raised once. ``__cause__`` is the first error.
     """
 
     def __init__(self, failures: list[tuple[Any, int, BaseException]]) -> None:
@@ -206,6 +222,24 @@ class SnapshotTemporarilyUnavailable(StorageError):
 
     def __init__(self, text: str = "snapshot is temporarily unavailable") -> None:
         super().__init__(text)
+
+
+class SnapshotTooLarge(StorageError):
+    """A snapshot was not made: no message could carry its data, of ``size`` bytes, to a peer. Nothing was changed.
+
+    ``limit`` is the most bytes that it may have. Keep the state elsewhere, and give the snapshot a reference to it.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the snapshot was not made: its {size} bytes do not fit into a message, which may have {limit}. "
+            "Keep the state elsewhere, and give the snapshot a reference to it"
+        )
+        self.size = size
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type["SnapshotTooLarge"], tuple[int, int]]:
+        return type(self), (self.size, self.limit)
 
 
 class Contradiction(StorageError):

@@ -36,6 +36,8 @@ from typing import Any, Self
 
 from .core.config import Config, Peer
 from .core.guards import has_to_apply
+from .core.hints import NO_LEADER
+from .core.log_storage import check_start
 from .core.logger import Log, default_logger
 from .core.rawnode import RawNode
 from .core.ready import Ready
@@ -59,6 +61,7 @@ from .wire.enums import SnapshotStatus
 from .wire.kinds import needs_no_gate, refuse_from_network
 from .wire.messages import ConfState, Message
 from .wire.origins import from_storage_thread
+from .wire.whole import refuse_copy
 
 __all__ = ["Node", "restart_node", "start_node"]
 
@@ -82,7 +85,8 @@ def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Con
 
     ``make_raw`` creates the state machine, by default a plain RawNode; ``raftcy.recorder`` has one that records.
 
-    Raises ConfigError for a bad Config, and BootstrapError if peers are given but the storage is not empty.
+    Raises ConfigError for a bad Config, BootstrapError if peers are given but the storage is not empty, and
+    Contradiction as ``restart_node`` does.
     """
     asyncio.get_running_loop()
     voters = list(peers)
@@ -91,7 +95,7 @@ def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Con
         raw.bootstrap(voters)
     elif raw.raft.term == 0 and raw.raft.log.last_index() == 0:
         raw.begin_empty()
-    return Node(raw, config)
+    return Node(_checked(raw, config), config)
 
 
 def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawNode) -> "Node":
@@ -100,10 +104,19 @@ def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawN
     Call it inside a running event loop. Set ``config.applied`` to the last index that the application has applied; with
     0, all committed entries in the log are delivered again. ``make_raw`` is as for ``start_node``.
 
-    Raises ConfigError for a bad Config.
+    After a crash the stored commit index may be behind what the application has applied, since a commit index alone is
+    not synced. Then set ``config.applied`` to that commit index, and skip the entries that you have already applied.
+
+    Raises ConfigError for a bad Config, and Contradiction if the storage is a LogStorage whose parts contradict each
+    other: see ``check_log_storage``. A Storage with etcd's methods only is not checked.
     """
     asyncio.get_running_loop()
-    return Node(make_raw(config), config)
+    return Node(_checked(make_raw(config), config), config)
+
+
+def _checked(raw: RawNode, config: Config) -> RawNode:
+    check_start(config.storage, config.applied)
+    return raw
 
 
 class Node:
@@ -358,7 +371,14 @@ class Node:
         """Request a read index (etcd's ``ReadIndex``, thesis 6.4). ``rctx`` identifies the request.
 
         The answer is a ReadState with the same ``request_ctx`` in a later Ready. If there is no leader, or the leader
-        changes, no answer comes: ask again after a timeout.
+        changes, no answer comes: ask again after a timeout, with a new context.
+
+        **A context must be unique, even across restarts of this node.** The late answer to an earlier read with the
+        same context would pass for the answer to this one, which could then miss writes. A counter alone is not enough,
+        since it begins anew after a restart: put random bytes, drawn at the start, in front of it.
+
+        With ``ReadOnlyOption.LEASE_BASED``, do not read through a leader that is transferring its leadership: see
+        docs/findings.md.
 
         Raises Overloaded on a leader if ``Config.max_pending_reads`` requests wait already.
         """
@@ -403,6 +423,9 @@ class Node:
     ) -> None:
         await self.stop()
 
+    def __reduce__(self) -> Any:
+        raise refuse_copy(type(self))
+
     def _check(self) -> None:
         if self._stopped:
             raise Stopped(self._cause)
@@ -439,7 +462,13 @@ class Node:
     def _settle(self) -> None:
         """Finish a step: notice a change of leader, and wake a task if there is a Ready."""
         if self._raw.raft.lead != self._lead:
-            self._notice_leader()
+            try:
+                self._notice_leader()
+            except BaseException as error:
+                # The logger's error, or what a proposal that waited has met. Whoever waits must hear of it.
+                self._raw.fail(error)
+                self._close_if_dead()
+                raise
         if self._consumers and not self._woken:
             self._wake()
 
@@ -468,7 +497,7 @@ class Node:
                 self._check_origin(m)
                 if m.type == k.PROP and m.entries:
                     if not self._open:
-                        raise ProposalDropped("no leader")
+                        raise ProposalDropped("no leader", NO_LEADER)
                     self._step_proposal(_sent_by(m, self._id))
                 else:
                     self._step_other(m)
@@ -519,15 +548,20 @@ class Node:
 
     def _step_waiting(self) -> None:
         waiting, self._proposals = self._proposals, {}
-        for future, act in waiting.items():
-            if future.done():
-                continue
-            error: Exception | None = None
-            try:
-                self._guard(act)
-            except Exception as raised:
-                error = raised
-            future.set_result(error)
+        try:
+            for future, act in waiting.items():
+                if future.done():
+                    continue
+                error: Exception | None = None
+                try:
+                    self._guard(act)
+                except Exception as raised:
+                    error = raised
+                future.set_result(error)
+        except BaseException:
+            # The caller closes the node, which wakes those that are left.
+            self._proposals |= waiting
+            raise
 
     def _propose_change(self, cc: ConfChange | ConfChangeV2 | None) -> None:
         reason = self._raw.propose_conf_change_checked(cc)
@@ -573,13 +607,15 @@ class Node:
         self._consumers.append(future)
         try:
             await future
-        except asyncio.CancelledError:
-            if not future.cancelled():
-                self._woken = False
-            elif future in self._consumers:
+        except BaseException:
+            # Cancelled, or closed: then the future is as it was.
+            if future in self._consumers:
                 self._consumers.remove(future)
+            elif not future.cancelled():
+                self._woken = False
             # Pass on to the next task the Ready that woke this one, or that came while it was in line.
-            self._wake()
+            if not self._loop.is_closed():
+                self._wake()
             raise
         self._woken = False
 
@@ -609,7 +645,8 @@ class Node:
             self._drain_ticks()
         except Exception as error:
             # No caller can receive the error. The waiting tasks have got it as their cause; log it as well.
-            self._log.error(f"raft.node: {self._id:x} died: {error}")
+            with suppress(Exception):
+                self._log.error(f"raft.node: {self._id:x} died: {error}")
 
     def _drain_ticks(self) -> None:
         if not self._ticks:

@@ -55,6 +55,8 @@ cdef class Raft:
 
     @cython.locals(last=uint64_t, last_term=uint64_t)
     cdef int _recover(self, object c) except -1
+    @cython.locals(committed=uint64_t)
+    cdef int _take_applied(self, uint64_t index) except -1
     @cython.locals(last=uint64_t)
     cdef int _load_state(self, HardState state) except -1
     cdef int _check_equivalent(self, ConfState given, ConfState made) except -1
@@ -124,7 +126,7 @@ cdef class Raft:
     cdef int _step_lower_term(self, Message m) except -1
 
     @cython.locals(stored=uint64_t)
-    cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot)
+    cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot=*)
     @cython.locals(last=Entry, payload=uint64_t)
     cpdef storage_apply_resp(self, list entries, uint64_t size)
     @cython.locals(log=RaftLog, new=uint64_t, config=TrackerConfig)

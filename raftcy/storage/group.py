@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.droplist import drop_oldest
 from ..core.entries import fitting
-from ..core.storage import MemoryStorage, check_hard_state, check_successor, without_voters
+from ..core.storage import MemoryStorage, check_hard_state, check_members, check_successor, without_voters
 from ..errors import Compacted, Corruption, InvariantError, RangeError, SnapshotOutOfDate, StorageFailed, Unavailable
 from ..wire import consts as k
 from ..wire.checks import instance, octets, u64
@@ -257,7 +257,8 @@ class GroupLog:
             term = new[-1].term
         if self._state is not None and hard_state is not None:
             check_successor(self._state, hard_state)
-        check_hard_state(self._state if hard_state is None else hard_state, base, last, term)
+        state = self._state if hard_state is None else hard_state
+        check_hard_state(HardState() if state is None else state, base, last, term)
 
     def _check_size(self, entries: int, data: bytes | None) -> None:
         """Raise RangeError for what a reader would refuse."""
@@ -274,6 +275,7 @@ class GroupLog:
         present = self.newest.metadata.index
         if present != 0 and present >= index:
             raise SnapshotOutOfDate()
+        check_members(snapshot.metadata.conf_state)
 
     def sync(self) -> None:
         """Write what this and all other groups of the log have staged, and sync once.
@@ -302,6 +304,7 @@ class GroupLog:
         term = self.term(index)
         if not members.voters:
             raise without_voters(index)
+        check_members(members)
         self._check_size(0, content)
         metadata = SnapshotMetadata(conf_state=members, index=index, term=term)
         made = _complete(Snapshot(data=content, metadata=metadata))
