@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]``, ``python -m raftcy sim`` and ``python -m raftcy replay FILE``."""
+"""The command line: ``python -m raftcy demo [FILE]``, ``… sim``, ``… replay FILE`` and ``… log inspect DIR``."""
 
 import argparse
 import asyncio

@@ -100,7 +100,7 @@ FLIPS = (0x01, 0x80, 0xFF)
 @pytest.mark.parametrize("flips", [(), pytest.param(FLIPS, marks=pytest.mark.full)])
 def test_every_flipped_byte_is_reported_where_it_is(close: bool, flips: tuple[int, ...]) -> None:
     """catches: nats-server#2549"""
-    disk, wanted = small_log(9, close=close)
+    disk, wanted = small_log(8, close=close)
     places = records(disk)
     ends = span(disk)
     assert len(ends) > 1
@@ -249,10 +249,10 @@ def test_zeros_in_entries_are_no_missing_sectors() -> None:
 
     catches: etcd#6515
     """
-    disk, _wanted = small_log(3, size=3000, close=False)
+    disk, _wanted = small_log(1, size=3000, close=False)
     log = open_log(disk)
     group = log.group(1)
-    zeros = [Entry(term=2, index=group.last_index() + 1, data=bytes(3000))]
+    zeros = [Entry(term=2, index=group.last_index() + 1, data=bytes(2000))]
     group.save(HardState(term=2, vote=1, commit=group.last_index()), zeros, None)
     log.sync()
     log.abandon()

@@ -1,5 +1,6 @@
 """A log in a folder: whose it is, who has it open, what its thread does, and how it syncs."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -251,6 +252,35 @@ def test_where_to_sync() -> None:
 
 def test_what_a_sync_is_on_this_platform() -> None:
     assert directory._sync is {"darwin": directory._fullfsync}.get(sys.platform, getattr(os, "fdatasync", os.fsync))
+
+
+class Control:
+    """What macOS has in fcntl."""
+
+    F_FULLFSYNC = 51
+
+    def __init__(self, error: int) -> None:
+        self.error = error
+
+    def fcntl(self, file: int, command: int) -> None:
+        assert (file, command) == (7, 51)
+        if self.error:
+            raise OSError(self.error, "no")
+
+
+def test_a_full_sync_hides_no_error_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where there is no such sync is another one made; after an error of the disk that one would lie."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for number, plain in ((0, []), (errno.ENOTSUP, [7]), (errno.EINVAL, [7])):
+        monkeypatch.setattr(directory, "fcntl", Control(number))
+        directory._fullfsync(7)
+        assert synced == plain
+        synced.clear()
+    monkeypatch.setattr(directory, "fcntl", Control(errno.EIO))
+    with pytest.raises(OSError, match="no"):
+        directory._fullfsync(7)
+    assert synced == []
 
 
 def test_opening_says_how_far_it_is(tmp_path: Path) -> None:

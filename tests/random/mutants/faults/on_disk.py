@@ -87,7 +87,7 @@ FAULTS = [
     Fault(
         "full_disk_is_ignored",
         "a write that has failed is acknowledged, and the next one goes behind what it has left",
-        (Edit(WRITING, "Batch.run", "self.error = error", ""),),
+        (Edit(WRITING, "Batch.run", "self.error = error", "", nth=1),),
         ("dqlite#309",),
         unseen=UNSEEN,
     ),
