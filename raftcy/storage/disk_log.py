@@ -105,7 +105,8 @@ class DiskLog:
                 self._due.put(None)
                 self._helper.join()
                 self._helper = None
-                self._take_done()
+                if self.log.failure is None:
+                    self._take_done()
             self.log.landed = None
             self.log.close()
         finally:

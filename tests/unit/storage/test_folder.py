@@ -23,7 +23,7 @@ from raftcy import (
     WrongDirectory,
 )
 from raftcy.rafttest.storage_model import contents
-from raftcy.storage import Directory, DiskLog, Pace, directory, open_group
+from raftcy.storage import Bodies, Directory, DiskLog, Pace, directory, open_group
 from raftcy.storage.passport import Passport
 from tests.support.cut_disk import CutDisk
 from tests.support.log_histories import open_log
@@ -189,6 +189,21 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(OSError, match="nothing was written"):
         files.write("x", 0, b"x")
     files.close()
+
+
+def test_only_segments_stay_open(tmp_path: Path) -> None:
+    """Thousands of groups have two snapshots each."""
+    files = Directory(tmp_path)
+    for number in range(50):
+        Bodies(files, number).write(1, 1).finish()
+    for name in files.names():
+        files.read(name, 0, 100)
+    assert files._open == {}
+    files.write("0000000000000001.log", 0, b"x")
+    assert files.read("0000000000000001.log", 0, 9) == b"x"
+    assert len(files._open) == 1
+    files.close()
+    assert files._open == {}
 
 
 def test_a_log_that_is_closed_takes_nothing_more(tmp_path: Path) -> None:
