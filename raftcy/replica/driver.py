@@ -61,7 +61,7 @@ from ..errors import (
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
-from ..wire.checks import instance, instances, octets, u64
+from ..wire.checks import flag, instance, instances, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
 from .asked import Asked, Outcome
@@ -198,6 +198,7 @@ class Driver:
             raise ValueError(f"a nonce of {len(self._nonce)} bytes may come twice: it needs 8 bytes at least")
         self._reads = 0
         last = storage.last_index()
+        u64(machine_applied, "machine_applied")
         if machine_applied > last:
             raise Contradiction(
                 f"the machine has applied the entries up to {machine_applied}, but the log ends at {last}: this member "
@@ -217,12 +218,12 @@ class Driver:
         self._send = send
         self._carrier: Carrier | None = None
         self._observer = observer
-        self.hold_votes = hold_votes
-        self.guard_reads = guard_reads
-        self.guard_snapshots = guard_snapshots
-        self.guard_offers = guard_offers
-        self.keep_snapshots = keep_snapshots
-        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else max_message_bytes
+        self.hold_votes = flag(hold_votes, "hold_votes")
+        self.guard_reads = flag(guard_reads, "guard_reads")
+        self.guard_snapshots = flag(guard_snapshots, "guard_snapshots")
+        self.guard_offers = flag(guard_offers, "guard_offers")
+        self.keep_snapshots = flag(keep_snapshots, "keep_snapshots")
+        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else u64(max_message_bytes, "max_message_bytes")
         # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
         self._lease = guard_reads and not node.raft.read_only.safe()
         self._handed_over = 0
@@ -232,7 +233,7 @@ class Driver:
         self._settled = 0
         self._stages: _Stages | None = None
         self._asked: Asked | None = None
-        self._machine_applied = u64(machine_applied, "machine_applied")
+        self._machine_applied = machine_applied
         state, members = check_initial_state(storage.initial_state())
         self.members = members
         self._stored_commit = 0 if state is None else state.commit
