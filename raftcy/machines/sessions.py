@@ -80,8 +80,10 @@ class SessionTable:
         return found.answers.get(place)
 
     def keep(self, session: int, place: int, answer: bytes) -> None:
-        """Keep the answer of a command that `begin` said to apply."""
-        self._sessions[session].answers[place] = answer
+        """Keep the answer of a command that `begin` said to apply, unless it was acknowledged since."""
+        found = self._sessions[session]
+        if place > found.acknowledged:
+            found.answers[place] = answer
 
     def acknowledge(self, session: int, acknowledged: int, now_ms: int) -> CommandError | None:
         """The client lives, and has the answers up to ``acknowledged``; a refusal if there is no such session."""
