@@ -121,8 +121,8 @@ class Stopped(RaftError):
 class MembersFailed(RaftError):
     """Members of groups that run together have died; the others went on.
 
-    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and what it died of. Each failure
-    is raised once. ``__cause__`` is the first error.
+    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and the error that killed it.
+    Each failure is raised once. ``__cause__`` is the first error.
     """
 
     def __init__(self, failures: list[tuple[Any, int, BaseException]]) -> None:

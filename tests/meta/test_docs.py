@@ -1,4 +1,4 @@
-"""The documents name what exists: commands, targets and files."""
+"""The documents name only commands, targets and files that exist."""
 
 import importlib.util
 import os
@@ -68,7 +68,7 @@ def run(*command: str, build: str) -> str:
 def test_programs_run(text: str, build: str) -> None:
     told = run(sys.executable, "-W", "error", "-c", text, build=build)
     assert told
-    # A document may say behind a print what it prints.
+    # A comment behind a print in a document says what it prints.
     promised = re.findall(r"^ *print\(.*\)  # (.+)$", text, re.M)
     assert not promised or told.splitlines() == promised
 
@@ -79,7 +79,7 @@ def test_examples_are_python(text: str) -> None:
 
 
 def commands() -> list[str]:
-    """What the documents tell to run by `python -m`, in blocks and in lines of text."""
+    """The `python -m` commands that the documents show, in blocks and in lines of text."""
     texts = [path.read_text() for path in DOCUMENTS]
     return sorted({line for text in texts for line in re.findall(r"(?:^|`)(python -m [^`\n]+)", text, re.M)})
 

@@ -9,7 +9,7 @@ CHUNK = 50
 
 
 def chunk(seeds: range) -> tuple[int, int, str]:
-    """Runs of some seeds: (runs, events, the first mismatch or nothing)."""
+    """Run some seeds; returns (runs, events, the first mismatch or an empty text)."""
     import raftcy
     from raftcy._build import load_pure
 
@@ -26,7 +26,7 @@ def chunk(seeds: range) -> tuple[int, int, str]:
 
 
 def main() -> int:
-    """Run what the command line asks for; 0 if the builds never differ."""
+    """Run the command line; returns 0 if the builds never differ."""
     parser = argparse.ArgumentParser(prog="python -m tests.random.lockstep")
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1, help="the first of consecutive seeds")

@@ -1,4 +1,4 @@
-"""The simulated world: time, chance, network and disk do what they say, and lose what they may lose."""
+"""The simulated world: time, randomness, network and disk behave as documented, and lose only what they may lose."""
 
 from random import Random
 
@@ -40,7 +40,7 @@ def write(d: Disk, *, sync: bool = True, hard_state: HardState | None = None, ne
 
 
 class Drawn(Random):
-    """Gives these numbers in turn, the last one for ever."""
+    """Gives these numbers in turn, and then repeats the last one."""
 
     def __init__(self, *numbers: float) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Drawn(Random):
         return self.numbers.pop(0) if len(self.numbers) > 1 else self.numbers[0]
 
 
-# -- time and chance ----------------------------------------------------------------------------------------------
+# -- time and randomness ------------------------------------------------------------------------------------------
 
 
 def test_time_jumps_to_the_next_event_and_keeps_the_order_of_equals() -> None:

@@ -1,4 +1,4 @@
-"""The transport between real sockets: what arrives, what is dropped, and what is said about it."""
+"""The transport between real sockets: delivered messages, dropped messages, and the reports about them."""
 
 import asyncio
 import socket
@@ -24,14 +24,14 @@ class Node:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.calls: list[int] = []
-        """How many messages each call of step_many brought."""
+        """The number of messages in each call of step_many."""
         self.unreachable: list[int] = []
         self.snapshots: list[tuple[int, SnapshotStatus]] = []
         self.leader = asyncio.Event()
         self.leader.set()
         self.error: RaftError | None = None
         self.errors: dict[int, RaftError] = {}
-        """What step_many answers to heartbeats, by their commit."""
+        """The answers of step_many to heartbeats, by their commit."""
 
     async def step(self, m: Message) -> None:
         if self.error is not None:
@@ -118,7 +118,7 @@ async def pair(limits: Limits = FAST) -> AsyncIterator[Pair]:
 
 @asynccontextmanager
 async def connected(both: Pair, hello: bytes | None = None) -> AsyncIterator[tuple[Any, Any]]:
-    """A connection to transport 2 that speaks for itself."""
+    """A raw connection to transport 2."""
     reader, writer = await asyncio.open_connection(*both.address)
     writer.write(frame.encode_frame(frame.encode_hello(1)) if hello is None else hello)
     yield reader, writer
@@ -203,7 +203,7 @@ async def test_a_peer_that_comes_back_is_found_again() -> None:
         both.sender.send([heartbeat(1)])
         await until(lambda: len(both.two.messages) == 1)
         await both.receiver.close()
-        # Something is noticed as lost before long; what went into the dead connection may not be.
+        # Eventually a loss is noticed; messages written into the dead connection may not be.
         async with asyncio.timeout(10):
             while not both.one.unreachable:
                 both.sender.send([heartbeat(2)])
@@ -218,7 +218,7 @@ async def test_a_peer_that_comes_back_is_found_again() -> None:
 
 
 async def test_a_closed_connection_is_noticed_before_the_next_message() -> None:
-    """A message is not lost only because its peer restarted since the last one."""
+    """A message is not lost just because its peer has restarted since the last one."""
     async with pair() as both:
         both.sender.send([heartbeat(1)])
         await until(lambda: len(both.two.messages) == 1)
@@ -266,7 +266,7 @@ async def test_a_message_that_fits_no_frame_is_dropped(monkeypatch: pytest.Monke
 
 
 async def test_a_message_without_an_encoding_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
-    """Such as an append of more entries than one encoding may hold; here one that is nested too deep."""
+    """For example an append with more entries than one encoding may hold; here one that nests too deep."""
     m = Message()
     for _ in range(200):
         m = Message(responses=[m], to=2)
@@ -279,7 +279,7 @@ async def test_a_message_without_an_encoding_is_dropped(caplog: pytest.LogCaptur
 
 
 async def test_a_peer_that_takes_nothing_is_given_up() -> None:
-    """Its connection is broken after a while, and what was on the way is lost."""
+    """Its connection is closed after a while, and messages on the way are lost."""
     with socket.create_server((HOST, 0)) as listener:
         node = Node()
         limits = Limits(write_seconds=0.1)
@@ -321,7 +321,7 @@ async def test_a_hello_must_come_soon() -> None:
     ],
     ids=["long", "wire type", "cut off"],
 )
-async def test_a_connection_ends_at_bytes_that_are_no_message(data: bytes) -> None:
+async def test_a_connection_ends_at_invalid_bytes(data: bytes) -> None:
     async with pair() as both, connected(both) as (reader, writer):
         writer.write(frame.encode_frame(heartbeat(1).encode()))
         await until(lambda: both.two.messages)
@@ -351,7 +351,7 @@ async def test_what_no_peer_may_send_is_ignored() -> None:
             Message(type=MessageType.MSG_HUP, to=2, from_=1),
         ):
             writer.write(frame.encode_frame(m.encode()))
-        # A sender need not be the one who opened the connection.
+        # The sender need not be the process that opened the connection.
         writer.write(frame.encode_frame(heartbeat(9, from_=77).encode()))
         await until(lambda: both.two.messages)
         assert both.two.messages == [heartbeat(9, from_=77)]
@@ -370,7 +370,7 @@ async def test_a_message_that_the_node_refuses_is_ignored() -> None:
 
 
 async def frames_at_once(writer: asyncio.StreamWriter, messages: Iterable[Message]) -> None:
-    """Write the frames of messages in one piece, which the loopback device brings in one piece if it is small."""
+    """Write the frames of messages in one call; if it is small, the loopback device delivers it in one piece."""
     writer.write(b"".join(frame.encode_frame(m.encode()) for m in messages))
     await writer.drain()
 
@@ -451,7 +451,7 @@ async def test_a_dead_node_ends_the_connection(error: RaftError) -> None:
         assert await is_closed(reader)
 
 
-async def test_reports_to_a_stopped_node_are_no_error() -> None:
+async def test_reports_to_a_stopped_node_are_ignored() -> None:
     node = Node()
     node.error = Stopped()
     sender = Transport(1, node)
@@ -470,7 +470,7 @@ async def test_waiting_proposals_hold_up_nothing_else() -> None:
         writer.write(frame.encode_frame(heartbeat(1).encode()))
         await until(lambda: both.two.messages)
         assert both.two.messages == [heartbeat(1)]
-        # One is with the node and two are in the queue.
+        # One is with the node, and two are in the queue.
         assert both.receiver.traffic.ignored_messages == 2
         both.two.leader.set()
         await until(lambda: len(both.two.messages) == 4)
@@ -478,7 +478,7 @@ async def test_waiting_proposals_hold_up_nothing_else() -> None:
 
 
 async def test_the_bytes_of_incomplete_frames_are_limited() -> None:
-    """They count over all connections, until their frame is complete or their connection gone."""
+    """They count over all connections, until their frame is complete or their connection is closed."""
     part = struct.pack(">L", 1000) + bytes(500)
     async with pair(Limits(pending_bytes=1200)) as both:
         for _ in range(2):
@@ -496,7 +496,7 @@ async def test_the_bytes_of_incomplete_frames_are_limited() -> None:
 
 
 async def test_the_bytes_of_waiting_proposals_are_limited() -> None:
-    """A single one may be larger; what was handed on leaves room again."""
+    """A single proposal may be larger; a delivered one makes room again."""
     sizes = [1000, 100, 100]
     proposals = [Message(type=MessageType.MSG_PROP, to=2, from_=1, entries=[Entry(data=bytes(n))]) for n in sizes]
     async with pair(Limits(waiting_proposal_bytes=300)) as both, connected(both) as (_, writer):
@@ -519,7 +519,7 @@ async def test_the_bytes_of_waiting_proposals_are_limited() -> None:
 
 
 async def test_a_message_from_oneself_is_ignored_unless_it_is_forwarded() -> None:
-    """It could acknowledge what is not stored here. What this node forwarded may come back to it."""
+    """It could acknowledge entries that are not stored here. A message that this node forwarded may come back."""
     forwarded = [
         Message(type=kind, to=2, from_=2, entries=[Entry(data=b"x")])
         for kind in (MessageType.MSG_PROP, MessageType.MSG_READ_INDEX)
@@ -540,7 +540,7 @@ async def test_connections_are_limited() -> None:
         await asyncio.sleep(0.05)
         async with connected(both) as (reader, _):
             assert await is_closed(reader)
-        # Which leaves room again once one has gone.
+        # There is room again once one has closed.
     async with pair(Limits(connections=1)) as both:
         async with connected(both):
             await asyncio.sleep(0.02)

@@ -1,5 +1,5 @@
-// Shows on the reference what docs/findings.md tells of it: ways in which its contract, followed to the letter,
-// breaks linearizability or a member's configuration. The steps are those of the programs there, and so is the output.
+// Shows the findings of docs/findings.md on the reference: ways in which its contract, followed to the letter, breaks
+// linearizability or a member's configuration. The steps and the output are the same as in the programs there.
 package main
 
 import (
@@ -63,7 +63,7 @@ func (m *member) apply(entries []*pb.Entry) {
 	}
 }
 
-// work handles at most so many Readys; with asynchronous writes it only queues what is to be written.
+// work handles at most this many Readys; with asynchronous writes it only queues the writes.
 func (m *member) work(readies int) {
 	for ; readies > 0 && m.node.HasReady(); readies-- {
 		rd := m.node.Ready()
@@ -95,7 +95,7 @@ func (m *member) work(readies int) {
 	}
 }
 
-// write writes what is queued, and says what rests on it.
+// write does the queued writes, and prints what depends on them.
 func (m *member) write() {
 	m.work(100)
 	for len(m.writes) > 0 {
@@ -116,7 +116,7 @@ func (m *member) write() {
 	}
 }
 
-// carry brings what one has sent to the others; the rest is lost.
+// carry delivers the messages that one node has sent to the others; the rest is lost.
 func carry(one *member, others ...*member) {
 	one.work(100)
 	sent := one.sent
