@@ -11,6 +11,7 @@ Rules:
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from itertools import chain
 from typing import Any, NoReturn
 
 from ..errors import CommandError, Corruption, DecodeError, InvariantError, MachineFailed, UpgradeNeeded
@@ -42,7 +43,7 @@ class GroupCapture:
 
     __slots__ = ("_body", "_head", "sliceable")
 
-    def __init__(self, head: bytes, body: bytes | Capture) -> None:
+    def __init__(self, head: Iterator[bytes], body: bytes | Capture) -> None:
         self._head = head
         self._body = body
         self.sliceable = isinstance(body, bytes) or hasattr(body, "__iter__")
@@ -54,7 +55,15 @@ class GroupCapture:
 
     def slices(self, file: Writable) -> Iterator[None]:
         """Write a piece at each step."""
-        writer = StateWriter(file, self._head)
+        writer = StateWriter(file)
+        size = 0
+        for part in self._head:
+            writer.write(part)
+            size += len(part)
+            if size >= statefile.PIECE_BYTES:
+                size = 0
+                yield
+        writer.end()
         body: Any = self._body
         if isinstance(body, bytes):
             body = statefile.pieces(body)
@@ -64,7 +73,7 @@ class GroupCapture:
         for piece in body:
             writer.write(piece)
             yield
-        writer.close()
+        writer.end()
 
 
 class _Batch:
@@ -289,7 +298,8 @@ class GroupMachine:
 
         Raises MachineFailed if the machine's ``capture`` raises.
         """
-        head = packed(_HEAD_FORMAT) + packed(self.time_ms) + self.versions.encode() + self.sessions.encode()
+        first = packed(_HEAD_FORMAT) + packed(self.time_ms) + self.versions.encode()
+        head = chain((first,), self.sessions.copy().encode())
         try:
             body = self.machine.capture()
         except Exception as error:
