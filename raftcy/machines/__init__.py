@@ -6,6 +6,7 @@ one.
 """
 
 from ..errors import CommandError, MachineFailed, SessionExpired, UpgradeNeeded
+from .duties import Duties, Duty
 from .elapsed import Timekeeper, deadline
 from .group import GroupCapture, GroupMachine
 from .sessionclient import SessionClient
@@ -15,6 +16,8 @@ __all__ = [
     "Capture",
     "Command",
     "CommandError",
+    "Duties",
+    "Duty",
     "GroupCapture",
     "GroupMachine",
     "MachineFailed",

@@ -36,12 +36,16 @@ class Versions:
         return self._reports.get(member, 0)
 
     def report_due(self, member: int) -> bytes | None:
-        """The entry that the member of this program has to propose, None if its report is applied. It may get lost.
+        """The entry that the member of this program has to propose; None if there is nothing to report.
 
-        Raises UpgradeNeeded if the group is beyond this program.
+        That is so once its report is applied, for an id that is not a member's, and for a program that knows the first
+        version only, which holds the group there without a report. The entry may get lost. Raises UpgradeNeeded if the
+        group is beyond this program.
         """
         self.check()
-        return None if self._reports.get(member) == self.knows else envelope.version_report(member, self.knows)
+        if self._reports.get(member, 1) == self.knows or (self._members and member not in self._members):
+            return None
+        return envelope.version_report(member, self.knows)
 
     def refuses(self, version: int) -> CommandError | None:
         """Why a member whose program knows all up to ``version`` cannot join, None if it can; alike on all members."""
