@@ -262,7 +262,7 @@ class CommandError(RaftError):
 class SessionExpired(CommandError):
     """The command names a session that is not registered, or has expired. It was not applied, and never will be.
 
-    ``session`` is its id. Whether earlier commands of the session were applied is no longer known.
+    ``session`` is its id. Whether earlier commands of the session were applied cannot be known any more.
     """
 
     def __init__(self, session: int) -> None:
@@ -291,7 +291,7 @@ class UpgradeNeeded(RaftError):
 
 
 class MachineFailed(RaftError):
-    """A state machine raised an error that is no refusal; the member stops. ``__cause__`` is that error.
+    """A state machine raised an error, not a refusal; the member stops. ``__cause__`` is that error.
 
     ``index`` is the entry that was being applied, 0 for a snapshot. If the machine takes many entries in one call, it
     is the first of them, and ``last`` is the last one. ``command`` is the data of the first one.

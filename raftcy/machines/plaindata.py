@@ -136,7 +136,7 @@ def _unpack_many(reader: Reader, tag: int, at: int, depth: int) -> Any:
         if type(text) is not str or type(reason) is not str:
             raise DecodeError("a refusal has no text", at)
         return CommandError(text, reason)
-    raise DecodeError(f"{tag} is no kind of plain data", at)
+    raise DecodeError(f"{tag} is not a kind of plain data", at)
 
 
 def _text(reader: Reader, at: int) -> str:

@@ -73,7 +73,7 @@ class StateReader:
         self._ended = False
         self._left = b""
         if self._exactly(len(MAGIC)) != MAGIC:
-            raise Corruption("this is no snapshot of a state machine: its first bytes are others")
+            raise Corruption("this is not a snapshot of a state machine: it begins with other bytes")
         (format,) = _FORMAT.unpack(self._exactly(_FORMAT.size))
         if format != FORMAT:
             raise UpgradeNeeded("snapshot format", format, FORMAT)

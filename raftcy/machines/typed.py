@@ -66,7 +66,7 @@ def applies(command: type, *, version: int = 1, name: str = "") -> Callable[[_Ha
 
 def _kind(cls: type, version: int, name: str, handler: str) -> _Kind:
     if not is_dataclass(cls):
-        raise ConfigError(f"{cls.__name__} is no dataclass")
+        raise ConfigError(f"{cls.__name__} is not a dataclass")
     if not 1 <= version <= VERSION_MOST:
         raise ConfigError(f"{cls.__name__} cannot be of version {version}")
     if not 0 < len(name.encode()) < 0x80:
@@ -150,7 +150,7 @@ class TypedMachine(StateMachine):
         """
         kind = self._by_class.get(type(command))
         if kind is None:
-            raise TypeError(f"{type(command).__name__} is no command of {type(self).__name__}")
+            raise TypeError(f"{type(command).__name__} is not a command of {type(self).__name__}")
         if kind.version > self.version:
             raise _too_new(kind.version, self.version)
         values = tuple([getattr(command, name) for name in kind.names])

@@ -88,7 +88,7 @@ def test_depth_is_bounded(build: ModuleType) -> None:
     ("text", "says"),
     [
         ("", "cut off"),
-        ("0e", "14 is no kind"),
+        ("0e", "14 is not a kind"),
         ("0001", "1 bytes are left over"),
         ("08ff", "cut off"),
         ("080161ff", "left over"),

@@ -207,7 +207,7 @@ def test_what_all_would_refuse_is_not_made(build: ModuleType, machine: Any, comm
 
 def test_what_is_none_of_its_commands(machine: Any) -> None:
     for wrong in (b"bytes", "text", None, Say, object()):
-        with pytest.raises(TypeError, match="is no command of Choir"):
+        with pytest.raises(TypeError, match="is not a command of Choir"):
             machine.encode(wrong)
 
 
@@ -266,7 +266,7 @@ def test_types_that_all_see_alike(build: ModuleType, kind: Any) -> None:
 def test_classes_that_cannot_be_commands(build: ModuleType) -> None:
     typed = module(build, "typed")
     for call, says in (
-        (lambda: typed.applies(Pair), "is no dataclass"),
+        (lambda: typed.applies(Pair), "is not a dataclass"),
         (lambda: typed.applies(Say, version=0), "cannot be of version 0"),
         (lambda: typed.applies(Say, name="x" * 128), "a name of 1 to 127 bytes"),
     ):

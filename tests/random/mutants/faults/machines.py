@@ -142,7 +142,7 @@ FAULTS = [
     ),
     Fault(
         "report_of_a_stranger",
-        "the report of who is no member counts",
+        "a report counts although its sender is not a member",
         (Edit(VERSIONS, "Versions.report", "member not in self._members", "False"),),
         profile="counter",
     ),
