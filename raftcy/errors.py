@@ -21,6 +21,7 @@
     │   ├── Unavailable                     the entry is not in the log yet
     │   ├── SnapshotOutOfDate               the storage has a newer snapshot
     │   ├── SnapshotTemporarilyUnavailable  the storage has no snapshot now; raft asks again later
+    │   ├── SnapshotTooLarge                no message could carry the snapshot, so it was not made; .size, .limit
     │   ├── Contradiction                   the parts of what is stored, or is to be stored, contradict each other
     │   ├── StorageFailed                   the storage raised any other error: the node is dead
     │   └── Corruption                      the storage does not read back what was written
@@ -63,6 +64,7 @@ __all__ = [
     "SessionExpired",
     "SnapshotOutOfDate",
     "SnapshotTemporarilyUnavailable",
+    "SnapshotTooLarge",
     "StepError",
     "StepLocalMessage",
     "StepPeerNotFound",
@@ -206,6 +208,24 @@ class SnapshotTemporarilyUnavailable(StorageError):
 
     def __init__(self, text: str = "snapshot is temporarily unavailable") -> None:
         super().__init__(text)
+
+
+class SnapshotTooLarge(StorageError):
+    """A snapshot was not made: no message could carry its data, of ``size`` bytes, to a peer. Nothing was changed.
+
+    ``limit`` is the most bytes that it may have. Keep the state elsewhere, and give the snapshot a reference to it.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the snapshot was not made: its {size} bytes do not fit into a message, which may have {limit}. "
+            "Keep the state elsewhere, and give the snapshot a reference to it"
+        )
+        self.size = size
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type["SnapshotTooLarge"], tuple[int, int]]:
+        return type(self), (self.size, self.limit)
 
 
 class Contradiction(StorageError):

@@ -93,7 +93,7 @@ def render(found: Claimed) -> str:
         f"and for {sum(row in caught for row in waiting)} of them the part of the core is caught already.",
         "",
         "Levels: " + "; ".join(f"{level}, {text}" for level, text in LEVELS.items()) + ".",
-        "`raft#` alone means etcd-io/raft.",
+        "`raft#` alone means etcd-io/raft, and `faults#` a row of docs/faults.md.",
         "",
         "| bug | level | what went wrong | what catches it here | brought back by |",
         "| --- | --- | --- | --- | --- |",

@@ -45,7 +45,9 @@ class Config:
     ``applied`` (``Applied``), an index
         The last entry that the application had applied before a restart. Entries up to it are not handed out again.
         Default 0: all committed entries after the snapshot are handed out. Starting raises InvariantError if it is
-        beyond the stored commit index or before the snapshot.
+        beyond the stored commit index or before the snapshot. A commit index alone is not synced, so after a crash it
+        may be behind what the application has applied: then set this to the commit index, and skip the entries that
+        come again. ``Driver.start`` does so.
     ``async_storage_writes`` (``AsyncStorageWrites``)
         A Ready contains messages to storage threads, which say what to store and apply. The threads' responses replace
         ``advance``, which must not be called. Default False.

@@ -121,12 +121,12 @@ class RaftLog:
             raise StorageFailed(f"the storage failed: for entries {lo} to {hi - 1} it returned {wrong}")
         return found
 
-    def snapshot(self) -> Snapshot:
-        """Return the newest snapshot. Raises SnapshotTemporarilyUnavailable if the storage has none at the moment."""
+    def snapshot(self, to: int = 0) -> Snapshot:
+        """Return the newest snapshot, for node ``to``. Raises SnapshotTemporarilyUnavailable if there is none."""
         if self.unstable.snapshot is not None:
             return self.unstable.snapshot
         try:
-            return self.storage.snapshot() if self.offer is None else self.offer()  # type: ignore[no-any-return]
+            return self.storage.snapshot() if self.offer is None else self.offer(to)  # type: ignore[no-any-return]
         except SnapshotTemporarilyUnavailable:
             raise
         except Exception as error:

@@ -134,6 +134,16 @@ def check_log_storage(storage: Any, applied: int = 0) -> LogStorage:
     return log
 
 
+def check_start(storage: Any, applied: int = 0) -> None:
+    """Refuse a LogStorage from which a node must not start, as ``check_log_storage`` does; nothing is written.
+
+    Does nothing for a Storage without ``save`` and ``sync``: its owner writes it by calls of its own, so that nothing
+    is known of what a crash may leave.
+    """
+    if all(callable(getattr(storage, each, None)) for each in ("save", "sync")):
+        _check_start(storage, u64(applied, "applied"))
+
+
 def writable_log(storage: Any) -> LogStorage:
     """Return ``storage`` if it is a LogStorage, or an adapter if it has only single calls, without reading it.
 

@@ -50,6 +50,7 @@ from ..errors import (
     Compacted,
     ConfChangeError,
     ConfigError,
+    InvariantError,
     ProposalDropped,
     SnapshotTemporarilyUnavailable,
 )
@@ -168,7 +169,7 @@ class Raft:
         if not is_empty_hard_state(hard_state):
             self._load_state(hard_state)
         if c.applied > 0:
-            self.log.applied_to(c.applied, 0)
+            self._take_applied(c.applied)
         self.become_follower(self.term, 0)
         if self._log.info_on():
             peers = ",".join([f"{id:x}" for id in self.tracker.voter_nodes()])
@@ -176,6 +177,20 @@ class Raft:
                 f"newRaft {self.id:x} [peers: [{peers}], term: {self.term}, commit: {self.log.committed}, "
                 f"applied: {self.log.applied}, lastindex: {last}, lastterm: {last_term}]"
             )
+
+    def _take_applied(self, index: int) -> None:
+        """Follow the log from what the application has applied on."""
+        committed = self.log.committed
+        try:
+            self.log.applied_to(index, 0)
+        except InvariantError as error:
+            error.add_note(
+                f"Config.applied is {index}, but the stored hard state commits only up to {committed}: a commit index "
+                "alone is not synced, so a crash may take it back behind what the application has stored. Start with "
+                f"applied={committed}, and skip the entries up to {index} when they are handed out again. "
+                "raftcy.Driver does so by itself"
+            )
+            raise
 
     def _load_state(self, state: HardState) -> None:
         last = self.log.last_index()
@@ -306,7 +321,7 @@ class Raft:
                 log.debug(f"ignore sending snapshot to {to:x} since it is not recently active")
             return None
         try:
-            snapshot = self.log.snapshot()
+            snapshot = self.log.snapshot(to)
         except SnapshotTemporarilyUnavailable:
             if log.debug_on():
                 log.debug(f"{self.id:x} failed to send snapshot to {to:x} because snapshot is temporarily unavailable")

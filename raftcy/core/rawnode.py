@@ -82,6 +82,7 @@ class RawNode:
         "_prev_state",
         "_prev_term",
         "_prev_vote",
+        "_ticks",
         "_waiting",
         "_watched",
         "raft",
@@ -94,6 +95,8 @@ class RawNode:
         self._observer: Observer | None = None
         # Whether a call has to check the two fields above.
         self._watched = False
+        # Ticks since it was made, by whatever way they came.
+        self._ticks = 0
         self.raft = Raft(config)
         r = self.raft
         self._async = config.async_storage_writes
@@ -141,6 +144,7 @@ class RawNode:
     def tick(self) -> None:
         """Advance the node's clock by one tick (etcd's ``Tick``). Elections and heartbeats depend on it."""
         self._begin("tick", None)
+        self._ticks += 1
         done = False
         try:
             self.raft.tick()
@@ -315,7 +319,10 @@ class RawNode:
         """Request a read state with the context ``rctx`` (etcd's ``ReadIndex``, thesis 6.4).
 
         The answer is a ReadState in a later Ready. Without a leader, or if the leader changes, none comes: ask again
-        after a timeout. Raises Overloaded if ``max_pending_reads`` reads wait already.
+        after a timeout, with a new context. **A context must be unique, even across restarts**: the late answer to an
+        earlier read with the same context would pass for the answer to this one, which could then miss writes.
+
+        Raises Overloaded if ``max_pending_reads`` reads wait already.
         """
         e = blank.entry()
         e.data = octets(rctx, "rctx")
@@ -771,7 +778,7 @@ class RawNode:
         self._end(True, None, ())
 
     def offer_snapshots(self, offer: Any) -> None:
-        """Call ``offer()`` instead of the storage's ``snapshot`` whenever a peer needs a snapshot.
+        """Call ``offer(id)`` instead of the storage's ``snapshot`` whenever the node ``id`` needs a snapshot.
 
         ``offer`` can create a snapshot at that moment. It must return and raise the same as ``Storage.snapshot``. None
         goes back to the storage. Raises TypeError if ``offer`` is neither None nor callable.

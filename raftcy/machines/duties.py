@@ -18,8 +18,8 @@ class Duty(NamedTuple):
 class Duties:
     """The duties of the member ``id`` of a group; one object for each start.
 
-    ``interval_ms`` is how often a leader counts time, see `Timekeeper`. After ``again_ms`` a report that was not applied
-    is proposed again: it may have got lost.
+    ``interval_ms`` is how often a leader counts time (see `Timekeeper`). After ``again_ms`` a report that was not
+    applied is proposed again, because it may have got lost.
     """
 
     __slots__ = ("_group", "_id", "_keeper", "_next_ms", "again_ms")

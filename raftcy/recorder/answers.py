@@ -118,9 +118,9 @@ class RecordedStorage:
         """Ask the storage, and record the answer."""
         return self._snapshot_of(self._storage.snapshot)
 
-    def offering(self, offer: Callable[[], Snapshot]) -> Callable[[], Snapshot]:
+    def offering(self, offer: Callable[[int], Snapshot]) -> Callable[[int], Snapshot]:
         """Return a function that calls ``offer`` and records its snapshot as an answer of the storage."""
-        return partial(self._snapshot_of, offer)
+        return lambda to: self._snapshot_of(partial(offer, to))
 
     def _snapshot_of(self, source: Callable[[], Snapshot]) -> Snapshot:
         try:

@@ -19,9 +19,16 @@ Rules:
   configuration in force at once, and older changes would be applied to that later configuration.
 - A read is refused while a single voter might answer it from old state (``guard_reads``): a leader that is no longer a
   voter may have a successor, and one that has committed nothing in its term may not know all earlier commits.
+- A leader that reads by its lease answers no read after it has sent MsgTimeoutNow, for the rest of its term
+  (``guard_reads``): the receiver campaigns without waiting until the lease has ended.
+- ``read`` never uses a context twice, as long as every start has another ``nonce``.
 - A committed configuration change that is invalid changes nothing, on all members alike.
 - A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
-  gets a snapshot with the current members; a new member would refuse an older one, which does not name it.
+  gets a snapshot with the current members; a new member would refuse an older one, which does not name it. ``offers``
+  has the rules for what a peer is sent (``guard_offers``).
+- Data that no message can carry is refused when it is proposed or captured, not when it should be sent.
+- A machine may have applied entries beyond the stored commit index, which is not synced by itself, but none beyond the
+  log.
 - The first error of storing or applying kills the member. Every later call raises Stopped with that error, and messages
   that waited for the write are never sent.
 """
@@ -39,20 +46,24 @@ from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage
 from ..errors import (
     ConfChangeError,
+    Contradiction,
     InvariantError,
     LogLost,
     NotNow,
     ProposalDropped,
     RaftError,
     SnapshotTemporarilyUnavailable,
+    SnapshotTooLarge,
     StepError,
     StepPeerNotFound,
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
+from ..wire.checks import octets
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from .asked import Asked, Outcome
 from .carrier import Carrier
+from .offers import MAX_MESSAGE_BYTES, Offers
 from .work import Batch, Work, Write
 
 
@@ -90,32 +101,50 @@ class Driver:
         the node, and ``snapshot_made(snapshot)`` after each new snapshot; or None.
     ``keep_snapshots``
         Whether a received snapshot that has to wait is kept, or refused with NotNow. Default True.
-    ``hold_votes``, ``guard_reads``, ``guard_snapshots``
+    ``hold_votes``, ``guard_reads``, ``guard_snapshots``, ``guard_offers``
         False turns that rule off, for tests that show what the rule prevents. Default True.
+
+    ``nonce``
+        At least 8 bytes that no earlier start of this member had, such as ``secrets.token_bytes(16)``. ``read`` needs
+        it, since the driver itself draws nothing at random. Default None.
+    ``max_message_bytes``
+        The size limit of a proposal, and of the data of a snapshot. Larger ones could not be sent, and the group would
+        stand still without a word. Default: 63 MiB, which ``raftcy.transport`` can send. None is for groups whose
+        messages never leave the process.
 
     ``inbox`` is a list of messages that the next ``run`` steps. ``applied`` is the last index that the machine has
     applied, and ``members`` the ConfState as of that index.
 
-    Raises TypeError if ``storage`` is not a LogStorage. It does not check the contents of the storage, which ``start``
-    does (``check_log_storage``).
+    Raises TypeError if ``storage`` is not a LogStorage, ValueError if ``nonce`` is too short, and Contradiction if the
+    machine has applied entries that the log lacks. It does not check the contents of the storage, which ``start`` does
+    (``check_log_storage``).
     """
 
     __slots__ = (
         "_apply",
         "_asked",
         "_async",
+        "_captures",
         "_carrier",
         "_changing",
+        "_handed_over",
+        "_lease",
         "_machine",
         "_machine_applied",
+        "_max_bytes",
         "_memory",
+        "_nonce",
         "_observer",
+        "_offers",
+        "_polled_term",
+        "_reads",
         "_send",
         "_settled",
         "_snapshot_index",
         "_stages",
         "_stored_commit",
         "applied",
+        "guard_offers",
         "guard_reads",
         "guard_snapshots",
         "hold_votes",
@@ -135,6 +164,7 @@ class Driver:
     hold_votes: bool
     guard_reads: bool
     guard_snapshots: bool
+    guard_offers: bool
     keep_snapshots: bool
     refused_change: ConfChangeError | None
 
@@ -152,10 +182,23 @@ class Driver:
         hold_votes: bool = True,
         guard_reads: bool = True,
         guard_snapshots: bool = True,
+        guard_offers: bool = True,
+        nonce: bytes | None = None,
+        max_message_bytes: int | None = MAX_MESSAGE_BYTES,
     ) -> None:
         if writable_log(storage) is not storage:
             raise TypeError(
                 f"{type(storage).__name__} is not a LogStorage: use the result of check_log_storage for node and driver"
+            )
+        self._nonce = None if nonce is None else octets(nonce, "nonce")
+        if self._nonce is not None and len(self._nonce) < 8:
+            raise ValueError(f"a nonce of {len(self._nonce)} bytes may come twice: it needs 8 bytes at least")
+        self._reads = 0
+        last = storage.last_index()
+        if machine_applied > last:
+            raise Contradiction(
+                f"the machine has applied the entries up to {machine_applied}, but the log ends at {last}: this member "
+                "has lost entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
             )
         self.node = node
         self.id = node.id
@@ -169,7 +212,13 @@ class Driver:
         self.hold_votes = hold_votes
         self.guard_reads = guard_reads
         self.guard_snapshots = guard_snapshots
+        self.guard_offers = guard_offers
         self.keep_snapshots = keep_snapshots
+        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else max_message_bytes
+        # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
+        self._lease = guard_reads and not node.raft.read_only.safe()
+        self._handed_over = 0
+        self._polled_term = 0
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
@@ -185,22 +234,26 @@ class Driver:
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._changing = False
         self.refused_change = None
-        if hasattr(machine, "capture"):
+        self._captures = hasattr(machine, "capture")
+        self._offers: Offers | None = None
+        if guard_offers or self._captures:
             node.offer_snapshots(self._offer)
 
     @staticmethod
     def start(config: Config, machine: Any = None, send: Any = None, **options: Any) -> "Driver":
         """Create a node from a Config, and a driver for it. ``options`` are those of Driver.
 
-        Restores the machine from the newest snapshot, unless the machine's own storage is as far (``machine_applied``).
-        Ignores ``Config.applied``: the driver always follows the log from the snapshot on, since it needs the
-        configuration changes in it to know the members. Raises what ``check_log_storage`` and RawNode raise.
+        Restores the machine from the newest snapshot, unless the machine's own storage is as far: ``machine_applied``,
+        by default ``Config.applied``. That index may be beyond the stored commit index. The driver always follows the
+        log from the snapshot on, since it needs the configuration changes in it to know the members. Raises what
+        ``check_log_storage``, RawNode and Driver raise.
         """
+        options.setdefault("machine_applied", config.applied)
         log: Any = check_log_storage(config.storage)
         snapshot = log.snapshot()
         index = snapshot.metadata.index
         node = RawNode(replace(config, storage=log, applied=index))
-        if index > options.get("machine_applied", 0) and hasattr(machine, "restore"):
+        if index > options["machine_applied"] and hasattr(machine, "restore"):
             machine.restore(snapshot)
         return Driver(node, log, machine, send, snapshot=snapshot, **options)
 
@@ -217,8 +270,8 @@ class Driver:
         group, a refused message is a lost one. Raises LogLost and every other error that kills the node.
         """
         node = self.node
-        if m.type == k.READ_INDEX and self.guard_reads and answers_rashly(node.raft):
-            return NotNow("a single voter that has committed nothing in its term cannot answer reads")
+        if m.type == k.READ_INDEX and self.guard_reads and (why := self._no_reads()):
+            return NotNow(why)
         if m.type == k.SNAP and self.guard_snapshots and has_to_apply(node.raft):
             if not self.keep_snapshots:
                 return NotNow("a snapshot cannot be taken while committed entries are being applied")
@@ -271,9 +324,12 @@ class Driver:
         """Propose ``data``. Return True if this member appended it as leader, and False if it forwarded it.
 
         If it was appended and ``tag`` is not None, ``take_outcomes`` later returns the outcome with that tag. Raises
-        what ``RawNode.propose`` raises.
+        what ``RawNode.propose`` raises, and ProposalDropped for more than ``max_message_bytes``.
         """
-        self.node.propose(data)
+        payload = data if data is None or type(data) is bytes else octets(data, "data")
+        if payload is not None and len(payload) > self._max_bytes:
+            raise ProposalDropped(f"{len(payload)} bytes do not fit into a message, which may have {self._max_bytes}")
+        self.node.propose(payload)
         return self._place(tag)
 
     def propose_change(self, change: Any, tag: Any = None) -> str | None:
@@ -294,17 +350,44 @@ class Driver:
             self._ask().place(raft.log.last_index(), raft.term, tag)
         return True
 
-    def read_index(self, context: bytes) -> None:
-        """Request a read. ``take_reads`` returns a ReadState with ``context`` once the machine can answer it.
+    def read(self) -> bytes:
+        """Request a read and return its context, which no other read has. ``take_reads`` returns it with the answer.
 
-        A request can get lost: ask again after a timeout, with a new context. Never use a context twice, even after a
-        restart. A late answer to the first read would pass for one to the second, which could then miss writes.
-
-        Raises NotNow while a single voter must not answer, and what ``RawNode.read_index`` raises.
+        A request can get lost: ask again after a timeout. Ignore answers with other contexts, which belong to earlier
+        reads. Raises TypeError if the driver has no ``nonce``, and what ``read_index`` raises.
         """
-        if self.guard_reads and answers_rashly(self.node.raft):
-            raise NotNow("a single voter that has committed nothing in its term cannot answer reads")
+        nonce = self._nonce
+        if nonce is None:
+            raise TypeError(
+                "read() needs a Driver with a nonce that no start had before, such as secrets.token_bytes(16)"
+            )
+        self._reads += 1
+        context = nonce + self._reads.to_bytes(8, "big")
+        self.read_index(context)
+        return context
+
+    def read_index(self, context: bytes) -> None:
+        """Request a read under a context of the caller's. ``read`` makes one, and is harder to misuse.
+
+        ``take_reads`` returns a ReadState with ``context`` once the machine can answer it. A request can get lost: ask
+        again after a timeout, with a new context. Never use a context twice, even after a restart. A late answer to the
+        first read would pass for one to the second, which could then miss writes.
+
+        Raises NotNow while a single voter must not answer, and on a leader that reads by its lease but has sent
+        MsgTimeoutNow. Raises what ``RawNode.read_index`` raises.
+        """
+        if self.guard_reads and (why := self._no_reads()):
+            raise NotNow(why)
         self.node.read_index(context)
+
+    def _no_reads(self) -> str:
+        """Return why a read must not be requested here now, or an empty text."""
+        raft = self.node.raft
+        if answers_rashly(raft):
+            return "a single voter that has committed nothing in its term cannot answer reads"
+        if self._lease and raft.state == k.LEADER and self._handed_over == raft.term:
+            return "a leader that has sent MsgTimeoutNow cannot answer reads by its lease"
+        return ""
 
     def report_unreachable(self, id: int) -> None:
         """Report that the last message to node ``id`` could not be sent."""
@@ -337,6 +420,8 @@ class Driver:
             return busy
         if what == k.MESSAGES:
             messages = node.raft.outbox.take_messages()
+            if self._lease and messages is not None:
+                messages = self._without_reads(messages)
             if messages:
                 # ``_deliver`` written out, since most rounds of an idle group come here.
                 if self._carrier is not None:
@@ -371,14 +456,15 @@ class Driver:
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
+        late = self._lease and self._is_late()
         self._store(rd)
         if rd._messages is not None:
-            self._deliver(rd._messages)
+            self._deliver(self._without_reads(rd._messages) if self._lease else rd._messages)
         if rd.snapshot is not None:
             self._restore(rd.snapshot)
         if rd._committed_entries is not None:
             self._apply_all(rd._committed_entries)
-        if rd._read_states is not None:
+        if rd._read_states is not None and not late:
             self._confirm(rd._read_states)
         self.node.advance()
 
@@ -392,6 +478,22 @@ class Driver:
             return
         self._called()
         _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
+
+    def _is_late(self) -> bool:
+        """Return whether a read of this round may have been answered by the lease after MsgTimeoutNow had left."""
+        late = self._handed_over != 0 and self._polled_term <= self._handed_over
+        self._polled_term = self.node.raft.term
+        return late
+
+    def _without_reads(self, messages: list[Message]) -> list[Message]:
+        """Leave out the answers to reads that were given by the lease after MsgTimeoutNow had left."""
+        handed = self._handed_over
+        for m in messages:
+            if m._type == k.TIMEOUT_NOW:
+                self._handed_over = m.term
+        if handed == 0:
+            return messages
+        return [m for m in messages if m._type != k.READ_INDEX_RESP or m.term != handed]
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
@@ -535,7 +637,8 @@ class Driver:
         rd = self.node.poll()
         if rd is None:
             return None
-        if rd._read_states is not None:
+        late = self._lease and self._is_late()
+        if rd._read_states is not None and not late:
             self._confirm(rd._read_states)
         return self._split(rd, stages) if self._async else self._begin(rd, stages)
 
@@ -545,15 +648,18 @@ class Driver:
             self._stages = _Stages()
         return self._stages
 
+    def _leaving(self, rd: Ready) -> list[Message]:
+        return self._without_reads(rd.messages) if self._lease else rd.messages
+
     def _begin(self, rd: Ready, stages: _Stages) -> Work:
         """Start a round without asynchronous writes: messages and batch wait for the write."""
         stages.round = Batch(rd.snapshot, rd.committed_entries, [])
         if rd._entries is None and rd.hard_state is None and rd.snapshot is None:
             stages.batches.append(stages.round)
-            return Work(None, rd.messages, rd.soft_state)
+            return Work(None, self._leaving(rd), rd.soft_state)
         # A snapshot must be synced, although ``must_sync`` only considers entries and hard state.
         write = Write(rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
-        write._messages = rd.messages
+        write._messages = self._leaving(rd)
         stages.writes.append(write)
         return Work(write, [], rd.soft_state)
 
@@ -561,7 +667,7 @@ class Driver:
         """Start a round with asynchronous writes: tell apart messages to send now, the write, and the batch."""
         work = Work(None, [], rd.soft_state)
         held: list[Message] = []
-        for m in rd.messages:
+        for m in self._leaving(rd):
             if m.to == k.LOCAL_APPEND_THREAD:
                 # The responses promise that the write is durable.
                 responses = m.responses
@@ -716,15 +822,25 @@ class Driver:
 
         Followers that are at most ``keep`` entries behind can then still catch up without the snapshot. Returns None if
         no snapshot can be made now (see ``snapshot_index``). The machine must have ``capture``. An error of the machine
-        or the storage kills the member.
+        or the storage kills the member. Raises SnapshotTooLarge if the machine gives more than ``max_message_bytes``;
+        nothing is stored then, and the member continues.
         """
         at = self.snapshot_index()
         if at == 0:
             return None
         storage = self.storage
         try:
+            data = self._machine.capture()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        if data is not None and len(data) > self._max_bytes:
+            too_large = SnapshotTooLarge(len(data), self._max_bytes)
+            self._warn(0, "large", str(too_large))
+            raise too_large
+        try:
             refuse_awaitable(storage.sync(), "sync")
-            made: Snapshot = storage.create_snapshot(at, self.members, self._machine.capture())
+            made: Snapshot = storage.create_snapshot(at, self.members, data)
             self._snapshot_index = at
             if self._observer is not None:
                 self._observer.snapshot_made(made)
@@ -735,15 +851,52 @@ class Driver:
             raise
         return made
 
-    def _offer(self) -> Snapshot:
-        """Return the snapshot to send to a peer: a new one if the members have changed since the newest one."""
+    def _offer(self, to: int) -> Snapshot:
+        """Return the snapshot to send to a peer: a new one if the members have changed since the newest one.
+
+        Raises SnapshotTemporarilyUnavailable if a rule of ``offers`` forbids it; the node asks again after a heartbeat.
+        """
+        if not self.guard_offers:
+            return self._present_snapshot()
+        offers = self._kept_offers()
+        peer = self.node.raft.tracker.find(to)
+        match = 0 if peer is None else peer.match
+        ticks = self.node._ticks
+        if offers.must_wait(to, match, ticks):
+            raise SnapshotTemporarilyUnavailable()
+        try:
+            snapshot = self._present_snapshot()
+        except SnapshotTooLarge as error:
+            offers.offered(to, self.applied, match, ticks)
+            raise SnapshotTemporarilyUnavailable() from error
+        objection = offers.objection(snapshot, to)
+        if objection:
+            self._warn(to, "never", objection)
+            raise SnapshotTemporarilyUnavailable()
+        not_taken = offers.offered(to, snapshot.metadata.index, match, ticks)
+        if not_taken:
+            self._warn(to, "again", not_taken)
+        return snapshot
+
+    def _present_snapshot(self) -> Snapshot:
         newest: Snapshot = self.storage.snapshot()
-        if newest.metadata.conf_state.equivalent(self.members):
+        if not self._captures or newest.metadata.conf_state.equivalent(self.members):
             return newest
         made = self.make_snapshot(k.NO_LIMIT)
         if made is None:
             raise SnapshotTemporarilyUnavailable()
         return made
+
+    def _kept_offers(self) -> Offers:
+        if self._offers is None:
+            limit = None if self._max_bytes == k.NO_LIMIT else self._max_bytes
+            self._offers = Offers(self.node.raft.election_timeout, limit)
+        return self._offers
+
+    def _warn(self, peer: int, kind: str, text: str) -> None:
+        """Log a warning about a peer, or about the member itself if that is 0, once."""
+        if self._kept_offers().is_news(peer, kind):
+            self.node.raft._log.warning(f"{self.id:x} {text}")
 
     # -- life ----------------------------------------------------------------------------------------------------
 

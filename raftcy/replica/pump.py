@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, SoftState
-from ..errors import NotNow, RaftError, StepError, Stopped
+from ..errors import NotNow, RaftError, Stopped
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
 from .driver import Driver
@@ -38,17 +38,17 @@ _STRETCH = 64
 class Pump:
     """Runs a Driver, and receives the messages of a transport (``Receiver``). Create it inside a running event loop.
 
-    ``machine`` and ``options`` are those of Driver. Set ``send`` before you yield to the event loop: the pump calls it
-    with each list of messages to send, and it must return None. While ``send`` is None, messages are dropped.
-    ``failure`` is the error that ended the pump, None while it runs and after ``close``. A subclass may override the
-    hooks ``changed``, ``apply_batch``, ``finished`` and ``answered``.
+    ``machine`` and ``options`` are those of Driver; the pump draws a ``nonce``. Set ``send`` before you yield to the
+    event loop: the pump calls it with each list of messages to send, and it must return None. While ``send`` is None,
+    messages are dropped. ``failure`` is the error that ended the pump, None while it runs and after ``close``. A
+    subclass may override the hooks ``changed``, ``apply_batch``, ``finished`` and ``answered``.
 
     Raises RuntimeError outside an event loop, and what Driver raises.
     """
 
     def __init__(self, node: RawNode, storage: Any, machine: Any = None, **options: Any) -> None:
         self._loop = asyncio.get_running_loop()
-        self.driver = Driver(node, storage, machine, **options)
+        self.driver = Driver(node, storage, machine, nonce=secrets.token_bytes(16), **options)
         self.send: Callable[[list[Message]], object] | None = None
         self.failure: BaseException | None = None
         self._over = asyncio.Event()
@@ -58,8 +58,8 @@ class Pump:
         self._ticker: asyncio.TimerHandle | None = None
         self._ticks = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        # By context. The result is the index, or None to ask again.
-        self._reads: dict[bytes, asyncio.Future[int | None]] = {}
+        # By context, or by the future itself if no request was possible. The result is the index, or None to ask again.
+        self._reads: dict[object, asyncio.Future[int | None]] = {}
         self.soon()
 
     def changed(self, state: SoftState) -> None:
@@ -111,10 +111,13 @@ class Pump:
             self.tick()
 
     async def step(self, m: Message) -> None:
-        """Process a message, such as a forwarded proposal. Raises StepError; one refused for another reason is lost."""
+        """Process a message, such as a forwarded proposal.
+
+        Raises the error that refuses it: ProposalDropped, also while no leader is known, NotNow, or a StepError. To the
+        group, a refused message is a lost one.
+        """
         for _, refused in await self.step_many([m]):
-            if isinstance(refused, StepError):
-                raise refused
+            raise refused
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Process messages that passed ``refuse_from_network``. Return the place and the error of each refused one."""
@@ -148,13 +151,12 @@ class Pump:
         leader if ``Config.max_pending_reads`` reads wait already.
         """
         while True:
-            # A context must never be used twice, even after a restart: see Driver.read_index.
-            context = secrets.token_bytes(16)
             asked: asyncio.Future[int | None] = self._loop.create_future()
+            context: object = asked
+            with suppress(NotNow):
+                context = self.call(self.driver.read)
             self._reads[context] = asked
             try:
-                with suppress(NotNow):
-                    self.call(self.driver.read_index, context)
                 index = await asked
             finally:
                 del self._reads[context]

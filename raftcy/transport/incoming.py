@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from ..errors import DecodeError, RaftError, StepError, Stopped
+from ..errors import DecodeError, NotNow, ProposalDropped, RaftError, StepError, Stopped
 from ..wire import consts as k
 from ..wire.kinds import refuse_from_network
 from ..wire.messages import Message
@@ -164,7 +164,7 @@ class Incoming:
             m, size = await self._proposals.get()
             try:
                 await self._receiver.step(m)
-            except StepError as error:
+            except (StepError, ProposalDropped, NotNow) as error:
                 self._traffic.ignored_messages += 1
                 self._log.warning("%s from %x ignored: %s", m.type, m.from_, error)
             except RaftError as error:

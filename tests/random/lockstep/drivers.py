@@ -260,7 +260,7 @@ class LoopbackGroup(Driven):
         super().__init__(raftcy, o, storage)
         self.loopback = raftcy.Loopback()
         for host in self.hosts.values():
-            self.loopback.add(host.node, host.storage, host.machine, guard_reads=False)
+            self.loopback.add(host.node, host.storage, host.machine, guard_reads=False, guard_offers=False)
 
     def driver(self, host: Host) -> Any:
         return self.loopback.find(host.id)
@@ -287,7 +287,9 @@ class RunGroup(Driven):
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
         self.drivers = {
-            id: raftcy.Driver(host.node, host.storage, host.machine, self.deliver, guard_reads=False)
+            id: raftcy.Driver(
+                host.node, host.storage, host.machine, self.deliver, guard_reads=False, guard_offers=False
+            )
             for id, host in self.hosts.items()
         }
 

@@ -30,7 +30,7 @@ from tests.support.state import dump_node
 ASIDE = {
     "_died_of", "_observer", "_watched", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker",
     "storage", "_memory", "unstable", "offer", "_peers", "_incoming", "_outgoing",
-    "_plain_random", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
+    "_plain_random", "_ticks", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [
     pure_rawnode.RawNode,

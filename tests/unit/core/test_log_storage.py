@@ -117,7 +117,10 @@ def test_coroutine_functions_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["append", "set_hard_state", "apply_snapshot"])
 def test_a_subclass_that_writes_in_parts_has_to_say_how_it_saves(name: str) -> None:
-    """MemoryStorage.save would call the overridden methods one by one; a save of its own is atomic."""
+    """MemoryStorage.save would call the overridden methods one by one; a save of its own is atomic.
+
+    catches: faults#A
+    """
     parts = type("Parts", (MemoryStorage,), {name: lambda self, _: None})
     with pytest.raises(TypeError, match=rf"Parts overrides {name}\(\) and inherits save\(\).*: override save\(\) too"):
         check_log_storage(parts())
@@ -153,6 +156,7 @@ STARTS: dict[str, tuple[Any, str]] = {
 @KINDS
 @pytest.mark.parametrize("what", STARTS)
 def test_contradictions_are_refused_at_the_start(what: str, kind: type[MemoryStorage]) -> None:
+    """catches: faults#X5"""
     change, text = STARTS[what]
     storage = filled(kind)
     check_log_storage(storage)
@@ -308,6 +312,7 @@ def test_an_unawaited_coroutine_does_not_save(name: str) -> None:
 
 @KINDS
 def test_a_log_is_compacted_up_to_its_snapshot(kind: type[MemoryStorage]) -> None:
+    """catches: faults#X5"""
     storage = filled(kind)
     with pytest.raises(Contradiction, match="ends at 3: compacting up to 4 would lose the entries after it"):
         compact_log(storage, 4)

@@ -92,6 +92,7 @@ def test_it_is_a_log_storage() -> None:
 
 
 def test_entries_are_written_before_the_hard_state() -> None:
+    """catches: faults#A"""
     storage = single()
     given = check_log_storage(storage)
     given.save(HardState(term=2, commit=2), log(2, 2), None)
@@ -104,7 +105,10 @@ def test_entries_are_written_before_the_hard_state() -> None:
 
 
 def test_a_snapshot_is_refused() -> None:
-    """It is refused before anything is written, and the error says what to do."""
+    """It is refused before anything is written, and the error says what to do.
+
+    catches: faults#A
+    """
     storage = single()
     given = check_log_storage(storage)
     with pytest.raises(StorageFailed, match=r"a snapshot has come, but Single has no save\(\).*Give the storage save"):
@@ -130,7 +134,10 @@ def test_arguments_are_checked_first(arguments: Any, text: str) -> None:
 @pytest.mark.parametrize("term", [1, 5])
 @pytest.mark.parametrize("fuse", [0, 1, 2])
 def test_the_power_fails_between_two_calls(fuse: int, term: int) -> None:
-    """After a crash at any place the node starts again, without a vote in a term known only from an entry."""
+    """After a crash at any place the node starts again, without a vote in a term known only from an entry.
+
+    catches: faults#A
+    """
     storage = single()
     first = node(storage)
     first.step(append_that_commits(term))

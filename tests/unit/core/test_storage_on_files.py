@@ -89,7 +89,10 @@ def found(suite: StorageSuite, test: str) -> Exception | None:
 
 @pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
 def test_what_is_wrong_is_found(kind: Any) -> None:
-    """A specific test finds it, and so do random histories that can contain the mistake."""
+    """A specific test finds it, and so do random histories that can contain the mistake.
+
+    catches: faults#X4
+    """
     of = Crashing if kind in NEEDS_CRASHES else StorageSuite
     error = found(suite_of(kind, of), WRONG[kind])
     assert isinstance(error, Exception)

@@ -230,7 +230,10 @@ def test_a_subclass_that_overrides_single_calls_gets_them() -> None:
 
 
 def test_a_snapshot_without_voters_is_not_made() -> None:
-    """If a log began with bootstrap, its members are in entries, not in a snapshot, so None finds no voters."""
+    """If a log began with bootstrap, its members are in entries, not in a snapshot, so None finds no voters.
+
+    catches: faults#X5
+    """
     storage = MemoryStorage()
     storage.save(state(1, 2), log(1, 1, 1), None)
     before = everything(storage)

@@ -14,6 +14,7 @@ from raftcy.errors import (
     ConfChangeError,
     ConfChangeRefused,
     ConfigError,
+    Contradiction,
     InvariantError,
     LogLost,
     MalformedMessage,
@@ -62,6 +63,47 @@ async def test_bootstrapping_needs_an_empty_storage() -> None:
     storage.append([Entry(term=1, index=1)])
     with pytest.raises(BootstrapError, match="can't bootstrap a nonempty Storage"):
         start_node(config(storage), [Peer(1)])
+
+
+def contradictory(make: Any = MemoryStorage) -> Any:
+    """An entry of a term that the hard state does not know: what a save in parts leaves after a crash."""
+    storage = make()
+    storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=1, term=1, conf_state=ConfState(voters=[1, 2, 3]))))
+    storage.append([Entry(term=5, index=2)])
+    return storage
+
+
+@pytest.mark.parametrize("start", [restart_node, lambda given: start_node(given, [])])
+async def test_a_log_storage_that_contradicts_itself_is_refused(start: Any) -> None:
+    """The node could give its vote of term 5 away a second time.
+
+    catches: faults#X5
+    """
+    with pytest.raises(Contradiction, match="ends at 2 with term 5, but there is no hard state"):
+        start(config(contradictory()))
+    compacted = MemoryStorage()
+    members = ConfState(voters=[1, 2, 3])
+    compacted.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=1, term=1, conf_state=members)))
+    compacted.append([Entry(term=1, index=i) for i in (2, 3)])
+    compacted.set_hard_state(HardState(term=1, commit=3))
+    compacted.compact(2)
+    with pytest.raises(Contradiction, match="what was compacted in between is lost"):
+        start(config(compacted))
+
+
+async def test_a_storage_of_etcds_methods_is_not_judged() -> None:
+    """Its owner writes it by calls of its own, in an order of its own."""
+
+    class Reads:
+        def __init__(self) -> None:
+            self.behind = contradictory()
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("save", "sync"):
+                raise AttributeError(name)
+            return getattr(self.behind, name)
+
+    await restart_node(config(Reads())).stop()
 
 
 async def test_starting_without_peers_waits_for_a_leader_in_term_one() -> None:

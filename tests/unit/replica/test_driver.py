@@ -218,7 +218,10 @@ def test_a_change_that_is_not_allowed_changes_nothing() -> None:
 
 
 def test_what_a_machine_has_already_is_not_given_again() -> None:
-    """A machine that keeps its own state may be beyond the snapshot; members are still tracked from the snapshot on."""
+    """A machine that keeps its own state may be beyond the snapshot; members are still tracked from the snapshot on.
+
+    catches: faults#P
+    """
     storage = begun(MemoryStorage(), [1])
     change = ConfChange(type=ConfChangeType.ADD_LEARNER_NODE, node_id=4).encode()
     storage.append(
@@ -241,7 +244,10 @@ def test_what_a_machine_has_already_is_not_given_again() -> None:
 
 
 def test_the_machine_may_be_ahead_of_the_stored_commit_index() -> None:
-    """A commit index alone is not synced, so after a crash it may be behind the state that a machine has stored."""
+    """A commit index alone is not synced, so after a crash it may be behind the state that a machine has stored.
+
+    catches: faults#P
+    """
     storage = begun(MemoryStorage(), [1])
     storage.append([Entry(term=1, index=INDEX + 1 + n, data=b"%d" % n) for n in range(3)])
     storage.set_hard_state(HardState(term=1, commit=INDEX))
@@ -292,7 +298,10 @@ def test_answers_must_fit_the_entries() -> None:
 
 
 def test_after_a_failed_write_nothing_is_sent_and_the_member_is_dead() -> None:
-    """A node that continued could grant its vote again and, after a restart, vote for another node in the same term."""
+    """A node that continued could grant its vote again and, after a restart, vote for another node in the same term.
+
+    catches: faults#B
+    """
     sent: list[Message] = []
     storage = Broken()
     driver = made(storage=storage, send=sent.extend)
@@ -322,6 +331,7 @@ def test_after_a_failed_write_nothing_is_sent_and_the_member_is_dead() -> None:
 
 
 def test_after_a_failed_apply_the_member_is_dead() -> None:
+    """catches: faults#B"""
     driver = leader(machine=Machine(fails_at=INDEX + 3))
     driver.propose(b"a")
     driver.propose(b"b")

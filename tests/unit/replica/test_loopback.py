@@ -53,7 +53,10 @@ RUNS = {"drain": drain_each, "tick_groups": tick_groups, "drain_all": drain_all}
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_member_that_dies_takes_nobody_down(run: str) -> None:
-    """The rest of its group and the groups after it continue; the failure names the place, once."""
+    """The rest of its group and the groups after it continue; the failure names the place, once.
+
+    catches: faults#C
+    """
     groups = [group("first"), group("second"), group("third")]
     bad = groups[1].find(2)
     bad.storage.broken = True
@@ -147,7 +150,10 @@ def probe(loopback: Loopback) -> None:
 
 
 def test_a_snapshot_to_nobody_is_reported() -> None:
-    """Otherwise the leader would wait for its end, and never send that peer anything again."""
+    """Otherwise the leader would wait for its end, and never send that peer anything again.
+
+    catches: faults#K
+    """
     loopback = far_behind()
     probe(loopback)
     loopback.drain()
@@ -155,11 +161,12 @@ def test_a_snapshot_to_nobody_is_reported() -> None:
     loopback.tick()
     assert progress(loopback).state != ProgressState.SNAPSHOT
     join(loopback, 3)
-    tick_groups([loopback] * 3)
+    tick_groups([loopback] * 12)
     assert loopback.find(3).applied == loopback.find(1).applied
 
 
 def test_a_snapshot_in_the_inbox_of_a_replaced_member_is_reported() -> None:
+    """catches: faults#K"""
     loopback = far_behind()
     driver = join(loopback, 3)
     leader = loopback.find(1)
@@ -169,11 +176,12 @@ def test_a_snapshot_in_the_inbox_of_a_replaced_member_is_reported() -> None:
     assert progress(loopback).state == ProgressState.SNAPSHOT
     join(loopback, 3)
     loopback.drain()
-    tick_groups([loopback] * 3)
+    tick_groups([loopback] * 12)
     assert loopback.find(3).applied == leader.applied
 
 
 def test_a_snapshot_to_a_member_that_dies_is_reported() -> None:
+    """catches: faults#K"""
     loopback = far_behind()
     driver = join(loopback, 3)
     probe(loopback)
@@ -187,6 +195,7 @@ def test_a_snapshot_to_a_member_that_dies_is_reported() -> None:
 
 
 def test_a_refused_snapshot_is_reported() -> None:
+    """catches: faults#K"""
     loopback = group()
     leader = loopback.find(1)
     progress(loopback).become_snapshot(INDEX)

@@ -327,8 +327,8 @@ async def test_refused_messages() -> None:
     with pytest.raises(MalformedMessage):
         await member.step(bad)
     lonely = Member(1, 2)
-    # Nobody learns that a forwarded proposal was refused.
-    await lonely.step(proposal)
+    with pytest.raises(ProposalDropped):
+        await lonely.step(proposal)
     assert [type(error) for _, error in await lonely.step_many([proposal])] == [ProposalDropped]
     assert lonely.failure is None
 

@@ -121,6 +121,7 @@ def test_out_of_their_order_nothing_is_done(build: ModuleType) -> None:
 
 
 def test_a_storage_that_fails_ends_the_member(build: ModuleType) -> None:
+    """catches: faults#B"""
     error = OSError("no space")
 
     class Full(build.MemoryStorage):  # type: ignore[name-defined,misc]

@@ -126,7 +126,7 @@ def test_lockstep(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PROGRESS_S", 0.0)
     assert cli.main(["sim", "--seeds", "2", "--from", "7", "--steps", "20", "--jobs", "1"]) == 0
-    assert re.match(r"2 of 2 seeds, 0 failed, [\d.]+ seeds/s, \d+ events/s", capsys.readouterr().err)
+    assert re.search(r"^2 of 2 seeds, 0 failed, [\d.]+ seeds/s, \d+ events/s$", capsys.readouterr().err, re.M)
 
 
 PLUGGED = """

@@ -20,7 +20,7 @@ def programs() -> list[tuple[str, str]]:
     return re.findall(r"^```python\n(.*?)^```$\n\nprints\n\n^```\n(.*?)^```$", text, re.M | re.S)
 
 
-@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("place", range(6))
 def test_the_programs_print_what_the_document_says(place: int) -> None:
     program, printed = programs()[place]
     done = subprocess.run(
@@ -35,7 +35,9 @@ def test_the_programs_print_what_the_document_says(place: int) -> None:
         (0, "ProposalDropped: raft proposal dropped"),
         (1, "cannot answer reads"),
         (2, "cannot answer reads"),
-        (3, "in force after it: (1 2 3)"),
+        (3, "a leader that has sent MsgTimeoutNow cannot answer reads by its lease"),
+        (4, "in force after it: (1 2 3)"),
+        (5, "in 100 round trips: 0\napplied by 2: 0"),
     ],
 )
 def test_the_driver_closes_each_gap(place: int, end: str) -> None:
