@@ -59,8 +59,8 @@ LAYERS = {
         acks
         quorum
         tracker
-        confchange config describe readonly status storage trace
-        log_storage unstable
+        confchange describe readonly status storage trace
+        config log_storage unstable
         log
         raft
         guards vet
