@@ -6,7 +6,10 @@
     ├── ConfigError(ValueError)             an invalid Config
     ├── RangeError(ValueError, OverflowError)  a number is out of range
     ├── BootstrapError                      bootstrapping without peers, or on a storage that is not empty
+    │   └── MembersDiffer                   members of a new cluster do not agree on who they are; .ours, .theirs
     ├── ProposalDropped                     the proposal was refused and is certainly not in the log; .reason
+    ├── Rejected                            a command is not in the log and never will be; .reason
+    ├── OutcomeUnknown                      nobody knows yet whether a command was applied; .token
     ├── Stopped                             the node was stopped, or it died; .cause
     ├── StepError                           the state machine refused a message
     │   ├── StepLocalMessage                a local message came from another node
@@ -26,6 +29,7 @@
     │   └── Corruption                      the storage does not read back what was written
     ├── ConfChangeError                     the configuration change is invalid; the configuration is unchanged
     │   └── ConfChangeRefused               the leader appended an empty entry instead of the change; .reason
+    ├── CommandError                        a state machine's refusal of a command; .reason
     ├── DecodeError(ValueError)             the bytes are not a valid message; .offset
     └── InvariantError(AssertionError)      an invariant of the state machine was violated: the node is dead
 
@@ -38,6 +42,7 @@ from typing import Any
 
 __all__ = [
     "BootstrapError",
+    "CommandError",
     "Compacted",
     "ConfChangeError",
     "ConfChangeRefused",
@@ -48,12 +53,15 @@ __all__ = [
     "InvariantError",
     "LogLost",
     "MalformedMessage",
+    "MembersDiffer",
     "MembersFailed",
     "NotNow",
+    "OutcomeUnknown",
     "Overloaded",
     "ProposalDropped",
     "RaftError",
     "RangeError",
+    "Rejected",
     "SnapshotOutOfDate",
     "SnapshotTemporarilyUnavailable",
     "StepError",
@@ -82,6 +90,21 @@ class BootstrapError(RaftError):
     """Cannot bootstrap: no peers, a peer with id 0, or a storage that is not empty (etcd's ``RawNode.Bootstrap``)."""
 
 
+class MembersDiffer(BootstrapError):
+    """Members of a new cluster do not agree on who they are, so that none of them may begin.
+
+    ``ours`` is what this member was given or has confirmed, ``theirs`` what another one says; the text shows both.
+    """
+
+    def __init__(self, text: str, ours: Any = None, theirs: Any = None) -> None:
+        super().__init__(text)
+        self.ours = ours
+        self.theirs = theirs
+
+    def __reduce__(self) -> tuple[type["MembersDiffer"], tuple[str, Any, Any]]:
+        return type(self), (self.args[0], self.ours, self.theirs)
+
+
 class ProposalDropped(RaftError):
     """The proposal was refused and is certainly not in the log (etcd's ``ErrProposalDropped``).
 
@@ -94,6 +117,36 @@ class ProposalDropped(RaftError):
 
     def __reduce__(self) -> tuple[type["ProposalDropped"], tuple[str]]:
         return type(self), (self.reason,)
+
+
+class Rejected(RaftError):
+    """A command is not in the log and certainly never will be: it may be proposed again without harm.
+
+    ``reason`` is one of the texts of ``raftcy.RejectReason``; ``detail`` says more, for people.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"rejected: {reason}" if not detail else f"rejected: {reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["Rejected"], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+class OutcomeUnknown(RaftError):
+    """Nobody knows yet whether a command was, or will be, applied: proposing it again may apply it twice.
+
+    ``token`` is for ``Replica.outcome``, which says later what became of it. ``why`` is what ended the wait.
+    """
+
+    def __init__(self, token: Any, why: str = "") -> None:
+        super().__init__(f"the outcome is not known: {why}" if why else "the outcome is not known")
+        self.token = token
+        self.why = why
+
+    def __reduce__(self) -> tuple[type["OutcomeUnknown"], tuple[Any, str]]:
+        return type(self), (self.token, self.why)
 
 
 class Stopped(RaftError):
@@ -226,6 +279,29 @@ class ConfChangeRefused(ConfChangeError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class CommandError(RaftError):
+    """A state machine refuses a command: it is in the log, and it has changed nothing.
+
+    Every member refuses it alike, because the refusal is the command's answer. ``text`` is for people, and ``reason`` a
+    short word for programs, such as "held" or "malformed"; "" if the machine gives none. Two of equal text and reason
+    are equal.
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["CommandError"], tuple[Any, ...]]:
+        return type(self), (self.text, self.reason)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        return hash(self.__reduce__())
 
 
 class DecodeError(RaftError, ValueError):
