@@ -9,6 +9,7 @@
     │   └── MembersDiffer                   members of a new cluster do not agree on who they are; .ours, .theirs
     ├── ProposalDropped                     the proposal was refused and is certainly not in the log; .reason
     ├── Rejected                            a command is not in the log and never will be; .reason
+    ├── CallFailed                          a request to another host has no reply; .peer
     ├── OutcomeUnknown                      nobody knows yet whether a command was applied; .token
     ├── Stopped                             the node was stopped, or it died; .cause
     ├── StepError                           the state machine refused a message
@@ -42,6 +43,7 @@ from typing import Any
 
 __all__ = [
     "BootstrapError",
+    "CallFailed",
     "CommandError",
     "Compacted",
     "ConfChangeError",
@@ -132,6 +134,21 @@ class Rejected(RaftError):
 
     def __reduce__(self) -> tuple[type["Rejected"], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
+
+
+class CallFailed(RaftError):
+    """A request to another host has no reply. Whether it came there is not known, unless the text says so.
+
+    ``peer`` is the host that was asked.
+    """
+
+    def __init__(self, peer: int, text: str) -> None:
+        super().__init__(f"no reply from {peer}: {text}")
+        self.peer = peer
+        self.text = text
+
+    def __reduce__(self) -> tuple[type["CallFailed"], tuple[int, str]]:
+        return type(self), (self.peer, self.text)
 
 
 class OutcomeUnknown(RaftError):
