@@ -29,6 +29,7 @@ from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMes
 from .core.tracker import TrackerConfig
 from .errors import (
     BootstrapError,
+    CommandError,
     Compacted,
     ConfChangeError,
     ConfChangeRefused,
@@ -38,6 +39,7 @@ from .errors import (
     DecodeError,
     InvariantError,
     LogLost,
+    MachineFailed,
     MalformedMessage,
     MembersFailed,
     NotNow,
@@ -45,6 +47,7 @@ from .errors import (
     ProposalDropped,
     RaftError,
     RangeError,
+    SessionExpired,
     SnapshotOutOfDate,
     SnapshotTemporarilyUnavailable,
     StepError,
@@ -54,6 +57,7 @@ from .errors import (
     StorageError,
     StorageFailed,
     Unavailable,
+    UpgradeNeeded,
 )
 from .node import Node, restart_node, start_node
 from .replica.asked import Outcome
@@ -93,6 +97,7 @@ __all__ = [
     "BasicStatus",
     "Batch",
     "BootstrapError",
+    "CommandError",
     "Compacted",
     "ConfChange",
     "ConfChangeError",
@@ -115,6 +120,7 @@ __all__ = [
     "LogLost",
     "LogStorage",
     "Loopback",
+    "MachineFailed",
     "MalformedMessage",
     "MembersFailed",
     "MemoryStorage",
@@ -136,6 +142,7 @@ __all__ = [
     "ReadOnlyOption",
     "ReadState",
     "Ready",
+    "SessionExpired",
     "Snapshot",
     "SnapshotMetadata",
     "SnapshotOutOfDate",
@@ -158,6 +165,7 @@ __all__ = [
     "TracingState",
     "TrackerConfig",
     "Unavailable",
+    "UpgradeNeeded",
     "VoteResult",
     "Work",
     "Write",
