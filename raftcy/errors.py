@@ -26,6 +26,9 @@
     │   └── Corruption                      the storage does not read back what was written
     ├── ConfChangeError                     the configuration change is invalid; the configuration is unchanged
     │   └── ConfChangeRefused               the leader appended an empty entry instead of the change; .reason
+    ├── TransportError                      a transport cannot do what it was asked to do
+    │   ├── BadPeer(ValueError)             no peer can have this id or this address
+    │   └── MessageTooLong                  a message fits into no frame; .messages
     ├── DecodeError(ValueError)             the bytes are not a valid message; .offset
     └── InvariantError(AssertionError)      an invariant of the state machine was violated: the node is dead
 
@@ -37,6 +40,7 @@ node, and every later call raises ``Stopped``.
 from typing import Any
 
 __all__ = [
+    "BadPeer",
     "BootstrapError",
     "Compacted",
     "ConfChangeError",
@@ -49,6 +53,7 @@ __all__ = [
     "LogLost",
     "MalformedMessage",
     "MembersFailed",
+    "MessageTooLong",
     "NotNow",
     "Overloaded",
     "ProposalDropped",
@@ -62,6 +67,7 @@ __all__ = [
     "Stopped",
     "StorageError",
     "StorageFailed",
+    "TransportError",
     "Unavailable",
 ]
 
@@ -226,6 +232,28 @@ class ConfChangeRefused(ConfChangeError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class TransportError(RaftError):
+    """A transport cannot do what it was asked to do, such as listen twice or serve after ``close``. Nothing changed."""
+
+
+class BadPeer(TransportError, ValueError):
+    """No peer can have this id or this address: the node's own id, a storage thread's, a name without an encoding."""
+
+
+class MessageTooLong(TransportError):
+    """Messages fit into no frame. They were dropped and reported as lost; the others of the same call were sent.
+
+    ``messages`` has them. For a MsgSnap, the failure was reported as well: the leader goes on without it.
+    """
+
+    def __init__(self, text: str, messages: Any = ()) -> None:
+        super().__init__(text)
+        self.messages = tuple(messages)
+
+    def __reduce__(self) -> tuple[type["MessageTooLong"], tuple[str, Any]]:
+        return type(self), (self.args[0], self.messages)
 
 
 class DecodeError(RaftError, ValueError):
