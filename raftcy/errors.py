@@ -34,6 +34,9 @@
     │   └── SessionExpired                  the command's session is not registered, or not any more; .session
     ├── UpgradeNeeded                       the group uses a newer version than this program knows: the member stops
     ├── MachineFailed                       a state machine raised an error: the member stops; .index, .command
+    ├── TransportError                      a transport cannot do what it was asked to do
+    │   ├── BadPeer(ValueError)             no peer can have this id or this address
+    │   └── MessageTooLong                  a message fits into no frame; .messages
     ├── DecodeError(ValueError)             the bytes are not a valid message; .offset
     └── InvariantError(AssertionError)      an invariant of the state machine was violated: the node is dead
 
@@ -45,6 +48,7 @@ node, and every later call raises ``Stopped``.
 from typing import Any
 
 __all__ = [
+    "BadPeer",
     "BootstrapError",
     "CallFailed",
     "CommandError",
@@ -61,6 +65,7 @@ __all__ = [
     "MalformedMessage",
     "MembersDiffer",
     "MembersFailed",
+    "MessageTooLong",
     "NotNow",
     "OutcomeUnknown",
     "Overloaded",
@@ -77,6 +82,7 @@ __all__ = [
     "Stopped",
     "StorageError",
     "StorageFailed",
+    "TransportError",
     "Unavailable",
     "UpgradeNeeded",
 ]
@@ -381,6 +387,28 @@ class MachineFailed(RaftError):
 
     def __reduce__(self) -> tuple[type["MachineFailed"], tuple[int, int, bytes, str]]:
         return type(self), (self.index, self.last, self.command, self.error)
+
+
+class TransportError(RaftError):
+    """A transport cannot do what it was asked to do, such as listen twice or serve after ``close``. Nothing changed."""
+
+
+class BadPeer(TransportError, ValueError):
+    """No peer can have this id or this address: the node's own id, a storage thread's, a name without an encoding."""
+
+
+class MessageTooLong(TransportError):
+    """Messages fit into no frame. They were dropped and reported as lost; the others of the same call were sent.
+
+    ``messages`` has them. For a MsgSnap, the failure was reported as well: the leader goes on without it.
+    """
+
+    def __init__(self, text: str, messages: Any = ()) -> None:
+        super().__init__(text)
+        self.messages = tuple(messages)
+
+    def __reduce__(self) -> tuple[type["MessageTooLong"], tuple[str, Any]]:
+        return type(self), (self.args[0], self.messages)
 
 
 class DecodeError(RaftError, ValueError):

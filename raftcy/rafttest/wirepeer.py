@@ -1,9 +1,9 @@
 """One node over TCP that forms clusters with nodes of the reference: ``python -m raftcy.rafttest wirepeer``.
 
-A Pump with a memory storage and a Transport. Lines of standard input are proposals, or commands if they start with
-an exclamation mark; standard output has each committed entry as ``INDEX TERM DATA`` and notes that start with ``#``.
-The state that the entries build up is a digest, which is also what a snapshot holds. State is in memory only: a node
-must not be restarted under its id, since it would have forgotten its votes.
+A Pump with a memory storage, and the connections of mixed clusters. Lines of standard input are proposals, or commands
+if they start with an exclamation mark; standard output has each committed entry as ``INDEX TERM DATA`` and notes that
+start with ``#``. The state that the entries build up is a digest, which is also what a snapshot holds. State is in
+memory only: a node must not be restarted under its id, since it would have forgotten its votes.
 """
 
 import asyncio
@@ -24,13 +24,12 @@ from ..core.storage import MemoryStorage
 from ..errors import ProposalDropped, RaftError, Stopped
 from ..replica.pump import Pump
 from ..replica.work import Batch
-from ..transport import Transport
-from ..transport.transport import Address
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from ..wire.enums import EntryType, MessageType, SnapshotStatus
 from ..wire.gotext import parse_uint
 from ..wire.messages import Entry, Message, Snapshot
 from .goflags import Flag, FlagError, HelpAsked, parse, usage
+from .interop import Address, Interop
 
 _FLAGS = {
     "id": Flag(0, "id of this node"),
@@ -93,7 +92,7 @@ class WirePeer(Pump):
         self._machine = _Digest(out)
         # The reference asks for reads without a guard, and what comes of that is compared line by line.
         super().__init__(RawNode(config), storage, self._machine, guard_reads=False)
-        self.transport: Transport | None = None
+        self.transport: Interop | None = None
         self._compact = compact
         self._state: SoftState | None = None
         self._isolated = False
@@ -125,13 +124,9 @@ class WirePeer(Pump):
             if self._quits:
                 self._end(None)
 
-    async def step(self, m: Message) -> None:
-        """Take a proposal from another node (Receiver)."""
-        await self.step_many([m])
-
-    async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages from another node (Receiver). Tells itself what it refuses."""
-        refused = [] if self._isolated else await super().step_many(messages)
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages from another node, and print what is refused."""
+        refused = [] if self._isolated else super().receive(messages)
         for place, reason in refused:
             m = messages[place]
             if not isinstance(reason, ProposalDropped):
@@ -324,7 +319,7 @@ async def _run(options: dict[str, Any], addresses: dict[int, Address]) -> None:
         logger=_logger(id, options["v"]),
     )
     peer = WirePeer(config, storage, options["compact"], sys.stdout.buffer)
-    async with Transport(id, peer, {n: address for n, address in addresses.items() if n != id}) as transport:
+    async with Interop(id, peer, {n: address for n, address in addresses.items() if n != id}) as transport:
         host, port = await transport.listen(*addresses[id])
         peer.transport = transport
         peer.bootstrap(sorted(addresses))

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, SoftState
-from ..errors import NotNow, RaftError, StepError, Stopped
+from ..errors import MessageTooLong, NotNow, RaftError, StepError, Stopped
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
 from .driver import Driver
@@ -35,7 +35,7 @@ _STRETCH = 64
 
 
 class Pump:
-    """Runs a Driver, and is the node of a transport (its ``Receiver``). Make it inside a running event loop.
+    """Runs a Driver, and is the node of a transport (its ``DirectReceiver``). Make it inside a running event loop.
 
     ``machine`` and ``options`` are Driver's. Set ``send`` before the event loop runs on: it is called with each list of
     messages to send, and returns None; while ``send`` is None, messages are dropped. ``failure`` is what the pump died
@@ -115,6 +115,10 @@ class Pump:
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Take messages that passed ``refuse_from_network``, in order; the place and error of each that is refused."""
+        return self.receive(messages)
+
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages as ``step_many`` does, without a task."""
         refused: list[tuple[int, RaftError]] = self._guard(self.driver.step_many, messages)
         self.work()
         return refused
@@ -220,7 +224,14 @@ class Pump:
         return True
 
     def _deliver(self, messages: list[Message]) -> None:
-        if self.send is not None and (answer := self.send(messages)) is not None:
+        if self.send is None:
+            return
+        try:
+            answer = self.send(messages)
+        except MessageTooLong:
+            # The transport has dropped, reported and logged it; another member may need no such message.
+            return
+        if answer is not None:
             # A coroutine would never run, and the messages would be lost without a report.
             raise TypeError(f"send must return None, not {type(answer).__name__}")
 

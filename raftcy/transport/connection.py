@@ -1,0 +1,201 @@
+"""The shell of one connection, for both of its ends: a ``Speech`` on a socket, with or without TLS."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from typing import Any
+
+from . import packets
+from .conversation import Event, Speech
+from .shared import Shared
+
+__all__ = ["Connection"]
+
+# asyncio asks to pause above so many unwritten bytes, and to go on when all of them are written.
+_BUFFER_BYTES = 1 << 18
+
+
+class Connection(asyncio.Protocol):
+    """One end of a connection. Subclasses say what its events mean, in ``happened`` and ``ended``.
+
+    A connection with TLS is made in two steps, so that its socket can be ended at any time: ``connection_made`` brings
+    the plain one, and ``secure`` does the rest.
+    """
+
+    def __init__(self, shared: Shared, accepts: bool) -> None:
+        self.shared = shared
+        self.speech = Speech(accepts, shared.limits.frame_bytes)
+        self.paused = False
+        """Whether the operating system does not accept more bytes just now."""
+        self.gone: asyncio.Future[None] = shared.loop.create_future()
+        """Done when the socket is closed."""
+        self.where: object = None
+        self._raw: Any = None
+        self._transport: Any = None
+        self._early: list[bytes] = []
+        self._written_bytes = 0
+        self._aborted = False
+
+    # -- what subclasses do
+
+    def began(self) -> None:
+        """The connection is made, with TLS if there is any."""
+
+    def happened(self, event: Event) -> None:
+        """Something was said."""
+
+    def ended(self, error: BaseException | None) -> None:
+        """The connection is gone. Called once, and only if it was made."""
+
+    def broke_rules(self, error: Exception) -> None:
+        """The other end has said what makes no sense. The connection is closed."""
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Tune the socket. Without TLS, the connection begins."""
+        self._raw = transport
+        self.where = transport.get_extra_info("peername")
+        if self._aborted or self.shared.closed:
+            self.abort()
+            return
+        self._tune(transport.get_extra_info("socket"))
+        if self.shared.tls is None:
+            self._begin(transport)
+
+    async def secure(self, context: ssl.SSLContext, server_side: bool, name: str | None = None) -> None:
+        """Do the TLS handshake on a plain connection. Raises OSError if that fails."""
+        transport = await self.shared.loop.start_tls(
+            self._raw, self, context, server_side=server_side, server_hostname=name
+        )
+        if transport is None or self._aborted:
+            raise ConnectionAbortedError("the connection was ended during the TLS handshake")
+        self._begin(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, and let the subclass know what they say."""
+        if self._transport is None:
+            # They came in the moment between the end of the handshake and `secure`.
+            self._early.append(data)
+            return
+        if self._aborted:
+            return
+        for event in self.speech.receive(data):
+            self.happened(event)
+            if self._aborted:
+                return
+        if self.speech.output:
+            self.flush()
+        if self.speech.error is not None:
+            self.broke_rules(self.speech.error)
+            self.abort()
+
+    def pause_writing(self) -> None:
+        """The buffer is full."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """The buffer is empty."""
+        self.paused = False
+
+    def eof_received(self) -> bool:
+        """The other end has said its last; nothing can be said to it either."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The socket is closed."""
+        self._aborted = True
+        if not self.gone.done():
+            self.gone.set_result(None)
+            self.ended(error)
+
+    # -- for subclasses
+
+    @property
+    def secured(self) -> Any:
+        """The TLS connection as an ``ssl.SSLObject``, None without TLS."""
+        return self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+
+    @property
+    def was_made(self) -> bool:
+        """Whether there is, or was, a socket."""
+        return self._raw is not None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether something can still be said."""
+        return self._transport is not None and not self._aborted and not self._transport.is_closing()
+
+    @property
+    def accepted_bytes(self) -> int:
+        """How many bytes the operating system has accepted so far."""
+        return self._written_bytes - self.unwritten_bytes
+
+    @property
+    def unwritten_bytes(self) -> int:
+        """How many bytes the operating system has not accepted yet."""
+        return int(self._transport.get_write_buffer_size()) if self._transport is not None else 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Hand bytes to the operating system."""
+        if self.is_usable:
+            self._written_bytes += len(data)
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Hand over what the speech has to say."""
+        self.write(self.speech.take_output())
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        if self.is_usable and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self.is_usable and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def finish(self) -> None:
+        """Close the connection once all is written. ``abort`` must follow if that takes too long."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close the connection now. Nothing is delivered from here on, and ``gone`` is done soon."""
+        self._aborted = True
+        for transport in (self._transport, self._raw):
+            if transport is not None:
+                transport.abort()
+
+    def _begin(self, transport: Any) -> None:
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_BUFFER_BYTES, low=0)
+        self.began()
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
+
+    def _tune(self, raw: Any) -> None:
+        """Let the operating system notice a dead connection as well, where it can."""
+        seconds = self.shared.limits.write_timeout_seconds
+        for level, name, value in (
+            (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+            (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+            (socket.IPPROTO_TCP, "TCP_KEEPIDLE", max(1, round(seconds))),
+            (socket.IPPROTO_TCP, "TCP_KEEPINTVL", max(1, round(seconds))),
+            (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+            (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", max(1, round(seconds * 1000))),
+        ):
+            option = getattr(socket, name, None)
+            if option is None or raw is None:
+                continue
+            try:
+                raw.setsockopt(level, option, value)
+            except OSError as error:
+                self.shared.log(logging.DEBUG, name, "%x cannot set %s: %s", self.shared.id, name, error)
+
+    def ping(self, token: int) -> None:
+        """Ask for a sign of life."""
+        self.write(packets.encode_token(packets.PING, token))
