@@ -4,16 +4,37 @@ import asyncio
 import logging
 import socket
 import ssl
+import struct
+import sys
 from typing import Any
 
 from . import packets
 from .conversation import Event, Speech
 from .shared import Shared
 
-__all__ = ["Connection"]
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+__all__ = ["Connection", "unacknowledged_bytes"]
+
+# Of macOS; Python does not name it.
+_SO_NWRITE = 0x1024
 
 # asyncio asks to pause above so many unwritten bytes, and to go on when all of them are written.
 _BUFFER_BYTES = 1 << 18
+
+
+def unacknowledged_bytes(raw: Any) -> int:
+    """Return how many bytes of a socket the other end has not acknowledged, 0 if the system does not tell."""
+    try:
+        if sys.platform == "linux":
+            return int(struct.unpack("i", fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4)))[0])
+        if sys.platform == "darwin":
+            return int(raw.getsockopt(socket.SOL_SOCKET, _SO_NWRITE))
+    except OSError:
+        return 0
+    return 0
 
 
 class Connection(asyncio.Protocol):
@@ -128,14 +149,23 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._aborted and not self._transport.is_closing()
 
     @property
-    def accepted_bytes(self) -> int:
-        """How many bytes the operating system has accepted so far."""
-        return self._written_bytes - self.unwritten_bytes
+    def written_bytes(self) -> int:
+        """How many bytes were written so far, before encryption."""
+        return self._written_bytes
 
     @property
-    def unwritten_bytes(self) -> int:
-        """How many bytes the operating system has not accepted yet."""
-        return int(self._transport.get_write_buffer_size()) if self._transport is not None else 0
+    def acknowledged_bytes(self) -> int:
+        """How many of them the other end's system has acknowledged, as far as this one tells.
+
+        A system that does not tell counts them as acknowledged once it has accepted them. With TLS the number is a
+        little too low while bytes are on their way. It grows only by acknowledgements in any case.
+        """
+        if self._transport is None:
+            return 0
+        waiting = self._transport.get_write_buffer_size()
+        if self._transport is not self._raw:
+            waiting += self._raw.get_write_buffer_size()
+        return int(self._written_bytes - waiting - unacknowledged_bytes(self._raw.get_extra_info("socket")))
 
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the operating system."""

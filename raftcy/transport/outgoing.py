@@ -78,8 +78,8 @@ class Outgoing:
     - All messages of one turn of the event loop leave in one write.
     - Messages that cannot be sent are dropped and reported: one that finds the queue full, and the whole queue when
       connecting fails or the connection breaks.
-    - The connection is pinged. It counts as broken about ``write_timeout_seconds`` after the last sign that bytes
-      arrive at the peer: an answer to a ping, or room in a send buffer that was full.
+    - The connection is pinged. It counts as broken about ``write_timeout_seconds`` after the last sign of the peer: an
+      answer to a ping or, while a ping is on its way behind much else, bytes that the peer's system acknowledges.
     - Names are looked up for each attempt, and all addresses take turns.
     - Nothing waits in its calls. ``stop`` ends everything; the tasks and sockets that then take a moment to end are
       awaited by ``wait_ended``.
@@ -99,8 +99,9 @@ class Outgoing:
         self._ping_pending = False
         # Whether the connection has answered a ping. A peer that only accepts connections is tried with pauses.
         self._answered = False
-        self._accepted_bytes = 0
-        self._was_full = False
+        # Where in the stream the ping ends that was not answered yet, and how far it was acknowledged at the last look.
+        self._ping_at = 0
+        self._acknowledged = 0
         self._turn = 0
         self._pause = limits.retry_min_seconds
         self._earliest = 0.0
@@ -227,8 +228,7 @@ class Outgoing:
         self._connection = connection
         self._pulse = Pulse(_LOOKS)
         self._ping_pending = self._answered = False
-        self._accepted_bytes = connection.accepted_bytes
-        self._was_full = False
+        self._acknowledged = connection.acknowledged_bytes
         text = "%x is connected to %x at %s"
         self.shared.log(logging.DEBUG, ("connected", self.peer), text, self.shared.id, self.peer, connection.where)
         self._flush_now()
@@ -239,12 +239,11 @@ class Outgoing:
         connection = self._connection
         if connection is None:
             return
-        accepted = connection.accepted_bytes
-        if self._was_full and accepted > self._accepted_bytes:
-            # A send buffer that was full has room only because the peer has acknowledged bytes.
+        acknowledged = connection.acknowledged_bytes
+        if acknowledged > self._acknowledged and not (self._ping_pending and acknowledged >= self._ping_at):
+            # The peer's system takes what comes before the ping. Once it has that, its process has to answer.
             self._pulse.heard()
-        self._accepted_bytes = accepted
-        self._was_full = connection.unwritten_bytes > 0
+        self._acknowledged = acknowledged
         if not self._pulse.look():
             self._drop_connection(in_silence=True)
             return
@@ -252,6 +251,7 @@ class Outgoing:
         if not self._ping_pending and not self._queue.is_within_message:
             self._ping_pending = True
             connection.ping(self._queue.next_token())
+            self._ping_at = connection.written_bytes
         interval = self.shared.limits.write_timeout_seconds / _LOOKS
         self._look_due = self.shared.loop.call_later(interval, self._look)
 
