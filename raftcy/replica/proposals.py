@@ -92,6 +92,7 @@ class Proposals:
         self._kept_after = 0
         self.applied = 0
         self._applied_term = 0
+        self._cause: BaseException | None = None
         self.count = 0
         self.size = 0
 
@@ -141,7 +142,9 @@ class Proposals:
 
     def reject(self, proposal: Proposal, reason: RejectReason, detail: str = "") -> None:
         """None of its commands is in the log, nor ever will be."""
-        self._some(proposal, [Rejected(reason, detail)] * (proposal.count - proposal.done))
+        error = Rejected(reason, detail)
+        error.__cause__ = self._cause
+        self._some(proposal, [error] * (proposal.count - proposal.done))
 
     # -- requests to the leader
 
@@ -288,8 +291,12 @@ class Proposals:
             del self._sent[proposal.number]
         self._give_up(proposal, why)
 
-    def stop(self, why: str) -> None:
-        """The member ends: what was not handed on is rejected, and of the rest nothing is known."""
+    def stop(self, why: str, cause: BaseException | None = None) -> None:
+        """The member ends: what was not handed on is rejected, and of the rest nothing is known.
+
+        ``cause`` becomes the ``__cause__`` of what the callers get.
+        """
+        self._cause = cause
         queue, self._queue = self._queue, []
         for proposal in queue:
             self.reject(proposal, RejectReason.STOPPED, why)
@@ -320,7 +327,9 @@ class Proposals:
 
     def _unknown(self, proposal: Proposal, n: int, why: str) -> OutcomeUnknown:
         index = proposal.index + n if proposal.index else 0
-        return OutcomeUnknown(Token(proposal.term, index, self._start, proposal.number), why)
+        error = OutcomeUnknown(Token(proposal.term, index, self._start, proposal.number), why)
+        error.__cause__ = self._cause
+        return error
 
     def _some(self, proposal: Proposal, results: list[Any]) -> None:
         """The next commands of a proposal have their results."""

@@ -103,8 +103,11 @@ class Feed:
         connection: Connection,
         proposals: Callable[[int], Proposals],
         malformed: Callable[[Exception], None],
+        only: int | None = None,
     ) -> None:
         self._shared = shared
+        # The one group that is heard, None for all.
+        self._only = only
         self._sender = sender
         self._connection = connection
         self._proposals = proposals
@@ -274,6 +277,9 @@ class Feed:
         if m.from_ != self._sender and m.type not in _FORWARDED:
             traffic.foreign_messages += 1
             return f"it names {m.from_:x} as its sender"
+        if self._only is not None and group != self._only:
+            traffic.foreign_messages += 1
+            return "its sender does not know its cluster yet, or this node does not"
         if group not in self._shared.receivers:
             traffic.groupless_messages += 1
             return "its group has no receiver here"

@@ -309,7 +309,7 @@ class Incoming:
             identity = older.hello.identity
         if hello.version != packets.PROTOCOL:
             return Refusal(Reason.VERSION, f"this node speaks version {packets.PROTOCOL}, not {hello.version}")
-        if hello.cluster != own.cluster:
+        if not shared.may_talk(hello.cluster):
             return Refusal(Reason.CLUSTER, f"this node belongs to cluster {own.cluster:x}, not {hello.cluster:x}")
         if hello.receiver != shared.id:
             return Refusal(Reason.RECEIVER, f"this is node {shared.id:x}, not {hello.receiver:x}")
@@ -382,7 +382,8 @@ class Incoming:
             shared.known[sender] = hello.identity
         text = "connection of %x from %s to %x"
         shared.log(logging.DEBUG, ("accepted", sender), text, sender, connection.where, shared.id)
-        connection.feed = Feed(shared, sender, connection, self.proposals, connection.malformed)
+        only = shared.newcomers if hello.cluster != shared.hello.cluster else None
+        connection.feed = Feed(shared, sender, connection, self.proposals, connection.malformed, only)
         self._feeds = {feed for feed in self._feeds if feed.is_needed} | {connection.feed}
         connection.speech.welcome(replace(shared.hello, receiver=sender))
         connection.flush()

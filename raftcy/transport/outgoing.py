@@ -357,7 +357,7 @@ class Outgoing:
         reason = None
         if theirs.version != packets.PROTOCOL:
             reason = f"it speaks version {theirs.version}"
-        elif theirs.cluster != own.cluster:
+        elif not self.shared.may_talk(theirs.cluster):
             reason = f"it belongs to cluster {theirs.cluster:x}, not {own.cluster:x}"
         elif theirs.sender != self.peer or theirs.receiver != self.shared.id:
             reason = f"it is node {theirs.sender:x}"

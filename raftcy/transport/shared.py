@@ -34,8 +34,11 @@ class Shared:
         source: random.Random,
         on_failure: Callable[[BaseException], object] | None,
         on_refused: Callable[[int, Refusal], object] | None,
+        newcomers: int | None = None,
     ) -> None:
         self.id = hello.sender
+        self.newcomers = newcomers
+        """The group of nodes that do not know their cluster yet, None if there must be none."""
         self.hello = hello
         self.limits = limits
         self.tls = tls
@@ -73,6 +76,11 @@ class Shared:
         self.receivers.pop(group, None)
         self.over.discard(group)
         self.direct.discard(group)
+
+    def may_talk(self, cluster: int) -> bool:
+        """Whether a connection with a node of this cluster is allowed: it is the same one, or not known to both yet."""
+        own = self.hello.cluster
+        return cluster == own or (self.newcomers is not None and 0 in (cluster, own))
 
     @property
     def serves_nobody(self) -> bool:

@@ -43,6 +43,8 @@ class Transport:
     Both ends of a connection introduce themselves, and each refuses the other if anything is wrong:
 
     - ``cluster``, 0 to 2**64-1, must be the same on all nodes.
+      With ``newcomers``, the id of a group, a node whose ``cluster`` is 0 counts as one that does not know its cluster
+      yet: such nodes, and nodes of any cluster with them, may talk in that group and in no other.
     - ``identity`` is a number that was drawn when the member was made and that is kept with its data, 0 for none. A
       peer that comes back with another identity has lost its data, and is refused.
     - ``nonce`` is drawn at each start, by the transport if it is None. Of two processes that run as the same member,
@@ -74,6 +76,7 @@ class Transport:
         on_failure: Callable[[BaseException], object] | None = None,
         on_refused: Callable[[int, Refusal], object] | None = None,
         source: random.Random | None = None,
+        newcomers: int | None = None,
     ) -> None:
         check_peer(id, 0)
         for name, number in (("cluster", cluster), ("identity", identity), ("nonce", nonce or 0)):
@@ -87,7 +90,7 @@ class Transport:
             nonce=secrets.randbits(64) if nonce is None else nonce,
             addresses=tuple(advertise),
         )
-        self._shared = Shared(hello, limits or Limits(), tls, policy, source or random.Random(), on_failure, on_refused)
+        self._shared = Shared(hello, limits or Limits(), tls, policy, source or random.Random(), on_failure, on_refused, newcomers)
         self._shared.attach(0, receiver)
         self._incoming = Incoming(self._shared)
         self._outgoing: dict[int, Outgoing] = {}
