@@ -27,7 +27,11 @@
     │   ├── SnapshotTemporarilyUnavailable  the storage has no snapshot now; raft asks again later
     │   ├── Contradiction                   the parts of what is stored, or is to be stored, contradict each other
     │   ├── StorageFailed                   the storage raised any other error: the node is dead
-    │   └── Corruption                      the storage does not read back what was written
+    │   ├── Corruption                      the storage does not read back what was written; .file, .offset
+    │   └── DirectoryRefused                a data directory must not be opened here
+    │       ├── DirectoryInUse              another process, or another log of this one, has it open
+    │       ├── WrongDirectory              it belongs to another cluster, or holds no log
+    │       └── NewerFormat                 a newer version of raftcy has written it
     ├── ConfChangeError                     the configuration change is invalid; the configuration is unchanged
     │   └── ConfChangeRefused               the leader appended an empty entry instead of the change; .reason
     ├── CommandError                        a state machine's refusal of a command; .reason
@@ -59,6 +63,8 @@ __all__ = [
     "Contradiction",
     "Corruption",
     "DecodeError",
+    "DirectoryInUse",
+    "DirectoryRefused",
     "InvariantError",
     "LogLost",
     "MachineFailed",
@@ -66,6 +72,7 @@ __all__ = [
     "MembersDiffer",
     "MembersFailed",
     "MessageTooLong",
+    "NewerFormat",
     "NotNow",
     "OutcomeUnknown",
     "Overloaded",
@@ -85,6 +92,7 @@ __all__ = [
     "TransportError",
     "Unavailable",
     "UpgradeNeeded",
+    "WrongDirectory",
 ]
 
 
@@ -295,7 +303,35 @@ class StorageFailed(StorageError):
 
 
 class Corruption(StorageError):
-    """The storage does not read back what was written to it."""
+    """The storage does not read back what was written to it. Nothing was changed.
+
+    ``file`` and ``offset`` say where, "" and -1 where that means nothing.
+    """
+
+    def __init__(self, text: str = "", file: str = "", offset: int = -1) -> None:
+        super().__init__(text, file, offset)
+        self.text = text
+        self.file = file
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{self.file}, offset {self.offset}: {self.text}" if self.file else self.text
+
+
+class DirectoryRefused(StorageError):
+    """A data directory must not be opened here. Nothing in it was changed."""
+
+
+class DirectoryInUse(DirectoryRefused):
+    """Another process, or another log of this process, has the directory open."""
+
+
+class WrongDirectory(DirectoryRefused):
+    """The directory belongs to another cluster, or has files and none that say whose it is."""
+
+
+class NewerFormat(DirectoryRefused):
+    """A newer version of raftcy has written the directory. Open it with that version."""
 
 
 class ConfChangeError(RaftError):

@@ -90,7 +90,9 @@ class Transport:
             nonce=secrets.randbits(64) if nonce is None else nonce,
             addresses=tuple(advertise),
         )
-        self._shared = Shared(hello, limits or Limits(), tls, policy, source or random.Random(), on_failure, on_refused, newcomers)
+        self._shared = Shared(
+            hello, limits or Limits(), tls, policy, source or random.Random(), on_failure, on_refused, newcomers
+        )
         self._shared.attach(0, receiver)
         self._incoming = Incoming(self._shared)
         self._outgoing: dict[int, Outgoing] = {}

@@ -29,7 +29,8 @@ ROOMS: dict[str, set[str]] = {
     "node": {"errors", "wire", "core"},
     "machines": {"errors", "wire"},
     "transport": {"errors", "wire"},
-    "replica": {"errors", "wire", "core", "machines"},
+    "storage": {"errors", "wire", "core"},
+    "replica": {"errors", "wire", "core", "machines", "storage", "transport"},
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
     "demo": {"", "errors", "wire", "core", "transport", "replica"},
@@ -79,6 +80,10 @@ MAY_KNOW = {
     "core.trace": {"io"},
     "machines.group": {"io"},
     "replica.pump": {"asyncio", "secrets"},
+    "replica.aside": {"asyncio", "threading"},
+    "replica.diskloop": {"asyncio"},
+    "replica.host": {"asyncio", "os", "secrets"},
+    "replica.replica": {"asyncio", "io", "secrets", "time"},
 }
 
 

@@ -1,12 +1,12 @@
 """Hosts in virtual time: files in memory that can be cut off from power, a network that can be cut, disks that hang.
 
-    world = World(3)
+world = World(3)
 
-    async def story() -> None:
-        async with world.running() as hosts:
-            ...
+async def story() -> None:
+    async with world.running() as hosts:
+        ...
 
-    run_virtually(story())
+run_virtually(story())
 """
 
 import asyncio
