@@ -244,9 +244,12 @@ class Host:
         if self._transport is not None:
             await self._transport.close()
         if self._disk is not None:
-            await self._disk.settle()
+            try:
+                await asyncio.wait_for(self._disk.settle(), self.tuning.handover_ms / 1000)
+            except TimeoutError:
+                _LOG.error("the host %x was closed while its disk hangs: the log is left as by a crash", self.id)
             self._disk.stop()
-        if self._log is not None and self._chores is not None:
+        if self._log is not None and self._chores is not None and not (self._disk is not None and self._disk.is_busy):
             await self._close_log(self._chores)
         for aside in (self._syncs, self._chores):
             if aside is not None:

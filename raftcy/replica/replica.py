@@ -388,10 +388,16 @@ class Replica:
         if self._driver.node.raft.lead_transferee != target:
             raise NotNow(f"{target} is no other voter")
         self._host.wake(self)
+        # The core gives up after an election timeout, but a leader that has stepped down meanwhile says nothing.
+        deadline = self._loop.time() + 2 * self._host.tuning.election_ms / 1000
         async with asyncio.timeout(timeout_s):
-            while self.is_leader and self.term == term:
-                if self._driver.node.raft.lead_transferee != target:
+            while self.leader != target:
+                led_on = self.is_leader and self.term == term
+                given_up = led_on and self._driver.node.raft.lead_transferee != target
+                if given_up or self._loop.time() > deadline:
                     raise NotNow(f"{target} did not take over in time")
+                if not led_on and self.leader is not None:
+                    raise NotNow(f"{self.leader} leads instead of {target}")
                 await self._next(self._leader_waits)
 
     def _successor(self) -> int | None:
