@@ -5,6 +5,8 @@ asyncio, or with ``RawNode`` to write the loop yourself. ``BUILD`` is the build 
 behave the same.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._build import BUILD
 from .core.config import Config, Peer
 from .core.describe import (
@@ -28,7 +30,9 @@ from .core.storage import MemoryStorage, Storage
 from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMessage, TracingState
 from .core.tracker import TrackerConfig
 from .errors import (
+    BadPeer,
     BootstrapError,
+    CallFailed,
     CommandError,
     Compacted,
     ConfChangeError,
@@ -43,13 +47,17 @@ from .errors import (
     LogLost,
     MachineFailed,
     MalformedMessage,
+    MembersDiffer,
     MembersFailed,
+    MessageTooLong,
     NewerFormat,
     NotNow,
+    OutcomeUnknown,
     Overloaded,
     ProposalDropped,
     RaftError,
     RangeError,
+    Rejected,
     SessionExpired,
     SnapshotOutOfDate,
     SnapshotTemporarilyUnavailable,
@@ -59,6 +67,7 @@ from .errors import (
     Stopped,
     StorageError,
     StorageFailed,
+    TransportError,
     Unavailable,
     UpgradeNeeded,
     WrongDirectory,
@@ -92,15 +101,23 @@ from .wire.enums import (
 from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg, refuse_from_network
 from .wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 
+if TYPE_CHECKING:
+    from .replica.host import Host
+    from .replica.replica import Replica
+    from .replica.tokens import RejectReason
+    from .replica.tuning import Tuning
+
 __all__ = [
     "BUILD",
     "LOCAL_APPEND_THREAD",
     "LOCAL_APPLY_THREAD",
     "NONE",
     "NO_LIMIT",
+    "BadPeer",
     "BasicStatus",
     "Batch",
     "BootstrapError",
+    "CallFailed",
     "CommandError",
     "Compacted",
     "ConfChange",
@@ -122,21 +139,25 @@ __all__ = [
     "Entry",
     "EntryType",
     "HardState",
+    "Host",
     "InvariantError",
     "LogLost",
     "LogStorage",
     "Loopback",
     "MachineFailed",
     "MalformedMessage",
+    "MembersDiffer",
     "MembersFailed",
     "MemoryStorage",
     "Message",
+    "MessageTooLong",
     "MessageType",
     "NdjsonTraceLogger",
     "NewerFormat",
     "Node",
     "NotNow",
     "Outcome",
+    "OutcomeUnknown",
     "Overloaded",
     "Peer",
     "Progress",
@@ -149,6 +170,9 @@ __all__ = [
     "ReadOnlyOption",
     "ReadState",
     "Ready",
+    "RejectReason",
+    "Rejected",
+    "Replica",
     "SessionExpired",
     "Snapshot",
     "SnapshotMetadata",
@@ -171,6 +195,8 @@ __all__ = [
     "TracingMessage",
     "TracingState",
     "TrackerConfig",
+    "TransportError",
+    "Tuning",
     "Unavailable",
     "UpgradeNeeded",
     "VoteResult",
@@ -214,3 +240,14 @@ LOCAL_APPLY_THREAD = 2**64 - 2
 NO_LIMIT = 2**64 - 1
 
 __version__ = "0.1.0"
+
+_HOSTS = ("Host", "RejectReason", "Replica", "Tuning")
+
+
+def __getattr__(name: str) -> Any:
+    """The hosts are imported when they are used: they need sockets, files and TLS, which the rest does not."""
+    if name not in _HOSTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import replica
+
+    return getattr(replica, name)

@@ -12,15 +12,36 @@ Rules, each with what breaks without it:
 6. The first error of a write or a sync ends the log. Else a sync that lies after one that failed would be believed.
 7. Space is given back only once nothing that is durable needs it.
 
-``SharedLog`` does it all over the six calls of ``Files``, without a clock, a thread or a platform. ``Directory`` has
-these calls for a folder.
+``SharedLog`` does it all over the six calls of ``Files``, without a clock, a thread or a platform. ``DiskLog`` puts it
+into a folder, and ``open_group`` is that for a single group::
+
+    with DiskLog("data", cluster=b"example") as log:
+        storage = log.group(7)          # a LogStorage
+        storage.save(hard_state, entries, None)
+        log.sync()                      # one write and one sync for all groups
 """
 
+from .bodies import Bodies, BodyWriter, Reference
 from .directory import Directory
+from .disk_log import DiskLog, open_group
 from .files import Files
 from .group import GroupLog
 from .pace import Pace
 from .shared_log import Counters, SharedLog
 from .writing import Batch, Chore
 
-__all__ = ["Batch", "Chore", "Counters", "Directory", "Files", "GroupLog", "Pace", "SharedLog"]
+__all__ = [
+    "Batch",
+    "Bodies",
+    "BodyWriter",
+    "Chore",
+    "Counters",
+    "Directory",
+    "DiskLog",
+    "Files",
+    "GroupLog",
+    "Pace",
+    "Reference",
+    "SharedLog",
+    "open_group",
+]

@@ -31,7 +31,7 @@ class Directory:
     """The files of a folder, which is made if it is not there, for its owner alone.
 
     Locked until ``close``: raises DirectoryInUse if another process, or another Directory, has it. With ``reading``
-    nothing is made, locked or written.
+    nothing is made or written, and the folder has to be there.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, reading: bool = False) -> None:
@@ -41,9 +41,14 @@ class Directory:
         self._lock = -1
         self._reading = reading
         if reading:
-            return
-        self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        self._lock = os.open(self.path / LOCK, _FLAGS, _FILE_MODE)
+            if not (self.path / LOCK).exists():
+                os.listdir(self.path)
+                return
+            flags = os.O_RDONLY
+        else:
+            self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            flags = _FLAGS
+        self._lock = os.open(self.path / LOCK, flags, _FILE_MODE)
         try:
             _lock(self._lock)
         except OSError as error:

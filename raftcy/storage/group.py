@@ -12,6 +12,7 @@ Invariants:
 """
 
 import itertools
+import logging
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,10 @@ from .share import Begin, Share
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .bodies import Bodies
     from .files import Files
+
+LOGGER = logging.getLogger("raftcy.storage")
 
 # What an entry in memory takes beside its data, in bytes, about.
 _OVERHEAD = 200
@@ -124,7 +128,7 @@ class GroupLog:
         # While a log is read: its beginning has not been met yet.
         self.loose = False
         # Who keeps the bodies of its snapshots; None if these are in the log themselves.
-        self.bodies: Any = None
+        self.bodies: Bodies | None = None
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -442,6 +446,58 @@ class GroupLog:
 
     # -- records -------------------------------------------------------------------------------------------------
 
+    # -- bodies --------------------------------------------------------------------------------------------------
+
+    def keep_bodies(self, bodies: "Bodies") -> list[str]:
+        """From now on the data of snapshots refers to bodies. Verify the newest one; the files that nothing needs.
+
+        If it is damaged, the older snapshot takes its place, where the log reaches from that to all that is committed.
+        Raises Corruption if it does not.
+        """
+        try:
+            bodies.verify(self.newest)
+        except Corruption as error:
+            why = self._cannot_fall_back(bodies)
+            if why:
+                raise Corruption(f"{error.text}. {why}", error.file, error.offset) from error
+            LOGGER.warning("group %d: %s; the snapshot before it is used", self.id, error)
+            damaged_one = self.newest
+            self._fall_back()
+            share = self._staged()
+            share.fallen = True
+            share.dropped.append(damaged_one)
+            self.bodies = bodies
+            return []
+        self.bodies = bodies
+        return bodies.strays([each for each in (self.newest, self.older) if each is not None])
+
+    def _cannot_fall_back(self, bodies: "Bodies") -> str:
+        """Why the older snapshot cannot be used, "" if it can."""
+        older = self.older
+        if older is None:
+            return "There is no older snapshot"
+        index, term = older.metadata.index, older.metadata.term
+        commit = 0 if self._state is None else self._state.commit
+        if self.floor > index:
+            return f"The older snapshot ends at {index}, but the log reaches back to {self.floor} only"
+        if self._term_at(index) != term:
+            return f"The older snapshot ends with the term {term}, but the log has {self._term_at(index)} there"
+        if commit > self._last:
+            return f"The log ends at {self._last}, but {commit} is committed"
+        try:
+            bodies.verify(older)
+        except Corruption as error:
+            return f"The older snapshot is damaged too: {error}"
+        return ""
+
+    def _fall_back(self) -> None:
+        older = self.older
+        if older is None or older.metadata.index < self.floor:
+            raise Corruption(f"the group {self.id} has no older snapshot to fall back to")
+        self.newest, self.older = older, None
+        self._base_term = self._term_at(older.metadata.index)
+        self._base = older.metadata.index
+
     def take_share(self) -> Share | None:
         """What is staged, which is being written from now on."""
         share, self.share = self.share, None
@@ -481,7 +537,7 @@ class GroupLog:
         elif not self.places.keep_after(begin.prefix):
             raise Corruption(f"the entry {begin.prefix + 1} of the group {self.id} is missing")
         self.begun = segment
-        self.rests = min(segment, self.places.first_segment() or segment)
+        self.rests = min(segment, self.places.oldest_segment() or segment)
         if begin.floor < begin.prefix:
             self.places.put_first(begin.floor + 1, segment, offset, size)
             if begin.prefix == begin.last:
@@ -528,18 +584,19 @@ class GroupLog:
                 self.newest = shares.snapshot_of(payload)
             elif kind == shares.OLDER:
                 self.older = shares.snapshot_of(payload)
+            elif kind == shares.FALL_BACK:
+                if not self.loose:
+                    self._fall_back()
             elif not self.loose:
                 self._replay_change(kind, payload)
         return True
 
     def _begin(self, begin: Begin, here: tuple[int, int], size: int) -> None:
-        # Of a loose group only the last entries are known: enough, if those before them stand here.
-        same = (self._last, self.floor, self._base) == (begin.last, begin.floor, begin.base)
-        if (
-            not same
-            and not (self.loose and self._last == begin.last)
-            and not (self.loose and begin.prefix == begin.last)
-        ):
+        if self.loose:
+            # It rests on a segment that is gone, so another beginning follows: the group was restated once more.
+            if begin.prefix < begin.last and not (self.floor <= begin.prefix and self._last == begin.last):
+                return
+        elif (self._last, self.floor, self._base) != (begin.last, begin.floor, begin.base):
             raise Corruption(
                 f"the group {self.id} is said to have the entries {begin.base + 1} to {begin.last}, "
                 f"but the records before leave it with {self._base + 1} to {self._last}"

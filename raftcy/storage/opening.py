@@ -42,7 +42,8 @@ class Found(NamedTuple):
     """What a log holds: segments from ``first`` to ``last``, records up to ``offset`` of the last one.
 
     ``last`` is 0 if there is no segment, and ``size`` the file's. ``mark`` is up to where the log is certain to be
-    synced. ``spare`` has the segments after the last one, in which nothing is written.
+    synced. ``marked`` says that the last record is the mark of a clean close. ``spare`` has the segments after the
+    last one, in which nothing is written.
     """
 
     first: int
@@ -51,6 +52,7 @@ class Found(NamedTuple):
     size: int
     chain: int
     mark: Position
+    marked: bool
     cut: Cut | None
     spare: list[int]
 
@@ -80,6 +82,7 @@ class _Reading:
         self.done = 0
         self.end = tail.End(0, 0, (0, 0))
         self.last = 0
+        self.marked = False
         self.cut: Cut | None = None
 
     def run(self) -> Found:
@@ -93,7 +96,7 @@ class _Reading:
         first = self.numbers[0] if self.last else 0
         size = self.sizes.get(self.last, 0)
         mark = max(self.end.mark, (first, 0))
-        return Found(first, self.last, self.end.offset, size, self.end.chain, mark, self.cut, spare)
+        return Found(first, self.last, self.end.offset, size, self.end.chain, mark, self.marked, self.cut, spare)
 
     def read_segment(self, number: int) -> bool:
         """Go through a segment; False if the log has ended before it or in it."""
@@ -106,9 +109,12 @@ class _Reading:
         self.check_header(header, number)
         before = self.end.mark
         chain = header.chain
-        end = tail.read_records(
-            self.files, name, start, chain, lambda offset, head, body: self.record(number, offset, head, body)
-        )
+
+        def visit(offset: int, head: Head, body: bytes) -> None:
+            self.marked = not body
+            self.record(number, offset, head, body)
+
+        end = tail.read_records(self.files, name, start, chain, visit)
         self.end = tail.End(end.offset, end.chain, max(before, header.mark, end.mark))
         self.last = number
         if self.end.mark > (number, end.offset):

@@ -90,16 +90,20 @@ class Places:
         if needless > 0:
             del self._items[:needless]
 
-    def first_segment(self) -> int:
-        """The segment of the oldest entry; 0 if there is none."""
-        return self._items[0].segment if self._items else 0
+    def oldest_segment(self) -> int:
+        """The oldest segment that holds an entry; 0 if none does.
+
+        It need not be that of the first entry: what was restated stands behind what followed it.
+        """
+        return min([place.segment for place in self._items], default=0)
 
     def last_up_to(self, segment: int) -> int | None:
-        """The last index before the entries that stand after this segment, None if there are none."""
-        for place in self._items:
-            if place.segment > segment:
-                return place.first - 1
-        return None
+        """The last index that stands in this segment or before it, 0 if none does; None if the last one of all does."""
+        items = self._items
+        for at in range(len(items) - 1, -1, -1):
+            if items[at].segment <= segment:
+                return items[at + 1].first - 1 if at + 1 < len(items) else None
+        return 0
 
     def retained(self) -> int:
         """About how many bytes the retained entries take."""

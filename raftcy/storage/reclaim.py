@@ -69,7 +69,10 @@ class Reclaim:
         span = group.flying_span
         rest = group.places.last_up_to(self.first)
         if rest is None:
-            rest = group.last_index() if span is None else span[0] - 1
+            rest = group.last_index()
+        if span is not None:
+            # The places do not know yet what the share of this write replaces.
+            rest = min(rest, span[0] - 1)
         begin = group.restated(rest)
         parts: list[bytes] = []
         share.add_begin(parts, begin)

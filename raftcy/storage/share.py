@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from ..errors import Corruption, DecodeError
 from ..wire.messages import Entry, HardState, Message, Snapshot
+from .layout import FILLER
 
 # What an item is. Numbers are never used for anything else again.
-BEGIN, RECEIVED, ENTRIES, HARD, MADE, COMPACT, NEWEST, OLDER, PREFIX, DROP = range(1, 11)
+BEGIN, RECEIVED, ENTRIES, HARD, MADE, COMPACT, NEWEST, OLDER, PREFIX, DROP, FALL_BACK = range(1, 12)
 NAMES = {
     BEGIN: "begin",
     RECEIVED: "received",
@@ -25,8 +26,10 @@ NAMES = {
     OLDER: "older",
     PREFIX: "prefix",
     DROP: "drop",
+    FALL_BACK: "fall back",
 }
 
+FILLER_START = bytes((FILLER,))
 _ITEM = struct.Struct("<BI")
 _RUN = struct.Struct("<QQ")
 _SPAN = struct.Struct("<QQI")
@@ -69,11 +72,13 @@ class Span(NamedTuple):
 class Share:
     """What a group has staged since the last record. Later calls replace what they make needless."""
 
-    __slots__ = ("compact", "dropped", "entries", "hard", "made", "received", "size")
+    __slots__ = ("compact", "dropped", "entries", "fallen", "hard", "made", "received", "size")
 
     def __init__(self) -> None:
         # Snapshots that nothing needs any more once this share is durable.
         self.dropped: list[Snapshot] = []
+        # The older snapshot has taken the place of the newest one, before anything else.
+        self.fallen = False
         self.received: Snapshot | None = None
         self.entries: list[Entry] = []
         self.hard: HardState | None = None
@@ -99,6 +104,8 @@ class Share:
     def encode(self) -> bytes:
         """The body of the record."""
         parts: list[bytes] = []
+        if self.fallen:
+            add(parts, FALL_BACK, b"")
         if self.received is not None:
             add(parts, RECEIVED, self.received.encode())
         add_entries(parts, ENTRIES, self.entries)
@@ -135,9 +142,9 @@ def add_entries(parts: list[bytes], kind: int, entries: list[Entry]) -> None:
 
 
 def items(body: bytes) -> Iterator[tuple[int, memoryview]]:
-    """The items of a record. Raises Corruption for what ``Share.encode`` does not write."""
+    """The items of a record, none of one that only takes up space. Raises Corruption for what is never written."""
     view = memoryview(body)
-    at = 0
+    at = len(body) if body[:1] == FILLER_START else 0
     while at < len(body):
         if len(body) - at < _ITEM.size:
             raise Corruption("an item of a record is cut off")

@@ -13,6 +13,7 @@ from secrets import token_bytes
 from ..errors import ConfigError, Corruption, InvariantError, StorageFailed
 from ..wire.checks import u64
 from . import passport, share
+from .bodies import Bodies
 from .files import SECTOR, Files
 from .group import GroupLog, Host
 from .layout import (
@@ -28,8 +29,9 @@ from .layout import (
     segment_name,
     segment_number,
 )
-from .opening import Found, Progress, damaged, make_durable, read_log
+from .opening import Progress, make_durable, read_log
 from .reclaim import Reclaim
+from .replay import check_begun, replay
 from .writing import Batch, Chore, leftovers
 
 LOGGER = logging.getLogger("raftcy.storage")
@@ -88,6 +90,8 @@ class SharedLog:
         self._in_memory = 0
         self._flight: Batch | None = None
         self._flying: list[GroupLog] = []
+        # Called after each batch that is durable, when there may be chores.
+        self.landed: Callable[[], None] | None = None
         # Groups that are dropped, until that is durable.
         self._leaving: list[GroupLog] = []
         self._gone: list[str] = []
@@ -100,7 +104,8 @@ class SharedLog:
             for name in leftovers(files.names()):
                 files.remove(name)
             found = read_log(files, self._passport.identity, self._replay, progress)
-            self._check_groups(found)
+            check_begun(self._groups, found)
+            self._warm.clear()
             make_durable(files, found)
         except OSError as error:
             raise StorageFailed(f"the log cannot be opened: {error}") from error
@@ -110,6 +115,8 @@ class SharedLog:
         self._size = found.size
         self._chain = found.chain
         self._mark: Position = (found.last, found.offset)
+        # The log ends with the mark of a clean close; another one would need space of its own.
+        self._marked = found.marked
         self._reclaim = Reclaim(found.first or 1, segment_size)
 
     # -- groups --------------------------------------------------------------------------------------------------
@@ -136,12 +143,23 @@ class SharedLog:
         """The ids of the groups that have anything in the log."""
         return sorted(id for id, group in self._groups.items() if group.begun or group.share is not None)
 
-    def group(self, id: int) -> GroupLog:
-        """The log of a group, which is empty if nothing was ever written to it. The same object each time."""
+    def group(self, id: int, *, bodies: bool = False) -> GroupLog:
+        """The log of a group, which is empty if nothing was ever written to it. The same object each time.
+
+        With ``bodies`` the data of its snapshots refers to files, which are written by ``GroupLog.bodies`` and read
+        here once: if the newest one is damaged, the older one takes its place where nothing is lost by that. Else the
+        data is the state itself, and stands in the log. Raises Corruption, which concerns this group alone, and
+        StorageFailed if a file cannot be read.
+        """
         id = u64(id, "id")
         found = self._groups.get(id)
         if found is None:
-            found = self._groups[id] = GroupLog(id, self._host, self.sync)
+            found = self._groups[id] = self._made(id)
+        if bodies and found.bodies is None:
+            try:
+                self._gone += found.keep_bodies(Bodies(self.files, id))
+            except OSError as error:
+                raise StorageFailed(f"a snapshot of the group {id} cannot be read: {error}") from error
         return found
 
     def drop(self, id: int) -> None:
@@ -180,6 +198,7 @@ class SharedLog:
             raise InvariantError("a batch is under way: finish it first")
         if not self._staged:
             return None
+        self._marked = False
         staged, self._staged = self._staged, []
         records = [_record_of(group) for group in staged]
         try:
@@ -243,6 +262,8 @@ class SharedLog:
         self._leaving = [group for group in self._leaving if group not in flying]
         self._evict()
         self._gone += self._reclaim.landed(self._groups, self._leaving)
+        if self.landed is not None:
+            self.landed()
 
     def _note_time(self, batch: Batch) -> None:
         counters = self.counters
@@ -281,7 +302,7 @@ class SharedLog:
         try:
             if self._host.failed is None and self._flight is None:
                 self.sync()
-                if self._number:
+                if self._number and not self._marked:
                     batch = self._flight = self._batch(self._closing_records())
                     batch.run()
                     self.finish(batch)
@@ -308,7 +329,8 @@ class SharedLog:
         found: list[Chore] = []
         if self._host.failed is not None or self._closed:
             return found
-        if self._number and not self._spare and not self._making and self._offset * 2 > self._size:
+        needed = self._flight is None and not self._spare and not self._making
+        if self._number and needed and self._offset * 2 > self._size:
             self._making = True
             found.append(Chore(self.files, size=self._segment_size))
         if self._gone and not self._removing:
@@ -364,24 +386,10 @@ class SharedLog:
     # -- opening -------------------------------------------------------------------------------------------------
 
     def _replay(self, number: int, offset: int, head: Head, body: bytes) -> None:
-        if not body or body[0] == FILLER:
-            return
-        group = self._groups.get(head.group)
-        if group is None:
-            group = self._groups[head.group] = GroupLog(head.group, self._host, self.sync)
-            group.loose = True
-        try:
-            if not group.replay(body, number, offset, FRAME + len(body)):
-                del self._groups[head.group]
-        except Corruption as error:
-            raise damaged(str(error), segment_name(number), offset) from error
+        replay(self._groups, self._made, number, offset, head, body)
 
-    def _check_groups(self, found: Found) -> None:
-        """Every group has to have begun; what is read of one that has not is a part of it only."""
-        for id, group in self._groups.items():
-            if group.loose:
-                raise damaged(f"the beginning of the group {id} is missing", segment_name(found.first), 0)
-        self._warm.clear()
+    def _made(self, id: int) -> GroupLog:
+        return GroupLog(id, self._host, self.sync)
 
     def __repr__(self) -> str:
         return f"<SharedLog {len(self._groups)} groups, segments {self._reclaim.first} to {self._number}>"

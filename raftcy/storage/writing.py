@@ -6,7 +6,9 @@ from .files import FOLDER, Files
 from .layout import Position
 
 SPARE = "spare"
-_ASIDE = "spare.new"
+# Each is made aside, and by one thread: the spare by a chore, a segment that finds no spare by its batch.
+_SPARE_ASIDE = "spare.new"
+_SEGMENT_ASIDE = "segment.new"
 _BLOCK = 1 << 20
 
 
@@ -46,8 +48,8 @@ class Batch:
         try:
             if self.size:
                 if not self._spare:
-                    make_spare(files, self.size)
-                files.rename(SPARE, self.name)
+                    make_zeros(files, _SEGMENT_ASIDE, self.size)
+                files.rename(SPARE if self._spare else _SEGMENT_ASIDE, self.name)
                 files.sync(FOLDER)
             files.write(self.name, self.offset, self.data)
             files.sync(self.name)
@@ -56,16 +58,15 @@ class Batch:
         self.seconds = self._clock() - begun
 
 
-def make_spare(files: Files, size: int) -> None:
-    """Make a file of zeros for the next segment, durable before it has its name.
+def make_zeros(files: Files, name: str, size: int) -> None:
+    """Make a file of zeros for a segment, durable before it has its name.
 
     Zeros rather than reserved blocks: a write into a reserved block costs the file system a commit of its journal.
     """
-    files.remove(_ASIDE)
+    files.remove(name)
     for at in range(0, size, _BLOCK):
-        files.write(_ASIDE, at, bytes(min(_BLOCK, size - at)))
-    files.sync(_ASIDE)
-    files.rename(_ASIDE, SPARE)
+        files.write(name, at, bytes(min(_BLOCK, size - at)))
+    files.sync(name)
 
 
 class Chore:
@@ -83,7 +84,8 @@ class Chore:
         """Make a spare segment of ``size`` bytes, or remove the files ``names``. Never raises; see ``error``."""
         try:
             if self.size:
-                make_spare(self._files, self.size)
+                make_zeros(self._files, _SPARE_ASIDE, self.size)
+                self._files.rename(_SPARE_ASIDE, SPARE)
             for name in self.names:
                 # One after the other, each for certain: a gap between segments would be taken for damage.
                 self._files.remove(name)
@@ -97,4 +99,4 @@ class Chore:
 
 def leftovers(names: dict[str, int]) -> list[str]:
     """The files that a crash may have left unfinished."""
-    return sorted(name for name in names if name in (SPARE, _ASIDE) or name.endswith(".part"))
+    return sorted(name for name in names if name in (SPARE, _SPARE_ASIDE, _SEGMENT_ASIDE) or name.endswith(".part"))

@@ -37,13 +37,22 @@ class History:
     def __init__(self, seed: int, disk: CutDisk) -> None:
         self.random = Random(seed)
         self.disk = disk
-        self.log = open_log(disk)
+        # Some with segments so small that most writes begin one.
+        self.segment = self.random.choice((4096, 8192))
+        self.log = open_log(disk, segment_size=self.segment)
         self.staged: Models = {id: MemoryStorage() for id in GROUPS}
         self.durable: Models = {id: MemoryStorage() for id in GROUPS}
 
     def step(self) -> str:
         """One call of a group, or a sync of all; its name."""
         id = self.random.choice(GROUPS)
+        if self.random.random() < 0.01:
+            # By itself: a group that began anew in the same write would have been empty in between.
+            self.sync()
+            self.log.drop(id)
+            self.staged[id] = MemoryStorage()
+            self.sync()
+            return "drop"
         step = draw(self.random, self.staged[id])
         if step[0] == "sync":
             self.sync()
@@ -67,14 +76,14 @@ class History:
         """Close, and open again."""
         self.log.close()
         self.durable = {id: copy(model) for id, model in self.staged.items()}
-        self.log = open_log(self.disk)
+        self.log = open_log(self.disk, segment_size=self.segment)
 
     def crash(self) -> None:
         """The process is killed; nothing was being written."""
         self.log.abandon()
         self.staged = {id: copy(model) for id, model in self.durable.items()}
         self.disk = self.disk.killed()
-        self.log = open_log(self.disk)
+        self.log = open_log(self.disk, segment_size=self.segment)
 
     def check(self) -> None:
         """Every group holds what its model holds."""

@@ -31,9 +31,9 @@ def main() -> int:
         for count, future in enumerate(futures, 1):
             try:
                 states += future.result()
-            except AssertionError as error:
+            except Exception as error:
                 failed += 1
-                print(error, flush=True)
+                print(f"history {o.first + count - 1}: {repr(error)[:600]}", flush=True)
             if count % 10 == 0:
                 print(f"{count} histories, {states} states, {time.monotonic() - begun:.0f} s", flush=True)
     print(f"{o.histories} histories, {states} states, {failed} failed, {time.monotonic() - begun:.0f} s")

@@ -204,3 +204,17 @@ def test_a_write_may_take_place_elsewhere_while_more_is_staged() -> None:
     assert contents(group) == contents(model)
     log.abandon()
     assert contents(open_log(disk).group(1)) == contents(model)
+
+
+def test_a_log_may_be_closed_again_and_again() -> None:
+    """In a segment that is full to the last byte as well: a second mark would have no space."""
+    disk = CutDisk()
+    for number in range(1, 4):
+        log = open_log(disk, segment_size=4096)
+        log.group(1).save(HardState(term=1), run(number, 1, 1, 9000), None)
+        log.close()
+        size = sum(disk.names().values())
+        for _ in range(3):
+            open_log(disk, segment_size=4096).close()
+        assert sum(disk.names().values()) == size
+        assert open_log(disk, segment_size=4096).group(1).last_index() == number
