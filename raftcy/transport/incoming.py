@@ -11,6 +11,7 @@ one is refused.
 
 import asyncio
 import logging
+import socket
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from . import packets
 from .connection import Connection
 from .conversation import Event, Greeted, Messages, Ponged
 from .handover import Feed, Proposals
+from .listener import Listener
 from .packets import Hello, Reason, Refusal
 from .pulse import Pulse
 from .shared import Shared
@@ -134,8 +136,9 @@ class Incoming:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self._server: Any = None
-        self._listens = False
+        self._listener: Listener | None = None
+        # Sockets that become connections in the next turns. They are not cancelled: closed, they end by themselves.
+        self._making: set[asyncio.Task[None]] = set()
         # All connections that have a socket, the unproved ones in the order of their arrival, and the open ones.
         self._connections: set[_Accepted] = set()
         self._unproved: dict[_Accepted, None] = {}
@@ -153,31 +156,52 @@ class Incoming:
         """
         if self.shared.closed:
             raise TransportError("the transport is closed")
-        if self._listens:
+        if self._listener is not None:
             raise TransportError(f"{self.shared.id} listens already")
-        self._listens = True
-        server = None
+        listener = Listener(self.shared.loop, self._take, self._short)
+        self._listener = listener
         try:
-            # It does not serve yet, so that a cancelled call leaves no socket behind.
-            server = await self.shared.loop.create_server(lambda: _Accepted(self), host, port, start_serving=False)
-            if self.shared.closed:
-                raise TransportError("the transport was closed")
-            await server.start_serving()
+            await listener.bind(host, port)
             if self.shared.closed:
                 raise TransportError("the transport was closed")
         except BaseException:
-            self._listens = False
-            if server is not None:
-                server.close()
+            listener.close()
+            self._listener = None
             raise
-        self._server = server
-        bound = server.sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+        listener.start()
+        return listener.address
+
+    def _take(self, accepted: socket.socket) -> None:
+        """A socket was accepted: make a connection of it."""
+        task = self.shared.loop.create_task(self._make(accepted), name=f"raftcy transport to {self.shared.id:x}")
+        self._making.add(task)
+        task.add_done_callback(self._made)
+
+    async def _make(self, accepted: socket.socket) -> None:
+        try:
+            _, connection = await self.shared.loop.connect_accepted_socket(lambda: _Accepted(self), accepted)
+        except BaseException:
+            accepted.close()
+            raise
+        if self.shared.closed:
+            await connection.gone
+
+    def _made(self, task: asyncio.Task[None]) -> None:
+        self._making.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, OSError):
+            self.shared.log(logging.DEBUG, "making", "%x: a connection broke at once: %s", self.shared.id, error)
+        elif error is not None:
+            self.shared.failed(error, "accepting a connection")
+
+    def _short(self, error: OSError) -> None:
+        text = "%x cannot accept connections for now: %s"
+        self.shared.log(logging.ERROR, "short", text, self.shared.id, error)
 
     def stop(self) -> None:
         """Close the socket and all connections at once."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for feed in self._feeds:
             feed.stop()
         for connection in list(self._connections):
@@ -190,12 +214,14 @@ class Incoming:
 
     async def wait_ended(self) -> None:
         """Wait until all tasks and sockets of a stopped one are gone."""
+        if self._listener is not None:
+            await self._listener.wait_ended()
         while True:
             ending: list[asyncio.Future[None]] = [each.gone for each in self._connections]
             tasks = [each.task for each in self._connections]
             tasks += [each.task for each in self._feeds]
             tasks += [each.task for each in self._proposals.values()]
-            ending += [task for task in tasks if task is not None]
+            ending += [task for task in (*tasks, *self._making) if task is not None]
             if not ending:
                 return
             await asyncio.wait(ending)
