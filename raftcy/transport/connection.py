@@ -87,9 +87,15 @@ class Connection(asyncio.Protocol):
 
     async def secure(self, context: ssl.SSLContext, server_side: bool, name: str | None = None) -> None:
         """Do the TLS handshake on a plain connection. Raises OSError if that fails."""
-        transport = await self.shared.loop.start_tls(
-            self._raw, self, context, server_side=server_side, server_hostname=name
-        )
+        try:
+            transport = await self.shared.loop.start_tls(
+                self._raw, self, context, server_side=server_side, server_hostname=name
+            )
+        except BaseException:
+            # asyncio says to nobody that the socket of a handshake that failed is closed.
+            self.abort()
+            self.shared.loop.call_soon(self.connection_lost, None)
+            raise
         if transport is None or self._aborted:
             raise ConnectionAbortedError("the connection was ended during the TLS handshake")
         self._begin(transport)

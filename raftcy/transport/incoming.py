@@ -284,8 +284,6 @@ class Incoming:
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
             connection.abort()
-            # asyncio reports the end of a handshake that failed to nobody else.
-            self.shared.loop.call_soon(connection.connection_lost, None)
         if isinstance(error, OSError):
             self.shared.traffic.refused_certificate += 1
             self.shared.traffic.refused += 1
