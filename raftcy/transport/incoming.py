@@ -45,8 +45,9 @@ _REFUSED_SECONDS = 0.5
 class _Accepted(Connection):
     """The acceptor's end of a connection."""
 
-    def __init__(self, owner: "Incoming") -> None:
+    def __init__(self, owner: "Incoming", where: object) -> None:
         super().__init__(owner.shared, accepts=True)
+        self.where = where
         self._owner = owner
         self.hello: Hello | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -66,10 +67,11 @@ class _Accepted(Connection):
         """The address that it comes from, without the port."""
         return self.where[0] if isinstance(self.where, tuple) and self.where else self.where
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        if not self._aborted:
-            self._owner.made(self, transport)
+    def abort(self) -> None:
+        """Close the connection now, also if it is not made yet."""
+        if self.task is not None:
+            self.task.cancel()
+        super().abort()
 
     def data_received(self, data: bytes) -> None:
         self._pulse.heard()
@@ -137,9 +139,7 @@ class Incoming:
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._listener: Listener | None = None
-        # Sockets that become connections in the next turns. They are not cancelled: closed, they end by themselves.
-        self._making: set[asyncio.Task[None]] = set()
-        # All connections that have a socket, the unproved ones in the order of their arrival, and the open ones.
+        # All connections, the unproved ones in the order of their arrival, and the open ones.
         self._connections: set[_Accepted] = set()
         self._unproved: dict[_Accepted, None] = {}
         self._open: dict[int, _Accepted] = {}
@@ -172,26 +172,40 @@ class Incoming:
         return listener.address
 
     def _take(self, accepted: socket.socket) -> None:
-        """A socket was accepted: make a connection of it."""
-        task = self.shared.loop.create_task(self._make(accepted), name=f"raftcy transport to {self.shared.id:x}")
-        self._making.add(task)
-        task.add_done_callback(self._made)
-
-    async def _make(self, accepted: socket.socket) -> None:
+        """A socket was accepted: make a connection of it, with a TLS handshake if there is TLS."""
         try:
-            _, connection = await self.shared.loop.connect_accepted_socket(lambda: _Accepted(self), accepted)
-        except BaseException:
+            connection = _Accepted(self, accepted.getpeername())
+        except OSError:
             accepted.close()
-            raise
-        if self.shared.closed:
-            await connection.gone
+            return
+        self._connections.add(connection)
+        self._make_room(connection)
+        self._unproved[connection] = None
+        seconds = self.shared.limits.hello_seconds
+        connection.timer = self.shared.loop.call_later(seconds, self._too_late, connection)
+        name = f"raftcy transport to {self.shared.id:x}"
+        connection.task = self.shared.loop.create_task(self._make(connection, accepted), name=name)
+        connection.task.add_done_callback(lambda task: self._made(connection, accepted, task))
 
-    def _made(self, task: asyncio.Task[None]) -> None:
-        self._making.discard(task)
+    async def _make(self, connection: _Accepted, accepted: socket.socket) -> None:
+        tls = self.shared.tls
+        context = None if tls is None else tls.server_context
+        await self.shared.loop.connect_accepted_socket(lambda: connection, accepted, ssl=context)
+
+    def _made(self, connection: _Accepted, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        connection.task = None
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, OSError):
-            self.shared.log(logging.DEBUG, "making", "%x: a connection broke at once: %s", self.shared.id, error)
-        elif error is not None:
+        if task.cancelled() or error is not None:
+            # Not in the task itself: it may have been cancelled before it began.
+            accepted.close()
+            connection.abort()
+            connection.forget()
+        if isinstance(error, OSError) and self.shared.tls is not None:
+            self.shared.traffic.refused_certificate += 1
+            self.shared.traffic.refused += 1
+            text = "%x: no TLS with %s: %s"
+            self.shared.log(logging.WARNING, ("tls", connection.host), text, self.shared.id, connection.where, error)
+        elif error is not None and not isinstance(error, OSError):
             self.shared.failed(error, "accepting a connection")
 
     def _short(self, error: OSError) -> None:
@@ -205,8 +219,6 @@ class Incoming:
         for feed in self._feeds:
             feed.stop()
         for connection in list(self._connections):
-            if connection.task is not None:
-                connection.task.cancel()
             connection.abort()
         for proposals in self._proposals.values():
             if proposals.task is not None:
@@ -221,7 +233,7 @@ class Incoming:
             tasks = [each.task for each in self._connections]
             tasks += [each.task for each in self._feeds]
             tasks += [each.task for each in self._proposals.values()]
-            ending += [task for task in (*tasks, *self._making) if task is not None]
+            ending += [task for task in tasks if task is not None]
             if not ending:
                 return
             await asyncio.wait(ending)
@@ -247,18 +259,6 @@ class Incoming:
 
     # -- connections that are not proved
 
-    def made(self, connection: _Accepted, raw: Any) -> None:
-        """A socket was accepted."""
-        limits = self.shared.limits
-        self._connections.add(connection)
-        self._make_room(connection)
-        self._unproved[connection] = None
-        connection.timer = self.shared.loop.call_later(limits.hello_seconds, self._too_late, connection)
-        if self.shared.tls is not None:
-            raw.pause_reading()
-            connection.task = self.shared.loop.create_task(self._secure(connection))
-            connection.task.add_done_callback(lambda task: self._secured(connection, task))
-
     def _make_room(self, newcomer: _Accepted) -> None:
         limits = self.shared.limits
         same = [each for each in self._unproved if each.host == newcomer.host]
@@ -274,30 +274,10 @@ class Incoming:
             self._unproved.pop(oldest)
             oldest.abort()
 
-    async def _secure(self, connection: _Accepted) -> None:
-        tls = self.shared.tls
-        if tls is not None:
-            await connection.secure(tls.server_context, True)
-
-    def _secured(self, connection: _Accepted, task: asyncio.Task[None]) -> None:
-        connection.task = None
-        error = None if task.cancelled() else task.exception()
-        if task.cancelled() or error is not None:
-            connection.abort()
-        if isinstance(error, OSError):
-            self.shared.traffic.refused_certificate += 1
-            self.shared.traffic.refused += 1
-            text = "%x: no TLS with %s: %s"
-            self.shared.log(logging.WARNING, ("tls", connection.host), text, self.shared.id, connection.where, error)
-        elif error is not None:
-            self.shared.failed(error, "a TLS handshake")
-
     def _too_late(self, connection: _Accepted) -> None:
         self.shared.traffic.silent_connections += 1
         text = "%x: connection from %s closed: no hello in time"
         self.shared.log(logging.DEBUG, "late", text, self.shared.id, connection.where)
-        if connection.task is not None:
-            connection.task.cancel()
         connection.abort()
 
     # -- proving

@@ -1,7 +1,8 @@
 """Listening sockets.
 
-asyncio's own servers finish the accepting of a connection in a task that nobody can wait for. A server that is closed in
-that moment leaves the connection open and unserved. Here accepting is one step, so that closing leaves nothing behind.
+asyncio's own servers finish the accepting of a connection in a task that nobody can wait for. A server that is closed
+in that moment leaves the connection open and unserved. Here accepting is one step, so that closing leaves nothing
+behind.
 """
 
 import asyncio

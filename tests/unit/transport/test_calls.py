@@ -90,7 +90,7 @@ async def test_a_former_connection_is_gone_when_the_change_returns() -> None:
     former = three.one._outgoing[2]._connection
     assert former is not None
     await three.one.set_peer(2, three.addresses[1])
-    assert former._raw.get_extra_info("socket").fileno() == -1
+    assert former._socket.fileno() == -1
     await three.end()
 
 
