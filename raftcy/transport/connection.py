@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import socket
-import ssl
 import struct
 import sys
 from typing import Any
@@ -40,8 +39,8 @@ def unacknowledged_bytes(raw: Any) -> int:
 class Connection(asyncio.Protocol):
     """One end of a connection. Subclasses say what its events mean, in ``happened`` and ``ended``.
 
-    A connection with TLS is made in two steps, so that its socket can be ended at any time: ``connection_made`` brings
-    the plain one, and ``secure`` does the rest.
+    asyncio hands over a connection with TLS after the handshake. Until then, whoever makes it can only cancel that, and
+    calls ``forget`` then, because asyncio says nothing to a connection that it has not handed over.
     """
 
     def __init__(self, shared: Shared, accepts: bool) -> None:
@@ -52,16 +51,15 @@ class Connection(asyncio.Protocol):
         self.gone: asyncio.Future[None] = shared.loop.create_future()
         """Done when the socket is closed."""
         self.where: object = None
-        self._raw: Any = None
         self._transport: Any = None
-        self._early: list[bytes] = []
+        self._socket: Any = None
         self._written_bytes = 0
         self._aborted = False
 
     # -- what subclasses do
 
     def began(self) -> None:
-        """The connection is made, with TLS if there is any."""
+        """The connection is made."""
 
     def happened(self, event: Event) -> None:
         """Something was said."""
@@ -74,32 +72,20 @@ class Connection(asyncio.Protocol):
 
     # -- asyncio.Protocol
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Tune the socket. Without TLS, the connection begins."""
-        self._raw = transport
-        self.where = transport.get_extra_info("peername")
+    def connection_made(self, transport: Any) -> None:
+        """The connection begins; with TLS, the handshake is done."""
+        self._transport = transport
         if self._aborted or self.shared.closed:
             self.abort()
             return
-        self._tune(transport.get_extra_info("socket"))
-        if self.shared.tls is None:
-            self._begin(transport)
-
-    async def secure(self, context: ssl.SSLContext, server_side: bool, name: str | None = None) -> None:
-        """Do the TLS handshake on a plain connection. Raises OSError if that fails."""
-        transport = await self.shared.loop.start_tls(
-            self._raw, self, context, server_side=server_side, server_hostname=name
-        )
-        if transport is None or self._aborted:
-            raise ConnectionAbortedError("the connection was ended during the TLS handshake")
-        self._begin(transport)
+        self.where = transport.get_extra_info("peername")
+        self._socket = transport.get_extra_info("socket")
+        self._tune(self._socket)
+        transport.set_write_buffer_limits(high=_BUFFER_BYTES, low=0)
+        self.began()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and let the subclass know what they say."""
-        if self._transport is None:
-            # They came in the moment between the end of the handshake and `secure`.
-            self._early.append(data)
-            return
         if self._aborted:
             return
         for event in self.speech.receive(data):
@@ -139,11 +125,6 @@ class Connection(asyncio.Protocol):
         return self._transport.get_extra_info("ssl_object") if self._transport is not None else None
 
     @property
-    def was_made(self) -> bool:
-        """Whether there is, or was, a socket."""
-        return self._raw is not None
-
-    @property
     def is_usable(self) -> bool:
         """Whether something can still be said."""
         return self._transport is not None and not self._aborted and not self._transport.is_closing()
@@ -163,9 +144,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return 0
         waiting = self._transport.get_write_buffer_size()
-        if self._transport is not self._raw:
-            waiting += self._raw.get_write_buffer_size()
-        return int(self._written_bytes - waiting - unacknowledged_bytes(self._raw.get_extra_info("socket")))
+        return int(self._written_bytes - waiting - unacknowledged_bytes(self._socket))
 
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the operating system."""
@@ -195,17 +174,12 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the connection now. Nothing is delivered from here on, and ``gone`` is done soon."""
         self._aborted = True
-        for transport in (self._transport, self._raw):
-            if transport is not None:
-                transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
-    def _begin(self, transport: Any) -> None:
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_BUFFER_BYTES, low=0)
-        self.began()
-        early, self._early = self._early, []
-        for data in early:
-            self.data_received(data)
+    def forget(self) -> None:
+        """Count the socket as closed in the next turn, in which what ``abort`` has begun is done."""
+        self.shared.loop.call_soon(self.connection_lost, None)
 
     def _tune(self, raw: Any) -> None:
         """Let the operating system notice a dead connection as well, where it can."""

@@ -35,7 +35,7 @@ class FrameDecoder:
     The decoder stores only the bytes of an incomplete frame. Memory grows with the bytes that have arrived, never with
     a length that was merely announced; otherwise a peer could make the node allocate 64 MiB by sending four bytes.
 
-    ``limit_bytes`` is the longest payload that is accepted, MAX_FRAME_BYTES if None. It may be changed between calls.
+    ``limit_bytes`` is the longest payload that is accepted, MAX_FRAME_BYTES if None or 0. It may be changed between calls.
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
@@ -64,7 +64,7 @@ class FrameDecoder:
         offset counts from the first byte ever fed. The stream is unusable from then on: every later call raises the
         same error.
         """
-        self._limit = MAX_FRAME_BYTES if self.limit_bytes is None else self.limit_bytes
+        self._limit = self.limit_bytes or MAX_FRAME_BYTES
         self._refuse_long()
         payloads: list[bytes | bytearray] = []
         with memoryview(chunk) as view:
@@ -114,5 +114,6 @@ class FrameDecoder:
         return stop
 
     def _refuse_long(self) -> None:
-        if self._payload is not None and self._length > self._limit:
-            raise DecodeError(f"frame of {self._length} bytes, more than {self._limit}", self._consumed)
+        limit = self.limit_bytes or MAX_FRAME_BYTES
+        if self._payload is not None and self._length > limit:
+            raise DecodeError(f"frame of {self._length} bytes, more than {limit}", self._consumed)

@@ -180,6 +180,9 @@ class Feed:
             refused = receiver.receive(batch)
         except Exception as error:
             self._lost(group, batch, error)
+        except BaseException as error:
+            self._panicked(error)
+            raise
         else:
             self._refused(batch, refused)
 
@@ -202,8 +205,16 @@ class Feed:
         if task.cancelled():
             return
         if (error := task.exception()) is not None:
-            self._shared.failed(error, "a receiver's step_many")
+            self._panicked(error)
+            return
         self._work()
+
+    def _panicked(self, error: BaseException) -> None:
+        """The receiver has raised what is no Exception: what came after it on this connection is not delivered."""
+        self._shared.traffic.ignored_messages += len(self._waiting)
+        self._waiting.clear()
+        self._shared.failed(error, "the receiver")
+        self._connection.abort()
 
     def _lost(self, group: int, batch: list[Message], error: Exception) -> None:
         """The receiver has raised: the messages of this call are lost."""

@@ -11,6 +11,7 @@ one is refused.
 
 import asyncio
 import logging
+import socket
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from . import packets
 from .connection import Connection
 from .conversation import Event, Greeted, Messages, Ponged
 from .handover import Feed, Proposals
+from .listener import Listener
 from .packets import Hello, Reason, Refusal
 from .pulse import Pulse
 from .shared import Shared
@@ -43,8 +45,9 @@ _REFUSED_SECONDS = 0.5
 class _Accepted(Connection):
     """The acceptor's end of a connection."""
 
-    def __init__(self, owner: "Incoming") -> None:
+    def __init__(self, owner: "Incoming", where: object) -> None:
         super().__init__(owner.shared, accepts=True)
+        self.where = where
         self._owner = owner
         self.hello: Hello | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -64,10 +67,11 @@ class _Accepted(Connection):
         """The address that it comes from, without the port."""
         return self.where[0] if isinstance(self.where, tuple) and self.where else self.where
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        if not self._aborted:
-            self._owner.made(self, transport)
+    def abort(self) -> None:
+        """Close the connection now, also if it is not made yet."""
+        if self.task is not None:
+            self.task.cancel()
+        super().abort()
 
     def data_received(self, data: bytes) -> None:
         self._pulse.heard()
@@ -134,9 +138,8 @@ class Incoming:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self._server: Any = None
-        self._listens = False
-        # All connections that have a socket, the unproved ones in the order of their arrival, and the open ones.
+        self._listener: Listener | None = None
+        # All connections, the unproved ones in the order of their arrival, and the open ones.
         self._connections: set[_Accepted] = set()
         self._unproved: dict[_Accepted, None] = {}
         self._open: dict[int, _Accepted] = {}
@@ -153,36 +156,69 @@ class Incoming:
         """
         if self.shared.closed:
             raise TransportError("the transport is closed")
-        if self._listens:
+        if self._listener is not None:
             raise TransportError(f"{self.shared.id} listens already")
-        self._listens = True
-        server = None
+        listener = Listener(self.shared.loop, self._take, self._short)
+        self._listener = listener
         try:
-            # It does not serve yet, so that a cancelled call leaves no socket behind.
-            server = await self.shared.loop.create_server(lambda: _Accepted(self), host, port, start_serving=False)
-            if self.shared.closed:
-                raise TransportError("the transport was closed")
-            await server.start_serving()
+            await listener.bind(host, port)
             if self.shared.closed:
                 raise TransportError("the transport was closed")
         except BaseException:
-            self._listens = False
-            if server is not None:
-                server.close()
+            listener.close()
+            self._listener = None
             raise
-        self._server = server
-        bound = server.sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+        listener.start()
+        return listener.address
+
+    def _take(self, accepted: socket.socket) -> None:
+        """A socket was accepted: make a connection of it, with a TLS handshake if there is TLS."""
+        try:
+            connection = _Accepted(self, accepted.getpeername())
+        except OSError:
+            accepted.close()
+            return
+        self._connections.add(connection)
+        self._make_room(connection)
+        self._unproved[connection] = None
+        seconds = self.shared.limits.hello_seconds
+        connection.timer = self.shared.loop.call_later(seconds, self._too_late, connection)
+        name = f"raftcy transport to {self.shared.id:x}"
+        connection.task = self.shared.loop.create_task(self._make(connection, accepted), name=name)
+        connection.task.add_done_callback(lambda task: self._made(connection, accepted, task))
+
+    async def _make(self, connection: _Accepted, accepted: socket.socket) -> None:
+        tls = self.shared.tls
+        context = None if tls is None else tls.server_context
+        await self.shared.loop.connect_accepted_socket(lambda: connection, accepted, ssl=context)
+
+    def _made(self, connection: _Accepted, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        connection.task = None
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            # Not in the task itself: it may have been cancelled before it began.
+            accepted.close()
+            connection.abort()
+            connection.forget()
+        if isinstance(error, OSError) and self.shared.tls is not None:
+            self.shared.traffic.refused_certificate += 1
+            self.shared.traffic.refused += 1
+            text = "%x: no TLS with %s: %s"
+            self.shared.log(logging.WARNING, ("tls", connection.host), text, self.shared.id, connection.where, error)
+        elif error is not None and not isinstance(error, OSError):
+            self.shared.failed(error, "accepting a connection")
+
+    def _short(self, error: OSError) -> None:
+        text = "%x cannot accept connections for now: %s"
+        self.shared.log(logging.ERROR, "short", text, self.shared.id, error)
 
     def stop(self) -> None:
         """Close the socket and all connections at once."""
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for feed in self._feeds:
             feed.stop()
         for connection in list(self._connections):
-            if connection.task is not None:
-                connection.task.cancel()
             connection.abort()
         for proposals in self._proposals.values():
             if proposals.task is not None:
@@ -190,6 +226,8 @@ class Incoming:
 
     async def wait_ended(self) -> None:
         """Wait until all tasks and sockets of a stopped one are gone."""
+        if self._listener is not None:
+            await self._listener.wait_ended()
         while True:
             ending: list[asyncio.Future[None]] = [each.gone for each in self._connections]
             tasks = [each.task for each in self._connections]
@@ -221,18 +259,6 @@ class Incoming:
 
     # -- connections that are not proved
 
-    def made(self, connection: _Accepted, raw: Any) -> None:
-        """A socket was accepted."""
-        limits = self.shared.limits
-        self._connections.add(connection)
-        self._make_room(connection)
-        self._unproved[connection] = None
-        connection.timer = self.shared.loop.call_later(limits.hello_seconds, self._too_late, connection)
-        if self.shared.tls is not None:
-            raw.pause_reading()
-            connection.task = self.shared.loop.create_task(self._secure(connection))
-            connection.task.add_done_callback(lambda task: self._secured(connection, task))
-
     def _make_room(self, newcomer: _Accepted) -> None:
         limits = self.shared.limits
         same = [each for each in self._unproved if each.host == newcomer.host]
@@ -248,32 +274,10 @@ class Incoming:
             self._unproved.pop(oldest)
             oldest.abort()
 
-    async def _secure(self, connection: _Accepted) -> None:
-        tls = self.shared.tls
-        if tls is not None:
-            await connection.secure(tls.server_context, True)
-
-    def _secured(self, connection: _Accepted, task: asyncio.Task[None]) -> None:
-        connection.task = None
-        error = None if task.cancelled() else task.exception()
-        if task.cancelled() or error is not None:
-            connection.abort()
-            # asyncio reports the end of a handshake that failed to nobody else.
-            self.shared.loop.call_soon(connection.connection_lost, None)
-        if isinstance(error, OSError):
-            self.shared.traffic.refused_certificate += 1
-            self.shared.traffic.refused += 1
-            text = "%x: no TLS with %s: %s"
-            self.shared.log(logging.WARNING, ("tls", connection.host), text, self.shared.id, connection.where, error)
-        elif error is not None:
-            self.shared.failed(error, "a TLS handshake")
-
     def _too_late(self, connection: _Accepted) -> None:
         self.shared.traffic.silent_connections += 1
         text = "%x: connection from %s closed: no hello in time"
         self.shared.log(logging.DEBUG, "late", text, self.shared.id, connection.where)
-        if connection.task is not None:
-            connection.task.cancel()
         connection.abort()
 
     # -- proving

@@ -330,23 +330,26 @@ class Outgoing:
 
     async def _connect(self) -> _Dialled:
         """Open a connection, prove both ends, and return it."""
-        limits = self.shared.limits
+        limits, loop, tls = self.shared.limits, self.shared.loop, self.shared.tls
+        async with asyncio.timeout(limits.dial_seconds):
+            dialled, name = await self._dial_next()
         connection = _Dialled(self)
+        secured: dict[str, Any] = {} if tls is None else {"ssl": tls.client_context, "server_hostname": name}
+        made = False
         try:
-            async with asyncio.timeout(limits.dial_seconds):
-                host, port, name = await self._next_address()
-                await self.shared.loop.create_connection(lambda: connection, host, port)
             async with asyncio.timeout(limits.greet_seconds):
-                tls = self.shared.tls
-                if tls is not None:
-                    await connection.secure(tls.client_context, False, name)
+                await loop.create_connection(lambda: connection, sock=dialled, **secured)
+                made = True
                 theirs = await connection.greeted
             self._check(connection, theirs)
             if not connection.is_usable:
                 raise ConnectionResetError("the connection was closed")
         except BaseException:
             connection.abort()
-            self._ended_later(connection.gone, connection.was_made)
+            if not made:
+                dialled.close()
+                connection.forget()
+            self._ended_later(connection.gone)
             raise
         return connection
 
@@ -373,12 +376,24 @@ class Outgoing:
         if theirs.identity and self.peer in self.shared.known:
             self.shared.known[self.peer] = theirs.identity
 
-    async def _next_address(self) -> tuple[str, int, str]:
-        """Return host and port to connect to, and the name that they belong to. Each call returns the next."""
+    async def _dial_next(self) -> tuple[socket.socket, str]:
+        """Connect to the next address; returns the socket, and the name that the address belongs to."""
+        family, address, name = await self._next_address()
+        dialled = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            dialled.setblocking(False)
+            await self.shared.loop.sock_connect(dialled, address)
+        except BaseException:
+            dialled.close()
+            raise
+        return dialled, name
+
+    async def _next_address(self) -> tuple[int, Any, str]:
+        """Return family and address of a socket to connect to, and their name. Each call returns the next."""
         turn, self._turn = self._turn, self._turn + 1
         name, port = self.addresses[turn % len(self.addresses)]
-        if is_literal(name):
-            return name, port, name
+        if is_literal(name) and "%" not in name:
+            return socket.AF_INET6 if ":" in name else socket.AF_INET, (name, port), name
         lookup = self._lookups.get(name)
         if lookup is None:
             # One at a time: a resolver that hangs must not pile up threads.
@@ -388,8 +403,8 @@ class Outgoing:
         found = await asyncio.shield(lookup)
         if not found:
             raise OSError(f"{name} has no address")
-        host = found[turn // len(self.addresses) % len(found)][4][0]
-        return host, port, name
+        family, _, _, _, address = found[turn // len(self.addresses) % len(found)]
+        return family, (address[0], port, *address[2:]), name
 
     def _looked_up(self, name: str, lookup: asyncio.Future[Any]) -> None:
         del self._lookups[name]
@@ -416,7 +431,7 @@ class Outgoing:
         while self._ending:
             await asyncio.wait(self._ending)
 
-    def _ended_later(self, future: asyncio.Future[None], needed: bool = True) -> None:
-        if needed and not future.done():
+    def _ended_later(self, future: asyncio.Future[None]) -> None:
+        if not future.done():
             self._ending.append(future)
             future.add_done_callback(self._ending.remove)

@@ -37,7 +37,7 @@ class SendQueue:
         self._rest: memoryview | None = None
         self._rest_size = 0
         self._rest_snapshot: int | None = None
-        # Groups with messages since the last ping, and those of before it that no pong has confirmed.
+        # Groups with messages written since the last ping, and those of before it that no pong has confirmed.
         self._groups: set[int] = set()
         self._unconfirmed: set[int] = set()
         # The snapshots that were written, each with the token whose pong confirms it.
@@ -64,16 +64,18 @@ class SendQueue:
     @property
     def is_unconfirmed(self) -> bool:
         """Whether messages were put, or written, that no pong has confirmed."""
-        return bool(self._groups or self._unconfirmed)
+        return bool(self._queue or self._groups or self._unconfirmed)
 
     def put(self, group: int, data: bytes, snapshot: bool) -> bool:
         """Add an encoded message. Returns False, and changes nothing, if there is no room for it."""
         size = len(data)
-        if len(self._queue) >= self._messages_max or (self._queue and self._queued_bytes + size > self._bytes_max):
+        # An empty queue has no bytes, apart from what is left of a large message.
+        if len(self._queue) >= self._messages_max or (
+            self._queued_bytes and self._queued_bytes + size > self._bytes_max
+        ):
             return False
         self._queue.append((group, data, snapshot))
         self._queued_bytes += size
-        self._groups.add(group)
         return True
 
     def next_piece(self) -> tuple[bytes | memoryview, bool] | None:
@@ -96,6 +98,7 @@ class SendQueue:
                     break
                 return self._begin_large()
             self._queue.popleft()
+            self._groups.add(group)
             parts += packets.message_head(group, len(data)), data
             size += len(data)
             count += 1
@@ -138,6 +141,7 @@ class SendQueue:
 
     def _begin_large(self) -> tuple[bytes, bool]:
         group, data, snapshot = self._queue.popleft()
+        self._groups.add(group)
         self._rest = memoryview(data)
         self._rest_size = len(data)
         self._rest_snapshot = group if snapshot else None

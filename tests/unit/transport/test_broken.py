@@ -137,7 +137,7 @@ async def test_the_operating_system_watches_as_well() -> None:
         ends = [both.sender._outgoing[2]._connection, *both.receiver._incoming._connections]
         assert len(ends) == 2
         for end in ends:
-            raw: Any = end._raw.get_extra_info("socket")  # type: ignore[union-attr]
+            raw: Any = end._socket  # type: ignore[union-attr]
             assert raw.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             if hasattr(socket, "TCP_USER_TIMEOUT"):

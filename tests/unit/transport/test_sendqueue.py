@@ -30,11 +30,12 @@ def test_against_a_list(build: ModuleType, steps: list[tuple[str, ...]]) -> None
             _, group, size, snapshot = step
             data = bytes([group]) * int(size)
             room = len(waiting) < 11 and (
-                not waiting or sum(len(each) for _, each, _ in waiting) + len(data) <= 1_000_000
+                not any(each for _, each, _ in waiting)
+                or sum(len(each) for _, each, _ in waiting) + len(data) <= 1_000_000
             )
             if queue.put(group, data, snapshot):
-                waiting.append((group, data, snapshot))
                 assert room
+                waiting.append((group, data, snapshot))
                 expected += packets.message_head(group, len(data)) + data
         elif step[0] == "piece":
             before = queue.written_messages

@@ -188,7 +188,7 @@ async def test_a_new_address_takes_effect() -> None:
 
 
 def await_address(transport: Transport) -> Any:
-    return transport._incoming._server.sockets[0].getsockname()[:2]
+    return transport._incoming._listener.address  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("limits", [Limits(queue_messages=3), Limits(queue_bytes=3 * len(heartbeat(1).encode()))])
