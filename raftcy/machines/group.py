@@ -118,6 +118,7 @@ class GroupMachine:
         Raises UpgradeNeeded before the first entry that a newer program is needed for; those before it are applied.
         Raises MachineFailed if the machine raises.
         """
+        self.versions.check()
         self._follow_members()
         answers: list[Any] = [None] * len(entries)
         commands: list[Command] = []
@@ -237,6 +238,14 @@ class GroupMachine:
             raise failed(command, command, error) from error
         self.sessions.keep(session, place, kept)
         return answer
+
+    def kept_answer(self, session: int, place: int) -> tuple[Any] | None:
+        """The answer of command number ``place`` of a session, as the only item of a tuple.
+
+        None if it has not been applied yet, was acknowledged, or the session is not there.
+        """
+        kept = self.sessions.answer(session, place)
+        return None if kept is None else (self._decode_answer(kept),)
 
     def _kept_on_disk(self, command: Command) -> Any:
         if self._on_disk is None:

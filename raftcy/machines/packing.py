@@ -71,7 +71,11 @@ class Reader:
 
     def count(self, least_bytes: int = 1) -> int:
         """The number of items that follow, each of ``least_bytes`` at least; more than fit are refused unread."""
-        return self.number(0, (len(self.data) - self.at) // least_bytes)
+        begin = self.at
+        count = self.number()
+        if count > (len(self.data) - self.at) // least_bytes:
+            raise DecodeError(f"{count} items do not fit in", begin)
+        return count
 
     def rest(self) -> bytes:
         """All that is left."""

@@ -101,6 +101,11 @@ class SessionTable:
             for place in [place for place in answers if place <= acknowledged]:
                 del answers[place]
 
+    def answer(self, session: int, place: int) -> bytes | None:
+        """The kept answer of a command; None if it was not applied by a session that is open, or is acknowledged."""
+        found = self._sessions.get(session)
+        return None if found is None else found.answers.get(place)
+
     def close(self, session: int) -> CommandError | None:
         """End a session; a refusal if it is not there."""
         return SessionExpired(session) if self._sessions.pop(session, None) is None else None

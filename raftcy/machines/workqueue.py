@@ -65,7 +65,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """Let the item ``id``, taken with ``token``, wait again in its old place. Answer and refusal are those of `Done`."""
+    """Let the item ``id``, taken with ``token``, wait again in its old place. Answered and refused as `Done` is."""
 
     id: int
     token: int

@@ -1,10 +1,10 @@
 """The deliberate faults, by subject; all of them in FAULTS, by name."""
 
-from . import elections, joint, logs, reads, replication, snapshots, stored
+from . import elections, joint, logs, machines, reads, replication, snapshots, stored
 from .fault import Fault
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
-    for module in (elections, replication, logs, stored, snapshots, joint, reads)
+    for module in (elections, replication, logs, stored, snapshots, joint, reads, machines)
     for fault in module.FAULTS
 }
