@@ -81,6 +81,7 @@ MAY_KNOW = {
     "machines.group": {"io"},
     "replica.pump": {"asyncio", "secrets"},
     "replica.aside": {"asyncio", "threading"},
+    "replica.blocking": {"asyncio", "threading"},
     "replica.diskloop": {"asyncio"},
     "replica.host": {"asyncio", "os", "secrets"},
     "replica.replica": {"asyncio", "io", "secrets", "time"},
