@@ -234,12 +234,22 @@ class Proposals:
             if at > last:
                 return
             start = at - first
+            if not proposal.many:
+                # Most calls are of one command: this is ``_some``, written out.
+                placed.popleft()
+                self.count -= 1
+                self.size -= proposal.size
+                end = proposal.end
+                proposal.done = 1
+                if not end.done():
+                    found = _result(None if answers is None else answers[start], entries[start], proposal)
+                    if isinstance(found, _RAISED):
+                        end.set_exception(found)
+                    else:
+                        end.set_result(found)
+                continue
             count = min(proposal.count - proposal.done, last - at + 1)
-            if count == 1:
-                e = entries[start]
-                found = _result(None if answers is None else answers[start], e, proposal)
-                results = [found]
-            elif entries[start].term == term == entries[start + count - 1].term:
+            if entries[start].term == term == entries[start + count - 1].term:
                 # Terms never fall in a log, so all in between have this one, too.
                 results = [None] * count if answers is None else answers[start : start + count]
             else:

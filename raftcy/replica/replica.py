@@ -33,8 +33,8 @@ from ..errors import (
     Stopped,
     StorageFailed,
 )
-from ..machines import GroupMachine, StateMachine
-from ..machines.envelope import plain
+from ..machines import GroupMachine, StateMachine, Timekeeper
+from ..machines.envelope import MARK, open_session, plain
 from ..wire import consts as k
 from ..wire.checks import octets
 from ..wire.enums import MessageType, SnapshotStatus, StateType
@@ -47,6 +47,7 @@ from .events import Event, EventQueue
 from .forwarding import Forwarded, Placed, Refused, decode_forwarded, decode_reply, encode_forwarded, encode_reply
 from .membertable import MemberTable, split_table, with_table
 from .proposals import Proposal, Proposals, parts
+from .session import Session
 from .slices import has_data, is_change, slices
 from .staged import Staged
 from .standing import ReplicaStatus
@@ -186,6 +187,8 @@ class Replica:
         self._guest_bytes = 0
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._contexts = 0
+        self._timekeeper = Timekeeper()
+        self._until_report = 0
         self._inbox: list[Message] = []
         self._batch: Batch | None = None
         self._runs: Iterator[list[Entry]] | None = None
@@ -252,7 +255,9 @@ class Replica:
 
         A cancelled wait does not take the command back, unless it was not handed on yet.
         """
-        data = plain(octets(self.machine.encode(command), "command"))
+        data = self.machine.encode(command)
+        if type(data) is not bytes or not data or data[0] == MARK:
+            data = plain(octets(data, "command"))
         return self._propose([data], False, only_in_term, timeout_s)
 
     def propose_many(
@@ -266,6 +271,25 @@ class Replica:
         encode = self.machine.encode
         data = [plain(octets(encode(each), "command")) for each in commands]
         return self._propose(data, True, only_in_term, timeout_s)
+
+    def propose_entry(self, entry: bytes, *, only_in_term: int = 0, timeout_s: float | None = None) -> Any:
+        """Propose the bytes of an entry that ``machines.envelope`` has made. For sessions; returns a future."""
+        return self._propose([entry], False, only_in_term, timeout_s)
+
+    async def session(self, timeout_ms: int = 60_000, timeout_s: float | None = None) -> Session:
+        """Open a session: its commands are applied once, however often they have to be proposed.
+
+        It expires when the group has had no sign of it for ``timeout_ms`` of the group's time; while this process
+        lives, the session gives one now and then. Raises what ``propose`` raises; CommandError if the machine cannot
+        have sessions; RangeError for a timeout below 100 ms or above a week.
+        """
+        id = await self.propose_entry(open_session(timeout_ms), timeout_s=timeout_s)
+        return Session(self, id, timeout_ms)
+
+    @property
+    def election_s(self) -> float:
+        """The election timeout in seconds."""
+        return self._host.tuning.election_ms / 1000
 
     def _propose(
         self, commands: list[bytes], many: bool, only_in_term: int, timeout_s: float | None
@@ -501,8 +525,30 @@ class Replica:
         self._watch_disk()
         self._driver.tick()
         self._barriers.tick()
+        self._propose_own()
         self._turn()
         _wake(self._leader_waits)
+
+    def _propose_own(self) -> None:
+        """Propose what the group itself needs: that time has passed, and which versions this program knows."""
+        term = self.term if self.is_leader else 0
+        machine = self._group_machine
+        passed = self._timekeeper.due(int(self._loop.time() * 1000), term, machine.needs_time())
+        if passed is not None:
+            self._forget(self.propose_entry(passed, only_in_term=term))
+        versions = machine.versions
+        self._until_report -= 1
+        # A program that knows the first version only has nothing to say, unless it is older than its last report.
+        if self._until_report <= 0 and (versions.knows > 1 or versions.reported(self.id) > 0):
+            self._until_report = self._host.tuning.election_ticks
+            report = versions.report_due(self.id)
+            if report is not None and self.leader is not None:
+                self._forget(self.propose_entry(report, timeout_s=self.election_s))
+
+    @staticmethod
+    def _forget(end: "asyncio.Future[Any]") -> None:
+        """Nobody waits: if it was lost, it is proposed again."""
+        end.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     def _watch_disk(self) -> None:
         """A leader whose disk hangs hands over, and is silent after that: it must not keep others from leading."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from ..errors import DecodeError, RaftError, Stopped
 from ..wire import consts as k
@@ -147,8 +148,9 @@ class Feed:
         self._due = None
         group, batch = self._next_batch(_DIRECT_BATCH)
         if batch:
-            receiver = self._shared.receivers.get(group)
-            if isinstance(receiver, DirectReceiver):
+            receiver: Any = self._shared.receivers.get(group)
+            # Asked once for each group: looking at a protocol takes longer than delivering.
+            if group in self._shared.direct:
                 self._direct(group, receiver, batch)
             elif receiver is not None:
                 name = f"raftcy transport from {self._sender:x} to {self._shared.id:x}"

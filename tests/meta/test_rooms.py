@@ -84,6 +84,7 @@ MAY_KNOW = {
     "replica.blocking": {"asyncio", "threading"},
     "replica.diskloop": {"asyncio"},
     "replica.host": {"asyncio", "os", "secrets"},
+    "replica.session": {"asyncio"},
     "replica.replica": {"asyncio", "io", "secrets", "time"},
 }
 

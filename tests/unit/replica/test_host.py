@@ -133,6 +133,7 @@ def test_a_follower_that_takes_a_request_refuses_it() -> None:
         world = World()
         async with world.serving() as replicas:
             one, other = followers_of(replicas)
+            one._inbox.clear()
             wait = one.propose(b"x")
             one._driver.node.raft.lead = other.id
             one.turn()
