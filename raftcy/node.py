@@ -573,11 +573,12 @@ class Node:
         self._consumers.append(future)
         try:
             await future
-        except asyncio.CancelledError:
-            if not future.cancelled():
-                self._woken = False
-            elif future in self._consumers:
+        except BaseException:
+            # Cancelled, or its coroutine was closed.
+            if future in self._consumers:
                 self._consumers.remove(future)
+            else:
+                self._woken = False
             # Pass on to the next task the Ready that woke this one, or that came while it was in line.
             self._wake()
             raise

@@ -2,7 +2,6 @@
 
 import tracemalloc
 from types import ModuleType
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -113,7 +112,8 @@ def test_a_lower_limit(build: ModuleType) -> None:
         decoder.feed(frame(build).encode_frame(b"sixsix"))
     for size in (1, 4):
         decoder = frame(build).FrameDecoder(4)
+        for at in range(0, 4 - size, size):
+            assert decoder.feed(b"\0\0\0\x05"[at : at + size]) == []
         with pytest.raises(errors.DecodeError, match="more than 4"):
-            for at in range(0, 4, size):
-                decoder.feed(b"\0\0\0\x05"[at : at + size])
+            decoder.feed(b"\0\0\0\x05"[4 - size :])
         assert decoder.pending_bytes <= 4
