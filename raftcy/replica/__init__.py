@@ -1,5 +1,5 @@
-"""Members of replicated groups: the driver, which is the whole round of a node, and what carries it.
+"""Runs members of replicated groups.
 
-``driver`` has no clock, disk or network: whoever runs it brings these. ``loopback`` runs the drivers of one process,
-``pump`` runs one in an asyncio event loop.
+``driver`` does the whole round of a node, without a clock, disk or network. ``loopback`` connects and runs the drivers
+of one process, and ``pump`` runs one driver in an asyncio event loop.
 """
