@@ -1,4 +1,4 @@
-# `make demo` and `make test` are all that a fresh machine with Python 3.11 needs. `verify` never writes; `fix` does.
+# On a fresh machine with Python 3.11, `make demo` and `make test` set everything up. `verify` never writes; `fix` does.
 # Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE (for demo), COUNT and SEED
 # (for fresh), ARGS (for quick, test, test-all, bench and fresh), TARGET and TIME (for fuzz).
 
@@ -11,43 +11,43 @@ BIN := $(abspath $(VENV))/bin
 INSTALL = PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV)
 BUILD = $(PY) -W ignore setup.py -q build_ext --inplace
 SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftcy.BUILD} build")'
-# The checkout's neighbour, named for the runs that happen in a copy.
+# The folder beside the checkout, as an absolute path for runs inside a copy of it.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
 .PHONY: help build quick test test-all tla demo bench bench-full instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
-	@echo "make build      compile the extensions in place (pure Python where there is no compiler)"
+	@echo "make build      compile the extensions in place (without a compiler raftcy stays pure Python)"
 	@echo "make quick      the unit tests on the pure build, without compiling: under a minute"
 	@echo "make test       the suite on both builds, a few minutes; ARGS='-k name' selects"
-	@echo "make test-all   what make test leaves out: the long tests, and those that need Go, Rust or Java"
-	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path gives another file"
+	@echo "make test-all   the tests that make test leaves out: long ones, and ones that need Go, Rust or Java"
+	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path chooses the file"
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
-	@echo "make bench-full longer runs, and sizes; writes the results, the plots and the tables of the documents"
-	@echo "make instructions  instructions per operation against those that are kept; needs valgrind"
-	@echo "make tla        traces against etcd's TLA+ specification; skipped without Java, Go or Maven"
+	@echo "make bench-full longer runs, and costs by size; writes results, plots, and the tables in the documents"
+	@echo "make instructions  instructions per operation, compared with the kept counts; needs valgrind"
+	@echo "make tla        check traces against etcd's TLA+ specification; skipped without Java, Go or Maven"
 	@echo "make verify     every check that only reads: style, types, generated files"
-	@echo "make fix        format, sort imports and mend what can be mended"
-	@echo "make proto      write raftcy/wire/raft_pb2.py anew from proto/raft.proto"
-	@echo "make parity     write tests/parity.md anew from the docstrings of the tests"
-	@echo "make catalogue  write tests/catalogue.md anew from the docstrings of the tests"
-	@echo "make fresh      new random scripts from the Go oracle, on both builds; COUNT of each kind, SEED"
-	@echo "make annotate   Cython's HTML reports, in build/cython"
-	@echo "make coverage   branch coverage of the core, on the pure build"
+	@echo "make fix        format, sort imports, and fix what ruff can fix"
+	@echo "make proto      generate raftcy/wire/raft_pb2.py from proto/raft.proto"
+	@echo "make parity     generate tests/parity.md from the docstrings of the tests"
+	@echo "make catalogue  generate tests/catalogue.md from the docstrings of the tests"
+	@echo "make fresh      run new random scripts from the Go oracle on both builds; COUNT of each kind, SEED"
+	@echo "make annotate   write Cython's HTML reports into build/cython"
+	@echo "make coverage   measure the core's branch coverage, on the pure build"
 	@echo "make asan       the suite on a build with address and undefined-behaviour checks"
-	@echo "make valgrind   codec, groups and hostile input under valgrind, which must be there"
-	@echo "make fuzz       every fuzz target for TIME=600 seconds each, coverage-guided; TARGET=name for one of them"
-	@echo "make wheels     the compiled and the pure wheel and the sdist, in dist"
-	@echo "make smoke      every kind of installation in fresh environments; PYTHONS='python3.12 ...' names interpreters"
-	@echo "make clean      remove what the others made, but for $(VENV)"
+	@echo "make valgrind   codec, groups and hostile input under valgrind, which must be installed"
+	@echo "make fuzz       every fuzz target for TIME=600 seconds, coverage-guided; TARGET=name runs only one"
+	@echo "make wheels     build the compiled and the pure wheel and the sdist, in dist"
+	@echo "make smoke      install in every way into fresh environments; PYTHONS='python3.12 ...' chooses interpreters"
+	@echo "make clean      remove everything that the other commands made, except $(VENV)"
 
 build:
 	@$(INSTALL) run
 	@$(BUILD)
 	@$(SAY_BUILD)
 
-# The tiers; tests/conftest.py says what is in them. What a second pass has no test for (pytest's status 5) is no error,
-# since ARGS may have named tests that need none.
+# The tiers, which tests/conftest.py defines. A second pass without any test (pytest's status 5) is not an error, because
+# ARGS may name only tests that do not need one.
 PYTEST = $(PY) -m pytest -q -rs
 SPREAD = -n auto --maxprocesses 8 --dist worksteal
 define BOTH_BUILDS
@@ -70,7 +70,7 @@ quick:
 test:
 	$(call BOTH_BUILDS,$(SPREAD) -m "not full",$(SPREAD) -m "not full and not once and not both")
 
-# One after the other: some count time, memory or threads, and others use every core by themselves.
+# One by one: some tests measure time, memory or threads, and others use every core themselves.
 test-all:
 	$(call BOTH_BUILDS,-m full,-m "(full or both) and not once")
 
@@ -142,7 +142,7 @@ coverage:
 	RAFTCY_PURE_PYTHON=1 $(PY) -m coverage run -m pytest -q -m "not once" $(ARGS)
 	$(PY) -m coverage report --include='raftcy/core/*' --fail-under=95
 
-# In a copy, since extensions built this way cannot be loaded without the preloaded checker.
+# In a copy, because extensions built this way cannot be loaded without the preloaded checker.
 asan:
 	@$(INSTALL) test
 	rm -rf build/asan && mkdir -p build/asan

@@ -1,1 +1,1 @@
-"""Benchmarks: one workload of one build a process (``python -m bench``); tables over several rounds (``report``)."""
+"""Benchmarks: ``python -m bench`` runs one workload per process, ``report`` makes tables from several rounds."""

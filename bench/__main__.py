@@ -19,7 +19,7 @@ DEFAULTS = {"groups": 1_000, "keep": 1_000, "outstanding": 1, "waiting": 1_000}
 
 @dataclass(frozen=True)
 class Workload:
-    """What to run, the n it has by default, and the options that it takes beside --n, --seed and --loop."""
+    """What to run, its default n, and its options besides --n, --seed and --loop."""
 
     n: int
     run: Run
@@ -33,7 +33,7 @@ def _replicate(n: int, nodes: int, batch: int, size: int) -> Workload:
     return Workload(n, run, ("nodes", "size", "batch", "keep", "batch_append"))
 
 
-# Those that drive groups of RawNodes; they have a compiled loop.
+# These drive groups of RawNodes and have a compiled loop.
 GROUPS: dict[str, Workload] = {
     "replicate1": _replicate(20_000, 3, 1, 128),
     "batch": _replicate(64_000, 3, 64, 128),
@@ -64,20 +64,22 @@ WORKLOADS: dict[str, Workload] = GROUPS | {
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line. Every peer's program has --n and --seed, and those of --nodes, --size, --batch and --groups
-    that its workload takes; that of raft-rs has --batch-append too.
+    """The command line.
+
+    Every peer's program has --n, --seed, and its workload's options among --nodes, --size, --batch and --groups.
+    raft-rs also has --batch-append.
     """
     p = argparse.ArgumentParser(prog="python -m bench", description="Run one workload and print one JSON line.")
     p.add_argument("workload", choices=sorted(WORKLOADS), metavar="WORKLOAD", help=", ".join(sorted(WORKLOADS)))
     counts(p, *COUNTS)
     p.add_argument("--seed", type=int, default=1, help="of the election timeouts (default: 1)")
     p.add_argument("--loop", choices=["python", "compiled"], default="python", help="what drains the group")
-    p.add_argument("--batch-append", action="store_true", help="Config.batch_append, where something is proposed")
+    p.add_argument("--batch-append", action="store_true", help="Config.batch_append, for workloads that propose")
     return p
 
 
 def refused(o: argparse.Namespace) -> list[str]:
-    """Options that were given although the workload does nothing with them."""
+    """Given options that the workload does not use."""
     takes = ("n", *WORKLOADS[o.workload].takes)
     return [name for name in (*COUNTS, "batch_append") if getattr(o, name) and name not in takes]
 
@@ -87,7 +89,7 @@ def _option(name: str) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Run what the command line asks for."""
+    """Run the command line."""
     p = parser()
     o = p.parse_args(argv)
     silence()

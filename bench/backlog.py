@@ -1,10 +1,10 @@
-"""What an operation costs while a backlog stands: entries that a slow storage has yet to write, or reads that wait.
+"""The cost of an operation behind a backlog of entries that a slow storage has not written, or of unconfirmed reads.
 
-A leader of three is driven alone, with ``async_storage_writes``; what its followers answer is made here, so that how
-much waits is ours to choose. With ``backlog`` its storage stays ``waiting`` writes behind: an operation proposes,
-replicates and commits one entry, and the storage reports the oldest write. With ``backlog_reads`` the network stays
-``waiting`` heartbeats behind: an operation asks for a read, and the oldest heartbeat is answered. Neither may cost more
-where more waits.
+A leader of three runs alone with ``async_storage_writes``. Its followers' answers are made here, which sets the length
+of the backlog. With ``backlog`` the storage stays ``waiting`` writes behind: an operation proposes, replicates and
+commits one entry, and the storage reports the oldest write. With ``backlog_reads`` the network stays ``waiting``
+heartbeats behind: an operation asks for a read, and the oldest heartbeat is answered. A longer backlog must not make an
+operation more expensive.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .workloads import turns_of
 
 
 class Leader:
-    """Node 1 of three; what it has asked its storage to write, and what it has sent that is not answered yet."""
+    """Node 1 of three, the writes that its storage has not done, and the messages that are not answered yet."""
 
     def __init__(self, raftcy: Any, rng: random.Random) -> None:
         self.raftcy = raftcy
@@ -51,7 +51,7 @@ class Leader:
         self.applied = 0
 
     def turn(self) -> None:
-        """Handle what there is to do, but for what waits: writes, and messages to followers."""
+        """Handle everything except the backlog: writes, and messages to followers."""
         driver = self.driver
         while (work := driver.poll()) is not None:
             if messages := work.messages:
@@ -66,7 +66,7 @@ class Leader:
                 driver.finish(batch)
 
     def write(self) -> None:
-        """Let the storage write and report what waits longest, up to and with the first that holds entries."""
+        """Let the storage do its oldest writes and report them, up to the first with entries."""
         holds = False
         while self.writes and not holds:
             write = self.writes.popleft()
@@ -81,7 +81,7 @@ class Leader:
             self.turn()
 
     def answer(self) -> None:
-        """Let a follower answer the message that waits longest."""
+        """Let a follower answer the oldest message."""
         m = self.unanswered.popleft()
         self.messages += 1
         reply = self.raftcy.Message(
@@ -110,7 +110,7 @@ class Leader:
             self.answer()
 
     def check(self, entries: int, payload: int, reads: int) -> None:
-        """All that waited is done, and just that much was written, applied and read."""
+        """Finish the backlog, and check that exactly this much was written, applied and read."""
         self.answer_all()
         self.write_all()
         self.answer_all()
@@ -124,7 +124,7 @@ class Leader:
 
 
 def entries(raftcy: Any, o: argparse.Namespace) -> Measured:
-    """Proposals of a leader whose storage stays behind."""
+    """Proposals at a leader whose storage stays behind."""
     leader = Leader(raftcy, random.Random(o.seed))
     propose, size = leader.node.propose, o.size or 128
     payloads = turns_of(1, size)
@@ -145,12 +145,12 @@ def entries(raftcy: Any, o: argparse.Namespace) -> Measured:
     out.run(work)
     behind = leader.storage.last_index() + o.waiting
     if behind != leader.node.basic_status().commit:
-        raise SystemExit(f"with {o.waiting} entries that wait the log would end at {behind}")
+        raise SystemExit(f"with {o.waiting} waiting entries the log would end at {behind}")
     return _done(out, leader, before, 8, (o.waiting + o.n, (o.waiting + o.n) * size, 0), o.waiting)
 
 
 def reads(raftcy: Any, o: argparse.Namespace) -> Measured:
-    """Safe reads of a leader whose heartbeats are answered late."""
+    """Safe reads at a leader whose heartbeats are answered late."""
     leader = Leader(raftcy, random.Random(o.seed))
     read = leader.node.read_index
     for number in range(o.waiting):

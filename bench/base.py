@@ -1,8 +1,8 @@
-"""Instructions against those of another commit, counted here as well (``bench.instructions --check --base REV``).
+"""Compares instructions with another commit, counted here as well (``bench.instructions --check --base REV``).
 
-The kept counts are of one interpreter and one compiler, and say nothing elsewhere. This builds and counts the other
-commit beside ours, with the same ones. A growth that the commits between keep in ``instructions.json`` is meant, and is
-allowed for; a row that the other commit does not have is new.
+The kept counts belong to one interpreter and one compiler, and say nothing about others. This module builds the other
+commit with the interpreter and compiler in use, and counts both. Growth that ``instructions.json`` has recorded since
+that commit is intended, and allowed. A row that the other commit does not have is new.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _counts(folder: Path) -> Counts:
 
 
 def counts_of(revision: str) -> tuple[Counts, Counts]:
-    """What that commit keeps, and what its own program counts here, built in a folder of its own. Raises Failure."""
+    """The counts that a commit keeps, and its own program's counts here, built in a separate folder. Raises Failure."""
     with tempfile.TemporaryDirectory() as outer:
         folder = Path(outer, "base")
         _run(["git", "worktree", "add", "--detach", str(folder), revision], ROOT)
@@ -47,7 +47,7 @@ def counts_of(revision: str) -> tuple[Counts, Counts]:
 
 
 def allowed(base_kept: Counts, base_found: Counts, kept: Counts) -> Counts:
-    """What the base counted, and as much more as the kept counts have grown since."""
+    """The base's counts, plus the growth of the kept counts since then."""
     return {
         name: round(each * max(1.0, kept[name] / base_kept[name])) if name in kept and name in base_kept else each
         for name, each in base_found.items()

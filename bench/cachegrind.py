@@ -1,7 +1,7 @@
-"""Instructions per operation, counted by valgrind's cachegrind: ours, or those of a peer's program.
+"""Counts the instructions per operation of raftcy or a peer's program, with valgrind's cachegrind.
 
-Those of two runs of different length are counted, and the difference is that of the additional operations: what is
-done once cancels out.
+It counts two runs of different length. The difference comes from the additional operations, because everything done
+once cancels out.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 _TOOL = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--branch-sim=no", "--cachegrind-out-file=/dev/null"]
 _COUNT = re.compile(r"==(\d+)== I +refs: +([\d,]+)")
-# A compiled program runs through an operation faster, and each of its runs starts anew: longer runs for the same time.
+# A compiled program is faster per operation and starts anew for each run, so longer runs take the same time.
 PEER_TIMES = 10
 
 
 class Failure(Exception):
-    """A count could not be made."""
+    """A count failed."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A workload with the n of the shorter and of the longer run, and the rest of its command line."""
+    """A workload, the n of its shorter and its longer run, and the rest of its command line."""
 
     workload: str
     short: int
@@ -37,8 +37,8 @@ class Run:
 
 
 def _cachegrind(command: list[str], text: str | None = None) -> tuple[str, dict[int, int]]:
-    """What a command prints, and the instructions of each of its processes."""
-    # Sets of strings are walked in the order of their hashes.
+    """The output of a command, and the instructions of each of its processes."""
+    # Sets of strings are iterated in the order of their hashes.
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [*_TOOL, *command], cwd=ROOT, env=environment, input=text, capture_output=True, text=True, check=False
@@ -49,10 +49,8 @@ def _cachegrind(command: list[str], text: str | None = None) -> tuple[str, dict[
 
 
 def count(runs: list[list[str]], layout: int = 0) -> list[int]:
-    """Instructions of runs of ``python -m bench`` with these arguments, all but what loading it takes; for ``layout``
-    see ``counted``.
-    """
-    # The two runs of nothing tell what the parent itself adds from one fork to the next.
+    """Instructions of ``python -m bench`` runs with these arguments, without loading; ``layout``: see ``counted``."""
+    # Two empty runs show how much the parent adds from one fork to the next.
     said, by_process = _cachegrind([sys.executable, "-m", "bench.counted", str(layout)], json.dumps([[], [], *runs]))
     if len(by_process) != len(runs) + 3:
         raise Failure(f"{len(by_process)} processes were counted instead of {len(runs) + 3}")
@@ -62,7 +60,7 @@ def count(runs: list[list[str]], layout: int = 0) -> list[int]:
 
 
 def per_operation(runs: list[Run], layout: int = 0) -> list[float]:
-    """Instructions per operation: those of a longer run less those of a shorter one."""
+    """Instructions per operation: a longer run minus a shorter one, by the additional operations."""
     ends = [(run, n) for run in runs for n in (run.short, run.long)]
     counts = count([[run.workload, "--loop", run.loop, "--n", str(n), *run.arguments] for run, n in ends], layout)
     pairs = zip(runs, counts[::2], counts[1::2], strict=True)
@@ -70,7 +68,7 @@ def per_operation(runs: list[Run], layout: int = 0) -> list[float]:
 
 
 def per_operation_of(command: list[str], run: Run) -> float:
-    """The same of a peer's program, which takes the same arguments but for the loop, in runs PEER_TIMES as long."""
+    """The same for a peer's program, which takes the same arguments except the loop, in runs PEER_TIMES as long."""
     ends = [PEER_TIMES * n for n in (run.short, run.long)]
     counts = []
     for n in ends:

@@ -1,4 +1,4 @@
-"""raftcy's own cluster of three processes: a Driver in an event loop each, and the transport between them."""
+"""raftcy's own cluster of three processes, each with a Driver in an event loop, and the transport between them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TICK_S = 0.05
 
 
 class Machine:
-    """Counts what is applied."""
+    """Counts applied entries."""
 
     def __init__(self) -> None:
         self.applied = 0
@@ -52,7 +52,7 @@ class Server(Pump):
         self.send = self.transport.send
 
     async def run(self) -> None:
-        """Serve until told to end."""
+        """Serve until told to stop."""
         await self.transport.listen(processes.HOST, self.ports[self.id - 1])
         self.start_ticking(_TICK_S)
         self.spawn(self._obey())
@@ -63,7 +63,7 @@ class Server(Pump):
             await self.close()
 
     def changed(self, state: Any) -> None:
-        """Say once who leads."""
+        """Report the leader once."""
         if state.lead and not self.lead:
             self.lead = state.lead
             self.pipe.send(("ready", self.lead == self.id))
@@ -92,7 +92,7 @@ class Server(Pump):
 
 
 def member(place: int, ports: list[int], pipe: Connection, size: int) -> None:
-    """What a process runs."""
+    """The main function of a process."""
     silence()
 
     async def serve() -> None:
@@ -102,5 +102,5 @@ def member(place: int, ports: list[int], pipe: Connection, size: int) -> None:
 
 
 def run(raftcy: Any, o: argparse.Namespace) -> Measured:
-    """Values replicated end to end."""
+    """Replicate values end to end."""
     return processes.cluster(member, o.n, o.outstanding, o.size or 128)

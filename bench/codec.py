@@ -13,7 +13,7 @@ from .measured import Measured
 
 
 def append_message(raftcy: Any, payloads: list[bytes]) -> Any:
-    """A MsgApp; its entries have their type, as those of etcd's raft before 3.7."""
+    """A MsgApp whose entries have their type, as in etcd's raft before 3.7."""
     entry = raftcy.Entry
     return raftcy.Message(
         type=raftcy.MessageType.MSG_APP,
@@ -33,7 +33,7 @@ def heartbeat_message(raftcy: Any) -> Any:
 
 
 def builder(raftcy: Any, o: argparse.Namespace) -> Callable[[], Any]:
-    """What makes the message of the workload."""
+    """The function that makes the workload's message."""
     if "_hb" in o.workload:
         return lambda: heartbeat_message(raftcy)
     payloads = [bytes([i % 256]) * (o.size or 128) for i in range(o.batch or 64)]
@@ -67,7 +67,7 @@ def encode(raftcy: Any, o: argparse.Namespace) -> Measured:
 
 
 def read(m: Any) -> int:
-    """Read all fields that a node looks at; how many there were."""
+    """Read all fields that a node reads; returns how many there were."""
     fields = (m.type, m.to, m.from_, m.term, m.log_term, m.index, m.commit, m.reject)
     count = len(fields)
     for e in m.entries:

@@ -1,4 +1,4 @@
-"""Runs the contestants in turns, each run in a process of its own, and notes on which machine that was."""
+"""Runs the contestants in turns, each run in its own process, and records the machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Runs = dict[str, dict[str, list[dict[str, Any]]]]
 
 
 def run(contestant: Contestant, row: Row, scale: float) -> dict[str, Any]:
-    """One run; its JSON line."""
+    """Run once; returns its JSON line."""
     n = max(1, int(row.n * contestant.share * scale))
     command = [*contestant.command, row.workload, "--n", str(n), *row.arguments, *contestant.options]
     environment = {**os.environ, **contestant.environment}
@@ -33,7 +33,7 @@ def run(contestant: Contestant, row: Row, scale: float) -> dict[str, Any]:
 
 
 def in_turns(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> Runs:
-    """The lines of all runs, by row and contestant; in a round everybody runs every row once."""
+    """The lines of all runs, by row and contestant; in each round everybody runs every row once."""
     found: Runs = {row.name: {name: [] for name in row.who if name in who} for row in rows}
     for number in range(1, rounds + 1):
         for row in rows:
@@ -52,7 +52,7 @@ def figures(lines: list[dict[str, Any]], clock: str) -> list[float]:
 
 
 def revision() -> str:
-    """The commit that is measured, ``-dirty`` if files differ from it; nothing where git cannot tell."""
+    """The measured commit, with ``-dirty`` if files differ from it; empty without git."""
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -63,11 +63,11 @@ def revision() -> str:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """The machine and the software of the measurement."""
     configured = shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
     return {
         **combination(),
-        "configured_with": [word for word in configured if "/" not in word],  # but for folders
+        "configured_with": [word for word in configured if "/" not in word],  # without folders
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "processors": os.cpu_count(),
@@ -85,7 +85,7 @@ def _processor() -> str:
 
 
 def versions(runs: Runs) -> dict[str, str]:
-    """Version and build of every contestant, as it told them itself."""
+    """Version and build of every contestant, by its own report."""
     return {
         name: f"{lines[0]['peer']} {lines[0]['version']} ({lines[0]['build']})"
         for by_name in runs.values()

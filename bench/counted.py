@@ -1,13 +1,12 @@
-"""What ``instructions`` runs under valgrind: many runs of the benchmark, each in a fork of one process.
+"""The program that ``instructions`` runs under valgrind: many benchmark runs, each in a fork of one process.
 
 ``python -m bench.counted LAYOUT`` reads lists of arguments of ``python -m bench`` from its input, as JSON, and prints
-the process that ran each, as JSON too. Valgrind prints the count of each process when it ends. A fork starts with the
-count of its parent, so that loading everything is paid once.
+the process of each run, as JSON too. Valgrind prints the count of each process when it ends. A fork starts with the
+count of its parent, so everything is loaded only once.
 
-CPython keeps what it looked up in types in a table that is indexed by the addresses of the names. Two names of one
-inner loop that share a place there cost hundreds of instructions each time, and where names lie depends on all that was
-loaded before them, down to the length of the checkout's path. Another LAYOUT, from 0 on, puts elsewhere what is loaded
-here.
+CPython caches type look-ups in a table that is indexed by the addresses of the names. If two names of an inner loop
+share a place there, each pass costs hundreds of instructions more, and the addresses depend on everything loaded
+before, down to the length of the checkout's path. Another LAYOUT, from 0 on, moves everything that is loaded here.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from collections.abc import Callable
 
 
 def _displaced(layout: int) -> list[bytes]:
-    """Objects that leave holes in the allocator's pools of each size, for what is loaded later; none for layout 0."""
+    """Objects that leave holes of all sizes in the allocator's pools, for later objects; none for layout 0."""
     if layout == 0:
         return []
     held = [bytes(size) for size in range(1, 480, 16) for _ in range(200)]
@@ -30,7 +29,7 @@ def _displaced(layout: int) -> list[bytes]:
 
 
 def _loaded() -> Callable[[list[str]], int]:
-    """The benchmark's main function, with all that it needs."""
+    """The benchmark's main function, with everything it needs loaded."""
     import raftcy  # noqa: F401 - before the forks
 
     from .__main__ import main
@@ -39,7 +38,7 @@ def _loaded() -> Callable[[list[str]], int]:
 
 
 def run(main: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """Run ``main`` in a fork, with nothing to run for no arguments; its process. Raises SystemExit if it fails."""
+    """Run ``main`` in a fork, idle without arguments; returns its process. Raises SystemExit if it fails."""
     child = os.fork()
     if child == 0:
         status = 1

@@ -1,9 +1,9 @@
-"""Flat lines: ``python -m bench.flat``.
+"""Checks costs that must not grow: ``python -m bench.flat``.
 
-What an entry costs must not depend on how many are kept in the log or wait to be written, nor a read on how many wait,
-nor a group's tick on how many groups there are. Prints the instructions at both ends, and the CPU time beside them.
-Fails if the larger number of instructions is more than 1.05 times the smaller one; the times also tell of the caches,
-and of the neighbours.
+The cost of an entry must not depend on how many entries the log keeps or the storage has yet to write, the cost of a
+read not on how many reads wait, and the cost of a group's tick not on the number of groups. Prints the instructions at
+both ends of each line, and the CPU time beside them. Fails if the larger number of instructions is more than 1.05 times
+the smaller one. The times also depend on caches and on other processes.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 from .cachegrind import ROOT, Failure, Run, per_operation
 
 RATIO_MAX = 1.05
-# Of the runs that are timed: long enough for what is done once in as many operations as entries wait, which the counted
-# runs are too short for.
+# For timed runs: long enough for work that happens once in as many operations as entries wait. Counted runs are too
+# short for that.
 _N = 200_000
 _TURNS = 3
 
 
 def _entries(kept: int, loop: str) -> Run:
-    # Two compactions are among them.
+    # The runs include two compactions.
     return Run("batch", 9_984, 29_952, ("--keep", str(kept)), loop)
 
 
@@ -36,7 +36,7 @@ def _ticks(groups: int, loop: str) -> Run:
 
 
 def _waiting(workload: str) -> Callable[[int, str], Run]:
-    # Driven by one loop alone, whatever is asked for.
+    # Only one loop can drive it, so the asked one is ignored.
     return lambda waiting, _: Run(workload, 200, 1_000, ("--waiting", str(waiting)))
 
 
@@ -64,7 +64,7 @@ def instructions(line: Line, sizes: tuple[int, int], loop: str) -> list[float]:
 
 
 def times(line: Line, sizes: tuple[int, int], loop: str) -> list[float]:
-    """CPU microseconds per operation at both ends, the best of runs that take turns."""
+    """CPU microseconds per operation at both ends, the best of alternating runs."""
     best = [float("inf")] * len(sizes)
     for _ in range(_TURNS):
         for place, size in enumerate(sizes):
@@ -79,7 +79,7 @@ def times(line: Line, sizes: tuple[int, int], loop: str) -> list[float]:
 
 
 def measure(line: Line, sizes: tuple[int, int], loop: str) -> dict[str, Any]:
-    """Both ends of a line, for people and for the results file."""
+    """Both ends of a line, for printing and for the results file."""
     return {
         "unit": line.unit,
         "ends": [f"{size:,} {line.what}" for size in sizes],
@@ -89,13 +89,13 @@ def measure(line: Line, sizes: tuple[int, int], loop: str) -> dict[str, Any]:
 
 
 def ratio(found: dict[str, Any]) -> float:
-    """The instructions at the large end by those at the small one."""
+    """The instructions at the large end divided by those at the small one."""
     small, large = found["instructions"]
     return float(large / small)
 
 
 def bent(lines: dict[str, dict[str, Any]]) -> list[str]:
-    """Those that are not flat, in words."""
+    """The lines that are not flat, in words."""
     return [
         f"per {found['unit']}, with {' and '.join(found['ends'])}: {ratio(found):.3f} times the instructions"
         for found in lines.values()
@@ -113,7 +113,7 @@ def main(argv: list[str]) -> int:
     p.add_argument("--loop", choices=["python", "compiled"], default="compiled", help="of entries and ticks")
     o = p.parse_args(argv)
     if unknown := set(o.names) - set(LINES):
-        p.error(f"no such line: {', '.join(sorted(unknown))}; there are: {', '.join(LINES)}")
+        p.error(f"no such line: {', '.join(sorted(unknown))}; choose from: {', '.join(LINES)}")
     lines: dict[str, dict[str, Any]] = {}
     try:
         for name in o.names or LINES:

@@ -1,7 +1,7 @@
 """A group of RawNodes in one process, drained in a fixed order, so that every implementation sends the same messages.
 
 A pass goes over the nodes by id: step the inbox, then handle at most one Ready (persist, send, apply, advance).
-Draining ends with a pass that does nothing. ``Group`` does that in Python, as an application writes it; in
+Draining ends with a pass that does nothing. ``Group`` does this in Python, as an application writes it. In
 ``CompiledGroup`` raftcy's ``Loopback`` does it, and only applying is Python.
 """
 
@@ -19,7 +19,7 @@ _CHUNK = 100_000
 
 
 def config_of(raftcy: Any, id: int, storage: Any, **more: Any) -> Any:
-    """The Config that every workload and every peer's program has, and more options of its own."""
+    """The Config of every workload and every peer's program, plus the given options."""
     return raftcy.Config(
         id=id,
         election_tick=10,
@@ -32,7 +32,7 @@ def config_of(raftcy: Any, id: int, storage: Any, **more: Any) -> Any:
 
 
 class Member:
-    """A node with its storage, its inbox, and what it has applied: entries, and then their number and bytes."""
+    """A node with its storage, its inbox, and its applied entries, later only their number and bytes."""
 
     __slots__ = ("applied", "applied_bytes", "inbox", "log", "node", "reads", "storage")
     inbox: list[Any]
@@ -42,21 +42,21 @@ class Member:
         self.node = raftcy.RawNode(
             config_of(raftcy, id, storage, applied=FIRST + kept, random=rng, batch_append=batch_append)
         )
-        # None while it is empty: members of idle groups are to take no more than they must.
+        # None while empty, because members of idle groups should take no unnecessary memory.
         self.log: list[Any] | None = None
         self.applied = 0
         self.applied_bytes = 0
         self.reads = 0
 
     def apply(self, entries: list[Any]) -> None:
-        """Keep what is committed."""
+        """Keep committed entries."""
         if self.log is None:
             self.log = list(entries)
         else:
             self.log += entries
 
     def handle(self, rd: Any) -> None:
-        """Keep what is committed, else count answers to reads: no workload has both in a Ready, as its end tells."""
+        """Keep committed entries or else count reads: no workload has both in one Ready (checked at the end)."""
         if entries := rd.committed_entries:
             if self.log is None:  # apply() written out: a call costs more than what it does
                 self.log = list(entries)
@@ -66,7 +66,7 @@ class Member:
             self.reads += len(rd.read_states)
 
     def count(self) -> None:
-        """Add up what was applied, and drop it."""
+        """Add up the applied entries, and drop them."""
         if self.log is not None:
             self.applied += len(self.log)
             self.applied_bytes += sum([len(e.data) for e in self.log])
@@ -74,14 +74,14 @@ class Member:
 
 
 def storages(raftcy: Any, ids: list[int], kept: int = 0) -> list[Any]:
-    """A storage for each id: with a snapshot of the members and, after it, ``kept`` committed entries."""
+    """A storage for each id, with a snapshot of the members and ``kept`` committed entries after it."""
     members = raftcy.ConfState(voters=ids, auto_leave=False)
     metadata = raftcy.SnapshotMetadata(conf_state=members, index=FIRST, term=1)
     made = [raftcy.MemoryStorage() for _ in ids]
     for storage in made:
         storage.apply_snapshot(raftcy.Snapshot(metadata=metadata))
     if kept:
-        # Nodes of one process share their entries, as they do after replicating them.
+        # Nodes of one process share their entries, as they do after replication.
         data = bytes(128)
         entries = (raftcy.Entry(term=1, index=FIRST + 1 + i, data=data) for i in range(kept))
         while chunk := list(islice(entries, _CHUNK)):
@@ -95,10 +95,10 @@ def storages(raftcy: Any, ids: list[int], kept: int = 0) -> list[Any]:
 class Group:
     """Members 1 to ``size``, driven by a loop in Python.
 
-    ``keep`` entries are left by ``compact``; more than the default are there from the beginning.
+    ``compact`` leaves ``keep`` entries. If that is more than the default, they exist from the beginning.
     """
 
-    # A loop of its own: it is what an application writes in Python, which the benchmark holds against the driver.
+    # A loop of its own: applications write it in Python, and the benchmark compares it with the driver.
 
     def __init__(
         self, raftcy: Any, size: int, rng: random.Random, keep: int = 1_000, batch_append: bool = False
@@ -115,7 +115,7 @@ class Group:
         self._prepare(raftcy)
 
     def _prepare(self, raftcy: Any) -> None:
-        """What the loop needs."""
+        """Prepare the loop."""
         for member in self.members:
             member.inbox = []
 
@@ -144,7 +144,7 @@ class Group:
 
     def _handle(self, member: Member, rd: Any) -> None:
         """Persist, send, apply, advance."""
-        save = self._save  # no method of the group's: looked up as one, it costs more than the call
+        save = self._save  # not a method of the group: looking that up would cost more than the call
         save(member.storage, rd)
         if messages := rd.messages:
             self._deliver(messages)
@@ -158,11 +158,11 @@ class Group:
             members[m.to - 1].inbox.append(m)
 
     def drainer(self) -> Callable[[], object]:
-        """What to call in order to drain."""
+        """The function that drains."""
         return self.drain
 
     def reader(self, member: Member) -> Callable[[], object]:
-        """What to call in order to drain and count the answers to a member's reads."""
+        """The function that drains and counts the answers to a member's reads."""
         return self.drain
 
     def sent(self) -> int:
@@ -183,7 +183,7 @@ class Group:
                 member.storage.compact(last - self.keep)
 
     def elect(self, place: int = 0) -> None:
-        """Make a member leader."""
+        """Make a member the leader."""
         self.members[place].node.campaign()
         self.drain()
         if self.leader() != place:
@@ -192,14 +192,14 @@ class Group:
             member.count()
 
     def leader(self) -> int:
-        """The place of the leader in ``members``."""
+        """The leader's place in ``members``."""
         leads = {member.node.basic_status().lead for member in self.members}
         if len(leads) != 1:
             raise SystemExit(f"the members disagree on the leader: {leads}")
         return int(leads.pop()) - 1
 
     def check(self, entries: int, commands: int, payload: int) -> None:
-        """Every member has committed just that many entries, of which ``commands`` have data, and applied them."""
+        """Check that every member has committed and applied this many entries, ``commands`` of them with data."""
         index = FIRST + self.kept + entries
         for member in self.members:
             member.count()
@@ -210,7 +210,7 @@ class Group:
                 raise SystemExit(f"node {status.id} ended with {found} instead of {expected}")
 
     def _handed(self, entries: int, commands: int) -> int:
-        """How many entries an application is handed: with this loop also those of new leaders, without data."""
+        """How many entries an application gets. This loop also hands over the empty entries of new leaders."""
         return entries
 
 
@@ -226,7 +226,7 @@ class CompiledGroup(Group):
         return commands
 
     def reader(self, member: Member) -> Callable[[], object]:
-        """What to call in order to drain and count the answers to a member's reads."""
+        """The function that drains and counts the answers to a member's reads."""
         drain, take = self.loopback.drain, self.loopback.find(member.node.id).take_reads
 
         def read() -> None:
@@ -240,7 +240,7 @@ class CompiledGroup(Group):
         self.loopback.drain()
 
     def drainer(self) -> Callable[[], object]:
-        """What to call in order to drain: the compiled loop without a frame of Python around it."""
+        """The function that drains: the compiled loop, without a Python frame around it."""
         drain: Callable[[], object] = self.loopback.drain
         return drain
 
@@ -259,7 +259,7 @@ class Groups:
             group.elect()
 
     def ticker(self) -> Callable[[], object]:
-        """What to call for one tick of all groups, with heartbeats and answers."""
+        """The function for one tick of all groups, with heartbeats and answers."""
         if loopbacks := [group.loopback for group in self.all if isinstance(group, CompiledGroup)]:
 
             def tick() -> None:
@@ -280,5 +280,5 @@ class Groups:
 
 
 def silence() -> None:
-    """Turn logging off, as for every peer."""
+    """Turn logging off, as in every peer."""
     logging.getLogger("raftcy").setLevel(logging.CRITICAL + 1)

@@ -1,11 +1,11 @@
 """Instructions per operation: ``python -m bench.instructions``, with ``--check``, ``--update`` or ``--peer NAME``.
 
-Time is no measure on a busy machine; the number of instructions is the same whatever the neighbours do.
-``instructions.json`` keeps the counts. ``--check`` compares with them and fails on a growth of more than 5 %; the
-counts of another interpreter, compiler or set of flags say nothing about ours, so then it says that it cannot compare
-(and fails only where RAFTCY_CI promises that it can). With ``--base REV`` it compares with that commit instead, built
-and counted by the same interpreter and compiler. ``--peer`` counts a peer's program as well and puts it beside ours;
-its counts are neither kept nor checked.
+On a busy machine time measures nothing, but the number of instructions does not depend on other processes.
+``instructions.json`` keeps the counts. ``--check`` compares with them and fails if a count has grown by more than 5 %.
+Counts of another interpreter, compiler or set of flags say nothing about this one; with those it reports that it cannot
+compare, and fails only if RAFTCY_CI promises that it can. With ``--base REV`` it compares with that commit instead,
+built and counted by the same interpreter and compiler. ``--peer`` also counts a peer's program and prints it beside
+ours, without keeping or checking its counts.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from .rows import LABELS, ROWS
 
 KEPT = Path(__file__).with_name("instructions.json")
 GROWTH_MAX = 1.05
-# How often a count is made, each time with most things elsewhere in memory, before its least is believed (see counted).
+# How often each count is made, every time with most objects at other addresses; the smallest one is used (see counted).
 LAYOUTS = 3
-# Whose programs are counted: Go's would count its collector's threads, which run when they like.
+# Peers whose programs are counted. Go's count would include its collector's threads, which run at any time.
 PEERS = ("rust", "rust-prost")
 
-# With both loops. Ten thousand groups take minutes to set up under valgrind: they are left to bench.flat.
+# With both loops. Ten thousand groups take minutes to set up under valgrind, so bench.flat counts them.
 _GROUPS = {
     "replicate1": Run("replicate1", 100, 600),
     "batch": Run("batch", 640, 3_200),
@@ -77,7 +77,7 @@ R = TypeVar("R")
 
 
 def _spread(work: Callable[[list[T]], list[R]], over: list[T]) -> list[R]:
-    """What ``work`` gives for each, on every processor a share of them."""
+    """The results of ``work`` for each item, spread over all processors."""
     workers = min(os.cpu_count() or 1, len(over))
     shares = [over[start::workers] for start in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
@@ -86,15 +86,15 @@ def _spread(work: Callable[[list[T]], list[R]], over: list[T]) -> list[R]:
 
 
 def measure(names: list[str], layout: int = 0) -> dict[str, int]:
-    """Instructions per operation of each run, by its name in RUNS; for ``layout`` see ``counted``."""
-    # Compiled before, not while it is counted.
+    """Instructions per operation of each run, by its name in RUNS. For ``layout`` see ``counted``."""
+    # Bytecode is compiled before, not during the count.
     subprocess.run([sys.executable, "-m", "bench", "single", "--n", "1"], cwd=ROOT, capture_output=True, check=False)
     counts = _spread(lambda share: per_operation(share, layout), [RUNS[name] for name in names])
     return {name: round(each) for name, each in zip(names, counts, strict=True)}
 
 
 def least(names: list[str], before: dict[str, int] | None = None) -> dict[str, int]:
-    """The least counts of LAYOUTS; where ``before`` is given, counted again only while more than it allows."""
+    """The smallest counts over LAYOUTS; with ``before``, a row is counted again only while it exceeds its limit."""
     found = measure(names)
     for layout in range(1, LAYOUTS):
         again = names if before is None else compare(before, found)[1]
@@ -104,7 +104,7 @@ def least(names: list[str], before: dict[str, int] | None = None) -> dict[str, i
 
 
 def measure_peer(peer: str, names: list[str]) -> dict[str, int]:
-    """Those of a peer's program, by the names of our runs; without those that it has no workload for."""
+    """A peer's program's counts, by the names of our runs, without the workloads that it does not have."""
     try:
         command = build.PEERS[peer]()
     except build.Missing as reason:
@@ -118,7 +118,7 @@ def measure_peer(peer: str, names: list[str]) -> dict[str, int]:
 
 
 def beside(ours: dict[str, int], theirs: dict[str, int], label: str) -> list[str]:
-    """Lines for people: ours, theirs and the ratio."""
+    """Lines to print: ours, theirs and the ratio."""
     lines = [f"{'':36} {'raftcy':>10} {label:>14} {'ratio':>7}"]
     for name, one in ours.items():
         other = theirs.get(name)
@@ -128,7 +128,7 @@ def beside(ours: dict[str, int], theirs: dict[str, int], label: str) -> list[str
 
 
 def chosen(words: list[str]) -> list[str]:
-    """The runs of workloads, or of rows such as "quorum, 101 voters"; all for none. Raises ValueError."""
+    """The runs of the named workloads, or rows such as "quorum, 101 voters"; without names all. Raises ValueError."""
     of = {name: {run.workload, name, name.rpartition(", ")[0]} for name, run in RUNS.items()}
     unknown = set(words).difference(*of.values())
     if unknown:
@@ -137,7 +137,7 @@ def chosen(words: list[str]) -> list[str]:
 
 
 def combination() -> dict[str, str]:
-    """What the counts depend on besides the source: interpreter, compiler, flags, machine, C library."""
+    """Everything besides the source that the counts depend on: interpreter, compiler, flags, machine, C library."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     options = sorted(ROOT.glob(f"build/temp.*{sys.implementation.cache_tag}*/options.txt"))
     return {
@@ -158,7 +158,7 @@ def _first_line(command: list[str]) -> str:
 
 
 def differences(kept: dict[str, str], here: dict[str, str]) -> list[str]:
-    """Where two combinations differ, in words."""
+    """The differences between two combinations, in words."""
     differ = [name for name in sorted({*kept, *here}) if kept.get(name) != here.get(name)]
     return [f"{name} is {here.get(name)!r}, kept is {kept.get(name)!r}" for name in differ]
 
@@ -166,7 +166,7 @@ def differences(kept: dict[str, str], here: dict[str, str]) -> list[str]:
 def compare(
     before: dict[str, int], found: dict[str, int], called: str = "kept", fresh: str = "not kept yet"
 ) -> tuple[list[str], list[str], list[str]]:
-    """Lines for people, the names whose counts grew too much, and those that have nothing to compare with."""
+    """Lines to print, the names whose counts grew too much, and the names that have nothing to compare with."""
     lines, grown, new = [], [], []
     for name, now in found.items():
         if name not in before:
@@ -183,9 +183,9 @@ def compare(
 def _check(kept: dict[str, Any], names: list[str]) -> int:
     wrong = differences(kept["combination"], combination())
     if wrong:
-        print("the kept counts are of another combination, so there is nothing to compare with:")
+        print("the kept counts belong to another combination, so there is nothing to compare with:")
         print("\n".join(f"  {each}" for each in wrong))
-        print("python -m bench.instructions --update takes this one.")
+        print("python -m bench.instructions --update replaces it by this one.")
         return 1 if os.environ.get("RAFTCY_CI", "") not in ("", "0") else 0
     lines, grown, new = compare(kept["counts"], least(names, kept["counts"]))
     print("\n".join(lines))
@@ -203,12 +203,12 @@ def _check_base(kept: dict[str, int], names: list[str], revision: str) -> int:
 def _said(grown: list[str], what: str) -> int:
     if grown:
         print(f"more than {GROWTH_MAX - 1:.0%} above {what}: {'; '.join(grown)}")
-        print("If that is meant, python -m bench.instructions --update keeps the new ones.")
+        print("If that is intended, python -m bench.instructions --update keeps the new ones.")
     return 1 if grown else 0
 
 
 def main(argv: list[str]) -> int:
-    """Count, and print, compare or keep."""
+    """Count, then print, compare or keep the counts."""
     p = argparse.ArgumentParser(prog="python -m bench.instructions", description="Instructions per operation.")
     p.add_argument("names", nargs="*", metavar="WORKLOAD", help="or one of its rows, as they are printed; default: all")
     what = p.add_mutually_exclusive_group()
@@ -218,7 +218,7 @@ def main(argv: list[str]) -> int:
     p.add_argument("--base", metavar="REV", help="check against this commit, built and counted here")
     o = p.parse_args(argv)
     if o.base and not o.check:
-        p.error("--base is for --check")
+        p.error("--base needs --check")
     try:
         names = chosen(o.names)
     except ValueError as wrong:
@@ -228,7 +228,7 @@ def main(argv: list[str]) -> int:
     import raftcy
 
     if raftcy.BUILD != "compiled":
-        p.error("the counts are those of the compiled build, and this is the pure one")
+        p.error("the counts are for the compiled build, and this is the pure one")
     kept = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {"combination": {}, "counts": {}}
     try:
         if o.check:

@@ -1,4 +1,4 @@
-"""The asyncio Node: one proposer, one node alone or three in one process. Wall clock is what counts here."""
+"""The asyncio Node: one proposer, with one node or three in one process. Measured by wall clock."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Host:
                 self.reached.set()
 
     async def send(self, messages: list[Any]) -> None:
-        """Step messages, those to one node in one call."""
+        """Step messages, all of those to one node in one call."""
         inboxes: list[list[Any]] = [[] for _ in self.hosts]
         for m in messages:
             inboxes[m.to - 1].append(m)
@@ -99,5 +99,5 @@ def _cpu() -> float:
 
 
 def node(raftcy: Any, o: argparse.Namespace, size: int) -> Measured:
-    """Run the workload in an event loop of its own."""
+    """Run the workload in its own event loop."""
     return asyncio.run(_node(raftcy, o, size))

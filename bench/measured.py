@@ -1,4 +1,4 @@
-"""The time of a run, its JSON line, and the options that every program takes."""
+"""A run's time, its JSON line, and the options that every program takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Measured:
-    """Time of a run, wall and CPU, and what else is worth telling."""
+    """A run's wall and CPU time, and further results."""
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -29,13 +29,13 @@ class Measured:
 
 
 def expect(out: Measured, messages: float | None) -> None:
-    """A unit took that many messages, as in every implementation; any number of them for None. Else SystemExit."""
+    """Check the messages per unit, which all implementations share; None allows any. Raises SystemExit."""
     if messages is not None and out.extra["messages_per_op"] != messages:
         raise SystemExit(f"{out.extra['messages_per_op']} messages an operation instead of {messages}")
 
 
 def line(out: Measured, peer: str, version: str, build: str, loop: str, workload: str) -> str:
-    """The JSON line of a run."""
+    """A run's JSON line."""
     out.extra["cpu_us_per_op"] = round(out.cpu_seconds / out.n * 1e6, 4)
     fields = {
         "peer": peer,
@@ -53,7 +53,7 @@ def line(out: Measured, peer: str, version: str, build: str, loop: str, workload
 
 
 def positive(text: str) -> int:
-    """A number of the command line that must be above 0."""
+    """A command-line number that must be above 0."""
     try:
         value = int(text)
     except ValueError:
@@ -69,13 +69,13 @@ _HELP = {
     "size": "bytes of a proposal",
     "batch": "proposals between two drains, or entries of the codec's message",
     "groups": "groups of three for ticks (default: 1000)",
-    "outstanding": "values that the cluster's client keeps on their way (default: 1)",
+    "outstanding": "values that the cluster's client keeps outstanding (default: 1)",
     "waiting": "writes or reads that wait, for backlog and backlog_reads (default: 1000)",
     "keep": "entries that compaction keeps (default: 1000)",
 }
 
 
 def counts(p: argparse.ArgumentParser, *names: str) -> None:
-    """Add options that take a number above 0."""
+    """Add options whose numbers must be above 0."""
     for name in names:
         p.add_argument(f"--{name}", type=positive, help=_HELP[name])

@@ -33,8 +33,8 @@ STYLE = {
     "grid.color": "#dddddd",
     "figure.facecolor": "white",
     "svg.hashsalt": "raftcy",
-    # Text as text and not as the outlines of its letters, which would be most of a file. Verdana is as wide as the
-    # font that the places are reckoned with.
+    # Keep text as text: outlines of its letters would be most of a file. Verdana is as wide as the font used for the
+    # layout.
     "svg.fonttype": "none",
     "font.sans-serif": ["DejaVu Sans", "Verdana"],
 }
@@ -52,7 +52,7 @@ def _ticks(axis: Any, values: list[float], text: Any) -> None:
 
 
 def peers(result: dict[str, Any], path: Path) -> None:
-    """Each contestant's time by that of our fastest loop, per row."""
+    """Each contestant's time divided by our fastest loop's, per row."""
     names = present(result, ["python", "go37", "go36", "rust", "rust-prost", "upb"])
     rows = [row for row in result["rows"] if any(best(result, row, name) is not None for name in names[1:])]
     figure, axes = pyplot.subplots(figsize=(8.5, 0.36 * len(rows) + 1.6))
@@ -65,7 +65,7 @@ def peers(result: dict[str, Any], path: Path) -> None:
             if base is None or other is None or name == ours:
                 continue
             values.append(other / base)
-            # A little apart, so that equal ones can be told from each other.
+            # Slightly apart, so that equal ones stay distinguishable.
             height = place + 0.1 * (len(names) / 2 - names.index(name))
             axes.plot(other / base, height, MARKS[name], color=COLOURS[name], markersize=7, mec="white", zorder=3)
     axes.axvline(1, color=COLOURS["compiled"], linewidth=2, zorder=2)
@@ -98,7 +98,7 @@ def _lines(axes: Axes, data: dict[str, dict[str, float]], unit: str, x: str) -> 
 
 
 def lines(data: dict[str, dict[str, float]], unit: str, x: str, path: Path) -> None:
-    """Cost against a size."""
+    """Cost by size."""
     figure, axes = pyplot.subplots(figsize=(7, 3.6))
     _lines(axes, data, unit, x)
     _save(figure, path)
@@ -119,7 +119,7 @@ def memory(data: dict[str, float], path: Path) -> None:
 
 
 def draw(result: dict[str, Any], folder: Path) -> list[Path]:
-    """All plots that the results have figures for."""
+    """Draw all plots that the results have data for."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     with pyplot.rc_context(STYLE):

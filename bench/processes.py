@@ -1,9 +1,9 @@
-"""Three processes on the loopback address that replicate values end to end; the wall clock is what counts.
+"""Three processes on the loopback address replicate values end to end, measured by wall clock.
 
-A member is a function ``member(place, ports, pipe, size)`` of one process. It says ``("ready", leads)`` once a leader
-is known; told ``("go", n, outstanding)``, the one that leads proposes n values, at most ``outstanding`` of them
-neither applied nor refused, and says ``("done",)``; told ``("count",)`` a member says ``("count", applied, CPU
-seconds)``; it ends with ``("end",)``.
+A member is a function ``member(place, ports, pipe, size)`` that runs in its own process. Messages through the pipe: it
+sends ``("ready", leads)`` once a leader is known. On ``("go", n, outstanding)`` the leader proposes n values, at most
+``outstanding`` of them neither applied nor refused, and sends ``("done",)``. On ``("count",)`` a member sends
+``("count", applied, CPU seconds)``. It exits on ``("end",)``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _hear(pipe: Connection, kind: str) -> Any:
 
 
 def _leader(pipes: list[Connection]) -> Connection:
-    """The pipe of the member that leads, once all know of a leader."""
+    """The pipe of the leading member, once all members know a leader."""
     leading = [pipe for pipe in pipes if _hear(pipe, "ready")[1]]
     if len(leading) != 1:
         raise SystemExit(f"{len(leading)} members lead")
@@ -78,7 +78,7 @@ def _measure(pipes: list[Connection], n: int, outstanding: int) -> Measured:
 
 
 def cluster(member: Member, n: int, outstanding: int, size: int) -> Measured:
-    """Start the members, measure, and end them."""
+    """Start the members, measure, and stop them."""
     context = multiprocessing.get_context("spawn")
     ports = free_ports(SIZE)
     pipes: list[Connection] = []

@@ -1,10 +1,9 @@
-"""Everybody in turns: ``python -m bench.report`` (some minutes) or ``--full`` (an hour on a slow machine).
+"""All contestants in turns: ``python -m bench.report`` (some minutes) or ``--full`` (an hour on a slow machine).
 
-The quick report prints tables and writes its results into build/bench. The full one also measures the cost against
-the size of the log and the number of groups and counts the instructions of both ends, writes
-bench/results/DATE.json and the plots in docs/plots, and puts the tables into docs/benchmarks.md and a short one into
-README.md. It then fails if what must not grow with a size does.
-``--from FILE`` writes those of earlier results anew.
+The quick report prints tables and writes its results into build/bench. The full one also measures the cost by the size
+of the log and the number of groups, and counts the instructions at both ends. It writes bench/results/DATE.json and the
+plots in docs/plots, and puts the tables into docs/benchmarks.md and a short one into README.md. Then it fails if a cost
+grows with a size and must not. ``--from FILE`` writes earlier results again.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ QUICK_SCALE = 0.25
 
 
 def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> dict[str, Any]:
-    """All runs of the rows, and memory from the ticks."""
+    """All runs of the rows, and the memory from the ticks."""
     before = collect.machine()
     runs = collect.in_turns(rows, who, rounds, scale)
     result: dict[str, Any] = {
@@ -61,7 +60,7 @@ def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: flo
 
 
 def sizes(who: dict[str, Contestant], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Cost against the size of the log (ours alone) and against the number of groups."""
+    """Cost by the size of the log (raftcy alone), and by the number of groups."""
 
     def kept(size: int) -> Row:
         return Row("batch", 64_000, ("python", "compiled"), ("--keep", str(size)), str(size))
@@ -74,7 +73,7 @@ def sizes(who: dict[str, Contestant], rounds: int) -> dict[str, dict[str, dict[s
 
 
 def flat_lines() -> dict[str, dict[str, Any]]:
-    """Both ends of what must not grow; empty without valgrind, or without a compiled build."""
+    """Both ends of the lines that must stay flat; empty without valgrind or a compiled build."""
     import raftcy
 
     if shutil.which("valgrind") is None or raftcy.BUILD != "compiled":
@@ -83,7 +82,7 @@ def flat_lines() -> dict[str, dict[str, Any]]:
 
 
 def facts(result: dict[str, Any]) -> str:
-    """Machine, versions and what was left out, as a list."""
+    """A list of the machine, the versions, and the contestants left out."""
     machine = result["machine"]
     configured = " ".join(machine["configured_with"]) or "nothing"
     lines = [
@@ -131,7 +130,7 @@ def _ends(found: dict[str, Any]) -> list[str]:
 
 
 def publish(result: dict[str, Any]) -> None:
-    """Plots, and the tables in the documents."""
+    """Write the plots, and the tables in the documents."""
     from . import plots
 
     for path in plots.draw(result, PLOTS):
@@ -141,7 +140,7 @@ def publish(result: dict[str, Any]) -> None:
 
 
 def where(result: dict[str, Any]) -> str:
-    """One sentence on what the short tables hold, and on the machine."""
+    """A sentence about the short tables and the machine."""
     machine = result["machine"]
     return (
         f"CPU time per operation (the wall clock where it says so), best of {result['rounds']} in turns, on "

@@ -1,4 +1,4 @@
-"""What is compared: the rows of the tables, and who runs in them."""
+"""The rows of the tables, and the contestants in each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Contestant:
     command: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
-    # Share of a row's n: a slow one needs fewer operations for the same time.
+    # Share of a row's n: a slow contestant needs fewer operations for the same time.
     share: float = 1.0
 
 
@@ -45,21 +45,21 @@ _NODE = ("python", "pure", "go37", "go36")
 
 @dataclass(frozen=True)
 class Row:
-    """A workload with its arguments; ``n`` takes a compiled program some tenths of a second."""
+    """A workload with its arguments. With ``n`` units a compiled program runs for some tenths of a second."""
 
     workload: str
     n: int
     who: tuple[str, ...]
     arguments: tuple[str, ...] = ()
-    # What the tables call it, if not by the name of its workload.
+    # The row's name in the tables, if not its workload's.
     called: str = ""
-    # Where tasks and threads wait for each other, the wall clock is what counts.
+    # If tasks or threads wait for each other, the wall clock counts.
     clock: str = "cpu"
     only_full: bool = False
 
     @property
     def name(self) -> str:
-        """What the tables call it."""
+        """The row's name in the tables."""
         return self.called or self.workload
 
 
@@ -94,7 +94,7 @@ ROWS = (
 
 
 def contestants(peers: dict[str, list[str]], compiled: bool) -> dict[str, Contestant]:
-    """All that can run here, by name, in the order of the tables."""
+    """All contestants that can run here, by name, in the order of the tables."""
     ours = [PYTHON, COMPILED, PURE] if compiled else [PURE]
     theirs = [Contestant(name, LABELS[name], tuple(command)) for name, command in peers.items()]
     return {each.name: each for each in [*ours, *theirs]}

@@ -1,4 +1,4 @@
-"""The figures of a results file as Markdown, and the places in documents that hold them."""
+"""The figures of a results file as Markdown, and their places in documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NONE = "-"
 
 
 def best(result: dict[str, Any], row: str, who: str) -> float | None:
-    """The best microseconds per operation; None if that was not measured."""
+    """The best microseconds per operation; None if not measured."""
     runs = result["rows"].get(row, {}).get("runs", {}).get(who)
     return min(runs) if runs else None
 
@@ -27,13 +27,13 @@ def median(result: dict[str, Any], row: str, who: str) -> float | None:
 
 
 def ratio(result: dict[str, Any], row: str, ours: str, theirs: str) -> float | None:
-    """Our best time by theirs: below 1 we are faster."""
+    """Our best time divided by theirs: below 1 we are faster."""
     one, other = best(result, row, ours), best(result, row, theirs)
     return None if one is None or other is None else one / other
 
 
 def fastest(result: dict[str, Any], row: str) -> str:
-    """Which of our loops stands for us: the compiled one where there is one."""
+    """The loop that represents us: the compiled one if it was measured."""
     return "compiled" if best(result, row, "compiled") is not None else "python"
 
 
@@ -46,24 +46,24 @@ def number(value: float | None) -> str:
 
 
 def table(heads: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table, its first column of words and the others of numbers."""
+    """A Markdown table whose first column has words and whose others have numbers."""
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
     return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in rows)])
 
 
 def present(result: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """Those who were measured in any row."""
+    """The contestants that were measured in any row."""
     seen = {name for row in result["rows"].values() for name in row["runs"]}
     return [name for name in names if name in seen]
 
 
 def label(result: dict[str, Any], row: str) -> str:
-    """A row's name; the wall clock is named where it is that one."""
+    """A row's name, with a note if the wall clock counts."""
     return f"{row} (wall)" if result["rows"][row]["clock"] == "wall" else row
 
 
 def times(result: dict[str, Any], names: list[str], rows: list[str]) -> str:
-    """Best and median of every contestant."""
+    """Best and median times of every contestant."""
     cells = []
     for row in rows:
         line = [label(result, row)]
@@ -75,7 +75,7 @@ def times(result: dict[str, Any], names: list[str], rows: list[str]) -> str:
 
 
 def ratios(result: dict[str, Any], ours: str, theirs: list[str], rows: list[str]) -> str:
-    """Our best by the others' best."""
+    """Our best divided by each other contestant's best."""
     cells = []
     for row in rows:
         if best(result, row, ours) is not None:
@@ -83,7 +83,7 @@ def ratios(result: dict[str, Any], ours: str, theirs: list[str], rows: list[str]
     return table([f"{ALL[ours]} /", *(ALL[name] for name in theirs)], cells)
 
 
-# The rows of the README, in words for those who have not read what is measured.
+# The README's rows, in words for readers who do not know the workloads.
 SHORT = {
     "replicate1": "one proposal, three nodes",
     "batch": "an entry of 64 proposed together, three nodes",
@@ -94,7 +94,7 @@ SHORT = {
 
 
 def short(result: dict[str, Any]) -> str:
-    """The README's table: a few rows, raftcy by the faster of its loops."""
+    """The README's table: a few rows, raftcy with its faster loop."""
     others = present(result, ["pure", "go37", "rust"])
     cells = []
     for row in (each for each in SHORT if each in result["rows"]):

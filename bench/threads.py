@@ -1,8 +1,8 @@
 """Groups in threads: ``python -m bench.threads [WORKLOAD]``.
 
-Each thread owns one group and shares nothing with the others but the package. Prints, for one thread and for more, the
-units that all of them finish in a second (wall clock, median of the rounds), and how much more that is than with one.
-With the interpreter's lock the threads take turns; an interpreter without it runs them beside each other.
+Each thread owns one group and shares only the package with the others. Prints, for one thread and for more, the units
+that all of them finish per second (wall clock, median of the rounds), and the ratio to one thread. With the
+interpreter's lock the threads take turns; without it they run in parallel.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WORKLOADS = {"replicate1": (3, 1, 128), "batch": (3, 64, 128), "big": (3, 16, 40
 
 
 class Worker(threading.Thread):
-    """One group, driven by one thread. ``seconds`` is the wall time of its work once all threads are ready."""
+    """One group, driven by one thread. ``seconds`` is the wall time of its work after all threads are ready."""
 
     def __init__(self, raftcy: Any, o: argparse.Namespace, seed: int, ready: threading.Barrier) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Worker(threading.Thread):
         self.failure: BaseException | None = None
 
     def run(self) -> None:
-        """Make the group here, so that its objects belong to this thread; then propose and drain."""
+        """Make the group in this thread, so that its objects belong to it; then propose and drain."""
         try:
             self._replicate()
         except BaseException as failure:
@@ -69,7 +69,7 @@ class Worker(threading.Thread):
 
 
 def per_second(raftcy: Any, o: argparse.Namespace, threads: int) -> float:
-    """Entries a second of all threads together."""
+    """Entries per second of all threads together."""
     ready = threading.Barrier(threads)
     workers = [Worker(raftcy, o, o.seed + place, ready) for place in range(threads)]
     for worker in workers:
@@ -84,7 +84,7 @@ def per_second(raftcy: Any, o: argparse.Namespace, threads: int) -> float:
 
 
 def locked() -> bool:
-    """Whether the interpreter's lock lets one thread run at a time."""
+    """Whether the interpreter's lock lets only one thread run at a time."""
     return bool(getattr(sys, "_is_gil_enabled", lambda: True)())
 
 
@@ -93,7 +93,7 @@ def main(argv: list[str]) -> int:
     p = argparse.ArgumentParser(prog="python -m bench.threads", description="One group a thread, several threads.")
     p.add_argument("workload", nargs="?", default="batch", choices=sorted(WORKLOADS))
     counts(p, "n")
-    p.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="how many, to be held against the first")
+    p.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="how many; each is compared with the first")
     p.add_argument("--rounds", type=int, default=5, help="of each, taking turns (default: 5)")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--loop", choices=sorted(KINDS), default="compiled")

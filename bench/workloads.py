@@ -1,8 +1,8 @@
-"""The workloads on RawNode level. Each takes the package and the options, and returns what it measured.
+"""The workloads on RawNode level. Each takes the package and the options, and returns its measurements.
 
-``n`` counts the unit of the tables: entries for replicate1, batch, big, single and five, else operations, and groups
-times ticks for ``ticks``. Set-up is not timed. Every run ends by checking what was committed and applied, and how many
-messages a unit took: the figures of two implementations that sent different messages say nothing.
+``n`` counts the unit of the tables: entries for replicate1, batch, big, single and five, groups times ticks for
+``ticks``, else operations. Set-up is not timed. At its end every run checks the committed and applied entries and the
+number of messages per unit, because figures of implementations that sent different messages cannot be compared.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ KINDS: dict[str, type[Group]] = {"python": Group, "compiled": CompiledGroup}
 
 
 def group_of(raftcy: Any, o: argparse.Namespace, nodes: int, keep: int = 1_000, batch_append: bool = False) -> Group:
-    """A group with the loop that was asked for, its first member elected."""
+    """A group with the requested loop, its first member elected."""
     group = KINDS[o.loop](raftcy, nodes, random.Random(o.seed), keep, batch_append)
     group.elect()
     return group
 
 
 def turns_of(batch: int, size: int) -> Iterator[list[bytes]]:
-    """What is proposed, a batch at a time, for ever: 128 different ones, made before anything is timed."""
+    """An endless sequence of batches to propose: 128 different ones, made before the measurement."""
     data = bytes(range(256)) * ((128 + batch + size) // 256 + 1)
     payloads = [data[at : at + size] for at in range(128 + batch)]
     return itertools.cycle([payloads[at : at + batch] for at in range(128)])
 
 
 def replicate(raftcy: Any, o: argparse.Namespace, nodes: int, batch: int, size: int) -> Measured:
-    """Proposals in batches, each batch drained."""
+    """Propose in batches, and drain after each."""
     group = group_of(raftcy, o, nodes, o.keep, o.batch_append)
     propose, drain = group.members[0].node.propose, group.drainer()
     turns = turns_of(batch, size)
@@ -56,13 +56,13 @@ def replicate(raftcy: Any, o: argparse.Namespace, nodes: int, batch: int, size: 
     group.check(1 + out.n, out.n, out.n * size)
     out.extra["messages_per_op"] = (group.sent() - before) / out.n
     each = {1: 0, 3: 8, 5: 16}.get(nodes)
-    # With batch_append a batch goes out as one message instead of one for each entry.
+    # With batch_append a batch goes out as one message instead of one per entry.
     expect(out, each / batch if o.batch_append and each is not None else each)
     return out
 
 
 def readindex(raftcy: Any, o: argparse.Namespace) -> Measured:
-    """Safe reads, each drained."""
+    """Safe reads, drained one by one."""
     group = group_of(raftcy, o, o.nodes or 3)
     leader = group.members[0]
     read, drain = leader.node.read_index, group.reader(leader)
@@ -85,7 +85,7 @@ def readindex(raftcy: Any, o: argparse.Namespace) -> Measured:
 
 
 def ticks(raftcy: Any, o: argparse.Namespace) -> Measured:
-    """Idle groups of three: each operation is one tick of all members of a group, with heartbeats and answers."""
+    """Idle groups of three: each operation ticks all members of a group, with heartbeats and answers."""
     rss = _rss()
     groups = Groups(raftcy, KINDS[o.loop], o.groups, random.Random(o.seed))
     gc.collect()
@@ -143,7 +143,7 @@ def _changes(group: Group, o: argparse.Namespace, change: Callable[[int, int], N
 
     out.run(work)
     if group.leader() != o.n % size:
-        raise SystemExit("the last change of leader did not come off")
+        raise SystemExit("the last leadership transfer did not succeed")
     group.check(1 + o.n, 0, 0)
     out.extra["messages_per_op"] = (group.sent() - before) / out.n
     expect(out, expected if size == 3 else None)
@@ -179,7 +179,7 @@ def quorum(raftcy: Any, o: argparse.Namespace) -> Measured:
 
 
 def _rss() -> int:
-    """Resident bytes of this process; 0 where the system does not tell."""
+    """Resident bytes of this process; 0 if the system does not report them."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = int(file.read().split()[1])

@@ -11,6 +11,7 @@ from . import BUILD, __version__, demo
 from ._arguments import integer
 from .recorder import command as replay
 from .sim import command_line as sim
+from .sim.workers import Terminated, terminable
 from .storage import log_command as log
 
 
@@ -21,10 +22,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)  # type: ignore[no-any-return]
+        with terminable():
+            return arguments.run(arguments)  # type: ignore[no-any-return]
     except KeyboardInterrupt:
         sys.stderr.write(f"raftcy {arguments.command}: interrupted\n")
         return 130
+    except Terminated:
+        sys.stderr.write(f"raftcy {arguments.command}: terminated\n")
+        return 143
     except BrokenPipeError:
         # Whoever read standard output is gone. Without this, the interpreter would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

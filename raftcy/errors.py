@@ -25,6 +25,7 @@
     │   ├── Unavailable                     the entry is not in the log yet
     │   ├── SnapshotOutOfDate               the storage has a newer snapshot
     │   ├── SnapshotTemporarilyUnavailable  the storage has no snapshot now; raft asks again later
+    │   ├── SnapshotTooLarge                no message could carry the snapshot, so it was not made; .size, .limit
     │   ├── Contradiction                   the parts of what is stored, or is to be stored, contradict each other
     │   ├── StorageFailed                   the storage raised any other error: the node is dead
     │   ├── Corruption                      the storage does not read back what was written; .file, .offset
@@ -83,6 +84,7 @@ __all__ = [
     "SessionExpired",
     "SnapshotOutOfDate",
     "SnapshotTemporarilyUnavailable",
+    "SnapshotTooLarge",
     "StepError",
     "StepLocalMessage",
     "StepPeerNotFound",
@@ -203,8 +205,8 @@ class Stopped(RaftError):
 class MembersFailed(RaftError):
     """Members of groups that run together have died; the others went on.
 
-    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and what it died of. Each failure
-    is raised once. ``__cause__`` is the first error.
+    ``failures`` has a ``(group, id, error)`` for each: the Loopback, the member's id, and the error that killed it.
+    Each failure is raised once. ``__cause__`` is the first error.
     """
 
     def __init__(self, failures: list[tuple[Any, int, BaseException]]) -> None:
@@ -288,6 +290,24 @@ class SnapshotTemporarilyUnavailable(StorageError):
 
     def __init__(self, text: str = "snapshot is temporarily unavailable") -> None:
         super().__init__(text)
+
+
+class SnapshotTooLarge(StorageError):
+    """A snapshot was not made: no message could carry its data, of ``size`` bytes, to a peer. Nothing was changed.
+
+    ``limit`` is the most bytes that it may have. Keep the state elsewhere, and give the snapshot a reference to it.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the snapshot was not made: its {size} bytes do not fit into a message, which may have {limit}. "
+            "Keep the state elsewhere, and give the snapshot a reference to it"
+        )
+        self.size = size
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type["SnapshotTooLarge"], tuple[int, int]]:
+        return type(self), (self.size, self.limit)
 
 
 class Contradiction(StorageError):

@@ -36,6 +36,7 @@ from typing import Any, Self
 
 from .core.config import Config, Peer
 from .core.guards import has_to_apply
+from .core.log_storage import check_start
 from .core.logger import Log, default_logger
 from .core.rawnode import RawNode
 from .core.ready import Ready
@@ -82,7 +83,8 @@ def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Con
 
     ``make_raw`` creates the state machine, by default a plain RawNode; ``raftcy.recorder`` has one that records.
 
-    Raises ConfigError for a bad Config, and BootstrapError if peers are given but the storage is not empty.
+    Raises ConfigError for a bad Config, BootstrapError if peers are given but the storage is not empty, and
+    Contradiction as ``restart_node`` does.
     """
     asyncio.get_running_loop()
     voters = list(peers)
@@ -91,7 +93,7 @@ def start_node(config: Config, peers: Iterable[Peer], *, make_raw: Callable[[Con
         raw.bootstrap(voters)
     elif raw.raft.term == 0 and raw.raft.log.last_index() == 0:
         raw.begin_empty()
-    return Node(raw, config)
+    return Node(_checked(raw, config), config)
 
 
 def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawNode) -> "Node":
@@ -100,10 +102,19 @@ def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawN
     Call it inside a running event loop. Set ``config.applied`` to the last index that the application has applied; with
     0, all committed entries in the log are delivered again. ``make_raw`` is as for ``start_node``.
 
-    Raises ConfigError for a bad Config.
+    After a crash the stored commit index may be behind what the application has applied, since a commit index alone is
+    not synced. Then set ``config.applied`` to that commit index, and skip the entries that you have already applied.
+
+    Raises ConfigError for a bad Config, and Contradiction if the storage is a LogStorage whose parts contradict each
+    other: see ``check_log_storage``. A Storage with etcd's methods only is not checked.
     """
     asyncio.get_running_loop()
-    return Node(make_raw(config), config)
+    return Node(_checked(make_raw(config), config), config)
+
+
+def _checked(raw: RawNode, config: Config) -> RawNode:
+    check_start(config.storage, config.applied)
+    return raw
 
 
 class Node:
@@ -358,7 +369,14 @@ class Node:
         """Request a read index (etcd's ``ReadIndex``, thesis 6.4). ``rctx`` identifies the request.
 
         The answer is a ReadState with the same ``request_ctx`` in a later Ready. If there is no leader, or the leader
-        changes, no answer comes: ask again after a timeout.
+        changes, no answer comes: ask again after a timeout, with a new context.
+
+        **A context must be unique, even across restarts of this node.** The late answer to an earlier read with the
+        same context would pass for the answer to this one, which could then miss writes. A counter alone is not enough,
+        since it begins anew after a restart: put random bytes, drawn at the start, in front of it.
+
+        With ``ReadOnlyOption.LEASE_BASED``, do not read through a leader that is transferring its leadership: see
+        docs/findings.md.
 
         Raises Overloaded on a leader if ``Config.max_pending_reads`` requests wait already.
         """
@@ -573,11 +591,12 @@ class Node:
         self._consumers.append(future)
         try:
             await future
-        except asyncio.CancelledError:
-            if not future.cancelled():
-                self._woken = False
-            elif future in self._consumers:
+        except BaseException:
+            # Cancelled, or its coroutine was closed.
+            if future in self._consumers:
                 self._consumers.remove(future)
+            else:
+                self._woken = False
             # Pass on to the next task the Ready that woke this one, or that came while it was in line.
             self._wake()
             raise

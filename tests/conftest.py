@@ -1,14 +1,13 @@
-"""Both builds in one run, and the tier of every test.
+"""Runs both builds in one process, and gives every test its tier.
 
-`raftcy` is the build that this process runs: compiled where the extensions are built, pure with RAFTCY_PURE_PYTHON=1.
-`raftcy_pure` is the pure build of the same folder, loaded beside it whatever the first one is. `make test` and
-`make test-all` run their tests on both, in two passes; a test that needs no second run is marked `once`.
+`raftcy` is the build that this process runs: compiled if the extensions are built, pure with RAFTCY_PURE_PYTHON=1.
+`raftcy_pure` is the pure build of the same folder, always loaded beside it. `make test` and `make test-all` run their
+tests on both builds, in two passes; mark a test `once` if it needs no second run.
 
-The tiers: a test is `full`, by its folder or by a mark of its own, or else it is one of `make test`. `make quick` takes
-those of tests/unit, `make test-all` the ones that are `full`. A test that needs Go, Rust or Java has to be `full`. A
-test that takes `build` or `raftcy_pure` has run on the pure build in the first pass, so `make test` leaves it out of
-the second one, and `make test-all` repeats it there; `make quick` leaves out the ones that would hold the pure build
-against itself.
+A test belongs to `make test` unless it is `full`, by its folder or by its own mark. `make quick` runs the tests of
+tests/unit, and `make test-all` the `full` ones. A test that needs Go, Rust or Java must be `full`. A test that takes
+`build` or `raftcy_pure` runs on the pure build in the first pass already, so `make test` leaves it out of the second
+one, and `make test-all` repeats it there. `make quick` leaves out tests that would compare the pure build with itself.
 """
 
 import os
@@ -42,7 +41,7 @@ def pure() -> ModuleType:
     return load_pure("raftcy_pure")
 
 
-# Loaded before any test module is, so that these can import from raftcy_pure at their top.
+# Loaded before any test module, so that test modules can import from raftcy_pure at their top.
 pure()
 
 hypothesis.settings.register_profile("dev", deadline=None)
@@ -70,7 +69,7 @@ def build(request: pytest.FixtureRequest) -> ModuleType:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the marks that tests have by their folder and by what they take."""
+    """Mark tests by their folder and by the fixtures that they take."""
     folders = tuple(_TESTS / folder for folder in FULL)
     for item in items:
         if any(folder in item.path.parents for folder in folders):
@@ -88,7 +87,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
 
 def _stale() -> list[str]:
-    """Extension modules beside the sources that are older than what they were made from."""
+    """Extension modules beside the sources that are older than their sources."""
     found = []
     for binary in sorted(_PACKAGE.rglob(f"*{_SUFFIX}")):
         base = binary.with_name(binary.name.removesuffix(_SUFFIX))

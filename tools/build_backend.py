@@ -18,7 +18,7 @@ Settings = Mapping[str, Any] | None
 
 
 def _apply(settings: Settings) -> bool:
-    """Pass the setting on to setup.py through its environment variable. Returns whether the build is pure."""
+    """Pass the setting to setup.py through its environment variable. Returns whether the build is pure."""
     value = str((settings or {}).get("pure-python", "false")).lower()
     if value in ("", "1", "true", "yes", "on"):
         os.environ["RAFTCY_PURE_PYTHON"] = "1"

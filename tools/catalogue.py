@@ -42,13 +42,13 @@ def catchers(tests: Path = TESTS) -> Claimed:
 
     def objection(name: str) -> str:
         if name not in known:
-            return f"{name!r}, which is no row"
-        return "" if name in faults else f"{name}, but no fault brings it back to show that"
+            return f"{name!r}, which is not a row"
+        return "" if name in faults else f"{name}, but no fault brings it back to prove that"
 
     found, wrong = claimed(tests, "catches", objection)
-    wrong += [f"a fault brings back {name!r}, which is no row" for name in sorted(set(faults) - known)]
+    wrong += [f"a fault brings back {name!r}, which is not a row" for name in sorted(set(faults) - known)]
     wrong += [
-        f"the fault {fault.name} is for nobody to find"
+        f"no test has to find the fault {fault.name}"
         for fault in FAULTS.values()
         if fault.unseen and not any(found.get(name) for name in fault.rows)
     ]
@@ -86,14 +86,14 @@ def render(found: Claimed) -> str:
         "",
         "<!-- Written by tools/catalogue.py from the tests' docstrings and tests/random/mutants; not to be edited. -->",
         "",
-        f"**{len(caught)} of {len(ROWS)}** bugs are caught here: brought back into the core by a fault, one at a time,",
-        "they turn each of the tests named here red, or the simulator finds them.",
-        f"Of the {len(near)} of the levels U and S it is **{sum(row in caught for row in near)}**.",
+        f"**{len(caught)} of {len(ROWS)}** bugs are caught here. A fault brings each of them back into the core; then",
+        "every test named here fails, or the simulator finds it.",
+        f"Of the {len(near)} bugs at the levels U and S, **{sum(row in caught for row in near)}** are caught.",
         f"{len(waiting)} wait for a part that raftcy does not have yet,",
-        f"{sum(row in caught for row in waiting)} of which are caught as far as the core is concerned.",
+        f"and for {sum(row in caught for row in waiting)} of them the part of the core is caught already.",
         "",
         "Levels: " + "; ".join(f"{level}, {text}" for level, text in LEVELS.items()) + ".",
-        "`raft#` without more is etcd-io/raft.",
+        "`raft#` alone means etcd-io/raft, and `faults#` a row of docs/faults.md.",
         "",
         "| bug | level | what went wrong | what catches it here | brought back by |",
         "| --- | --- | --- | --- | --- |",
@@ -108,10 +108,10 @@ def undecided(found: Claimed) -> list[str]:
     """List the bugs that nothing catches and that have no reason."""
     faults = brought_back()
     wrong = [
-        f"{row.name} is not decided" for row in ROWS if not (is_caught(row, found, faults) or row.cannot or row.waits)
+        f"{row.name} is undecided" for row in ROWS if not (is_caught(row, found, faults) or row.cannot or row.waits)
     ]
     wrong += [
-        f"{row.name} is a bug of the core, but nothing shows that it is caught"
+        f"{row.name} is a bug of the core, but nothing proves that it is caught"
         for row in ROWS
         if set(row.levels) & {"U", "S"} and not row.cannot and not is_caught(row, found, faults)
     ]

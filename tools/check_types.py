@@ -31,7 +31,7 @@ def public_names() -> set[str]:
 def symbols() -> list[dict[str, Any]]:
     """Return pyright's report on each symbol of the package."""
     command = [sys.executable, "-m", "pyright", "--verifytypes", "raftcy", "--ignoreexternal", "--outputjson"]
-    # Let pyright take the checkout for an installed package: it asks this interpreter for its path.
+    # pyright treats the checkout as an installed package, because this interpreter reports its path.
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     command += ["--pythonpath", sys.executable]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

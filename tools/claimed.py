@@ -62,7 +62,7 @@ def defined(tree: ast.Module | ast.ClassDef, scope: tuple[str, ...]) -> Iterator
 def claimed(tests: Path, word: str, objection: Callable[[str], str]) -> tuple[Claimed, list[str]]:
     """Return the tests of a folder by the names that they claim with a word, and what is wrong with the claims.
 
-    ``objection`` returns what is wrong with a name, such as "'x', which is no row", or an empty text.
+    ``objection`` returns what is wrong with a name, such as "'x', which is not a row", or an empty text.
     """
     found = defaultdict(list)
     wrong = []

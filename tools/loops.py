@@ -1,28 +1,28 @@
-"""The loops over a node's Readys that are written out by hand: ``python -m tools.loops``.
+"""Lists the hand-written loops over a node's Readys: ``python -m tools.loops``.
 
-`raftcy.Driver` does the round of a node: store, send, apply, advance. Code that does it by itself can forget one of
-the driver's rules, so each such loop needs a reason, and there are only a few. The command lists them, each with the
-reason that a comment gives, directly above the loop or at the beginning of its body:
+`raftcy.Driver` does the round of a node: store, send, apply, advance. Code that does it by itself can forget one of the
+driver's rules, so each such loop needs a reason, and there are only a few. The command prints the reason that a comment
+gives, directly above the loop or at the beginning of its body:
 
     # A loop of its own: the script says in which order the work is done.
 
-In a document the comment is one of HTML, above the program. The command fails if a loop has no reason, or if there are
-more than ``LOOPS_MAX``.
+In a document this is an HTML comment above the program. The command fails if a loop has no reason, or if there are more
+than ``LOOPS_MAX``.
 
-What counts as one loop is a class, a function outside of classes, or the rest of a document's program, if it
+One loop is a class, a function outside of classes, or the rest of a document's program, if it
 
-- ends rounds: it calls ``advance``, or asks whether a message is for a storage thread,
+- ends rounds: it calls ``advance``, or checks whether a message is for a storage thread,
 - stores: it calls ``save``, ``save_ready``, ``store``, ``set_hard_state`` or ``apply_snapshot``, or ``append`` of a
   storage,
 - and applies: it reads ``committed_entries``, calls ``apply_conf_change``, or does the work of the thread that applies.
 
-It has to end rounds itself. To store and to apply may be left to functions of the same file that it calls, by whatever
-way. A test, which is a function whose name begins with ``test_``, counts only if it does all this inside of a ``for``
-or ``while``: a single round, taken in steps, is how ``advance`` is tested. Who drives a Driver is no loop, whether by
-``run`` or by the steps of a round, and the driver itself is not listed.
+It must end rounds itself. Storing and applying may happen in functions of the same file that it calls, directly or not.
+A test, which is a function whose name begins with ``test_``, counts only if it does all this inside of a ``for`` or
+``while``, because tests of ``advance`` take a single round in steps. Code that runs a Driver is not a loop, whether it
+uses ``run`` or the steps of a round, and the driver itself is not listed.
 
-Read are the package, the benchmarks, the tools and the tests, with the programs in their docstrings, and the programs
-in the documents.
+The command reads the package, the benchmarks, the tools and the tests, the programs in their docstrings, and the
+programs in the documents.
 """
 
 import ast
@@ -48,7 +48,7 @@ _FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Loop(NamedTuple):
-    """A loop: its file, the line where it begins, its name, and why it is no driver's; "" if that is not said."""
+    """A loop: its file, the line where it begins, its name, and its reason; "" if it gives none."""
 
     path: str
     line: int
@@ -57,7 +57,7 @@ class Loop(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A piece of Python, and what stands around it: ``lines`` of ``path``, of which ``above`` come before the code."""
+    """A piece of Python and its surroundings: ``lines`` of ``path``, of which ``above`` come before the code."""
 
     path: str
     code: ast.Module
@@ -66,7 +66,7 @@ class Program(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What a piece of code does by itself, and the names of what it calls."""
+    """The marks of a piece of code itself, and the names that it calls."""
 
     ends: bool
     stores: bool
@@ -75,14 +75,14 @@ class Marks(NamedTuple):
 
 
 def _name(node: ast.AST) -> str:
-    """The last part of a name; "" for what is none."""
+    """The last part of a name; "" if the node is not a name."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def marks(code: list[ast.stmt]) -> Marks:
-    """The marks of statements, with all that is inside of them."""
+    """The marks of statements and everything inside of them."""
     nodes = [node for statement in code for node in ast.walk(statement)]
     calls = [node.func for node in nodes if isinstance(node, ast.Call)]
     called = frozenset(map(_name, calls))
@@ -120,7 +120,7 @@ def loops_of(program: Program) -> list[Loop]:
 
 
 def _parts(program: Program) -> Iterator[tuple[str, list[ast.stmt]]]:
-    """What may be a loop, by its name."""
+    """The parts of a program that may be a loop, with their names."""
     rest = []
     for node in program.code.body:
         if isinstance(node, _FUNCTION) and node.name.startswith("test_"):
@@ -136,7 +136,7 @@ def _parts(program: Program) -> Iterator[tuple[str, list[ast.stmt]]]:
 
 
 def _reason(program: Program, node: ast.stmt) -> str:
-    """What the comment above a part or at its beginning says; "" if there is none."""
+    """The reason in the comment above a part or at its beginning; "" without one."""
     first = program.above + node.lineno - 1
     end = first + 1
     if isinstance(node, _FUNCTION | ast.ClassDef):
@@ -160,7 +160,7 @@ def _reason(program: Program, node: ast.stmt) -> str:
 
 
 def programs(root: Path = ROOT) -> Iterator[Program]:
-    """All Python of a checkout but the driver."""
+    """All Python of a checkout except the driver."""
     for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py")):
         name = path.relative_to(root).as_posix()
         if name != DRIVER:
@@ -176,7 +176,7 @@ def programs(root: Path = ROOT) -> Iterator[Program]:
 
 
 def _examples(program: Program) -> Iterator[Program]:
-    """The programs in docstrings: what is indented behind a line that ends with two colons."""
+    """The programs in docstrings: indented text after a line that ends with two colons."""
     for node in ast.walk(program.code):
         if not isinstance(node, _FUNCTION | ast.ClassDef | ast.Module) or ast.get_docstring(node, clean=False) is None:
             continue
@@ -192,13 +192,13 @@ def _examples(program: Program) -> Iterator[Program]:
                     code.append(each)
                 try:
                     example = ast.parse(textwrap.dedent("\n".join(code)))
-                except SyntaxError:  # no Python
+                except SyntaxError:  # not Python
                     continue
                 yield Program(program.path, example, program.lines, place + 1)
 
 
 def main() -> int:
-    """Print the loops with their reasons; 1 if a reason is missing or there are too many, else 0."""
+    """Print the loops with their reasons. Returns 1 if a reason is missing or there are too many loops, else 0."""
     found = [loop for program in programs() for loop in loops_of(program)]
     for loop in found:
         print(f"{loop.path}:{loop.line} {loop.name}: {loop.reason or 'NO REASON'}")

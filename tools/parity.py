@@ -198,7 +198,7 @@ def render(found: Claimed) -> str:
         "<!-- Written by tools/parity.py from the docstrings of the tests; not to be edited. -->",
         "",
         f"**{done} of {len(portable)}** tests of etcd's raft v3.7.0 are answered by tests here, in our own words.",
-        f"It has {len(reference)}, of which {rest} says nothing about a program in another language.",
+        f"It has {len(reference)} tests; {rest} of them cannot apply to a program in another language.",
         f"Of the {len(seed)} tests that only its release of 2019 had, **{old}** are answered, by the rules of v3.7.0.",
         "",
     ]

@@ -4,7 +4,7 @@
 #   tools/smoke.sh BUILDER INTERPRETER...
 #
 # BUILDER is a Python with the `build` package. For each interpreter: a compiled wheel, run compiled and then pure by
-# the run-time switch; a pure wheel; and the sdist where there is no working compiler.
+# the run-time switch; a pure wheel; and the sdist without a working compiler.
 set -eu
 builder=$1
 shift
@@ -39,7 +39,7 @@ for python in "$@"; do
     into compiled compiled-wheel/*.whl
     compiled/bin/python smoke.py compiled
     RAFTCY_PURE_PYTHON=1 compiled/bin/python smoke.py pure
-    case $(echo pure-wheel/*) in *-py3-none-any.whl) ;; *) echo "this is no pure wheel: $(echo pure-wheel/*)"; exit 1 ;; esac
+    case $(echo pure-wheel/*) in *-py3-none-any.whl) ;; *) echo "this is not a pure wheel: $(echo pure-wheel/*)"; exit 1 ;; esac
     fresh "$python" pure
     into pure pure-wheel/*.whl
     pure/bin/python smoke.py pure

@@ -3,14 +3,14 @@
 #
 #   tools/valgrind.sh PYTHON
 #
-# CPython's own errors, which an optimized interpreter has at every import, do not count: those in whose stack there is
-# no extension of raftcy. That one of ours would be seen is tried first, with memory that nobody has written.
+# An optimized CPython has errors at every import. Errors without an extension of raftcy in their stack do not count. A
+# first run reads memory that nobody has written, to show that an error of ours would be noticed.
 set -eu
 python=$1
 log=build/valgrind.log
 mkdir -p build
 
-# Python's own allocator would hide what goes wrong in the blocks that it hands out.
+# Python's allocator would hide errors inside the blocks that it hands out.
 watch() {
     PYTHONMALLOC=malloc PYTHONHASHSEED=0 valgrind --leak-check=no --num-callers=40 --log-file="$log" "$python" "$@"
 }
@@ -25,8 +25,8 @@ except raftcy.DecodeError:
     pass
 '
 grep -q '/raftcy/.*\.so' "$log" || { echo "valgrind sees no error where there is one" >&2; exit 1; }
-# CPython makes the number 0 of a text by way of a digit that it has not, and valgrind follows it from the json of a
-# recording's header to wherever it goes.
+# CPython parses the number 0 by way of an uninitialized digit, and valgrind follows that from the JSON in a recording's
+# header to every use.
 watch -c '
 import json, runpy
 json._default_decoder = json.JSONDecoder(parse_int=lambda digits: int(digits) if digits != "0" else 0)

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Makes a virtual environment and installs one dependency group of pyproject.toml into it, at the versions of
-# tools/constraints.txt. Does nothing where that is done already.
+# tools/constraints.txt. Does nothing if that is done already.
 #
 #   tools/venv.sh FOLDER GROUP
 #
-# The interpreter is $PYTHON if that is set. Otherwise an environment that is there stays as it is, and a new one gets
-# the first of python3, python3.15, …, python3.11 that is at least 3.11.
+# The interpreter is $PYTHON if that is set. Otherwise an existing environment stays unchanged, and a new one gets the
+# first of python3, python3.15, …, python3.11 that is at least 3.11.
 set -eu
 venv=$1
 group=$2
@@ -48,7 +48,7 @@ echo "installing the $group tools into $venv"
 pip() {
     "$venv/bin/python" -m pip --disable-pip-version-check install -q -c tools/constraints.txt "$@"
 }
-# Dependency groups came with pip 25.1; the pip of a new environment is that of its Python.
+# Dependency groups need pip 25.1, and a new environment has the pip of its Python.
 pip pip
 pip --group "$group"
 echo "$wanted" >"$done_file"

@@ -1,1 +1,1 @@
-"""Programs that run the same workloads on other implementations, and how they are built (``build``)."""
+"""Programs that run the same workloads on other implementations, and their builds (``build``)."""

@@ -1,4 +1,4 @@
-"""Builds the peer programs whose toolchains are there: ``python -m bench.peers.build``."""
+"""Builds the peer programs whose toolchains are installed: ``python -m bench.peers.build``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUT = ROOT / "build" / "bench"
 
 
 class Missing(Exception):
-    """What a peer needs is not there; the text says what."""
+    """A peer's requirement is missing; the text says which."""
 
 
 def _tool(name: str) -> str:
@@ -55,7 +55,7 @@ def go36() -> list[str]:
 
 def _rust(codec: str, **environment: str) -> list[str]:
     cargo = _tool("cargo")
-    target = OUT / "rust"  # of both: most of what they depend on is the same
+    target = OUT / "rust"  # shared by both peers, because they have most dependencies in common
     options = ["--release", "--quiet", "--no-default-features", "--features", f"{codec}-codec"]
     _run([cargo, "build", *options], SOURCES / "rust", CARGO_TARGET_DIR=str(target), **environment)
     program = OUT / f"rust-{codec}"
@@ -64,18 +64,18 @@ def _rust(codec: str, **environment: str) -> list[str]:
 
 
 def rust() -> list[str]:
-    """raft-rs with the messages that it takes by default, rust-protobuf's; raises Missing."""
+    """raft-rs with its default messages, rust-protobuf's; raises Missing."""
     return _rust("protobuf")
 
 
 def rust_prost() -> list[str]:
-    """raft-rs with prost's messages; generating them takes a protoc. Raises Missing."""
+    """raft-rs with prost's messages, whose generation needs a protoc; raises Missing."""
     protoc = Path(sys.executable).with_name("protoc")
     return _rust("prost", PROTOC=str(protoc) if protoc.exists() else os.environ.get("PROTOC") or _tool("protoc"))
 
 
 def upb() -> list[str]:
-    """protobuf's own codec, if it is the one in C; raises Missing."""
+    """protobuf's own codec, if it is the C one; raises Missing."""
     kind = api_implementation.Type()
     if kind != "upb":
         raise Missing(f"protobuf's codec here is not upb, it is {kind}")
@@ -106,7 +106,7 @@ PEERS: dict[str, Callable[[], list[str]]] = {
 
 
 def build_all() -> tuple[dict[str, list[str]], dict[str, str]]:
-    """The command of every peer that could be built, and why the others were left out."""
+    """The command of every peer that could be built, and the reasons for the others."""
     OUT.mkdir(parents=True, exist_ok=True)
     commands: dict[str, list[str]] = {}
     missing: dict[str, str] = {}
@@ -119,7 +119,7 @@ def build_all() -> tuple[dict[str, list[str]], dict[str, str]]:
 
 
 def main() -> int:
-    """Build, and say what was left out."""
+    """Build the peers, and print which are left out."""
     commands, missing = build_all()
     for name, command in commands.items():
         print(f"{name}: {' '.join(command)}")

@@ -1,1 +1,1 @@
-"""The state machine: messages and ticks in, Ready out. Reads no clock, opens nothing, draws no chance of its own."""
+"""The state machine: takes messages and ticks, returns Readys. Reads no clock and opens no file or socket."""

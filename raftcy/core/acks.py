@@ -1,7 +1,8 @@
-"""What members have acknowledged, and what a majority of them has.
+"""Keeps which number each member has acknowledged, and computes which one a majority has.
 
-The plain twin of ``acks.pyx``; both sides agree in everything, errors included. A majority has acknowledged a number
-if more than half of the members have acknowledged it or a higher one; without members every number is.
+The pure twin of ``acks.pyx``; the two agree in everything, errors included. A majority has acknowledged a number if
+more than half of the members have acknowledged it or a higher one. Without members, every number counts as
+acknowledged.
 """
 
 import struct
@@ -14,7 +15,7 @@ _number = struct.Struct("<Q")
 
 
 class Acks:
-    """The highest number that each id has acknowledged; 0 for an id that has none."""
+    """The highest number that each id has acknowledged, 0 if it has acknowledged none."""
 
     __slots__ = ("_numbers",)
 
@@ -22,16 +23,19 @@ class Acks:
         self._numbers: dict[int, int] = {}
 
     def get(self, id: int) -> int:
-        """The number of an id."""
+        """Return the highest number that ``id`` has acknowledged."""
         return self._numbers.get(id, 0)
 
     def raise_to(self, id: int, number: int) -> None:
-        """An id has acknowledged ``number``; a lower one than before changes nothing."""
+        """Record that ``id`` has acknowledged ``number``. A number that is not higher than before changes nothing."""
         if self._numbers.get(id, 0) < number:
             self._numbers[id] = number
 
     def majority(self, ids: tuple[int, ...]) -> int:
-        """The highest number that a majority of ``ids``, which ascend, has acknowledged; 2**64-1 without ids."""
+        """Return the highest number that a majority of ``ids``, which must ascend, has acknowledged.
+
+        Returns 2**64-1 without ids.
+        """
         n = len(ids)
         if n == 0:
             return k.NO_LIMIT
@@ -39,7 +43,7 @@ class Acks:
         return sorted([numbers.get(id, 0) for id in ids])[n - (n // 2 + 1)]
 
     def items(self) -> list[tuple[int, int]]:
-        """(id, number) of each id that has one, by ascending id."""
+        """Return ``(id, number)`` for each id that has acknowledged a number, by ascending id."""
         return sorted(self._numbers.items())
 
     def __len__(self) -> int:
@@ -57,7 +61,7 @@ class Acks:
 
 
 def majority_match(peers: tuple[Progress, ...]) -> int:
-    """The highest index that a majority of these Progress has stored; 2**64-1 without any."""
+    """Return the highest index that a majority of ``peers`` has stored, or 2**64-1 without peers."""
     n = len(peers)
     if n == 0:
         return k.NO_LIMIT
@@ -65,12 +69,12 @@ def majority_match(peers: tuple[Progress, ...]) -> int:
 
 
 def pack_number(number: int) -> bytes:
-    """8 bytes, little endian."""
+    """Encode a number in 8 bytes, little endian."""
     return _number.pack(number)
 
 
 def read_number(context: bytes) -> int:
-    """The number that at least 8 bytes begin with."""
+    """Decode the number in the first 8 bytes of ``context``. Raises IndexError if it is shorter."""
     if len(context) < 8:
         raise IndexError("index out of range")
     return int(_number.unpack_from(context)[0])

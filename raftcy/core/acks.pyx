@@ -1,7 +1,8 @@
-"""What members have acknowledged, and what a majority of them has.
+"""Keeps which number each member has acknowledged, and computes which one a majority has.
 
-The compiled twin of ``acks.py``; both sides agree in everything, errors included. A majority has acknowledged a number
-if more than half of the members have acknowledged it or a higher one; without members every number is.
+The compiled twin of ``acks.py``; the two agree in everything, errors included. A majority has acknowledged a number if
+more than half of the members have acknowledged it or a higher one. Without members, every number counts as
+acknowledged.
 """
 
 cimport cython
@@ -15,13 +16,13 @@ from .progress cimport Progress
 
 
 cdef enum:
-    # so many numbers are put in order on the stack
+    # Up to this many numbers are sorted on the stack.
     FEW = 32
 
 
 @cython.final
 cdef class Acks:
-    """The highest number that each id has acknowledged; 0 for an id that has none."""
+    """The highest number that each id has acknowledged, 0 if it has acknowledged none."""
 
     def __init__(self):
         self._count = 0
@@ -31,7 +32,7 @@ cdef class Acks:
         PyMem_Free(self._table)
 
     cdef Py_ssize_t _place(self, uint64_t id) noexcept:
-        # The first place whose id is not lower. Invariant: ids ascend.
+        # Return the first place whose id is not lower. Invariant: ids ascend.
         cdef Py_ssize_t low = 0, high = self._count, middle
         while low < high:
             middle = (low + high) >> 1
@@ -57,14 +58,14 @@ cdef class Acks:
         self._count += 1
 
     cpdef uint64_t get(self, uint64_t id) noexcept:
-        """The number of an id."""
+        """Return the highest number that ``id`` has acknowledged."""
         cdef Py_ssize_t place = self._place(id)
         if place < self._count and self._table[place].id == id:
             return self._table[place].number
         return 0
 
     cpdef raise_to(self, uint64_t id, uint64_t number):
-        """An id has acknowledged ``number``; a lower one than before changes nothing."""
+        """Record that ``id`` has acknowledged ``number``. A number that is not higher than before changes nothing."""
         cdef Py_ssize_t place = self._place(id)
         if place == self._count or self._table[place].id != id:
             if number == 0:
@@ -74,7 +75,10 @@ cdef class Acks:
             self._table[place].number = number
 
     cpdef uint64_t majority(self, tuple ids) except? 0:
-        """The highest number that a majority of ``ids``, which ascend, has acknowledged; 2**64-1 without ids."""
+        """Return the highest number that a majority of ``ids``, which must ascend, has acknowledged.
+
+        Returns 2**64-1 without ids.
+        """
         cdef Py_ssize_t n = len(ids), i, place = 0
         cdef uint64_t few[FEW]
         cdef uint64_t *numbers
@@ -94,7 +98,7 @@ cdef class Acks:
                 PyMem_Free(numbers)
 
     def items(self):
-        """(id, number) of each id that has one, by ascending id."""
+        """Return ``(id, number)`` for each id that has acknowledged a number, by ascending id."""
         return [(self._table[i].id, self._table[i].number) for i in range(self._count)]
 
     def __len__(self):
@@ -112,7 +116,7 @@ cdef class Acks:
 
 
 cpdef uint64_t majority_match(tuple peers) except? 0:
-    """The highest index that a majority of these Progress has stored; 2**64-1 without any."""
+    """Return the highest index that a majority of ``peers`` has stored, or 2**64-1 without peers."""
     cdef Py_ssize_t n = len(peers), i
     cdef uint64_t few[FEW]
     cdef uint64_t *matches
@@ -129,7 +133,7 @@ cpdef uint64_t majority_match(tuple peers) except? 0:
 
 
 cpdef bytes pack_number(uint64_t number):
-    """8 bytes, little endian."""
+    """Encode a number in 8 bytes, little endian."""
     cdef bytes context = PyBytes_FromStringAndSize(NULL, 8)
     cdef unsigned char *at = <unsigned char *>PyBytes_AS_STRING(context)
     cdef int i
@@ -139,7 +143,7 @@ cpdef bytes pack_number(uint64_t number):
 
 
 cpdef uint64_t read_number(bytes context) except? 0:
-    """The number that at least 8 bytes begin with."""
+    """Decode the number in the first 8 bytes of ``context``. Raises IndexError if it is shorter."""
     cdef const unsigned char *at = <const unsigned char *>PyBytes_AS_STRING(context)
     cdef uint64_t number = 0
     cdef int i
@@ -151,7 +155,7 @@ cpdef uint64_t read_number(bytes context) except? 0:
 
 
 cdef uint64_t *room_for(Py_ssize_t n, uint64_t *few) except NULL:
-    """Where n numbers fit: ``few``, or memory that is to be freed if they are more than FEW."""
+    """Return room for n numbers: ``few``, or if n exceeds FEW, memory that the caller must free."""
     if n <= FEW:
         return few
     cdef uint64_t *numbers = <uint64_t *>PyMem_Malloc(n * sizeof(uint64_t))
@@ -161,10 +165,10 @@ cdef uint64_t *room_for(Py_ssize_t n, uint64_t *few) except NULL:
 
 
 cdef uint64_t reached_by_majority(uint64_t *numbers, Py_ssize_t n) noexcept nogil:
-    """The number that n // 2 + 1 of them reach, which are moved about."""
+    """Return the highest number that at least n // 2 + 1 of the numbers reach. Reorders them."""
     cdef Py_ssize_t place = n - (n // 2 + 1), low = 0, high = n - 1, i, j
     cdef uint64_t pivot
-    # Selection by parts (Hoare's): what is wanted stays between low and high.
+    # Quickselect: the number at ``place`` in sorted order stays between low and high.
     while high - low > 8:
         pivot = numbers[(low + high) >> 1]
         i, j = low, high

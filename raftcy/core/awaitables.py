@@ -1,4 +1,4 @@
-"""A coroutine where a plain call is meant: nobody would ever run it, and what it should have stored would be lost."""
+"""Refuses coroutines where raftcy makes plain calls: no code would await them, so a write by one would never happen."""
 
 import inspect
 from typing import Any
@@ -7,19 +7,19 @@ from ..errors import StorageFailed
 
 
 def refuse_coroutine(of: Any, name: str) -> None:
-    """Raise TypeError if the method ``name`` of an object is a coroutine function, or an asynchronous generator."""
+    """Raise TypeError if the method ``name`` of an object is a coroutine function or an asynchronous generator."""
     method = getattr(of, name)
     if any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (method, _call(method))):
         raise TypeError(f"{type(of).__name__}.{name}() must be a plain function: nobody awaits its coroutine")
 
 
 def _call(method: Any) -> Any:
-    """What runs when an object is called that is no function itself."""
+    """Return the function that runs when ``method``, which may be any callable object, is called."""
     return type(method).__call__
 
 
 def refuse_awaitable(result: Any, name: str) -> None:
-    """Raise StorageFailed if a storage's method ``name`` has returned something to await instead of doing its work."""
+    """Raise StorageFailed if a storage's method ``name`` returned an awaitable instead of doing its work."""
     if result is None or not hasattr(result, "__await__"):
         return
     if inspect.iscoroutine(result):

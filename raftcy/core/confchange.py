@@ -1,16 +1,17 @@
-"""Configuration changes: from the members in force and a change to the members after it (etcd's ``confchange``).
+"""Computes the configuration that follows from a change (etcd's ``confchange``).
 
 Rules (thesis 4.1 and 4.3):
 
-- A simple change alters at most one voter, so that any majority before and any after it have a member in common.
-- Any other change goes through a joint configuration: the voters before become the outgoing half, both halves must
-  agree until it is left.
-- An outgoing voter that is to be a learner waits in learners_next until the joint configuration is left, since no id
-  may be voter and learner at once.
-- A node that leaves keeps its Progress as long as it is an outgoing voter.
+- A simple change alters at most one voter, so that any majority before it and any after it share a member. Otherwise
+  each of the two could elect a leader in the same term.
+- Any other change passes through a joint configuration: the previous voters become its outgoing half, and both halves
+  must agree until the group leaves it.
+- An outgoing voter that becomes a learner waits in ``learners_next`` until the group leaves the joint configuration,
+  since no id may be voter and learner at once.
+- A removed node keeps its Progress while it is an outgoing voter.
 
-Nothing here changes what it is given: the outcome is a new TrackerConfig and a new map of copied Progress, or a
-ConfChangeError. Whether a change is valid depends on replicated state alone.
+The functions do not modify their arguments. They return a new TrackerConfig and a new dict of copied Progress, or raise
+ConfChangeError. Only replicated state decides whether a change is valid, so every node decides alike.
 """
 
 from typing import Any
@@ -28,7 +29,10 @@ Outcome = tuple[TrackerConfig, dict[int, Progress]]
 
 
 class Changer:
-    """Computes changes of the configuration of ``tracker``; new peers are probed from ``last_index``."""
+    """Computes changes to the configuration of ``tracker`` (etcd's ``confchange.Changer``).
+
+    ``last_index`` is the index from which a leader probes new members.
+    """
 
     __slots__ = ("last_index", "tracker")
 
@@ -37,7 +41,10 @@ class Changer:
         self.last_index = last_index
 
     def enter_joint(self, auto_leave: bool, changes: list[ConfChangeSingle]) -> Outcome:
-        """Enter a joint configuration, to be left automatically or explicitly."""
+        """Enter a joint configuration, which the leader leaves by itself if ``auto_leave`` is set.
+
+        Raises ConfChangeError if the configuration is joint already or has no voters, or if ``changes`` are invalid.
+        """
         draft = _Draft(self)
         if draft.outgoing:
             raise ConfChangeError("config is already joint")
@@ -49,7 +56,7 @@ class Changer:
         return draft.outcome()
 
     def leave_joint(self) -> Outcome:
-        """Leave the joint configuration: the incoming half alone counts."""
+        """Leave the joint configuration, so that only the incoming half counts. Raises ConfChangeError outside one."""
         draft = _Draft(self)
         if not draft.outgoing:
             raise ConfChangeError("can't leave a non-joint config")
@@ -65,7 +72,7 @@ class Changer:
         return draft.outcome()
 
     def simple(self, changes: list[ConfChangeSingle]) -> Outcome:
-        """Make a change that alters at most one voter."""
+        """Make changes that alter at most one voter together. Raises ConfChangeError in a joint configuration."""
         draft = _Draft(self)
         if draft.outgoing:
             raise ConfChangeError("can't apply simple config change in joint config")
@@ -77,7 +84,7 @@ class Changer:
 
 
 class _Draft:
-    """A configuration that is being changed."""
+    """A copy of a configuration while it is changed."""
 
     def __init__(self, changer: Changer) -> None:
         tracker = changer.tracker
@@ -95,7 +102,7 @@ class _Draft:
     def apply(self, changes: list[ConfChangeSingle]) -> None:
         for change in changes:
             if change.node_id == 0:
-                # An application refuses a committed change by setting its node to 0.
+                # An application rejects a committed change by setting its node id to 0.
                 continue
             kind = change.type
             if kind == ConfChangeType.ADD_NODE:
@@ -145,14 +152,14 @@ class _Draft:
 
     def add(self, id: int, is_learner: bool) -> None:
         (self.learners if is_learner else self.incoming).add(id)
-        # Probed from the last entry, which is usually refused once, and counted as recently active, so that a leader
-        # with check-quorum does not step down before it could hear of the new peer.
+        # The leader probes from its last entry, which a new member usually rejects once. The member counts as recently
+        # active; otherwise a leader with check_quorum could step down before the member had a chance to answer.
         pr = Progress(0, max(self.last_index, 1), self.no_window, is_learner, True)
         pr._window_is_shared = True
         self.progress[id] = pr
 
     def check(self) -> None:
-        """The invariants of TrackerConfig, and a Progress for every member."""
+        """Raise ConfChangeError if an invariant of TrackerConfig is violated, or a member has no Progress."""
         for id in self.incoming | self.outgoing | self.learners | self.learners_next:
             if id not in self.progress:
                 raise ConfChangeError(f"no progress for {id}")
@@ -178,11 +185,14 @@ class _Draft:
 
 
 def restore(tracker: ProgressTracker, last_index: int, conf_state: ConfState) -> ProgressTracker:
-    """A new tracker with the limits of ``tracker`` and the members of ``conf_state`` (etcd's ``confchange.Restore``).
+    """Return a new tracker with the limits of ``tracker`` and the members of ``conf_state`` (etcd's ``Restore``).
 
-    The members are reached from an empty configuration by ordinary changes, so that nothing comes up that these could
-    not make: first the outgoing voters one by one, then, if there are any, a joint change that replaces them. Raises
-    ConfChangeError where that is impossible.
+    Ordinary changes build the configuration from an empty one, so it is one that changes can reach: they add the
+    outgoing voters one by one, and then replace them by one joint change. Without outgoing voters they add the members
+    one by one.
+
+    Raises ConfChangeError if no changes lead to ``conf_state``. If they lead elsewhere, the result differs from
+    ``conf_state``, so compare them.
     """
     fresh = ProgressTracker(tracker.max_inflight, tracker.max_inflight_bytes)
     changer = Changer(fresh, last_index)

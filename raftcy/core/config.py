@@ -1,7 +1,6 @@
-"""What a node is started with.
+"""Config: the parameters of a node, with their defaults, and the check whether they fit together.
 
-Owns the fields, their defaults, and the judgement whether they can work together. Never changes what the user gave: the
-values in effect are a copy, ``Config.validated()``.
+The user's object is never changed. ``Config.validated()`` returns a copy with the values in effect.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -20,7 +19,7 @@ __all__ = ["Config", "Peer"]
 _TICKS_MAX = 2**31 - 1
 _COUNT_MAX = 2**63 - 1
 
-# What an object given by the user must be able to do.
+# The methods that the user's objects must have.
 _STORAGE = ("initial_state", "entries", "term", "first_index", "last_index", "snapshot")
 _LOGGER = ("debug", "info", "warning", "error", "critical")
 
@@ -30,82 +29,87 @@ class Config:
     """The parameters of one node (etcd's ``raft.Config``). All are keywords; ids, indexes and sizes are 0 to 2**64-1.
 
     ``id`` (``ID``)
-        The node's own id. Required: not 0, and neither 2**64-1 nor 2**64-2, which stand for the storage threads. An id
-        belongs to one node for ever; a node that has lost its storage comes back under a new one.
+        The node's id. Required: not 0, and neither 2**64-1 nor 2**64-2, which denote the storage threads. Never give
+        an id to another node. A node that has lost its storage must return under a new id: under the old one it could
+        vote a second time in a term, and elect a leader that lacks committed entries.
     ``election_tick`` (``ElectionTick``), in ticks
-        A follower that hears of no leader for this long campaigns, and a leader that checks its quorum does so this
-        often. Required: greater than ``heartbeat_tick``, at most 2**31-1; ten times ``heartbeat_tick`` is a good value.
-        Each node waits for a random time of ``election_tick`` to 2 * ``election_tick`` - 1 ticks, drawn anew with
-        every change of role (paper 5.2).
+        A node that hears from no leader for this long campaigns, and a leader with ``check_quorum`` checks its quorum
+        this often. Required: greater than ``heartbeat_tick``, at most 2**31-1; ten times ``heartbeat_tick`` is a good
+        value. Each node actually waits for a random time of ``election_tick`` to 2 * ``election_tick`` - 1 ticks, drawn
+        again at every change of role. Otherwise nodes could campaign together and split the vote again and again (paper
+        5.2).
     ``heartbeat_tick`` (``HeartbeatTick``), in ticks
         A leader sends heartbeats this often. Required: at least 1.
     ``storage`` (``Storage``)
-        The log and state as stored so far; see ``Storage``. Required.
+        The log and the hard state stored so far; see ``Storage``. Required.
     ``applied`` (``Applied``), an index
-        The last entry that the application had applied before a restart; entries up to it are not handed out again. By
-        default, 0, everything after the snapshot is. Starting fails with InvariantError if it is beyond the stored
-        commit index or before the snapshot's.
+        The last entry that the application had applied before a restart. Entries up to it are not handed out again.
+        Default 0: all committed entries after the snapshot are handed out. Starting raises InvariantError if it is
+        beyond the stored commit index or before the snapshot. A commit index alone is not synced, so after a crash it
+        may be behind what the application has applied: then set this to the commit index, and skip the entries that
+        come again. ``Driver.start`` does so.
     ``async_storage_writes`` (``AsyncStorageWrites``)
-        Storage work comes as messages to storage threads instead of fields of a Ready, and is acknowledged by their
-        responses instead of ``advance``, which must not be called then. Default False.
+        A Ready contains messages to storage threads, which say what to store and apply. The threads' responses replace
+        ``advance``, which must not be called. Default False.
     ``max_size_per_msg`` (``MaxSizePerMsg``), in encoded bytes
-        The limit on the entries of one append message; one entry is sent even if it is larger. Default 0: one entry a
+        The limit on the entries of one append message. One entry is sent even if it is larger. Default 0: one entry per
         message. 2**64-1: no limit.
     ``max_committed_size_per_ready`` (``MaxCommittedSizePerReady``), in encoded bytes
-        The limit on committed entries that were handed out and are not yet acknowledged as applied, over all Readys.
-        Default 0: the value of ``max_size_per_msg``; if that is 0 too, the first committed entry is an InvariantError.
+        The limit on committed entries that are handed out and not yet acknowledged as applied, over all Readys. Default
+        0: the value of ``max_size_per_msg``; if that is 0 as well, the first committed entry raises InvariantError.
     ``max_uncommitted_entries_size`` (``MaxUncommittedEntriesSize``), in bytes of payload
-        A leader drops proposals while its uncommitted entries hold more than this; one proposal is let in even if it is
-        larger, and empty ones always. Default 0: no limit.
+        The limit on entries that a leader has appended and not yet applied. It drops proposals that would exceed it, so
+        that its log does not grow without bound while it has no quorum. A proposal of any size passes if nothing is
+        pending, and an empty one always. Default 0: no limit.
     ``max_inflight_msgs`` (``MaxInflightMsgs``), a count
-        The limit on append messages that were sent to a peer and not yet acknowledged. Required: 1 to 2**63-1.
+        The limit on append messages that are sent to a peer and not yet acknowledged. Required: 1 to 2**63-1.
     ``max_inflight_bytes`` (``MaxInflightBytes``), in bytes of payload
-        The same for the payload of these messages; a bound on bandwidth times round trip. Default 0: no limit. Else at
-        least ``max_size_per_msg``.
+        The limit on the payload of these messages. Set it to at least bandwidth times round-trip time, or the leader
+        waits for acknowledgements while the network is idle. Default 0: no limit. Otherwise at least
+        ``max_size_per_msg``.
     ``max_pending_reads``, a count
-        A leader raises Overloaded for a read, or a peer's request for one, while so many wait for its first commit or
-        for a quorum. Default 0: no limit, as in etcd, so that a peer can make them grow as long as no quorum answers;
-        10,000 is a good value. (Not in etcd.)
+        The limit on reads that wait on a leader for its first commit or for a quorum. Beyond it the leader raises
+        Overloaded, for its own reads and for its peers'. Default 0: no limit, as in etcd; then the reads of peers can
+        exhaust memory while no quorum answers. 10,000 is a good value. (Not in etcd.)
     ``max_pending_msgs``, a count
-        A node raises Overloaded for the messages of peers while so many of its own, and of its answers to reads, wait
-        for the next Ready; a peer can make them grow while the application is busy with the last one. So it does for
-        appends with entries while so many entries of its log are not stored yet, which grow while the storage is slow;
-        the leader sends them again. Default 0: no limit, as in etcd; 10,000 is a good value, and more where appends
-        hold thousands of entries. (Not in etcd.)
+        The limit on messages and read states that wait for the next Ready, and on entries that are not stored yet.
+        Beyond the first, a node raises Overloaded for messages of peers; beyond the second, for appends with entries,
+        which the leader sends again. Default 0: no limit, as in etcd; then peers can exhaust memory while the
+        application or its storage is slow. 10,000 is a good value; take more if appends hold thousands of entries. (Not
+        in etcd.)
     ``check_quorum`` (``CheckQuorum``)
-        A leader that has not heard of a quorum for an election timeout steps down, and votes are not given while a
-        leader is known to live (thesis 6.2, 4.2.3). Default False.
+        A leader steps down if it does not hear from a quorum for an election timeout, and a node that hears from a
+        leader does not vote (thesis 6.2, 4.2.3). Default False.
     ``pre_vote`` (``PreVote``)
-        Ask whether an election could be won before raising the term, so that a node which comes back from a partition
-        disrupts nobody (thesis 9.6). Default False.
+        A node asks whether it could win an election before it raises its term. Otherwise a node that returns from a
+        partition deposes a healthy leader by its higher term (thesis 9.6). Default False.
     ``read_only_option`` (``ReadOnlyOption``)
         How reads are made linearizable, a ReadOnlyOption. Default ``SAFE``; ``LEASE_BASED`` needs ``check_quorum``.
     ``logger`` (``Logger``)
         Any object with ``debug``, ``info``, ``warning``, ``error`` and ``critical``, each of which takes one finished
-        text and must not raise. If it has ``isEnabledFor(level)``, with the numbers of the ``logging`` module, it is
-        asked once a call of the node for each level that matters, and texts of a level that is off are not even made.
-        Default None: ``logging.getLogger("raftcy")``.
+        text and must not raise. If it has ``isEnabledFor(level)``, with the numbers of the ``logging`` module, each
+        call of the node asks at most once per level, and builds no text for a level that is off. Default None:
+        ``logging.getLogger("raftcy")``.
     ``disable_proposal_forwarding`` (``DisableProposalForwarding``)
-        Followers drop proposals instead of passing them to the leader. Default False.
+        A follower drops proposals instead of forwarding them to the leader. Default False.
     ``disable_conf_change_validation`` (``DisableConfChangeValidation``)
-        A leader proposes configuration changes without looking at the configuration in force, which may be older than
-        the one that the change will meet. Only for applications that serialize and verify changes themselves: one that
-        turns out invalid raises ConfChangeError where it is applied. Default False.
+        A leader appends a proposed configuration change without checking it against the configuration in force, which
+        may differ from the one in which the change is applied. Only for applications that serialize and verify changes
+        themselves: applying an invalid change raises ConfChangeError. Default False.
     ``step_down_on_removal`` (``StepDownOnRemoval``)
-        A leader that is removed or made a learner steps down as soon as it has applied that. Default False.
+        A leader that is removed or becomes a learner steps down when it applies that change. Default False.
     ``batch_append``
-        A leader sends what is proposed between two Readys as one append message to each peer, or as few as
-        ``max_size_per_msg`` allows, instead of one for each proposal: fewer messages, which go out with the next Ready
-        either way. Default False, as etcd's raft does. (Not in etcd; raft-rs has it.)
+        A leader sends entries that are proposed between two Readys in one append message per peer, or as few as
+        ``max_size_per_msg`` allows, instead of one per proposal. Nothing is sent later: all messages leave with the
+        next Ready anyway. Default False, as in etcd's raft. (Not in etcd; raft-rs has it.)
     ``trace_logger`` (``TraceLogger``)
-        An object whose ``trace_event(event)`` gets a TracingEvent for each step that etcd's TLA+ specification knows;
-        see ``trace``. Default None: no tracing, at no cost.
+        An object whose ``trace_event(event)`` receives a TracingEvent for each step that etcd's TLA+ specification
+        knows; see ``trace``. Default None: no tracing, at no cost.
     ``random``
-        The source of the election timeouts: an object whose ``randrange(n)`` gives 0 to n-1. It is asked once, with
-        ``election_tick``, whenever the node becomes follower, candidate or leader, so that a run can be replayed. (Of a
-        ``random.Random`` whose ``randrange`` is its own when the node is made, the same number is taken by a shorter
-        way.)
-        Default None: the operating system's randomness, from one object for all nodes. (Not in etcd.)
+        The source of election timeouts: an object whose ``randrange(n)`` returns 0 to n-1. The node calls it once, with
+        ``election_tick``, whenever it becomes follower, candidate or leader, so a seeded source makes a run repeatable.
+        (From a plain ``random.Random`` it draws the same number by ``getrandbits``, which is faster.) Default None: the
+        operating system's randomness, through one object that all nodes share. (Not in etcd.)
     """
 
     id: int = 0
@@ -133,14 +137,14 @@ class Config:
     random: Any = None
 
     def validate(self) -> None:
-        """Raise ConfigError unless the Config can work (etcd's ``Config.validate``, in its order and with its texts).
+        """Raise ConfigError if the Config is invalid (etcd's ``Config.validate``, in its order and with its texts).
 
-        Values that etcd's types rule out, such as a text for an id, are looked for first.
+        Types come first: a value that etcd's types rule out, such as a string as an id, is reported before any other.
         """
         self.validated()
 
     def validated(self) -> "Config":
-        """A copy with the values in effect: every default filled in. ConfigError as for ``validate``."""
+        """Return a copy with the values in effect, all defaults filled in. Raises ConfigError as ``validate`` does."""
         given = replace(self)
         given._check_types()
         if given.id == k.NONE:
@@ -176,7 +180,7 @@ class Config:
         return given
 
     def _check_types(self) -> None:
-        """What Go's compiler would have refused. Leaves plain ints and ReadOnlyOption members."""
+        """Refuse values that Go's compiler would refuse, and convert the others to int and ReadOnlyOption."""
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is bool:
@@ -196,7 +200,7 @@ class Config:
         _must_have(self.random, "random", ("randrange",))
 
 
-# etcd's signed fields: what is not positive has a text of its own there.
+# The fields that are signed in etcd, with their limits here. A value that is not positive gets etcd's error text.
 _SIGNED = {"election_tick": _TICKS_MAX, "heartbeat_tick": _TICKS_MAX, "max_inflight_msgs": _COUNT_MAX}
 
 
@@ -226,10 +230,10 @@ def _must_have(given: Any, name: str, methods: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A member to bootstrap with (etcd's ``raft.Peer``): its ``id``, and ``context``, bytes for the application.
+    """A member to bootstrap a group with (etcd's ``raft.Peer``): its ``id``, and ``context`` for the application.
 
-    The context, such as an address, comes to all nodes with the configuration change that adds the peer. Raises
-    TypeError or RangeError for values that are no id or no bytes.
+    The configuration change that adds the peer carries the context, such as an address, to all nodes. Raises TypeError
+    or RangeError if ``id`` is not a number from 0 to 2**64-1, and TypeError if ``context`` is not bytes.
     """
 
     id: int

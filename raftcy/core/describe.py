@@ -1,6 +1,7 @@
-"""Texts for people and scripts: one value, one text, byte for byte that of etcd's raft v3.7.0 (``Describe…``).
+"""Formats values for people and scripts, byte for byte as the ``Describe…`` functions of etcd's raft v3.7.0.
 
-Ids in messages are hexadecimal, all other numbers decimal. Never part of the protocol: nothing is read back.
+Ids in messages are hexadecimal, all other numbers decimal. The texts are not part of the protocol, and no code reads
+them back.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,26 +30,26 @@ __all__ = [
 ]
 
 EntryFormatter = Callable[[bytes], str]
-"""Makes the text of a normal entry's data, in place of ``quote`` (etcd's ``EntryFormatter``)."""
+"""A function that formats the data of a normal entry, instead of ``quote`` (etcd's ``EntryFormatter``)."""
 
-# What etcd's raft prints in place of changes that cannot be read; the protobuf library varies the blank in it.
+# etcd's raft prints this for changes that it cannot decode. The protobuf library varies the kind of space in it.
 _UNREADABLE = "proto: cannot parse invalid wire-format data"
 _TARGETS = {k.NONE: "None", k.LOCAL_APPEND_THREAD: "AppendThread", k.LOCAL_APPLY_THREAD: "ApplyThread"}
 
 
 def describe_hard_state(hs: HardState) -> str:
-    """Such as ``Term:2 Vote:1 Commit:11``; a vote of 0 is left out (etcd's ``DescribeHardState``)."""
+    """Format as ``Term:2 Vote:1 Commit:11``, without the vote if it is 0 (etcd's ``DescribeHardState``)."""
     vote = f" Vote:{hs.vote}" if hs.vote else ""
     return f"Term:{hs.term}{vote} Commit:{hs.commit}"
 
 
 def describe_soft_state(ss: SoftState) -> str:
-    """Such as ``Lead:1 State:StateFollower`` (etcd's ``DescribeSoftState``)."""
+    """Format as ``Lead:1 State:StateFollower`` (etcd's ``DescribeSoftState``)."""
     return f"Lead:{ss.lead} State:{ss.raft_state}"
 
 
 def describe_conf_state(state: ConfState) -> str:
-    """The five fields on one line, ids in their order (etcd's ``DescribeConfState``)."""
+    """Format the five fields on one line, with ids in the order that they have (etcd's ``DescribeConfState``)."""
     return (
         f"Voters:{_numbers(state.voters)} VotersOutgoing:{_numbers(state.voters_outgoing)} "
         f"Learners:{_numbers(state.learners)} LearnersNext:{_numbers(state.learners_next)} "
@@ -57,16 +58,16 @@ def describe_conf_state(state: ConfState) -> str:
 
 
 def describe_snapshot(snap: Snapshot) -> str:
-    """The metadata; the data is left out (etcd's ``DescribeSnapshot``)."""
+    """Format the metadata, without the data (etcd's ``DescribeSnapshot``)."""
     m = snap.metadata
     return f"Index:{m.index} Term:{m.term} ConfState:{describe_conf_state(m.conf_state)}"
 
 
 def describe_entry(e: Entry, formatter: EntryFormatter | None = None) -> str:
-    """Such as ``1/11 EntryNormal "a"``: term, index, type, then the data or the changes (etcd's ``DescribeEntry``).
+    """Format as ``1/11 EntryNormal "a"``: term, index, type, and the data or the changes (etcd's ``DescribeEntry``).
 
-    Changes are written as in ``v1 l2``; an unknown type is its number, without data. ``formatter`` makes the text of
-    the data of normal entries, ``quote`` by default; an empty text leaves no blank.
+    Changes look like ``v1 l2``. An unknown type appears as its number, without data. ``formatter`` formats the data of
+    normal entries, by default ``quote``; if it returns an empty text, no space follows the type.
     """
     kind = e.type
     text = ""
@@ -80,20 +81,20 @@ def describe_entry(e: Entry, formatter: EntryFormatter | None = None) -> str:
 
 
 def describe_entries(ents: Iterable[Entry], formatter: EntryFormatter | None = None) -> str:
-    """``describe_entry`` of each, each with a newline (etcd's ``DescribeEntries``)."""
+    """Format each entry as ``describe_entry`` does, followed by a newline (etcd's ``DescribeEntries``)."""
     return "".join(f"{describe_entry(e, formatter)}\n" for e in ents)
 
 
 def describe_message(m: Message, formatter: EntryFormatter | None = None) -> str:
-    """A message, without a newline at the end; several entries and responses take lines of their own.
+    """Format a message, without a newline at its end (etcd's ``DescribeMessage``).
 
-    The context is never shown (etcd's ``DescribeMessage``).
+    If there are several entries, each takes a line, and so does each response. The context does not appear.
     """
     return _message(m, formatter, "")
 
 
 def describe_ready(rd: Any, formatter: EntryFormatter | None = None) -> str:
-    """What a Ready holds, part by part, each on lines of its own; ``<empty Ready>`` without any (``DescribeReady``)."""
+    """Format the parts of a Ready, each on separate lines, or ``<empty Ready>`` (etcd's ``DescribeReady``)."""
     parts = []
     if rd.soft_state is not None:
         parts.append(f"{describe_soft_state(rd.soft_state)}\n")
@@ -117,7 +118,7 @@ def describe_ready(rd: Any, formatter: EntryFormatter | None = None) -> str:
 
 
 def describe_conf_change(cc: ConfChange | ConfChangeV2) -> str:
-    """A change as it stands in log lines; a v1 change as the v2 change that it stands for (``DescribeConfChange``)."""
+    """Format a configuration change as log lines do (etcd's ``DescribeConfChange``); a v1 change as its v2 form."""
     v2 = cc.as_v2()
     steps = "".join(f" changes:{{type:{c.type} node_id:{c.node_id}}}" for c in v2.changes)
     context = f" context:{quote(v2.context)}" if v2.context else ""

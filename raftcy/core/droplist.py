@@ -1,15 +1,15 @@
-"""Lists that grow at their end and lose what is oldest, at a cost that does not depend on what stays.
+"""Drops the oldest items of a list at a cost that does not depend on how many remain.
 
-What is dropped leaves places of None before the ``head``; they go once they are half of the list.
+A dropped item leaves None in its place, before the ``head``. These places are deleted once they are half of the list.
 """
 
 from typing import Any
 
-_LEAST = 64  # places; below that a longer list costs less than moving it
+_LEAST = 64  # places; with fewer, keeping them costs less than moving the rest
 
 
 def drop_oldest(items: list[Any], head: int, count: int) -> int:
-    """Drop ``count`` items from place ``head`` on; returns the new head. Amortised, the cost is that of what goes."""
+    """Drop ``count`` items from place ``head`` on. Return the new head. Amortized time depends only on ``count``."""
     end = head + count
     items[head:end] = [None] * count
     if end < _LEAST or 2 * end < len(items):

@@ -1,13 +1,13 @@
-"""A node's whole state as plain data, and a node made to stand where that was taken.
+"""Dumps the whole state of a node as plain data, and loads it into a new node.
 
-``dump`` gives numbers, texts, bytes, None, lists and dicts of them, so that it can be stored by anybody; values that
-travel are in their wire encoding. ``load`` puts it into a node that was just made from the same Config. From there the
-two behave alike in everything, as long as their storages give the same answers and their random sources the same
-numbers: that is what a recording is replayed from.
+``dump`` returns dicts and lists of numbers, strings, bytes and None, which any format can store; wire values are in
+their encoding. ``load`` puts a dump into a node that was just created from the same Config. From then on both nodes
+behave alike, as long as their storages return the same answers and their random sources the same numbers. The flight
+recorder relies on this to replay a recording.
 
-Not part of it: the options, which are the Config's and never change; the storage, the random source, the loggers, and
-what is kept twice for speed. Every other attribute is, by its name; a test holds the functions below against the
-classes.
+A dump leaves out the options, which belong to the Config and never change; the storage, the random source and the
+loggers; and fields that only duplicate others for speed. It has every other attribute, by name. A test compares the
+functions below with the classes.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ from .tracker import TrackerConfig
 
 
 def dump(node: RawNode) -> dict[str, Any]:
-    """The state of a living node; changes nothing and asks the storage nothing."""
+    """Return the state of a node. Does not change the node or read its storage. Raises Stopped if the node is dead."""
     node.check_alive()
     return {
         "node": _node(node),
@@ -36,13 +36,13 @@ def dump(node: RawNode) -> dict[str, Any]:
 
 
 def load(node: RawNode, state: dict[str, Any]) -> None:
-    """Make a new node one that ``dump`` was called for.
+    """Put a state that ``dump`` returned into a new node.
 
-    InvariantError if the node has another id. What is not a state that ``dump`` gives is met by a KeyError, TypeError
-    or ValueError half-way; such a node is of no use.
+    Raises InvariantError if the state belongs to a node with another id. Raises KeyError, TypeError or ValueError if it
+    did not come from ``dump``; the node may then be half loaded, so discard it.
     """
     if node.raft.id != state["raft"]["id"]:
-        raise InvariantError(f"the state is that of {state['raft']['id']:x}, the node is {node.raft.id:x}")
+        raise InvariantError(f"the state belongs to node {state['raft']['id']:x}, not to {node.raft.id:x}")
     _load_node(node, state["node"])
     _load_raft(node.raft, state["raft"])
     _load_log(node.raft.log, state["log"])

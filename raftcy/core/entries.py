@@ -1,7 +1,7 @@
-"""Arithmetic on lists of entries: sizes, limits, and where two logs part.
+"""Computes sizes of entries, how many fit into a limit, and whether they form a run.
 
-The plain twin of ``entries.pyx``; both sides agree in everything, errors included. Sizes are those of the encoding of
-etcd's raft v3.7.0 (only present fields count), payloads count ``data`` alone.
+The pure twin of ``entries.pyx``; the two agree in everything, errors included. An entry's size is the length of its
+encoding in etcd's raft v3.7.0, to which only present fields count. A payload is ``data`` alone.
 """
 
 from ..wire import consts as k
@@ -9,12 +9,12 @@ from ..wire.messages import Entry
 
 
 def varint_size(value: int) -> int:
-    """Bytes of the varint of an unsigned 64-bit number: 1 to 10."""
+    """Return the bytes that an unsigned 64-bit number takes as a varint: 1 to 10."""
     return 1 if value < 128 else (value.bit_length() + 6) // 7
 
 
 def entry_size(e: Entry) -> int:
-    """Encoded size of an entry, in bytes (``proto.Size``)."""
+    """Return the encoded size of an entry, in bytes (``proto.Size``)."""
     present = e._present
     size = 0
     if present & k.E_TYPE:
@@ -33,7 +33,7 @@ def entry_size(e: Entry) -> int:
 
 
 def entries_size(entries: list[Entry]) -> int:
-    """Sum of the encoded sizes, in bytes (etcd's ``entsSize``)."""
+    """Return the sum of the encoded sizes, in bytes (etcd's ``entsSize``)."""
     size = 0
     for e in entries:
         size += entry_size(e)
@@ -41,9 +41,10 @@ def entries_size(entries: list[Entry]) -> int:
 
 
 def fitting(entries: list[Entry], at: int, end: int, max_size: int) -> int:
-    """Where a run of places from ``at`` ends that holds at most ``max_size`` encoded bytes, but at least one entry.
+    """Return how far ``entries[at:end]`` can be taken within ``max_size`` encoded bytes (etcd's ``limitSize``).
 
-    ``end`` if all up to there fit (etcd's ``limitSize``). Nothing is copied: a small limit on a long list costs little.
+    Returns the end of the part that fits, which has at least one entry, even one that is too large. Copies nothing, so
+    that a small limit on a long list costs little.
     """
     if end - at <= 1 or max_size == k.NO_LIMIT:
         return end
@@ -56,12 +57,12 @@ def fitting(entries: list[Entry], at: int, end: int, max_size: int) -> int:
 
 
 def payload_size(e: Entry) -> int:
-    """Bytes of an entry's data (etcd's ``payloadSize``)."""
+    """Return the size of an entry's data, in bytes (etcd's ``payloadSize``)."""
     return len(e.data)
 
 
 def payloads_size(entries: list[Entry]) -> int:
-    """Sum of the payloads, in bytes (etcd's ``payloadsSize``)."""
+    """Return the sum of the payloads, in bytes (etcd's ``payloadsSize``)."""
     size = 0
     for e in entries:
         size += len(e.data)
@@ -69,7 +70,7 @@ def payloads_size(entries: list[Entry]) -> int:
 
 
 def contiguous(entries: list[Entry], index: int, term: int) -> bool:
-    """Whether entries may follow the entry at (``index``, ``term``): indexes without a gap, terms never falling."""
+    """Whether entries may follow the entry (``index``, ``term``): indexes have no gap, and terms never fall."""
     for e in entries:
         if index == k.NO_LIMIT:
             return False

@@ -1,7 +1,7 @@
-"""Arithmetic on lists of entries: sizes, limits, and where two logs part.
+"""Computes sizes of entries, how many fit into a limit, and whether they form a run.
 
-The compiled twin of ``entries.py``; both sides agree in everything, errors included. Sizes are those of the encoding of
-etcd's raft v3.7.0 (only present fields count), payloads count ``data`` alone.
+The compiled twin of ``entries.py``; the two agree in everything, errors included. An entry's size is the length of its
+encoding in etcd's raft v3.7.0, to which only present fields count. A payload is ``data`` alone.
 """
 
 from cpython.bytes cimport PyBytes_GET_SIZE
@@ -12,7 +12,7 @@ from ..wire.messages cimport Entry
 
 
 cpdef uint64_t varint_size(uint64_t value) noexcept:
-    """Bytes of the varint of an unsigned 64-bit number: 1 to 10."""
+    """Return the bytes that an unsigned 64-bit number takes as a varint: 1 to 10."""
     cdef uint64_t size = 1
     while value >= 128:
         value >>= 7
@@ -21,7 +21,7 @@ cpdef uint64_t varint_size(uint64_t value) noexcept:
 
 
 cpdef uint64_t entry_size(Entry e) noexcept:
-    """Encoded size of an entry, in bytes (``proto.Size``)."""
+    """Return the encoded size of an entry, in bytes (``proto.Size``)."""
     cdef uint32_t present = e._present
     cdef uint64_t size = 0
     cdef uint64_t n
@@ -40,7 +40,7 @@ cpdef uint64_t entry_size(Entry e) noexcept:
 
 
 cpdef uint64_t entries_size(list entries) except? 0:
-    """Sum of the encoded sizes, in bytes (etcd's ``entsSize``)."""
+    """Return the sum of the encoded sizes, in bytes (etcd's ``entsSize``)."""
     cdef uint64_t size = 0
     cdef Entry e
     for e in entries:
@@ -49,9 +49,10 @@ cpdef uint64_t entries_size(list entries) except? 0:
 
 
 cpdef Py_ssize_t fitting(list entries, Py_ssize_t at, Py_ssize_t end, uint64_t max_size) except -1:
-    """Where a run of places from ``at`` ends that holds at most ``max_size`` encoded bytes, but at least one entry.
+    """Return how far ``entries[at:end]`` can be taken within ``max_size`` encoded bytes (etcd's ``limitSize``).
 
-    ``end`` if all up to there fit (etcd's ``limitSize``). Nothing is copied: a small limit on a long list costs little.
+    Returns the end of the part that fits, which has at least one entry, even one that is too large. Copies nothing, so
+    that a small limit on a long list costs little.
     """
     cdef uint64_t size = 0
     cdef Py_ssize_t place
@@ -67,12 +68,12 @@ cpdef Py_ssize_t fitting(list entries, Py_ssize_t at, Py_ssize_t end, uint64_t m
 
 
 cpdef uint64_t payload_size(Entry e) noexcept:
-    """Bytes of an entry's data (etcd's ``payloadSize``)."""
+    """Return the size of an entry's data, in bytes (etcd's ``payloadSize``)."""
     return <uint64_t>PyBytes_GET_SIZE(e.data)
 
 
 cpdef uint64_t payloads_size(list entries) except? 0:
-    """Sum of the payloads, in bytes (etcd's ``payloadsSize``)."""
+    """Return the sum of the payloads, in bytes (etcd's ``payloadsSize``)."""
     cdef uint64_t size = 0
     cdef Entry e
     for e in entries:
@@ -81,7 +82,7 @@ cpdef uint64_t payloads_size(list entries) except? 0:
 
 
 cpdef bint contiguous(list entries, uint64_t index, uint64_t term) except -1:
-    """Whether entries may follow the entry at (``index``, ``term``): indexes without a gap, terms never falling."""
+    """Whether entries may follow the entry (``index``, ``term``): indexes have no gap, and terms never fall."""
     cdef Entry e
     for e in entries:
         if index == k.NO_LIMIT:

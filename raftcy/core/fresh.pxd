@@ -1,4 +1,4 @@
-# New values of ready for the compiled build; fresh.py itself is not compiled. New objects are zeroed.
+# Blank values of ready for the compiled build; fresh.py itself is not compiled. A new object's fields are zero or None.
 from libc.stdint cimport int32_t, uint64_t
 
 from .ready cimport ReadState, Ready, SoftState, _new_ready

@@ -1,6 +1,6 @@
-"""New values of ``ready`` for the core, without the checks of ``__init__``; as ``wire.blank`` for the wire types.
+"""Creates values of ``ready`` for the core, skipping the checks of ``__init__``, as ``wire.blank`` does for the wire.
 
-The compiled build has these functions inline (``fresh.pxd``); this module is not compiled.
+The compiled build inlines these functions from ``fresh.pxd``; this module is not compiled.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ _new = object.__new__
 
 
 def soft_state(lead: int, raft_state: int) -> SoftState:
-    """A SoftState of numbers that are known to be good."""
+    """Return a SoftState of numbers that are known to be valid."""
     s: SoftState = _new(_OpenSoftState)
     s.lead = lead
     s._raft_state = raft_state
@@ -24,7 +24,7 @@ def soft_state(lead: int, raft_state: int) -> SoftState:
 
 
 def read_state(index: int, request_ctx: bytes) -> ReadState:
-    """A ReadState of values that are known to be good."""
+    """Return a ReadState of values that are known to be valid."""
     s: ReadState = _new(_OpenReadState)
     s.index = index
     s.request_ctx = request_ctx
@@ -33,7 +33,7 @@ def read_state(index: int, request_ctx: bytes) -> ReadState:
 
 
 def ready() -> Ready:
-    """An open Ready of nothing."""
+    """Return an open, empty Ready."""
     rd: Ready = _new(_OpenReady)
     rd.soft_state = rd.hard_state = rd.snapshot = None
     rd._read_states = rd._entries = rd._committed_entries = rd._messages = None

@@ -1,24 +1,24 @@
-"""What has to hold before a message may be taken in: rules on top of the contract of Ready, for Node and the driver."""
+"""When a snapshot or a read has to wait: rules that Node and the driver apply before they step it."""
 
 from ..wire import consts as k
 from .raft import Raft
 
 
 def has_to_apply(raft: Raft) -> bool:
-    """Whether a snapshot of the leader must wait: committed entries are handed out that are not applied yet.
+    """Whether a snapshot from the leader must wait, because committed entries are handed out but not applied yet.
 
-    A snapshot puts its configuration in force at once. Changes that were handed out before it, which its configuration
-    holds already, would then be applied to that later configuration.
+    A snapshot puts its configuration in force at once. A configuration change among those entries would then be applied
+    to it, although the configuration contains the change already.
     """
     return raft.log.applied < raft.log.applying
 
 
 def answers_rashly(raft: Raft) -> bool:
-    """Whether a read must not be asked here now: a single voter would answer it at once, and might miss writes.
+    """Whether a read must not start here now, because a leader with a single voter might answer from old state.
 
-    It is right only if the leader is that voter, and not one that was removed while the voter may have begun to lead
-    by itself; and only if it has committed an entry of its own term, or it may not know all that was committed before
-    a restart or by a former leader.
+    Such a leader answers at once, which is right only under two conditions. It must be that voter: a leader that was
+    removed may have been succeeded by the remaining voter without hearing of it. And it must have committed an entry of
+    its term: before that, its commit index may lack entries that were committed before a restart or by a former leader.
     """
     if raft.state != k.LEADER or not raft.tracker.is_singleton():
         return False

@@ -1,8 +1,7 @@
-"""The window of appends that were sent to a peer and are not yet acknowledged, limited by count and by bytes.
+"""The window of appends that were sent to a peer and not yet acknowledged (etcd's ``tracker.Inflights``).
 
-The plain twin of ``inflights.pyx``; both sides agree in everything, errors included (etcd's ``tracker.Inflights``).
-Each append is known by the index of its last entry. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is
-the sum over the window.
+The pure twin of ``inflights.pyx``; the two agree in everything, errors included. The index of its last entry identifies
+an append. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is the sum over the window.
 """
 
 from typing import Any
@@ -13,7 +12,8 @@ from ..errors import InvariantError
 class Inflights:
     """A window of at most ``size`` appends and, unless ``max_bytes`` is 0, about ``max_bytes`` bytes.
 
-    The byte limit is soft: the append that crosses it is still let in. A ring that grows as it is needed.
+    The limit on bytes is soft: the append that crosses it still enters. The window is a ring that grows on demand, so a
+    large ``size`` costs no memory until it is used. Raises ValueError if a limit is negative.
     """
 
     __slots__ = ("_bytes", "_count", "_indexes", "_max_bytes", "_size", "_sizes", "_start")
@@ -30,14 +30,14 @@ class Inflights:
         self._sizes: list[int] = []
 
     def add(self, index: int, size_bytes: int) -> None:
-        """Note an append up to ``index`` of ``size_bytes`` bytes; InvariantError if the window is full."""
+        """Record an append up to ``index`` with ``size_bytes`` bytes. Raises InvariantError if the window is full."""
         if self.full():
             raise InvariantError("cannot add into a Full inflights")
         at = self._start + self._count
         if at >= self._size:
             at -= self._size
         if at >= len(self._indexes):
-            # The ring is not closed yet, so the next place is the end of the lists.
+            # The ring has not reached its full size, so the next place is the end of the lists.
             self._indexes.append(index)
             self._sizes.append(size_bytes)
         else:
@@ -47,7 +47,7 @@ class Inflights:
         self._bytes += size_bytes
 
     def free_le(self, to: int) -> None:
-        """Free every append whose index is at most ``to``."""
+        """Remove every append whose index is at most ``to``."""
         freed = 0
         at = self._start
         while freed < self._count and self._indexes[at] <= to:
@@ -60,28 +60,28 @@ class Inflights:
         self._start = at if self._count else 0
 
     def full(self) -> bool:
-        """Whether nothing more may be sent."""
+        """Whether the window is full, by number or by bytes, so that no append may be sent."""
         return self._count == self._size or (self._max_bytes != 0 and self._bytes >= self._max_bytes)
 
     def count(self) -> int:
-        """Appends in the window."""
+        """Return the number of appends in the window."""
         return self._count
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Empty the window."""
         self._start = 0
         self._count = 0
         self._bytes = 0
 
     def clone(self) -> "Inflights":
-        """An independent copy."""
+        """Return an independent copy."""
         copy = Inflights(self._size, self._max_bytes)
         for index, size_bytes in self.window():
             copy.add(index, size_bytes)
         return copy
 
     def window(self) -> list[tuple[int, int]]:
-        """The appends as (index, bytes), oldest first."""
+        """Return the appends as ``(index, bytes)``, oldest first."""
         places = [(self._start + i) % self._size for i in range(self._count)]
         return [(self._indexes[at], self._sizes[at]) for at in places]
 
@@ -92,7 +92,7 @@ class Inflights:
 
     @property
     def max_bytes(self) -> int:
-        """The limit on bytes; 0 is none."""
+        """The limit on bytes; 0 means no limit."""
         return self._max_bytes
 
     @property

@@ -1,8 +1,7 @@
-"""The window of appends that were sent to a peer and are not yet acknowledged, limited by count and by bytes.
+"""The window of appends that were sent to a peer and not yet acknowledged (etcd's ``tracker.Inflights``).
 
-The compiled twin of ``inflights.py``; both sides agree in everything, errors included (etcd's ``tracker.Inflights``).
-Each append is known by the index of its last entry. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is
-the sum over the window.
+The compiled twin of ``inflights.py``; the two agree in everything, errors included. The index of its last entry
+identifies an append. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is the sum over the window.
 """
 
 cimport cython
@@ -17,7 +16,8 @@ from ..errors import InvariantError
 cdef class Inflights:
     """A window of at most ``size`` appends and, unless ``max_bytes`` is 0, about ``max_bytes`` bytes.
 
-    The byte limit is soft: the append that crosses it is still let in. A ring that grows as it is needed.
+    The limit on bytes is soft: the append that crosses it still enters. The window is a ring that grows on demand, so a
+    large ``size`` costs no memory until it is used. Raises ValueError if a limit is negative.
     """
 
     def __init__(self, size, max_bytes=0):
@@ -33,7 +33,7 @@ cdef class Inflights:
         PyMem_Free(self._ring)
 
     cdef _grow(self):
-        # Doubles up to the size of the window; only while the ring is not closed, so nothing has to be moved.
+        # Double the room, up to the size of the window. Until then no append has wrapped around, so none has to move.
         cdef uint64_t room = <uint64_t>self._room * 2 if self._room else 4
         cdef Sent *ring
         if room > self._size:
@@ -45,7 +45,7 @@ cdef class Inflights:
         self._room = <Py_ssize_t>room
 
     cpdef add(self, uint64_t index, uint64_t size_bytes):
-        """Note an append up to ``index`` of ``size_bytes`` bytes; InvariantError if the window is full."""
+        """Record an append up to ``index`` with ``size_bytes`` bytes. Raises InvariantError if the window is full."""
         cdef uint64_t at
         if self.full():
             raise InvariantError("cannot add into a Full inflights")
@@ -60,7 +60,7 @@ cdef class Inflights:
         self._bytes += size_bytes
 
     cpdef free_le(self, uint64_t to):
-        """Free every append whose index is at most ``to``."""
+        """Remove every append whose index is at most ``to``."""
         cdef Py_ssize_t freed = 0
         cdef Py_ssize_t at = self._start
         while freed < self._count and self._ring[at].index <= to:
@@ -73,21 +73,21 @@ cdef class Inflights:
         self._start = at if self._count else 0
 
     cpdef bint full(self) noexcept:
-        """Whether nothing more may be sent."""
+        """Whether the window is full, by number or by bytes, so that no append may be sent."""
         return <uint64_t>self._count == self._size or (self._max_bytes != 0 and self._bytes >= self._max_bytes)
 
     cpdef Py_ssize_t count(self) noexcept:
-        """Appends in the window."""
+        """Return the number of appends in the window."""
         return self._count
 
     cpdef reset(self):
-        """Forget everything."""
+        """Empty the window."""
         self._start = 0
         self._count = 0
         self._bytes = 0
 
     cpdef Inflights clone(self):
-        """An independent copy."""
+        """Return an independent copy."""
         cdef Inflights copy = Inflights(self._size, self._max_bytes)
         if self._room:
             copy._ring = <Sent *>PyMem_Realloc(NULL, self._room * sizeof(Sent))
@@ -101,7 +101,7 @@ cdef class Inflights:
         return copy
 
     def window(self):
-        """The appends as (index, bytes), oldest first."""
+        """Return the appends as ``(index, bytes)``, oldest first."""
         cdef list sent = []
         cdef Py_ssize_t at = self._start
         cdef Py_ssize_t _
@@ -119,7 +119,7 @@ cdef class Inflights:
 
     @property
     def max_bytes(self):
-        """The limit on bytes; 0 is none."""
+        """The limit on bytes; 0 means no limit."""
         return self._max_bytes
 
     @property

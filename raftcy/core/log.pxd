@@ -30,7 +30,7 @@ cdef class RaftLog:
     cdef uint64_t _storage_term(self, uint64_t index) except? 0
     @cython.locals(found=list)
     cdef list _storage_entries(self, uint64_t lo, uint64_t hi, uint64_t max_size)
-    cpdef Snapshot snapshot(self)
+    cpdef Snapshot snapshot(self, uint64_t to=*)
 
     cpdef uint64_t first_index(self) except? 0
     cpdef uint64_t last_index(self) except? 0

@@ -1,18 +1,19 @@
-"""One node's log: what the storage holds, continued by what is unstable (etcd's ``raftLog``).
+"""The log of one node: the entries in the storage, followed by the unstable ones (etcd's ``raftLog``).
 
 Rules:
 
-- applied <= applying <= committed. ``applied`` is what the application has confirmed, ``applying`` what it was handed,
-  ``committed`` what a quorum has stored. None of them ever falls.
+- applied <= applying <= committed. The application has applied entries up to ``applied`` and received them up to
+  ``applying``; a quorum has stored them up to ``committed``. None of the three ever falls.
 - committed <= last index, except while bootstrapping.
-- Entries are handed out up to ``committed``, or only up to what is in the storage, by the caller's word; never while a
-  snapshot waits to be stored or applied.
-- What was handed out and not yet confirmed is limited by ``max_applying_size`` encoded bytes; the entry that crosses
-  the limit is the last one before a pause.
-- The log ends with what was appended last, here or before the start: ``_last`` and ``_last_term``. So a storage must
-  keep what it was given, and is never asked for its last index again.
-- The storage is only read. An answer other than ``Compacted`` or ``Unavailable`` to a read ends the node.
-- What the storage is asked does not depend on which texts the logger wants, so that a run can be replayed without them.
+- Entries are handed out up to ``committed``; unless the caller allows unstable ones, only as far as the storage has
+  them. None are handed out while a snapshot waits to be stored, because they follow it.
+- At most about ``max_applying_size`` encoded bytes may be handed out and unapplied. The entry that crosses the limit is
+  still handed out, and then the log pauses.
+- ``_last`` and ``_last_term`` are the end of the log, and this module never asks the storage for its last index again.
+  So a storage must keep everything that it was given.
+- This module only reads the storage. If a read raises anything but ``Compacted`` or ``Unavailable``, the node dies.
+- The calls to the storage do not depend on the logger's level. Otherwise a recorded run could not be replayed with
+  another logger.
 """
 
 from typing import Any
@@ -27,7 +28,11 @@ from .unstable import Unstable
 
 
 class RaftLog:
-    """Made by Raft. Reads the storage through four methods below, at C speed where it is a plain MemoryStorage."""
+    """The log of one node. Raft creates it.
+
+    All reads of the storage go through the methods below that start with ``_storage``, and ``snapshot``. They take a
+    short cut for a plain MemoryStorage, which the compiled build runs at C speed.
+    """
 
     __slots__ = (
         "_last",
@@ -60,7 +65,7 @@ class RaftLog:
         self.max_applying_size = max_applying_size
         self.applying_size = 0
         self.applying_paused = False
-        # Asked for a snapshot in place of the storage, if somebody can make a new one.
+        # Called instead of the storage's ``snapshot``, if the application can create a snapshot on demand.
         self.offer: Any = None
 
     def __str__(self) -> str:
@@ -113,15 +118,15 @@ class RaftLog:
             raise _failed(error) from error
         wrong = _no_answer(found, lo, hi)
         if wrong is not None:
-            raise StorageFailed(f"the storage failed: asked for the entries {lo} to {hi - 1} it gave {wrong}")
+            raise StorageFailed(f"the storage failed: for entries {lo} to {hi - 1} it returned {wrong}")
         return found
 
-    def snapshot(self) -> Snapshot:
-        """The newest snapshot; SnapshotTemporarilyUnavailable if the storage says so."""
+    def snapshot(self, to: int = 0) -> Snapshot:
+        """Return the newest snapshot, for node ``to``. Raises SnapshotTemporarilyUnavailable if there is none."""
         if self.unstable.snapshot is not None:
             return self.unstable.snapshot
         try:
-            return self.storage.snapshot() if self.offer is None else self.offer()  # type: ignore[no-any-return]
+            return self.storage.snapshot() if self.offer is None else self.offer(to)  # type: ignore[no-any-return]
         except SnapshotTemporarilyUnavailable:
             raise
         except Exception as error:
@@ -130,17 +135,17 @@ class RaftLog:
     # -- where the log begins and ends ---------------------------------------------------------------------------
 
     def first_index(self) -> int:
-        """Index of the first entry that is not compacted."""
+        """Index of the first entry that is not compacted, or of the next entry if there are none."""
         if self.unstable.snapshot is not None:
             return self.unstable.snapshot_index() + 1
         return self._storage_first()
 
     def last_index(self) -> int:
-        """Index of the last entry, or of the snapshot that the log begins with."""
+        """Index of the last entry, or of the snapshot if no entry follows it."""
         return self._last
 
     def last_term(self) -> int:
-        """Term of the last entry."""
+        """Term at ``last_index``."""
         return self._last_term
 
     def _first_known_term(self, last: int) -> int:
@@ -153,7 +158,10 @@ class RaftLog:
     # -- terms ---------------------------------------------------------------------------------------------------
 
     def look_up(self, index: int) -> int:
-        """The term at ``index``, NO_TERM where it is not known. That before the first entry is known."""
+        """Return the term at ``index``, or NO_TERM if the log does not know it.
+
+        It knows the term of each entry that it has, and of the index before the first one.
+        """
         if index >= self._last:
             return self._last_term if index == self._last else k.NO_TERM
         term = self.unstable.look_up(index)
@@ -167,14 +175,14 @@ class RaftLog:
             return k.NO_TERM
 
     def term(self, index: int) -> int:
-        """The term at ``index``; Compacted or Unavailable where it is not known."""
+        """Return the term at ``index``. Raises Compacted before the start of the log, Unavailable beyond its end."""
         term = self.look_up(index)
         if term == k.NO_TERM:
             raise self._missing(index)
         return term
 
     def term_or_zero(self, index: int) -> int:
-        """The term at ``index``, 0 where it is not known."""
+        """Return the term at ``index``, or 0 if the log does not know it."""
         term = self.look_up(index)
         return 0 if term == k.NO_TERM else term
 
@@ -182,20 +190,24 @@ class RaftLog:
         return Unavailable() if index > self._last else Compacted()
 
     def match_term(self, index: int, term: int) -> bool:
-        """Whether the entry at ``index`` is known and of ``term``."""
+        """Whether the log knows that the entry at ``index`` has ``term``."""
         found = self.look_up(index)
-        # A peer may name the term that no entry has.
+        # A peer can send any number as a term, also NO_TERM.
         return found == term and found != k.NO_TERM
 
     def is_up_to_date(self, index: int, term: int) -> bool:
-        """Whether a log that ends with (``index``, ``term``) is at least as good as this one (paper 5.4.1)."""
+        """Whether a log that ends with (``index``, ``term``) is at least as up to date as this one (paper 5.4.1)."""
         ours = self._last_term
         return term > ours or (term == ours and index >= self._last)
 
     # -- appending -----------------------------------------------------------------------------------------------
 
     def maybe_append(self, index: int, term: int, committed: int, entries: list[Entry]) -> bool:
-        """Append a leader's entries after (``index``, ``term``), and commit what it says; False if that is not here."""
+        """Append a leader's entries after (``index``, ``term``) and commit up to ``committed`` as far as they reach.
+
+        Entries that the log already has stay; from the first conflict on, the leader's replace them. Return False, and
+        change nothing, if the log has no entry (``index``, ``term``).
+        """
         if not self.match_term(index, term):
             return False
         last_new = index + len(entries)
@@ -214,9 +226,9 @@ class RaftLog:
         return True
 
     def append(self, entries: list[Entry], own: bool = False) -> int:
-        """Append entries, overwriting what is there from the first one's index on; returns the last index.
+        """Append entries, overwriting the log from their first index on. Return the last index.
 
-        A list that is the log's ``own`` from now on need not be copied.
+        With ``own`` the caller gives up the list, so it is not copied.
         """
         if len(entries) == 0:
             return self._last
@@ -230,7 +242,7 @@ class RaftLog:
         return self._last
 
     def find_conflict(self, entries: list[Entry]) -> int:
-        """Index of the first entry that the log does not have, or has with another term; 0 if it has them all."""
+        """Return the index of the first entry that the log lacks or has with another term, or 0 if it has them all."""
         for e in entries:
             if not self.match_term(e.index, e.term):
                 if e.index <= self._last:
@@ -243,10 +255,10 @@ class RaftLog:
         return 0
 
     def find_conflict_by_term(self, index: int, term: int) -> tuple[int, int]:
-        """The highest index up to ``index`` whose term is at most ``term``, or is not known; and that term, or 0.
+        """Return the highest index up to ``index`` whose term is at most ``term`` or unknown, and that term or 0.
 
-        This is where another log that has ``term`` at ``index`` may agree with this one at the
-        best (paper 5.3, the end). Terms never fall along a log, so it is searched in steps that double and then halve.
+        A log that has ``term`` at ``index`` can agree with this one up to that point at the most (end of paper 5.3).
+        Terms never fall along a log, so the search takes steps that double, and then halve.
         """
         if index == 0:
             return 0, 0
@@ -255,7 +267,7 @@ class RaftLog:
             return index, 0
         if found <= term:
             return index, found
-        # Invariant: at high the term is known and too new; at low it is not, or 0, as before the first entry.
+        # Invariant: the term at high is known and too new. The term at low is unknown, or low enough, or low is 0.
         first = self.first_index()
         high = index
         low = first - 2 if first > 1 else 0
@@ -276,14 +288,14 @@ class RaftLog:
     # -- committing ----------------------------------------------------------------------------------------------
 
     def maybe_commit(self, index: int, term: int) -> bool:
-        """Commit up to ``index`` if its entry is of ``term``: only own entries are counted (paper 5.4.2)."""
+        """Commit up to ``index`` if its entry has ``term``, the leader's (paper 5.4.2). Return whether it did."""
         if term != 0 and index > self.committed and self.match_term(index, term):
             self.commit_to(index)
             return True
         return False
 
     def commit_to(self, index: int) -> None:
-        """Raise ``committed``; never lowers it."""
+        """Raise ``committed`` to ``index``; a lower index changes nothing. Raises InvariantError beyond the log."""
         if self.committed < index:
             last = self._last
             if last < index:
@@ -296,19 +308,19 @@ class RaftLog:
     # -- applying ------------------------------------------------------------------------------------------------
 
     def max_appliable_index(self, allow_unstable: bool) -> int:
-        """The highest index that may be handed out."""
+        """The highest index that may be handed out. Without ``allow_unstable``, the storage must have the entry."""
         if not allow_unstable and self.unstable.offset <= self.committed:
             return self.unstable.offset - 1
         return self.committed
 
     def has_next_committed(self, allow_unstable: bool) -> bool:
-        """Whether ``next_committed`` has any."""
+        """Whether ``next_committed`` would return any entries."""
         if self.applying_paused or self.unstable.snapshot is not None:
             return False
         return self.applying < self.max_appliable_index(allow_unstable)
 
     def next_committed(self, allow_unstable: bool) -> list[Entry]:
-        """Committed entries that were not handed out yet, as many as the limit lets through."""
+        """Return the committed entries that were not handed out yet, as many as ``max_applying_size`` allows."""
         if not self.has_next_committed(allow_unstable):
             return []
         lo = self.applying + 1
@@ -322,20 +334,20 @@ class RaftLog:
             raise
 
     def accept_applying(self, index: int, size: int, allow_unstable: bool) -> None:
-        """Entries up to ``index``, of ``size`` encoded bytes, were handed out."""
+        """Record that entries up to ``index``, ``size`` bytes when encoded, were handed out."""
         if self.committed < index:
             self.log.fatal(
                 f"applying({index}) is out of range [prevApplying({self.applying}), committed({self.committed})]"
             )
         self.applying = index
         self.applying_size += size
-        # Less was handed out than could have been, so the limit was reached; it may be too small for the next entry.
+        # Fewer entries than possible were handed out, so the limit held the next one back even if bytes are left.
         self.applying_paused = self.applying_size >= self.max_applying_size or index < self.max_appliable_index(
             allow_unstable
         )
 
     def applied_to(self, index: int, size: int) -> None:
-        """The application has confirmed entries up to ``index``, of ``size`` encoded bytes."""
+        """Record that the application has applied entries up to ``index``, ``size`` bytes when encoded."""
         if self.committed < index or index < self.applied:
             self.log.fatal(
                 f"applied({index}) is out of range [prevApplied({self.applied}), committed({self.committed})]"
@@ -349,18 +361,24 @@ class RaftLog:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def entries(self, index: int, max_size: int) -> list[Entry]:
-        """Entries from ``index`` on, at most ``max_size`` encoded bytes but at least one; Compacted if it is gone."""
+        """Return entries from ``index`` on, at most ``max_size`` encoded bytes but at least one entry.
+
+        The list is empty beyond the end of the log. Raises Compacted if the entry at ``index`` is compacted.
+        """
         last = self._last
         if index > last:
             return []
         return self.slice(index, last + 1, max_size)
 
     def all_entries(self) -> list[Entry]:
-        """Every entry there is."""
+        """Return all entries."""
         return self.entries(self.first_index(), k.NO_LIMIT)
 
     def slice(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """Entries of the indexes lo to hi - 1, at most ``max_size`` encoded bytes but at least one."""
+        """Return the entries lo to hi - 1, at most ``max_size`` encoded bytes but at least one entry.
+
+        Raises Compacted if lo is compacted, and InvariantError if hi is beyond the end of the log.
+        """
         self._check_bounds(lo, hi)
         if lo == hi:
             return []
@@ -376,12 +394,12 @@ class RaftLog:
             return stored
         rest = unstable.slice(unstable.offset, hi, max_size - size)
         if len(rest) == 1 and size + entries_size(rest) > max_size:
-            # The limit lets at least one entry through, but here that one is not needed.
+            # ``slice`` returns at least one entry even if it is too large, but ``stored`` already satisfies that rule.
             return stored
         return stored + rest
 
     def has_unapplied_change(self, lo: int, hi: int, page_size: int) -> bool:
-        """Whether any entry of the indexes lo to hi - 1 is a configuration change; read a page at a time."""
+        """Whether any of the entries lo to hi - 1 is a configuration change. Reads ``page_size`` bytes at a time."""
         while lo < hi:
             page = self.slice(lo, hi, page_size)
             for e in page:
@@ -401,7 +419,7 @@ class RaftLog:
             self.log.fatal(f"slice[{lo},{hi}) out of bound [{first},{last}]")
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Begin anew with a snapshot from the leader; it is unstable until it is stored."""
+        """Replace the whole log by a snapshot from the leader. The snapshot is unstable until it is stored."""
         metadata = snapshot.metadata
         if self.log.info_on():
             self.log.info(f"log [{self}] starts to restore snapshot [index: {metadata.index}, term: {metadata.term}]")
@@ -412,7 +430,7 @@ class RaftLog:
 
 
 def _no_answer(found: list[Any], lo: int, hi: int) -> str | None:
-    """What is wrong with a storage's answer for the indexes lo to hi - 1: it must be one or more, from lo on."""
+    """Return what is wrong with a storage's answer for the entries lo to hi - 1, or None if at least the first came."""
     if len(found) == 0:
         return "no entry"
     if len(found) > hi - lo:

@@ -1,4 +1,4 @@
-# Compiled for `save_ready` alone: with a plain MemoryStorage it calls no Python.
+# Compiled only for the sake of `save_ready`, which with a plain MemoryStorage runs without a Python call.
 cimport cython
 
 from .ready cimport Ready

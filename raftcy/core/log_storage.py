@@ -1,8 +1,8 @@
-"""Where a log is written: the protocol that whoever drives a node relies on, and what keeps to it.
+"""LogStorage, the protocol by which the driver of a node writes its log, and functions that use it.
 
-Raft only reads a storage; its driver writes. What one Ready holds belongs together: a hard state without its entries,
-or a snapshot without its hard state, is a storage from which no node can start, or one that has forgotten a vote. So a
-LogStorage takes the three parts in one call, and keeps all of them or none.
+Raft only reads a storage; its driver writes. The parts of one Ready belong together. A crash that leaves a hard state
+without its entries, or a snapshot without its hard state, leaves a storage from which no node can start, or one that
+has forgotten a vote. So a LogStorage takes all three parts in one call, and keeps all of them or none.
 """
 
 from collections.abc import Callable
@@ -23,59 +23,63 @@ _WRITES = ("save", "sync", "create_snapshot", "compact", "close")
 
 @runtime_checkable
 class LogStorage(Storage, Protocol):
-    """A Storage with its write half. One driver owns it; raft reads it while the driver runs.
+    """A Storage that can also be written. One driver owns it, and raft reads it while the driver runs.
 
-    ``save``, ``create_snapshot`` and ``compact`` take effect at once for whoever reads, and are durable with the next
-    ``sync``. After a crash the storage is as after one of these calls: all before it are there whole, all after it are
-    gone, and nothing that was synced is missing. What a storage finds when it is opened, it makes durable before it
-    answers: a write that was not synced may be in memory only. Arguments are checked first, so a call that raises
-    because of them has changed nothing. After any other error, of the disk for example, the storage must take nothing
-    more until it is opened anew: what was half written is not known.
+    The effect of ``save``, ``create_snapshot`` and ``compact`` can be read at once, and is durable after the next
+    ``sync``. A crash leaves the storage as it was after one of these calls: that call and all before it are complete,
+    all later ones are gone, and nothing that was synced is missing. Opening a storage makes its contents durable before
+    it answers a read, because unsynced writes of the previous process may still be only in the system's cache.
 
-    Snapshots are kept by value or by reference: raft and the storage never look into ``Snapshot.data``, which is the
-    state itself or the name of a body that lies elsewhere, such as a file and its checksum. By reference, the body is
-    durable before the snapshot is given to ``save`` or ``create_snapshot``, and its owner removes it only after a newer
-    snapshot is synced. The storage removes no body.
+    A storage checks arguments first, so a call that raises because of them changes nothing. After any other error, such
+    as that of a disk, it must refuse all further calls until it is opened again, since a part may have been written.
+
+    ``Snapshot.data`` is the application's state itself, or a reference to a body elsewhere, such as a file name with a
+    checksum; raft and the storage never look into it. The application must make the body durable before it passes the
+    reference to ``save`` or ``create_snapshot``, and may remove it only after a newer snapshot is synced. The storage
+    removes no bodies.
 
     ``raftcy.rafttest.storage_suite`` checks an implementation.
     """
 
     def save(self, hard_state: HardState | None, entries: list[Entry] | None, snapshot: Snapshot | None) -> None:
-        """Stage what one Ready holds: all of it, or nothing. Each part may be None, and ``entries`` empty.
+        """Stage the contents of one Ready: all of them, or nothing. Each part may be None, and ``entries`` empty.
 
-        A snapshot replaces the log, ``entries`` follow it; without one they replace what is stored from the index of
-        the first one on. Those at or below the index before the log are skipped. The hard state replaces the stored
-        one. Raises SnapshotOutOfDate for a snapshot that is not newer than the present one (a present one of index 0
-        may be replaced by another), and an error of its choice for entries that leave a gap.
+        A snapshot replaces the log, and ``entries`` follow it. Without a snapshot, the entries replace the log from
+        their first index on. Entries at or below the index before the log are skipped. The hard state replaces the
+        stored one.
+
+        Raises SnapshotOutOfDate if the current snapshot is as new as the given one, unless its index is 0, and an error
+        of its choice if the entries leave a gap.
         """
 
     def sync(self) -> None:
-        """Make durable whatever was staged here. Groups that share a log may all stage first; one sync serves all."""
+        """Make all staged writes durable. Groups that share one log may all stage first and then sync once."""
 
     def create_snapshot(self, i: int, cs: ConfState | None, data: bytes | None) -> Snapshot:
-        """Make, stage and return a snapshot of the state up to the entry ``i``, which the log keeps.
+        """Create, stage and return a snapshot of the state up to entry ``i``, with that entry's term.
 
-        ``cs`` are the members as of ``i``, None if they are those of the present snapshot; ``data`` is the state or a
-        reference to it. The term is the entry's. Raises SnapshotOutOfDate if the present snapshot is as new, and an
+        ``cs`` is the members as of ``i``, or None if they are those of the current snapshot. ``data`` is the state or a
+        reference to it. The log keeps its entries. Raises SnapshotOutOfDate if the current snapshot is as new, and an
         error of its choice if ``i`` is beyond the last index or the snapshot would have no voters.
         """
 
     def compact(self, compact_index: int) -> None:
-        """Drop the entries up to this index, whose term stays known.
+        """Drop the entries up to ``compact_index``, and remember the last one's term.
 
-        Raises Compacted below the first index, and an error of its choice beyond the last one. A driver does not go
+        Raises Compacted below the first index, and an error of its choice beyond the last one. A driver never compacts
         beyond the newest snapshot: see ``compact_log``.
         """
 
     def close(self) -> None:
-        """Release files and locks. What was saved and not synced may be lost; what was synced never is."""
+        """Release files and locks. Writes that were not synced may be lost; synced ones never are."""
 
 
 def save_ready(storage: LogStorage, ready: Ready) -> None:
-    """Save what a Ready holds, and sync if it must be: what a loop written out does before it sends and applies.
+    """Save the contents of a Ready, and sync if required. A loop of your own calls it before it sends and applies.
 
-    The same as ``storage.save(ready.hard_state, ready.entries, ready.snapshot)``, then ``storage.sync()`` if
-    ``ready.must_sync``. Raises what these raise; StorageFailed if one of them returns something to await.
+    Does ``storage.save(ready.hard_state, ready.entries, ready.snapshot)``, then ``storage.sync()`` if
+    ``ready.must_sync``. Raises what these raise, StorageFailed if one of them returns an awaitable, and TypeError if
+    ``ready`` is not a Ready.
     """
     if not isinstance(ready, Ready):
         instance(ready, Ready, "ready")
@@ -91,12 +95,12 @@ def save_ready(storage: LogStorage, ready: Ready) -> None:
 
 
 def compact_log(storage: LogStorage, compact_index: int) -> None:
-    """Drop the entries up to this index, as long as the newest snapshot has them.
+    """Drop the entries up to ``compact_index``, provided that the newest snapshot covers them.
 
-    Raises Contradiction beyond the newest snapshot, where a restart would find the entries neither in the log nor in a
-    snapshot, and a slow follower could never be caught up. MemoryStorage itself takes any index, as etcd's does: an
-    application with a state of its own on disk may know better. Raises SnapshotTemporarilyUnavailable if the storage
-    has no snapshot to give now, and what ``storage.compact`` raises.
+    Raises Contradiction if the index is beyond the newest snapshot: a restart would find the entries neither in the log
+    nor in a snapshot, and slow followers could never catch up. (``MemoryStorage.compact`` accepts such an index, as
+    etcd's does, for applications that keep their state on disk themselves.) Raises SnapshotTemporarilyUnavailable if
+    the storage has no snapshot at the moment, and what ``storage.compact`` raises.
     """
     index = u64(compact_index, "compact_index")
     newest = storage.snapshot().metadata.index
@@ -110,31 +114,45 @@ def compact_log(storage: LogStorage, compact_index: int) -> None:
 
 
 def check_log_storage(storage: Any, applied: int = 0) -> LogStorage:
-    """What a driver writes to: ``storage`` itself if it is a LogStorage, else an adapter to its single calls.
+    """Return a LogStorage for ``storage``, after checking that a node may start from it.
 
-    Called before the node is made, whose Config gets the result; ``applied`` is ``Config.applied``. Raises
+    That is ``storage`` itself, or an adapter if it has only etcd's single calls. Call this before creating the node,
+    and put the result into its Config. ``applied`` is ``Config.applied``. Raises
 
-    - TypeError for a storage that is neither, that misses or inherits what it has to define, or that defines a
-      coroutine function: raft and its drivers call a storage and never wait for it.
-    - Contradiction for a storage from which a node must not start: entries or a snapshot of a later term than the hard
-      state's, a commit index outside the log, a log that begins after its snapshot and ``applied``, a snapshot without
-      voters.
-    - StorageFailed if reading it fails, or gives something that is no answer.
+    - TypeError for a storage that is neither, that lacks or inherits a method that it has to define, or that defines
+      one as a coroutine function: raft and its drivers call a storage and never await it;
+    - Contradiction if a node must not start from it: an entry or a snapshot has a later term than the hard state, the
+      commit index is outside the log, the log begins after both its snapshot and ``applied``, or a snapshot has no
+      voters;
+    - StorageFailed if a read raises an error or returns a value of the wrong type.
+
+    If the storage has only single calls, a crash between two of them may have left entries with a later term than the
+    hard state's. Then this function stores that term, without a vote.
     """
     log = writable_log(storage)
     _check_start(log, u64(applied, "applied"))
     return log
 
 
-def writable_log(storage: Any) -> LogStorage:
-    """``storage`` if it is a LogStorage, else an adapter to its single calls, by what it defines; nothing is read.
+def check_start(storage: Any, applied: int = 0) -> None:
+    """Refuse a LogStorage from which a node must not start, as ``check_log_storage`` does; nothing is written.
 
-    Raises TypeError as ``check_log_storage`` does, which also judges what the storage holds.
+    Does nothing for a Storage without ``save`` and ``sync``: its owner writes it by calls of its own, so that nothing
+    is known of what a crash may leave.
+    """
+    if all(callable(getattr(storage, each, None)) for each in ("save", "sync")):
+        _check_start(storage, u64(applied, "applied"))
+
+
+def writable_log(storage: Any) -> LogStorage:
+    """Return ``storage`` if it is a LogStorage, or an adapter if it has only single calls, without reading it.
+
+    Raises TypeError as ``check_log_storage`` does, which also checks the contents of the storage.
     """
     name = type(storage).__name__
-    _must_define(storage, _READS, f"{name} is no Storage")
+    _must_define(storage, _READS, f"{name} is not a Storage")
     if any(callable(getattr(storage, each, None)) for each in ("save", "sync")):
-        _must_define(storage, _WRITES, f"{name} is no LogStorage")
+        _must_define(storage, _WRITES, f"{name} is not a LogStorage")
         _must_not_inherit(storage)
         return storage  # type: ignore[no-any-return]
     if single_calls.has_single_calls(storage):
@@ -154,7 +172,10 @@ def _must_define(storage: Any, names: tuple[str, ...], what: str) -> None:
 
 
 def _must_not_inherit(storage: Any) -> None:
-    """A subclass of MemoryStorage that writes elsewhere by single calls has to say how it writes them together."""
+    """Refuse a subclass of MemoryStorage that overrides single calls but not ``save``.
+
+    The inherited ``save`` calls them one after the other, so a crash in between would leave a part of the Ready.
+    """
     if not isinstance(storage, MemoryStorage) or _overrides(storage, "save"):
         return
     for each in single_calls.NAMES:
@@ -170,7 +191,7 @@ def _overrides(storage: Any, method: str) -> bool:
 
 
 def _check_start(log: LogStorage, applied: int) -> None:
-    """Raise what speaks against a node that starts from this storage."""
+    """Raise Contradiction or StorageFailed if a node must not start from this storage."""
     hard_state, members = _ask(log, "initial_state", _initial_state)
     first = _ask(log, "first_index", _number)
     last = _ask(log, "last_index", _number)
@@ -197,7 +218,7 @@ def _check_start(log: LogStorage, applied: int) -> None:
 
 
 def _ask(log: LogStorage, method: str, checked: Callable[[Any], Any], *arguments: Any) -> Any:
-    """The storage's answer, checked; StorageFailed if it has none."""
+    """Call a method of the storage and return its checked result. Raises StorageFailed if either fails."""
     try:
         return checked(getattr(log, method)(*arguments))
     except Exception as error:

@@ -1,7 +1,6 @@
-"""How the core logs: finished texts to the user's logger, and none at all for a level that is off.
+"""Log: passes finished texts from the core to the user's logger.
 
-Owns the asking for levels. Never formats: callers write ``if log.info_on(): log.info(f"…")``, so that a level that is
-off costs one question and no text.
+Callers write ``if log.info_on(): log.info(f"…")``, so a level that is off costs one test and no formatting.
 """
 
 import logging
@@ -14,16 +13,16 @@ _DEBUG, _INFO, _WARNING, _ERROR = logging.DEBUG, logging.INFO, logging.WARNING, 
 
 
 def default_logger() -> Any:
-    """The logger of a Config without one: ``logging.getLogger("raftcy")``, silent until the application sets it up."""
+    """Return the logger of a Config without one: ``logging.getLogger("raftcy")``, silent until logging is set up."""
     return logging.getLogger(_NAME)
 
 
 class Log:
-    """A user's logger, as the core sees it.
+    """Wraps the user's logger for the core.
 
-    ``logger`` has ``debug``, ``info``, ``warning``, ``error`` and ``critical``, each taking one text. If it has
-    ``isEnabledFor(level)`` it is asked once for each level that matters in a call of the node, so that a level may be
-    changed at any time; otherwise all levels are on.
+    ``logger`` has ``debug``, ``info``, ``warning``, ``error`` and ``critical``, each of which takes one text. If it has
+    ``isEnabledFor(level)``, each call of the node asks at most once per level, so that levels may change at any time.
+    Otherwise all levels are on.
     """
 
     __slots__ = ("_asked", "_leveled", "_logger", "_on")
@@ -31,28 +30,28 @@ class Log:
     def __init__(self, logger: Any) -> None:
         self._logger = logger
         self._leveled = getattr(logger, "isEnabledFor", None) is not None
-        # One bit a level. What was answered holds until the next call of the node.
+        # One bit per level: which levels were asked for in this call of the node, and which of them are on.
         self._asked = 0
         self._on = 0
 
     def forget(self) -> None:
-        """Ask again from now on."""
+        """Forget which levels are on, and ask the logger again."""
         self._asked = 0
 
     def debug_on(self) -> bool:
-        """Whether debug texts are wanted."""
+        """Whether the debug level is on."""
         return self._is_on(_DEBUG)
 
     def info_on(self) -> bool:
-        """Whether info texts are wanted."""
+        """Whether the info level is on."""
         return self._is_on(_INFO)
 
     def warning_on(self) -> bool:
-        """Whether warnings are wanted."""
+        """Whether the warning level is on."""
         return self._is_on(_WARNING)
 
     def error_on(self) -> bool:
-        """Whether errors are wanted."""
+        """Whether the error level is on."""
         return self._is_on(_ERROR)
 
     def _is_on(self, level: int) -> bool:
@@ -64,7 +63,7 @@ class Log:
         return self._on & bit != 0
 
     def debug(self, text: str) -> None:
-        """Log for those who look for a defect."""
+        """Log a detail that helps to find defects."""
         self._logger.debug(text)
 
     def info(self, text: str) -> None:
@@ -72,22 +71,22 @@ class Log:
         self._logger.info(text)
 
     def warning(self, text: str) -> None:
-        """Log something unusual."""
+        """Log an unusual event."""
         self._logger.warning(text)
 
     def error(self, text: str) -> None:
-        """Log something that should not be."""
+        """Log an event that should not happen."""
         self._logger.error(text)
 
     def fatal(self, text: str) -> NoReturn:
-        """Log a broken rule as critical and raise it as InvariantError: what etcd's raft does by ``Panicf``."""
+        """Log a violated invariant as critical and raise it as InvariantError (etcd's ``Panicf``)."""
         if not self._leveled or self._logger.isEnabledFor(logging.CRITICAL):
             self._logger.critical(text)
         raise InvariantError(text)
 
 
 def _silence() -> None:
-    """Keep the default logger from writing to standard error as long as nobody has set up logging."""
+    """Keep the default logger from writing to standard error until the application configures logging."""
     logger = logging.getLogger(_NAME)
     if not logger.handlers:
         logger.addHandler(logging.NullHandler())

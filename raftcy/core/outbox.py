@@ -1,12 +1,13 @@
-"""Outbox: what the state machine has to say, until a Ready takes it.
+"""Outbox: keeps messages and answers to reads until a Ready takes them.
 
 Rules:
 
-- ``msgs`` may be sent with the next Ready at once. ``msgs_after_append`` rest on what that Ready stores, and go out, or
-  to the node itself, once it is stored. Which message is of which kind is decided by ``raft``.
-- A list that is handed out is the receiver's: the outbox begins another one.
-- A list that was empty is None, but one that was needed once is made anew at once: there may be thousands of nodes in a
-  process, and lists made in each of their ticks, alive together, would set the collector going (docs/performance.md).
+- ``msgs`` may be sent at once. ``msgs_after_append`` depend on the entries and the hard state of the next Ready; they
+  are sent, or delivered to the node itself, once these are stored. ``raft`` decides which kind a message is.
+- A list that a Ready takes belongs to the Ready. The outbox starts another.
+- A list is None until it is first needed. When it is taken, an empty one replaces it at once. A process may have
+  thousands of nodes; if each of them created its list at a tick, the many new lists, alive together, would set off the
+  garbage collector (docs/performance.md).
 """
 
 from collections.abc import Iterable
@@ -17,9 +18,9 @@ from .ready import ReadState
 
 
 class Outbox:
-    """The messages of one node, and its answers to read requests, each in the order in which they came.
+    """The messages of one node and its answers to read requests, in order.
 
-    ``has_own`` says whether one of the messages that wait for the storage is to this very node.
+    ``has_own`` says whether ``msgs_after_append`` contains a message to the node itself.
     """
 
     __slots__ = ("_msgs", "_msgs_after_append", "_read_states", "has_own")
@@ -32,7 +33,7 @@ class Outbox:
 
     @property
     def msgs(self) -> list[Message]:
-        """Messages to send with the next Ready."""
+        """Messages that may be sent at once, with the next Ready."""
         if self._msgs is None:
             self._msgs = []
         return self._msgs
@@ -43,7 +44,7 @@ class Outbox:
 
     @property
     def msgs_after_append(self) -> tuple[Message, ...]:
-        """Messages that may be sent, or delivered here, once the storage has what the next Ready holds."""
+        """Messages to send, or to deliver to this node, once the contents of the next Ready are stored."""
         return () if self._msgs_after_append is None else tuple(self._msgs_after_append)
 
     @msgs_after_append.setter
@@ -53,7 +54,7 @@ class Outbox:
 
     @property
     def read_states(self) -> list[ReadState]:
-        """Answers to read requests for the next Ready."""
+        """Answers to read requests, for the next Ready."""
         return [] if self._read_states is None else self._read_states
 
     @read_states.setter
@@ -61,7 +62,7 @@ class Outbox:
         self._read_states = states or None
 
     def count(self) -> int:
-        """How many messages and answers to reads the next Ready would hold."""
+        """Return how many messages and answers to reads are waiting."""
         count = 0
         if self._msgs is not None:
             count += len(self._msgs)
@@ -74,14 +75,14 @@ class Outbox:
     # -- in ------------------------------------------------------------------------------------------------------
 
     def _send(self, m: Message) -> None:
-        """Send a message with the next Ready."""
+        """Add a message that may be sent at once."""
         if self._msgs is None:
             self._msgs = [m]
         else:
             self._msgs.append(m)
 
     def _send_after_append(self, m: Message) -> None:
-        """Send a message, or deliver it here, once the storage has what the next Ready holds."""
+        """Add a message that has to wait until the contents of the next Ready are stored."""
         if m.to == m.from_:
             self.has_own = True
         if self._msgs_after_append is None:
@@ -90,7 +91,7 @@ class Outbox:
             self._msgs_after_append.append(m)
 
     def add_read_state(self, index: int, request_ctx: bytes) -> None:
-        """Answer a read request."""
+        """Add the answer to a read request."""
         if self._read_states is None:
             self._read_states = []
         self._read_states.append(fresh.read_state(index, request_ctx))
@@ -98,9 +99,9 @@ class Outbox:
     # -- out -----------------------------------------------------------------------------------------------------
 
     def messages(self, keep: bool, both: bool) -> list[Message] | None:
-        """The messages of a Ready: ``msgs``, and if it has ``both``, those after append but for those to this node.
+        """Return the messages of a Ready, or None: ``msgs``, and with ``both``, ``msgs_after_append`` to other nodes.
 
-        None for none. The list may be that of the outbox, which goes on with it, unless it must ``keep`` its own.
+        With ``keep`` the list is a copy. Otherwise it may be the outbox's own list, so call ``taken`` afterwards.
         """
         messages = None
         if self._msgs:
@@ -116,7 +117,7 @@ class Outbox:
         return messages
 
     def taken(self) -> None:
-        """Let go of everything: a Ready has it."""
+        """Forget everything, because a Ready has taken it."""
         if self._msgs:
             self._msgs = []
         if self._msgs_after_append:
@@ -125,7 +126,7 @@ class Outbox:
         self._read_states = None
 
     def take_messages(self) -> list[Message] | None:
-        """Take both kinds of messages, where none is to this node and nothing has to be stored; None for none."""
+        """Take the messages of both kinds, or None. Only if none is to this node, and nothing has to be stored."""
         messages = self._msgs
         answers = self._msgs_after_append
         self.taken()

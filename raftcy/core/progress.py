@@ -1,17 +1,18 @@
-"""What a leader knows of one peer, itself included, and how it sends to it (etcd's ``tracker.Progress``).
+"""What a leader knows about one member of the group, itself included (etcd's ``tracker.Progress``).
 
 Rules:
 
-- ``match`` is the highest index known to be stored by the peer, ``next`` the index of the next entry to send to it.
+- ``match`` is the highest index that the peer is known to have stored, ``next`` the index of the next entry to send it.
   Invariant: match < next.
-- PROBE: the peer's log is not known. One append, or one empty append after each answer to a heartbeat, then pause.
-- REPLICATE: the peer follows. Appends stream, ``next`` runs ahead of ``match``, until ``inflights`` is full.
-- SNAPSHOT: the peer needs what was compacted away. Nothing is sent until it is known to have a snapshot that connects
-  to the log; ``pending_snapshot`` is the index of the one that was sent.
-- ``sent_commit`` is the highest commit index that was sent to the peer in its present state. An append or heartbeat
-  that carries a commit index raises it; a rejection lowers it. Invariant: outside SNAPSHOT, sent_commit is at most
-  what the peer can have learned.
-- ``msg_app_flow_paused`` stops appends until something is heard of the peer.
+- PROBE: the leader does not know how far the peer's log agrees with its own. It sends one append with entries, and then
+  waits for an answer to it or to a heartbeat.
+- REPLICATE: the logs agree. The leader streams appends, and ``next`` runs ahead of ``match``, until ``inflights`` is
+  full.
+- SNAPSHOT: the peer needs entries that are compacted. The leader sent a snapshot at index ``pending_snapshot``, and
+  sends no appends until the peer acknowledges an index from which the log continues, or a report says how it went.
+- ``sent_commit`` is the commit index that the peer was last sent. A rejected append lowers it below ``next``, since the
+  peer cannot commit entries that it does not have.
+- ``msg_app_flow_paused`` holds appends back until the peer answers.
 """
 
 from typing import Any
@@ -25,10 +26,13 @@ _STATES: dict[int, Any] = {int(s): s for s in ProgressState}
 
 
 class Progress:
-    """Made by the tracker, which sets ``id``. From ``status()`` or ``with_progress``, an independent copy.
+    """The progress of one member. ``status()`` and ``with_progress`` return independent copies.
 
-    While ``_window_is_shared``, ``inflights`` is an empty window that other peers have as well: most nodes never send
-    an append, so that a window of its own is made for a peer when something goes into it.
+    ``recent_active`` says whether the leader has heard from the member since the last check of the quorum. ``id`` is
+    set by the tracker.
+
+    While ``_window_is_shared`` is set, ``inflights`` is an empty window that other members use too. Most nodes never
+    send an append, so a member gets a window of its own with its first append.
     """
 
     __slots__ = (
@@ -76,11 +80,11 @@ class Progress:
 
     @property
     def state(self) -> Any:
-        """A ProgressState."""
+        """The state, as a ProgressState."""
         return _STATES[self._state]
 
     def restart(self, match: int, next: int) -> None:
-        """Begin anew with a role change: nothing is known but whether the peer is a learner."""
+        """Forget everything but whether the member is a learner, at a change of role, and probe from ``next``."""
         self.match = match
         self.next = next
         self.sent_commit = 0
@@ -88,14 +92,14 @@ class Progress:
         self.reset_state(k.PROBE)
 
     def reset_state(self, state: int) -> None:
-        """Enter a state with an empty window."""
+        """Enter a state, unpaused and with an empty window."""
         self.msg_app_flow_paused = False
         self.pending_snapshot = 0
         self._state = state
         self.inflights.reset()
 
     def become_probe(self) -> None:
-        """Send from just after what is known to be stored; after a snapshot, from just after that."""
+        """Probe from the entry after ``match``, or after the snapshot that was sent, if that is later."""
         after = self.match + 1
         if self._state == k.SNAPSHOT and self.pending_snapshot + 1 > after:
             after = self.pending_snapshot + 1
@@ -104,19 +108,22 @@ class Progress:
         self._lower_sent_commit()
 
     def become_replicate(self) -> None:
-        """Stream from just after ``match``."""
+        """Stream appends from the entry after ``match``."""
         self.reset_state(k.REPLICATE)
         self.next = self.match + 1
 
     def become_snapshot(self, index: int) -> None:
-        """Wait for a snapshot of ``index``."""
+        """Record that a snapshot at ``index`` was sent, and wait for it."""
         self.reset_state(k.SNAPSHOT)
         self.pending_snapshot = index
         self.next = index + 1
         self.sent_commit = index
 
     def sent_entries(self, entries: int, size_bytes: int) -> None:
-        """Note an append of that many entries and payload bytes; never in SNAPSHOT."""
+        """Record that an append with ``entries`` entries and ``size_bytes`` bytes of payload was sent.
+
+        Raises InvariantError in SNAPSHOT, when nothing may be sent.
+        """
         if self._state == k.REPLICATE:
             if entries > 0:
                 self.next += entries
@@ -132,11 +139,14 @@ class Progress:
             raise InvariantError(f"sending append in unhandled state {self.state}")
 
     def can_bump_commit(self, index: int) -> bool:
-        """Whether an append only to tell the commit index ``index`` would tell the peer anything that it can use."""
+        """Whether an empty append with commit index ``index`` would let the peer commit more than it can now.
+
+        A peer can commit only entries that it has, so this is False once it was sent the commit index of next - 1.
+        """
         return index > self.sent_commit and self.sent_commit + 1 < self.next
 
     def maybe_update(self, n: int) -> bool:
-        """An acknowledgement up to ``n``; False if it is an old one."""
+        """Record an acknowledgement up to index ``n``. Return False if an earlier one went as far."""
         if n <= self.match:
             return False
         self.match = n
@@ -146,14 +156,18 @@ class Progress:
         return True
 
     def maybe_decr_to(self, rejected: int, match_hint: int) -> bool:
-        """A refused append after index ``rejected``; the logs may agree at ``match_hint``. False if it is old."""
+        """Lower ``next`` because the peer rejected an append that follows index ``rejected``.
+
+        ``match_hint`` is an index at which the logs may agree. Return False, and change nothing, if the rejection is
+        old.
+        """
         if self._state == k.REPLICATE:
             if rejected <= self.match:
                 return False
             self.next = self.match + 1
             self._lower_sent_commit()
             return True
-        # A probe was refused at next - 1; anything else is an answer to an older one.
+        # A probe follows index next - 1, so a rejection of any other index answers an older one.
         if rejected + 1 != self.next:
             return False
         back = rejected if match_hint >= rejected else match_hint + 1
@@ -163,7 +177,7 @@ class Progress:
         return True
 
     def is_paused(self) -> bool:
-        """Whether nothing may be sent now."""
+        """Whether no appends may be sent to this member now."""
         return self._state == k.SNAPSHOT or self.msg_app_flow_paused
 
     def _lower_sent_commit(self) -> None:
@@ -171,7 +185,7 @@ class Progress:
             self.sent_commit = self.next - 1
 
     def copy(self, inflights: Any) -> "Progress":
-        """A copy of the numbers, with the given window (or None)."""
+        """Return a copy of the fields, with ``inflights`` as its window, which may be None."""
         p = Progress(self.match, self.next, inflights, self.is_learner, self.recent_active)
         p.id = self.id
         p.sent_commit = self.sent_commit
@@ -227,7 +241,7 @@ def _fields(p: Progress) -> tuple[Any, ...]:
 
 
 def _rebuilt(fields: tuple[Any, ...], window: Any) -> Progress:
-    """What pickles of either build call."""
+    """Unpickle a Progress. Pickles of both builds name this function."""
     inflights = None
     if window is not None:
         inflights = Inflights(window[0], window[1])

@@ -1,8 +1,8 @@
-"""Majorities, alone and in pairs (etcd's ``quorum``; thesis 4.3 for joint configurations).
+"""Majorities, single and joint (etcd's ``quorum``; thesis 4.3 for joint configurations).
 
-Owns the two questions about a set of voters: up to which index has a majority acknowledged, and how does a vote stand.
-The empty majority stands for "no condition": it commits everything and wins every vote, so that a joint configuration
-with an empty half behaves as the other half alone.
+Answers two questions about a set of voters: which index a majority has acknowledged, and whether a vote is won. An
+empty majority commits everything and wins every vote, so a joint configuration with an empty half behaves like the
+other half alone.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ _RESULTS: dict[int, Any] = {int(r): r for r in VoteResult}
 
 
 class MajorityConfig:
-    """A set of voters, kept as ascending ids. Never changed once made."""
+    """A set of voters, in ascending order of ids (etcd's ``quorum.MajorityConfig``). Never changes once created."""
 
     __slots__ = ("_ids",)
 
@@ -24,7 +24,7 @@ class MajorityConfig:
         self._ids = tuple(sorted(frozenset(ids)))
 
     def ids(self) -> list[int]:
-        """The ids, ascending; a new list (etcd's ``Slice``)."""
+        """The ids, ascending, as a new list (etcd's ``Slice``)."""
         return list(self._ids)
 
     def __contains__(self, id: object) -> bool:
@@ -52,18 +52,21 @@ class MajorityConfig:
         return _majority, (self.ids(),)
 
     def committed_index(self, acked: Mapping[int, int]) -> int:
-        """The highest index that a majority has acknowledged; 2**64-1 without voters. Missing ids count as 0."""
+        """Return the highest index that a majority has acknowledged, or 2**64-1 without voters.
+
+        ``acked`` gives the index that each id has acknowledged. An id that is missing counts as 0.
+        """
         n = len(self._ids)
         if n == 0:
             return k.NO_LIMIT
         return sorted([acked.get(id, 0) for id in self._ids])[n - (n // 2 + 1)]
 
     def vote_result(self, votes: Mapping[int, bool]) -> VoteResult:
-        """How a vote stands; ids that are missing have not voted yet."""
+        """Return whether a vote is won, lost or pending. An id that is missing in ``votes`` has not voted yet."""
         return _RESULTS[self.tally(dict(votes))]  # type: ignore[no-any-return]
 
     def tally(self, votes: Any) -> int:
-        """``vote_result`` as its number."""
+        """Return ``vote_result`` as a number."""
         n = len(self._ids)
         yes = 0
         missing = 0
@@ -81,7 +84,7 @@ class MajorityConfig:
         return k.VOTE_LOST
 
     def describe(self, acked: Mapping[int, int]) -> str:
-        """A small table of who has acknowledged what (etcd's ``Describe``)."""
+        """Draw a table of what each voter has acknowledged (etcd's ``Describe``)."""
         n = len(self._ids)
         if n == 0:
             return "<empty majority quorum>"
@@ -102,7 +105,10 @@ class MajorityConfig:
 
 
 class JointConfig:
-    """Two majorities that must both agree; the second is empty outside a joint configuration. Never changed."""
+    """Two majorities that must both agree (etcd's ``quorum.JointConfig``). Never changes once created.
+
+    ``outgoing``, the voters before the change, is empty outside a joint configuration.
+    """
 
     __slots__ = ("incoming", "outgoing")
 
@@ -111,7 +117,7 @@ class JointConfig:
         self.outgoing = _as_majority(outgoing)
 
     def ids(self) -> list[int]:
-        """All ids of both halves, ascending."""
+        """The ids of both halves, ascending, as a new list."""
         if len(self.outgoing._ids) == 0:
             return self.incoming.ids()
         return sorted(set(self.incoming) | set(self.outgoing))
@@ -137,11 +143,11 @@ class JointConfig:
         return _joint, (self.incoming.ids(), self.outgoing.ids())
 
     def committed_index(self, acked: Mapping[int, int]) -> int:
-        """The highest index that both majorities have acknowledged."""
+        """Return the highest index that both majorities have acknowledged, as ``MajorityConfig.committed_index``."""
         return min(self.incoming.committed_index(acked), self.outgoing.committed_index(acked))
 
     def acknowledged(self, acks: Acks) -> int:
-        """The highest number that both majorities have acknowledged."""
+        """Return the highest number that both majorities have acknowledged."""
         one = acks.majority(self.incoming._ids)
         if len(self.outgoing._ids) == 0:
             return one
@@ -149,11 +155,11 @@ class JointConfig:
         return one if one < two else two
 
     def vote_result(self, votes: Mapping[int, bool]) -> VoteResult:
-        """How a vote stands that both majorities must win."""
+        """Return whether a vote is won, lost or pending: won if both majorities win it, lost if one loses it."""
         return _RESULTS[self.tally(dict(votes))]  # type: ignore[no-any-return]
 
     def tally(self, votes: Any) -> int:
-        """``vote_result`` as its number."""
+        """Return ``vote_result`` as a number."""
         one = self.incoming.tally(votes)
         two = self.outgoing.tally(votes)
         if one == two:
@@ -163,7 +169,7 @@ class JointConfig:
         return k.VOTE_PENDING
 
     def describe(self, acked: Mapping[int, int]) -> str:
-        """The table of ``MajorityConfig.describe`` over the ids of both halves."""
+        """Draw the table of ``MajorityConfig.describe`` for the ids of both halves."""
         return MajorityConfig(self.ids()).describe(acked)
 
 

@@ -55,6 +55,8 @@ cdef class Raft:
 
     @cython.locals(last=uint64_t, last_term=uint64_t)
     cdef int _recover(self, object c) except -1
+    @cython.locals(committed=uint64_t)
+    cdef int _take_applied(self, uint64_t index) except -1
     @cython.locals(last=uint64_t)
     cdef int _load_state(self, HardState state) except -1
     cdef int _check_equivalent(self, ConfState given, ConfState made) except -1

@@ -1,8 +1,8 @@
 """The state machine: roles, elections, replication, reads, membership (etcd's ``raft``; paper and thesis by section).
 
-Everything that changes a node's role, term, vote or commit index is in this file.
+Every change of a node's role, term, vote and commit index is in this file.
 
-Roles and what moves between them::
+Roles, and the events that move a node between them::
 
     follower ──election timeout──> pre-candidate (pre_vote) ──quorum grants──> candidate ──quorum grants──> leader
         ^                               │                                          │                          │
@@ -10,28 +10,37 @@ Roles and what moves between them::
 
 Rules:
 
-1.  ``term`` never falls; ``vote`` changes at most once within a term (5.2). Both are stored before any message that
-    rests on them goes out: such messages wait in the outbox's ``msgs_after_append``.
-2.  A message of a higher term makes a follower, of nobody unless a leader sent it. Exceptions: a pre-vote request and
-    its granting answer carry a term that nobody has yet; a vote request within the leader's lease is ignored when
-    ``check_quorum`` is on, unless leadership is being transferred (thesis 4.2.3, 9.6).
-3.  A message of a lower term is answered only so far as it frees its sender.
-4.  A vote is granted to a log that is at least as good as the own one (5.4.1). Learners vote, since whoever asks may
-    know better that they are voters.
-5.  A leader appends an empty entry of its term when elected and commits only through entries of its term (5.4.2).
-6.  A leader's own acknowledgement is a message to itself, delivered when its entries are stored.
-7.  Peers are visited by ascending id.
-8.  At most one configuration change is not applied: ``pending_conf_index`` is the index of the newest that may be. A
-    proposal of another one becomes an empty entry. Nobody campaigns with a committed change that is not applied.
-9.  A joint configuration with auto-leave is left by a proposal of the leader as soon as it has applied it.
-10. A read is answered once a quorum has confirmed the leader after the request came, or by its lease (thesis 6.4);
-    not before the leader has committed an entry of its term.
-11. What is unapplied of own proposals is limited by ``max_uncommitted_size`` bytes of payload; an empty payload always
-    passes, and so does any proposal when nothing is pending.
-12. With ``batch_append``, what is proposed between two Readys is sent when the second one is made.
+1.  ``term`` never falls, and ``vote`` changes at most once within a term (5.2). Messages that rest on either wait in
+    the outbox's ``msgs_after_append`` until both are stored. A node that sent its vote first and then crashed could
+    vote again in the same term, for another candidate.
+2.  A message of a higher term makes the node a follower in that term: of the sender, if only a leader sends such a
+    message, else of nobody. Two exceptions (thesis 4.2.3, 9.6): a pre-vote request, and an answer that grants one,
+    carry a term that nobody is in yet; and with ``check_quorum``, a node that has heard from a leader within the
+    election timeout ignores requests for votes, unless that leader is transferring its leadership. Otherwise a node
+    that was cut off or removed could depose a healthy leader.
+3.  A message of a lower term is ignored, unless its sender would be stuck without an answer.
+4.  A node votes only for a log at least as up to date as its own (5.4.1). Learners vote too: the candidate may have
+    applied a change that makes them voters before they have seen it, and might lack a quorum without them.
+5.  A leader appends an empty entry of its term when it is elected, and counts acknowledgements only for entries of its
+    term (5.4.2). Another leader could still overwrite an older entry, even one that a majority has.
+6.  A leader acknowledges its own entries by a message to itself, delivered once they are stored. Otherwise it would
+    count entries that a crash can lose.
+7.  Peers are visited by ascending id, so equal runs send equal messages in the same order.
+8.  At most one configuration change is unapplied: ``pending_conf_index`` is the index of the newest one that may be. A
+    proposal of another becomes an empty entry, unless the Config disables this check. A node does not campaign while a
+    committed change is unapplied, since it could count votes by a configuration that the others have left already.
+9.  In a joint configuration with auto-leave, the leader proposes to leave it as soon as it has applied the change that
+    entered it.
+10. A read is answered once a quorum has confirmed, after the request came, that the leader still leads; or at once, if
+    reads rest on the lease or the leader is the only voter (thesis 6.4). Until a leader of several voters has committed
+    an entry of its term, reads wait, because its commit index may be behind the previous leader's.
+11. At most ``max_uncommitted_size`` bytes of payload that a leader has appended may be unapplied. While nothing is
+    pending a payload of any size passes, since a large one could otherwise never pass. An empty payload always passes:
+    raft itself appends empty entries.
+12. With ``batch_append``, appends of entries proposed between two Readys are sent when the second Ready is made.
 
-Nothing is done twice because a message comes twice, and nothing depends on messages arriving in order or at all.
-Input from outside is vetted before it comes here (``vet``); what still breaks a rule is an InvariantError.
+Messages may be lost, repeated and reordered: no rule relies on delivery or order, and a repeated message is not counted
+twice. ``vet`` refuses malformed input before it gets here. Whatever still breaks a rule raises InvariantError.
 """
 
 from typing import Any
@@ -41,6 +50,7 @@ from ..errors import (
     Compacted,
     ConfChangeError,
     ConfigError,
+    InvariantError,
     ProposalDropped,
     SnapshotTemporarilyUnavailable,
 )
@@ -69,7 +79,7 @@ _NO_ENTRIES: list[Entry] = []  # read only
 
 
 class Raft:
-    """One node's state machine. Messages and ticks in; what comes of them is put into ``outbox``."""
+    """The state machine of one node: takes messages and ticks, and puts messages and read states into ``outbox``."""
 
     __slots__ = (
         "_log",
@@ -145,7 +155,7 @@ class Raft:
         self._recover(c)
 
     def _recover(self, c: Config) -> None:
-        """Take up what the storage holds."""
+        """Take over the log, the hard state and the configuration that the storage holds."""
         hard_state, conf_state = c.storage.initial_state()
         if self.trace_logger is not None:
             trace.init_state(self)
@@ -159,7 +169,7 @@ class Raft:
         if not is_empty_hard_state(hard_state):
             self._load_state(hard_state)
         if c.applied > 0:
-            self.log.applied_to(c.applied, 0)
+            self._take_applied(c.applied)
         self.become_follower(self.term, 0)
         if self._log.info_on():
             peers = ",".join([f"{id:x}" for id in self.tracker.voter_nodes()])
@@ -167,6 +177,20 @@ class Raft:
                 f"newRaft {self.id:x} [peers: [{peers}], term: {self.term}, commit: {self.log.committed}, "
                 f"applied: {self.log.applied}, lastindex: {last}, lastterm: {last_term}]"
             )
+
+    def _take_applied(self, index: int) -> None:
+        """Follow the log from what the application has applied on."""
+        committed = self.log.committed
+        try:
+            self.log.applied_to(index, 0)
+        except InvariantError as error:
+            error.add_note(
+                f"Config.applied is {index}, but the stored hard state commits only up to {committed}: a commit index "
+                "alone is not synced, so a crash may take it back behind what the application has stored. Start with "
+                f"applied={committed}, and skip the entries up to {index} when they are handed out again. "
+                "raftcy.Driver does so by itself"
+            )
+            raise
 
     def _load_state(self, state: HardState) -> None:
         last = self.log.last_index()
@@ -183,7 +207,7 @@ class Raft:
     # -- sending -------------------------------------------------------------------------------------------------
 
     def _message(self, kind: int, to: int) -> Message:
-        """An open message from this node, of its term."""
+        """Return an open message from this node, in its term."""
         m = blank.message()
         m._type = kind
         m.to = to
@@ -193,7 +217,7 @@ class Raft:
         return m
 
     def _send(self, m: Message) -> None:
-        """Seal a message and put it out: at once, or after the storage if it promises anything."""
+        """Freeze a message and put it into the outbox. Answers to appends and vote requests wait for the storage."""
         immutable.freeze(m)
         kind = m._type
         if kind == k.APP_RESP or kind == k.VOTE_RESP or kind == k.PRE_VOTE_RESP:
@@ -222,7 +246,7 @@ class Raft:
         self._send(m)
 
     def _forward(self, m: Message) -> None:
-        """Send somebody's message on to the leader; it keeps its sender."""
+        """Forward a message to the leader. It keeps its sender, if it has one, so that the answer goes there."""
         if m.term != 0:
             self._log.fatal(f"term should not be set when sending {type_name(m._type)} (was {m.term})")
         f = self._message(m._type, self.lead)
@@ -248,10 +272,10 @@ class Raft:
         self._send(f)
 
     def _maybe_send_append(self, pr: Progress, send_if_empty: bool, like: Message | None) -> Message | None:
-        """Send the next entries to a peer, or a snapshot if they are gone; the message, None if nothing was sent.
+        """Send a peer the next entries, or a snapshot if they are compacted. Return the message, or None if none went.
 
-        ``like`` is an append to another peer, and the log is what it was then: one that begins at the same place has
-        its term and its entries.
+        ``like`` is an append to another peer, made from the same log. If both start at the same index, its term and
+        entries are used again.
         """
         if pr.is_paused():
             return None
@@ -268,7 +292,7 @@ class Raft:
             if prev_term == k.NO_TERM:
                 return self._maybe_send_snapshot(pr)
         count = 0
-        # A full window lets only empty appends through, which tell the commit index.
+        # If the window is full, only an empty append may be sent, which still carries the commit index.
         if pr.next <= log._last and (pr._state != k.REPLICATE or not pr.inflights.full()):
             if entries is None:
                 try:
@@ -297,7 +321,7 @@ class Raft:
                 log.debug(f"ignore sending snapshot to {to:x} since it is not recently active")
             return None
         try:
-            snapshot = self.log.snapshot()
+            snapshot = self.log.snapshot(to)
         except SnapshotTemporarilyUnavailable:
             if log.debug_on():
                 log.debug(f"{self.id:x} failed to send snapshot to {to:x} because snapshot is temporarily unavailable")
@@ -327,7 +351,7 @@ class Raft:
                 like = _furthest(like, self._maybe_send_append(pr, True, like))
 
     def send_due_appends(self) -> None:
-        """With ``batch_append``: send what was proposed since the last Ready, and is not sent yet."""
+        """With ``batch_append``, send the entries that were proposed since the last Ready and are still unsent."""
         self.append_due = False
         last = self.log.last_index()
         like: Message | None = None
@@ -344,7 +368,7 @@ class Raft:
                 self._send_heartbeat(pr, context)
 
     def _send_heartbeat(self, pr: Progress, context: bytes | None) -> None:
-        # A peer must not commit beyond what it is known to have: its log may differ after that.
+        # The peer's log may differ from this one after ``match``, so a higher commit index could commit a wrong entry.
         commit = pr.match if pr.match < self.log.committed else self.log.committed
         m = self._message(k.HEARTBEAT, pr.id)
         m.commit = commit
@@ -361,7 +385,7 @@ class Raft:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """One tick of the application's clock."""
+        """Advance the clock by one tick: campaign, send heartbeats or check the quorum when due."""
         if self.state == k.LEADER:
             self._tick_heartbeat()
         else:
@@ -380,7 +404,7 @@ class Raft:
             self.election_elapsed = 0
             if self.check_quorum:
                 self._check_quorum_active()
-            # A transfer that has not come off within an election timeout has failed.
+            # A transfer that did not succeed within an election timeout has failed; accept proposals again.
             if self.state == k.LEADER:
                 self.lead_transferee = 0
         if self.state == k.LEADER and self.heartbeat_elapsed >= self.heartbeat_timeout:
@@ -388,13 +412,13 @@ class Raft:
             self._bcast_heartbeat()
 
     def past_election_timeout(self) -> bool:
-        """Whether the time without a leader is up."""
+        """Whether the randomized election timeout has passed since the node last heard from a leader or voted."""
         return self.election_elapsed >= self.randomized_election_timeout
 
     # -- roles ---------------------------------------------------------------------------------------------------
 
     def reset(self, term: int) -> None:
-        """What every change of role or term begins with."""
+        """Enter a term and clear the state of the old role, whenever either changes. A new term frees the vote."""
         if self.term != term:
             self.term = term
             self.vote = 0
@@ -418,7 +442,7 @@ class Raft:
         if not self._plain_random or n <= 0:
             self.randomized_election_timeout = n + self._random.randrange(n)
         else:
-            # What randrange(n) gives, without its Python, which costs ten times as much.
+            # Draw as randrange(n) does and get the same number; its Python code would cost ten times as much.
             bits = 0
             while n >> bits > 0:
                 bits += 1
@@ -428,7 +452,7 @@ class Raft:
             self.randomized_election_timeout = n + drawn
 
     def become_follower(self, term: int, lead: int) -> None:
-        """Follow ``lead`` (0: nobody) in ``term``."""
+        """Become a follower of ``lead`` in ``term``; 0 if no leader is known."""
         self.reset(term)
         self.lead = lead
         self.state = k.FOLLOWER
@@ -438,7 +462,7 @@ class Raft:
             trace.become_follower(self)
 
     def become_candidate(self) -> None:
-        """Begin a new term and vote for oneself."""
+        """Start a new term and vote for this node."""
         if self.state == k.LEADER:
             self._log.fatal("invalid transition [leader -> candidate]")
         self.reset(self.term + 1)
@@ -450,7 +474,7 @@ class Raft:
             trace.become_candidate(self)
 
     def become_pre_candidate(self) -> None:
-        """Ask whether an election could be won; changes neither term nor vote (thesis 9.6)."""
+        """Prepare to ask whether an election could be won, without changing term or vote (thesis 9.6)."""
         if self.state == k.LEADER:
             self._log.fatal("invalid transition [leader -> pre-candidate]")
         self.tracker.reset_votes()
@@ -460,18 +484,18 @@ class Raft:
             self._log.info(f"{self.id:x} became pre-candidate at term {self.term}")
 
     def become_leader(self) -> None:
-        """Lead the present term."""
+        """Become the leader of the current term and append an empty entry."""
         if self.state == k.FOLLOWER:
             self._log.fatal("invalid transition [follower -> leader]")
         pr = self.tracker.find(self.id)
         if pr is None:
-            self._log.fatal(f"{self.id:x} was elected but is no member of {self.tracker.config}")
+            self._log.fatal(f"{self.id:x} was elected but is not a member of {self.tracker.config}")
         self.reset(self.term)
         self.lead = self.id
         self.state = k.LEADER
         pr.become_replicate()
         pr.recent_active = True
-        # Any entry of the log may be a change that is not applied; the empty entry below is none.
+        # Any entry up to here may be an unapplied change. Finding out would mean reading them all.
         self.pending_conf_index = self.log.last_index()
         if self.trace_logger is not None:
             trace.become_leader(self)
@@ -483,7 +507,7 @@ class Raft:
             self._log.info(f"{self.id:x} became leader at term {self.term}")
 
     def promotable(self) -> bool:
-        """Whether this node may campaign: a voter, and no snapshot waits to be stored."""
+        """Whether this node may campaign: it is a voter, and no snapshot is waiting to be stored."""
         pr = self.tracker.find(self.id)
         return pr is not None and not pr.is_learner and self.log.unstable.snapshot is None
 
@@ -493,7 +517,7 @@ class Raft:
         self._hup(k.PRE_ELECTION if self.pre_vote else k.ELECTION)
 
     def _hup(self, how: int) -> None:
-        """Campaign, unless there is a reason not to."""
+        """Campaign, unless this node leads already, may not campaign, or has no term or index left to use."""
         log = self._log
         if self.state == k.LEADER:
             if log.debug_on():
@@ -504,12 +528,12 @@ class Raft:
                 log.warning(f"{self.id:x} is unpromotable and can not campaign")
             return
         if self.term >= k.NO_LIMIT - 1:
-            # The pre-vote and the vote must both have a term that fits.
+            # The next term would be 2**64-1 or wrap around, and ``vet`` refuses that term.
             if log.warning_on():
                 log.warning(f"{self.id:x} cannot campaign at term {self.term} since terms are used up")
             return
         if not self._has_room(1):
-            # A leader begins with an entry.
+            # A new leader appends an entry.
             if log.warning_on():
                 log.warning(f"{self.id:x} cannot campaign at term {self.term} since indexes are used up")
             return
@@ -549,7 +573,7 @@ class Raft:
         last_term = self.log.last_term()
         for id in self.tracker.voter_nodes():
             if id == self.id:
-                # The own vote counts once it is stored.
+                # This node's own vote counts once it is stored.
                 self._send_vote_resp(id, _vote_resp(kind), term, False)
                 continue
             if self._log.info_on():
@@ -568,7 +592,7 @@ class Raft:
             self._send(m)
 
     def _poll(self, id: int, kind: int, granted: bool) -> int:
-        """Count a vote; returns the VoteResult."""
+        """Record a vote and return the VoteResult so far."""
         log = self._log
         if log.info_on():
             rejection = "" if granted else " rejection"
@@ -580,13 +604,13 @@ class Raft:
         return self.tracker.vote_result()
 
     def _step_vote(self, m: Message) -> None:
-        """Grant or refuse a vote or a pre-vote."""
+        """Answer a request for a vote or a pre-vote."""
         kind = m._type
         reply = _vote_resp(kind)
         if self.can_vote(m) and self.log.is_up_to_date(m.index, m.log_term):
             if self._log.info_on():
                 self._log.info(self._vote_text(m, "cast {} for"))
-            # A pre-vote is granted for the term asked about, which this node is not in.
+            # Answer in the term of the request: for a pre-vote, this node is not in it.
             self._send_vote_resp(m.from_, reply, m.term, False)
             if kind == k.VOTE:
                 self.election_elapsed = 0
@@ -597,7 +621,7 @@ class Raft:
             self._send_vote_resp(m.from_, reply, self.term, True)
 
     def can_vote(self, m: Message) -> bool:
-        """Whether the own vote is free for the sender of a request, whatever its log."""
+        """Whether this node could vote for the sender of a request, apart from how its log compares."""
         return (
             self.vote == m.from_
             or (self.vote == 0 and self.lead == 0)
@@ -614,7 +638,10 @@ class Raft:
     # -- stepping ------------------------------------------------------------------------------------------------
 
     def step(self, m: Message) -> None:
-        """Take in a message. Raises ProposalDropped where etcd returns ErrProposalDropped, and Overloaded."""
+        """Process a message (etcd's ``Step``).
+
+        Raises ProposalDropped where etcd returns ErrProposalDropped, and Overloaded if too many reads wait already.
+        """
         if self.trace_logger is not None:
             trace.receive_message(self, m)
         term = m.term
@@ -644,7 +671,7 @@ class Raft:
             self._step_candidate(m)
 
     def ignores_within_lease(self, m: Message) -> bool:
-        """Whether a request for a vote of a higher term is ignored since the leader is alive (thesis 4.2.3)."""
+        """Whether a request for a vote in a higher term is ignored because the leader is alive (thesis 4.2.3)."""
         if m._type != k.VOTE and m._type != k.PRE_VOTE:
             return False
         in_lease = self.check_quorum and self.lead != 0 and self.election_elapsed < self.election_timeout
@@ -659,7 +686,7 @@ class Raft:
     def _step_higher_term(self, m: Message) -> None:
         kind = m._type
         if kind == k.PRE_VOTE or (kind == k.PRE_VOTE_RESP and not m.reject):
-            # These name a term that is only asked about. A refused pre-vote names the refuser's own.
+            # These name a term that nobody is in yet. A refusal names the term of its sender.
             return
         if self._log.info_on():
             self._log.info(
@@ -672,11 +699,12 @@ class Raft:
     def _step_lower_term(self, m: Message) -> None:
         kind = m._type
         if (self.check_quorum or self.pre_vote) and (kind == k.HEARTBEAT or kind == k.APP):
-            # A leader that lost touch would never hear of the newer term otherwise, as this node may not be heard
-            # when it campaigns: the answer makes it step down.
+            # The answer makes that leader step down. Without it this node would be stuck after a partition: it is in a
+            # higher term, so it ignores the leader, and the others ignore or refuse its requests for votes.
             self._send(self._message(k.APP_RESP, m.from_))
         elif kind == k.PRE_VOTE:
-            # Before pre-vote was rolled out everywhere, two nodes could wait for each other without this answer.
+            # Without an answer, a cluster that has just turned pre-vote on could deadlock: this node may have reached a
+            # higher term as a candidate with a shorter log, and only its refusal brings the others to that term.
             if self._log.info_on():
                 self._log.info(self._vote_text(m, "rejected {} from"))
             self._send_vote_resp(m.from_, k.PRE_VOTE_RESP, self.term, True)
@@ -688,13 +716,15 @@ class Raft:
                 f"from {m.from_:x} [term: {m.term}]"
             )
 
-    # -- the own storage -----------------------------------------------------------------------------------------
+    # -- acknowledgements from the storage -----------------------------------------------------------------------
 
     def storage_append_resp(self, term: int, index: int, log_term: int, snapshot: Snapshot | None) -> None:
-        """Entries up to (``index``, ``log_term``) and the snapshot are stored; ``term`` is when that was asked for.
+        """Record that the storage has the entries up to (``index``, ``log_term``), and ``snapshot``.
 
-        In a newer term the entries may have been overwritten and written again meanwhile, with the first of the three
-        writes acknowledged last, so that the acknowledgement says nothing (ABA). A snapshot is committed state.
+        ``term`` is the term in which the write was requested, 0 for the current one; ``index`` 0 means no entries. An
+        acknowledgement of entries from an older term is ignored. Suppose that entries were written, overwritten, and
+        then written again as they were: the first acknowledgement matches them, although the third write may not be
+        stored yet (ABA). A snapshot is committed state, so its acknowledgement counts in any term.
         """
         if index != 0:
             if term != 0 and term < self.term:
@@ -711,7 +741,7 @@ class Raft:
             self._applied_to(stored, 0)
 
     def storage_apply_resp(self, entries: list[Entry], size: int) -> None:
-        """The application has applied these entries, of ``size`` encoded bytes."""
+        """Record that the application has applied ``entries``, which are ``size`` bytes when encoded."""
         last = entries[len(entries) - 1]
         self._applied_to(last.index, size)
         if self.uncommitted_size > 0:
@@ -774,7 +804,7 @@ class Raft:
         elif kind == k.SNAP_STATUS:
             self._snapshot_reported(m, pr)
         elif kind == k.UNREACHABLE:
-            # Appends on the way may be lost: find out by probing.
+            # Appends on their way may be lost; a probe finds out where to resume.
             if pr._state == k.REPLICATE:
                 pr.become_probe()
             if self._log.debug_on():
@@ -783,7 +813,7 @@ class Raft:
             self._transfer_leader(m.from_, pr)
 
     def _check_quorum_active(self) -> None:
-        """Step down if no quorum was heard of since the last time (thesis 6.2)."""
+        """Step down unless a quorum has been heard from since the last check (thesis 6.2)."""
         if not self.tracker.quorum_active():
             if self._log.warning_on():
                 self._log.warning(f"{self.id:x} stepped down to follower since quorum is not active")
@@ -793,14 +823,14 @@ class Raft:
                 pr.recent_active = False
 
     def propose_fresh(self, entries: list[Entry]) -> None:
-        """Propose, on a leader, entries that nobody else has seen, in a list that nobody else has.
+        """Propose, on a leader, entries that no other code holds, in a list that no other code holds.
 
-        They get their place instead of being copied.
+        The entries get their term and index in place, which saves a copy. Raises ProposalDropped.
         """
         self._propose(entries, True)
 
     def _propose(self, entries: Any, fresh: bool) -> None:
-        """Append proposals to the log and send them out; ProposalDropped if that cannot be."""
+        """Append proposed entries to the log and send them to the peers. Raises ProposalDropped if that is refused."""
         if entries is None:
             self._log.fatal(f"{self.id:x} stepped empty MsgProp")
         if self.tracker.find(self.id) is None:
@@ -822,7 +852,7 @@ class Raft:
             self._bcast_append()
 
     def _admit_changes(self, entries: list[Entry]) -> list[Entry]:
-        """The entries to append: those of configuration changes that are not allowed now are replaced by empty ones."""
+        """Return the entries to append. A configuration change that may not be proposed now becomes an empty entry."""
         admitted = entries
         self.refused_reason = None
         for i, e in enumerate(entries):
@@ -850,7 +880,7 @@ class Raft:
         return admitted
 
     def _reason_against(self, change: ConfChange | ConfChangeV2) -> str | None:
-        """Why a change may not be proposed now; None if it may."""
+        """Return why a change may not be proposed now, or None if it may. The texts are etcd's."""
         joint = len(self.tracker.config.voters.outgoing) > 0
         leaves = len(change.as_v2().changes) == 0
         if self.pending_conf_index > self.log.applied:
@@ -862,13 +892,13 @@ class Raft:
         return None
 
     def _has_room(self, count: int) -> bool:
-        """Whether ``count`` more entries have indexes that other nodes take (``vet``)."""
+        """Whether ``count`` more entries get indexes that other nodes accept (``vet``)."""
         return self.log.last_index() < k.NO_LIMIT - 1 - count
 
     def _append_entries(self, entries: list[Entry], fresh: bool) -> bool:
-        """Give entries their place in the log; False if that would exceed the limit on uncommitted payload.
+        """Append entries, giving them term and index. Return False if they exceed the limit on uncommitted payload.
 
-        They are copied unless they are ``fresh``: seen by nobody else, as their list.
+        The entries are copied unless they are ``fresh``, which means that no other code holds them or their list.
         """
         size = payloads_size(entries)
         if self.uncommitted_size > 0 and size > 0 and self.uncommitted_size + size > self.max_uncommitted_size:
@@ -909,8 +939,8 @@ class Raft:
                 f"{self.id:x} received MsgAppResp(rejected, hint: (index {m.reject_hint}, term {m.log_term})) "
                 f"from {m.from_:x} for index {m.index}"
             )
-        # The follower's log has log_term at reject_hint and nothing newer up to there, so the logs cannot agree on any
-        # entry here of a newer term. Each side skips whole terms, and a probe is needed once a term at the most.
+        # The follower's log has log_term at reject_hint and no newer term before it, so the logs cannot agree on any
+        # entry of a newer term. Skip those: with the follower doing the same, each term takes at most one probe.
         probe = m.reject_hint
         if m.log_term > 0:
             probe, _ = self.log.find_conflict_by_term(m.reject_hint, m.log_term)
@@ -923,13 +953,13 @@ class Raft:
 
     def _append_accepted(self, m: Message, pr: Progress) -> None:
         log = self.log
-        # An old acknowledgement changes nothing, but one that confirms a probe lets the stream begin.
+        # An old acknowledgement changes nothing, unless it confirms a probe, after which appends can be streamed.
         if not pr.maybe_update(m.index) and not (pr.match == m.index and pr._state == k.PROBE):
             return
         if pr._state == k.PROBE:
             pr.become_replicate()
         elif pr._state == k.SNAPSHOT:
-            # Whatever snapshot the peer got: it is enough that the log goes on from there.
+            # It does not matter which snapshot the peer got, as long as this log continues from there.
             if pr.match + 1 >= log.first_index():
                 if self._log.debug_on():
                     self._log.debug(
@@ -940,7 +970,7 @@ class Raft:
                 pr.become_replicate()
         else:
             pr.inflights.free_le(m.index)
-        # What is committed already is not raised by one more node that has it.
+        # One more node that has a committed entry cannot raise the commit index, so do not compute it.
         if (pr.match > log.committed or self.trace_logger is not None) and self._maybe_commit():
             self._release_pending_reads()
             self._bcast_append()
@@ -948,7 +978,7 @@ class Raft:
             self._maybe_send_append(pr, True, None)
         if m.from_ == self.id:
             return
-        # The window has room again, maybe for several messages.
+        # The window has room again, possibly for several messages.
         while self._maybe_send_append(pr, False, None) is not None:
             pass
         if m.from_ == self.lead_transferee and pr.match == log.last_index():
@@ -959,7 +989,8 @@ class Raft:
     def _heartbeat_answered(self, m: Message, pr: Progress) -> None:
         pr.recent_active = True
         pr.msg_app_flow_paused = False
-        # A full window cannot hold up for good: an empty append goes out with each answer until one comes back.
+        # The appends that fill the window may be lost. So even with a full window each answer to a heartbeat sends an
+        # append; the answer to that one frees the window.
         if pr.match < self.log.last_index() or pr._state == k.PROBE:
             self._maybe_send_append(pr, True, None)
         read_only = self.read_only
@@ -976,7 +1007,7 @@ class Raft:
         if pr._state != k.SNAPSHOT:
             return
         if m.reject:
-            # Nothing is known of what the peer has, so probing starts from what it had before.
+            # The peer does not have the snapshot, so probing resumes after the last entry known to be there.
             pr.pending_snapshot = 0
         pr.become_probe()
         if self._log.debug_on():
@@ -984,11 +1015,11 @@ class Raft:
             self._log.debug(
                 f"{self.id:x} snapshot {outcome}, resumed sending replication messages to {m.from_:x} [{pr}]"
             )
-        # Wait for the peer's answer after a success, for a heartbeat interval after a failure.
+        # After a success, wait for the peer's answer; after a failure, for the next answer to a heartbeat.
         pr.msg_app_flow_paused = True
 
     def _transfer_leader(self, transferee: int, pr: Progress) -> None:
-        """Begin a leadership transfer (thesis 3.10)."""
+        """Start a transfer of leadership (thesis 3.10): let the transferee campaign once its log is complete."""
         log = self._log
         if pr.is_learner:
             if log.debug_on():
@@ -1012,7 +1043,7 @@ class Raft:
             return
         if log.info_on():
             log.info(f"{self.id:x} [term {self.term}] starts to transfer leadership to {transferee:x}")
-        # The transfer has one election timeout from now.
+        # The transfer should finish within one election timeout.
         self.election_elapsed = 0
         self.lead_transferee = transferee
         if pr.match == self.log.last_index():
@@ -1031,7 +1062,8 @@ class Raft:
         if self.tracker.is_singleton():
             self._answer_read(m, self.log.committed)
         elif not self._committed_in_term():
-            # The commit index may be behind the previous leader's until an own entry is committed.
+            # Until this leader commits an entry of its term, its commit index may be behind the previous leader's, and
+            # the read could miss a write that a client has been told is committed.
             self.read_only.check_room()
             self.read_only.put_off(m)
         else:
@@ -1095,7 +1127,7 @@ class Raft:
                     self.become_leader()
                     self._bcast_append()
             elif result == k.VOTE_LOST:
-                # A refused pre-vote carries the refuser's term, so this may be a newer one already.
+                # Keep the current term: a pre-vote asks about the next one but does not start it.
                 self.become_follower(self.term, 0)
         elif kind == k.TIMEOUT_NOW:
             if self._log.debug_on():
@@ -1140,7 +1172,7 @@ class Raft:
                     f"{self.id:x} [term {self.term}] received MsgTimeoutNow from {m.from_:x} "
                     "and starts an election to get leadership."
                 )
-            # Never by pre-vote: the leader itself asked for it.
+            # Skip the pre-vote even if it is on: the leader itself asks for this election.
             self._hup(k.TRANSFER)
         elif kind == k.READ_INDEX:
             if self.lead != 0:
@@ -1163,7 +1195,7 @@ class Raft:
 
     def _forget_leader(self) -> None:
         if not self.read_only.safe():
-            # The lease is the only thing that a lease-based read rests on.
+            # Lease-based reads rely on this node not voting while the leader's lease lasts.
             if self._log.error_on():
                 self._log.error("ignoring MsgForgetLeader due to ReadOnlyLeaseBased")
             return
@@ -1183,12 +1215,12 @@ class Raft:
         e = entries[0]
         self.outbox.add_read_state(m.index, e.data)
 
-    # -- what a leader sends -------------------------------------------------------------------------------------
+    # -- messages from a leader ----------------------------------------------------------------------------------
 
     def _handle_append(self, m: Message) -> None:
         log = self.log
         if m.index < log.committed:
-            # An old append: everything up to the commit index is known to agree.
+            # An old append. Up to the commit index this log is known to agree with the leader's.
             self._send_app_resp(m.from_, log.committed)
             return
         entries = m._entries if m._entries is not None else _NO_ENTRIES
@@ -1201,7 +1233,7 @@ class Raft:
                 f"{self.id:x} [logterm: {ours}, index: {m.index}] rejected MsgApp "
                 f"[logterm: {m.log_term}, index: {m.index}] from {m.from_:x}"
             )
-        # The hint is the last index at which the logs may agree, judging by the leader's term at its index.
+        # The hint is the last index at which the logs may agree, given the leader's term at m.index.
         last = log.last_index()
         hint, hint_term = log.find_conflict_by_term(m.index if m.index < last else last, m.log_term)
         r = self._message(k.APP_RESP, m.from_)
@@ -1236,7 +1268,11 @@ class Raft:
         self._send_app_resp(m.from_, self.log.last_index() if restored else self.log.committed)
 
     def restore(self, s: Snapshot) -> bool:
-        """Replace log and configuration by a snapshot; False if it is of no use."""
+        """Replace log and configuration by a snapshot.
+
+        Return False and keep both if the log already has the snapshot's last entry, or the snapshot does not name this
+        node as a member.
+        """
         index = s.metadata.index
         term = s.metadata.term
         log = self.log
@@ -1282,7 +1318,7 @@ class Raft:
     # -- membership ----------------------------------------------------------------------------------------------
 
     def apply_conf_change(self, change: ConfChangeV2) -> ConfState:
-        """Put a committed change in force; ConfChangeError, and nothing changes, if it is invalid."""
+        """Apply a committed change and return the new members. Raises ConfChangeError if the change is invalid."""
         changer = Changer(self.tracker, self.log.last_index())
         try:
             auto_leave, joint = change.enter_joint()
@@ -1297,7 +1333,10 @@ class Raft:
         return self.switch_to_config(config, progress)
 
     def switch_to_config(self, config: Any, progress: dict[int, Progress]) -> ConfState:
-        """Put a configuration in force and do what follows from it."""
+        """Put a configuration in force and return its members.
+
+        A leader may have to step down, commit by a smaller quorum, send appends to new peers, or abort a transfer.
+        """
         if self.trace_logger is not None:
             trace.apply_conf_change(self, config)
         tracker = self.tracker
@@ -1308,14 +1347,15 @@ class Raft:
         pr = progress.get(self.id)
         self.is_learner = pr is not None and pr.is_learner
         if (pr is None or self.is_learner) and self.state == k.LEADER:
-            # A leader that is no voter any more does not count itself but goes on (thesis 4.2.2), unless told to stop.
+            # A leader that is no longer a voter continues without counting itself (thesis 4.2.2), unless configured
+            # to step down.
             if self.step_down_on_removal:
                 self.become_follower(self.term, 0)
             return members
         if self.state != k.LEADER or len(config.voters.incoming) == 0:
             return members
         if self._maybe_commit():
-            # A smaller quorum has committed more.
+            # A smaller quorum may have committed more; send everybody the new commit index.
             self._bcast_append()
         else:
             # New peers need not wait for the next heartbeat.
@@ -1328,14 +1368,14 @@ class Raft:
 
 
 def _furthest(like: Message | None, sent: Message | None) -> Message | None:
-    """Of the appends of a broadcast the one that those to come are most likely like: most peers are level in front."""
+    """Return which of two appends more likely serves the next peer of a broadcast: most peers are equally far ahead."""
     if sent is None or sent._type != k.APP:
         return like
     return sent if like is None or like._entries is None or sent.index > like.index else like
 
 
 def _unplaced(e: Entry) -> Entry:
-    """A copy of an entry, but for its term and index."""
+    """Return a copy of an entry without term and index."""
     c = blank.entry()
     c._type = e._type
     c.data = e.data
@@ -1350,5 +1390,5 @@ def _vote_resp(kind: int) -> int:
 
 
 def type_name(kind: int) -> str:
-    """etcd's name of a message type, the number of one that is not known."""
+    """Return etcd's name of a message type, or the number as text if it is unknown."""
     return _NAMES.get(kind) or str(kind)

@@ -22,6 +22,7 @@ from .vet cimport vet
 @cython.final
 cdef class RawNode:
     cdef readonly Raft raft
+    cdef uint64_t _ticks
     cdef object _died_of
     cdef Observer _observer
     cdef bint _watched

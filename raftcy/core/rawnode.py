@@ -1,21 +1,21 @@
 """RawNode: the state machine behind the contract of Ready (etcd's ``RawNode``).
 
-The contract, once the node has something to say (``has_ready``):
+The contract, whenever ``has_ready`` is true:
 
-1. ``rd = node.ready()`` takes what there is. Nothing in it may be changed.
-2. Store ``rd.hard_state``, ``rd.entries`` and ``rd.snapshot``, synced if ``rd.must_sync``. Entries that the storage has
-   from the first new index on are overwritten.
-3. Send ``rd.messages``, not before they are stored. Report what could not be sent: ``report_unreachable``, and for a
-   snapshot ``report_snapshot`` in any case.
-4. Apply ``rd.snapshot``, then ``rd.committed_entries``, in order; a configuration change by ``apply_conf_change``.
-5. ``node.advance()``. Only then may the next Ready be taken.
+1. Take a Ready: ``rd = node.ready()``. Change nothing in it.
+2. Store ``rd.hard_state``, ``rd.entries`` and ``rd.snapshot``, and sync them if ``rd.must_sync``. The entries overwrite
+   the storage from their first index on.
+3. Then send ``rd.messages``. If they left earlier, a crash could undo what they promise, such as a vote. Report a peer
+   that cannot be reached by ``report_unreachable``, and the outcome of every snapshot by ``report_snapshot``.
+4. Apply ``rd.snapshot``, then ``rd.committed_entries`` in order. Pass configuration changes to ``apply_conf_change``.
+5. Call ``node.advance()``. Only then take the next Ready.
 
-With ``async_storage_writes``, 2 and 4 are asked for by messages to the storage threads, whose ``responses`` are to be
-delivered when the work is done (stepped here, or sent, by their ``to``), in order; 5 is left out, and the next Ready
-may be taken at any time.
+With ``async_storage_writes``, messages to the storage threads ask for steps 2 and 4. When a thread has done its work,
+deliver the ``responses`` of its message in order: step those to this node, and send the others. Step 5 does not exist,
+and the next Ready may be taken at any time.
 
-A node has one owner: calls must not overlap. It is dead after InvariantError, LogLost, StorageFailed, and after any
-error that is not raised on purpose: every later call raises Stopped.
+Calls must not overlap. InvariantError, LogLost, StorageFailed and any error that raftcy does not raise on purpose kill
+the node, and every later call raises Stopped.
 """
 
 from sys import exc_info
@@ -47,7 +47,7 @@ from .ready import Ready
 from .status import BasicStatus, Status
 from .vet import vet, vet_change
 
-# What each kind of call may raise and leave the node as it was; LogLost, which is a StepError, never does.
+# The errors that each kind of call may raise without killing the node. LogLost, although a StepError, always kills it.
 _NO_MESSAGE = (StepError, ProposalDropped)
 _NO_REQUEST = (Overloaded, ProposalDropped)
 _NO_PROPOSAL = (ProposalDropped,)
@@ -57,11 +57,12 @@ _NO_START = (BootstrapError,)
 
 
 class RawNode:
-    """One member of a group, without clock, storage or network of its own (etcd's ``RawNode``).
+    """One member of a group, without a clock, a network or a loop (etcd's ``RawNode``).
 
-    No class may derive from it; an ``observer`` sees what is called.
+    The class cannot be subclassed. Set ``observer`` to see the calls.
 
-    Raises ConfigError for a Config that cannot work, and InvariantError for a storage whose state contradicts itself.
+    Raises ConfigError if the Config is invalid, InvariantError if the contents of the storage contradict each other,
+    and StorageFailed if reading its log fails.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class RawNode:
         "_prev_state",
         "_prev_term",
         "_prev_vote",
+        "_ticks",
         "_waiting",
         "_watched",
         "raft",
@@ -91,8 +93,10 @@ class RawNode:
         instance(config, Config, "config")
         self._died_of: BaseException | None = None
         self._observer: Observer | None = None
-        # Whether a call has to look for the two above.
+        # Whether a call has to check the two fields above.
         self._watched = False
+        # Ticks since it was made, by whatever way they came.
+        self._ticks = 0
         self.raft = Raft(config)
         r = self.raft
         self._async = config.async_storage_writes
@@ -101,7 +105,7 @@ class RawNode:
         self._prev_term = r.term
         self._prev_vote = r.vote
         self._prev_commit = r.log.committed
-        # What advance() delivers, in this order: messages to oneself, what was stored, what was applied.
+        # advance() delivers, in this order: the node's messages to itself, what was stored, what was applied.
         self._waiting = False
         self._own_messages: list[Message] | None = None
         self._acks = False
@@ -119,12 +123,12 @@ class RawNode:
 
     @property
     def refused_reason(self) -> str | None:
-        """Why the newest configuration change proposed here was replaced by an empty entry; None if it was not."""
+        """Why the last configuration change proposed here became an empty entry, or None if it did not."""
         return self.raft.refused_reason
 
     @property
     def observer(self) -> Observer | None:
-        """Who is shown each call that can change the node; None at first, and TypeError for no Observer."""
+        """The Observer of this node, or None. Setting anything else raises TypeError."""
         return self._observer
 
     @observer.setter
@@ -134,12 +138,13 @@ class RawNode:
 
     # -- input ---------------------------------------------------------------------------------------------------
 
-    # Each call that can change the state goes the same way: check the arguments, ``_begin``, work, ``_end``. The end is
-    # a ``finally``: in the compiled build a handler would save what is being handled each time, which costs more.
+    # Each call that can change the state takes the same steps: check the arguments, ``_begin``, work, ``_end``. The
+    # last is in a ``finally``: in the compiled build an ``except`` would save the current exception at each call.
 
     def tick(self) -> None:
-        """Let a tick of the clock pass (etcd's ``Tick``)."""
+        """Advance the node's clock by one tick (etcd's ``Tick``). Elections and heartbeats depend on it."""
         self._begin("tick", None)
+        self._ticks += 1
         done = False
         try:
             self.raft.tick()
@@ -148,23 +153,23 @@ class RawNode:
             self._end(done, None, ())
 
     def tick_quiesced(self) -> None:
-        """Count a tick without its consequences (etcd's ``TickQuiesced``, deprecated there)."""
+        """Advance the clock by one tick without campaigning or sending (etcd's ``TickQuiesced``, deprecated there)."""
         self._begin("tick_quiesced", None)
         self.raft.election_elapsed += 1
         self._end(True, None, ())
 
     def campaign(self) -> None:
-        """Start an election, if this node may (etcd's ``Campaign``)."""
+        """Start an election, unless this node leads already or may not campaign (etcd's ``Campaign``)."""
         m = blank.message()
         m._type = k.HUP
         m._present = k.P_TYPE
         self._take(m, "campaign", None)
 
     def propose(self, data: Any) -> None:
-        """Propose bytes for the log; None proposes an entry without data (etcd's ``Propose``).
+        """Propose to append ``data`` to the log (etcd's ``Propose``). None proposes an entry without data.
 
-        Raises ProposalDropped if they are certainly not in the log. Otherwise they may still be lost, with their leader
-        or on the way to it.
+        Raises ProposalDropped if the proposal is refused and certainly not in the log. A proposal that is not refused
+        may still be lost, on its way to the leader or with the leader.
         """
         e = blank.entry()
         if data is not None:
@@ -181,8 +186,9 @@ class RawNode:
     def propose_conf_change(self, change: Any) -> None:
         """Propose a ConfChange or a ConfChangeV2; None leaves a joint configuration (etcd's ``ProposeConfChange``).
 
-        Raises ProposalDropped, or ConfChangeError for a type or transition that is not known. A change that is not
-        allowed now becomes an empty entry, as in etcd's raft: see ``propose_conf_change_checked``.
+        Raises ProposalDropped, and ConfChangeError for an unknown type or transition or too many changes. A leader
+        replaces a change that is not allowed now by an empty entry, as etcd's raft does, without an error here: see
+        ``propose_conf_change_checked``.
         """
         e = blank.entry()
         e._type = k.CONF_CHANGE_V2
@@ -206,7 +212,10 @@ class RawNode:
             self._end(done, None, _NO_CHANGE_PROPOSED)
 
     def propose_conf_change_checked(self, change: Any) -> str | None:
-        """``propose_conf_change``, and why the change became an empty entry; None if it did not, or was forwarded."""
+        """Do ``propose_conf_change``, and return why the change became an empty entry.
+
+        Returns None if it did not, and also on a follower, which only forwards the change.
+        """
         self.propose_conf_change(change)
         return self.raft.refused_reason
 
@@ -214,7 +223,7 @@ class RawNode:
         immutable.freeze(e)
         r = self.raft
         if r.state == k.LEADER and r.trace_logger is None:
-            # What stepping MsgProp does on a leader, without the message.
+            # Do what stepping a MsgProp does on a leader, without creating the message.
             r.propose_fresh([e])
         else:
             m = blank.message()
@@ -228,12 +237,15 @@ class RawNode:
             r.step(m)
 
     def step(self, m: Any) -> None:
-        """Take in a message from a peer, or from a storage thread (etcd's ``Step``).
+        """Process a message from a peer or from a storage thread (etcd's ``Step``).
 
-        Raises StepLocalMessage and StepPeerNotFound as etcd does, ProposalDropped for a refused proposal,
-        MalformedMessage and Overloaded before anything changes, and LogLost, after which the node is dead. A message
-        that comes from the network must be checked by ``refuse_from_network`` first, since this method takes responses
-        of storage threads.
+        Check a message from the network with ``refuse_from_network`` first. This method accepts responses of storage
+        threads, so a peer could acknowledge entries that this node has not stored.
+
+        Raises StepLocalMessage for a message that only the node sends to itself, StepPeerNotFound for a response from a
+        node outside the configuration, ProposalDropped for a refused proposal, and MalformedMessage and Overloaded,
+        before anything changes. Raises LogLost if a leader commits entries that this node has lost; the node is then
+        dead.
         """
         self.check_alive()
         instance(m, Message, "m")
@@ -246,7 +258,7 @@ class RawNode:
             self._end(done, None, _NO_MESSAGE)
 
     def _step(self, m: Message) -> None:
-        """What ``step`` does. LogLost and whatever is not one of _NO_MESSAGE has to kill the node."""
+        """Do ``step``. The caller must let LogLost, and any error outside _NO_MESSAGE, kill the node."""
         sender = origins.allowed_sender(m._type, m.from_)
         if sender == k.ITSELF:
             raise StepLocalMessage()
@@ -256,21 +268,22 @@ class RawNode:
         self.raft.step(m)
 
     def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """``step`` each of a list of messages, in order, going on after those that are refused.
+        """Step a list of messages in order, and continue after a refused one.
 
-        Returns the place and the error of each refused message; what kills the node is raised, and the rest is lost.
+        Returns the place and the error of each refused message. Raises an error that kills the node, without stepping
+        the rest.
         """
         refused: list[tuple[int, RaftError]] = []
         self._step_all(messages, refused)
         return refused
 
     def _step_all(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
-        """``step_many``; what is refused is added to ``refused``, if that is wanted."""
+        """Do ``step_many``, and add refused messages to ``refused`` unless it is None."""
         self._look_over(messages)
         self._step_checked(messages, refused)
 
     def _look_over(self, messages: list[Message]) -> bool:
-        """Refuse what is no Message; whether any is a snapshot or a read, for which a driver has rules of its own."""
+        """Check the types. Return whether a message is a snapshot or a read, to which a driver applies ``guards``."""
         self.check_alive()
         special = False
         for each in messages:
@@ -287,7 +300,8 @@ class RawNode:
         self._begin("step_many", messages)
         place = 0
         while place < len(messages):
-            # One handler for all messages up to the next refused one: entering it costs as much as some messages do.
+            # One ``try`` covers all messages up to the next refused one, because entering it can cost as much as a
+            # message.
             try:
                 while place < len(messages):
                     m = messages[place]
@@ -302,9 +316,13 @@ class RawNode:
         self._end(True, refused, ())
 
     def read_index(self, rctx: Any) -> None:
-        """Ask for a read state with the context ``rctx`` (etcd's ``ReadIndex``). It may be lost: ask again.
+        """Request a read state with the context ``rctx`` (etcd's ``ReadIndex``, thesis 6.4).
 
-        Raises Overloaded if ``max_pending_reads`` wait already.
+        The answer is a ReadState in a later Ready. Without a leader, or if the leader changes, none comes: ask again
+        after a timeout, with a new context. **A context must be unique, even across restarts**: the late answer to an
+        earlier read with the same context would pass for the answer to this one, which could then miss writes.
+
+        Raises Overloaded if ``max_pending_reads`` reads wait already.
         """
         e = blank.entry()
         e.data = octets(rctx, "rctx")
@@ -317,7 +335,7 @@ class RawNode:
         self._take(m, "read_index", e.data)
 
     def transfer_leader(self, transferee: int) -> None:
-        """Ask the leader to hand over to ``transferee`` (etcd's ``TransferLeader``)."""
+        """Ask the leader to transfer its leadership to ``transferee`` (etcd's ``TransferLeader``). It may fail."""
         id = u64(transferee, "transferee")
         m = blank.message()
         m._type = k.TRANSFER_LEADER
@@ -326,14 +344,17 @@ class RawNode:
         self._take(m, "transfer_leader", id)
 
     def forget_leader(self) -> None:
-        """Follow nobody from now on, so as to be free to vote (etcd's ``ForgetLeader``)."""
+        """Make a follower forget its leader, so that it may vote at once (etcd's ``ForgetLeader``)."""
         m = blank.message()
         m._type = k.FORGET_LEADER
         m._present = k.P_TYPE
         self._take(m, "forget_leader", None)
 
     def report_unreachable(self, id: int) -> None:
-        """The last message to the node ``id`` could not be sent (etcd's ``ReportUnreachable``)."""
+        """Report that the last message to node ``id`` could not be sent (etcd's ``ReportUnreachable``).
+
+        The leader then probes that node instead of streaming entries to it.
+        """
         peer = u64(id, "id")
         m = blank.message()
         m._type = k.UNREACHABLE
@@ -342,9 +363,9 @@ class RawNode:
         self._take(m, "report_unreachable", peer)
 
     def report_snapshot(self, id: int, status: Any) -> None:
-        """What became of a snapshot that was sent to the node ``id``: a SnapshotStatus (etcd's ``ReportSnapshot``).
+        """Report the outcome of a snapshot that was sent to node ``id``, a SnapshotStatus (etcd's ``ReportSnapshot``).
 
-        A failure must be reported, or the peer is never sent anything again.
+        Report every failure: until then the leader sends that node no entries, so it would stay behind.
         """
         outcome = enums.SnapshotStatus(status)
         peer = u64(id, "id")
@@ -356,7 +377,7 @@ class RawNode:
         self._take(m, "report_snapshot", (peer, outcome))
 
     def _take(self, m: Message, call: str, given: Any) -> None:
-        """Step a message that was made here, for a ``call`` with the argument ``given``."""
+        """Step a message that the method ``call`` made from its argument ``given``."""
         immutable.freeze(m)
         self._begin(call, given)
         done = False
@@ -369,11 +390,11 @@ class RawNode:
     # -- output --------------------------------------------------------------------------------------------------
 
     def has_ready(self) -> bool:
-        """Whether ``ready`` has anything (etcd's ``HasReady``)."""
+        """Whether there is a Ready to take (etcd's ``HasReady``)."""
         return self.pending_work() != k.NOTHING
 
     def pending_work(self) -> int:
-        """What a Ready would hold now: 0 for nothing, 1 for messages alone, with nothing to advance, 2 for more."""
+        """Return what a Ready would hold: 0 for nothing, 1 for only messages with nothing to advance, 2 for more."""
         if self._died_of is not None:
             raise Stopped(self._died_of)
         r = self.raft
@@ -381,7 +402,7 @@ class RawNode:
         unstable = log.unstable
         committed = log.committed
         box = r.outbox
-        # Written out, not called: every visit of a node comes here, in the pure build too.
+        # Written out instead of calling methods, since every visit of a node comes here, also in the pure build.
         hard = r.term != self._prev_term or r.vote != self._prev_vote or committed != self._prev_commit
         if (
             (hard and (r.term != 0 or r.vote != 0 or committed != 0))
@@ -409,7 +430,10 @@ class RawNode:
         return k.MESSAGES
 
     def ready(self) -> Ready:
-        """Take what there is; it must be handled (etcd's ``Ready``). InvariantError if the last one is not advanced."""
+        """Take a Ready, which must then be handled (etcd's ``Ready``).
+
+        Raises InvariantError if the previous one still has to be advanced.
+        """
         self._begin("ready", None)
         done, rd = False, None
         try:
@@ -421,14 +445,14 @@ class RawNode:
         return rd
 
     def poll(self) -> Ready | None:
-        """``ready`` if there is anything, else None, in one call."""
+        """Return ``ready()`` if ``has_ready()``, else None."""
         return self.ready() if self.has_ready() else None
 
     def take_messages(self) -> list[Message] | None:
-        """``ready`` and ``advance`` in one if there are only messages to send: those messages. None for nothing.
+        """Take the messages if there is nothing else to do, like ``ready`` and ``advance`` in one call.
 
-        An empty list if there is more, which only ``ready`` gives. Most Readys of a group that is idle, or that reads,
-        are nothing but messages: heartbeats and answers.
+        Returns None if there is nothing to do, and an empty list if there is more to do: then call ``ready``. Most
+        Readys of a group that is idle or only reads hold nothing but heartbeats and their answers.
         """
         what = self.pending_work()
         if what == k.MESSAGES:
@@ -436,7 +460,7 @@ class RawNode:
         return None if what == k.NOTHING else []
 
     def ready_without_accept(self) -> Ready:
-        """What ``ready`` would take now (etcd's ``readyWithoutAccept``)."""
+        """Return the Ready that ``ready`` would take, without taking it (etcd's ``readyWithoutAccept``)."""
         self._begin("ready_without_accept", None)
         done, rd = False, None
         try:
@@ -447,7 +471,10 @@ class RawNode:
         return rd
 
     def accept_ready(self, rd: Ready) -> None:
-        """Count ``rd`` as taken (etcd's ``acceptReady``); nothing may have happened since it was made."""
+        """Take ``rd``, which ``ready_without_accept`` just returned (etcd's ``acceptReady``).
+
+        No other call may come in between. Raises TypeError if ``rd`` is not a Ready.
+        """
         self.check_alive()
         instance(rd, Ready, "rd")
         self._begin("accept_ready", rd)
@@ -459,9 +486,9 @@ class RawNode:
             self._end(done, None, ())
 
     def advance(self, rd: Ready | None = None) -> None:
-        """The last Ready is stored, sent and applied (etcd's ``Advance``); ``rd`` is not looked at.
+        """Report that the last Ready is stored, sent and applied (etcd's ``Advance``). ``rd`` is ignored.
 
-        InvariantError with ``async_storage_writes``.
+        Raises InvariantError with ``async_storage_writes``, where the storage threads' responses replace this call.
         """
         self._begin("advance", None)
         done = False
@@ -472,7 +499,7 @@ class RawNode:
             self._end(done, None, ())
 
     def _make_ready(self, keep: bool) -> Ready:
-        """What there is; the node's own list of messages is handed over unless it must ``keep`` it."""
+        """Return a Ready. With ``keep`` it gets copies of the outbox's lists, otherwise maybe the lists themselves."""
         r = self.raft
         log = r.log
         if r.append_due:
@@ -519,7 +546,7 @@ class RawNode:
             rd._messages = messages
 
     def _storage_append(self, rd: Ready) -> Message:
-        """MsgStorageAppend: what to store, and what may be said once it is stored."""
+        """Return the MsgStorageAppend that says what to store, with the responses to deliver afterwards."""
         r = self.raft
         m = blank.message()
         m._type = k.STORAGE_APPEND
@@ -561,7 +588,7 @@ class RawNode:
         return m
 
     def _storage_apply(self, entries: list[Entry]) -> Message:
-        """MsgStorageApply: what to apply. Committed entries are of no term."""
+        """Return the MsgStorageApply that says what to apply. Its term is 0: entries stay committed in any term."""
         resp = blank.message()
         resp._type = k.STORAGE_APPLY_RESP
         resp.to = self.raft.id
@@ -642,10 +669,11 @@ class RawNode:
     # -- membership and status -----------------------------------------------------------------------------------
 
     def bootstrap(self, peers: Any) -> None:
-        """Begin a new group with these Peers, the same ones on each (etcd's ``Bootstrap``).
+        """Start a new group with these Peers, the same ones in the same order on each node (etcd's ``Bootstrap``).
 
-        The log begins with one committed change for each, which the application is handed like any other. Raises
-        BootstrapError without peers, with one of id 0, or on a storage that is not empty.
+        The log begins with one committed configuration change per peer, which the application applies like any other.
+        If the nodes get different peers, their logs differ from the first entry on. Raises BootstrapError without
+        peers, with a peer of id 0, or on a storage that is not empty.
         """
         self.check_alive()
         members = list(peers)
@@ -668,7 +696,7 @@ class RawNode:
             raise BootstrapError("cannot use none as id")
         if r.log.last_index() != 0:
             raise BootstrapError("can't bootstrap a nonempty Storage")
-        # The first Ready must hold the hard state, so that a restart finds the entries committed.
+        # The first Ready must contain the hard state, so that a restart finds the entries committed.
         self._prev_term = 0
         self._prev_vote = 0
         self._prev_commit = 0
@@ -680,14 +708,14 @@ class RawNode:
             entries.append(Entry(type=k.CONF_CHANGE, term=1, index=i + 1, data=change.encode()))
         r.log.append(entries)
         r.log.committed = len(entries)
-        # In force at once, so that the node can campaign; they are applied again when they are handed out.
+        # Put the peers in force at once, so that the node can campaign. Applying the entries again changes nothing.
         for peer in peers:
             r.apply_conf_change(ConfChange(type=enums.ConfChangeType.ADD_NODE, node_id=peer.id).as_v2())
 
     def begin_empty(self) -> None:
-        """Begin in term 1 without members, which a leader will tell of; only on a storage that holds nothing.
+        """Start in term 1 without members, until a leader sends the log or a snapshot with them.
 
-        BootstrapError if it holds something, or a term was seen.
+        Raises BootstrapError if the storage is not empty or the node has seen a term.
         """
         r = self.raft
         self._begin("begin_empty", None)
@@ -701,10 +729,10 @@ class RawNode:
             self._end(done, None, _NO_START)
 
     def apply_conf_change(self, change: Any) -> ConfState:
-        """Put a committed change in force; returns the members after it (etcd's ``ApplyConfChange``).
+        """Apply a committed configuration change and return the new members (etcd's ``ApplyConfChange``).
 
-        Raises ConfChangeError, and nothing changes, if it is invalid; all nodes refuse alike, so the application treats
-        the entry as empty.
+        Raises ConfChangeError if the change is invalid in the current configuration, which then stays unchanged. Every
+        node refuses the same change, so the application treats the entry as empty.
         """
         self.check_alive()
         instance(change, (ConfChange, ConfChangeV2), "change")
@@ -718,19 +746,19 @@ class RawNode:
         return members
 
     def status(self) -> Status:
-        """An independent copy of the state; with the progress of all peers on a leader (etcd's ``Status``)."""
+        """Return a copy of the state, on a leader with the progress of all members (etcd's ``Status``)."""
         self.check_alive()
         return Status.of(self.raft)
 
     def basic_status(self) -> BasicStatus:
-        """The numbers of ``status`` without configuration and progress (etcd's ``BasicStatus``)."""
+        """Return a copy of the state without configuration and progress (etcd's ``BasicStatus``)."""
         self.check_alive()
         return BasicStatus.of(self.raft)
 
     def with_progress(self, visitor: Any) -> None:
         """Call ``visitor(id, type, progress)`` for each member by ascending id (etcd's ``WithProgress``).
 
-        ``type`` is a ProgressType, ``progress`` a copy without its window.
+        ``type`` is a ProgressType, and ``progress`` a copy without its window of inflight appends.
         """
         self.check_alive()
         for pr in list(self.raft.tracker.peers()):
@@ -738,7 +766,10 @@ class RawNode:
             visitor(pr.id, kind, pr.copy(None))
 
     def set_randomized_election_timeout(self, ticks: int) -> None:
-        """Replace the timeout that was drawn, until it is drawn again: for tests that must not depend on chance."""
+        """Set the election timeout, in ticks, until the node draws one again. For tests that must not be random.
+
+        Raises ValueError if ``ticks`` is not positive.
+        """
         self.check_alive()
         if ticks <= 0:
             raise ValueError("ticks must be greater than 0")
@@ -747,10 +778,10 @@ class RawNode:
         self._end(True, None, ())
 
     def offer_snapshots(self, offer: Any) -> None:
-        """Ask ``offer()`` for each snapshot that a peer is sent, in place of the storage's ``snapshot``.
+        """Call ``offer(id)`` instead of the storage's ``snapshot`` whenever the node ``id`` needs a snapshot.
 
-        For whoever can make a new one at that moment; it answers, and raises, as ``Storage.snapshot`` does. None for
-        the storage's again. Raises TypeError for what cannot be called.
+        ``offer`` can create a snapshot at that moment. It must return and raise the same as ``Storage.snapshot``. None
+        goes back to the storage. Raises TypeError if ``offer`` is neither None nor callable.
         """
         self.check_alive()
         if offer is not None and not callable(offer):
@@ -760,10 +791,10 @@ class RawNode:
         self.raft.log.offer = offer
 
     def fail(self, error: BaseException) -> None:
-        """Die of an error outside: what a Ready holds could not be stored or applied.
+        """Kill the node because the contents of a Ready could not be stored or applied.
 
-        A node that went on could promise again what its storage has lost. Every later call raises Stopped with
-        ``error`` as the cause. Nothing happens if the node is dead already.
+        A node that continued could acknowledge entries that its storage has lost. Every later call raises Stopped with
+        ``error`` as the cause. Does nothing if the node is dead already.
         """
         if self._died_of is None:
             self._died_of = error
@@ -773,18 +804,18 @@ class RawNode:
 
     @property
     def failure(self) -> BaseException | None:
-        """What the node died of, None while it lives."""
+        """The error that killed the node, or None while it lives."""
         return self._died_of
 
     # -- life ----------------------------------------------------------------------------------------------------
 
     def check_alive(self) -> None:
-        """What every call begins with: Stopped if the node is dead, else nothing."""
+        """Raise Stopped if the node is dead."""
         if self._died_of is not None:
             raise Stopped(self._died_of)
 
     def _begin(self, call: str, given: Any) -> None:
-        """Begin a call that can change the state: what the logger said about its levels is forgotten."""
+        """Begin a call that can change the state. The logger is asked for its levels again."""
         if self._watched:
             self._begin_watched(call, given)
         self.raft._log._asked = 0
@@ -795,7 +826,7 @@ class RawNode:
             self._observer.began(call, given)
 
     def _end(self, done: bool, result: Any, refusals: Any) -> None:
-        """End a call, by the error that goes on its way if it was not ``done``."""
+        """End a call. If it is not ``done``, the exception that is being raised ends it."""
         if self._watched or not done:
             self._end_watched(done, result, refusals)
 
@@ -806,7 +837,7 @@ class RawNode:
             self._observer.returned(self, result)
 
     def _fail(self, error: Any, refusals: Any) -> None:
-        """End a call by an error. The node dies of it, since its state may be half changed, but not of ``refusals``."""
+        """End a call by an error. The node dies, as its state may be half changed, unless it is among ``refusals``."""
         alive = _leaves_alive(error, refusals)
         if not alive:
             self._died_of = error
@@ -820,7 +851,7 @@ def _leaves_alive(error: BaseException, refusals: Any) -> bool:
 
 
 def _needs_append_ack(r: Raft, rd: Ready) -> bool:
-    # Also without new entries: an earlier acknowledgement of a lower term may have been ignored.
+    # Needed even without new entries, because an earlier acknowledgement from a lower term may have been ignored.
     return r.log.unstable.count > 0 or rd.snapshot is not None
 
 

@@ -1,14 +1,16 @@
-"""Reads that wait for the leader to be confirmed (etcd's ``readOnly`` of v3.7; thesis 6.4).
+"""Reads that wait until a quorum has confirmed the leader (etcd's ``readOnly`` of v3.7; thesis 6.4).
 
 Rules:
 
-- Requests are numbered as they come, from 1, anew with each role change. A request is good once a quorum has
-  acknowledged a heartbeat that was sent after it came: acknowledging number n confirms all requests up to n.
-- The number travels as the heartbeat's context, 8 bytes, little endian; a heartbeat without waiting requests has none.
-- The contexts of the applications are only handed through, so two requests with the same one are two requests.
-- Requests that came before the leader has committed an entry of its term are put off, without a number, in
-  ``pending``. A role change leaves them there: they begin once this node leads and has committed again.
-- No more than ``max_pending`` requests wait, of both kinds together.
+- Requests get numbers in the order of arrival, starting from 1 at every change of role. A quorum must acknowledge a
+  heartbeat that was sent after the request arrived; acknowledging number n confirms all requests up to n. An earlier
+  heartbeat proves nothing, because another leader could have committed writes since.
+- A heartbeat carries the newest number in its context, in 8 bytes, little endian. Without waiting requests it has no
+  context.
+- Contexts of the application are passed through, so two requests with equal contexts remain two requests.
+- Until the leader has committed an entry of its term, requests wait in ``pending``, without a number. A change of role
+  leaves them there, and they start once this node leads and has committed such an entry.
+- At most ``max_pending`` requests wait, of both kinds together.
 """
 
 from ..errors import Overloaded
@@ -18,21 +20,21 @@ from .acks import Acks, pack_number
 from .droplist import drop_oldest
 from .quorum import JointConfig
 
-# What a node without requests has; never filled.
+# Shared by all nodes without requests; never filled.
 _NO_REQUESTS: list[Message] = []
 _NO_INDEXES: list[int] = []
 _NO_ACKS = Acks()
 
 
 class ReadOnly:
-    """The requests that wait, oldest first, each a message with the commit index at its arrival.
+    """The waiting requests, oldest first, each a message with the commit index at its arrival.
 
-    ``count`` of them wait; ``acks`` has the highest number that each id has acknowledged; ``confirmed`` is the number
-    of the last request that no longer waits.
+    ``count`` is their number. ``acks`` has the highest request number that each id has acknowledged, and ``confirmed``
+    is the number of the last request that was answered.
     """
 
     __slots__ = ("_head", "_indexes", "_pending", "_waiting", "acks", "confirmed", "count", "max_pending", "option")
-    # Places from _head on are in use, ``count`` of them, in both lists: see ``droplist``.
+    # The requests are the ``count`` places from _head on, in both lists: see ``droplist``.
     _indexes: list[int]
     _waiting: list[Message]
     acks: Acks
@@ -44,7 +46,7 @@ class ReadOnly:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all requests that have begun."""
+        """Forget all requests that have a number, at a change of role."""
         self.acks = _NO_ACKS
         self._forget()
         self.confirmed = 0
@@ -57,17 +59,17 @@ class ReadOnly:
 
     @property
     def waiting(self) -> list[Message]:
-        """The requests; a new list."""
+        """The requests that have a number, as a new list."""
         return self._waiting[self._head :]
 
     @property
     def indexes(self) -> list[int]:
-        """The commit index when each of ``waiting`` came; a new list."""
+        """The commit index at the arrival of each request in ``waiting``, as a new list."""
         return self._indexes[self._head :]
 
     @property
     def pending(self) -> list[Message]:
-        """The requests that are put off."""
+        """The requests that wait for the leader's first commit."""
         return [] if self._pending is None else self._pending
 
     @pending.setter
@@ -75,7 +77,7 @@ class ReadOnly:
         self._pending = requests or None
 
     def check_room(self) -> None:
-        """Raise Overloaded if no further request may wait."""
+        """Raise Overloaded if ``max_pending`` requests wait already."""
         waiting = self.count
         if self._pending is not None:
             waiting += len(self._pending)
@@ -83,19 +85,19 @@ class ReadOnly:
             raise Overloaded(f"{waiting} reads wait already")
 
     def put_off(self, request: Message) -> None:
-        """A request waits for the leader's first commit."""
+        """Let a request wait for the leader's first commit."""
         if self._pending is None:
             self._pending = []
         self._pending.append(request)
 
     def take_pending(self) -> list[Message]:
-        """Take the requests that were put off."""
+        """Remove and return the requests that waited for the leader's first commit."""
         requests = self.pending
         self._pending = None
         return requests
 
     def add_request(self, index: int, request: Message) -> None:
-        """A request came while the commit index was ``index``."""
+        """Number a request that arrived while the commit index was ``index``."""
         if self.count == 0:
             self._waiting = [request]
             self._indexes = [index]
@@ -105,24 +107,24 @@ class ReadOnly:
         self.count += 1
 
     def last_number(self) -> int:
-        """The number of the newest request."""
+        """Return the number of the newest request."""
         return self.confirmed + self.count
 
     def recv_ack(self, from_: int, number: int) -> None:
-        """A node has acknowledged the requests up to ``number``."""
+        """Record that node ``from_`` has acknowledged the requests up to ``number``."""
         if self.acks is _NO_ACKS:
             self.acks = Acks()
         self.acks.raise_to(from_, number)
 
     def maybe_advance(self, voters: JointConfig) -> int:
-        """How many of the waiting requests are now confirmed; ``drop`` them once they are answered."""
+        """Return how many requests are now confirmed, oldest first. ``drop`` them once they are answered."""
         number = voters.acknowledged(self.acks)
         if number <= self.confirmed:
             return 0
         return number - self.confirmed
 
     def drop(self, count: int) -> None:
-        """The oldest ``count`` requests are answered."""
+        """Remove the oldest ``count`` requests, which are answered."""
         if count == 0:
             return
         self.confirmed += count
@@ -134,11 +136,11 @@ class ReadOnly:
             self.count -= count
 
     def heartbeat_ctx(self) -> bytes | None:
-        """The context for the next heartbeats; None if nothing waits."""
+        """Return the context for heartbeats, or None if no request waits."""
         if self.count == 0:
             return None
         return pack_number(self.last_number())
 
     def safe(self) -> bool:
-        """Whether reads are confirmed by a quorum rather than by the lease."""
+        """Whether a quorum confirms reads, rather than the leader's lease."""
         return self.option == k.READ_ONLY_SAFE

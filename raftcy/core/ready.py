@@ -1,6 +1,6 @@
-"""Ready: what a node wants stored, sent and applied; and the two values in it that never travel.
+"""Ready, and the two values in it that never leave the node: SoftState and ReadState.
 
-Made by ``RawNode``, handled by whoever drives it.
+A RawNode creates a Ready; its driver stores, sends and applies what it holds.
 """
 
 from typing import Any
@@ -13,9 +13,10 @@ _STATES: dict[int, Any] = {int(m): m for m in enums.StateType}
 
 
 class SoftState:
-    """Volatile state worth knowing, not worth storing (etcd's ``raft.SoftState``).
+    """State that is useful for logging and need not be stored (etcd's ``raft.SoftState``).
 
-    ``lead`` the id of the known leader (0: none), ``raft_state`` the own StateType.
+    ``lead`` is the id of the leader that the node knows (0: none), ``raft_state`` the node's role, a StateType. Raises
+    TypeError or RangeError if a value is not a number in its range.
     """
 
     __slots__ = ("_raft_state", "lead")
@@ -32,11 +33,11 @@ class SoftState:
 
     @property
     def raft_state(self) -> Any:
-        """The role, a StateType."""
+        """The role, a StateType, or a plain int if the number is unknown."""
         return member(_STATES, self._raft_state)
 
     def has(self, name: str) -> bool:
-        """Whether ``name`` is a field: nothing is ever absent here."""
+        """Whether ``name`` is a field. Every field is always present."""
         return name in self.__match_args__
 
     def __eq__(self, other: object) -> bool:
@@ -61,7 +62,8 @@ class SoftState:
 class ReadState:
     """The answer to a read request (etcd's ``raft.ReadState``, thesis 6.4).
 
-    Once the application has applied ``index``, a read for the request whose context is ``request_ctx`` is linearizable.
+    ``request_ctx`` is the context of the request. Once the application has applied ``index``, a read of its state is
+    linearizable for that request. Raises TypeError or RangeError if a value has the wrong type or range.
     """
 
     __slots__ = ("index", "request_ctx")
@@ -78,7 +80,7 @@ class ReadState:
         immutable.freeze(self)
 
     def has(self, name: str) -> bool:
-        """Whether ``name`` is a field: nothing is ever absent here."""
+        """Whether ``name`` is a field. Every field is always present."""
         return name in self.__match_args__
 
     def __eq__(self, other: object) -> bool:
@@ -101,12 +103,28 @@ class ReadState:
 
 
 class Ready:
-    """What a node wants stored, sent and applied (etcd's ``Ready``). Read-only, its lists and their items included.
+    """The work that a node has for its driver: what to store, send and apply (etcd's ``Ready``).
 
-    ``soft_state`` a SoftState if it changed; ``hard_state`` a HardState to store if it changed; ``read_states`` answers
-    to read requests; ``entries`` to store; ``snapshot`` to store and apply; ``committed_entries`` to apply;
-    ``messages`` to send once the former are stored; ``must_sync`` whether storing must be synced before. What there is
-    not is None, or an empty list.
+    A Ready is read-only, and so are its lists. An absent part is None or an empty list.
+
+    ``soft_state``
+        A SoftState, if it changed since the last Ready.
+    ``hard_state``
+        A HardState to store, if it changed.
+    ``read_states``
+        ReadStates, the answers to read requests.
+    ``entries``
+        Entries to store before the messages are sent.
+    ``snapshot``
+        A snapshot to store, and then to apply.
+    ``committed_entries``
+        Entries to apply to the state machine, in order.
+    ``messages``
+        Messages to send once hard state, entries and snapshot are stored.
+    ``must_sync``
+        Whether these must be durable before the messages are sent.
+
+    Raises TypeError if an argument has the wrong type.
     """
 
     __slots__ = (
@@ -172,11 +190,11 @@ class Ready:
         self.must_sync = synced
         immutable.freeze(self)
 
-    # A list without items is made for whoever asks for it, and not kept: None says at once that there is nothing.
+    # An empty list is created for each caller and not kept, because None is quicker to test inside the package.
 
     @property
     def read_states(self) -> list[ReadState]:
-        """ReadStates: answers to read requests."""
+        """ReadStates, the answers to read requests."""
         return [] if self._read_states is None else self._read_states
 
     @property
@@ -186,7 +204,7 @@ class Ready:
 
     @property
     def committed_entries(self) -> list[Entry]:
-        """Entries to apply."""
+        """Entries to apply to the state machine, in order."""
         return [] if self._committed_entries is None else self._committed_entries
 
     @property
@@ -195,7 +213,7 @@ class Ready:
         return [] if self._messages is None else self._messages
 
     def contains_updates(self) -> bool:
-        """Whether there is anything in it (etcd's ``containsUpdates``)."""
+        """Whether any part but ``must_sync`` is present (etcd's ``containsUpdates``)."""
         return (
             self.soft_state is not None
             or self.hard_state is not None
@@ -207,7 +225,7 @@ class Ready:
         )
 
     def applied_cursor(self) -> int:
-        """The index that is applied once this is: of the last committed entry, else of the snapshot, else 0."""
+        """Return the index of the last committed entry, else of the snapshot, else 0: how far this Ready applies."""
         if len(self.committed_entries) > 0:
             return self.committed_entries[-1].index
         return 0 if self.snapshot is None else self.snapshot.metadata.index
@@ -257,7 +275,7 @@ def _read_state(index: int, request_ctx: bytes) -> ReadState:
     return ReadState(index=index, request_ctx=request_ctx)
 
 
-# For ``fresh`` to fill: see the end of ``messages``.
+# For ``fresh``: the compiled build reuses freed objects only when this module creates the new ones.
 
 
 def _new_ready() -> Ready:

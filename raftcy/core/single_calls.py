@@ -1,14 +1,14 @@
-"""A storage that is written by single calls, in the form of a LogStorage.
+"""SingleCalls: adapts a storage that has only etcd's single calls to LogStorage.
 
 Rules:
 
-- Entries are written first, then the hard state. A crash between the two leaves entries of a term that the hard state
-  does not know, and neither vote nor commit index of that Ready. Nothing was sent on their strength, so a node may
-  start from there, in the term of its last entry and without a vote; that is stored at the start, so that the term
-  never falls again, even if these entries are overwritten. The other way round a crash would leave a commit index
-  beyond the log, and no start would be possible.
-- A snapshot is refused. It comes with a hard state, and either order has a crash from which no node can start: first
-  the snapshot leaves a commit index before it, first the hard state one beyond the log.
+- Entries are written first, then the hard state. A crash in between leaves entries with a later term than the hard
+  state's, without that Ready's vote and commit index. No message that depends on them was sent, so the node may start
+  there, in the term of its last entry and without a vote. That term is stored at the start, so that it never falls
+  again, even if those entries are overwritten. In the other order, a crash would leave a commit index beyond the log,
+  and the node could not start.
+- A snapshot is refused. It comes with a hard state, and in either order a crash leaves a storage from which no node can
+  start: snapshot first leaves a commit index before the snapshot, hard state first one beyond the log.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ NAMES = ("append", "set_hard_state", "apply_snapshot")
 
 
 def has_single_calls(storage: Any) -> bool:
-    """Whether a storage defines what SingleCalls calls. Raises TypeError if one of them is a coroutine function."""
+    """Whether a storage has the methods that SingleCalls needs. Raises TypeError if one is a coroutine function."""
     if not all(callable(getattr(storage, each, None)) for each in NAMES):
         return False
     for each in NAMES:
@@ -31,7 +31,7 @@ def has_single_calls(storage: Any) -> bool:
 
 
 class SingleCalls:
-    """A LogStorage made of a storage whose ``append`` and ``set_hard_state`` are each durable when they return."""
+    """A LogStorage on top of a storage whose ``append`` and ``set_hard_state`` are durable when they return."""
 
     __slots__ = ("_storage",)
 
@@ -41,33 +41,33 @@ class SingleCalls:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
-        """As the storage has it."""
+        """Call the storage's ``initial_state``."""
         return self._storage.initial_state()  # type: ignore[no-any-return]
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """As the storage has them."""
+        """Call the storage's ``entries``."""
         return self._storage.entries(lo, hi, max_size)  # type: ignore[no-any-return]
 
     def term(self, i: int) -> int:
-        """As the storage has it."""
+        """Call the storage's ``term``."""
         return self._storage.term(i)  # type: ignore[no-any-return]
 
     def first_index(self) -> int:
-        """As the storage has it."""
+        """Call the storage's ``first_index``."""
         return self._storage.first_index()  # type: ignore[no-any-return]
 
     def last_index(self) -> int:
-        """As the storage has it."""
+        """Call the storage's ``last_index``."""
         return self._storage.last_index()  # type: ignore[no-any-return]
 
     def snapshot(self) -> Snapshot:
-        """As the storage has it."""
+        """Call the storage's ``snapshot``."""
         return self._storage.snapshot()  # type: ignore[no-any-return]
 
     # -- writing -------------------------------------------------------------------------------------------------
 
     def save(self, hard_state: HardState | None, entries: list[Entry] | None, snapshot: Snapshot | None) -> None:
-        """Write the entries, then the hard state. Raises StorageFailed for a snapshot, before anything is written."""
+        """Write the entries, then the hard state. Raises StorageFailed, and writes nothing, if there is a snapshot."""
         if hard_state is not None:
             instance(hard_state, HardState, "hard_state")
         new = instances(entries, Entry, "an item of entries") if entries is not None else []
@@ -84,18 +84,18 @@ class SingleCalls:
             refuse_awaitable(self._storage.set_hard_state(hard_state), "set_hard_state")
 
     def sync(self) -> None:
-        """Nothing is to be done: each single call is durable when it returns."""
+        """Do nothing, since each single call is durable when it returns."""
 
     def create_snapshot(self, i: int, cs: ConfState | None, data: bytes | None) -> Snapshot:
-        """As the storage does it; StorageError if it does not."""
+        """Call the storage's ``create_snapshot``. Raises StorageError if it has none."""
         return self._method("create_snapshot")(i, cs, data)  # type: ignore[no-any-return]
 
     def compact(self, compact_index: int) -> None:
-        """As the storage does it; StorageError if it does not."""
+        """Call the storage's ``compact``. Raises StorageError if it has none."""
         refuse_awaitable(self._method("compact")(compact_index), "compact")
 
     def close(self) -> None:
-        """As the storage does it, if it does."""
+        """Call the storage's ``close``, if it has one."""
         close = getattr(self._storage, "close", None)
         if close is not None:
             refuse_awaitable(close(), "close")

@@ -1,6 +1,6 @@
-"""What a node tells of itself (etcd's ``Status`` and ``BasicStatus``).
+"""Status and BasicStatus: copies of a node's state (etcd's ``Status`` and ``BasicStatus``).
 
-Values: immutable, and independent of the node from the moment they are made.
+Both are immutable and independent of the node once created.
 """
 
 from typing import Any
@@ -19,11 +19,13 @@ _STATES: dict[int, StateType] = {int(s): s for s in StateType}
 
 
 class BasicStatus:
-    """A node's state in numbers (etcd's ``BasicStatus``).
+    """A node's state without configuration and progress (etcd's ``BasicStatus``).
 
-    ``id`` the node's own; ``term``, ``vote`` and ``commit`` as in its hard state, though not all of it may be stored
-    yet; ``lead`` the leader it knows (0: none) and ``raft_state`` its StateType; ``applied`` the index that the
-    application has confirmed; ``lead_transferee`` the id that leadership is being transferred to (0: none).
+    ``term``, ``vote`` and ``commit`` are the hard state, which may not be stored yet. ``lead`` is the
+    leader that the node knows (0: none), ``raft_state`` its role, a StateType. ``applied`` is the last index that the
+    application has applied. ``lead_transferee`` is the node to which leadership is being transferred (0: none).
+
+    Raises TypeError or RangeError if a value is not a number in its range.
     """
 
     __slots__ = ("_raft_state", "applied", "commit", "id", "lead", "lead_transferee", "term", "vote")
@@ -81,12 +83,12 @@ class BasicStatus:
 
     @staticmethod
     def of(raft: Any) -> "BasicStatus":
-        """The present state of a Raft."""
+        """Copy the current state of a Raft."""
         return BasicStatus(**_numbers(raft))
 
     @property
     def raft_state(self) -> Any:
-        """The role, a StateType; the plain number of one that is not known."""
+        """The role, a StateType, or a plain int if the number is unknown."""
         return _STATES.get(self._raft_state, self._raft_state)
 
     @property
@@ -100,7 +102,7 @@ class BasicStatus:
         return SoftState(lead=self.lead, raft_state=self._raft_state)
 
     def has(self, name: str) -> bool:
-        """Whether ``name`` is a field: nothing is ever absent here."""
+        """Whether ``name`` is a field. Every field is always present."""
         return name in self.__match_args__
 
     def __eq__(self, other: object) -> bool:
@@ -125,8 +127,8 @@ class BasicStatus:
 class Status(BasicStatus):
     """A node's state with its configuration and, on a leader, the progress of all members (etcd's ``Status``).
 
-    ``config`` is the TrackerConfig in force, ``progress`` a dict from ids to copies of Progress, empty unless the node
-    leads. ``str()`` gives etcd's JSON text.
+    ``config`` is the TrackerConfig in force. ``progress`` maps ids to copies of Progress, and is empty unless the node
+    leads. ``str()`` returns etcd's JSON.
     """
 
     __slots__ = ("_progress", "config")
@@ -157,18 +159,18 @@ class Status(BasicStatus):
 
     @staticmethod
     def of(raft: Any) -> "Status":
-        """The present state of a Raft."""
+        """Copy the current state of a Raft."""
         leads = raft.state == StateType.LEADER
         tracker = raft.tracker
         return Status(**_numbers(raft), config=tracker.config, progress=tracker.progress if leads else None)
 
     @property
     def progress(self) -> dict[int, Progress]:
-        """What the leader knows of each member, by ascending id; a new dict of copies that belong to this Status."""
+        """The progress of each member by ascending id, as a new dict. The copies in it belong to this Status."""
         return {id: self._progress[id] for id in sorted(self._progress)}
 
     def to_json(self) -> str:
-        """etcd's JSON text: ids in hexadecimal, progress by ascending id (``Status.MarshalJSON``)."""
+        """Format as etcd's JSON: ids in hexadecimal, progress by ascending id (``Status.MarshalJSON``)."""
         progress = ",".join(
             f'"{id:x}":{{"match":{pr.match},"next":{pr.next},"state":"{pr.state}"}}' for id, pr in self.progress.items()
         )
@@ -202,5 +204,5 @@ def _copy(pr: Progress) -> Progress:
 
 
 def _rebuilt(name: str, state: dict[str, Any]) -> BasicStatus:
-    """What pickles of either build call."""
+    """Unpickle a status. Pickles of both builds name this function."""
     return {"BasicStatus": BasicStatus, "Status": Status}[name](**state)

@@ -1,5 +1,5 @@
-# The public methods of MemoryStorage are Python methods, which check their arguments; `_entries` and `_term_at` are the
-# same reads for callers that hold good numbers and a storage whose type is MemoryStorage itself.
+# The public methods of MemoryStorage are Python methods, which check their arguments. `_entries` and `_term_at` read
+# without checks, for callers with valid numbers and a storage whose type is MemoryStorage itself.
 cimport cython
 from libc.stdint cimport uint64_t
 

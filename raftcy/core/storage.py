@@ -1,14 +1,14 @@
-"""Where raft reads its log from: the protocol, and a storage in memory.
+"""Storage, the protocol by which raft reads its log, and MemoryStorage, which keeps a log in memory.
 
-MemoryStorage owns what is durable, as far as memory is: the hard state, one snapshot, and the entries after the last
-compaction. It never decides what to write: whoever drives the node saves what each Ready holds (``log_storage``).
+MemoryStorage holds the hard state, one snapshot, and the entries after the last compaction. It never decides what to
+write: the driver of a node saves the contents of each Ready (``log_storage``).
 
 Invariants of MemoryStorage:
 
-- The entry at (``_index``, ``_term``) is the one before the first entry; only these two numbers of it are known.
-- ``_log[_head + n]`` is the entry of index ``_index + 1 + n``; places before ``_head`` are None. So compaction costs no
-  more than the entries that it drops, and reading an entry is one step.
-- Indexes end at 2**64-2, so that the index after the last one is still a number.
+- (``_index``, ``_term``) is the entry before the first one. Nothing else of that entry is known.
+- ``_log[_head + n]`` is the entry with index ``_index + 1 + n``, and places before ``_head`` are None. So a compaction
+  costs no more than the entries that it drops, and an entry is found in one step.
+- No index exceeds 2**64-2, so that the index after the last one is still a 64-bit number.
 """
 
 from typing import Any, Protocol, runtime_checkable
@@ -25,53 +25,56 @@ from .ready import Ready
 
 @runtime_checkable
 class Storage(Protocol):
-    """What raft reads, and never writes (etcd's ``raft.Storage``). ``LogStorage`` adds what its driver writes.
+    """The storage as raft reads it (etcd's ``raft.Storage``). Raft never writes; ``LogStorage`` adds the write half.
 
-    Raft calls these methods from within ``RawNode`` and ``Node``, so they must not call back into either. Any error
-    other than those named here ends the node with StorageFailed. Entries and snapshots are immutable and shared.
+    ``RawNode`` and ``Node`` call these methods, so they must not call back into either. If a method raises an error
+    that its docstring does not name, the node dies of StorageFailed. Entries and snapshots are immutable, and may be
+    shared.
     """
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
-        """The stored hard state, None if there is none yet, and the members as of the snapshot; read once at start."""
+        """Return the stored hard state, or None, and the members as of the snapshot. Called once, at the start."""
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """The entries of the indexes ``lo`` to ``hi`` - 1, in a new list that the caller may change.
+        """Return the entries ``lo`` to ``hi`` - 1, in a new list that the caller may change.
 
-        It may end early so that the encoded sizes sum up to at most ``max_size`` bytes, but holds at least one entry.
-        Raises Compacted if ``lo`` was compacted away, Unavailable if an entry is not there.
+        The list may end early, so that its entries have at most ``max_size`` encoded bytes, but it has at least one.
+        Raises Compacted if entry ``lo`` is compacted, and Unavailable if an entry is missing.
         """
 
     def term(self, i: int) -> int:
-        """The term of the entry ``i``, of ``first_index()`` - 1 to ``last_index()``.
+        """Return the term of entry ``i``, from ``first_index()`` - 1 to ``last_index()``.
 
-        The term of the entry before the first one stays known after it was compacted away. Raises Compacted below
-        that, Unavailable above the last index.
+        A storage remembers the term of the entry before its first one, although that entry is compacted: raft needs it
+        to check that an append follows. Raises Compacted below ``first_index()`` - 1 and Unavailable above
+        ``last_index()``.
         """
 
     def first_index(self) -> int:
-        """The index of the first entry that ``entries`` can give: the one after the last compaction or snapshot."""
+        """Return the index of the first entry that ``entries`` can return, after the last compaction or snapshot."""
 
     def last_index(self) -> int:
-        """The index of the last entry; of the entry before the first one if there is none."""
+        """Return the index of the last entry, or ``first_index()`` - 1 if the log is empty."""
 
     def snapshot(self) -> Snapshot:
-        """The newest snapshot, with complete metadata; of index 0 if there is none.
+        """Return the newest snapshot, with complete metadata. Its index is 0 if there has been none.
 
-        Raises SnapshotTemporarilyUnavailable if it has to be made first; raft then asks again later.
+        Raises SnapshotTemporarilyUnavailable while the storage prepares one; raft then asks again later.
         """
 
 
 class MemoryStorage:
     """A LogStorage in memory (etcd's ``raft.MemoryStorage``): for tests, or in front of a log on disk.
 
-    It has one owner: unlike etcd's it has no lock, and must not be used from two threads at once. A subclass may
-    override any method and raft will call that, at the price of a Python call for each read.
+    Unlike etcd's it has no lock, so only one thread may use it at a time. A subclass may override any method; raft then
+    calls the subclass, at the price of a Python call per read.
 
-    ``save`` keeps the contract of LogStorage. The single calls ``set_hard_state``, ``append`` and ``apply_snapshot``
-    are etcd's: each checks only its own argument, and so does ``compact``, which takes any index that is stored.
+    ``save`` follows the contract of LogStorage. ``set_hard_state``, ``append`` and ``apply_snapshot`` are etcd's single
+    calls: each checks its own argument, but not whether the parts fit together. ``compact`` likewise accepts any index
+    in the log.
 
-    Arguments are checked before anything changes: TypeError for a wrong type, RangeError for a number that is no index.
-    What the reference panics at is an InvariantError with its text.
+    Arguments are checked before anything changes: TypeError for a wrong type, RangeError for a number that cannot be an
+    index. Where etcd panics, InvariantError is raised with etcd's text.
     """
 
     __slots__ = ("_hard_state", "_head", "_index", "_log", "_snapshot", "_term")
@@ -87,31 +90,31 @@ class MemoryStorage:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
-        """The hard state as it was set, None if it never was, and the members as of the snapshot."""
+        """Return the hard state, or None if it was never set, and the members as of the snapshot."""
         return self._hard_state, self._snapshot.metadata.conf_state
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """The entries of ``lo`` to ``hi`` - 1, as many as fit into ``max_size`` encoded bytes, but at least one.
+        """Return the entries ``lo`` to ``hi`` - 1, as many as fit into ``max_size`` encoded bytes, but at least one.
 
         Raises Compacted if ``lo`` is below the first index, Unavailable if the storage has no entries at all, and
-        InvariantError if ``hi`` is beyond the last index + 1 or below ``lo``.
+        InvariantError if ``hi`` exceeds the last index + 1 or is below ``lo``.
         """
         return self._entries(u64(lo, "lo"), u64(hi, "hi"), u64(max_size, "max_size"))
 
     def term(self, i: int) -> int:
-        """The term of the entry ``i``; Compacted before ``first_index()`` - 1, Unavailable above ``last_index()``."""
+        """Return the term of entry ``i``. Raises Compacted below ``first_index()`` - 1, Unavailable beyond the log."""
         return self._term_at(u64(i, "i"))
 
     def first_index(self) -> int:
-        """The index after that of the last compaction or applied snapshot; 1 at the start."""
+        """Return the index after the last compaction or applied snapshot; 1 at first."""
         return self._index + 1
 
     def last_index(self) -> int:
-        """The index of the last entry, or of the last compaction or applied snapshot."""
+        """Return the index of the last entry, or of the last compaction or applied snapshot if no entry follows."""
         return self._index + len(self._log) - self._head
 
     def snapshot(self) -> Snapshot:
-        """The snapshot that was applied or created last."""
+        """Return the snapshot that was applied or created last."""
         return self._snapshot
 
     def _entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
@@ -141,13 +144,13 @@ class MemoryStorage:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def save(self, hard_state: HardState | None, entries: list[Entry] | None, snapshot: Snapshot | None) -> None:
-        """Store what one Ready holds: all of it, or nothing if it raises. See LogStorage.
+        """Store the contents of one Ready: all of them, or nothing if it raises. See LogStorage.
 
-        Beside what the single calls raise, Contradiction for what no node could start from, or should: a snapshot
-        without voters, an entry or a snapshot of a later term than the hard state's, a commit index outside the log, a
-        term that falls, a vote that changes within its term.
+        Raises what the single calls raise, and Contradiction if a node could not, or should not, start from the result:
+        a snapshot without voters, an entry or a snapshot with a later term than the hard state's, a commit index
+        outside the log, a term that falls, a vote that changes within its term.
 
-        A subclass that inherits this method and overrides single calls gets those: snapshot, entries, hard state.
+        On a subclass this calls ``apply_snapshot``, ``append`` and ``set_hard_state`` in that order, after the checks.
         """
         if hard_state is not None and not isinstance(hard_state, HardState):
             instance(hard_state, HardState, "hard_state")
@@ -166,7 +169,7 @@ class MemoryStorage:
             self.set_hard_state(hard_state)
 
     def _store(self, hard_state: HardState | None, new: list[Entry] | None, snapshot: Snapshot | None) -> None:
-        """``save`` of parts that were checked, of the entries to have consecutive indexes; here and nowhere else."""
+        """Do ``save`` for a plain MemoryStorage. The types are checked, and the entries' indexes are consecutive."""
         if snapshot is not None:
             self._check_save(hard_state, new, snapshot)
             self._begin_with(snapshot)
@@ -178,17 +181,17 @@ class MemoryStorage:
             self._hard_state = hard_state
 
     def _save_ready(self, rd: Ready) -> None:
-        """``save`` of a Ready's parts, for callers that hold a storage whose type is MemoryStorage itself."""
+        """Save the parts of a Ready. Only for a storage whose type is MemoryStorage itself."""
         self._store(rd.hard_state, None if rd._entries is None else _consecutive(rd._entries), rd.snapshot)
 
     def sync(self) -> None:
-        """Nothing is to be done: memory is as durable as it gets."""
+        """Do nothing. Memory gets no more durable."""
 
     def close(self) -> None:
-        """Nothing is to be released. The storage can still be used."""
+        """Do nothing. The storage can still be used."""
 
     def _follows(self, hard_state: HardState | None, new: list[Entry] | None) -> bool:
-        """Whether the two can plainly be stored, as nearly always; if not, ``_check_save`` knows."""
+        """Whether both can be stored, by a quick test that passes in nearly all cases; else ask ``_check_save``."""
         before = self._hard_state
         if before is None:
             return False
@@ -218,7 +221,7 @@ class MemoryStorage:
         return self._index <= commit <= last
 
     def _check_save(self, hard_state: HardState | None, new: list[Entry] | None, snapshot: Snapshot | None) -> None:
-        """Raise what speaks against storing these three together."""
+        """Raise the error for storing these three together, if they do not fit."""
         base = self._index
         last = base + len(self._log) - self._head
         term = self._term
@@ -255,21 +258,21 @@ class MemoryStorage:
             raise SnapshotOutOfDate()
 
     def set_hard_state(self, st: HardState | None) -> None:
-        """Store the hard state; None forgets it."""
+        """Store the hard state (etcd's ``SetHardState``). None removes it."""
         if st is not None and not isinstance(st, HardState):
             instance(st, HardState, "st")
         self._hard_state = st
 
     def append(self, entries: list[Entry]) -> None:
-        """Store entries with consecutive indexes; what was stored from the first one's index on is cut off.
+        """Store entries with consecutive indexes; they replace the log from their first index on (etcd's ``Append``).
 
-        Those below the first index are skipped. Raises InvariantError if an index is missing between the last stored
-        entry and these, or among these.
+        Entries that are compacted already are skipped. Raises InvariantError if an index is missing among the entries,
+        or between the end of the log and them.
         """
         self._put(_consecutive(entries))
 
     def _put(self, new: list[Entry]) -> None:
-        """``append`` of entries that were checked to have consecutive indexes."""
+        """Append entries whose indexes are known to be consecutive."""
         if len(new) == 0:
             return
         first = new[0]
@@ -290,10 +293,10 @@ class MemoryStorage:
             self._log.extend(new[skip:] if skip else new)
 
     def apply_snapshot(self, snap: Snapshot) -> None:
-        """Replace everything but the hard state by a snapshot.
+        """Replace log and snapshot by ``snap``, and keep the hard state (etcd's ``ApplySnapshot``).
 
-        What its metadata lacks is filled in. Raises SnapshotOutOfDate unless it is newer than the present one, or that
-        one has index 0, as when only the members were set so far; RangeError for an index of 2**64-1.
+        Absent fields of its metadata are filled in. Raises SnapshotOutOfDate if the current snapshot is as new; one of
+        index 0, which may have set the first members, can always be replaced. Raises RangeError for index 2**64-1.
         """
         instance(snap, Snapshot, "snap")
         self._check_newer(snap)
@@ -308,13 +311,15 @@ class MemoryStorage:
         self._head = 0
 
     def create_snapshot(self, i: int, cs: ConfState | None, data: bytes | None) -> Snapshot:
-        """Make, keep and return a snapshot of the state up to the entry ``i``. No entries go: see ``compact``.
+        """Create, store and return a snapshot of the state up to entry ``i`` (etcd's ``CreateSnapshot``).
 
-        ``cs`` is what the last ``apply_conf_change`` up to ``i`` returned; None if the members are those of the present
-        snapshot. ``data`` is the application's state or a reference to it (see LogStorage), None for none. Raises
-        SnapshotOutOfDate if the present snapshot is as new, Compacted if the term of ``i`` is no longer known,
-        InvariantError if ``i`` is beyond the last index, Contradiction if the snapshot would have no voters: a node
-        that starts from it never gets a leader, because the changes that made its members are compacted with the log.
+        ``cs`` is the result of the last ``apply_conf_change`` up to ``i``, or None if the members are those of the
+        current snapshot. ``data`` is the application's state or a reference to it (see LogStorage), or None. The log
+        keeps its entries; ``compact`` drops them.
+
+        Raises SnapshotOutOfDate if the current snapshot is as new, Compacted if the term of ``i`` is no longer known,
+        InvariantError if ``i`` is beyond the last index, and Contradiction if the snapshot would have no voters. A node
+        that starts from such a snapshot never gets a leader, because the changes that added its members are compacted.
         """
         index = u64(i, "i")
         if cs is not None:
@@ -334,11 +339,11 @@ class MemoryStorage:
         return self._snapshot
 
     def compact(self, compact_index: int) -> None:
-        """Drop the entries up to this index, whose term stays known.
+        """Drop the entries up to ``compact_index``, and remember the last one's term (etcd's ``Compact``).
 
-        The cost is that of the entries that go, however many stay. Raises Compacted if the index is below the first
-        one, InvariantError if it is beyond the last one. As in etcd's raft, any other index is taken. Entries beyond
-        the newest snapshot are needed by a restart and by slow followers: ``raftcy.compact_log`` keeps them.
+        Takes time for the dropped entries only, however many remain. Raises Compacted if the index is below the first
+        one, and InvariantError if it is beyond the last one. As in etcd's raft, it may be beyond the newest snapshot,
+        but a restart and slow followers need those entries: ``raftcy.compact_log`` keeps them.
         """
         index = u64(compact_index, "compact_index")
         if index <= self._index:
@@ -363,10 +368,11 @@ class MemoryStorage:
 
 
 def check_hard_state(state: HardState | None, base: int, last: int, term: int) -> None:
-    """Raise Contradiction unless a log can stand beside the hard state ``state``.
+    """Raise Contradiction unless the log fits the hard state ``state``.
 
-    The log ends at the index ``last`` with ``term``, and ``base`` is the index before its first entry. Without a hard
-    state, or with an empty one, it may hold no entry: only a first snapshot of term 1 at most, as put there by hand.
+    The log ends at index ``last`` with ``term``, and ``base`` is the index before its first entry. Without a hard
+    state, or with an empty one, the log may have no entries, and its snapshot a term of at most 1, as when an
+    application creates the first one itself.
     """
     if state is None or (state.term == 0 and state.commit == 0 and state.vote == 0):
         if last > base or term > 1:
@@ -387,7 +393,7 @@ def check_hard_state(state: HardState | None, base: int, last: int, term: int) -
 
 
 def check_successor(before: HardState, after: HardState) -> None:
-    """Raise Contradiction if the hard state ``after`` takes back a term or a vote of the one before it."""
+    """Raise Contradiction if hard state ``after`` revokes the term or the vote of ``before``."""
     if after.term < before.term:
         raise Contradiction(f"the term of the hard state must not fall from {before.term} to {after.term}")
     if after.term == before.term and before.vote != 0 and after.vote != before.vote:
@@ -397,7 +403,7 @@ def check_successor(before: HardState, after: HardState) -> None:
 
 
 def without_voters(index: int) -> Contradiction:
-    """The error for a snapshot that names no voters."""
+    """Return the error for a snapshot at ``index`` without voters."""
     return Contradiction(
         f"a snapshot at {index} without voters: no node that starts from it could ever have a leader. "
         "Give it the ConfState that the last apply_conf_change up to there returned"
@@ -412,7 +418,7 @@ def _newer_than(last: int, term: int, but: str) -> Contradiction:
 
 
 def _restored(cls: Any, hard_state: Any, snapshot: Snapshot, index: int, term: int, log: list[Entry]) -> MemoryStorage:
-    """What pickles of either build call."""
+    """Unpickle a storage. Pickles of both builds name this function."""
     storage: MemoryStorage = cls.__new__(cls)
     MemoryStorage.__init__(storage)
     _refill(storage, hard_state, snapshot, index, term, log)
@@ -430,7 +436,7 @@ def _refill(
 
 
 def _consecutive(entries: Any) -> list[Entry]:
-    """The entries as a list, each index one more than the one before."""
+    """Return the entries as a list, after checking that each index is one more than the one before."""
     new = entries if type(entries) is list else list(entries)
     if len(new) == 0:
         return new
@@ -450,7 +456,7 @@ def _consecutive(entries: Any) -> list[Entry]:
 
 
 def _complete(snapshot: Any) -> Snapshot:
-    """The snapshot with all of its metadata present (etcd's ``EnsureSnapshot``); itself if it has them already."""
+    """Return the snapshot with all metadata fields present, itself if they are already (etcd's ``EnsureSnapshot``)."""
     given = snapshot._metadata
     if given is not None and given._present == k.D_ALL and given._conf_state._present & k.C_AUTO_LEAVE:
         return snapshot  # type: ignore[no-any-return]

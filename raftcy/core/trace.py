@@ -1,11 +1,12 @@
-"""What a node tells a ``Config.trace_logger``: the steps that etcd's TLA+ specification of raft knows.
+"""Reports a node's steps to ``Config.trace_logger``, as etcd's TLA+ specification of raft knows them.
 
-A trace of all nodes of a group, one event a line in the order of cause and effect, can be checked against that
-specification (``tla/Traceetcdraft.tla`` in etcd's raft). It knows elections, replication, snapshots and configuration
-changes; not pre-votes, quorum checks, reads, leadership transfers and asynchronous storage writes, which should be off.
+A trace has the events of all nodes of a group, one per line, in an order that respects cause and effect. It can be
+checked against the specification (``tla/Traceetcdraft.tla`` in etcd's raft). The specification covers elections,
+replication, snapshots and configuration changes. It does not cover pre-votes, quorum checks, reads, leadership
+transfers and asynchronous storage writes, so turn these off, or do not use them, while tracing.
 
-Owns the events and their JSON. Raft calls the functions only while there is a trace logger, so tracing costs nothing
-when it is off; none of them changes anything, waits, or reads a clock.
+Owns the events and their JSON. Raft calls these functions only if there is a trace logger, so tracing costs nothing
+when it is off. None of them changes state, waits, or reads a clock.
 """
 
 import json
@@ -35,7 +36,7 @@ _ACTIONS = {
 
 _APPEND, _APPEND_RESPONSE = "AppendEntriesRequest", "AppendEntriesResponse"
 _VOTE, _VOTE_RESPONSE = "RequestVoteRequest", "RequestVoteResponse"
-# The specification takes heartbeats and snapshots for appends.
+# The specification treats heartbeats and snapshots as appends.
 _MESSAGES = {
     k.APP: _APPEND,
     k.HEARTBEAT: _APPEND,
@@ -49,7 +50,7 @@ _MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class TracingState:
-    """A node's hard state: ``term``, ``vote`` an id in decimal (``"0"``: nobody), ``commit``."""
+    """A node's hard state. ``vote`` is an id in decimal, ``"0"`` if the node has not voted."""
 
     term: int
     vote: str
@@ -64,8 +65,8 @@ class TracingState:
 class TracingMessage:
     """A message as the specification sees it. Ids are in decimal.
 
-    ``type`` is etcd's name; ``entries`` the number of entries, for a snapshot its index, when ``log_term`` and
-    ``index`` are 0.
+    ``type`` is etcd's name of the type, and ``entries`` the number of entries. For a snapshot, ``entries`` is its
+    index, and ``log_term`` and ``index`` are 0.
     """
 
     type: str
@@ -101,10 +102,10 @@ class TracingMessage:
 class TracingEvent:
     """One step of one node (etcd's ``TracingEvent``).
 
-    ``name`` says which; ``node_id`` the node, in decimal; ``state``, ``role`` (such as ``StateLeader``), ``log_size``
-    (its last index) and ``conf`` (incoming and outgoing voters, in decimal) the node after the step, where ``conf`` of
-    an ApplyConfChange is still the one before. ``message`` is what was sent or received, ``properties`` what else
-    belongs to the step.
+    ``name`` is the step, ``node_id`` the node's id in decimal. ``state``, ``role`` (such as ``StateLeader``),
+    ``log_size`` (the last index) and ``conf`` (incoming and outgoing voters, ids in decimal) describe the node when the
+    event is reported. ``message`` is the message that was sent or received, and ``properties`` has the other details of
+    the step. Both may be None.
     """
 
     name: str
@@ -117,7 +118,7 @@ class TracingEvent:
     properties: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
-        """etcd's JSON text, on one line; ``msg`` and ``prop`` are left out where there are none."""
+        """Format as etcd's JSON, on one line, without ``msg`` and ``prop`` if they are absent."""
         return _json(self._fields())
 
     def _fields(self) -> dict[str, Any]:
@@ -137,17 +138,17 @@ class TracingEvent:
 
 
 class TraceLogger(Protocol):
-    """What a ``Config.trace_logger`` must be (etcd's ``TraceLogger``)."""
+    """The protocol of ``Config.trace_logger`` (etcd's ``TraceLogger``)."""
 
     def trace_event(self, event: TracingEvent) -> None:
-        """Take note of an event, at once: the events of all nodes of a group belong into one order."""
+        """Record an event before returning, because the events of all nodes of a group must stay in one order."""
 
 
 class NdjsonTraceLogger:
     """Writes events to a text file, one line of JSON each, in the form that etcd's trace specification reads.
 
-    ``file`` is open for writing text, and stays the caller's to flush and close. Each line is one ``write``. One object
-    serves all nodes of a group that run in one thread.
+    ``file`` must be open for writing text; the caller flushes and closes it. Each line is one ``write``. The nodes of a
+    group can share one object if they run in one thread.
     """
 
     __slots__ = ("_file",)
@@ -156,52 +157,52 @@ class NdjsonTraceLogger:
         self._file = file
 
     def trace_event(self, event: TracingEvent) -> None:
-        """Write the event as a line."""
+        """Write an event as one line."""
         self._file.write(f'{{"tag":"trace","event":{event.to_json()}}}\n')
 
 
-# -- what Raft calls -------------------------------------------------------------------------------------------------
+# -- functions that Raft calls ---------------------------------------------------------------------------------------
 
 
 def init_state(r: Any) -> None:
-    """The node was made; its log is that of the storage, everything else as if it were new."""
+    """Report that the node was created. It has the storage's log, and otherwise the state of a new node."""
     _trace(r, "InitState")
 
 
 def become_follower(r: Any) -> None:
-    """The node has become follower."""
+    """Report that the node became a follower."""
     _trace(r, "BecomeFollower")
 
 
 def become_candidate(r: Any) -> None:
-    """The node has become candidate."""
+    """Report that the node became a candidate."""
     _trace(r, "BecomeCandidate")
 
 
 def become_leader(r: Any) -> None:
-    """The node has become leader, and is about to append its empty entry."""
+    """Report that the node became leader. It has not appended its empty entry yet."""
     _trace(r, "BecomeLeader")
 
 
 def commit(r: Any) -> None:
-    """The leader has looked whether it can commit more, with or without success."""
+    """Report that the leader has tried to raise its commit index, successfully or not."""
     _trace(r, "Commit")
 
 
 def replicate(r: Any, entries: Iterable[Entry]) -> None:
-    """The leader has appended entries of its own; an event for each normal one."""
+    """Report each normal entry that the leader is about to append."""
     for e in entries:
         if e.type == k.NORMAL:
             _trace(r, "Replicate")
 
 
 def ready(r: Any) -> None:
-    """A Ready was handed out."""
+    """Report that a Ready was taken."""
     _trace(r, "Ready")
 
 
 def change_conf(r: Any, cc: ConfChange | ConfChangeV2) -> None:
-    """The leader is about to append a configuration change; no event if it adds and removes nobody."""
+    """Report that the leader is about to append a configuration change, unless it adds and removes nobody."""
     steps = [(c.node_id, _ACTIONS[c.type]) for c in cc.as_v2().changes if c.type in _ACTIONS]
     if steps:
         changes = [{"nid": str(id), "action": action} for id, action in steps]
@@ -209,13 +210,13 @@ def change_conf(r: Any, cc: ConfChange | ConfChangeV2) -> None:
 
 
 def apply_conf_change(r: Any, config: TrackerConfig) -> None:
-    """``config`` is about to take effect."""
+    """Report that ``config`` is about to take effect; the event's ``conf`` is still the previous one."""
     voters = _ids(config.voters.incoming.ids())
     _trace(r, "ApplyConfChange", properties={"cc": {"newconf": voters} if voters else {}})
 
 
 def send_message(r: Any, m: Message) -> None:
-    """A message waits to be sent."""
+    """Report that a message was put into the outbox, if the specification knows its type."""
     kind = int(m.type)
     name = _MESSAGES.get(kind)
     if name is None:
@@ -227,7 +228,7 @@ def send_message(r: Any, m: Message) -> None:
 
 
 def receive_message(r: Any, m: Message) -> None:
-    """A message has come and is about to be looked at."""
+    """Report that a message has arrived and is about to be processed, if the specification knows its type."""
     name = _MESSAGES.get(int(m.type))
     if name is not None:
         _trace(r, f"Receive{name}", m)

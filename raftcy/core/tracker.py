@@ -1,7 +1,7 @@
-"""The configuration in force and what is known of each of its members (etcd's ``tracker.ProgressTracker``).
+"""The configuration in force, with the progress of each member (etcd's ``tracker.ProgressTracker``).
 
-Owns the members, their Progress and the votes of the present election. Changes of the configuration are computed by
-``confchange`` and take effect here, all at once, by ``switch``.
+Owns the members, their Progress and the votes of the current election. ``confchange`` computes a new configuration, and
+``switch`` puts it in force, all at once.
 """
 
 from typing import Any
@@ -12,20 +12,22 @@ from .acks import majority_match
 from .progress import Progress
 from .quorum import JointConfig, MajorityConfig
 
-# Up to here, looking at each member in turn is faster than a dict.
+# Up to this many members, a search is faster than a dict.
 _FEW = 8
-# Stands for voters without a Progress, which only a tracker that was put together by hand has: nothing is stored there.
+# Stands in for a voter without a Progress, which only a tracker built by hand can have, and counts as having no entry.
 _NOTHING = Progress()
 _NO_PEERS: tuple[Progress, ...] = ()
 _NO_VOTES: dict[int, bool] = {}
 
 
 class TrackerConfig:
-    """Who the members are (etcd's ``tracker.Config``). Never changed once made.
+    """The members of a configuration (etcd's ``tracker.Config``). Never changes once created.
 
-    ``voters`` a JointConfig; ``learners`` and ``learners_next`` sets of ids, None when there are none; ``auto_leave``
-    whether a joint configuration is left by itself. Invariants: learners and voters have no id in common;
-    learners_next is a part of the outgoing voters; learners_next and auto_leave only in a joint configuration.
+    ``voters`` is a JointConfig. ``learners`` and ``learners_next`` are sets of ids, or None if empty. With
+    ``auto_leave``, the leader leaves the joint configuration by itself.
+
+    Invariants: no id is both voter and learner; ``learners_next`` is a subset of the outgoing voters; ``learners_next``
+    and ``auto_leave`` are set only in a joint configuration.
     """
 
     __slots__ = ("auto_leave", "learners", "learners_next", "voters")
@@ -67,7 +69,7 @@ class TrackerConfig:
 
 
 class ProgressTracker:
-    """The members of one node's configuration, kept small: there may be thousands of nodes in a process."""
+    """The members of one node's configuration. Kept small, because a process may have thousands of nodes."""
 
     __slots__ = (
         "_by_id",
@@ -88,12 +90,12 @@ class ProgressTracker:
 
     @property
     def progress(self) -> dict[int, Progress]:
-        """The Progress of each member by ascending id; a new dict."""
+        """The Progress of each member by ascending id, as a new dict."""
         return {pr.id: pr for pr in self._peers}
 
     @property
     def votes(self) -> dict[int, bool]:
-        """Who has voted, and whether the vote was granted; not to be changed."""
+        """Whether each id that has voted granted its vote. Callers must not change the dict."""
         return _NO_VOTES if self._votes is None else self._votes
 
     @votes.setter
@@ -101,9 +103,9 @@ class ProgressTracker:
         self._votes = votes or None
 
     def switch(self, config: TrackerConfig, progress: dict[int, Progress]) -> None:
-        """Put a new configuration in force."""
+        """Put a new configuration in force. ``progress`` has a Progress for each member, by id."""
         self.config = config
-        # Tuples: read without a lock where the interpreter has none.
+        # Tuples need no lock when they are read on a free-threaded interpreter.
         self._peers = tuple([progress[id] for id in sorted(progress)])
         for id, pr in progress.items():
             pr.id = id
@@ -118,18 +120,18 @@ class ProgressTracker:
         return self._peers if [pr.id for pr in voters] == self.ids() else voters
 
     def peers(self) -> tuple[Progress, ...]:
-        """The progress of all members by ascending id: the order in which peers are visited."""
+        """The progress of all members by ascending id, the order in which peers are visited."""
         return self._peers
 
     def ids(self) -> list[int]:
-        """Ids of all members, ascending; a new list."""
+        """Ids of all members, ascending, as a new list."""
         return [pr.id for pr in self._peers]
 
     def find(self, id: int) -> Progress | None:
-        """The progress of a member, None for a stranger."""
+        """Return the progress of a member, or None if ``id`` is not a member."""
         peers = self._peers
         if 0 < id and id <= len(peers):
-            # Ids are mostly 1 to n.
+            # In most groups the ids are 1 to n.
             pr = peers[id - 1]
             if pr.id == id:
                 return pr
@@ -141,7 +143,7 @@ class ProgressTracker:
         return None
 
     def conf_state(self) -> ConfState:
-        """The members as they belong into a snapshot."""
+        """Return the members in the form that a snapshot stores."""
         config = self.config
         return ConfState(
             voters=config.voters.incoming.ids(),
@@ -152,11 +154,11 @@ class ProgressTracker:
         )
 
     def is_singleton(self) -> bool:
-        """Whether there is just one voter and the configuration is not joint."""
+        """Whether the configuration has exactly one voter and is not joint."""
         return len(self._incoming) == 1 and len(self._outgoing) == 0
 
     def committed(self) -> int:
-        """The highest index that the voters have stored, by majority of each half."""
+        """The highest index that a majority of the voters has stored; in a joint configuration, of each half."""
         one = majority_match(self._incoming)
         if len(self._outgoing) == 0:
             return one
@@ -164,7 +166,7 @@ class ProgressTracker:
         return one if one < two else two
 
     def quorum_active(self) -> bool:
-        """Whether a quorum of the voters was heard of since the last check."""
+        """Whether the leader has heard from a quorum of the voters since the last check."""
         votes = {}
         for pr in self._peers:
             if not pr.is_learner:
@@ -180,17 +182,17 @@ class ProgressTracker:
         return sorted(self.config.learners or ())
 
     def reset_votes(self) -> None:
-        """Begin a new count of votes."""
+        """Forget all votes, before a new election."""
         self._votes = None
 
     def record_vote(self, id: int, granted: bool) -> None:
-        """Count a vote; the first one of each id stands."""
+        """Record a vote. Only the first one of each id counts, so that a duplicate changes nothing."""
         if self._votes is None:
             self._votes = {}
         self._votes.setdefault(id, granted)
 
     def tally_votes(self) -> tuple[int, int, int]:
-        """(granted, rejected, result): the counts leave out learners and strangers, the result is a VoteResult."""
+        """Return the number of votes granted and rejected, and the VoteResult. Counts members that are no learners."""
         granted = 0
         rejected = 0
         votes = _NO_VOTES if self._votes is None else self._votes
@@ -207,12 +209,12 @@ class ProgressTracker:
         return granted, rejected, self.vote_result()
 
     def vote_result(self) -> int:
-        """How the vote stands: the last of ``tally_votes``."""
+        """Return the VoteResult so far, as a number."""
         return self.config.voters.tally(_NO_VOTES if self._votes is None else self._votes)
 
 
 def progress_map_string(progress: dict[int, Progress]) -> str:
-    """One line for each peer, by ascending id (etcd's ``ProgressMap.String``)."""
+    """Format each member's progress as a line, by ascending id (etcd's ``ProgressMap.String``)."""
     return "".join(f"{id}: {progress[id]}\n" for id in sorted(progress))
 
 

@@ -1,12 +1,12 @@
-"""The end of the log that the storage does not have yet (etcd's ``unstable``).
+"""The end of the log, which the storage does not have yet (etcd's ``unstable``).
 
 Rules:
 
-- ``entries[i]`` has the index ``offset + i``. Entries before ``offset_in_progress`` are being written, as is
-  ``snapshot`` while ``snapshot_in_progress``. Invariant: offset <= offset_in_progress <= offset + len(entries).
-- A snapshot here replaces everything in the storage; entries follow it.
-- An acknowledgement counts only if index and term are those of an entry here: one for entries that were since
-  overwritten says nothing about those that took their place.
+- ``entries[i]`` has index ``offset + i``. Entries before ``offset_in_progress`` are being written, as is ``snapshot``
+  while ``snapshot_in_progress`` is set. Invariant: offset <= offset_in_progress <= offset + len(entries).
+- A snapshot here replaces everything in the storage. The entries here follow it.
+- An acknowledgement counts only if an entry here has its index and its term. If entries were overwritten since their
+  write began, its acknowledgement says nothing about the entries that replaced them.
 """
 
 from ..wire import consts as k
@@ -15,12 +15,12 @@ from .droplist import drop_oldest
 from .entries import fitting
 from .logger import Log
 
-# What an empty one has; never filled.
+# Shared by all logs without unstable entries; never filled.
 _NO_ENTRIES: list[Entry] = []
 
 
 class Unstable:
-    """What is to be written, and what is being written."""
+    """The entries and the snapshot that have to be written or are being written."""
 
     __slots__ = (
         "_entries",
@@ -33,7 +33,7 @@ class Unstable:
         "snapshot_in_progress",
     )
 
-    # Places from _head on are in use, ``count`` of them: see ``front``.
+    # The entries are the ``count`` places from _head on: see ``droplist``.
     _entries: list[Entry]
 
     def __init__(self, offset: int, log: Log) -> None:
@@ -46,7 +46,7 @@ class Unstable:
 
     @property
     def entries(self) -> list[Entry]:
-        """All entries; a new list."""
+        """All entries, as a new list."""
         return self._entries[self._head :]
 
     @entries.setter
@@ -59,20 +59,20 @@ class Unstable:
         self.count = len(entries)
 
     def snapshot_index(self) -> int:
-        """Index of the snapshot; 0 if there is none."""
+        """Index of the snapshot, or 0 if there is none."""
         return 0 if self.snapshot is None else self.snapshot.metadata.index
 
     def has_last_index(self) -> bool:
-        """Whether the log's last index is known here."""
+        """Whether the end of the log is here rather than in the storage."""
         return self.count > 0 or self.snapshot is not None
 
     def last_index(self) -> int:
-        """Index of the last entry, or of the snapshot; only if ``has_last_index``."""
+        """Index of the last entry, or of the snapshot if there are no entries. Needs ``has_last_index``."""
         n = self.count
         return self.offset + n - 1 if n > 0 else self.snapshot_index()
 
     def look_up(self, index: int) -> int:
-        """The term at ``index``, NO_TERM where it is not known here."""
+        """Return the term at ``index``, or NO_TERM if neither an entry nor the snapshot has that index."""
         if index < self.offset:
             snapshot = self.snapshot
             if snapshot is not None and snapshot.metadata.index == index:
@@ -85,26 +85,29 @@ class Unstable:
         return e.term
 
     def next_entries(self) -> list[Entry]:
-        """Entries that are not being written yet; a new list."""
+        """Return the entries that are not being written yet, as a new list."""
         return self._entries[self._head + (self.offset_in_progress - self.offset) :]
 
     def has_next_entries(self) -> bool:
-        """Whether ``next_entries`` has any."""
+        """Whether ``next_entries`` would return any entries."""
         return self.offset + self.count > self.offset_in_progress
 
     def next_snapshot(self) -> Snapshot | None:
-        """The snapshot, if it is not being written yet."""
+        """Return the snapshot, or None if there is none or it is being written already."""
         return None if self.snapshot_in_progress else self.snapshot
 
     def accept_in_progress(self) -> None:
-        """Everything here is being written from now on."""
+        """Record that everything here is being written from now on."""
         if self.count > 0:
             self.offset_in_progress = self.offset + self.count
         if self.snapshot is not None:
             self.snapshot_in_progress = True
 
     def stable_to(self, index: int, term: int) -> None:
-        """The entry at (``index``, ``term``) and those before it are in the storage."""
+        """Record that the storage has the entries up to (``index``, ``term``), and drop them here.
+
+        Does nothing if no entry here has that index and term.
+        """
         log = self.log
         found = self.look_up(index)
         if found == k.NO_TERM:
@@ -133,13 +136,13 @@ class Unstable:
             self.offset_in_progress = self.offset
 
     def stable_snap_to(self, index: int) -> None:
-        """The snapshot of ``index`` is in the storage."""
+        """Record that the storage has the snapshot at ``index``, and drop it here. Does nothing for another one."""
         if self.snapshot is not None and self.snapshot_index() == index:
             self.snapshot = None
             self.snapshot_in_progress = False
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Begin anew with a snapshot."""
+        """Replace everything by a snapshot."""
         self.offset = snapshot.metadata.index + 1
         self.offset_in_progress = self.offset
         self._hold(_NO_ENTRIES)
@@ -147,9 +150,9 @@ class Unstable:
         self.snapshot_in_progress = False
 
     def truncate_and_append(self, entries: list[Entry], own: bool = False) -> None:
-        """Append; entries from the first new index on, here or in the storage, are overwritten.
+        """Append entries; they overwrite the log from their first index on, here and in the storage.
 
-        A list that is ``own`` belongs to nobody else from now on, so it need not be copied.
+        With ``own`` the caller gives up the list, so it is not copied.
         """
         first = entries[0]
         start = first.index
@@ -170,7 +173,7 @@ class Unstable:
             if log.info_on():
                 log.info(f"truncate the unstable entries before index {start}")
             self._check_bounds(self.offset, start)
-            # In place: whoever was given entries has a list of their own.
+            # Changing the list in place is safe, because every method that returns entries copies them.
             del self._entries[self._head + (start - self.offset) :]
             self._entries.extend(entries)
             self.count = start - self.offset + len(entries)
@@ -178,7 +181,7 @@ class Unstable:
                 self.offset_in_progress = start
 
     def slice(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """Entries of the indexes lo to hi - 1, at most ``max_size`` encoded bytes but at least one; a new list."""
+        """Return the entries lo to hi - 1 as a new list, at most ``max_size`` encoded bytes but at least one entry."""
         self._check_bounds(lo, hi)
         at = self._head + (lo - self.offset)
         return self._entries[at : fitting(self._entries, at, at + (hi - lo), max_size)]

@@ -1,11 +1,11 @@
-"""What is refused before the state machine sees it: messages that no correct peer sends.
+"""Refuses messages that no correct peer sends, before the state machine sees them.
 
-etcd's raft panics on these, or takes them and panics later. Here each is a MalformedMessage, found before anything
-changes, so that the node lives on; the texts are etcd's where it has one. The one exception is a heartbeat that commits
-beyond the own log: it proves that this node has lost entries that it acknowledged, and is a LogLost.
+etcd's raft panics on these messages, at once or later. Here each raises MalformedMessage before any state changes, with
+etcd's text if it has one, and the node keeps running. The one exception is a heartbeat that commits beyond this node's
+log: it proves that the node has lost entries that it acknowledged, and raises LogLost.
 
-Whether a message is harmful can depend on the node's state; where it is harmless, it passes as it does in etcd's raft.
-Everything here only reads.
+Whether a message is harmful can depend on the node's state. A harmless one passes, as in etcd's raft. The functions
+here only read.
 """
 
 from typing import Any
@@ -22,11 +22,11 @@ from .entries import contiguous
 from .raft import Raft, type_name
 
 MAX_MEMBERS = 1000
-"""How many members a message may bring, in a snapshot or a change: what it costs grows with the square."""
+"""The most members that a message may name, in a snapshot or a change. The cost grows with their square."""
 
 
 def vet(r: Raft, m: Message) -> None:
-    """Raise MalformedMessage, Overloaded or LogLost if ``m`` must not be stepped in the present state."""
+    """Raise MalformedMessage, Overloaded or LogLost if ``m`` must not be stepped in the current state."""
     kind = m._type
     if r.max_pending_msgs != k.NO_LIMIT:
         _vet_backlog(r, m)
@@ -61,7 +61,7 @@ def vet(r: Raft, m: Message) -> None:
 
 
 def vet_change(change: Any) -> str | None:
-    """Why a configuration change cannot be understood and borne by every node; None if it can."""
+    """Return why a configuration change is refused, or None: it is too large, or has an unknown type or transition."""
     v2 = change.as_v2()
     if len(v2.changes) > MAX_MEMBERS:
         return f"{len(v2.changes)} changes at once, more than {MAX_MEMBERS}"
@@ -74,10 +74,10 @@ def vet_change(change: Any) -> str | None:
 
 
 def _vet_backlog(r: Raft, m: Message) -> None:
-    """Refuse a peer's message while too much waits for a Ready, and its entries while too many wait for the storage.
+    """Refuse a peer's message while too many messages wait for a Ready, or its entries while too many are unstored.
 
-    What the own storage says must not be lost. A leader sends again what was refused, as what was lost, and the entries
-    that wait become fewer without it: so the logs come together once the storage keeps up.
+    A refused message is like a lost one: the leader sends it again, and meanwhile the storage catches up. A response of
+    this node's storage is never refused, because nobody would send it again.
     """
     if m.from_ != r.id and not origins.from_storage_thread(m):
         waiting = r.outbox.count()
@@ -90,30 +90,30 @@ def _vet_backlog(r: Raft, m: Message) -> None:
 
 
 def _handled_as_follower(r: Raft, m: Message) -> bool:
-    """Whether a leader's message will be acted upon: its term is not old, and it does not meet a leader of its term."""
+    """Whether the node will process a leader's message: its term is not old, and the node does not lead that term."""
     if m.term == 0 or m.term == r.term:
         return r.state != k.LEADER
     return m.term > r.term
 
 
 def _handled_as_leader(r: Raft, m: Message) -> bool:
-    """Whether a message will reach the leader's part."""
+    """Whether the node will process a message as the leader of its term."""
     return r.state == k.LEADER and (m.term == 0 or m.term == r.term)
 
 
 def _term_of(r: Raft, m: Message) -> int:
-    """The term that a message is taken for. A leader's log has no later one."""
+    """Return the term in which a message is processed. A leader's log has no entry of a later one."""
     return r.term if m.term == 0 else m.term
 
 
 def _not_from_self(r: Raft, m: Message, sending: int) -> None:
-    """Refuse what this node never says to itself: its answer, of the kind ``sending``, would go to itself as well."""
+    """Refuse a message from the node itself if the answer, of type ``sending``, would be addressed to it as well."""
     if m.from_ == r.id:
         raise MalformedMessage(f"message should not be self-addressed when sending {type_name(sending)}")
 
 
 def _not_without_term(r: Raft, m: Message) -> None:
-    """Refuse a leader's message without a term where the term would be taken over: it would fall to 0."""
+    """Refuse a leader's message without a term on a candidate, which would adopt it and let its term fall to 0."""
     if m.term == 0 and r.term != 0 and (r.state == k.CANDIDATE or r.state == k.PRE_CANDIDATE):
         raise MalformedMessage(f"{type_name(m._type)} without a term")
 
@@ -137,7 +137,7 @@ def _vet_append(r: Raft, m: Message) -> None:
 def _vet_append_answer(r: Raft, m: Message) -> None:
     if _handled_as_leader(r, m):
         if m.reject:
-            # The own acknowledgement of what is stored is a message like this one, but there is nothing to refuse.
+            # The leader acknowledges its own entries by a MsgAppResp to itself, but it never rejects them.
             _not_from_self(r, m, k.APP)
         last = r.log.last_index()
         if m.index > last or m.reject_hint > last:
@@ -152,7 +152,7 @@ def _vet_heartbeat(r: Raft, m: Message) -> None:
         last = r.log.last_index()
         if m.commit > last:
             if m.term == 0:
-                # No leader is without a term, so this says nothing about the own log.
+                # No leader sends a heartbeat without a term, so this one proves nothing about the log.
                 raise MalformedMessage(f"{type_name(m._type)} without a term")
             raise LogLost(
                 f"tocommit({m.commit}) is out of range [lastIndex({last})]. "
@@ -196,13 +196,19 @@ def _vet_proposed(e: Entry) -> None:
 
 
 def _vet_forwarding(r: Raft, m: Message) -> None:
-    """What a follower forwards must come without a term; of a newer one it finds no leader to forward to."""
+    """Refuse a request with a term that a follower would forward: a forwarded request must not have a term.
+
+    With a newer term the request passes, because the follower then knows no leader to forward it to.
+    """
     if m.term != 0 and m.term == r.term and r.state == k.FOLLOWER and r.lead != 0:
         raise MalformedMessage(f"term should not be set when sending {type_name(m._type)} (was {m.term})")
 
 
 def _vet_vote(r: Raft, m: Message) -> None:
-    """The answer to a vote request needs a term: the one asked for when granting, the own one when refusing."""
+    """Refuse a vote request whose answer would have no term.
+
+    An answer that grants a vote has the term of the request, and one that rejects it the node's. Either may be 0.
+    """
     if m.term == 0:
         granting = r.can_vote(m) and r.log.is_up_to_date(m.index, m.log_term)
         unanswerable = granting or r.term == 0

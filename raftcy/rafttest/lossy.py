@@ -1,7 +1,8 @@
-"""A lossy network inside one process, and nodes that run on it, for asyncio: to try a cluster under bad conditions.
+"""A lossy network inside one process and nodes that run on it, for asyncio, to test a cluster under bad conditions.
 
-``LossyNetwork`` drops, delays and cuts off by chance, from a seed. ``NetworkNode`` is a member with a memory storage
-that keeps what is committed; it can be stopped, restarted with its storage, paused and resumed.
+``LossyNetwork`` drops and delays messages at random, from a seed, and can cut nodes off. ``NetworkNode`` is a member
+with a MemoryStorage. It keeps the entries that it applies, and can be stopped, restarted from its storage, paused and
+resumed.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ _QUEUE_MESSAGES = 1024
 
 @dataclass(slots=True)
 class _Way:
-    """What happens on the way from one node to another: rates are probabilities, delays are 0 to ``delay_seconds``."""
+    """The faults between two nodes, in one direction. Rates are probabilities; delays are 0 to ``delay_seconds``."""
 
     drop_rate: float = 0.0
     delay_rate: float = 0.0
@@ -30,9 +31,9 @@ class _Way:
 
 
 class LossyNetwork:
-    """Carries messages between the nodes named by ``ids``, as bytes, and in no order once delays are set.
+    """Carries messages, as bytes, between the nodes named by ``ids``. Delayed messages may overtake each other.
 
-    A message to a node whose queue is full, to or from one that is cut off, or to an unknown one, is lost.
+    A message is lost if its receiver's queue is full, its sender or receiver is cut off, or its receiver is unknown.
     """
 
     def __init__(self, *ids: int, seed: int = 1) -> None:
@@ -42,17 +43,17 @@ class LossyNetwork:
         self._cut_off: set[int] = set()
 
     def drop(self, from_: int, to: int, rate: float) -> None:
-        """Lose messages from one node to another at this rate, 0 to 1."""
+        """Lose messages from one node to another at a rate of 0 to 1."""
         self._way(from_, to).drop_rate = rate
 
     def delay(self, from_: int, to: int, seconds: float, rate: float) -> None:
-        """Delay messages from one node to another by up to ``seconds``, at this rate, 0 to 1."""
+        """Delay messages from one node to another by up to ``seconds``, at a rate of 0 to 1."""
         way = self._way(from_, to)
         way.delay_seconds = seconds
         way.delay_rate = rate
 
     def disconnect(self, id: int) -> None:
-        """Cut a node off."""
+        """Lose all messages to and from a node, until ``connect``."""
         self._cut_off.add(id)
 
     def connect(self, id: int) -> None:
@@ -60,7 +61,7 @@ class LossyNetwork:
         self._cut_off.discard(id)
 
     def send(self, m: Message) -> None:
-        """Send a message to the node that it names; never waits."""
+        """Send a message to the node in its ``to``. Never waits."""
         way = self._way(m.from_, m.to)
         if way.drop_rate and self._random.random() < way.drop_rate:
             return
@@ -72,11 +73,11 @@ class LossyNetwork:
             self._deliver(m.from_, m.to, data)
 
     async def receive(self, id: int) -> Message:
-        """The next message to a node."""
+        """Wait for the next message to a node and return it."""
         return Message.decode(await self._queues[id].get())
 
     def waiting(self, id: int) -> int:
-        """How many messages a node has not received yet."""
+        """Return the number of messages that a node has not received yet."""
         return self._queues[id].qsize()
 
     def _way(self, from_: int, to: int) -> _Way:
@@ -89,9 +90,10 @@ class LossyNetwork:
 
 
 class NetworkNode:
-    """A Pump on a LossyNetwork. ``applied`` are the entries that it has applied since it was last started.
+    """A member that runs on a LossyNetwork, by a Pump.
 
-    ``node`` is the RawNode, to ask for its status.
+    ``applied`` is the list of entries that it has applied since its last start. ``node`` is its RawNode, for ``status``
+    and the like. Create it inside a running event loop, with the same ``peers`` for every member.
     """
 
     def __init__(
@@ -109,7 +111,7 @@ class NetworkNode:
         self._start()
 
     async def propose(self, data: bytes) -> None:
-        """Propose to this node; waits while it knows no leader."""
+        """Propose ``data`` to this node, and wait while it knows no leader."""
         while True:
             try:
                 await self._pump.propose(data)
@@ -121,19 +123,19 @@ class NetworkNode:
                 return
 
     async def stop(self) -> None:
-        """Stop; everything but the storage is gone."""
+        """Stop the node. Only its storage remains."""
         self._network.disconnect(self.id)
         await self._pump.close()
 
     def restart(self) -> None:
-        """Start again from the storage."""
+        """Start the node again from its storage."""
         self.applied.clear()
         self.node = RawNode(self._config())
         self._network.connect(self.id)
         self._start()
 
     def pause(self) -> None:
-        """Do nothing from now on; messages wait."""
+        """Stop all work until ``resume``. Messages wait meanwhile."""
         self._running.clear()
 
     def resume(self) -> None:
@@ -173,7 +175,7 @@ class NetworkNode:
 
 
 class _Pump(Pump):
-    """Stands still while ``running`` is not set. Keeps what is applied, empty entries and configuration changes too."""
+    """Works only while ``running`` is set. Keeps all applied entries, also empty ones and configuration changes."""
 
     def __init__(self, node: RawNode, storage: MemoryStorage, running: asyncio.Event, applied: list[Entry]) -> None:
         super().__init__(node, storage)

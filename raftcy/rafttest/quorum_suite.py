@@ -39,7 +39,7 @@ def handle(case: Case) -> str:
 
 
 def _configs(case: Case) -> tuple[list[int], list[int], bool]:
-    """The ids of both halves as written, and whether there is a second half."""
+    """Return the ids of both halves as written, and whether there is a second half."""
     incoming: list[int] = []
     outgoing: list[int] = []
     is_joint = False

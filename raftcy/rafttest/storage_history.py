@@ -1,4 +1,4 @@
-"""What a driver may ask of a LogStorage, drawn at random: each step fits what is stored, as those of a node do."""
+"""Draws random calls of a LogStorage that a driver could make: each fits the current contents of the storage."""
 
 import random
 from typing import Any
@@ -8,7 +8,7 @@ from ..wire.enums import EntryType
 from ..wire.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
 
 Step = tuple[Any, ...]
-"""The name of a method of LogStorage with its arguments; or ("crash",) or ("restart",)."""
+"""The name of a method of LogStorage with its arguments, or ("crash",) or ("restart",)."""
 
 _WEIGHTS = {
     "append": 30,
@@ -26,7 +26,7 @@ _WEIGHTS = {
 
 
 def draw(rng: random.Random, model: MemoryStorage) -> Step:
-    """The next step of a history that has led to the model."""
+    """Return the next step of a history whose result so far is ``model``."""
     while True:
         name = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
         if name in ("sync", "crash", "restart"):
@@ -37,7 +37,7 @@ def draw(rng: random.Random, model: MemoryStorage) -> Step:
 
 
 class _Point:
-    """Where a history stands: what a node would know of its storage."""
+    """The state of a history, as far as a node would know it from its storage."""
 
     def __init__(self, rng: random.Random, model: MemoryStorage) -> None:
         self.rng = rng
@@ -49,7 +49,7 @@ class _Point:
         self.committed = max(self.state.commit, self.base)
 
     def later(self, least: int = 0) -> HardState:
-        """A hard state of this term or, by at least ``least``, a later one; what is committed stays."""
+        """Return a hard state whose term is the current one or later, by at least ``least``. The commit index stays."""
         rise = max(least, self.rng.choice([0, 0, 0, 1, 3]))
         if self.state.term == 0 or self.last_term > self.state.term:
             rise = max(rise, 1, self.last_term - self.state.term)
@@ -57,7 +57,7 @@ class _Point:
         return HardState(term=self.state.term + rise, vote=vote, commit=self.committed)
 
     def entries(self, first: int, least: int, term: int) -> list[Entry]:
-        """Up to six entries, of rising terms from ``least`` to ``term``."""
+        """Return one to six entries from index ``first`` on, with rising terms from ``least`` to ``term``."""
         count = self.rng.randrange(1, 7)
         terms = sorted(self.rng.randint(least, term) for _ in range(count - 1))
         return [self._entry(first + place, each) for place, each in enumerate([*terms, term])]
@@ -68,18 +68,18 @@ class _Point:
         return Entry(type=kind, term=term, index=index, data=data)
 
     def members(self) -> ConfState:
-        """Members that change with every snapshot."""
+        """Return random members."""
         voters = self.rng.sample(range(1, 9), self.rng.randrange(1, 4))
         rest = [id for id in range(1, 9) if id not in voters]
         return ConfState(voters=voters, learners=rest[:1], auto_leave=self.rng.random() < 0.5)
 
     def save(self, state: HardState, entries: list[Entry] | None, snapshot: Snapshot | None) -> Step:
-        """With the hard state only where it is a new one, as a Ready has it, or now and then all the same."""
+        """Return a ``save``. An unchanged hard state is mostly left out, as in a Ready."""
         known = state == self.state and self.rng.random() < 0.8
         return "save", None if known else state, entries, snapshot
 
     def committing(self, state: HardState, last: int) -> HardState:
-        """The same with another commit index, of those that are not behind."""
+        """Return the hard state with a commit index from its own up to ``last``."""
         commit = self.rng.randint(state.commit, last)
         return HardState(term=state.term, vote=state.vote, commit=commit)
 
@@ -107,7 +107,7 @@ def _vote(at: _Point) -> Step:
 
 
 def _receive(at: _Point) -> Step:
-    """A snapshot from a leader, of an index that is not committed here; entries may come with it."""
+    """Save a snapshot from a leader, beyond the commit index, perhaps with entries after it."""
     index = at.committed + at.rng.randrange(1, 9)
     if at.committed == 0:
         index += at.rng.choice([0, 2**32, 2**63])

@@ -1,4 +1,4 @@
-"""Whether a storage answers as MemoryStorage does: the model that ``storage_suite`` holds others against."""
+"""Compares a storage with a MemoryStorage, the model of ``storage_suite``."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -12,7 +12,7 @@ from ..wire.messages import ConfState, Entry, HardState, Snapshot
 
 @dataclass(frozen=True)
 class Contents:
-    """All that a storage holds, as it tells raft."""
+    """Everything that raft can read from a storage."""
 
     hard_state: HardState
     members: ConfState
@@ -24,7 +24,7 @@ class Contents:
     has_data: bool
 
     def differences(self, wanted: "Contents") -> str:
-        """Where it differs from what is wanted, in words."""
+        """Describe each field that differs from the wanted one."""
         told = []
         for field in fields(self):
             found, other = getattr(self, field.name), getattr(wanted, field.name)
@@ -34,7 +34,7 @@ class Contents:
 
 
 def contents(storage: Any) -> Contents:
-    """What a storage holds. A hard state that was never stored equals an empty one."""
+    """Read everything from a storage. A hard state that was never stored counts as an empty one."""
     hard_state, members = storage.initial_state()
     first, last = storage.first_index(), storage.last_index()
     entries = storage.entries(first, last + 1, k.NO_LIMIT) if first <= last else []
@@ -51,7 +51,7 @@ def contents(storage: Any) -> Contents:
 
 
 def holds(storage: Any, model: MemoryStorage, every_range: bool = True) -> None:
-    """AssertionError unless everything that raft can read, errors included, is as in the model."""
+    """Raise AssertionError unless all reads, errors included, have the same result as in the model."""
     found, wanted = contents(storage), contents(model)
     true(f"it holds what was saved ({found.differences(wanted)})", found == wanted)
     first, last = wanted.first_index, wanted.last_index
@@ -64,14 +64,14 @@ def holds(storage: Any, model: MemoryStorage, every_range: bool = True) -> None:
 
 
 def one_of(storage: Any, models: list[MemoryStorage], when: str) -> MemoryStorage:
-    """The newest of the models that the storage equals; AssertionError if it equals none."""
+    """Return the newest model that equals the storage. Raises AssertionError if none does."""
     found = contents(storage)
     for model in reversed(models):
         if found == contents(model):
             return model
     nearest = found.differences(contents(models[-1]))
     among = f"any of {len(models)} calls since the last sync" if len(models) > 1 else "the last sync"
-    raise AssertionError(f"{when}: it is not as after {among}; beside the last call, {nearest}")
+    raise AssertionError(f"{when}: the storage differs from its state after {among}; from the last one in {nearest}")
 
 
 def _ranges(first: int, end: int) -> Iterator[tuple[int, int]]:
@@ -81,26 +81,26 @@ def _ranges(first: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def complete(snapshot: Snapshot) -> None:
-    """AssertionError unless a snapshot's metadata is all there."""
+    """Raise AssertionError unless all fields of a snapshot's metadata are present."""
     for name in ("conf_state", "index", "term"):
         true(f"{name} of the metadata is there", snapshot.metadata.has(name))
     true("auto_leave of the snapshot's members is there", snapshot.metadata.conf_state.has("auto_leave"))
 
 
 def true(what: str, condition: bool) -> None:
-    """AssertionError with what was expected, unless it is so."""
+    """Raise AssertionError with ``what`` was expected, unless ``condition`` is true."""
     if not condition:
         raise AssertionError(f"expected that {what}")
 
 
 def equal(what: str, found: Any, wanted: Any) -> None:
-    """AssertionError unless both are equal."""
+    """Raise AssertionError unless both values are equal."""
     if found != wanted:
         raise AssertionError(f"{what}: expected {wanted!r}, found {found!r}")
 
 
 def raises(error: type[Exception], what: str, call: Callable[[], Any]) -> None:
-    """AssertionError unless the call raises the error."""
+    """Raise AssertionError unless the call raises ``error``."""
     try:
         found = call()
     except error:
@@ -111,5 +111,5 @@ def raises(error: type[Exception], what: str, call: Callable[[], Any]) -> None:
 
 
 def run(first: int, term: int, count: int) -> list[Entry]:
-    """Entries of one term from an index on, each with data of its own."""
+    """Return ``count`` entries of one term from index ``first`` on, each with different data."""
     return [Entry(term=term, index=first + n, data=b"entry %d" % (first + n)) for n in range(count)]

@@ -1,32 +1,31 @@
-"""What raft and its drivers rely on in a LogStorage, as tests that any storage can be run against.
+"""StorageSuite: tests for everything that raft and its drivers rely on in a LogStorage.
 
-With a test runner that collects classes, such as pytest, each rule is a test::
+A test runner that collects classes, such as pytest, runs each rule as a test::
 
     class TestMyStorage(StorageSuite):
         def open(self, place):
             return MyStorage(place)
 
-Without one::
+Without a test runner::
 
     for name, error in failures(TestMyStorage()):
         print(name, error)
 
 ``place`` is a folder. The suite writes as a driver does, by ``save``, ``create_snapshot``, ``compact`` and ``sync``,
-and compares with MemoryStorage after every call and after every crash. For a crash it opens a copy of the folder while
-the first storage still lives, so that nothing is written by closing or collecting it. After a crash the storage must be
-as after one of the calls since the last ``sync``: that call is there whole, and nothing of the next one.
+and compares the storage with MemoryStorage after every call and every crash. To crash, it opens a copy of the folder
+while the first storage is still alive, so that closing or collecting it can write nothing. After a crash the storage
+must be as after one of the calls since the last ``sync``: with all of that call, and nothing of the next one.
 
-What it does not see by itself:
+By itself the suite cannot see
 
-- What a crash *inside* a call leaves. ``crashes`` makes that visible: override it to yield the folders that a crash
-  within the last call may leave behind, of which there is one after each write to a file.
-- Whether a ``sync`` has reached the disk. A copy of a folder holds what the operating system has in memory, whether it
-  was flushed or not. ``power_cuts`` makes that visible: override it to yield folders with only what was flushed, as a
-  file layer of yours has noted it.
-- A disk that fails, and two processes on one folder.
+- what a crash *inside* a call leaves. Override ``crashes`` to yield the folders that a crash within the last call may
+  leave, one for each write to a file;
+- whether a ``sync`` has reached the disk. A copy of a folder has everything that the operating system knows, flushed or
+  not. Override ``power_cuts`` to yield folders with flushed data only, as recorded by a file layer of your own;
+- a failing disk, and two processes on one folder.
 
-A storage that is not in a folder overrides ``make``, ``crash`` and ``restart`` instead of ``open``. A test that does
-not apply is overridden to raise ``unittest.SkipTest``.
+If your storage is not in a folder, override ``make``, ``crash`` and ``restart`` instead of ``open``. If a test does not
+apply, override it to raise ``unittest.SkipTest``.
 """
 
 import random
@@ -56,7 +55,7 @@ _MEMBERS = ConfState(voters=[1, 2, 3], learners=[7], auto_leave=False)
 
 
 def failures(suite: "StorageSuite") -> list[tuple[str, Exception]]:
-    """Run every test of a suite; the names of those that failed, or were skipped, with what they raised."""
+    """Run every test of a suite. Return the name and the error of each test that failed or was skipped."""
     found: list[tuple[str, Exception]] = []
     for name in sorted(each for each in dir(suite) if each.startswith("test_")):
         try:
@@ -69,60 +68,60 @@ def failures(suite: "StorageSuite") -> list[tuple[str, Exception]]:
 
 
 class StorageSuite:
-    """The tests. A subclass says how to ``open`` the storage in a folder.
+    """Tests a storage. A subclass defines how to ``open`` the storage in a folder.
 
-    Each test makes its own storages. A rule that is broken is an AssertionError that says what was expected.
+    Each test creates its own storages. A broken rule raises an AssertionError that says what was expected.
     """
 
     random_runs = 20
-    """How many histories of ``random_steps`` steps are compared with MemoryStorage. They are the same each time."""
+    """The number of random histories, of ``random_steps`` steps each. Every run of the suite has the same histories."""
     random_steps = 60
 
     _root: Path | None = None
     _places: dict[int, Path]
     _living: list[Any]
 
-    # -- what a storage says of itself ---------------------------------------------------------------------------
+    # -- methods to override -------------------------------------------------------------------------------------
 
     def open(self, place: Path) -> Any:
-        """The storage in the folder ``place``, which is empty or was written by an earlier one."""
+        """Open the storage in the folder ``place``, which is empty or was written by an earlier storage."""
         raise NotImplementedError("override open(place), or make(), crash(storage) and restart(storage)")
 
     def crashes(self, storage: Any) -> Iterator[Path]:
-        """The folders that a crash within the last call of ``save``, ``create_snapshot`` or ``compact`` may leave.
+        """Yield the folders that a crash within the last ``save``, ``create_snapshot`` or ``compact`` may leave.
 
-        Each is a folder of its own, see ``new_place``, which the suite opens and writes to. By default none.
+        Each must be a separate folder (``new_place``), which the suite opens and writes to. By default there are none.
         """
         return iter(())
 
     def power_cuts(self, storage: Any) -> Iterator[Path]:
-        """The folders that a power cut now may leave, like ``crashes``: what was flushed, without what was not."""
+        """Yield the folders that a power cut now may leave, like ``crashes``, with flushed data only."""
         return iter(())
 
     def make(self) -> Any:
-        """A new, empty storage."""
+        """Create an empty storage."""
         return self._opened(self.new_place())
 
     def crash(self, storage: Any) -> Any:
-        """The storage as it is found after a crash, while the one given still lives."""
+        """Return the storage as a crash leaves it, without closing ``storage``."""
         place = self.new_place()
         shutil.copytree(self._place_of(storage), place, dirs_exist_ok=True)
         return self._opened(place)
 
     def restart(self, storage: Any) -> Any:
-        """The storage closed and opened again."""
+        """Close the storage, and open it again."""
         place = self._place_of(storage)
         storage.close()
         return self._opened(place)
 
     def new_place(self) -> Path:
-        """A new, empty folder, which goes when the test is over."""
+        """Create an empty folder, which is removed after the test."""
         if self._root is None:
             self._root, self._places, self._living = Path(tempfile.mkdtemp(prefix="raftcy-storage-")), {}, []
         return Path(tempfile.mkdtemp(dir=self._root))
 
     def teardown_method(self) -> None:
-        """After each test: close what was opened and remove the folders."""
+        """Close the storages and remove the folders, after each test."""
         if self._root is None:
             return
         for storage in self._living:
@@ -142,25 +141,25 @@ class StorageSuite:
         return self._places[id(storage)]
 
     def _close(self, storage: Any) -> None:
-        with suppress(Exception):  # it may be closed, and what is wrong with it was found before
+        with suppress(Exception):  # it may be closed already, and tests have found other faults before
             storage.close()
 
     # -- the start -----------------------------------------------------------------------------------------------
 
     def test_it_has_every_method(self) -> None:
-        """It is a LogStorage, and what a driver would take as it is."""
+        """The storage is a LogStorage, and a driver uses it without an adapter."""
         storage = self.make()
-        true("has all methods of LogStorage", isinstance(storage, LogStorage))
-        true("a driver writes to it by save and sync", check_log_storage(storage) is storage)
+        true("the storage has all methods of LogStorage", isinstance(storage, LogStorage))
+        true("a driver writes to the storage by save and sync", check_log_storage(storage) is storage)
 
     def test_a_new_storage_is_empty(self) -> None:
-        """No hard state, no members, nothing from index 1 on, term 0 before that, and a snapshot of index 0."""
+        """It has no hard state, members or entries, first index 1, term 0 at index 0, and a snapshot of index 0."""
         storage = self.make()
         holds(storage, MemoryStorage())
         holds(self.crash(storage), MemoryStorage())
 
     def test_the_hard_state_comes_back(self) -> None:
-        """The one that was saved last, whole, whatever else is saved or not."""
+        """The storage returns the last hard state, complete, whatever else was saved with it or after it."""
         storage = self.make()
         for state in (
             HardState(term=1, vote=2),
@@ -177,7 +176,7 @@ class StorageSuite:
     # -- entries -------------------------------------------------------------------------------------------------
 
     def test_entries_come_back_as_they_were(self) -> None:
-        """Byte for byte, with what is present and what is absent, whatever the size and the order of writing."""
+        """Entries keep their bytes, with the same fields present and absent, whatever their size."""
         entries = [
             Entry(term=1, index=1),
             Entry(term=1, index=2, data=b""),
@@ -194,13 +193,13 @@ class StorageSuite:
         equal("the encodings", [e.encode() for e in found], [e.encode() for e in entries])
 
     def test_every_range_can_be_read(self) -> None:
-        """``entries(lo, hi)`` gives lo to hi - 1 for each pair; all terms are known, and nothing outside the log is."""
+        """``entries(lo, hi)`` returns lo to hi - 1 for each pair. ``term`` knows the terms in the log and no others."""
         model = MemoryStorage()
         storage = self.fill(model, last=6)
         holds(storage, model)
 
     def test_a_limit_ends_a_range(self) -> None:
-        """As many entries as fit by encoded size, but at least one."""
+        """``entries`` returns as many entries as fit by encoded size, but at least one."""
         model = MemoryStorage()
         storage = self.fill(model, last=6)
         entries = model.entries(1, 7, k.NO_LIMIT)
@@ -214,7 +213,7 @@ class StorageSuite:
         equal("a limit within a range", storage.entries(3, 5, sizes[2]), entries[2:3])
 
     def test_a_returned_list_is_the_callers(self) -> None:
-        """Changing it changes nothing in the storage."""
+        """Changing a list that ``entries`` returned does not change the storage."""
         model = MemoryStorage()
         storage = self.fill(model, last=4)
         taken = storage.entries(1, 5, k.NO_LIMIT)
@@ -224,7 +223,7 @@ class StorageSuite:
         holds(storage, model)
 
     def test_a_saved_list_is_the_callers(self) -> None:
-        """Changing it afterwards changes nothing in the storage."""
+        """Changing a list after passing it to ``save`` does not change the storage."""
         model = MemoryStorage()
         storage = self.make()
         given = run(1, 1, 4)
@@ -234,7 +233,7 @@ class StorageSuite:
         holds(self.synced(storage), model)
 
     def test_saving_nothing_changes_nothing(self) -> None:
-        """Neither None nor an empty list is an error."""
+        """``save`` accepts None and an empty list as no entries."""
         model = MemoryStorage()
         storage = self.fill(model, last=3)
         for nothing in (None, list[Entry]()):
@@ -243,7 +242,7 @@ class StorageSuite:
         holds(self.synced(storage), model)
 
     def test_entries_replace_what_follows(self) -> None:
-        """From the first new index on, everything stored before is gone, also where the new entries are fewer."""
+        """New entries replace the log from their first index on, also if they are fewer than before."""
         for first, count in ((4, 2), (3, 1), (2, 1), (1, 1), (1, 6)):
             model = MemoryStorage()
             storage = self.fill(model, last=3)
@@ -252,7 +251,7 @@ class StorageSuite:
             holds(self.synced(storage), model)
 
     def test_a_gap_is_refused(self) -> None:
-        """Entries that do not connect to the log are an error, and nothing is stored of the hard state beside them."""
+        """``save`` refuses entries that do not connect to the log, and then does not store the hard state either."""
         model = MemoryStorage()
         storage = self.fill(model, last=3)
         for entries in (run(5, 1, 2), run(4, 1, 1) + run(6, 1, 1)):
@@ -264,7 +263,7 @@ class StorageSuite:
     # -- snapshots -----------------------------------------------------------------------------------------------
 
     def test_a_snapshot_replaces_the_log(self) -> None:
-        """Its index and term stand before the first entry; the log goes on from there, in the same save or later."""
+        """The log starts after the snapshot's index and term, and continues in the same ``save`` or later."""
         for index in (2, 3, 9):
             for count in (0, 2):
                 model = MemoryStorage()
@@ -278,7 +277,7 @@ class StorageSuite:
                 holds(self.synced(storage), model)
 
     def test_an_old_snapshot_is_refused(self) -> None:
-        """One that is not newer than the present one is SnapshotOutOfDate, and nothing is stored of the rest."""
+        """A snapshot that is not newer than the current one raises SnapshotOutOfDate, and nothing is stored."""
         model = MemoryStorage()
         storage = self.fill(model, last=2, snapshot=_snapshot(5, 2, b"new"))
         for index in (0, 4, 5):
@@ -288,7 +287,7 @@ class StorageSuite:
         holds(self.synced(storage), model)
 
     def test_members_can_be_set_first(self) -> None:
-        """A snapshot of index 0 sets the members of a new group; a later one replaces it, also of index 0."""
+        """A snapshot of index 0 sets the members of a new group. A later one, also of index 0, replaces it."""
         model, storage = MemoryStorage(), self.make()
         for voters in ([1], [1, 2]):
             self.save(
@@ -298,7 +297,7 @@ class StorageSuite:
             holds(storage, model)
 
     def test_metadata_is_complete(self) -> None:
-        """Whatever a snapshot came with, its metadata is all there, and auto_leave in its conf state."""
+        """A stored snapshot has all fields of its metadata present, also ``auto_leave`` of its ConfState."""
         for metadata in (
             SnapshotMetadata(index=3, conf_state=ConfState(voters=[1])),
             SnapshotMetadata(index=3, term=0, conf_state=ConfState(voters=[2], auto_leave=False)),
@@ -318,7 +317,7 @@ class StorageSuite:
         complete(self.make().snapshot())
 
     def test_a_snapshot_is_made_of_what_is_stored(self) -> None:
-        """``create_snapshot`` takes the term from the log and leaves the log alone; without members they stay."""
+        """``create_snapshot`` takes the term from the log, keeps the log, and with None keeps the members."""
         model = MemoryStorage()
         storage = self.fill(model, last=6, commit=6)
         made = storage.create_snapshot(3, _MEMBERS, b"three")
@@ -339,7 +338,7 @@ class StorageSuite:
         holds(self.synced(storage), model)
 
     def test_a_snapshot_of_nothing_new_is_refused(self) -> None:
-        """``create_snapshot`` not after the present one is SnapshotOutOfDate, beyond the log an error."""
+        """``create_snapshot`` raises SnapshotOutOfDate up to the current snapshot, and an error beyond the log."""
         model = MemoryStorage()
         storage = self.fill(model, last=6, commit=6)
         for each in (storage, model):
@@ -352,7 +351,7 @@ class StorageSuite:
         holds(self.synced(storage), model)
 
     def test_a_snapshot_without_voters_is_refused(self) -> None:
-        """No node that starts from it could ever have a leader: None is no answer where no snapshot was before."""
+        """``create_snapshot`` needs voters: a node that starts from a snapshot without them never has a leader."""
         model = MemoryStorage()
         storage = self.fill(model, last=6, commit=6)
         for members in (None, ConfState(), ConfState(learners=[1])):
@@ -364,7 +363,7 @@ class StorageSuite:
     # -- compaction ----------------------------------------------------------------------------------------------
 
     def test_compaction_drops_a_prefix(self) -> None:
-        """The entries up to the index go, its term stays known, and so do snapshot and hard state."""
+        """``compact`` drops entries up to an index. The term there, the snapshot and the hard state stay."""
         for steps in ((1,), (3,), (6,), (1, 2, 5), (4, 6)):
             model = MemoryStorage()
             storage = self.fill(model, last=6, commit=6, snapshot_at=6)
@@ -376,7 +375,7 @@ class StorageSuite:
                 holds(storage, model)
 
     def test_compaction_has_its_bounds(self) -> None:
-        """Not after the first index - 1 it is Compacted, beyond the last index an error; nothing changes."""
+        """``compact`` raises Compacted below the first index and an error beyond the last one, and changes nothing."""
         model = MemoryStorage()
         storage = self.fill(model, last=6, commit=6, snapshot_at=6)
         storage.compact(3)
@@ -388,7 +387,7 @@ class StorageSuite:
         holds(self.synced(storage), model)
 
     def test_the_log_goes_on_after_compaction(self) -> None:
-        """Entries before the first index are skipped, and those that overlap replace what follows."""
+        """``save`` skips compacted entries, and the remaining ones replace the log."""
         for compacted in (3, 6):
             for first, count in ((1, 2), (2, 3), (1, 9), (7, 2), (compacted + 1, 1)):
                 model = MemoryStorage()
@@ -404,7 +403,7 @@ class StorageSuite:
                 holds(self.synced(storage), model)
 
     def test_indexes_may_be_large(self) -> None:
-        """Above 2**63 as well."""
+        """Indexes and terms far above 2**63 are stored as they are."""
         for index in (2**31 - 1, 2**32, 2**53 + 1, 2**63, 2**64 - 20):
             model = MemoryStorage()
             storage = self.fill(model, last=5, snapshot=_snapshot(index, index - 1, b""))
@@ -419,7 +418,7 @@ class StorageSuite:
     # -- crashes -------------------------------------------------------------------------------------------------
 
     def test_what_was_synced_survives(self) -> None:
-        """Each kind of write, and all of them together, by one sync."""
+        """A crash after a ``sync`` loses nothing, after each kind of write and after several of them."""
         model = MemoryStorage()
         storage = self.make()
         for step in (
@@ -443,7 +442,7 @@ class StorageSuite:
         holds(self.synced(together), model)
 
     def test_a_save_is_whole_after_a_crash(self) -> None:
-        """A crash within it leaves all of it or nothing: see ``crashes``. The rest is as it was."""
+        """A crash within a call leaves all of its effect or nothing, and keeps earlier calls. Needs ``crashes``."""
         model = MemoryStorage()
         storage = self.make()
         for step in (
@@ -463,7 +462,7 @@ class StorageSuite:
             self._look_at_power_cuts(storage, [before, model])
 
     def test_it_can_be_closed(self) -> None:
-        """And opened again, with all that was synced."""
+        """A storage that was closed can be opened again, with everything that was synced."""
         model = MemoryStorage()
         storage = self.fill(model, last=6, commit=6, snapshot_at=4)
         storage.sync()
@@ -475,7 +474,7 @@ class StorageSuite:
     # -- all together --------------------------------------------------------------------------------------------
 
     def test_random_histories(self) -> None:
-        """Any sequence of calls, syncs, crashes and restarts leaves what it leaves in MemoryStorage."""
+        """After random calls, syncs, crashes and restarts the storage equals a MemoryStorage."""
         for seed in range(self.random_runs):
             try:
                 self._live(random.Random(seed))
@@ -485,7 +484,7 @@ class StorageSuite:
                 self.teardown_method()
 
     def test_a_node_runs_on_it(self) -> None:
-        """A group of one elects itself, commits, compacts, and finds everything again after a crash."""
+        """A node of a group of one elects itself, commits and compacts, and recovers everything after a crash."""
         storage = self.make()
         storage.save(HardState(term=1, commit=4), None, _snapshot(4, 1, b"", ConfState(voters=[1])))
         storage.sync()
@@ -506,14 +505,15 @@ class StorageSuite:
         wanted = [b"%d of %d" % (n, life) for life in (1, 2, 3) for n in range(5)]
         equal("the proposals", list(proposals.values()), wanted)
 
-    # -- parts of tests ------------------------------------------------------------------------------------------
+    # -- helpers -------------------------------------------------------------------------------------------------
 
     def fill(
         self, model: MemoryStorage, last: int, snapshot: Snapshot | None = None, commit: int = 0, snapshot_at: int = 0
     ) -> Any:
-        """A storage after a crash, and its model: ``last`` entries of rising terms after an optional snapshot.
+        """Return a storage after a crash, filled like ``model``: an optional snapshot, then ``last`` entries.
 
-        Up to ``commit`` they are committed, and ``snapshot_at`` is the index of a snapshot made of them.
+        The entries' terms rise. Entries up to ``commit`` are committed, and ``snapshot_at`` is the index at which a
+        snapshot is created, 0 for none.
         """
         storage = self.make()
         before = 0
@@ -538,23 +538,23 @@ class StorageSuite:
         entries: list[Entry] | None,
         snapshot: Snapshot | None = None,
     ) -> None:
-        """Save the same in the storage and in its model."""
+        """Save the same in the storage and the model."""
         model.save(state, entries, snapshot)
         storage.save(state, entries, snapshot)
 
     def synced(self, storage: Any) -> Any:
-        """The storage synced, and then as it is found after a crash."""
+        """Sync the storage, and return it as a crash leaves it."""
         storage.sync()
         return self.crash(storage)
 
     def _do(self, storage: Any, model: MemoryStorage, step: Step) -> None:
-        """One call of both, with the same answer."""
+        """Make the same call on the storage and the model, and compare the results."""
         name, *arguments = step
         wanted = getattr(model, name)(*arguments)
         equal(f"the answer of {name}()", getattr(storage, name)(*arguments), wanted)
 
     def _live(self, rng: random.Random) -> None:
-        """One history. ``since`` is what a crash may leave: the model after each call since the last sync."""
+        """Run one history. ``since`` has the model after each call since the last sync, which a crash may leave."""
         storage, model = self.make(), MemoryStorage()
         since = [copy(model)]
         for _ in range(self.random_steps):
@@ -580,7 +580,7 @@ class StorageSuite:
     def _crash_within(
         self, rng: random.Random, storage: Any, since: list[MemoryStorage]
     ) -> tuple[Any, MemoryStorage, list[MemoryStorage]]:
-        """Look at all that a crash within the last call leaves; now and then the history goes on from there."""
+        """Check all folders that a crash within the last call leaves. Sometimes the history continues from one."""
         places = list(self.crashes(storage))
         chosen = rng.randrange(len(places)) if places else -1
         goes_on = rng.random() < 0.2
@@ -596,7 +596,7 @@ class StorageSuite:
         return storage, model, [copy(model)]
 
     def _look(self, place: Path, since: list[MemoryStorage], when: str, writes: bool = True) -> None:
-        """Whether what was left in a folder is as after one of the calls, and can be written to."""
+        """Check that the storage in a folder is as after one of the calls, and can be written."""
         storage = self._opened(place)
         model = copy(one_of(storage, since, when))
         if not writes:
@@ -617,7 +617,7 @@ class StorageSuite:
 
 
 class _Machine:
-    """Keeps what is applied."""
+    """Keeps the applied entries."""
 
     def __init__(self) -> None:
         self.applied: list[Entry] = []

@@ -1,9 +1,9 @@
 """One node over TCP that forms clusters with nodes of the reference: ``python -m raftcy.rafttest wirepeer``.
 
-A Pump with a memory storage, and the connections of mixed clusters. Lines of standard input are proposals, or commands
-if they start with an exclamation mark; standard output has each committed entry as ``INDEX TERM DATA`` and notes that
-start with ``#``. The state that the entries build up is a digest, which is also what a snapshot holds. State is in
-memory only: a node must not be restarted under its id, since it would have forgotten its votes.
+A Pump with a MemoryStorage, on the connections of ``interop``. A line of standard input is a proposal, or a command if
+it starts with an exclamation mark. Standard output has a line ``INDEX TERM DATA`` for each committed entry, and notes
+that start with ``#``. The state machine is a digest of all entries, and a snapshot contains the digest. All state is in
+memory, so do not restart a node under the same id: it would have forgotten its votes.
 """
 
 import asyncio
@@ -45,12 +45,12 @@ _FLAGS = {
 }
 _CHUNK_BYTES = 1 << 16
 _MAX_LINE_BYTES = 64 << 20
-# So many proposals in a row, then the rest of the event loop runs.
+# After this many proposals in a row, other callbacks of the event loop run.
 _STRETCH = 32
 
 
 class _Digest:
-    """The state machine: a digest of all entries, each printed as it is applied."""
+    """The state machine: a digest of all entries. Prints each entry when it is applied."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -63,7 +63,7 @@ class _Digest:
         self._out.write(f"# {text}\n".encode())
 
     def apply(self, entries: list[Entry]) -> None:
-        """Apply entries, empty ones and configuration changes among them."""
+        """Apply entries, including empty ones and configuration changes."""
         for entry in entries:
             self.index, self.term = entry.index, entry.term
             place = entry.index.to_bytes(8, "big") + entry.term.to_bytes(8, "big")
@@ -71,13 +71,13 @@ class _Digest:
             self._out.write(f"{entry.index} {entry.term} {entry.data.hex() or '-'}\n".encode())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         metadata = snapshot.metadata
         self.index, self.term, self.value = metadata.index, metadata.term, snapshot.data
         self.note(f"snapshot {self}")
 
     def capture(self) -> bytes:
-        """The digest."""
+        """Return the digest."""
         return self.value
 
     def __str__(self) -> str:
@@ -85,12 +85,12 @@ class _Digest:
 
 
 class WirePeer(Pump):
-    """The node: works after each event, prints what it applies, and keeps proposals in their order."""
+    """The node: works after each event, prints the entries that it applies, and keeps proposals in order."""
 
     def __init__(self, config: Config, storage: MemoryStorage, compact: int, out: BinaryIO) -> None:
         self._out = out
         self._machine = _Digest(out)
-        # The reference asks for reads without a guard, and what comes of that is compared line by line.
+        # The reference has no such guard for reads, and tests compare the two outputs line by line.
         super().__init__(RawNode(config), storage, self._machine, guard_reads=False)
         self.transport: Interop | None = None
         self._compact = compact
@@ -101,7 +101,7 @@ class WirePeer(Pump):
         self.send = self._post
 
     def bootstrap(self, ids: Sequence[int]) -> None:
-        """Begin with these nodes as voters."""
+        """Bootstrap the node with these ids as voters."""
         self.call(self.driver.node.bootstrap, [Peer(id) for id in ids])
 
     def note(self, text: str) -> None:
@@ -109,7 +109,7 @@ class WirePeer(Pump):
         self._machine.note(text)
 
     def line(self, line: bytes) -> None:
-        """Take a line of input, without its end."""
+        """Process a line of input, without its line end."""
         with suppress(Stopped):
             if not line.startswith(b"!"):
                 self._queue.append(line)
@@ -125,7 +125,7 @@ class WirePeer(Pump):
                 self._end(None)
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages from another node, and print what is refused."""
+        """Process messages from another node. Writes refusals to standard error and returns none."""
         refused = [] if self._isolated else super().receive(messages)
         for place, reason in refused:
             m = messages[place]
@@ -134,7 +134,7 @@ class WirePeer(Pump):
         return []
 
     def work(self) -> None:
-        """Handle all Ready work, then propose what waits, as long as it is taken."""
+        """Do the driver's work, then propose waiting lines until one is refused."""
         super().work()
         with suppress(ProposalDropped):
             for _ in range(_STRETCH):
@@ -148,11 +148,11 @@ class WirePeer(Pump):
         self._out.flush()
 
     def changed(self, state: SoftState) -> None:
-        """A note of it comes behind those of the snapshot and of reads that came with it."""
+        """Remember the change. Its note comes after the notes of a snapshot and reads in the same round."""
         self._state = state
 
     def answered(self, state: ReadState) -> None:
-        """Note a read."""
+        """Print a note of a read."""
         self.note(f"read {state.index} {state.request_ctx.hex()}")
 
     def apply_batch(self, batch: Batch) -> None:
@@ -173,7 +173,7 @@ class WirePeer(Pump):
             self._machine.apply([entry])
 
     def finished(self) -> None:
-        """Compact the log."""
+        """Compact the log if enough entries were applied."""
         if self._compact and self._machine.index >= self.driver.storage.first_index() + self._compact:
             if self.driver.make_snapshot(0) is not None:
                 self.note(f"compacted {self._machine.index}")
@@ -216,9 +216,10 @@ class WirePeer(Pump):
 
 
 class _Lines:
-    """Standard input, read by a thread because it may be a file as well as a pipe, cut into lines for the node.
+    """Reads standard input and passes its lines to the node.
 
-    The thread is at most a few chunks ahead, so that a sender of more is held up.
+    A thread reads, because standard input may be a file, which asyncio cannot wait for. The thread stays at most a few
+    chunks ahead, so that a fast sender has to wait.
     """
 
     def __init__(self, peer: WirePeer, descriptor: int) -> None:
@@ -245,7 +246,7 @@ class _Lines:
     def _take(self, chunk: bytes) -> None:
         self._ahead.release()
         lines = (self._rest + chunk).split(b"\n")
-        # What follows the last line end is a line of its own only if nothing more comes.
+        # Keep the text after the last line end: it is a complete line only at the end of the input.
         self._rest = lines.pop() if chunk else b""
         for line in lines:
             if line or chunk:
@@ -256,7 +257,7 @@ class _Lines:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a node until ``!quit``; returns the exit status: 0, 1 if it failed, 2 for a wrong command line."""
+    """Run a node until ``!quit``. Return the exit status: 0, 1 if it failed, or 2 for a wrong command line."""
     try:
         options = parse(_FLAGS, argv)
         addresses = _addresses(options["peers"])

@@ -1,4 +1,4 @@
-"""A flight recorder: all that enters a RawNode, kept in a file or in a ring, and replayed exactly.
+"""A flight recorder: keeps everything that enters a RawNode in a file or a ring, and replays it exactly.
 
 ::
 
@@ -7,12 +7,12 @@
     recorder = Recorder(Ring(8 << 20, save_to="node-1.rec"))
     node = recorder.make_raw(config)    # instead of RawNode(config)
 
-The node is a RawNode, which the recorder observes. Each call that can change the state is one record: what was given,
-what the storage and the random source answered meanwhile, and what came of it. A ring keeps the newest records, and
-saves them when the node dies. ``python -m raftcy replay FILE`` runs a recording again, on either build, and says where
-it differs if it does; ``Replay`` does the same for a program. docs/recorder.md has more.
+The recorder observes an ordinary RawNode. Each call that can change the node's state becomes one record: its argument,
+the answers of the storage and the random source during the call, and its outcome. A ring keeps the newest records and
+saves them when the node dies. ``python -m raftcy replay FILE`` runs a recording again, on either build, and reports the
+first difference; a program does the same with ``Replay``. docs/recorder.md has more.
 
-Neither the core nor the drivers import this. A node without an observer only sees that it has none.
+Neither the core nor the drivers import this package. A node without an observer only tests a flag at each call.
 """
 
 from .compare import first_difference

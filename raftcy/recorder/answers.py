@@ -1,8 +1,8 @@
-"""What the storage and the random source answer while a call runs: taken down here, and given again in ``feed``.
+"""Records the answers of the storage and the random source during a call. ``feed`` gives them again in a replay.
 
-Each answer is a byte for the question, 4 bytes for the length, and a body that begins with the arguments. An answer
-that cannot be written down, because no storage may give it, is recorded by its text: the recording shows it, and a
-replay ends there.
+An answer is a byte for the question, 4 bytes for the length, and a body that starts with the arguments. If a storage
+returns a value of a wrong type, which has no encoding, its text is recorded: the recording shows it, and a replay ends
+there.
 """
 
 import struct
@@ -32,12 +32,12 @@ _head: Any = HEAD.pack
 _three: Any = THREE.pack
 _size: Any = SIZE.pack
 
-# What packing an answer of another type than the Storage protocol's may raise.
+# The errors that encoding an answer of a wrong type may raise.
 _ODD = (struct.error, AttributeError, TypeError, ValueError, OverflowError)
 
 
 class RecordedStorage:
-    """Hands every question on to a Storage and takes down what it answers, or raises."""
+    """Passes every question on to a Storage, and records what it returns or raises."""
 
     __slots__ = ("_notes", "_storage")
 
@@ -46,7 +46,7 @@ class RecordedStorage:
         self._notes = notes
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
-        """As that of the storage."""
+        """Ask the storage, and record the answer."""
         try:
             found = self._storage.initial_state()
         except BaseException as error:
@@ -63,7 +63,7 @@ class RecordedStorage:
         return found  # type: ignore[no-any-return]
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """As those of the storage, in a list."""
+        """Ask the storage, and record the answer. Returns a list of the entries."""
         asked = _three(lo, hi, max_size)
         try:
             found = list(self._storage.entries(lo, hi, max_size))
@@ -84,7 +84,7 @@ class RecordedStorage:
         return found
 
     def term(self, i: int) -> int:
-        """As that of the storage."""
+        """Ask the storage, and record the answer."""
         try:
             found = self._storage.term(i)
         except BaseException as error:
@@ -97,7 +97,7 @@ class RecordedStorage:
         return found  # type: ignore[no-any-return]
 
     def first_index(self) -> int:
-        """As that of the storage."""
+        """Ask the storage, and record the answer."""
         try:
             found = self._storage.first_index()
         except BaseException as error:
@@ -106,7 +106,7 @@ class RecordedStorage:
         return self._place(FIRST_INDEX, found)
 
     def last_index(self) -> int:
-        """As that of the storage."""
+        """Ask the storage, and record the answer."""
         try:
             found = self._storage.last_index()
         except BaseException as error:
@@ -115,12 +115,12 @@ class RecordedStorage:
         return self._place(LAST_INDEX, found)
 
     def snapshot(self) -> Snapshot:
-        """As that of the storage."""
+        """Ask the storage, and record the answer."""
         return self._snapshot_of(self._storage.snapshot)
 
-    def offering(self, offer: Callable[[], Snapshot]) -> Callable[[], Snapshot]:
-        """The same for whoever makes snapshots in place of the storage; a replay takes both for the storage's."""
-        return partial(self._snapshot_of, offer)
+    def offering(self, offer: Callable[[int], Snapshot]) -> Callable[[int], Snapshot]:
+        """Return a function that calls ``offer`` and records its snapshot as an answer of the storage."""
+        return lambda to: self._snapshot_of(partial(offer, to))
 
     def _snapshot_of(self, source: Callable[[], Snapshot]) -> Snapshot:
         try:
@@ -130,7 +130,7 @@ class RecordedStorage:
             raise
         notes = self._notes
         try:
-            # The same snapshot goes to many peers; it is written once.
+            # Many peers may get the same snapshot, which is written once.
             body = b"" if found is notes.snapshot else b"\1" + found.encode()
         except _ODD:
             self._odd(SNAPSHOT, found)
@@ -154,7 +154,7 @@ class RecordedStorage:
 
 
 class RecordedRandom:
-    """Hands ``randrange`` on to a random source and takes down what it draws."""
+    """Passes ``randrange`` on to a random source, and records what it draws."""
 
     __slots__ = ("_notes", "_source")
 
@@ -163,7 +163,7 @@ class RecordedRandom:
         self._notes = notes
 
     def randrange(self, n: int) -> int:
-        """As that of the source."""
+        """Ask the source, and record the answer."""
         try:
             found = self._source.randrange(n)
         except BaseException as error:
@@ -177,13 +177,13 @@ class RecordedRandom:
 
 
 def raised_bytes(question: int, asked: bytes, error: BaseException) -> bytes:
-    """An error in place of an answer."""
+    """Encode an error that was raised instead of an answer."""
     told = [type(error).__name__, isinstance(error, Exception), str(error), repr(error)]
     body = SIZE.pack(len(asked)) + asked + pack(told)
     return HEAD.pack(question | RAISED, len(body)) + body
 
 
 def odd_bytes(question: int, found: Any) -> bytes:
-    """An answer that no storage may give, by its text."""
+    """Encode an answer of a wrong type by its text."""
     body = pack(repr(found))
     return HEAD.pack(question | UNREPLAYABLE, len(body)) + body

@@ -6,15 +6,15 @@
     record   length u32  its complement u32  number u64  time u64  kind u8  length of given u32  of outcome u32
              given  outcome  answers  crc u32  end u8, always 0xA5
 
-- The header's crc is over all of the header but itself, a record's over all that stands before it. The length of a
-  record is that of what was given, the outcome and the answers together.
-- A number says how many calls came before, so a call that is lost, doubled or in the wrong place is noticed. A
-  checkpoint is no call, and shares the number of the call after it. ``time`` is in nanoseconds since 1970.
-- A file may end in the middle of a record, or in zeros in place of its last bytes, as after a crash: that is a torn
-  tail, and the records before it are whole. Anything else that is not as it was written is damage. A length is believed
-  only with its complement, so damage to a length is not taken for a torn tail. A record that was written to its end
-  does not end in 0, so no other changed byte is either, save the last one of the file if it becomes 0: a crash may
-  leave the same bytes.
+- The crc of the header covers the rest of the header, and the crc of a record all bytes before it. The length of a
+  record counts given, outcome and answers together. ``given`` is the argument of the call.
+- A record's number is the number of calls before it, so a reader notices a lost, repeated or misplaced call. A
+  checkpoint is not a call, and has the number of the call after it. ``time`` is in nanoseconds since 1970.
+- After a crash a file may end in the middle of a record, or with zeros in place of its last bytes. That is a torn tail,
+  and the records before it are complete. Any other change is damage. A length counts only together with its complement,
+  so damage to a length does not look like a torn tail. A complete record does not end in 0, so damage to another byte
+  does not look like one either. The one exception is the last byte of the file, if it becomes 0: a crash can leave the
+  same bytes.
 """
 
 import json
@@ -27,7 +27,7 @@ from .mismatch import DamagedRecording, UnknownVersion
 MAGIC = b"\x89raftrec"
 VERSION = 3
 CHECKPOINT = 1
-"""The kind of record that is no call."""
+"""The kind of a record that is not a call but the whole state."""
 _HEADER = struct.Struct("<8sHI")
 _HEAD = struct.Struct("<IIQQBII")
 _CRC = struct.Struct("<I")
@@ -37,14 +37,14 @@ _ONES = 0xFFFFFFFF
 _LENGTHS_SIZE = 8
 HEAD_SIZE = _HEAD.size
 FRAME_SIZE = HEAD_SIZE + _TAIL.size
-"""The bytes of a record beside what was given, the outcome and the answers."""
+"""The bytes of a record without given, outcome and answers."""
 
 _pack_head: Any = _HEAD.pack
 _pack_tail: Any = _TAIL.pack
 
 
 class Frame(NamedTuple):
-    """A record as it stands in the file; ``offset`` is where it begins."""
+    """A record as it is in the file. ``offset`` is where it begins."""
 
     number: int
     time_ns: int
@@ -56,14 +56,14 @@ class Frame(NamedTuple):
 
 
 def header_bytes(facts: dict[str, Any]) -> bytes:
-    """The header of a recording, with facts that JSON can hold."""
+    """Return the header of a recording. ``facts`` must be valid as JSON."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
     head = _HEADER.pack(MAGIC, VERSION, len(text))
     return head + _CRC.pack(crc32(text, crc32(head))) + text
 
 
 def frame_bytes(number: int, time_ns: int, kind: int, given: bytes, outcome: bytes, answers: list[bytes]) -> bytes:
-    """A record as it belongs into the file; struct.error if it is larger than 4 GiB."""
+    """Return a record in the form of the file. Raises struct.error if it is larger than 4 GiB."""
     length = len(given) + len(outcome)
     for each in answers:
         length += len(each)
@@ -73,9 +73,9 @@ def frame_bytes(number: int, time_ns: int, kind: int, given: bytes, outcome: byt
 
 
 def read_header(data: bytes) -> tuple[dict[str, Any], int]:
-    """The facts of a header, and where it ends."""
+    """Return the facts in a header, and where it ends. Raises DamagedRecording or UnknownVersion."""
     if data[: len(MAGIC)] != MAGIC:
-        raise DamagedRecording("no recording: it does not begin like one", 0)
+        raise DamagedRecording("not a recording: it does not start like one", 0)
     if len(data) < _HEADER.size + _CRC.size:
         raise DamagedRecording("the header is cut off", len(data))
     _, version, length = _HEADER.unpack_from(data)
@@ -91,11 +91,11 @@ def read_header(data: bytes) -> tuple[dict[str, Any], int]:
     try:
         return json.loads(text), begin + length
     except (ValueError, RecursionError):
-        raise DamagedRecording("the header is no JSON", begin) from None
+        raise DamagedRecording("the header is not JSON", begin) from None
 
 
 def read_frames(data: bytes, at: int) -> tuple[list[Frame], int | None, DamagedRecording | None]:
-    """The records from an offset on; where a torn tail begins; what ends them before that. None where there is none."""
+    """Read records from an offset on. Return them, the offset of a torn tail or None, and the damage or None."""
     frames: list[Frame] = []
     written = len(data.rstrip(b"\0"))
     while at < len(data):

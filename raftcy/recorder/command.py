@@ -1,7 +1,7 @@
-"""The command line ``python -m raftcy replay``: run a recording again, show it, stop in it, compare it.
+"""The command line ``python -m raftcy replay``: replays, shows, debugs or compares recordings.
 
-The exit status is 0 if the replay did as recorded, or two recordings are the same; 1 if not, or if a file is damaged; 2
-if it cannot be read, or the options mean nothing together.
+The exit status is 0 if the replay went as recorded or two recordings are the same, 1 if they differ or a file is
+damaged, and 2 if a file cannot be read or the options exclude each other.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from .replay import Replay
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
+    """Add the arguments of the command to ``parser``."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a recording")
     parser.add_argument("--until", type=integer(0), metavar="N", help="stop before record N and print the state")
     parser.add_argument("--show", action="store_true", help="print each record as it is replayed")
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command and return its exit status; SystemExit for options that mean nothing together."""
+    """Run the command and return its exit status. Raises SystemExit if options exclude each other."""
     _check(arguments)
     try:
         recording = Recording.read(arguments.file, salvage=arguments.salvage)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """A comparison replays nothing, and under pdb nothing is printed but what is asked for."""
+    """Refuse options without effect: a comparison replays nothing, and under pdb the user asks for each output."""
     by_diff = ("pdb", "show", "log") if arguments.diff is not None else ()
     by_pdb = ("show", "log") if arguments.pdb else ()
     for other, refused in (("--diff", by_diff), ("--pdb", by_pdb)):
@@ -111,7 +111,7 @@ def _print_state(replay: Replay) -> None:
 
 
 def state_text(node: RawNode) -> str:
-    """A node's state in a few lines: its status, its log, and what it has to say."""
+    """Format a node's state in a few lines: its status, log, members, unstable entries and waiting messages."""
     raft = node.raft
     unstable = raft.log.unstable
     lines = [str(node.basic_status()), f"log: {raft.log}", f"members: {raft.tracker.config}"]
@@ -124,14 +124,14 @@ def state_text(node: RawNode) -> str:
 
 
 def _debug(arguments: argparse.Namespace) -> int:
-    """Stop before a record on the pure build, where pdb can step into the core."""
+    """Stop before a record, always on the pure build, where pdb can step into the core."""
     package = __package__ if BUILD == "pure" else f"{load_pure().__name__}.recorder"
     module: Any = importlib.import_module(f"{package}.debug")
     return module.stop_before(arguments.file, arguments.until, arguments.salvage)  # type: ignore[no-any-return]
 
 
 class _Printer:
-    """A logger that prints."""
+    """A logger that prints each line."""
 
     def debug(self, text: str) -> None:
         sys.stdout.write(f"    | {text}\n")

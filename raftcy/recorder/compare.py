@@ -1,4 +1,4 @@
-"""Two recordings side by side: where they part."""
+"""Compares two recordings and finds the first difference."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,11 @@ from .records import Kind
 
 
 class Parting(NamedTuple):
-    """Where two recordings differ: the record's number (None for the Config), in what, and how it is in each."""
+    """A difference between two recordings.
+
+    ``number`` is the number of the record, None for the Config. ``what`` says which part differs, and ``one`` and
+    ``other`` are the two texts of that part.
+    """
 
     number: int | None
     what: str
@@ -21,11 +25,12 @@ class Parting(NamedTuple):
 
 
 def first_difference(one: Recording, other: Recording, until: int | None = None) -> Parting | None:
-    """The first difference of two recordings, None if they are the same; with ``until`` only before that record.
+    """Return the first difference of two recordings, or None if there is none. ``until`` limits it to earlier records.
 
-    Times, and the build that recorded, do not count; nor do checkpoints that only one of them has. Recordings that
-    begin at different records, as those of rings do, are compared from the first one that both have; ValueError if
-    ``until`` leaves none of those.
+    Times, builds and checkpoints do not count. If the recordings start at different records, as rings do, the
+    comparison starts at the first record that both have.
+
+    Raises ValueError if ``until`` leaves no such record.
     """
     for name in sorted({*one.config, *other.config}):
         values = one.config.get(name), other.config.get(name)

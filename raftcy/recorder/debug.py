@@ -1,4 +1,4 @@
-"""A replay under pdb."""
+"""Runs a replay under pdb."""
 
 import bdb
 import os
@@ -10,9 +10,9 @@ from .replay import Replay
 
 
 def stop_before(path: str | os.PathLike[str], number: int | None, salvage: bool) -> int:
-    """Replay up to the record of this number, by default the last one, and stop in pdb; returns the exit status.
+    """Replay up to record ``number``, by default the last one, and stop in pdb. Return the exit status.
 
-    There ``node`` is the RawNode and ``record`` what comes next, None at the end; ``s`` steps into it.
+    In pdb, ``node`` is the RawNode and ``record`` the next record, None at the end; ``s`` steps into its call.
     """
     replay = Replay(Recording.read(path, salvage=salvage))
     records = replay.recording.records
@@ -24,7 +24,7 @@ def stop_before(path: str | os.PathLike[str], number: int | None, salvage: bool)
     except ReplayDifference as difference:
         if bdb.BdbQuit.__name__ not in difference.replayed:
             raise
-        # Who leaves pdb within a call has it end in an error; that is no difference.
+        # Leaving pdb within a call ends that call with BdbQuit, which is not a difference.
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A storage and a random source that answer as it was recorded, and notice when they are asked something else."""
+"""A storage and a random source that give the recorded answers, and notice a question that was not recorded."""
 
 import struct
 from typing import Any, NamedTuple
@@ -11,7 +11,11 @@ from .records import SIZE, unpack_many
 
 
 class Answer(NamedTuple):
-    """``question`` and the arguments it was asked with; ``found``, or the ``error`` that was raised instead."""
+    """An answer of the storage or the random source.
+
+    ``question`` is the method, ``asked`` its arguments, and ``found`` its result, unless it raised ``error``. ``odd``
+    marks a result of a wrong type, of which ``found`` is the text.
+    """
 
     question: str
     asked: tuple[int, ...]
@@ -27,11 +31,14 @@ class Answer(NamedTuple):
 
 
 class Mismatch(Exception):
-    """The node asked for something else than when it was recorded."""
+    """The node asked another question than when it was recorded."""
 
 
 class Feed:
-    """The answers to the present call, in order, and the snapshot that the newest of them was."""
+    """The answers to the current call, in order. ``mismatch`` has the first unexpected question, or None.
+
+    While ``blank`` is set, FedStorage and FedRandom answer like an empty storage and a source of zeros.
+    """
 
     def __init__(self) -> None:
         self._answers: list[Answer] = []
@@ -41,17 +48,17 @@ class Feed:
         self.blank = False
 
     def fill(self, answers: list[Answer]) -> None:
-        """Answer with these from now on."""
+        """Replace the answers, for the next call."""
         self._answers = answers
         self._next = 0
         self.mismatch = None
 
     def left(self) -> Answer | None:
-        """The first answer that nobody has asked for."""
+        """Return the first answer that the node has not asked for, or None."""
         return self._answers[self._next] if self._next < len(self._answers) else None
 
     def answer(self, question: str, *asked: int) -> Any:
-        """What was answered to this question when it was recorded."""
+        """Return or raise the recorded answer. Raises Mismatch if another question was recorded."""
         given = self.left()
         if given is None or given.odd or (given.question, given.asked) != (question, asked):
             told = f"{question}({', '.join(map(str, asked))})"
@@ -64,7 +71,7 @@ class Feed:
 
 
 class FedStorage:
-    """A Storage that answers from a Feed; an empty one while that is ``blank``."""
+    """A Storage that answers from a Feed."""
 
     __slots__ = ("_feed",)
 
@@ -72,29 +79,29 @@ class FedStorage:
         self._feed = feed
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
-        """As recorded."""
+        """Return the recorded answer."""
         if self._feed.blank:
             return None, ConfState(auto_leave=False)
         return self._feed.answer("initial_state")  # type: ignore[no-any-return]
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """As recorded."""
+        """Return the recorded answer."""
         return list(self._feed.answer("entries", lo, hi, max_size))
 
     def term(self, i: int) -> int:
-        """As recorded."""
+        """Return the recorded answer."""
         return 0 if self._feed.blank else self._feed.answer("term", i)
 
     def first_index(self) -> int:
-        """As recorded."""
+        """Return the recorded answer."""
         return 1 if self._feed.blank else self._feed.answer("first_index")
 
     def last_index(self) -> int:
-        """As recorded."""
+        """Return the recorded answer."""
         return 0 if self._feed.blank else self._feed.answer("last_index")
 
     def snapshot(self) -> Snapshot:
-        """As recorded."""
+        """Return the recorded answer."""
         return self._feed.answer("snapshot")  # type: ignore[no-any-return]
 
 
@@ -107,14 +114,15 @@ class FedRandom:
         self._feed = feed
 
     def randrange(self, n: int) -> int:
-        """As recorded."""
+        """Return the recorded answer."""
         return 0 if self._feed.blank else self._feed.answer("randrange", n)
 
 
 def read_answers(data: bytes, snapshot: Any) -> tuple[list[Answer], Any]:
-    """The answers of a record, and the newest snapshot after them; ValueError for what are none.
+    """Decode the answers of a record. Return them and the newest snapshot after them.
 
-    ``snapshot`` is the newest one before: an answer that was the same again is written as none.
+    ``snapshot`` is the newest one before them, because a repeated snapshot is recorded without its bytes. Raises
+    ValueError if the bytes are not answers.
     """
     at, found = 0, []
     while at < len(data):
@@ -166,7 +174,7 @@ def _answer(code: int, body: bytes, snapshot: Any) -> Answer:
 
 
 def _error(name: str, ordinary: bool, text: str, shown: str) -> BaseException:
-    """An error as it was: one of ours by its class, another one by a class that looks the same."""
+    """Return a recorded error: a StorageError by its class, any other by a new class of the same name."""
     own = getattr(errors, name, None)
     if isinstance(own, type) and issubclass(own, errors.StorageError):
         return own(text)

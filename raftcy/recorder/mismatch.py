@@ -1,4 +1,4 @@
-"""What reading and replaying a recording can end in."""
+"""The errors of reading and replaying a recording."""
 
 from ..errors import RaftError
 
@@ -8,7 +8,7 @@ class RecordingError(RaftError):
 
 
 class DamagedRecording(RecordingError):
-    """Bytes that are no recording, or not as they were written. ``offset`` counts from the start of the file."""
+    """The bytes are not a recording, or not as they were written. ``offset`` counts from the start of the file."""
 
     def __init__(self, text: str, offset: int) -> None:
         super().__init__(text, offset)
@@ -20,7 +20,7 @@ class DamagedRecording(RecordingError):
 
 
 class UnknownVersion(RecordingError):
-    """A recording of a format that this version does not know. ``version`` is the number that it carries."""
+    """The recording has a format that this version of raftcy does not know. ``version`` is its number."""
 
     def __init__(self, version: int, known: int) -> None:
         super().__init__(f"a recording of format {version}; this version of raftcy reads format {known}")
@@ -32,9 +32,10 @@ class UnknownVersion(RecordingError):
 
 
 class ReplayDifference(RecordingError):
-    """A replay went another way than what was recorded.
+    """A replay differs from the recording.
 
-    ``record`` is the number of the record, ``what`` the thing that differs, ``recorded`` and ``replayed`` its texts.
+    ``record`` is the number of the record, ``what`` says which part of it differs, and ``recorded`` and ``replayed``
+    are the two texts of that part.
     """
 
     def __init__(self, record: int, what: str, recorded: str, replayed: str) -> None:

@@ -1,6 +1,6 @@
-"""What came of a call, in few bytes: enough to tell whether a replay did the same, and to show where it did not.
+"""Encodes the outcome of a call in few bytes: enough to notice that a replay differs, and to show where.
 
-A Ready is kept as its numbers and a checksum over all that it holds; configurations, errors and refusals in full.
+Of a Ready it keeps numbers and a checksum over the contents. Configurations, errors and refusals are kept in full.
 """
 
 import struct
@@ -17,7 +17,10 @@ _READY, _MEMBERS, _ERROR, _REFUSED = b"\1", b"\2", b"\3", b"\4"
 
 
 class Numbers(NamedTuple):
-    """A Ready in numbers; those of what it does not have are 0. ``flags`` has a bit for each of four fields."""
+    """A Ready in numbers, which are 0 for absent parts. ``flags`` has four bits, from the lowest one:
+
+    soft state, hard state and snapshot are present, and ``must_sync`` is set.
+    """
 
     flags: int
     lead: int
@@ -42,7 +45,7 @@ _numbers: Any = struct.Struct("<BBQiQQQQQQQQIIIII").pack
 
 
 def ready_outcome(rd: Ready) -> bytes:
-    """What a Ready holds."""
+    """Encode a Ready as the outcome of a call."""
     parts: list[bytes] = []
     flags, lead, role, term, vote, commit, index = (8 if rd.must_sync else 0), 0, 0, 0, 0, 0, 0
     first_entry, last_entry, entries = _add_entries(parts, rd._entries)
@@ -87,7 +90,7 @@ def ready_outcome(rd: Ready) -> bytes:
 
 
 def _add_entries(parts: list[bytes], entries: list[Entry] | None) -> tuple[int, int, int]:
-    """Add encoded entries; the first and the last index, and how many there are."""
+    """Add encoded entries to ``parts``. Return the first and the last index, and the number of entries."""
     if entries is None:
         return 0, 0, 0
     for e in entries:
@@ -96,24 +99,24 @@ def _add_entries(parts: list[bytes], entries: list[Entry] | None) -> tuple[int, 
 
 
 def members_outcome(members: ConfState) -> bytes:
-    """The members after a change."""
+    """Encode the members after a configuration change as the outcome of a call."""
     return _MEMBERS + members.encode()
 
 
 def error_outcome(error: BaseException) -> bytes:
-    """An error that a call raised."""
+    """Encode an error as the outcome of a call."""
     return _ERROR + pack([type(error).__name__, str(error), getattr(error, "reason", None)])
 
 
 def refused_outcome(refused: list[tuple[int, Any]]) -> bytes:
-    """The messages that ``step_many`` refused; nothing for none."""
+    """Encode the messages that ``step_many`` refused; no bytes if it refused none."""
     if not refused:
         return NOTHING
     return _REFUSED + pack([[place, type(error).__name__, str(error)] for place, error in refused])
 
 
 def outcome_text(outcome: bytes) -> str:
-    """An outcome for people; ValueError for what is none."""
+    """Format an outcome for people. Raises ValueError, struct.error or DecodeError if the bytes are not an outcome."""
     kind, body = outcome[:1], outcome[1:]
     if kind == NOTHING:
         return "returned"
@@ -133,7 +136,7 @@ def _ready_text(body: bytes) -> str:
     try:
         n = Numbers._make(_NUMBERS.unpack(body))
     except struct.error as error:
-        raise ValueError(f"no Ready: {error}") from None
+        raise ValueError(f"not a Ready: {error}") from None
     parts = []
     if n.flags & 1:
         parts.append(f"lead {n.lead} role {n.role}")

@@ -1,6 +1,7 @@
-"""Plain data as bytes, and back: None, bools, integers, texts, bytes, lists and dicts with texts for keys.
+"""Encodes plain data: None, bools, integers, strings, bytes, lists, and dicts with strings as keys.
 
-A byte says what follows; lengths and numbers are 8 bytes, little endian. Equal data gives equal bytes, on both builds.
+A byte names the type that follows. Lengths and numbers take 8 bytes, little endian. Equal data has equal bytes, on both
+builds.
 """
 
 import struct
@@ -11,7 +12,7 @@ _NUMBER = struct.Struct("<BQ")
 
 
 def pack(value: Any) -> bytes:
-    """The bytes of plain data; TypeError for anything else, struct.error for a number beyond 64 bits."""
+    """Encode plain data. Raises TypeError for anything else, and struct.error for a number beyond 64 bits."""
     parts: list[bytes] = []
     _pack(value, parts.append)
     return b"".join(parts)
@@ -37,15 +38,15 @@ def _pack(value: Any, out: Any) -> None:
             _pack(name, out)
             _pack(each, out)
     else:
-        raise TypeError(f"{type(value).__name__} is no plain data")
+        raise TypeError(f"{type(value).__name__} is not plain data")
 
 
 def unpack(data: bytes) -> Any:
-    """The data of these bytes; ValueError if they are none."""
+    """Decode plain data. Raises ValueError if the bytes are not an encoding."""
     try:
         value, end = _unpack(data, 0)
     except (struct.error, IndexError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"no plain data: {error}") from None
+        raise ValueError(f"not plain data: {error}") from None
     if end != len(data):
         raise ValueError(f"{len(data) - end} bytes after the end of plain data")
     return value
@@ -75,5 +76,5 @@ def _unpack(data: bytes, at: int) -> tuple[Any, int]:
     if kind == _LIST:
         return items, at
     if not all(isinstance(name, str) for name in items[::2]):
-        raise ValueError("a name in plain data is no text")
+        raise ValueError("a name in plain data is not a string")
     return dict(zip(items[::2], items[1::2], strict=True)), at

@@ -1,4 +1,4 @@
-"""Recorder: an observer of a RawNode that records what enters it."""
+"""Recorder: an observer that records the calls of a RawNode."""
 
 import time
 from collections.abc import Callable
@@ -36,14 +36,14 @@ _size: Any = SIZE.pack
 
 
 class Recorder(Observer):
-    """Writes the calls of one RawNode into a sink, one record each, with the answers of its storage and random source.
+    """Writes each call of one RawNode into a sink, with the answers of its storage and its random source.
 
-    ``make_raw(config)`` makes that node, for a Cycle or for ``start_node(config, peers, make_raw=recorder.make_raw)``.
-    Calls that only look, such as ``has_ready`` and ``status``, are not recorded; nor are calls whose arguments are
-    refused for their type or range. Whoever changes ``raft`` behind its back makes a recording that cannot be replayed.
+    ``make_raw(config)`` creates the node, for a Driver, or for ``start_node`` with ``make_raw=recorder.make_raw``.
+    Calls that only read, such as ``has_ready`` and ``status``, are not recorded, and neither are calls with an argument
+    of wrong type or range. If other code changes the node's ``raft`` directly, the recording cannot be replayed.
 
-    ``clock`` gives the time of a record in nanoseconds. A sink that fails ends the recording and not the node: see
-    ``error``.
+    ``clock`` returns the time of a record, in nanoseconds. An error of the sink ends the recording but does not affect
+    the node: see ``error``.
     """
 
     __slots__ = ("_given", "_kind", "_tape", "_used")
@@ -51,25 +51,25 @@ class Recorder(Observer):
     def __init__(self, sink: Sink, clock: Callable[[], int] = time.time_ns) -> None:
         self._tape = Tape(sink, clock)
         self._used = False
-        # The call that goes on: its kind, and its argument in bytes.
+        # The current call: its kind, and its argument in bytes.
         self._kind = _START
         self._given = b""
 
     @property
     def error(self) -> OSError | None:
-        """Why the recording has ended; None if it goes on. If the sink raised no OSError, that is its ``__cause__``."""
+        """The error that ended the recording, or None. An error of another type than OSError is its ``__cause__``."""
         return self._tape.broken
 
     def make_raw(self, config: Config) -> RawNode:
-        """A new RawNode, recorded from its start on.
+        """Create a RawNode and record it from its start on.
 
-        Raises what ``RawNode(config)`` does, OSError if the sink cannot be begun, and ValueError if this recorder has
-        made a node before: another start of a node needs another recorder and sink.
+        Raises what ``RawNode(config)`` raises, OSError if the sink cannot start, and ValueError if this recorder has
+        created a node already: each start of a node needs a new recorder and a new sink.
         """
         instance(config, Config, "config")
         given = config.validated()
         if self._used:
-            raise ValueError("a recorder makes one node")
+            raise ValueError("a recorder records only one node")
         self._used = True
         tape = self._tape
         tape.begin(config, __version__)
@@ -87,17 +87,17 @@ class Recorder(Observer):
         return node
 
     def offering(self, node: Any, offer: Any) -> Any:
-        """Record what is offered as the storage's own snapshots, so that a replay can ask its storage."""
+        """Record offered snapshots as the storage's, because a replay gets every snapshot from its storage."""
         return node.raft.log.storage.offering(offer)
 
     def began(self, call: str, given: Any) -> None:
-        """Keep what is given until the call has ended."""
+        """Keep the argument in bytes until the call ends."""
         kind = _KINDS[call]
         data = b""
         if kind == _STEP:
             data = given.encode()
         elif given is None or kind == _ACCEPT_READY:
-            # Replays accept what ``ready_without_accept`` gave last.
+            # A replay accepts the last result of ``ready_without_accept``.
             pass
         elif kind == _STEP_MANY:
             data = _packed(given)
@@ -118,7 +118,7 @@ class Recorder(Observer):
         self._tape.fresh()
 
     def returned(self, node: Any, result: Any) -> None:
-        """Record a call that has returned."""
+        """Record a call that returns."""
         kind = self._kind
         outcome = NOTHING
         if kind in (_READY, _READY_WITHOUT_ACCEPT):
@@ -131,7 +131,7 @@ class Recorder(Observer):
         self._record(node, kind, self._given, outcome)
 
     def raised(self, node: Any, error: BaseException, dead: bool) -> None:
-        """Record a call that has raised."""
+        """Record a call that raises."""
         due = self._tape.failed(self._kind, self._given, error)
         if dead:
             self._tape.died()
@@ -139,7 +139,7 @@ class Recorder(Observer):
             self._tape.checkpoint(pack(dump(node)))
 
     def failed(self, node: Any, error: BaseException) -> None:
-        """The last record is written: the node is dead."""
+        """Tell the sink that the node is dead."""
         self._tape.died()
 
     def _record(self, node: RawNode, kind: int, given: bytes, outcome: bytes) -> None:
@@ -148,7 +148,7 @@ class Recorder(Observer):
 
 
 def _packed(messages: list[Message]) -> bytes:
-    """Messages, each after its size."""
+    """Encode messages, each after its size."""
     parts: list[bytes] = []
     for m in messages:
         data = m.encode()

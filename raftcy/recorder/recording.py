@@ -1,4 +1,4 @@
-"""A recording that was read: its header and its records, with what each of them says."""
+"""Recording: a recording that was read, with decoded records."""
 
 import os
 import struct
@@ -18,10 +18,11 @@ from .tape import OBJECTS
 
 
 class Record(NamedTuple):
-    """A call: its ``kind``, what was ``given``, the ``answers`` that it got, its ``outcome``.
+    """A call of the node, or a checkpoint.
 
-    ``arguments`` are what ``given`` stands for. ``number`` counts from the start of the node; ``time_ns`` is the time
-    at which the call had ended, ``offset`` the place in the file.
+    ``number`` counts the calls from the start of the node. ``time_ns`` is when the call ended, in nanoseconds since
+    1970. ``given`` is the encoded argument, and ``arguments`` the decoded ones. ``answers`` are those of the storage
+    and the random source. ``offset`` is the record's place in the file.
     """
 
     number: int
@@ -44,11 +45,13 @@ class Record(NamedTuple):
 class Recording:
     """The records of one node, oldest first.
 
-    ``config`` the numbers of its Config; ``build`` and ``version`` of the raftcy that recorded it; ``records``;
-    ``torn`` the offset at which the file breaks off in the middle of a record, None if it does not.
+    ``config`` has the fields of the node's Config that are numbers. ``build`` and ``version`` are those of the raftcy
+    that recorded it. ``torn`` is the offset at which the file breaks off in the middle of a record, or None.
 
-    With ``salvage`` a recording that is damaged in the middle is taken for what stands before that, and ``damage`` is
-    the DamagedRecording that is raised otherwise. A damaged header is the end of all of it.
+    With ``salvage``, a recording with damage in its middle consists of the records before the damage, and ``damage`` is
+    the DamagedRecording that would be raised otherwise. If the header is damaged, nothing can be read.
+
+    Raises DamagedRecording or UnknownVersion.
     """
 
     def __init__(self, data: bytes, *, salvage: bool = False) -> None:
@@ -76,7 +79,7 @@ class Recording:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], *, salvage: bool = False) -> "Recording":
-        """The recording in a file. Raises OSError, DamagedRecording or UnknownVersion."""
+        """Read a recording from a file. Raises OSError, DamagedRecording or UnknownVersion."""
         return cls(Path(path).read_bytes(), salvage=salvage)
 
     @property
@@ -85,7 +88,7 @@ class Recording:
         return int(self.config["id"])
 
     def make_config(self, **objects: Any) -> Config:
-        """A Config with the recorded numbers, and these objects."""
+        """Return a Config with the recorded numbers and with ``objects``, such as ``storage`` and ``logger``."""
         if set(self.config) & set(OBJECTS):
             raise TypeError("a recorded Config holds an object")
         return Config(**self.config, **objects)
@@ -99,8 +102,8 @@ def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
         arguments = _arguments(kind, given)
         outcome_text(outcome)
     except (ValueError, TypeError, struct.error, RaftError) as error:
-        # Not with the text of the error: the interpreter words it differently for compiled code.
-        raise DamagedRecording(f"record {frame.number} says nothing that is known", offset) from error
+        # Leave out the error's text, because the interpreter words it differently for compiled code.
+        raise DamagedRecording(f"record {frame.number} cannot be decoded", offset) from error
     return (
         Record(frame.number, frame.time_ns, kind, given, arguments, tuple(answers), outcome, offset),
         None if kind == Kind.CHECKPOINT else snapshot,
@@ -108,7 +111,7 @@ def _record(frame: Frame, snapshot: Any) -> tuple[Record, Any]:
 
 
 def _arguments(kind: Kind, given: bytes) -> tuple[Any, ...]:
-    """What a call was given."""
+    """Decode the arguments of a call. Raises ValueError, struct.error or DecodeError if they are malformed."""
     if kind in (Kind.PROPOSE_CONF_CHANGE, Kind.APPLY_CONF_CHANGE):
         return (unpack_change(given),)
     if kind == Kind.PROPOSE:
@@ -128,7 +131,7 @@ def _arguments(kind: Kind, given: bytes) -> tuple[Any, ...]:
     if kind == Kind.CHECKPOINT:
         return (unpack(given),)
     if given:
-        raise ValueError(f"{kind} is given nothing")
+        raise ValueError(f"{kind} takes no argument")
     return ()
 
 

@@ -1,4 +1,4 @@
-"""The kinds of records, and how what is given to a call is written and read. Numbers are those of the file format."""
+"""The kinds of records, and the encoding of the arguments of calls. The numbers are part of the file format."""
 
 import struct
 from enum import IntEnum
@@ -9,7 +9,7 @@ from .blocks import CHECKPOINT
 
 
 class Kind(IntEnum):
-    """What a record is of: a call of RawNode by its name, or CHECKPOINT, the whole state at that point."""
+    """The kind of a record: a method of RawNode by its name, or CHECKPOINT, the whole state at that point."""
 
     START = 0
     CHECKPOINT = CHECKPOINT
@@ -44,7 +44,7 @@ SIZE = struct.Struct("<I")
 
 
 def pack_change(change: Any) -> bytes:
-    """A configuration change with a byte for its version; nothing for None."""
+    """Encode a configuration change after a byte for its version. None becomes no bytes."""
     if change is None:
         return b""
     data: bytes = change.encode()
@@ -52,19 +52,19 @@ def pack_change(change: Any) -> bytes:
 
 
 def unpack_change(data: bytes) -> ConfChange | ConfChangeV2 | None:
-    """What ``pack_change`` was given."""
+    """Decode the result of ``pack_change``."""
     if not data:
         return None
     return ConfChange.decode(data[1:]) if data[:1] == b"\1" else ConfChangeV2.decode(data[1:])
 
 
 def unpack_data(data: bytes) -> bytes | None:
-    """Bytes that may be None."""
+    """Decode the argument of ``propose``: bytes after a byte of 1, or no bytes for None."""
     return data[1:] if data else None
 
 
 def unpack_many(data: bytes) -> list[bytes]:
-    """What stands in a sequence of sizes and bytes; ValueError if it ends too early."""
+    """Split a sequence of values, each after its size. Raises ValueError if it ends too early."""
     at, found = 0, []
     while at < len(data):
         if at + SIZE.size > len(data):

@@ -1,11 +1,11 @@
-"""A recording run again: the same calls, with the same answers, must have the same outcomes.
+"""Replay: runs a recording again. The same calls with the same answers must have the same outcomes.
 
 Rules:
 
-- Nothing is taken for granted: which questions the node asks and in which order, what each call returns or raises, what
-  is in each Ready, and the whole state at each checkpoint are held against the recording.
-- The first difference ends the replay, since all that follows would differ because of it.
-- A recording that begins with a checkpoint, as that of a ring does, is replayed from the state in it.
+- A replay compares everything with the recording: the questions that the node asks and their order, the result or error
+  of each call, the contents of each Ready, and the whole state at each checkpoint.
+- The first difference ends the replay, because it would cause all later ones.
+- If a recording starts with a checkpoint, as one from a ring may, the replay starts from the state in it.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from .records import Kind
 
 
 class _Silent:
-    """A logger for a node whose lines nobody reads."""
+    """A logger that drops all lines."""
 
     def debug(self, text: str) -> None:
         pass
@@ -39,7 +39,7 @@ class _Silent:
 class Replay:
     """One run of a recording. ``node`` is the RawNode after the records so far, None before the first one.
 
-    ``logger`` gets the node's lines, as in a Config; without one there are none.
+    ``logger`` receives the node's log lines, as ``Config.logger`` does. Without a logger the node logs nothing.
     """
 
     def __init__(self, recording: Recording, *, logger: Any = None) -> None:
@@ -52,14 +52,14 @@ class Replay:
 
     @property
     def next(self) -> Record | None:
-        """The record that ``step`` would replay; None at the end."""
+        """The record that ``step`` would replay, or None at the end."""
         records = self.recording.records
         return records[self.place] if self.place < len(records) else None
 
     def run(self, until: int | None = None) -> int:
-        """Replay up to the record of this number, which is not replayed; to the end if there is none.
+        """Replay the records before number ``until``, by default all of them. Return how many were replayed.
 
-        Returns how many records were replayed. Raises ReplayDifference.
+        Raises what ``step`` raises.
         """
         count = 0
         while (record := self.next) is not None and (until is None or record.number < until):
@@ -68,7 +68,11 @@ class Replay:
         return count
 
     def step(self) -> Record:
-        """Replay the next record; ReplayDifference if it goes another way, EOFError at the end."""
+        """Replay the next record and return it.
+
+        Raises ReplayDifference if it differs, DamagedRecording if the first record cannot start a replay, and EOFError
+        at the end.
+        """
         record = self.next
         if record is None:
             raise EOFError("the recording ends here")
@@ -87,27 +91,27 @@ class Replay:
         except Exception as error:
             outcome = error_outcome(error)
         except BaseException as error:
-            # What the storage raised when it was recorded; what is raised from outside, now, is not ours.
+            # The recorded storage may have raised it. Any other one, such as KeyboardInterrupt, comes from outside.
             if not any(answer.error is error for answer in record.answers):
                 raise
             outcome = error_outcome(error)
         if feed.mismatch is not None:
-            raise ReplayDifference(record.number, "what was asked for", *feed.mismatch)
+            raise ReplayDifference(record.number, "the questions", *feed.mismatch)
         if outcome != record.outcome:
             what = f"the outcome of {record.kind}"
             raise ReplayDifference(record.number, what, outcome_text(record.outcome), outcome_text(outcome))
         left = feed.left()
         if left is not None:
-            raise ReplayDifference(record.number, "what was asked for", str(left), "no more questions")
+            raise ReplayDifference(record.number, "the questions", str(left), "no more questions")
 
     def _call(self, record: Record) -> bytes:
-        """Do what a record says, and tell the outcome."""
+        """Make the call of a record and return its outcome."""
         node = self.node
         if record.kind == Kind.START:
             self.node = self._make()
             return NOTHING
         if node is None:
-            raise DamagedRecording("there is no node yet", record.offset)
+            raise DamagedRecording("the recording does not start a node", record.offset)
         if record.kind == Kind.READY:
             return ready_outcome(node.ready())
         if record.kind == Kind.READY_WITHOUT_ACCEPT:
@@ -144,20 +148,20 @@ class Replay:
         storage, random = FedStorage(feed), FedRandom(feed)
         objects = {"storage": storage, "random": random, "logger": self._logger}
         config = self.recording.make_config(**objects)
-        config.applied = 0  # it is part of the state
+        config.applied = 0  # ``load`` sets it.
         feed.blank = True
         try:
             node = RawNode(config)
             load(node, record.arguments[0])
         except (KeyError, TypeError, ValueError, OverflowError, RaftError) as error:
-            raise DamagedRecording(f"record {record.number} holds no state: {error!r}", record.offset) from None
+            raise DamagedRecording(f"record {record.number} is not a state: {error!r}", record.offset) from None
         finally:
             feed.blank = False
         return node
 
 
 def _parting(recorded: Any, replayed: Any, name: str = "the state") -> tuple[str, str, str]:
-    """Where two states part: what it is called, and its two values."""
+    """Return the name of the first field in which two states differ, and both values of it."""
     if isinstance(recorded, dict) and isinstance(replayed, dict) and list(recorded) == list(replayed):
         for key in recorded:
             if recorded[key] != replayed[key]:

@@ -1,4 +1,4 @@
-"""A recording's newest records, in memory."""
+"""Ring: a sink that keeps the newest records in memory."""
 
 import os
 from collections import deque
@@ -7,14 +7,15 @@ from pathlib import Path
 
 
 class Ring:
-    """The newest records, in at most ``max_bytes`` of memory.
+    """Keeps the newest records, in at most ``max_bytes`` of memory.
 
-    It is made of segments, each of which begins with the whole state of the node; the oldest one goes as a whole. So
-    between three quarters and all of ``max_bytes`` are of use. A state that is larger than a quarter of ``max_bytes``
-    stretches its segment to twice its own size, and the ring beyond ``max_bytes`` if it must: one segment is always
-    kept.
+    The ring consists of segments, each of which starts with the whole state of the node, and it drops the oldest
+    segment as a whole. So three quarters to all of ``max_bytes`` are in use. If a state is larger than a quarter of
+    ``max_bytes``, its segment grows to twice the size of the state. The newest segment is always kept, even if it alone
+    exceeds ``max_bytes``.
 
-    With ``save_to`` the ring is written to that file, over what is there, when the node dies.
+    With ``save_to``, the ring is written to that file when the node dies, and replaces a file that is there. Raises
+    ValueError if ``max_bytes`` is below 4096.
     """
 
     __slots__ = ("_header", "_limit", "_newest", "_newest_size", "_older", "_save_to", "_size", "max_bytes")
@@ -33,15 +34,15 @@ class Ring:
 
     @property
     def size(self) -> int:
-        """Bytes held, the header aside."""
+        """Bytes in the ring, without the header."""
         return self._size
 
     def begin(self, header: bytes) -> None:
-        """As Sink says."""
+        """Keep the header: see Sink."""
         self._header = header
 
     def write(self, frame: bytes) -> bool:
-        """As Sink says."""
+        """Add a record: see Sink."""
         size = len(frame)
         self._newest.append(frame)
         self._newest_size += size
@@ -51,7 +52,7 @@ class Ring:
         return self._newest_size >= self._limit
 
     def checkpoint(self, frame: bytes) -> None:
-        """As Sink says."""
+        """Start a new segment with a state: see Sink."""
         self._older.append(self._newest)
         self._newest = []
         self._newest_size = 0
@@ -63,16 +64,16 @@ class Ring:
             self._size -= sum(map(len, self._older.popleft()))
 
     def died(self) -> None:
-        """As Sink says."""
+        """Save the ring, if ``save_to`` is set: see Sink."""
         if self._save_to is not None:
             self.save(self._save_to)
 
     def to_bytes(self) -> bytes:
-        """The recording as it would stand in a file."""
+        """Return the recording in the form of a file."""
         return b"".join([self._header, *chain.from_iterable(self._older), *self._newest])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the recording to a file, in place of one that is there; as a whole or not at all."""
+        """Write the recording to a file, replacing one that is there. A crash leaves the old file or the new one."""
         target = Path(path)
         written = target.with_name(target.name + ".tmp")
         written.write_bytes(self.to_bytes())

@@ -1,4 +1,4 @@
-"""Where a recording goes: the protocol, and a file. ``ring`` has the other one."""
+"""Sink, the protocol by which a recording is written, and FileSink, which writes it to a file."""
 
 import errno
 import os
@@ -8,31 +8,34 @@ _CHECKPOINT_BYTES = 4 << 20
 
 
 class Sink(Protocol):
-    """What a Recorder writes to. Whatever a sink raises ends the recording, not the node.
+    """Receives a recording from a Recorder. An error that a method raises ends the recording, not the node.
 
-    What is no Exception, as KeyboardInterrupt, ends the recording too, and is raised by the call that was recorded.
+    An error that is not an Exception, such as KeyboardInterrupt, ends the recording as well, and the recorded call
+    raises it.
     """
 
     def begin(self, header: bytes) -> None:
-        """The header of the recording; called once, before everything else."""
+        """Write the header of the recording. Called once, before all other methods."""
 
     def write(self, frame: bytes) -> bool:
-        """A record. Returns whether a checkpoint is to come next."""
+        """Write a record. Return whether the Recorder should write a checkpoint next."""
 
     def checkpoint(self, frame: bytes) -> None:
-        """A record from which a replay can begin."""
+        """Write a record with the whole state, from which a replay can start."""
 
     def died(self) -> None:
-        """The node is dead: no record follows."""
+        """Called when the node has died. No record follows."""
 
 
 class FileSink:
-    """A recording in a file, from the start of the node on.
+    """Writes a recording to a file, from the start of the node on.
 
-    ``path`` must not exist. A whole state is put between the records every ``checkpoint_bytes``, against which replays
-    are held; 0 for none. With ``flush`` each record is handed to the operating system at once and so survives the end
-    of the process; without, up to 64 KiB are lost then. The node's death flushes in any case. Where the file is closed,
-    the calls of a Sink raise an OSError of EBADF.
+    ``path`` must not exist. After every ``checkpoint_bytes`` bytes the recording gets the whole state, which replays
+    compare with theirs; 0 means never. With ``flush``, each record is passed to the operating system at once, so it
+    survives the end of the process; otherwise up to 64 KiB can be lost. The node's death flushes in any case.
+
+    Raises FileExistsError if ``path`` exists, other OSErrors if it cannot be created, and ValueError if
+    ``checkpoint_bytes`` is negative. After ``close``, the methods of Sink raise OSError with EBADF.
     """
 
     def __init__(
@@ -47,22 +50,22 @@ class FileSink:
         self._since = 0
 
     def begin(self, header: bytes) -> None:
-        """As Sink says."""
+        """Write the header: see Sink."""
         self._put(header)
 
     def write(self, frame: bytes) -> bool:
-        """As Sink says."""
+        """Write a record: see Sink."""
         self._put(frame)
         self._since += len(frame)
         return 0 < self._checkpoint_bytes <= self._since
 
     def checkpoint(self, frame: bytes) -> None:
-        """As Sink says."""
+        """Write a whole state: see Sink."""
         self._since = 0
         self._put(frame)
 
     def died(self) -> None:
-        """As Sink says."""
+        """Flush the file: see Sink."""
         self._open()
         self._file.flush()
 
@@ -71,7 +74,7 @@ class FileSink:
         self._file.close()
 
     def _open(self) -> None:
-        """Python has a ValueError for a closed file, which is none of a sink's."""
+        """Raise OSError if the file is closed, where Python would raise ValueError."""
         if self._file.closed:
             raise OSError(errno.EBADF, "the file of the recording is closed", self._path)
 

@@ -1,4 +1,4 @@
-"""What a Recorder writes: one record for each call, in order, into a sink."""
+"""Tape: writes the records of a Recorder into a sink, one per call, in order."""
 
 import errno
 import struct
@@ -13,15 +13,15 @@ from .blocks import CHECKPOINT, frame_bytes, header_bytes
 from .outcome import error_outcome
 from .sinks import Sink
 
-# Fields of a Config that are no numbers, and are answered from the recording or left out in a replay.
+# The fields of a Config that are not numbers. A replay answers for them from the recording, or leaves them out.
 OBJECTS = ("storage", "logger", "trace_logger", "random")
 
 
 class Tape:
-    """Puts records together. ``answers`` is where the storage and the random source take down theirs.
+    """Assembles records. The storage and the random source put their answers into ``answers``.
 
-    ``broken`` is the OSError that ended the recording, None while it goes on. Whatever the sink raises ends it, since
-    nobody knows what of a record was written: one more behind it, or one left out, would make the file a damaged one.
+    ``broken`` is the OSError that ended the recording, or None. Any error of the sink ends it. A part of the record may
+    have been written, so another one after it would make a damaged file.
     """
 
     __slots__ = ("_clock", "_number", "_sink", "answers", "broken", "snapshot")
@@ -35,19 +35,19 @@ class Tape:
         self._clock = clock
 
     def begin(self, config: Config, version: str) -> None:
-        """Write the header; an OSError is raised, since nothing has happened yet."""
+        """Write the header. An OSError of the sink is raised here, because the node does not exist yet."""
         facts = {each.name: getattr(config, each.name) for each in fields(config) if each.name not in OBJECTS}
         facts = {name: value if isinstance(value, bool) else int(value) for name, value in facts.items()}
         self._sink.begin(header_bytes({"config": facts, "build": BUILD, "raftcy": version}))
 
     def fresh(self) -> None:
-        """Forget the answers to questions that no recorded call has asked."""
+        """Forget answers to questions that were asked outside of recorded calls."""
         if len(self.answers) > 0:
             self.answers.clear()
             self.snapshot = None
 
     def record(self, kind: int, given: bytes, outcome: bytes) -> bool:
-        """A call that has ended; returns whether a checkpoint is to come next."""
+        """Write the record of a call that has ended. Return whether the sink wants a checkpoint next."""
         if self.broken is not None:
             self.answers.clear()
             return False
@@ -63,7 +63,7 @@ class Tape:
                 self.answers.clear()
 
     def checkpoint(self, state: bytes) -> None:
-        """The whole state, between two calls."""
+        """Write the whole state of the node, between two calls."""
         self.snapshot = None
         try:
             self._sink.checkpoint(frame_bytes(self._number, self._clock(), CHECKPOINT, state, b"", []))
@@ -71,7 +71,7 @@ class Tape:
             self._breaks(error)
 
     def _breaks(self, error: BaseException) -> None:
-        """End the recording; an interruption from outside goes on its way."""
+        """End the recording. An interruption such as KeyboardInterrupt is raised again."""
         if self.broken is None:
             if isinstance(error, OSError):
                 self.broken = error
@@ -84,11 +84,11 @@ class Tape:
             raise error
 
     def failed(self, kind: int, given: bytes, error: BaseException) -> bool:
-        """A call that has raised; returns whether a checkpoint is to come next."""
+        """Write the record of a call that has raised. Return whether the sink wants a checkpoint next."""
         return self.record(kind, given, error_outcome(error))
 
     def died(self) -> None:
-        """The node is dead."""
+        """Tell the sink that the node is dead."""
         try:
             self._sink.died()
         except BaseException as error:

@@ -1,11 +1,11 @@
-"""What was asked of a member and is not answered yet: reads, and proposals that somebody waits for.
+"""Asked: the reads and tagged proposals of one member that still wait for an answer.
 
 Rules:
 
-- A read is answered once the machine has applied the index that the leader confirmed for it.
-- A proposal that this member appended as leader has a place: an index and a term. What is applied at the index decides:
-  an entry of that term is the proposal, an entry of another term means that the proposal never will be committed.
-- Of a place that a snapshot jumped over nothing is known: the proposal may be part of the snapshot.
+- A read can be answered once the machine has applied the index that the leader confirmed for it.
+- A proposal that this member appended as leader has a place: an index and a term. When the entry at that index is
+  applied and has that term, it is the proposal. If it has another term, the proposal can never be committed.
+- If a snapshot skips the place, the outcome is unknown: the snapshot may contain the proposal.
 """
 
 from typing import Any, NamedTuple
@@ -19,11 +19,11 @@ UNKNOWN = "unknown"
 
 
 class Outcome(NamedTuple):
-    """What became of a proposal: ``what`` is "applied", "rejected" or "unknown", ``tag`` is the proposer's.
+    """The outcome of the proposal with ``tag``: ``what`` is "applied", "rejected" or "unknown".
 
-    ``answer`` is what the machine answered when the entry at index ``place`` was applied. A rejected proposal is
-    certainly not in the log and never will be. An unknown one may have been applied, as part of a snapshot that was
-    received.
+    ``place`` is the index at which it was appended, and ``answer`` the machine's answer if it was applied. A rejected
+    proposal is not in the log and never will be. An unknown one may have been applied, as part of a snapshot that this
+    member received.
     """
 
     tag: Any
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 class Asked:
-    """Made at the first read or tagged proposal, since most members of most groups have none at a time."""
+    """The waiting reads and proposals. Created with the first one, since most members of most groups have none."""
 
     __slots__ = ("_answered", "_ended", "_places", "_reads", "count")
     count: int
@@ -41,13 +41,13 @@ class Asked:
     def __init__(self) -> None:
         self._reads: list[ReadState] = []
         self._answered: list[ReadState] = []
-        # By index: term and tag of each proposal that was appended there, the oldest first.
+        # By index: term and tag of each proposal that was appended there, oldest first.
         self._places: dict[int, list[tuple[int, Any]]] = {}
         self._ended: list[Outcome] = []
         self.count = 0
 
     def confirm(self, states: list[ReadState], applied: int) -> None:
-        """The leader has confirmed reads."""
+        """Record that the leader has confirmed reads, while the machine has applied entries up to ``applied``."""
         if self._reads:
             self._reads.extend(states)
             self.advance(applied)
@@ -56,24 +56,24 @@ class Asked:
             (self._answered if state.index <= applied else self._reads).append(state)
 
     def advance(self, applied: int) -> None:
-        """The machine has applied all entries up to ``applied``."""
+        """Record that the machine has applied all entries up to ``applied``."""
         reads = self._reads
         if reads:
             self._answered.extend([state for state in reads if state.index <= applied])
             self._reads = [state for state in reads if state.index > applied]
 
     def take_reads(self) -> list[ReadState]:
-        """The reads that may be answered now from the machine's state; each is given once."""
+        """Return the reads that the machine's state can answer now, each of them once."""
         answered, self._answered = self._answered, []
         return answered
 
     def place(self, index: int, term: int, tag: Any) -> None:
-        """A proposal was appended."""
+        """Record that the proposal with ``tag`` was appended at ``index`` in ``term``."""
         self._places.setdefault(index, []).append((term, tag))
         self.count += 1
 
     def settle(self, entry: Entry, answer: Any) -> None:
-        """An entry was applied."""
+        """Record that an entry was applied, and what the machine answered."""
         placed = self._places.pop(entry.index, None)
         if placed is None:
             return
@@ -85,13 +85,13 @@ class Asked:
                 self._ended.append(Outcome(tag, REJECTED, entry.index))
 
     def jump(self, index: int) -> None:
-        """A snapshot took the place of all entries up to ``index``."""
+        """Record that a snapshot has replaced all entries up to ``index``."""
         for each in sorted([place for place in self._places if place <= index]):
             placed = self._places.pop(each)
             self.count -= len(placed)
             self._ended.extend([Outcome(tag, UNKNOWN, each) for _, tag in placed])
 
     def take_outcomes(self) -> list[Outcome]:
-        """What became of proposals since the last call, in the order in which it was known."""
+        """Return the outcomes that became known since the last call, in that order."""
         ended, self._ended = self._ended, []
         return ended

@@ -1,10 +1,13 @@
-"""What carries the messages of drivers that share a process; the driver knows it by this much."""
+"""Carrier: the part of a Loopback that its drivers know."""
 
 from ..wire.messages import Message
 
 
 class Carrier:
-    """Takes its drivers' messages. ``_calls`` counts whatever may have changed a node behind its driver's back."""
+    """Carries messages between the drivers of one process.
+
+    ``_calls`` counts events that may have changed a node without its driver noticing, such as calls of the application.
+    """
 
     __slots__ = ("_calls",)
 
@@ -12,9 +15,9 @@ class Carrier:
         self._calls = 0
 
     def _carry(self, messages: list[Message]) -> None:
-        """Take messages that a driver sends."""
+        """Deliver messages that a driver sends."""
         raise NotImplementedError
 
     def _ended(self, m: Message, taken: bool) -> None:
-        """A snapshot has come to its receiver: it was taken, or is lost."""
+        """Record the end of a MsgSnap: its receiver has taken it, or it is lost."""
         raise NotImplementedError

@@ -36,9 +36,18 @@ cdef class Driver:
     cdef readonly bint hold_votes
     cdef readonly bint guard_reads
     cdef readonly bint guard_snapshots
+    cdef readonly bint guard_offers
     cdef public bint keep_snapshots
     cdef bint _async
     cdef bint _changing
+    cdef bint _captures
+    cdef bint _lease
+    cdef uint64_t _handed_over
+    cdef uint64_t _polled_term
+    cdef uint64_t _max_bytes
+    cdef uint64_t _reads
+    cdef bytes _nonce
+    cdef object _offers
     cdef MemoryStorage _memory
     cdef object _send
     cdef object _machine
@@ -64,13 +73,19 @@ cdef class Driver:
     cdef int _take_kept(self) except -1
     @cython.locals(raft=Raft)
     cdef bint _place(self, object tag) except -1
+    @cython.locals(raft=Raft)
+    cdef str _no_reads(self)
 
     @cython.locals(busy=bint, node=RawNode, inbox=list, what=int32_t, messages=list)
     cpdef bint run(self) except -1
     @cython.locals(m=Message, ended=Py_ssize_t)
     cdef _step_each(self, list inbox)
+    @cython.locals(late=bint)
     cdef int _round(self, Ready rd) except -1
     cdef _store(self, Ready rd)
+    cdef bint _is_late(self) except -1
+    @cython.locals(handed=uint64_t, m=Message)
+    cdef list _without_reads(self, list messages)
     cdef int _deliver(self, list messages) except -1
     cdef int _called(self) except -1
     @cython.locals(work=Work, batch=Batch, messages=list)
@@ -88,8 +103,9 @@ cdef class Driver:
     cpdef list take_reads(self)
     cpdef list take_outcomes(self)
 
-    @cython.locals(stages=_Stages, rd=Ready)
+    @cython.locals(stages=_Stages, rd=Ready, late=bint)
     cpdef Work poll(self)
+    cdef list _leaving(self, Ready rd)
     cdef _Stages _stage(self)
     @cython.locals(write=Write)
     cdef Work _begin(self, Ready rd, _Stages stages)
@@ -111,4 +127,7 @@ cdef class Driver:
     cpdef uint64_t snapshot_index(self) except? 0
     @cython.locals(at=uint64_t)
     cpdef Snapshot make_snapshot(self, uint64_t keep)
+    cdef Snapshot _present_snapshot(self)
+    cdef object _kept_offers(self)
+    cdef int _warn(self, uint64_t peer, str kind, str text) except -1
     cpdef fail(self, object error)

@@ -1,29 +1,36 @@
-"""The driver of one member: the whole round of a node, and the rules that an application has to keep around it.
+"""Driver: runs one member of a group, with the rules that an application of RawNode has to keep.
 
-It owns a RawNode, the index up to which the machine has applied, and the members as of that index. Messages, ticks,
-proposals, reads and acknowledgements of the storage go in; what to store, what to send and what to apply comes out.
-There is no clock, disk or network here. Two ways lead through the same rules:
+Owns a RawNode, the index up to which the state machine has applied, and the members as of that index. Messages, ticks,
+proposals, reads and acknowledgements of the storage go in; out comes what to store, to send and to apply. The driver
+has no clock, disk or network. There are two ways to use it, with the same rules:
 
-- ``run`` does a round in one call, for a storage that is done when its call returns.
-- ``poll``, ``stored``, ``next_batch`` and ``finish`` are the steps of a round, for those that write and apply on the
-  side: the simulator with its slow disks, or a service that syncs on a thread. ``store`` and ``apply`` do the work
-  between the steps for whoever wants to see each step, but has nothing to wait for.
+- ``run`` does a whole round in one call. It is for a storage whose calls return when they are done.
+- ``poll``, ``stored``, ``next_batch`` and ``finish`` are the steps of a round, for callers that write or apply in the
+  background: the simulator with its slow disks, or a service that syncs on a thread. ``store`` and ``apply`` do the
+  work in between, for callers that watch each step but have nothing to wait for.
 
 Rules:
 
-- Nothing leaves before what it promises is stored. Without ``async_storage_writes`` all messages of a Ready wait for
-  its write. With it the answers wait for the write that they stand for, and so do requests for votes (``hold_votes``):
-  a candidate that crashed before its vote was on disk could vote for another in the same term.
-- What one Ready wants stored is one write. Writes are acknowledged in their order.
-- A snapshot of the leader waits while entries are handed out that are not applied (``guard_snapshots``). It puts its
-  configuration in force at once, and older changes would then be applied to that later configuration.
-- A read is not asked where a single voter would answer it rashly (``guard_reads``): a leader without a vote may have
-  been replaced, and one that has committed nothing in its term may not know all that was committed before.
-- A committed configuration change that is not allowed changes nothing, on all members alike.
-- A snapshot is made of what is applied, and only up to the commit index on disk, which a start goes by. A peer is sent
-  a snapshot of the present members: it would not find itself in an older one.
-- The first error of storing or applying ends the member: every later call raises Stopped with that error, and what
-  waited for the write is never sent.
+- No message leaves before its promise is stored. Without ``async_storage_writes``, all messages of a Ready wait for its
+  write. With it, answers wait for the write that they acknowledge, and so do requests for votes (``hold_votes``):
+  a candidate that crashed before its own vote was on disk could vote for another candidate in the same term.
+- The parts of one Ready are stored in one write, and writes are acknowledged in order.
+- A snapshot from the leader waits while entries are handed out and unapplied (``guard_snapshots``). It puts its
+  configuration in force at once, and older changes would be applied to that later configuration.
+- A read is refused while a single voter might answer it from old state (``guard_reads``): a leader that is no longer a
+  voter may have a successor, and one that has committed nothing in its term may not know all earlier commits.
+- A leader that reads by its lease answers no read after it has sent MsgTimeoutNow, for the rest of its term
+  (``guard_reads``): the receiver campaigns without waiting until the lease has ended.
+- ``read`` never uses a context twice, as long as every start has another ``nonce``.
+- A committed configuration change that is invalid changes nothing, on all members alike.
+- A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
+  gets a snapshot with the current members; a new member would refuse an older one, which does not name it. ``offers``
+  has the rules for what a peer is sent (``guard_offers``).
+- Data that no message can carry is refused when it is proposed or captured, not when it should be sent.
+- A machine may have applied entries beyond the stored commit index, which is not synced by itself, but none beyond the
+  log.
+- The first error of storing or applying kills the member. Every later call raises Stopped with that error, and messages
+  that waited for the write are never sent.
 """
 
 from collections import deque
@@ -39,73 +46,105 @@ from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage
 from ..errors import (
     ConfChangeError,
+    Contradiction,
     InvariantError,
     LogLost,
     NotNow,
     ProposalDropped,
     RaftError,
     SnapshotTemporarilyUnavailable,
+    SnapshotTooLarge,
     StepError,
     StepPeerNotFound,
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
+from ..wire.checks import octets
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from .asked import Asked, Outcome
 from .carrier import Carrier
+from .offers import MAX_MESSAGE_BYTES, Offers
 from .work import Batch, Work, Write
 
 
 class _Stages:
-    """The steps of rounds that are under way; made at the first ``poll``."""
+    """The state of rounds that are done by steps. Created at the first step."""
 
     __slots__ = ("batches", "deferred", "kept", "round", "running", "writes")
 
     def __init__(self) -> None:
         self.writes: deque[Write] = deque()
         self.batches: deque[Batch] = deque()
-        # Without asynchronous writes: the one Ready that is not advanced yet, to be applied once it is stored.
+        # Without asynchronous writes: the batch of the one Ready that is not advanced yet.
         self.round: Batch | None = None
         self.running: Batch | None = None
-        # Acknowledgements of writes behind a snapshot that is not restored yet; they must keep their order.
+        # Acknowledgements of writes after a snapshot that is not restored yet. They must follow the snapshot's.
         self.deferred: list[Message] | None = None
         self.kept: Message | None = None
 
 
 class Driver:
-    """Drives one RawNode.
+    """Drives one RawNode. ``Driver.start`` creates the node as well.
 
-    ``storage`` is the node's LogStorage, which the driver writes to in ``run``; ``machine`` is a StateMachine, or has
-    those of its methods that are needed; ``send`` is called with each list of messages that ``run`` sends. None for
-    what is not wanted. ``inbox`` is a list of messages to step in the next ``run``.
+    ``storage``
+        The node's LogStorage, to which ``run`` writes.
+    ``machine``
+        A StateMachine, or an object with the methods of one that the application needs, or None.
+    ``send``
+        A function that ``run`` calls with each list of messages to send, or None.
+    ``snapshot``
+        The snapshot from which the machine was restored. Default None: the storage's newest one.
+    ``machine_applied``
+        The last index that a machine with storage of its own has applied. It gets no entries up to there. Default 0.
+    ``observer``
+        An object whose ``taking(m)`` and ``taken(m, refused)`` are called around each message that ``step`` passes to
+        the node, and ``snapshot_made(snapshot)`` after each new snapshot; or None.
+    ``keep_snapshots``
+        Whether a received snapshot that has to wait is kept, or refused with NotNow. Default True.
+    ``hold_votes``, ``guard_reads``, ``guard_snapshots``, ``guard_offers``
+        False turns that rule off, for tests that show what the rule prevents. Default True.
 
-    ``snapshot`` is what the machine was restored from, the storage's newest one if None is given. ``machine_applied``
-    is the index that the machine's own storage has applied, for one that keeps its state: it is handed nothing up to
-    there. ``observer`` is shown the messages that ``step`` takes and the snapshots that are made: ``taking(m)``,
-    ``taken(m, refused)``, ``snapshot_made(snapshot)``. With ``keep_snapshots`` a snapshot that has to wait is kept,
-    else it is refused. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``, if False, leave out that rule: for
-    tests that show what the rule is for.
+    ``nonce``
+        At least 8 bytes that no earlier start of this member had, such as ``secrets.token_bytes(16)``. ``read`` needs
+        it, since the driver itself draws nothing at random. Default None.
+    ``max_message_bytes``
+        The size limit of a proposal, and of the data of a snapshot. Larger ones could not be sent, and the group would
+        stand still without a word. Default: 63 MiB, which ``raftcy.transport`` can send. None is for groups whose
+        messages never leave the process.
 
-    Raises TypeError for a storage that is no LogStorage. ``start`` makes the node too, and refuses a storage that
-    contradicts itself (``check_log_storage``).
+    ``inbox`` is a list of messages that the next ``run`` steps. ``applied`` is the last index that the machine has
+    applied, and ``members`` the ConfState as of that index.
+
+    Raises TypeError if ``storage`` is not a LogStorage, ValueError if ``nonce`` is too short, and Contradiction if the
+    machine has applied entries that the log lacks. It does not check the contents of the storage, which ``start`` does
+    (``check_log_storage``).
     """
 
     __slots__ = (
         "_apply",
         "_asked",
         "_async",
+        "_captures",
         "_carrier",
         "_changing",
+        "_handed_over",
+        "_lease",
         "_machine",
         "_machine_applied",
+        "_max_bytes",
         "_memory",
+        "_nonce",
         "_observer",
+        "_offers",
+        "_polled_term",
+        "_reads",
         "_send",
         "_settled",
         "_snapshot_index",
         "_stages",
         "_stored_commit",
         "applied",
+        "guard_offers",
         "guard_reads",
         "guard_snapshots",
         "hold_votes",
@@ -125,6 +164,7 @@ class Driver:
     hold_votes: bool
     guard_reads: bool
     guard_snapshots: bool
+    guard_offers: bool
     keep_snapshots: bool
     refused_change: ConfChangeError | None
 
@@ -142,10 +182,23 @@ class Driver:
         hold_votes: bool = True,
         guard_reads: bool = True,
         guard_snapshots: bool = True,
+        guard_offers: bool = True,
+        nonce: bytes | None = None,
+        max_message_bytes: int | None = MAX_MESSAGE_BYTES,
     ) -> None:
         if writable_log(storage) is not storage:
             raise TypeError(
-                f"{type(storage).__name__} is no LogStorage: make node and driver with what check_log_storage returns"
+                f"{type(storage).__name__} is not a LogStorage: use the result of check_log_storage for node and driver"
+            )
+        self._nonce = None if nonce is None else octets(nonce, "nonce")
+        if self._nonce is not None and len(self._nonce) < 8:
+            raise ValueError(f"a nonce of {len(self._nonce)} bytes may come twice: it needs 8 bytes at least")
+        self._reads = 0
+        last = storage.last_index()
+        if machine_applied > last:
+            raise Contradiction(
+                f"the machine has applied the entries up to {machine_applied}, but the log ends at {last}: this member "
+                "has lost entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
             )
         self.node = node
         self.id = node.id
@@ -159,7 +212,13 @@ class Driver:
         self.hold_votes = hold_votes
         self.guard_reads = guard_reads
         self.guard_snapshots = guard_snapshots
+        self.guard_offers = guard_offers
         self.keep_snapshots = keep_snapshots
+        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else max_message_bytes
+        # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
+        self._lease = guard_reads and not node.raft.read_only.safe()
+        self._handed_over = 0
+        self._polled_term = 0
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
@@ -171,44 +230,48 @@ class Driver:
         self._stored_commit = 0 if state is None else state.commit
         newest = storage.snapshot() if snapshot is None else snapshot
         self._snapshot_index = newest.metadata.index
-        # The log may reach back behind the snapshot; the node hands out those entries again.
+        # The log may begin before the snapshot. The node hands out those entries too, and the driver skips them.
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._changing = False
         self.refused_change = None
-        if hasattr(machine, "capture"):
+        self._captures = hasattr(machine, "capture")
+        self._offers: Offers | None = None
+        if guard_offers or self._captures:
             node.offer_snapshots(self._offer)
 
     @staticmethod
     def start(config: Config, machine: Any = None, send: Any = None, **options: Any) -> "Driver":
-        """A driver with a node of this Config, from what its storage and the machine hold; ``options`` as for Driver.
+        """Create a node from a Config, and a driver for it. ``options`` are those of Driver.
 
-        The machine is restored from the newest snapshot, unless it keeps its state itself and is as far
-        (``machine_applied``). ``Config.applied`` is set here: the log is followed from the snapshot on, whatever the
-        machine has, so that the members are known. Raises what ``check_log_storage`` and RawNode raise.
+        Restores the machine from the newest snapshot, unless the machine's own storage is as far: ``machine_applied``,
+        by default ``Config.applied``. That index may be beyond the stored commit index. The driver always follows the
+        log from the snapshot on, since it needs the configuration changes in it to know the members. Raises what
+        ``check_log_storage``, RawNode and Driver raise.
         """
+        options.setdefault("machine_applied", config.applied)
         log: Any = check_log_storage(config.storage)
         snapshot = log.snapshot()
         index = snapshot.metadata.index
         node = RawNode(replace(config, storage=log, applied=index))
-        if index > options.get("machine_applied", 0) and hasattr(machine, "restore"):
+        if index > options["machine_applied"] and hasattr(machine, "restore"):
             machine.restore(snapshot)
         return Driver(node, log, machine, send, snapshot=snapshot, **options)
 
     # -- input ---------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Let a tick of the clock pass."""
+        """Advance the node's clock by one tick."""
         self.node.tick()
 
     def step(self, m: Message) -> RaftError | None:
-        """Take in a message from a peer; why it was refused, None if it was taken or is kept for later.
+        """Process a message from a peer. Return None if it was stepped or kept for later, or the error that refuses it.
 
-        A refused message is a lost one to the group: NotNow for what must not be taken now (a snapshot, a read), else
-        what ``RawNode.step`` says. What kills the node is raised: LogLost, and every error that says so.
+        The error is NotNow for a snapshot or a read that must not be stepped now, or one of ``RawNode.step``. To the
+        group, a refused message is a lost one. Raises LogLost and every other error that kills the node.
         """
         node = self.node
-        if m.type == k.READ_INDEX and self.guard_reads and answers_rashly(node.raft):
-            return NotNow("a single voter that has committed nothing in its term cannot answer reads")
+        if m.type == k.READ_INDEX and self.guard_reads and (why := self._no_reads()):
+            return NotNow(why)
         if m.type == k.SNAP and self.guard_snapshots and has_to_apply(node.raft):
             if not self.keep_snapshots:
                 return NotNow("a snapshot cannot be taken while committed entries are being applied")
@@ -217,7 +280,7 @@ class Driver:
         return self._take(m)
 
     def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """``step`` each of a list of messages, in order; the place and the error of each that was refused."""
+        """Step a list of messages in order. Return the place and the error of each refused one."""
         refused: list[tuple[int, RaftError]] = []
         for place in range(len(messages)):
             error = self.step(messages[place])
@@ -244,7 +307,7 @@ class Driver:
         return None
 
     def _took(self, m: Message) -> bool:
-        """Whether a snapshot is of use here: it will be restored, or is kept for that, or its entries are here."""
+        """Whether a snapshot has served its purpose: it is restored, or kept for that, or its entries are committed."""
         log = self.node.raft.log
         if m.snapshot is None:
             return False
@@ -258,18 +321,22 @@ class Driver:
             self._take(m)
 
     def propose(self, data: Any, tag: Any = None) -> bool:
-        """Propose bytes; True if this member has appended them as leader, False if they are forwarded to the leader.
+        """Propose ``data``. Return True if this member appended it as leader, and False if it forwarded it.
 
-        In the first case, and with a ``tag`` that is not None, ``take_outcomes`` says what became of them. Raises what
-        ``RawNode.propose`` raises.
+        If it was appended and ``tag`` is not None, ``take_outcomes`` later returns the outcome with that tag. Raises
+        what ``RawNode.propose`` raises, and ProposalDropped for more than ``max_message_bytes``.
         """
-        self.node.propose(data)
+        payload = data if data is None or type(data) is bytes else octets(data, "data")
+        if payload is not None and len(payload) > self._max_bytes:
+            raise ProposalDropped(f"{len(payload)} bytes do not fit into a message, which may have {self._max_bytes}")
+        self.node.propose(payload)
         return self._place(tag)
 
     def propose_change(self, change: Any, tag: Any = None) -> str | None:
-        """Propose a change of the members; why it was replaced by an empty entry, None if it was not, or is forwarded.
+        """Propose a configuration change. Return why it became an empty entry.
 
-        Raises what ``RawNode.propose_conf_change`` raises.
+        Returns None if it did not, and also on a follower, which only forwards the change. ``tag`` is as for
+        ``propose``. Raises what ``RawNode.propose_conf_change`` raises.
         """
         refused = self.node.propose_conf_change_checked(change)
         self._place(tag)
@@ -283,32 +350,60 @@ class Driver:
             self._ask().place(raft.log.last_index(), raft.term, tag)
         return True
 
-    def read_index(self, context: bytes) -> None:
-        """Ask for a read; ``take_reads`` answers with its context. It may be lost: ask again, with a new context.
+    def read(self) -> bytes:
+        """Request a read and return its context, which no other read has. ``take_reads`` returns it with the answer.
 
-        A context must never be used twice, not even after a restart: a late answer to the first read would be taken
-        for one to the second, which may then miss writes. Raises NotNow where a single voter must not answer yet, and
-        what ``RawNode.read_index`` raises.
+        A request can get lost: ask again after a timeout. Ignore answers with other contexts, which belong to earlier
+        reads. Raises TypeError if the driver has no ``nonce``, and what ``read_index`` raises.
         """
-        if self.guard_reads and answers_rashly(self.node.raft):
-            raise NotNow("a single voter that has committed nothing in its term cannot answer reads")
+        nonce = self._nonce
+        if nonce is None:
+            raise TypeError(
+                "read() needs a Driver with a nonce that no start had before, such as secrets.token_bytes(16)"
+            )
+        self._reads += 1
+        context = nonce + self._reads.to_bytes(8, "big")
+        self.read_index(context)
+        return context
+
+    def read_index(self, context: bytes) -> None:
+        """Request a read under a context of the caller's. ``read`` makes one, and is harder to misuse.
+
+        ``take_reads`` returns a ReadState with ``context`` once the machine can answer it. A request can get lost: ask
+        again after a timeout, with a new context. Never use a context twice, even after a restart. A late answer to the
+        first read would pass for one to the second, which could then miss writes.
+
+        Raises NotNow while a single voter must not answer, and on a leader that reads by its lease but has sent
+        MsgTimeoutNow. Raises what ``RawNode.read_index`` raises.
+        """
+        if self.guard_reads and (why := self._no_reads()):
+            raise NotNow(why)
         self.node.read_index(context)
 
+    def _no_reads(self) -> str:
+        """Return why a read must not be requested here now, or an empty text."""
+        raft = self.node.raft
+        if answers_rashly(raft):
+            return "a single voter that has committed nothing in its term cannot answer reads"
+        if self._lease and raft.state == k.LEADER and self._handed_over == raft.term:
+            return "a leader that has sent MsgTimeoutNow cannot answer reads by its lease"
+        return ""
+
     def report_unreachable(self, id: int) -> None:
-        """The last message to the node ``id`` could not be sent."""
+        """Report that the last message to node ``id`` could not be sent."""
         self.node.report_unreachable(id)
 
     def report_snapshot(self, id: int, status: Any) -> None:
-        """What became of a snapshot that was sent to the node ``id``; a failure must be reported."""
+        """Report the outcome of a snapshot that was sent to node ``id``, a SnapshotStatus. Report every failure."""
         self.node.report_snapshot(id, status)
 
     # -- a round in one call -------------------------------------------------------------------------------------
 
     def run(self) -> bool:
-        """Step the inbox, then store, send and apply what the node has to say; False if there was nothing to do.
+        """Step the inbox, then store, send and apply at most one Ready. Return False if there was nothing to do.
 
-        At most one Ready is handled. A message that the node refuses is dropped, as one that was lost. What kills the
-        node, and what the storage or the machine raises, is raised, and the member is dead.
+        A message that the node refuses is dropped like a lost one. Raises errors that kill the node, and errors of the
+        storage and the machine, after which the member is dead.
         """
         node = self.node
         inbox = self.inbox
@@ -325,8 +420,10 @@ class Driver:
             return busy
         if what == k.MESSAGES:
             messages = node.raft.outbox.take_messages()
+            if self._lease and messages is not None:
+                messages = self._without_reads(messages)
             if messages:
-                # As ``_deliver``, written out: most rounds of an idle group come here.
+                # ``_deliver`` written out, since most rounds of an idle group come here.
                 if self._carrier is not None:
                     self._carrier._carry(messages)
                 elif self._send is not None:
@@ -342,7 +439,7 @@ class Driver:
         return True
 
     def _step_each(self, inbox: list[Message]) -> None:
-        """Step messages some of which have rules of their own."""
+        """Step messages of which some are snapshots or reads, which need ``step``."""
         ended = 0
         try:
             for m in inbox:
@@ -359,14 +456,15 @@ class Driver:
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
+        late = self._lease and self._is_late()
         self._store(rd)
         if rd._messages is not None:
-            self._deliver(rd._messages)
+            self._deliver(self._without_reads(rd._messages) if self._lease else rd._messages)
         if rd.snapshot is not None:
             self._restore(rd.snapshot)
         if rd._committed_entries is not None:
             self._apply_all(rd._committed_entries)
-        if rd._read_states is not None:
+        if rd._read_states is not None and not late:
             self._confirm(rd._read_states)
         self.node.advance()
 
@@ -381,6 +479,22 @@ class Driver:
         self._called()
         _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
 
+    def _is_late(self) -> bool:
+        """Return whether a read of this round may have been answered by the lease after MsgTimeoutNow had left."""
+        late = self._handed_over != 0 and self._polled_term <= self._handed_over
+        self._polled_term = self.node.raft.term
+        return late
+
+    def _without_reads(self, messages: list[Message]) -> list[Message]:
+        """Leave out the answers to reads that were given by the lease after MsgTimeoutNow had left."""
+        handed = self._handed_over
+        for m in messages:
+            if m._type == k.TIMEOUT_NOW:
+                self._handed_over = m.term
+        if handed == 0:
+            return messages
+        return [m for m in messages if m._type != k.READ_INDEX_RESP or m.term != handed]
+
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
             self._carrier._carry(messages)
@@ -388,12 +502,12 @@ class Driver:
             self._send(messages)
 
     def _called(self) -> None:
-        """Python code has run, which may have called any node."""
+        """Record that the application's code has run, since it may have called any node."""
         if self._carrier is not None:
             self._carrier._calls += 1
 
     def _run_stages(self) -> bool:
-        """A round by its steps, for a node with asynchronous writes."""
+        """Do a round by its steps: with asynchronous writes, or once a caller has used the steps."""
         work = self.poll()
         if work is None:
             return False
@@ -429,7 +543,7 @@ class Driver:
             self._asked.advance(self.applied)
 
     def _apply_all(self, entries: list[Entry]) -> None:
-        """Apply committed entries, each run between configuration changes and empty entries by one call."""
+        """Apply committed entries. The machine gets each run between changes and empty entries in one call."""
         first = 0
         head = entries[0]
         if head.index <= self.applied:
@@ -453,7 +567,7 @@ class Driver:
             self._asked.advance(self.applied)
 
     def _hand(self, entries: list[Entry]) -> None:
-        """Give a run of entries with data to the machine."""
+        """Let the machine apply a run of entries with data."""
         first = entries[0]
         last = entries[len(entries) - 1]
         if first.index <= self._machine_applied:
@@ -472,10 +586,10 @@ class Driver:
                 asked.settle(entries[place], None if answers is None else answers[place])
 
     def change(self, e: Entry) -> ConfState:
-        """Put the configuration change of a committed entry in force; returns the members after it.
+        """Apply the configuration change in a committed entry and return the resulting members.
 
-        All entries before it must be applied. A change that is not allowed changes nothing; ``refused_change`` is the
-        error then, and None after a change that took effect.
+        All earlier entries must be applied. An invalid change changes nothing, and ``refused_change`` is then its
+        error; after a valid one it is None. Raises InvariantError if the entry cannot be decoded.
         """
         try:
             change = decode_change(e)
@@ -487,7 +601,7 @@ class Driver:
         try:
             self.members = self.node.apply_conf_change(change)
         except ConfChangeError as error:
-            # Every member refuses an invalid one alike, so that the entry is an empty one.
+            # Every member refuses the same change, so the entry counts as empty.
             self.refused_change = error.with_traceback(None)
         self._changing = False
         self.applied = e.index
@@ -502,20 +616,20 @@ class Driver:
         return self._asked
 
     def take_reads(self) -> list[ReadState]:
-        """The reads whose index is applied since the last call: the machine's state now answers them."""
+        """Return the reads that became answerable since the last call: the machine has applied their index."""
         return [] if self._asked is None else self._asked.take_reads()
 
     def take_outcomes(self) -> list[Outcome]:
-        """What became of proposals with a tag since the last call."""
+        """Return the outcomes of proposals with a tag that became known since the last call."""
         return [] if self._asked is None else self._asked.take_outcomes()
 
     # -- a round by its steps ------------------------------------------------------------------------------------
 
     def poll(self) -> Work | None:
-        """What the node has to say now, None if it has nothing to say or the round before is not finished.
+        """Start a round. Return its Work, or None if there is nothing to do or the previous round is not finished.
 
-        Send ``messages`` at once, store ``write`` and call ``stored``, and apply what ``next_batch`` gives. With
-        asynchronous writes the next round may begin meanwhile.
+        Send its ``messages`` at once, store its ``write`` and call ``stored``, and apply the batches of ``next_batch``.
+        With asynchronous writes, the next round may start meanwhile.
         """
         stages = self._stage()
         if stages.round is not None:
@@ -523,7 +637,8 @@ class Driver:
         rd = self.node.poll()
         if rd is None:
             return None
-        if rd._read_states is not None:
+        late = self._lease and self._is_late()
+        if rd._read_states is not None and not late:
             self._confirm(rd._read_states)
         return self._split(rd, stages) if self._async else self._begin(rd, stages)
 
@@ -533,25 +648,28 @@ class Driver:
             self._stages = _Stages()
         return self._stages
 
+    def _leaving(self, rd: Ready) -> list[Message]:
+        return self._without_reads(rd.messages) if self._lease else rd.messages
+
     def _begin(self, rd: Ready, stages: _Stages) -> Work:
-        """Without asynchronous writes: everything else waits for the write."""
+        """Start a round without asynchronous writes: messages and batch wait for the write."""
         stages.round = Batch(rd.snapshot, rd.committed_entries, [])
         if rd._entries is None and rd.hard_state is None and rd.snapshot is None:
             stages.batches.append(stages.round)
-            return Work(None, rd.messages, rd.soft_state)
-        # A snapshot is synced whatever the Ready says of its entries and hard state.
+            return Work(None, self._leaving(rd), rd.soft_state)
+        # A snapshot must be synced, although ``must_sync`` only considers entries and hard state.
         write = Write(rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
-        write._messages = rd.messages
+        write._messages = self._leaving(rd)
         stages.writes.append(write)
         return Work(write, [], rd.soft_state)
 
     def _split(self, rd: Ready, stages: _Stages) -> Work:
-        """With asynchronous writes: what may go at once, what waits for the write, what is to apply."""
+        """Start a round with asynchronous writes: tell apart messages to send now, the write, and the batch."""
         work = Work(None, [], rd.soft_state)
         held: list[Message] = []
-        for m in rd.messages:
+        for m in self._leaving(rd):
             if m.to == k.LOCAL_APPEND_THREAD:
-                # Synced before anything is said that rests on it.
+                # The responses promise that the write is durable.
                 responses = m.responses
                 write = Write(m.hard_state(), m.entries, m.snapshot, len(responses) > 0 or m.snapshot is not None)
                 write._responses = responses
@@ -570,9 +688,9 @@ class Driver:
         return work
 
     def store(self, write: Write) -> list[Message]:
-        """Write to the driver's storage, as ``run`` does, and call ``stored``; returns the messages to send now.
+        """Write to the driver's storage, as ``run`` does, and return the messages of ``stored``.
 
-        What the storage raises ends the member.
+        Raises InvariantError if an earlier write is not acknowledged yet. An error of the storage kills the member.
         """
         self._check_next(write)
         try:
@@ -589,9 +707,9 @@ class Driver:
             raise InvariantError("writes must be acknowledged in their order, and once")
 
     def stored(self, write: Write) -> list[Message]:
-        """A write is stored, and durable if it asks for ``sync``; returns the messages that waited for it, to send now.
+        """Report that a write is stored, and durable if its ``sync`` is set. Return the messages to send now.
 
-        InvariantError if writes before it are not acknowledged yet.
+        Raises InvariantError if an earlier write is not acknowledged yet.
         """
         self._check_next(write)
         stages = self._stage()
@@ -610,7 +728,7 @@ class Driver:
         for response in write._responses:
             (own if response.to == self.id else messages).append(response)
         if write.snapshot is not None:
-            # Ahead of all entries: those that were handed out before are part of it.
+            # Restore it before any waiting entries are applied: it contains them.
             stages.deferred = []
             stages.batches.appendleft(Batch(write.snapshot, [], own))
         elif stages.deferred is not None:
@@ -620,29 +738,29 @@ class Driver:
         return messages
 
     def next_batch(self) -> Batch | None:
-        """What to apply next; None if there is nothing, or the last batch is not finished.
+        """Return the next batch to apply, or None if there is none or the previous one is not finished.
 
-        Restore its snapshot, then apply its entries in order: configuration changes by ``change``, those with data by
-        the machine. Then ``finish`` it.
+        Restore its snapshot, then apply its entries in order, configuration changes by ``change`` and entries with data
+        by the machine. Then call ``finish``.
         """
         stages = self._stage()
         if stages.running is not None or not stages.batches:
             return None
         batch = stages.running = stages.batches.popleft()
         if batch.entries and batch.snapshot is None and batch.entries[0].index <= self.applied:
-            # A snapshot has overtaken it.
+            # A snapshot has replaced some of these entries.
             batch.entries = [e for e in batch.entries if e.index > self.applied]
         return batch
 
     def has_batch(self) -> bool:
-        """Whether ``next_batch`` has anything."""
+        """Whether ``next_batch`` would return a batch."""
         stages = self._stages
         return stages is not None and stages.running is None and len(stages.batches) > 0
 
     def apply(self, batch: Batch) -> None:
-        """Apply the batch of ``next_batch`` with the driver's machine, as ``run`` does; ``finish`` it then.
+        """Apply the batch of ``next_batch`` with the driver's machine, as ``run`` does. Call ``finish`` afterwards.
 
-        What the machine raises ends the member.
+        An error of the machine kills the member.
         """
         if self._stage().running is not batch:
             raise InvariantError("this batch is not the one that is being applied")
@@ -656,7 +774,7 @@ class Driver:
             raise
 
     def finish(self, batch: Batch, answers: list[Any] | None = None) -> None:
-        """A batch is applied; ``answers`` has the machine's answer to each of its entries, None for no answers."""
+        """Report that a batch is applied. ``answers`` has the machine's answer to each entry, or is None."""
         stages = self._stage()
         if stages.running is not batch:
             raise InvariantError("this batch is not the one that is being applied")
@@ -681,7 +799,7 @@ class Driver:
         self._take_kept()
 
     def _respond(self, responses: list[Message]) -> None:
-        """Tell the node what is done. One that is not a member, or not any more, refuses its own answers."""
+        """Step responses of the storage. A node outside the configuration refuses its own, which does no harm."""
         for m in responses:
             refused = self._step(m)
             if refused is not None and not isinstance(refused, StepPeerNotFound):
@@ -690,27 +808,39 @@ class Driver:
     # -- snapshots -----------------------------------------------------------------------------------------------
 
     def snapshot_index(self) -> int:
-        """The index that a snapshot made now would have; 0 if none may be made, or the newest one has it already."""
+        """Return the index that a snapshot would have now, or 0 if none may be made or the newest one is as far."""
         at = self.applied
         if self._stages is not None and self._stages.running is not None and not self._changing:
-            # The machine is somewhere within the batch.
+            # The machine may have applied a part of the batch, so no index describes its state.
             return 0
         if at > self.node.raft.log.applied or at > self.storage.last_index():
             return 0
         return at if self._snapshot_index < at and at <= self._stored_commit else 0
 
     def make_snapshot(self, keep: int) -> Snapshot | None:
-        """Make a snapshot of what is applied, and compact the log to ``keep`` entries before it; None if none is made.
+        """Make a snapshot of the machine, and compact the log except for the last ``keep`` entries before it.
 
-        See ``snapshot_index`` for when. The ``machine`` must have ``capture``.
+        Followers that are at most ``keep`` entries behind can then still catch up without the snapshot. Returns None if
+        no snapshot can be made now (see ``snapshot_index``). The machine must have ``capture``. An error of the machine
+        or the storage kills the member. Raises SnapshotTooLarge if the machine gives more than ``max_message_bytes``;
+        nothing is stored then, and the member continues.
         """
         at = self.snapshot_index()
         if at == 0:
             return None
         storage = self.storage
         try:
+            data = self._machine.capture()
+        except BaseException as error:
+            self.fail(error)
+            raise
+        if data is not None and len(data) > self._max_bytes:
+            too_large = SnapshotTooLarge(len(data), self._max_bytes)
+            self._warn(0, "large", str(too_large))
+            raise too_large
+        try:
             refuse_awaitable(storage.sync(), "sync")
-            made: Snapshot = storage.create_snapshot(at, self.members, self._machine.capture())
+            made: Snapshot = storage.create_snapshot(at, self.members, data)
             self._snapshot_index = at
             if self._observer is not None:
                 self._observer.snapshot_made(made)
@@ -721,34 +851,71 @@ class Driver:
             raise
         return made
 
-    def _offer(self) -> Snapshot:
-        """The snapshot to send to a peer: a new one if the members have changed since the newest one was made."""
+    def _offer(self, to: int) -> Snapshot:
+        """Return the snapshot to send to a peer: a new one if the members have changed since the newest one.
+
+        Raises SnapshotTemporarilyUnavailable if a rule of ``offers`` forbids it; the node asks again after a heartbeat.
+        """
+        if not self.guard_offers:
+            return self._present_snapshot()
+        offers = self._kept_offers()
+        peer = self.node.raft.tracker.find(to)
+        match = 0 if peer is None else peer.match
+        ticks = self.node._ticks
+        if offers.must_wait(to, match, ticks):
+            raise SnapshotTemporarilyUnavailable()
+        try:
+            snapshot = self._present_snapshot()
+        except SnapshotTooLarge as error:
+            offers.offered(to, self.applied, match, ticks)
+            raise SnapshotTemporarilyUnavailable() from error
+        objection = offers.objection(snapshot, to)
+        if objection:
+            self._warn(to, "never", objection)
+            raise SnapshotTemporarilyUnavailable()
+        not_taken = offers.offered(to, snapshot.metadata.index, match, ticks)
+        if not_taken:
+            self._warn(to, "again", not_taken)
+        return snapshot
+
+    def _present_snapshot(self) -> Snapshot:
         newest: Snapshot = self.storage.snapshot()
-        if newest.metadata.conf_state.equivalent(self.members):
+        if not self._captures or newest.metadata.conf_state.equivalent(self.members):
             return newest
         made = self.make_snapshot(k.NO_LIMIT)
         if made is None:
             raise SnapshotTemporarilyUnavailable()
         return made
 
+    def _kept_offers(self) -> Offers:
+        if self._offers is None:
+            limit = None if self._max_bytes == k.NO_LIMIT else self._max_bytes
+            self._offers = Offers(self.node.raft.election_timeout, limit)
+        return self._offers
+
+    def _warn(self, peer: int, kind: str, text: str) -> None:
+        """Log a warning about a peer, or about the member itself if that is 0, once."""
+        if self._kept_offers().is_news(peer, kind):
+            self.node.raft._log.warning(f"{self.id:x} {text}")
+
     # -- life ----------------------------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
-        """Storing or applying has failed: the member is dead from now on, with this error as the cause."""
+        """Kill the member because storing or applying failed. Every later call raises Stopped with this cause."""
         self.node.fail(error)
         self._stages = None
         self.inbox = []
 
     @property
     def failure(self) -> BaseException | None:
-        """What the member died of, None while it lives."""
+        """The error that killed the member, or None while it lives."""
         return self.node.failure
 
 
 def _write(
     storage: Any, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None, sync: bool
 ) -> None:
-    """Store as one, and have it durable on return if ``sync``."""
+    """Save all three parts as one, and make them durable if ``sync`` is set."""
     refuse_awaitable(storage.save(hard_state, entries, snapshot), "save")
     if sync:
         refuse_awaitable(storage.sync(), "sync")

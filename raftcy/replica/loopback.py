@@ -1,15 +1,15 @@
-"""Members of one process: drivers whose messages go straight into each other's inbox, and whole groups in one call.
+"""Loopback: connects the drivers of one process, and runs thousands of groups in one call.
 
-Crossing from Python into the compiled core costs more than most of what the core does, so whoever drives thousands of
-groups crosses once for all of them.
+A message goes straight into the receiver's inbox. A call from Python into the compiled core costs more than most of the
+work that the core does, so ``drain_all`` and ``tick_groups`` make one call for all groups.
 
 Rules:
 
-- A member that dies takes nobody else down: it is left out from then on, the others go on, and the call that ran them
-  raises MembersFailed at its end, once for each failure.
-- What became of a snapshot is reported to its sender in every case, or the leader would never send anything to that
-  peer again: FINISH once the receiver took it, FAILURE if it was refused or lost. A failure is reported at the sender's
-  next tick: a leader that is answered at once sends the same snapshot at once, and a drain would never end.
+- A member that dies does not affect the others. They continue without it, and the call that ran them raises
+  MembersFailed at its end, once per failure.
+- The sender of a snapshot always gets a report on it: FINISH once the receiver took it, FAILURE if it was refused or
+  lost. Without a report the leader would send that peer nothing more. A failure is reported at the sender's next tick.
+  If it were reported at once, the leader would send the same snapshot again at once, and ``drain`` would never end.
 """
 
 from typing import Any
@@ -22,15 +22,15 @@ from ..wire.messages import Message
 from .carrier import Carrier
 from .driver import Driver
 
-# Ids up to here are looked up by their place in a list, which is faster than a dict.
+# Drivers with ids up to this one are found by their place in a tuple, which is faster than a dict.
 _SMALL_ID = 64
 
 
 class Loopback(Carrier):
-    """The members of one group: what one sends goes into the inbox of the other.
+    """Connects the members of one group that run in this process.
 
-    Messages to an id that was not added are dropped. ``sent`` counts all messages; ``failures`` has what members have
-    died of, by id. ``name`` is for the texts of errors.
+    Messages to an id that was not added are dropped. ``sent`` counts all messages, dropped ones included. ``failures``
+    has the error of each dead member by id, or is None. ``name`` appears in error texts.
     """
 
     __slots__ = ("_drivers", "_fresh", "_order", "_refused", "_small", "_taken", "failures", "name", "sent")
@@ -41,15 +41,15 @@ class Loopback(Carrier):
     def __init__(self, name: str = "") -> None:
         super().__init__()
         self.name = name
-        # None while it is empty: idle groups are to take no more than they must.
+        # None while it is empty, to save the memory of a dict in each of thousands of groups.
         self.failures = None
-        # Failures that were not raised yet, as MembersFailed has them.
+        # The failures that were not raised yet, in the form of MembersFailed.
         self._fresh: list[Any] | None = None
         self._drivers: dict[int, Driver] = {}
-        # Tuples: read without a lock where the interpreter has none.
+        # Tuples need no lock when they are read on a free-threaded interpreter.
         self._order: tuple[Driver, ...] = ()
         self._small: tuple[Driver | None, ...] = ()
-        # Snapshots whose end is still to be reported to their senders: those that were taken, and those that were not.
+        # Snapshots that were taken, and snapshots that were refused or lost. Their senders get no report yet.
         self._taken: list[Message] | None = None
         self._refused: list[Message] | None = None
         self.sent = 0
@@ -60,9 +60,9 @@ class Loopback(Carrier):
     # -- members -------------------------------------------------------------------------------------------------
 
     def add(self, node: RawNode, storage: Any, machine: Any = None, **options: Any) -> Driver:
-        """A Driver for a node, reached by its id from now on; it replaces the member that has that id.
+        """Create a Driver for a node and connect it under the node's id. It replaces a member with the same id.
 
-        ``options`` are those of Driver.
+        ``options`` are those of Driver. Raises what Driver raises.
         """
         driver = Driver(node, storage, machine, **options)
         self.remove(driver.id)
@@ -72,7 +72,7 @@ class Loopback(Carrier):
         return driver
 
     def remove(self, id: int) -> Driver | None:
-        """Take a member out, alive or dead; its driver, None for a stranger. What was sent to it is lost."""
+        """Remove a member, alive or dead. Return its driver, or None if there is none. Its inbox is lost."""
         driver = self._drivers.pop(id, None)
         if self.failures is not None:
             self.failures.pop(id, None)
@@ -83,7 +83,7 @@ class Loopback(Carrier):
         return driver
 
     def find(self, id: int) -> Driver | None:
-        """The driver of a member, alive or dead; None for a stranger."""
+        """Return the driver of a member, alive or dead, or None if ``id`` was not added."""
         return self._drivers.get(id)
 
     def _arrange(self) -> None:
@@ -93,7 +93,7 @@ class Loopback(Carrier):
         self._small = tuple([alive.get(id) for id in range(largest + 1)])
 
     def _died(self, driver: Driver, error: BaseException) -> None:
-        """Leave a member out from now on."""
+        """Stop running a member that has died."""
         inbox = driver.inbox
         driver.fail(error)
         if self.failures is None:
@@ -147,7 +147,7 @@ class Loopback(Carrier):
             self._refused.append(m)
 
     def _report(self, messages: list[Message], status: SnapshotStatus) -> None:
-        """Report to the senders of snapshots, none of which is in the middle of a round now."""
+        """Report to the senders of snapshots. None of them may be in the middle of a round."""
         for m in messages:
             driver = self._large(m.from_)
             if driver is not None:
@@ -156,7 +156,7 @@ class Loopback(Carrier):
     # -- running -------------------------------------------------------------------------------------------------
 
     def drain(self) -> None:
-        """Run the drivers, by ascending id, until a pass over all of them does nothing.
+        """Run the drivers by ascending id until a pass over all of them does nothing.
 
         Raises MembersFailed at the end if members have died.
         """
@@ -169,7 +169,7 @@ class Loopback(Carrier):
         busy = True
         driver = None
         while busy:
-            # One handler for all passes: entering it costs as much as an idle member.
+            # One ``try`` covers all passes, because entering it costs as much as an idle member.
             try:
                 while busy:
                     busy = False
@@ -178,7 +178,7 @@ class Loopback(Carrier):
                         self._report(taken, SnapshotStatus.FINISH)
                         self._calls += 1
                     for driver in self._order:
-                        # Skip it: its inbox is empty, and nothing has run since it was last idle.
+                        # Skip a driver with an empty inbox if nothing could have changed its node since it was idle.
                         if driver._settled != self._calls or len(driver.inbox) > 0:
                             busy |= driver.run()
                     if self._taken is not None:
@@ -190,7 +190,7 @@ class Loopback(Carrier):
                 busy = True
 
     def tick(self) -> bool:
-        """Tick every node; whether there is anything to ``drain`` now. Raises MembersFailed as ``drain`` does."""
+        """Tick every node. Return whether there is anything to ``drain``. Raises MembersFailed if members have died."""
         self._tick()
         if self._fresh is not None:
             _raise([self])
@@ -218,7 +218,7 @@ class Loopback(Carrier):
 
 
 def _raise(groups: list[Loopback]) -> None:
-    """Raise what members have died of since it was raised last."""
+    """Raise MembersFailed with the failures that were not raised yet."""
     failures = []
     for group in groups:
         fresh = group._take_fresh()
@@ -229,9 +229,9 @@ def _raise(groups: list[Loopback]) -> None:
 
 
 def tick_all(nodes: list[RawNode]) -> list[RawNode]:
-    """Tick thousands of nodes in one call; returns those that have a Ready now: the others need no more.
+    """Tick many nodes in one call. Return the nodes that have a Ready now.
 
-    A node that dies is raised at once.
+    Raises the error of a node that dies at once, without ticking the rest.
     """
     ready = []
     for node in nodes:
@@ -252,7 +252,7 @@ def drain_all(groups: list[Loopback]) -> None:
 
 
 def tick_groups(groups: list[Loopback]) -> None:
-    """Tick the nodes of each group and drain it, in one call, group by group: what a group needs is fetched once.
+    """Tick and drain many groups in one call, group by group, so that a group's memory is fetched once.
 
     Raises MembersFailed at the end if members have died.
     """

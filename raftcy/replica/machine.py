@@ -1,4 +1,4 @@
-"""What a replicated state machine is to a driver."""
+"""StateMachine, the protocol of the application's state machine."""
 
 from typing import Any, Protocol
 
@@ -6,19 +6,19 @@ from ..wire.messages import Entry, Snapshot
 
 
 class StateMachine(Protocol):
-    """A deterministic machine: the same entries in the same order give the same state and answers on every member.
+    """A deterministic machine: the same entries in the same order lead to the same state and answers on every member.
 
-    A driver calls it, so its methods must not call back into the driver. Whatever it raises ends the member.
+    A driver calls the methods, so they must not call back into the driver. An error that one raises kills the member.
     """
 
     def apply(self, entries: list[Entry]) -> Any:
-        """Apply committed entries, in order. None of them is empty or a configuration change.
+        """Apply committed entries in order. No entry is empty or a configuration change.
 
-        Returns the answers to the proposers, a list with one for each entry, or None for no answers.
+        Return a list with the answer to each entry's proposer, or None if there are no answers.
         """
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Replace the state by that of a snapshot."""
+        """Replace the whole state by the state in ``snapshot.data``."""
 
     def capture(self) -> bytes:
-        """The whole state, as ``restore`` is given it in a snapshot's data."""
+        """Return the whole state, in the form that ``restore`` finds in a snapshot's data."""

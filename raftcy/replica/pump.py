@@ -1,18 +1,19 @@
-"""The shell of one Driver in an asyncio event loop, for a storage that is done when its call returns, as memory is.
+"""Pump: runs one Driver in an asyncio event loop, with a storage whose calls return when they are done.
 
-Messages, ticks, proposals and reads go in. After each the pump does all that the driver has to say: it stores, sends
-and applies, before anything else runs. What comes in the middle of that, and proposals, which often come in numbers,
-wait for the event loop's next round and are handled as one.
+Messages, ticks, proposals and reads go in. After a message or a tick, the pump stores, sends and applies until the
+driver has no more work, before anything else runs. Proposals often arrive in bursts, so they wait for the next round of
+the event loop and are handled together, as are reads and reports.
 
 Rules:
 
-- All calls come from the event loop's thread. Callbacks and hooks run there too, and must not wait.
-- The first error ends the pump: of the storage, the machine, a callback, a hook or a task of the pump. Whoever waits,
-  whoever called and every later call gets Stopped with that cause; ``done`` raises the error itself.
-- A task of the pump lives as long as the pump. If it returns, or is cancelled, the pump ends as by ``close``.
-- No call waits in the middle of its work, so that a cancelled caller leaves nothing half done.
+- All calls come from the event loop's thread. Callbacks and hooks run there too, and must not block.
+- The first error of the storage, the machine, a callback, a hook or a task of the pump ends the pump. Waiting callers,
+  the current caller and all later ones get Stopped with that cause; ``done`` raises the error itself.
+- A task of the pump runs as long as the pump. If it returns or is cancelled, the pump ends as by ``close``.
+- No call waits in the middle of its work, so cancelling a caller leaves nothing half done.
 
-Services with a disk come later. They write and apply on the side, by the driver's steps ``stored`` and ``finish``.
+A storage on disk would block the event loop. Write to one in the background, by the driver's steps ``stored`` and
+``finish``.
 """
 
 import asyncio
@@ -24,28 +25,30 @@ from typing import Any, NoReturn
 
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, SoftState
-from ..errors import MessageTooLong, NotNow, RaftError, StepError, Stopped
+from ..errors import MessageTooLong, NotNow, RaftError, Stopped
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
 from .driver import Driver
 from .work import Batch
 
-# So many rounds, or proposals, in a row at most; then the rest of the event loop runs.
+# After this many rounds, or proposals, in a row, other callbacks of the event loop run.
 _STRETCH = 64
 
 
 class Pump:
-    """Runs a Driver, and is the node of a transport (its ``DirectReceiver``). Make it inside a running event loop.
+    """Runs a Driver, and is the ``DirectReceiver`` of a transport. Create it inside a running event loop.
 
-    ``machine`` and ``options`` are Driver's. Set ``send`` before the event loop runs on: it is called with each list of
-    messages to send, and returns None; while ``send`` is None, messages are dropped. ``failure`` is what the pump died
-    of, None while it lives and after ``close``. A subclass sees more by the hooks ``changed``, ``apply_batch``,
-    ``finished`` and ``answered``.
+    ``machine`` and ``options`` are those of Driver; the pump draws a ``nonce``. Set ``send`` before you yield to the
+    event loop: the pump calls it with each list of messages to send, and it must return None. While ``send`` is None,
+    messages are dropped. ``failure`` is the error that ended the pump, None while it runs and after ``close``. A
+    subclass may override the hooks ``changed``, ``apply_batch``, ``finished`` and ``answered``.
+
+    Raises RuntimeError outside an event loop, and what Driver raises.
     """
 
     def __init__(self, node: RawNode, storage: Any, machine: Any = None, **options: Any) -> None:
         self._loop = asyncio.get_running_loop()
-        self.driver = Driver(node, storage, machine, **options)
+        self.driver = Driver(node, storage, machine, nonce=secrets.token_bytes(16), **options)
         self.send: Callable[[list[Message]], object] | None = None
         self.failure: BaseException | None = None
         self._over = asyncio.Event()
@@ -55,28 +58,28 @@ class Pump:
         self._ticker: asyncio.TimerHandle | None = None
         self._ticks = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        # By context; a result is the index, or None to ask again.
-        self._reads: dict[bytes, asyncio.Future[int | None]] = {}
+        # By context, or by the future itself if no request was possible. The result is the index, or None to ask again.
+        self._reads: dict[object, asyncio.Future[int | None]] = {}
         self.soon()
 
     def changed(self, state: SoftState) -> None:
-        """Hook: the role or the leader has changed, which is stored; what came with it is not applied yet."""
+        """Hook: called when the role or the leader has changed, after storing the Ready and before applying it."""
 
     def apply_batch(self, batch: Batch) -> None:
-        """Hook: apply what is committed. A subclass may do by itself what ``Driver.next_batch`` says."""
+        """Hook: apply a batch. A subclass may do the steps in ``Driver.next_batch`` itself."""
         self.driver.apply(batch)
 
     def finished(self) -> None:
-        """Hook: a batch is applied. This is where a snapshot may be made."""
+        """Hook: called after a batch is applied. A subclass may make a snapshot here."""
 
     def answered(self, state: ReadState) -> None:
-        """Hook: the machine's state now answers a read."""
+        """Hook: called when the machine's state answers a read. An override must call this for ``read`` to work."""
         asked = self._reads.get(state.request_ctx)
         if asked is not None and not asked.done():
             asked.set_result(state.index)
 
     def tick(self) -> None:
-        """Let a tick pass. Reads that have no answer are asked again each time an election's ticks have passed."""
+        """Advance the clock by one tick. Once per election timeout, reads without an answer are requested again."""
         self._guard(self.driver.tick)
         self._ticks += 1
         if self._ticks % self.driver.node.raft.election_timeout == 0:
@@ -84,9 +87,9 @@ class Pump:
         self.work()
 
     def start_ticking(self, seconds: float) -> None:
-        """Tick each time ``seconds`` have passed. What a stall has kept back is left out: late ticks never burst.
+        """Call ``tick`` every ``seconds``. After a stall the missed ticks are skipped instead of following in a burst.
 
-        Raises ValueError unless ``seconds`` is above 0.
+        Raises ValueError if ``seconds`` is not above 0.
         """
         self._check()
         if not seconds > 0:
@@ -96,7 +99,7 @@ class Pump:
         self._ticker = self._loop.call_at(due, self._tick_due, due, seconds)
 
     def stop_ticking(self) -> None:
-        """Undo ``start_ticking``."""
+        """Stop the ticks of ``start_ticking``."""
         if self._ticker is not None:
             self._ticker.cancel()
 
@@ -108,33 +111,37 @@ class Pump:
             self.tick()
 
     async def step(self, m: Message) -> None:
-        """Take a message, such as a forwarded proposal, which is lost if it is refused. Raises other StepErrors."""
+        """Process a message, such as a forwarded proposal.
+
+        Raises the error that refuses it: ProposalDropped, also while no leader is known, NotNow, or a StepError. To the
+        group, a refused message is a lost one.
+        """
         for _, refused in await self.step_many([m]):
-            if isinstance(refused, StepError):
-                raise refused
+            raise refused
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages that passed ``refuse_from_network``, in order; the place and error of each that is refused."""
+        """Process messages that passed ``refuse_from_network``. Return the place and the error of each refused one."""
         return self.receive(messages)
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages as ``step_many`` does, without a task."""
+        """Process messages as ``step_many`` does, without a coroutine."""
         refused: list[tuple[int, RaftError]] = self._guard(self.driver.step_many, messages)
         self.work()
         return refused
 
     def report_unreachable(self, id: int) -> None:
-        """A message to the node ``id`` was dropped."""
+        """Report that a message to node ``id`` was dropped."""
         self.call(self.driver.report_unreachable, id)
 
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """A snapshot to the node ``id`` was sent, or was dropped."""
+        """Report that a snapshot to node ``id`` was sent, or was dropped."""
         self.call(self.driver.report_snapshot, id, status)
 
     async def propose(self, data: bytes) -> bool:
-        """Propose; returns once that is appended here (True) or forwarded to the leader (False). See Driver.propose.
+        """Propose ``data``. Return True once it is appended here, or False once it is forwarded to the leader.
 
-        Raises ProposalDropped, also while no leader is known. Cancelled, it has proposed nothing.
+        Raises ProposalDropped if the proposal is refused, also while no leader is known. If the call is cancelled,
+        nothing was proposed.
         """
         if self._stretch >= _STRETCH:
             await asyncio.sleep(0)
@@ -142,19 +149,18 @@ class Pump:
         return bool(self.call(self.driver.propose, data))
 
     async def read(self) -> int:
-        """Wait until the machine has applied all that was committed when this began; returns the index of that.
+        """Wait until the machine has applied all entries that were committed when this was called. Return the index.
 
-        It asks again if the question is lost, and waits while there is no leader: use a timeout. Raises Overloaded on a
-        leader where ``Config.max_pending_reads`` wait already.
+        Asks again if the request is lost, and waits while there is no leader, so use a timeout. Raises Overloaded on a
+        leader if ``Config.max_pending_reads`` reads wait already.
         """
         while True:
-            # A context must not come twice, not even after a restart.
-            context = secrets.token_bytes(16)
             asked: asyncio.Future[int | None] = self._loop.create_future()
+            context: object = asked
+            with suppress(NotNow):
+                context = self.call(self.driver.read)
             self._reads[context] = asked
             try:
-                with suppress(NotNow):
-                    self.call(self.driver.read_index, context)
                 index = await asked
             finally:
                 del self._reads[context]
@@ -167,13 +173,13 @@ class Pump:
                 asked.set_result(None)
 
     def call(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a method of the driver or of its node, return or raise what it does, and work soon."""
+        """Call a method of the driver or its node, return or raise what it does, and work soon."""
         answer = self._guard(act, *arguments)
         self.soon()
         return answer
 
     def soon(self) -> None:
-        """Work in the event loop's next round."""
+        """Call ``work`` in the event loop's next round."""
         if self._due is None and not self._over.is_set():
             self._due = self._loop.call_soon(self._work_due)
 
@@ -183,10 +189,10 @@ class Pump:
             self.work()
 
     def work(self) -> None:
-        """Do all that the driver has to say. Of very much, the rest comes in the event loop's next round."""
+        """Do the driver's work now. If there is very much, the rest is done in the event loop's next round."""
         self._check()
         if self._working:
-            # What is under way goes on until nothing is left.
+            # The call that is working already continues until nothing is left.
             return
         self._working = True
         self._stretch = 0
@@ -236,7 +242,7 @@ class Pump:
             raise TypeError(f"send must return None, not {type(answer).__name__}")
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine as a task of the pump."""
+        """Run a coroutine as a task of the pump. The pump ends with it, and cancels it when it ends earlier."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_ended)
@@ -248,7 +254,7 @@ class Pump:
         self._end(None if task.cancelled() else task.exception())
 
     async def done(self) -> None:
-        """Wait for the end; raises what the pump died of."""
+        """Wait until the pump ends. Raises the error that ended it."""
         await self._over.wait()
         if self.failure is not None:
             raise self.failure
@@ -263,7 +269,7 @@ class Pump:
             raise Stopped(self.failure)
 
     def _guard(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        """Call what may kill the member."""
+        """Call a method that may kill the member, and end the pump if it does."""
         self._check()
         try:
             return act(*arguments)
@@ -288,6 +294,6 @@ class Pump:
         self._over.set()
         self.stop_ticking()
         self._wake()
-        # A task that ends the pump goes on to its own end.
+        # A task that ends the pump itself is not cancelled.
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()

@@ -1,16 +1,16 @@
-"""What a driver hands to whoever runs it: what to store, what to send, and what to apply."""
+"""Work, Write and Batch: what a driver asks its caller to send, to store and to apply."""
 
 from ..core.ready import SoftState
 from ..wire.messages import Entry, HardState, Message, Snapshot
 
 
 class Write:
-    """What to store as one: after a crash all of it is there, or nothing.
+    """A write to the storage, to be done as one: a crash must leave all of it or nothing.
 
-    ``hard_state`` and ``snapshot`` are None, and ``entries`` empty, where nothing of the kind changed. Entries replace
-    what the log has from the first one's index on. A snapshot replaces the whole log. With ``sync`` the write, and all
-    writes before it, must be durable before it is acknowledged by ``Driver.stored``; without it, it holds nothing but
-    a new commit index, which a crash may take back.
+    ``hard_state`` and ``snapshot`` are None, and ``entries`` is empty, if there is nothing of that kind to store. A
+    snapshot replaces the whole log. Entries replace the log from their first index on. If ``sync`` is set, this write
+    and all earlier ones must be durable before ``Driver.stored`` acknowledges it. Otherwise it only has a new commit
+    index, which a crash may revert.
     """
 
     __slots__ = ("_messages", "_responses", "entries", "hard_state", "snapshot", "sync")
@@ -28,7 +28,7 @@ class Write:
         self.entries = entries
         self.snapshot = snapshot
         self.sync = sync
-        # To be sent once it is stored, and what the node is told then.
+        # Messages to send once the write is stored, and responses to step then.
         self._messages = []
         self._responses = []
 
@@ -42,9 +42,9 @@ class Write:
 
 
 class Batch:
-    """What to apply, in order: ``snapshot`` to restore first if it is not None, then the committed ``entries``.
+    """Work for the state machine: restore ``snapshot`` if there is one, then apply the committed ``entries``.
 
-    Configuration changes among the entries go to ``Driver.change``, all others to the machine.
+    Pass configuration changes among the entries to ``Driver.change``, and other entries with data to the machine.
     """
 
     __slots__ = ("_responses", "entries", "snapshot")
@@ -63,9 +63,9 @@ class Batch:
 
 
 class Work:
-    """What a node has to say: ``write`` to store, None if nothing changed; ``messages`` to send at once.
+    """The start of a round: ``messages`` to send at once, and a ``write`` to store, None if there is nothing to store.
 
-    ``soft_state`` is set when the leader or the role changed.
+    ``soft_state`` is a SoftState if the leader or the node's role has changed, else None.
     """
 
     __slots__ = ("messages", "soft_state", "write")

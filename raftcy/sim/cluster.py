@@ -102,6 +102,7 @@ class Cluster:
         hold_votes: bool = True,
         guard_reads: bool = True,
         guard_snapshots: bool = True,
+        torn_writes: bool = False,
     ) -> None:
         self.settings = settings
         self.machine = machine
@@ -110,6 +111,7 @@ class Cluster:
         self.hold_votes = hold_votes
         self.guard_reads = guard_reads
         self.guard_snapshots = guard_snapshots
+        self.torn_writes = torn_writes
         self.clock = Clock()
         self.members: dict[int, Member] = {}
         self.committed = Committed()

@@ -7,7 +7,7 @@ from ..wire.enums import MessageType, StateType
 
 FAULTS = (
     "loss", "doubling", "overtaking", "delay", "partition", "isolation", "one-way cut", "pause", "skewed clock",
-    "crash", "crash of all", "torn write", "failed write", "failed read", "slow disk", "no snapshot",
+    "crash", "crash of all", "failed write", "failed read", "slow disk", "no snapshot",
 )  # fmt: skip
 
 # Local messages, and MsgForgetLeader, which no node sends: they never cross the network.

@@ -5,8 +5,11 @@ Rules:
 - Batches complete in the order in which they were submitted. The data of a batch becomes visible when it completes.
 - Completing a batch with ``sync`` makes it and everything before it durable. A batch without ``sync`` holds only a new
   commit index; a crash may lose it until the next sync.
-- At a crash, incomplete batches leave a prefix of their records behind (a torn write). The records of a batch are its
-  entries, in order, and then its hard state. A batch with a snapshot is written entirely or not at all.
+- A batch is written entirely or not at all, as a LogStorage must write it: a crash leaves some of the incomplete
+  batches, in their order, and nothing of the others.
+- With ``torn``, for storages that are written by single calls, a crash may leave a prefix of the next batch's records:
+  its entries, in order, and then its hard state. A batch with a snapshot is still written entirely or not at all. Such
+  a disk takes up the term of its last entry before a node starts from it.
 - A disk whose write fails raises DiskFailed and accepts nothing more: the member must crash and start again.
 """
 
@@ -49,12 +52,14 @@ class Disk(MemoryStorage):
         "random",
         "snapshot_away",
         "synced",
+        "torn",
         "unreadable",
     )
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, torn: bool = False) -> None:
         super().__init__()
         self.random = random
+        self.torn = torn
         self.pending: list[Write] = []
         self.synced: HardState | None = None
         self.checkpoint: Checkpoint | None = None
@@ -164,11 +169,25 @@ class Disk(MemoryStorage):
 
     def _tear(self, batch: Write, random: Random) -> bool:
         """Write some of a batch's entries; returns whether any were written."""
+        # Drawn in any case, so that runs with and without torn writes differ only by what these leave behind.
         kept = int(random.random() * (len(batch.entries) + 1))
-        if batch.snapshot is not None or kept == 0:
+        if not self.torn or batch.snapshot is not None or kept == 0:
             return False
         self.append(batch.entries[:kept])
         return True
+
+    def take_up_term(self) -> None:
+        """Store the term of the last entry, without a vote, if the hard state does not know it: the write was torn.
+
+        Nothing was sent on its strength, but a node that started in an older term could give away a vote that it has
+        given in this one.
+        """
+        term = self.term(self.last_index())
+        state = self.written()
+        if term > (0 if state is None else state.term):
+            commit = self.first_index() - 1 if state is None else state.commit
+            self.set_hard_state(HardState(term=term, vote=0, commit=commit))
+            self.sync()
 
     def __reduce__(self) -> Any:
         raise TypeError("a simulated disk cannot be pickled")

@@ -57,7 +57,7 @@ class Member:
     def __init__(self, host: "Host[Member]", id: int) -> None:
         self.host = host
         self.id = id
-        self.disk = Disk(host.stream("disk", id))
+        self.disk = Disk(host.stream("disk", id), host.torn_writes)
         self.life = 0
         self.up = False
         self.paused = False
@@ -70,6 +70,8 @@ class Member:
     def start(self) -> None:
         """Start from the state on the disk."""
         disk = self.disk
+        if disk.torn:
+            disk.take_up_term()
         snapshot = disk.newest()
         checkpoint = disk.checkpoint
         metadata = snapshot.metadata

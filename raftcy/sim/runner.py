@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from functools import partial
 
 from .clock import SECOND
 from .coverage import Coverage
@@ -13,6 +13,7 @@ from .lockstep import run as run_in_lockstep
 from .result import Result, failure
 from .runs import run
 from .shrink import shortest, shrink
+from .workers import spread
 
 PROGRESS_S = 5.0
 SHRINK_S = 30.0
@@ -66,54 +67,57 @@ class Totals:
         self.coverage.add(other.coverage)
 
 
-def chunk(seeds: range, o: Options) -> Totals:
-    """Run some seeds in this process."""
+def one(o: Options, seed: int) -> Totals:
+    """Run a seed in this process."""
     totals = Totals()
-    for seed in seeds:
-        result = run_in_lockstep(seed, o.profile, o.steps) if o.lockstep else run(seed, o.profile, o.steps)
-        totals.add(result)
+    totals.add(run_in_lockstep(seed, o.profile, o.steps) if o.lockstep else run(seed, o.profile, o.steps))
     return totals
 
 
 def run_seeds(o: Options, write: Callable[[str], object] = print) -> Totals:
     """Run seeds as the options say. Writes each failure as it occurs, and at the end a summary with the outcome last.
 
-    Reports progress on standard error.
+    Reports progress on standard error. If it is interrupted, the summary is that of the seeds that had ended.
     """
     how = ", both builds in lockstep" if o.lockstep else ""
     write(f"seeds {o.first} to {o.first + o.seeds - 1}, profile {o.profile}, {o.steps} steps, {o.jobs} jobs{how}")
     totals = Totals()
-    begun = reported = time.monotonic()
-    for part in _parts(o):
-        for result in part.failed:
-            _write_failure(result, o, len(totals.failed), write)
-        totals.merge(part)
-        now = time.monotonic()
-        if now - reported >= PROGRESS_S:
-            reported = now
-            done = totals.passed + len(totals.failed)
-            rate = f"{done / (now - begun):.1f} seeds/s, {totals.events / (now - begun):.0f} events/s"
-            sys.stderr.write(f"{done} of {o.seeds} seeds, {len(totals.failed)} failed, {rate}\n")
-            sys.stderr.flush()
+    begun = time.monotonic()
+    try:
+        _run_all(o, totals, begun, write)
+    except Exception:
+        raise
+    except BaseException:
+        _write_summary(totals, time.monotonic() - begun, write)
+        raise
     _write_summary(totals, time.monotonic() - begun, write)
     return totals
 
 
-def _parts(o: Options) -> Iterator[Totals]:
-    size = 5 if o.lockstep else 20
-    last = o.first + o.seeds
-    ranges = [range(at, min(at + size, last)) for at in range(o.first, last, size)]
-    if o.jobs == 1 or len(ranges) == 1:
-        for each in ranges:
-            yield chunk(each, o)
-        return
-    # Never fork: the calling process may have threads.
-    with ProcessPoolExecutor(o.jobs, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(chunk, ranges, [o] * len(ranges))
-        finally:
-            # An interrupted run must not wait for seeds that are only queued.
-            pool.shutdown(cancel_futures=True)
+def _run_all(o: Options, totals: Totals, begun: float, write: Callable[[str], object]) -> None:
+    reported = begun
+    with closing(_parts(o)) as parts:
+        for part in parts:
+            for result in part.failed:
+                _write_failure(result, o, len(totals.failed), write)
+            totals.merge(part)
+            now = time.monotonic()
+            if now - reported >= PROGRESS_S:
+                reported = now
+                done = totals.passed + len(totals.failed)
+                rate = f"{done / (now - begun):.1f} seeds/s, {totals.events / (now - begun):.0f} events/s"
+                sys.stderr.write(f"{done} of {o.seeds} seeds, {len(totals.failed)} failed, {rate}\n")
+                sys.stderr.flush()
+
+
+def _parts(o: Options) -> Generator[Totals, None, None]:
+    """The totals of each seed, in order: one at a time, so that an interruption takes back as little as possible."""
+    seeds = range(o.first, o.first + o.seeds)
+    work = partial(one, o)
+    if o.jobs == 1 or len(seeds) == 1:
+        yield from map(work, seeds)
+    else:
+        yield from spread(work, seeds, o.jobs)
 
 
 def _write_failure(result: Result, o: Options, place: int, write: Callable[[str], object]) -> None:
@@ -127,6 +131,7 @@ def _write_summary(totals: Totals, seconds: float, write: Callable[[str], object
     for line in totals.coverage.summary():
         write(line)
     seeds = totals.passed + len(totals.failed)
+    seconds = max(seconds, 0.001)
     write(
         f"{totals.events} events in {seconds:.1f} s ({totals.events / seconds:.0f} events/s, {seeds / seconds:.1f} "
         f"seeds/s), {totals.time / SECOND:.0f} s of simulated time, {totals.writes} writes and {totals.reads} reads"

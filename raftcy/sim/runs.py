@@ -113,7 +113,8 @@ def run(
 
     ``profile`` is one of ``profiles.names()`` or a Profile. ``machine`` creates the replicated state machine. ``only``
     restricts the schedule to the actions with these numbers. ``hold_votes``, ``guard_reads`` and ``guard_snapshots``,
-    if False, disable a safety rule of the members' drivers.
+    if False, disable a safety rule of the members' drivers. With ``torn_writes``, disks write as a storage of single
+    calls does: a crash may leave entries without the hard state of their write.
 
     Does not raise for a violated rule: see ``Result.failure`` and ``Result.check``. Raises ValueError for an unknown
     profile.

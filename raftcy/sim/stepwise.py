@@ -48,6 +48,7 @@ def replay(
     hold_votes: bool = True,
     guard_reads: bool = True,
     guard_snapshots: bool = True,
+    torn_writes: bool = False,
     lockstep: bool = False,
 ) -> Violation | None:
     """Run a seed and write each event, with the state of its member before and after. Returns the violation, if any.
@@ -72,6 +73,7 @@ def replay(
             hold_votes=hold_votes,
             guard_reads=guard_reads,
             guard_snapshots=guard_snapshots,
+            torn_writes=torn_writes,
         )
         _show(run, pair or run, steps, until, logger, write)
     except Violation as violation:

@@ -27,6 +27,7 @@ class Host(Protocol[M_contra]):
     hold_votes: bool
     guard_reads: bool
     guard_snapshots: bool
+    torn_writes: bool
 
     def stream(self, *purpose: object) -> Random:
         """Return the random numbers for one purpose."""

@@ -35,7 +35,7 @@ class FrameDecoder:
     The decoder stores only the bytes of an incomplete frame. Memory grows with the bytes that have arrived, never with
     a length that was merely announced; otherwise a peer could make the node allocate 64 MiB by sending four bytes.
 
-    ``limit_bytes`` is the longest payload that is accepted, MAX_FRAME_BYTES if None or 0. It may be changed between calls.
+    ``limit_bytes`` is the longest payload that is accepted, MAX_FRAME_BYTES if None or 0. It may change between calls.
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:

@@ -17,7 +17,10 @@ class Receiver(Protocol):
     """
 
     async def step(self, m: Message) -> None:
-        """Take a MsgProp. May wait for a leader; the transport delivers other messages meanwhile."""
+        """Take a MsgProp. May wait for a leader; the transport delivers other messages meanwhile.
+
+        Raises why it is refused, ProposalDropped for example.
+        """
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Take messages of other types, in order, and return the position and the error of each one refused.

@@ -1,4 +1,4 @@
-"""The command line of the kit: exit status, last line, and what a mismatch shows."""
+"""The command line of the kit: exit status, last line, and the diff that a mismatch shows."""
 
 import os
 import shutil
@@ -153,7 +153,7 @@ def test_a_script_that_cannot_be_rewritten_stays(tmp_path: Path) -> None:
     assert path.read_text() == before
 
 
-def test_a_difference_that_is_no_text_is_shown(tmp_path: Path) -> None:
+def test_a_difference_that_is_not_text_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "bytes.txt"
     path.write_bytes(b"cmd\n----\n\xff\n")
     done = run("format", path, PYTHONIOENCODING="utf-8:strict")
@@ -172,7 +172,7 @@ def test_vectors_that_are_not_there(tmp_path: Path) -> None:
         assert f"{paths[-1]}" in done.stderr
 
 
-def test_lines_that_are_no_vectors_fail(tmp_path: Path) -> None:
+def test_lines_that_are_not_vectors_fail(tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_bytes(b'{"kind": "Entry", "case": "empty", "hex": "", "fields": {}}\n\xff\xfe\n[]\n{}\nnonsense\n')
     done = run("vectors", path)

@@ -1,4 +1,4 @@
-"""The interaction environment as users meet it: commands, options and storages of their own, and what errors become."""
+"""The interaction environment for its users: their own commands, options and storages, and how errors are printed."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -40,7 +40,7 @@ def kit_of_build(build: ModuleType) -> ModuleType:
 
 
 def environment(rafttest: ModuleType, text: str = "", **hooks: Any) -> Any:
-    """An environment that has run `text`."""
+    """An environment after it ran `text`."""
     env = rafttest.InteractionEnv(hooks.pop("commands", rafttest.COMMANDS), **hooks)
     rafttest.run_text(text, env.handle)
     return env
@@ -56,7 +56,7 @@ def say(env: Any, line: str, text: str = "") -> str:
 
 
 def test_a_command_of_ones_own(rafttest: ModuleType, tmp_path: Path) -> None:
-    """The example of the package's docstring."""
+    """A user's own command: the example in the package's docstring."""
 
     def count(env: Any, case: Any) -> None:
         env.output.line(f"{len(env.messages)} in flight")
@@ -118,7 +118,7 @@ def test_a_storage_of_ones_own(rafttest: ModuleType) -> None:
 
 
 def test_snapshots_come_from_the_state_machine(rafttest: ModuleType) -> None:
-    """What a leader sends is the newest of the node's history, whatever the storage was given."""
+    """A leader sends the newest snapshot of the node's state machine, whatever the storage was given."""
     env = environment(rafttest, START)
     say(env, "propose 1 ab")
     say(env, "stabilize")
@@ -129,7 +129,7 @@ def test_snapshots_come_from_the_state_machine(rafttest: ModuleType) -> None:
 
 
 def test_errors_of_the_library_are_output(rafttest: ModuleType, build: ModuleType) -> None:
-    """A refused message is printed, and the node lives on."""
+    """A refused message is printed, and the node keeps running."""
     messages = load(build, "wire.messages")
 
     def send_bad(env: Any, case: Any) -> None:
@@ -150,7 +150,7 @@ def test_broken_invariants_fail_the_script(rafttest: ModuleType) -> None:
 
 
 def test_an_invalid_change_is_printed_when_applied(rafttest: ModuleType) -> None:
-    """All nodes refuse it alike and go on; the state machine treats the entry as empty."""
+    """All nodes refuse it alike and go on; the state machine sees an empty entry."""
     env = environment(rafttest, ALONE)
     assert say(env, "propose-conf-change 1", "r1") == "ok"
     assert "removed all voters\n" in say(env, "stabilize")
@@ -185,7 +185,7 @@ def test_an_invalid_change_is_printed_when_applied(rafttest: ModuleType) -> None
     ],
 )
 def test_what_no_script_may_ask(rafttest: ModuleType, line: str, text: str) -> None:
-    """Such a directive ends the script, whatever is expected; nothing of it was carried out."""
+    """A forbidden directive ends the script, whatever output it expects, and changes nothing."""
     env = environment(rafttest, START)
     with pytest.raises(rafttest.ScriptError) as error:
         rafttest.run_text(f"{line}\n----\nok\n", env.handle, "file")

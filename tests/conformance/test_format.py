@@ -46,7 +46,7 @@ FRAGMENTS = (
 
 
 def random_script(chance: random.Random) -> str:
-    """Lines that are not all nonsense."""
+    """Random lines, most of them valid."""
     lines = [chance.choice(FRAGMENTS) for _ in range(chance.randrange(25))]
     text = "\n".join(lines) + chance.choice(["", "\n", "\n", "\n\n"])
     return text if chance.randrange(4) else text.replace("subtest", "cmd")
@@ -54,7 +54,7 @@ def random_script(chance: random.Random) -> str:
 
 @pytest.mark.full
 def test_rewriting_agrees_with_the_reference(build: ModuleType, tmp_path: Path) -> None:
-    """Any text is rewritten as the reference rewrites it, or left alone where the reference fails."""
+    """Any text is rewritten exactly as the reference rewrites it, or left alone where the reference fails."""
     rafttest = kit(build)
     chance = random.Random(7)
     texts = {f"s{i:03}.txt": random_script(chance) for i in range(600)}
@@ -75,7 +75,7 @@ def test_rewriting_agrees_with_the_reference(build: ModuleType, tmp_path: Path) 
 
 @pytest.mark.full
 def test_comparing_agrees_with_the_reference(build: ModuleType, tmp_path: Path) -> None:
-    """A text passes here if and only if it passes there."""
+    """A text passes here if and only if it passes in the reference."""
     rafttest = kit(build)
     chance = random.Random(8)
     passing = set()

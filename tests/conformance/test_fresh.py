@@ -1,7 +1,7 @@
-"""Fresh random scripts of the reference, a new seed each day, on both builds.
+"""Fresh random scripts from the reference, with a new seed each day, on both builds.
 
-RAFTCY_FRESH_SEED repeats a day, RAFTCY_FRESH_COUNT takes more or fewer scripts of each kind. Thousands are run by
-`make fresh COUNT=1000`.
+RAFTCY_FRESH_SEED repeats a day's scripts, and RAFTCY_FRESH_COUNT sets how many of each kind to run. `make fresh
+COUNT=1000` runs thousands.
 """
 
 import os
@@ -20,7 +20,7 @@ COUNT = os.environ.get("RAFTCY_FRESH_COUNT", "300")
 @pytest.mark.once
 def test_fresh_scripts() -> None:
     needs_go()
-    oracle_program("gen")  # skips, or fails in CI, with the reason where the oracle cannot be built
+    oracle_program("gen")  # skips, or fails in CI, with the reason if the oracle cannot be built
     seed = os.environ.get("RAFTCY_FRESH_SEED")
     command = [sys.executable, "tools/fresh_scripts.py", "--count", COUNT, *(["--seed", seed] if seed else [])]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800)

@@ -1,4 +1,4 @@
-"""The project's own scripts, on every build of this process; the reference agrees where it can."""
+"""The project's own scripts on every build of this process. The reference agrees where it can."""
 
 from pathlib import Path
 from types import ModuleType
@@ -32,7 +32,7 @@ def test_the_reference_gives_the_same_outputs() -> None:
 @pytest.mark.full
 @pytest.mark.once
 def test_the_reference_has_no_answer_to_the_others(tmp_path: Path) -> None:
-    """Each script in `own` makes the reference fail; one that does not belongs in `extended`."""
+    """Every script in `own` makes the reference fail; a script that does not belongs in `extended`."""
     for script in sorted((SCRIPTS / "own").glob("*.txt")):
         folder = tmp_path / script.stem
         folder.mkdir()

@@ -76,7 +76,7 @@ def test_vectors(build: ModuleType, file: Path) -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_script_is_missing(folder: str) -> None:
-    """The sets are complete, so that an emptied folder does not pass for a good one."""
+    """No set is incomplete; an emptied folder would pass as a good one otherwise."""
     scripts = shared_files(f"conformance/{folder}")
     if scripts[0].values == (None,):
         pytest.skip("needs the shared folder")

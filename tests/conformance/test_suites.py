@@ -1,4 +1,4 @@
-"""The quorum suite's other ways to compute a result notice a wrong implementation."""
+"""The quorum suite computes each result in several ways, and notices when an implementation is wrong."""
 
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ def answer(build: ModuleType, line: str) -> str:
 
 
 def replaced(build: ModuleType, monkeypatch: pytest.MonkeyPatch, committed: Any) -> None:
-    """Have the suite use majorities with another ``committed(right, acked)``."""
+    """Make the suite use majorities with another ``committed(right, acked)``."""
     quorum = load(build, "core.quorum")
 
     class Wrong:
@@ -63,7 +63,7 @@ def test_a_joint_config_with_a_favourite_half_is_noticed(
     quorum = load(build, "core.quorum")
 
     class Wrong:
-        """Decides by one half; the right one as long as that is the first or the second, by the case."""
+        """Decides by one half alone, the first or the second, which is right in some cases."""
 
         def __init__(self, incoming: Any, outgoing: Any) -> None:
             self.both = quorum.JointConfig(incoming, outgoing)

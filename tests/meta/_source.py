@@ -1,4 +1,4 @@
-"""The package's files, read as text and as syntax trees; nothing here imports the package."""
+"""Reads the package's files as text and as syntax trees, without importing the package."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from tests.support.needs import ROOT
 
 PACKAGE = ROOT / "raftcy"
 GENERATED = {"wire/raft_pb2.py", "wire/raft_pb2.pyi"}
-# Names in parentheses may go on over several lines.
+# Names in parentheses may continue on further lines.
 _CIMPORT = re.compile(
     r"^(?P<indent>[ \t]*)from[ \t]+(?P<dots>\.+)(?P<module>[\w.]*)[ \t]+c?import[ \t]*"
     r"(?P<names>\([^)]*\)|[^#\n]+)",
@@ -28,7 +28,7 @@ class Import(NamedTuple):
 
 
 def files(*suffixes: str) -> list[Path]:
-    """The written files of the package with one of these suffixes."""
+    """The package's source files with one of these suffixes, without generated ones."""
     found = [path for suffix in suffixes for path in PACKAGE.rglob(f"*{suffix}")]
     return sorted(path for path in found if name(path) not in GENERATED)
 
@@ -49,14 +49,14 @@ def tree(path: Path) -> ast.Module:
 
 
 def read_anew() -> None:
-    """Files that were read may have changed since."""
+    """Forget what was read: files may have changed since."""
     tree.cache_clear()
     nodes.cache_clear()
 
 
 @cache
 def nodes(path: Path) -> tuple[ast.AST, ...]:
-    """All nodes of a file's tree; to walk it takes longer than to parse it."""
+    """All nodes of a file's tree, kept because walking takes longer than parsing."""
     return tuple(ast.walk(tree(path)))
 
 
@@ -108,7 +108,7 @@ def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def import_graph() -> dict[str, set[str]]:
-    """For each module the others that its files import: the .py, the .pyx and the .pxd of one module are one."""
+    """The modules that each module imports. The .py, the .pyx and the .pxd of one module count as one."""
     graph: dict[str, set[str]] = {}
     for path in files(".py", ".pyx", ".pxd"):
         own = module(path)
@@ -117,7 +117,7 @@ def import_graph() -> dict[str, set[str]]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """The sets of modules that reach each other by imports, each sorted; none if all imports go one way."""
+    """The sets of modules that import each other in a circle, each sorted; empty if all imports go one way."""
     reach = {each: _reached(graph, each) for each in graph}
     found = {frozenset({each, *(end for end in ends if each in reach.get(end, ()))}) for each, ends in reach.items()}
     return sorted(sorted(members) for members in found if len(members) > 1)

@@ -30,7 +30,7 @@ def section(title: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of each row of the tables in a text, without their heads."""
+    """The cells of each row of the tables in a text, without the head rows."""
     found = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return [row for place, row in enumerate(found) if place > 0 and not row[0].startswith("-")]
 
@@ -58,7 +58,7 @@ def drawn() -> dict[str, int]:
 
 
 def wrong_ways(lines: dict[str, int], graph: dict[str, set[str]]) -> set[tuple[str, str]]:
-    """The imports that do not go down in a drawing; private modules lie below all rooms."""
+    """The imports that do not go down in a drawing. Private modules lie below all rooms."""
     edges = {(room(one), room(other)) for one, others in graph.items() for other in others}
     return {
         (one, other)
@@ -116,7 +116,7 @@ class Place(NamedTuple):
 
 
 def places(text: str) -> list[Place]:
-    """The places that a text names: methods with their class, anything else right after its file or an arrow."""
+    """The places that a text names: methods with their class, everything else right after its file or an arrow."""
     found: list[Place] = []
     path, due, arrow = "", False, False
     for token, dash in re.findall(r"`([^`]+)`|(→)", text):
@@ -133,7 +133,7 @@ def places(text: str) -> list[Place]:
 
 @cache
 def definitions(path: str) -> dict[str, Definition]:
-    """The functions and classes of a file by name, methods after their class: ``Raft.tick``."""
+    """The functions and classes of a file by name; a method's name includes its class, as in ``Raft.tick``."""
     found: dict[str, Definition] = {}
     for node in tree(PACKAGE / path).body:
         if isinstance(node, Definition):
@@ -153,7 +153,7 @@ def exists(place: Place) -> bool:
 
 
 def calls(place: Place) -> set[str]:
-    """The last names of all that a function calls."""
+    """The last part of each name that a function calls."""
     return {
         node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
         for node in ast.walk(definitions(place.path)[place.name])
@@ -201,19 +201,19 @@ def text_of(node: ast.AST) -> str:
 
 
 def has(node: ast.AST, kind: type[ast.AST], *texts: str) -> bool:
-    """Whether a part of the code is of this kind and its text matches each of these."""
+    """Whether a part of the code is of this kind and its text matches all of these."""
     return any(
         all(re.search(each, text_of(part)) for each in texts) for part in ast.walk(node) if isinstance(part, kind)
     )
 
 
 def gives_a_place(node: Definition) -> bool:
-    """Each of some entries is given the node's term and the next index."""
+    """Gives each of some entries the node's term and the next index."""
     return has(node, ast.For, r"\b(\w+)\.term = self\.term\n\s+\1\.index = index\b")
 
 
 def holds_back_votes(node: Definition) -> bool:
-    """The answer to a request for a vote goes to what waits for the storage."""
+    """Holds the answer to a request for a vote back until the storage has written."""
     return any(
         isinstance(part, ast.If)
         and "k.VOTE_RESP" in text_of(part.test)
@@ -228,7 +228,7 @@ def stores_before_it_sends(node: Definition) -> bool:
 
 
 def holds_requests_for_votes(node: Definition) -> bool:
-    """Requests for votes wait for the write of the same Ready."""
+    """Holds requests for votes back until the Ready that they are in is written."""
     return has(node, ast.If, r"^if .*k\.VOTE\b.*:\n\s+held\.append") and has(node, ast.Assign, r"\._messages = held$")
 
 
@@ -266,7 +266,7 @@ def options(kind: str) -> list[str]:
     ]
 
 
-# RawNode itself asks for this one.
+# RawNode itself reads this one.
 FLAGS = sorted(set(options("bool")) - {"async_storage_writes"})
 
 
@@ -308,7 +308,7 @@ def test_there_are_five_questions_answered_by_names_alone() -> None:
 
 @pytest.mark.parametrize("question", ANSWERS)
 def test_an_answer_is_right(question: str) -> None:
-    """And no other function or class of the same file fits in its place."""
+    """No other function or class of the same file fits the answer."""
     named = [each for each in ANSWERED[question] if each.path.endswith(".py")]
     assert len(named) == len(ANSWERS[question])
     for place, fits in zip(named, ANSWERS[question], strict=True):

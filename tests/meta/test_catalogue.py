@@ -1,4 +1,4 @@
-"""The catalogue of bugs is up to date, and each of them is decided."""
+"""The catalogue of bugs is up to date, and each bug in it is decided."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_each_bug_is_there_once_and_has_a_level() -> None:
 
 
 def faults_of(tests: Path) -> list[str]:
-    """What the tool says of a folder in which nothing else is caught."""
+    """What the tool reports about a folder in which nothing else is caught."""
     with pytest.raises(Wrong) as caught:
         catalogue.catchers(tests)
     return str(caught.value).splitlines()
@@ -31,21 +31,21 @@ def test_a_claim_needs_a_row_and_a_fault(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(text)
     it = f"{tmp_path.name}/test_it.py"
     assert faults_of(tmp_path)[:3] == [
-        f"{it}::test_a catches 'etcd#1', which is no row",
-        f"{it}::test_a catches etcd#6515, but no fault brings it back to show that",
+        f"{it}::test_a catches 'etcd#1', which is not a row",
+        f"{it}::test_a catches etcd#6515, but no fault brings it back to prove that",
         f"{it}::helper is no test",
     ]
 
 
 def test_a_fault_that_the_simulator_cannot_see_needs_a_test(tmp_path: Path) -> None:
     unseen = [fault.name for fault in catalogue.FAULTS.values() if fault.unseen]
-    assert faults_of(tmp_path) == [f"the fault {name} is for nobody to find" for name in unseen]
+    assert faults_of(tmp_path) == [f"no test has to find the fault {name}" for name in unseen]
 
 
 def test_a_bug_must_be_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     found = catalogue.catchers()
     del found["rabbitmq/ra#442"]
-    told = "rabbitmq/ra#442 is a bug of the core, but nothing shows that it is caught"
+    told = "rabbitmq/ra#442 is a bug of the core, but nothing proves that it is caught"
     assert told in check(catalogue.CATALOGUE, found)
     monkeypatch.setattr(catalogue, "ROWS", [*catalogue.ROWS, catalogue.Row("etcd#1", "W", "Something.")])
-    assert "etcd#1 is not decided" in check(catalogue.CATALOGUE, found)
+    assert "etcd#1 is undecided" in check(catalogue.CATALOGUE, found)

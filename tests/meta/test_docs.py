@@ -1,5 +1,6 @@
-"""The documents name what exists: commands, targets and files."""
+"""The documents name only commands, targets and files that exist."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -68,9 +69,69 @@ def run(*command: str, build: str) -> str:
 def test_programs_run(text: str, build: str) -> None:
     told = run(sys.executable, "-W", "error", "-c", text, build=build)
     assert told
-    # A document may say behind a print what it prints.
+    # A comment behind a print in a document says what it prints.
     promised = re.findall(r"^ *print\(.*\)  # (.+)$", text, re.M)
     assert not promised or told.splitlines() == promised
+
+
+class _Fails(ast.NodeTransformer):
+    """Puts an error at the beginning of one function, or of one loop over Readys."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self.names: list[str] = []
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.AsyncFor):
+            if len(self.names) == self.place:
+                node.body[:0] = ast.parse('raise ValueError("my application has a bug")').body
+            self.names.append(getattr(node, "name", "async for"))
+        return self.generic_visit(node)
+
+
+def failing(text: str) -> list[tuple[str, str]]:
+    """The program with an error in each of its functions in turn: the function's name, and the program."""
+    found = []
+    while True:
+        fails = _Fails(len(found))
+        tree = fails.visit(ast.parse(text))
+        if len(found) == len(fails.names):
+            return found
+        found.append((fails.names[len(found)], ast.unparse(ast.fix_missing_locations(tree))))
+
+
+FAILING = [
+    pytest.param(program, id=f"{block.id}-{name}")
+    for block in blocks("python")
+    if "import" in block.values[0]
+    for name, program in failing(block.values[0])
+]
+
+
+@pytest.mark.parametrize("program", FAILING)
+def test_programs_do_not_hide_errors(program: str) -> None:
+    """A reader who builds on a sample makes mistakes. They must surface; the sample must not hang or go on."""
+    command = [sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "my application has a bug" in done.stderr
+
+
+def test_an_error_is_put_into_each_function() -> None:
+    text = "def f():\n    pass\nclass C:\n    async def g(self):\n        async for x in y:\n            pass\n"
+    assert [name for name, _ in failing(text)] == ["f", "g", "async for"]
+    assert all(program.count("my application has a bug") == 1 for _, program in failing(text))
+    assert len(FAILING) > 40
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_programs_wait_for_their_tasks(text: str) -> None:
+    """A task that nobody waits for takes its error with it: samples start tasks in a TaskGroup."""
+    started = re.findall(r"(\w+)\.(?:create_task|ensure_future)\(", text)
+    assert "ensure_future" not in text
+    for name in started:
+        assert re.search(rf"asyncio\.TaskGroup\(\) as {name}\b", text)
 
 
 @pytest.mark.parametrize("text", blocks("python"))
@@ -79,7 +140,7 @@ def test_examples_are_python(text: str) -> None:
 
 
 def commands() -> list[str]:
-    """What the documents tell to run by `python -m`, in blocks and in lines of text."""
+    """The `python -m` commands that the documents show, in blocks and in lines of text."""
     texts = [path.read_text() for path in DOCUMENTS]
     return sorted({line for text in texts for line in re.findall(r"(?:^|`)(python -m [^`\n]+)", text, re.M)})
 

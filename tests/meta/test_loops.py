@@ -1,4 +1,4 @@
-"""The loops over Readys that are written out: few, each with a reason, and found however they are written."""
+"""Loops over Readys are few, each has a reason, and tools.loops finds them however they are written."""
 
 import ast
 import textwrap
@@ -25,7 +25,7 @@ def test_there_are_few_and_each_has_a_reason() -> None:
     found = [loop for program in programs(ROOT) for loop in loops_of(program)]
     assert [f"{loop.path}:{loop.line} {loop.name}" for loop in found if not loop.reason] == []
     assert len(found) <= LOOPS_MAX
-    # Those that nothing else can be: the script's, whose text is compared, and a user's in README.
+    # These cannot be anything else: the script handler, whose text is compared, and a user's loop in README.
     assert {"raftcy/rafttest/handlers/storage_work.py", "README.md"} <= {loop.path for loop in found}
 
 
@@ -52,7 +52,7 @@ def test_all_ways_to_store(call: str) -> None:
 
 
 def test_a_loop_that_is_spread_over_functions() -> None:
-    """Found where it ends rounds; whoever calls it is none."""
+    """The function that ends rounds counts; the function that calls it does not."""
     spread = """
         def drive(node, storage):
             while node.has_ready():
@@ -121,11 +121,11 @@ def test_storage_threads(target: str) -> None:
     ],
     ids=["not advanced", "not stored", "not applied", "no storage", "steps of a driver"],
 )
-def test_what_is_none(text: str) -> None:
+def test_code_that_is_not_a_loop(text: str) -> None:
     assert loops(text) == []
 
 
-def test_a_single_round_in_a_test_is_none() -> None:
+def test_a_single_round_in_a_test_does_not_count() -> None:
     steps = PLAIN.replace("drive(", "test_advance(").replace("while node.has_ready()", "if node.has_ready()")
     assert names(steps) == []
     assert names(PLAIN.replace("drive(", "test_advance(")) == ["test_advance"]
@@ -142,7 +142,7 @@ def test_where_the_reason_stands() -> None:
 
 
 def test_documents_and_docstrings(tmp_path) -> None:
-    """Read as well, with what is outside of functions, and with the line of the file."""
+    """Programs in documents and docstrings count too, also outside of functions, with the right line of the file."""
     program = textwrap.dedent(PLAIN.partition(":\n")[2])
     fenced = f"Some text.\n\n<!-- A loop of its own: to show it. -->\n```python\n{program}```\n"
     (tmp_path / "docs").mkdir()

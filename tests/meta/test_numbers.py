@@ -1,7 +1,7 @@
-"""The numbers of the protocol are written three times, and are the same each time.
+"""The numbers of the protocol are written three times and agree each time.
 
 `consts.py` has them for the pure build, `consts.pxd` for the compiled one, and `enums.py` gives them names for people.
-A number that differs between the first two would make builds that behave differently, and no compiler says so.
+If the first two differed, the builds would behave differently, and no compiler would notice.
 """
 
 import ast
@@ -18,7 +18,7 @@ from ._source import PACKAGE, tree
 pytestmark = pytest.mark.once
 
 CONSTS = {name: value for name, value in vars(consts).items() if name[0] != "_"}
-# These have numbers of their own: they stand in calls of the API only, not in what the state machine keeps.
+# These have their own numbers: they appear only in calls of the API, not in the state machine's state.
 OF_THE_API = {"ProgressType", "SnapshotStatus"}
 
 
@@ -34,7 +34,7 @@ def test_c_has_the_numbers_of_python() -> None:
     text = (PACKAGE / "wire/consts.pxd").read_text(encoding="utf-8")
     assert declared(text) == CONSTS
     written = [line for line in text.splitlines() if re.match(r"    \w.*( = |uint64_t )", line)]
-    assert len(written) == len(CONSTS), "a line of consts.pxd is of a form that is not read here"
+    assert len(written) == len(CONSTS), "this test cannot parse a line of consts.pxd"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_difference_is_seen(change: tuple[str, str], differs: set[tuple[str, i
 
 
 class Member(NamedTuple):
-    """A member of an enum that is written as one of the numbers."""
+    """A member of an enum that is defined by one of the numbers."""
 
     enum: str
     name: str
@@ -74,7 +74,7 @@ def members() -> list[Member]:
 
 
 def groups() -> dict[str, list[str]]:
-    """The numbers by the comment above them."""
+    """The numbers, grouped by the comment above them."""
     found: dict[str, list[str]] = {}
     title = ""
     for line in (PACKAGE / "wire/consts.py").read_text(encoding="utf-8").splitlines():
@@ -86,7 +86,7 @@ def groups() -> dict[str, list[str]]:
 
 
 def test_enums_have_the_numbers_of_their_names() -> None:
-    """A member has the number of its name; each number that a comment gives to an enum has one member."""
+    """A member has the number of its name, and each number that a comment assigns to an enum has one member."""
     for member in members():
         assert member.name.endswith(member.const) or member.const.endswith(member.name), member
         kind: type[IntEnum] = getattr(enums, member.enum)

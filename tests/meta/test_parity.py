@@ -15,7 +15,7 @@ def test_the_table_is_up_to_date() -> None:
 
 
 def test_the_list_of_the_reference_is_whole() -> None:
-    """So many tests these two releases have. A list that lost one would look as if all of it were answered."""
+    """The two releases have exactly these many tests. If the list lost one, everything would still look answered."""
     reference = parity.rows(parity.REFERENCE)
     assert len(reference) == 258
     assert len({row.called for row in reference}) == 258
@@ -23,13 +23,13 @@ def test_the_list_of_the_reference_is_whole() -> None:
 
 
 def faults_of(tests: Path) -> list[str]:
-    """What the tool says of a folder."""
+    """What the tool reports about a folder."""
     with pytest.raises(Wrong) as caught:
         parity.answers(tests)
     return str(caught.value).splitlines()
 
 
-def test_a_name_that_the_reference_does_not_have_is_told(tmp_path: Path) -> None:
+def test_an_unknown_name_is_reported(tmp_path: Path) -> None:
     text = 'def test_a():\n    """answers: TestCommit, TestNothing"""\n'
     (tmp_path / "test_it.py").write_text(text)
     it = f"{tmp_path.name}/test_it.py"

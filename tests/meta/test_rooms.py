@@ -1,4 +1,4 @@
-"""Imports go down only: which room may know which, and in what order the rooms at the bottom are built.
+"""Imports go down only: which room may import which, and the order of modules inside the rooms at the bottom.
 
 A room is a module or a folder directly under raftcy. To add one, or to allow an import, edit the tables here and the
 drawing in docs/architecture.md.
@@ -18,7 +18,7 @@ from ._source import Import, circles, files, functions, import_graph, imports, m
 
 pytestmark = pytest.mark.once
 
-# What each room may import beside itself; "" is the package's own __init__, which may import all but TOP_MAY_NOT.
+# What each room may import besides itself. "" is the package's own __init__, which may import all but TOP_MAY_NOT.
 ROOMS: dict[str, set[str]] = {
     "_arguments": set(),
     "_build": set(),
@@ -40,7 +40,7 @@ ROOMS: dict[str, set[str]] = {
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
 
-# The two rooms at the bottom, each from the ground up; a module imports only from lines above its own.
+# The two rooms at the bottom, each from the ground up. A module imports only from lines above its own.
 LAYERS = {
     "wire": """
         consts bounds gotext immutable raft_pb2
@@ -73,8 +73,8 @@ LAYERS = {
 OUTSIDE_WORLD = {
     *("asyncio", "datetime", "io", "os", "random", "secrets", "select", "socket", "subprocess", "threading", "time")
 }
-# What modules of the lower rooms may know of it: a Config's default source, a trace's stream, a snapshot in memory, the
-# shell of a driver.
+# The outside world that modules of the lower rooms may use: a Config's default source, a trace's stream, a snapshot in
+# memory, the shells of a driver.
 MAY_KNOW = {
     "core.config": {"random"},
     "core.trace": {"io"},
@@ -130,7 +130,7 @@ def test_the_ground_is_in_layers(folder: str) -> None:
 
 
 def test_no_imports_go_in_a_circle() -> None:
-    """Imports inside functions and for types count, and so does a package's __init__ where it is imported itself."""
+    """Imports inside functions and for types count, and so does a package's __init__ if it is imported itself."""
     assert circles(import_graph()) == []
 
 
@@ -152,7 +152,7 @@ ROUND = {
 
 
 def package(monkeypatch: pytest.MonkeyPatch, folder: Path, texts: dict[str, str]) -> None:
-    """Let the readers of the source read these files in place of the package."""
+    """Make the source readers see these files instead of the package."""
     for path, text in texts.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(text)
@@ -160,7 +160,9 @@ def package(monkeypatch: pytest.MonkeyPatch, folder: Path, texts: dict[str, str]
 
 
 def test_a_circle_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Through a function, a type, a cimport over several lines, a .pxd and an __init__; no longer once one is cut."""
+    """Finds circles through a function, a type, a multi-line cimport, a .pxd and an __init__; cutting one link ends
+    them.
+    """
     package(monkeypatch, tmp_path, ROUND)
     assert circles(import_graph()) == [["late.four", "late.one", "late.three", "late.two", "near", "near.under"]]
     for path in ("late/one.py", "late/two.py", "late/three.pyx", "late/four.pxd", "near/__init__.py", "near/under.py"):
@@ -173,7 +175,7 @@ def test_a_circle_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def names_in_two_rooms() -> dict[str, set[str]]:
-    """File names that several rooms have, with those rooms. Every room may have an __init__ and a __main__."""
+    """File names that several rooms use, with those rooms. Every room may have an __init__ and a __main__."""
     rooms: dict[str, set[str]] = {}
     for path in files(".py", ".pyx", ".pxd"):
         if not path.stem.startswith("__"):
@@ -182,7 +184,7 @@ def names_in_two_rooms() -> dict[str, set[str]]:
 
 
 def test_a_file_name_says_its_room() -> None:
-    """No two rooms have files of one name; folders in a room belong to it."""
+    """No two rooms have files of the same name. Folders inside a room belong to it."""
     assert names_in_two_rooms() == {}
 
 
@@ -195,7 +197,7 @@ def test_a_file_name_in_two_rooms_is_found(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_the_package_imports_itself_relatively() -> None:
-    """So that the same folder can be loaded under a second name."""
+    """Relative imports let the same folder be loaded under a second name."""
     wrong = []
     for path in files(".py"):
         for node in nodes(path):
@@ -211,10 +213,10 @@ def test_the_package_imports_itself_relatively() -> None:
 
 
 def test_wheels_are_tested_with_what_the_tests_import() -> None:
-    """cibuildwheel copies only the folders that it is told of."""
+    """cibuildwheel copies only the folders that its settings list."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     sources = set(settings["tool"]["cibuildwheel"]["test-sources"])
-    # By their text: to parse all of the tests takes seconds.
+    # By text, because parsing all tests takes seconds.
     imported = {
         each
         for path in (ROOT / "tests").rglob("*.py")
@@ -238,7 +240,7 @@ def test_no_source_needs_cython_at_run_time() -> None:
 
 @pytest.mark.parametrize("folder", ["core", "wire", "machines", "replica"])
 def test_the_ground_and_the_driver_know_no_outside_world(folder: str) -> None:
-    """No clock, no random numbers of their own, no files, no sockets, no threads."""
+    """No clock, no random numbers, no files, no sockets, no threads."""
     wrong = []
     for path in files(".py", ".pyx"):
         if room(module(path)) != folder:
@@ -253,7 +255,7 @@ def test_the_ground_and_the_driver_know_no_outside_world(folder: str) -> None:
 
 
 def test_the_simulator_knows_no_event_loop() -> None:
-    """It drives the driver that services run, by virtual time."""
+    """It drives the same driver as services do, by virtual time."""
     found = {found.module for path in files(".py") if room(module(path)) == "sim" for found in imports(path)}
     assert "replica.driver" in found
     assert "replica.pump" not in found
@@ -278,7 +280,7 @@ def test_architecture_names_every_room() -> None:
 
 
 def test_the_reader_of_imports_sees_them() -> None:
-    """The checks above find nothing if the reader finds nothing."""
+    """If the reader found no imports, the checks above would find no fault."""
     codec = {(module(path), found.module) for path in files(".py") for found in imports(path)}
     assert ("core.log", "core.unstable") in codec
     assert ("", "_build") in codec

@@ -1,4 +1,4 @@
-"""Rules that no linter has: sizes, and what must not stand in the package or in the tree."""
+"""Rules that no linter has: sizes, and code and files that must not be in the package or the tree."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ LINE_LENGTH_MAX = 120
 FUNCTION_LENGTH_MAX = 70
 MODULE_LENGTH_MAX = 1500
 
-# A folder that one machine has. What names it works, or is true, on that machine only.
+# Folders of one machine. A file that names one of these works, or is true, on that machine only.
 MACHINE_PATH = re.compile(r"(?<![.\w])/(?:work|root|home/\w+|Users/\w+)/")
 
 
@@ -40,7 +40,7 @@ def test_lines_are_short() -> None:
 
 
 def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines from `def` to the end, the docstring aside."""
+    """Lines from `def` to the end, without the docstring."""
     first, last = node.lineno, node.end_lineno or node.lineno
     doc = node.body[0] if ast.get_docstring(node, clean=False) is not None else None
     return last - first + 1 - ((doc.end_lineno or doc.lineno) - doc.lineno + 1 if doc else 0)
@@ -57,12 +57,14 @@ def test_functions_are_short() -> None:
 
 
 def ends_block(line: str, indent: int) -> bool:
-    """A line that is no deeper than the `def` above it, and not just the closing bracket of its parameters."""
+    """A line that is no deeper than the `def` above it and is not just the closing bracket of its parameters."""
     return bool(line.strip()) and len(line) - len(line.lstrip()) <= indent and not line.strip().startswith(")")
 
 
 def test_kernel_functions_are_short() -> None:
-    """Cython has no syntax tree to ask: from one `def`, `cdef` or `cpdef` to the next line that is not deeper."""
+    """Cython gives no syntax tree, so a function is the text from one `def`, `cdef` or `cpdef` to the next line that is
+    not deeper.
+    """
     wrong = []
     for path in files(".pyx"):
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -87,7 +89,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_there_is_no_assert() -> None:
-    """`python -O` drops it, and Cython may; an invariant is `if …: raise InvariantError`."""
+    """`python -O` drops asserts, and Cython may; an invariant is `if …: raise InvariantError`."""
     wrong = [
         f"raftcy/{name(path)}:{node.lineno}"
         for path in files(".py")

@@ -1,4 +1,4 @@
-"""Every test is in a tier: what the commands of the Makefile run is collected, and compared with all there is."""
+"""Every test is in a tier: the tests that the Makefile's commands collect are compared with all tests."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from tests.support.needs import ROOT, needs_tool
 
 pytestmark = [pytest.mark.once, pytest.mark.full]
 
-# What a change must not pass without, however long it takes: files and folders, and tests in them by name.
+# Every change must pass these, however long they take: files and folders, and tests in them by name.
 IN_MAKE_TEST = (
     "tests/conformance/test_published.py::test_interaction",
     "tests/conformance/test_published.py::test_random_interaction",
@@ -34,14 +34,14 @@ IN_MAKE_TEST = (
 
 
 class Pass(NamedTuple):
-    """One run of pytest: on the pure build or on this process's, and with which options."""
+    """One run of pytest: on the pure build or on this process's, and with its options."""
 
     pure: bool
     options: str
 
 
 def passes(target: str) -> list[Pass]:
-    """The runs of pytest that a target of the Makefile consists of, in their order."""
+    """The pytest runs of a Makefile target, in order."""
     command = [needs_tool("make"), "-s", "-n", target, "ARGS="]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     found = re.findall(rf"({SWITCH}=1 )?\S+ -m pytest ([^;&|}}\n]*)", done.stdout)
@@ -59,7 +59,7 @@ def collected(run: Pass) -> set[str]:
 
 @pytest.fixture(scope="module", name="ids")
 def collected_ids() -> dict[Pass, set[str]]:
-    """The ids of each run that a target has, and of all tests on each build."""
+    """The ids of each run of a target, and of all tests on each build."""
     runs = {run for target in ("quick", "test", "test-all") for run in passes(target)}
     wanted = sorted({*runs, *EVERYTHING})
     with ThreadPoolExecutor(2) as pool:
@@ -70,7 +70,7 @@ EVERYTHING = (Pass(False, "-q"), Pass(True, '-q -m "not once"'))
 
 
 def test_no_test_is_without_a_tier(ids: dict[Pass, set[str]]) -> None:
-    """On each build what the two tiers run together is everything."""
+    """On each build, the two tiers together run everything."""
     first, second, alone = zip(passes("test"), passes("test-all"), strict=True)
     assert alone == first, "where there is but one build its pass is the first one"
     for runs, everything in zip((first, second), EVERYTHING, strict=True):
@@ -85,7 +85,7 @@ def test_no_test_is_in_both_tiers(ids: dict[Pass, set[str]]) -> None:
 
 
 def test_the_second_pass_leaves_out_what_the_first_has_run_on_the_pure_build(ids: dict[Pass, set[str]]) -> None:
-    """A test that takes each build in turn: the first pass has it on the pure one, too."""
+    """The first pass runs a test that takes each build in turn on the pure one too."""
     if raftcy.BUILD == "pure":
         pytest.skip("needs the compiled build, which this run does not use")
     first, second, _ = (ids[run] for run in passes("test"))
@@ -111,7 +111,7 @@ def test_what_make_test_has_in_any_case(ids: dict[Pass, set[str]], start: str) -
 
 
 def test_a_toolchain_is_refused_to_a_test_of_make_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fails where the toolchain is, and where it is not."""
+    """It fails with or without the toolchain installed."""
     assert needs.toolchains_allowed
     monkeypatch.setattr(needs, "toolchains_allowed", False)
     for need in (needs.needs_go, needs.needs_cargo, needs.needs_java):

@@ -1,7 +1,7 @@
-"""The two builds have the same modules, and these the same names and signatures.
+"""The two builds have the same modules, and these have the same names and signatures.
 
-A compiled module keeps no signature objects; its functions carry their signature as the first line of the docstring,
-and that is what is compared with the plain module's.
+A compiled module has no signature objects. Its functions carry their signature in the first line of the docstring, and
+the tests compare that line with the plain module's signature.
 """
 
 import ast
@@ -25,23 +25,23 @@ KERNELS = sorted(module(path) for path in PACKAGE.rglob("*.pyx"))
 
 
 def pair(dotted: str) -> tuple[ModuleType, ModuleType]:
-    """A module in the build that runs, and in the pure one."""
+    """A module in the build that runs, and in the pure build."""
     return importlib.import_module(f"raftcy.{dotted}"), importlib.import_module(f"raftcy_pure.{dotted}")
 
 
 def test_every_declaration_has_its_source() -> None:
     missing = [name(path) for path in PACKAGE.rglob("*.pxd") if not path.with_suffix(".py").exists()]
-    assert missing == [], "a .pxd without the .py of its name"
+    assert missing == [], "a .pxd needs a .py of the same name"
 
 
 def test_every_kernel_has_its_plain_twin() -> None:
     missing = [name(path) for path in PACKAGE.rglob("*.pyx") if not path.with_suffix(".py").exists()]
-    assert missing == [], "a .pyx without the .py of its name"
+    assert missing == [], "a .pyx needs a .py of the same name"
     assert {"core.hardstate", "core.entries", "core.inflights", "core.acks", "wire.codec"} <= set(KERNELS)
 
 
 def test_declarations_of_plain_modules_say_so() -> None:
-    """Such a `.pxd` has inline functions or numbers only; a class or a function to be compiled would be lost."""
+    """Such a `.pxd` holds only inline functions or numbers; a class or function meant to be compiled would be lost."""
     for path in PACKAGE.rglob("*.pxd"):
         if module(path) not in COMPILED:
             text = path.read_text()
@@ -66,7 +66,7 @@ def compiled(dotted: str) -> tuple[ModuleType, ModuleType]:
 
 
 def imported(dotted: str) -> set[str]:
-    """The names that a plain module takes from elsewhere; they are not its own."""
+    """The names that a plain module imports from elsewhere; they do not belong to it."""
     nodes = [node for node in ast.walk(plain_tree(dotted)) if isinstance(node, ast.Import | ast.ImportFrom)]
     return {(alias.asname or alias.name).partition(".")[0] for node in nodes for alias in node.names}
 
@@ -76,7 +76,7 @@ def plain_tree(dotted: str) -> ast.Module:
 
 
 def public(of: ModuleType | type, without: set[str] = frozenset()) -> dict[str, str]:
-    """The public names of a module or class, and of what kind each is, without what a module only imports."""
+    """The public names of a module or class with their kinds, without names that a module only imports."""
     names = {key: value for key, value in vars(of).items() if not key.startswith("_") and key not in without}
     if inspect.ismodule(of):
         names = {key: value for key, value in names.items() if home(value) in (None, home(of))}
@@ -84,13 +84,13 @@ def public(of: ModuleType | type, without: set[str] = frozenset()) -> dict[str, 
 
 
 def home(value: object) -> str | None:
-    """The module that defines a function or class, or that a module is, without the name of the package."""
+    """The module that defines a function or class, or the module itself, without the name of the package."""
     where = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
     return where.partition(".")[2] if isinstance(where, str) else None
 
 
 def kind(value: object) -> str:
-    """What a name is, told alike for both builds: a compiled field is a descriptor where a plain one is a slot."""
+    """The kind of a name, the same for both builds: a compiled field is a descriptor where a plain one is a slot."""
     if inspect.isclass(value):
         return "class"
     if inspect.ismodule(value):
@@ -111,7 +111,7 @@ def of_source(arguments: ast.arguments) -> str:
 
 
 def of_docstring(text: str | None) -> str | None:
-    """The same of a compiled function, whose docstring opens with a line like `name(self, uint64_t index=0) -> int`."""
+    """The same for a compiled function, whose docstring starts like `name(self, uint64_t index=0) -> int`."""
     match = re.match(r"[\w.]+\((.*)\)", (text or "").partition("\n")[0].partition(" -> ")[0])
     if match is None:
         return None
@@ -166,13 +166,13 @@ def test_twins_have_the_same_signatures(dotted: str) -> None:
 
 
 def compare_class(twin: type, node: ast.ClassDef) -> int:
-    """Compare the constructor and the public methods; gives how many there were."""
+    """Compare the constructor and the public methods; returns how many were compared."""
     compared = 0
     for method in node.body:
         if not isinstance(method, ast.FunctionDef) or is_property(method):
             continue
         if method.name == "__init__":
-            # Cython writes the star of keyword-only parameters one place too late when it describes a class.
+            # When Cython describes a class, it puts the star of keyword-only parameters one place too late.
             told = (of_docstring(twin.__doc__) or "").split(", ")
             assert [each for each in told if each not in ("*", "")] == names_of(method.args), node.name
         elif not method.name.startswith("_"):

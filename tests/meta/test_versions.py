@@ -1,4 +1,4 @@
-"""The versions of Python that pyproject.toml promises are those that CI tests and that wheels are built for."""
+"""CI tests exactly the Python versions that pyproject.toml promises, and wheels are built for them."""
 
 import re
 import tomllib
@@ -33,7 +33,7 @@ def job_versions() -> set[str]:
 
 
 def test_wheels() -> None:
-    """Each promised version has one, and free-threaded ones have since they are no experiment any more."""
+    """Each promised version has a wheel, and so do free-threaded ones since they left the experimental stage."""
     assert LOWEST in PROMISED
     assert {version for version in BUILT if not version.endswith("t")} == PROMISED
     assert {version for version in BUILT if version.endswith("t")} == {
@@ -42,7 +42,7 @@ def test_wheels() -> None:
 
 
 def test_jobs() -> None:
-    """Each promised version is tested, and free-threaded ones are."""
+    """Each promised version is tested, and so are free-threaded ones."""
     assert PROMISED <= job_versions()
     assert {"3.13t", "3.14t"} <= job_versions()
     assert {version.removesuffix("t") for version in job_versions()} == PROMISED

@@ -1,8 +1,8 @@
-"""A LogStorage in one file, as small as it can be and still be right; and one that notes what a crash may leave of it.
+"""A LogStorage in one file, as small as a correct one can be; and one that notes what a crash may leave of it.
 
-The file is a row of records, each as long as it says and under a checksum. What a call stores is one record, so that it
-is there whole or not at all. The storage reads all of them when it is opened, cuts off what a crash has left of the
-last one, and answers from memory from then on. Compaction writes the file anew beside the old one and takes its place.
+The file is a sequence of records, each with its length and a checksum. Everything that a call stores is one record, so
+a crash leaves all of it or nothing. When the storage is opened, it reads all records, cuts off a torn last one, and
+answers from memory from then on. Compaction writes a new file beside the old one, which then replaces the old one.
 """
 
 import os
@@ -21,7 +21,7 @@ SAVED, MADE, BASE = b"save", b"made", b"base"
 
 
 def pack(*parts: bytes | None) -> bytes:
-    """Parts, each with its size; None differs from an empty one."""
+    """Pack parts, each with its size; None differs from an empty one."""
     return b"".join(_SIZE.pack(_ABSENT) if each is None else _SIZE.pack(len(each)) + each for each in parts)
 
 
@@ -41,7 +41,7 @@ def record(body: bytes) -> bytes:
 
 
 def records(data: bytes) -> Iterator[bytes]:
-    """The bodies of the records, up to the first that is not whole."""
+    """The bodies of the records, up to the first incomplete one."""
     at = 0
     while at + _HEAD.size <= len(data):
         size, checksum = _HEAD.unpack_from(data, at)
@@ -53,7 +53,7 @@ def records(data: bytes) -> Iterator[bytes]:
 
 
 class FileStorage:
-    """See the module. After an error of the file it takes nothing more."""
+    """The storage that the module describes. After an error of the file it accepts nothing more."""
 
     def __init__(self, place: Path) -> None:
         self.path = place / "log"
@@ -79,7 +79,7 @@ class FileStorage:
             self.begin(*(int.from_bytes(each) for each in parts[:2]), *decoded(*parts[2:]))
 
     def begin(self, base: int, term: int, hard_state: Any, entries: list[Entry], snapshot: Any) -> None:
-        """What compaction has left: the log after ``base``, and a snapshot that ends there or later."""
+        """The state after a compaction: the log after ``base``, and a snapshot that ends there or later."""
         metadata = SnapshotMetadata(conf_state=snapshot.metadata.conf_state, index=base, term=term)
         later = snapshot.metadata.index > base
         self.memory.apply_snapshot(Snapshot(metadata=metadata) if later else snapshot)
@@ -116,7 +116,7 @@ class FileStorage:
         self.store(hard_state, new, snapshot)
 
     def check_save(self, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None) -> None:
-        """Raise what speaks against it, before anything is written."""
+        """Raise the error for an invalid save, before anything is written."""
         trial = MemoryStorage()
         first, last = self.first_index(), self.last_index()
         members = ConfState(voters=[1])
@@ -134,7 +134,7 @@ class FileStorage:
         return [pack(SAVED, *encoded(hard_state, entries, snapshot))]
 
     def store(self, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None) -> None:
-        """Put what was written, or read, into memory."""
+        """Put saved or replayed values into memory."""
         if snapshot is not None:
             self.memory.apply_snapshot(snapshot)
         self.memory.append(entries)
@@ -150,7 +150,7 @@ class FileStorage:
         return snapshot.encode()
 
     def members_of(self, made: Snapshot) -> ConfState | None:
-        """Of a snapshot that was read."""
+        """The members of a snapshot that was read."""
         return made.metadata.conf_state
 
     def compact(self, compact_index: int) -> None:
@@ -161,7 +161,7 @@ class FileStorage:
         self.replace(record(pack(BASE, *self.base())))
 
     def base(self) -> list[bytes | None]:
-        """What is left by a compaction, whole."""
+        """Everything that a compaction keeps, as the parts of one record."""
         base, last = self.first_index() - 1, self.last_index()
         entries = self.entries(base + 1, last + 1, NO_LIMIT) if base < last else []
         numbers = [each.to_bytes(8) for each in (base, self.term(base))]
@@ -189,7 +189,7 @@ class FileStorage:
             raise
 
     def put(self, data: bytes) -> None:
-        """Add to the end of the file."""
+        """Append to the file."""
         os.lseek(self.file, 0, os.SEEK_END)
         while data:
             data = data[self.attempt(os.write, self.file, data) :]
@@ -201,7 +201,7 @@ class FileStorage:
         os.ftruncate(self.file, size)
 
     def replace(self, data: bytes) -> None:
-        """Put another file in place of this one, which is on disk before and whose name is on disk after."""
+        """Replace the file by a new one: first the data reaches the disk, then the new name."""
         other = self.path.with_name("log.new")
         file = os.open(other, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         self.attempt(os.write, file, data)
@@ -228,7 +228,7 @@ def decoded(hard_state: Any, snapshot: Any, *entries: bytes) -> tuple[Any, list[
 
 
 class Noted(FileStorage):
-    """Notes what the file may be after a crash within the last call, and what of it is on disk."""
+    """Notes the states that a crash during the last call may leave of the file, and how much of it is on disk."""
 
     left: list[dict[str, bytes]]
     on_disk: bytes = b""
@@ -264,5 +264,5 @@ class Noted(FileStorage):
         self.on_disk = data
 
     def flush(self) -> None:
-        """Noted only: nothing here depends on what the machine's own disk holds."""
+        """Only noted, because nothing here depends on the real disk."""
         self.on_disk = self.path.read_bytes()

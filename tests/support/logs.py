@@ -1,4 +1,4 @@
-"""Logs for tests: what is stored, what is not, and what they say."""
+"""Logs for tests: stored entries, unstable entries, and the log lines."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,14 +10,14 @@ from raftcy.core.unstable import Unstable
 
 
 class Foreign(MemoryStorage):
-    """A storage that a log reads by its public methods, as it does every storage that is not plainly ours."""
+    """A storage that a log reads through its public methods, as it does any storage but our own."""
 
 
 STORAGES = [MemoryStorage, Foreign]
 
 
 class Counting(MemoryStorage):
-    """A storage that counts how often it is asked for a term, or for entries."""
+    """A storage that counts the calls that ask for a term or for entries."""
 
     asked = 0
 
@@ -43,12 +43,12 @@ class Texts:
 
 
 def run(first: int, *terms: int) -> list[Entry]:
-    """Entries from the index `first` on, with these terms."""
+    """Entries from index `first` on, with these terms."""
     return [Entry(term=term, index=index) for index, term in enumerate(terms, first)]
 
 
 def climb(first: int, last: int) -> list[Entry]:
-    """Entries whose terms are their indexes, with a type that is written out."""
+    """Entries whose term equals their index, with an explicit type."""
     return [Entry(type=EntryType.NORMAL, term=index, index=index) for index in range(first, last + 1)]
 
 
@@ -58,7 +58,7 @@ def snapshot_at(index: int, term: int = 0, data: bytes | None = None) -> Snapsho
 
 
 def stored(kind: type[MemoryStorage] = MemoryStorage, snapshot: Snapshot | None = None, *entries: Entry) -> Any:
-    """A storage of that kind that begins with a snapshot."""
+    """A storage of this kind that begins with a snapshot."""
     storage = kind()
     if snapshot is not None:
         storage.apply_snapshot(snapshot)
@@ -69,7 +69,7 @@ def stored(kind: type[MemoryStorage] = MemoryStorage, snapshot: Snapshot | None 
 def new_log(
     storage: Any = None, unstable: Iterable[Entry] = (), max_applying_size: int = NO_LIMIT, logger: Any = None
 ) -> RaftLog:
-    """A log on a storage, an empty one if none is given, with entries that are not stored."""
+    """A log with unstable entries on a storage, by default an empty one."""
     log = RaftLog(storage or MemoryStorage(), Log(logger or default_logger()), max_applying_size)
     log.append(list(unstable))
     return log
@@ -83,7 +83,7 @@ def new_unstable(
     snapshot_in_progress: bool = False,
     logger: Any = None,
 ) -> Unstable:
-    """What is not stored, put together by hand."""
+    """An Unstable, put together by hand."""
     unstable = Unstable(offset, Log(logger or default_logger()))
     unstable.entries = list(entries)
     unstable.snapshot = snapshot

@@ -1,6 +1,6 @@
-"""A Node on a LossyNetwork, with the calls of ``raftcy.rafttest``'s NetworkNode: the same stories for both.
+"""A Node on a LossyNetwork, with the calls of ``raftcy.rafttest``'s NetworkNode, so that both run the same tests.
 
-It has a loop of its own because the loop over a Node's Readys is what these stories test.
+It has a loop of its own because these tests are about the loop over a Node's Readys.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ TICK_SECONDS = 0.005
 
 
 class NodeOnNetwork:
-    """A Node that ticks, takes messages and handles its Readys, until it is stopped or paused."""
+    """A Node that ticks, steps messages and handles its Readys until it is stopped or paused."""
 
     def __init__(self, id: int, peers: list[Peer], network: LossyNetwork, *, seed: int | None = None) -> None:
         self.id = id
@@ -42,7 +42,7 @@ class NodeOnNetwork:
         await self.node.propose(data)
 
     async def stop(self) -> None:
-        """Stop; everything but the storage is gone. Raises what a task ended with."""
+        """Stop and lose everything but the storage. Raises the error of a task that failed."""
         self._network.disconnect(self.id)
         for task in self._tasks:
             task.cancel()
@@ -53,13 +53,13 @@ class NodeOnNetwork:
                 task.result()
 
     def restart(self) -> None:
-        """Start again from the storage."""
+        """Restart from the storage."""
         self._network.connect(self.id)
         storage = self._member.storage
         self._start(Member(restart_node(config(storage, self.id, random=self._random)), storage))
 
     def pause(self) -> None:
-        """Do nothing from now on; messages wait."""
+        """Do nothing until resumed; messages wait."""
         self._running.clear()
 
     def resume(self) -> None:
@@ -96,7 +96,7 @@ class NodeOnNetwork:
             m = await self._network.receive(self.id)
             await self._running.wait()
             if m.type == MessageType.MSG_PROP:
-                # It may wait for a leader, whose messages come behind it.
+                # It may wait for a leader, and the leader's messages come behind it.
                 self._spawn(self._step(m))
             else:
                 await self._step(m)

@@ -1,7 +1,7 @@
-"""The rules once more, by definition and without regard to cost: what the library is held against.
+"""The rules again, by definition and without regard to cost, for comparison with the library.
 
-Nothing here is taken from the library, and nothing is clever: quorums are enumerated, members are written down as a
-role for each id, a log is a list.
+Nothing here uses the library, and nothing is clever: quorums are enumerated, members are a dict of roles, a log is a
+list.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -20,14 +20,14 @@ def quorums(voters: Collection[int]) -> list[tuple[int, ...]]:
 
 
 def committed(voters: Collection[int], acked: Mapping[int, int]) -> int:
-    """The highest index that some quorum has acknowledged as a whole; no voters mean no condition."""
+    """The highest index that every voter of some quorum has acknowledged; without voters, no limit."""
     if not voters:
         return UNLIMITED
     return max(min(acked.get(id, 0) for id in quorum) for quorum in quorums(voters))
 
 
 def vote(voters: Collection[int], votes: Mapping[int, bool]) -> str:
-    """Won if some quorum has granted, lost if none can any more."""
+    """Won if some quorum has granted, lost if no quorum can grant any more."""
     if not voters or any(all(votes.get(id) is True for id in quorum) for quorum in quorums(voters)):
         return "WON"
     if any(all(votes.get(id) is not False for id in quorum) for quorum in quorums(voters)):
@@ -36,7 +36,7 @@ def vote(voters: Collection[int], votes: Mapping[int, bool]) -> str:
 
 
 def joint_vote(one: str, two: str) -> str:
-    """How a vote stands that needs both: lost with either, won with both."""
+    """The result of two votes that are both needed: lost if either is lost, won if both are won."""
     if "LOST" in (one, two):
         return "LOST"
     return "WON" if (one, two) == ("WON", "WON") else "PENDING"
@@ -47,13 +47,13 @@ def joint_vote(one: str, two: str) -> str:
 
 @dataclass
 class Members:
-    """Who is voter and who learner, and the voters of a configuration that is being left."""
+    """The role of each member, and the voters of the configuration that is being left."""
 
     roles: dict[int, str] = field(default_factory=dict)
     outgoing: set[int] = field(default_factory=set)
 
     def change(self, changes: Iterable[tuple[str, int]]) -> None:
-        """Take steps such as ("v", 3): v for a voter, l for a learner, r for removal, u for nothing."""
+        """Take steps such as ("v", 3): v for voter, l for learner, r for removal, u for nothing."""
         for letter, id in changes:
             if letter == "r":
                 self.roles.pop(id, None)
@@ -64,7 +64,7 @@ class Members:
         return {id for id, role in self.roles.items() if role == letter}
 
     def text(self) -> str:
-        """As etcd's raft writes a configuration; a learner that still votes in the outgoing half comes next."""
+        """etcd's text for this configuration; a learner that still votes in the outgoing half is in LearnersNext."""
         learners = self.in_role("l")
         told = f"voters={_ids(self.in_role('v'))}"
         told += f"&&{_ids(self.outgoing)}" if self.outgoing else ""

@@ -1,4 +1,4 @@
-"""A second reader of the encoding, as simple as can be: no offsets, no speed, no classes. For comparison only."""
+"""A second reader of the encoding, as simple as possible: no offsets, no speed, no classes. Only for comparison."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 
 def read(kind: str, data: bytes) -> dict[str, Any]:
-    """The present fields of an encoding, as the vectors give them; Refused if it is none."""
+    """The present fields of an encoding, as the vectors give them. Raises Refused for invalid input."""
     fields: dict[str, Any] = {}
     raw: dict[str, bytes] = {}
     unknown = b""
@@ -78,7 +78,7 @@ def read(kind: str, data: bytes) -> dict[str, Any]:
 
 
 def take_value(tag: int, data: bytes) -> tuple[Any, bytes]:
-    """What follows a tag, and what follows that."""
+    """The value after a tag, and the rest of the input."""
     match tag & 7:
         case 0:
             return take_varint(data)

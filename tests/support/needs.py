@@ -1,7 +1,7 @@
-"""What a test needs beside Python: shared files and toolchains.
+"""Finds what a test needs besides Python: shared files and toolchains.
 
-Each function returns what it looked for. Where that is missing the test is skipped with a reason that names it; with
-RAFTCY_CI=1 in the environment it fails instead, so that nothing is left out unseen where everything should be there.
+Each function returns what it found. If it is missing, the test is skipped with a reason that names it. With RAFTCY_CI=1
+the test fails instead, because there everything should be present and nothing may be left out unseen.
 """
 
 import importlib.util
@@ -16,23 +16,24 @@ from typing import NoReturn
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Without the interpreter's lock objects are larger, and memory is given back when every thread has passed a safe point.
+# Without the interpreter's lock, objects are larger, and memory is freed only after every thread has passed a safe
+# point.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 IN_CI = os.environ.get("RAFTCY_CI", "") not in ("", "0")
-# Whether the test that runs now is `full`; tests/conftest.py sets it.
+# Whether the running test is `full`; tests/conftest.py sets it.
 toolchains_allowed = True
 _SHARED = Path(os.environ.get("RAFTCY_SHARED") or ROOT.parent / "shared")
 
 
 def missing(what: str) -> NoReturn:
-    """Skip the running test because `what` is missing; fail it in CI."""
+    """Skip the running test because `what` is missing; in CI, fail it."""
     if IN_CI:
         pytest.fail(f"needs {what}, which RAFTCY_CI promises", pytrace=False)
     pytest.skip(f"needs {what}")
 
 
 def needs_shared(*parts: str) -> Path:
-    """The shared folder, or a path in it: `../shared` beside the checkout, or where RAFTCY_SHARED says."""
+    """The shared folder, or a path in it: `../shared` beside the checkout, or the folder in RAFTCY_SHARED."""
     path = _SHARED.joinpath(*parts)
     if not path.exists():
         missing(f"{path} (set RAFTCY_SHARED to the folder that holds conformance/ and oracle/)")
@@ -40,9 +41,9 @@ def needs_shared(*parts: str) -> Path:
 
 
 def shared_files(folder: str, pattern: str = "*.txt") -> list[object]:
-    """Parameters for a test of each file in a folder of the shared ones, by name; for `pytest.mark.parametrize`.
+    """One parameter for each file in a shared folder, by name; for `pytest.mark.parametrize`.
 
-    Where the folder is missing there is one parameter, and its test is skipped, or fails in CI.
+    If the folder is missing, there is one parameter whose test is skipped, or fails in CI.
     """
     paths = sorted((_SHARED / folder).glob(pattern))
     if not paths and IN_CI:
@@ -57,7 +58,7 @@ def needs_tool(name: str) -> str:
 
 
 def _needs_toolchain(name: str) -> str:
-    """The path of a compiler or runtime of another language; fails for a test that belongs to `make test`."""
+    """The path of another language's compiler or runtime. Fails for a test of `make test`, which may not need one."""
     if not toolchains_allowed:
         pytest.fail(f"{name} is for tests marked `full`: `make test` needs nothing but Python", pytrace=False)
     return needs_tool(name)
@@ -85,7 +86,7 @@ def needs_cargo() -> str:
 
 
 def needs_package(name: str) -> None:
-    """A Python package of a dependency group that the suite itself does without."""
+    """A Python package from a dependency group that the suite itself does not need."""
     if importlib.util.find_spec(name) is None:
         missing(f"the package {name} (make bench installs it)")
 
@@ -96,7 +97,7 @@ def needs_java() -> str:
 
 
 def tracked_files(*options: str) -> list[str] | None:
-    """The files that `git ls-files` names, None where it cannot tell: no git, no checkout, or another user's."""
+    """The files in `git ls-files`; None without git, outside a checkout, or in another user's checkout."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         return None

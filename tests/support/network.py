@@ -1,7 +1,7 @@
 """A cluster in one process, for tests of the state machine without storage threads or drivers.
 
-Nodes are plain `Raft` objects; whatever they send is carried at once, in order of sending, until nothing is left to
-carry. A node's messages that wait for its storage are let out as if storing took no time; those to itself are stepped.
+Nodes are plain `Raft` objects. Their messages are delivered at once, in the order of sending, until none are left.
+Messages that wait for a node's storage are released as if storing took no time; those to the node itself are stepped.
 Nothing ticks by itself.
 
     net = Network(3)                      nodes 1, 2, 3, all voters, nothing stored
@@ -12,8 +12,8 @@ Nothing ticks by itself.
     net.heal()
     assert net[1].state == StateType.LEADER
 
-Every message that a node is given is vetted first, as `RawNode.step` does, so that a cluster run also shows that no
-correct peer's message is refused. To hand a node something that a peer would never send, step it directly.
+Every message is vetted before delivery, as in `RawNode.step`, so a cluster run also shows that vetting accepts every
+message of a correct peer. To give a node a message that no peer would send, step it directly.
 """
 
 import random
@@ -46,7 +46,7 @@ LEADER = StateType.LEADER
 
 
 class _Down:
-    """The mark of a member that never answers."""
+    """Marks a member that never answers."""
 
     def __repr__(self) -> str:
         return "DOWN"
@@ -57,9 +57,9 @@ DOWN = _Down()
 
 @dataclass
 class Past:
-    """What a member of a new network has lived through: the terms of its entries from index 1, its vote and term.
+    """The history of a member of a new network: the terms of its entries from index 1, its vote and its term.
 
-    `term` is by default that of the last entry. `options` are fields of Config, beside those of the network.
+    `term` defaults to the term of the last entry. `options` are Config fields, in addition to the network's.
     """
 
     terms: tuple[int, ...] = ()
@@ -72,12 +72,12 @@ class Past:
 
 
 def ids_to(size: int) -> list[int]:
-    """The ids of a group of this size: from 1 on."""
+    """The ids of a group of this size, starting at 1."""
     return list(range(1, size + 1))
 
 
 def entries_of(terms: Iterable[int], first: int = 1) -> list[Entry]:
-    """Entries with these terms, from the index `first` on, without data."""
+    """Entries with these terms, from index `first` on, without data."""
     return [Entry(term=term, index=index) for index, term in enumerate(terms, first)]
 
 
@@ -91,7 +91,7 @@ def make_storage(voters: Iterable[int] = (), learners: Iterable[int] = (), terms
 
 
 def make_config(id: int, storage: Any, **options: Any) -> Config:
-    """A Config of 10 ticks for an election and 1 for a heartbeat, without limits on messages; `options` override."""
+    """A Config with 10 ticks for an election, 1 for a heartbeat, and no limit on messages; `options` override."""
     given = {
         "election_tick": 10,
         "heartbeat_tick": 1,
@@ -113,9 +113,9 @@ def make_raft(
     storage: MemoryStorage | None = None,
     **options: Any,
 ) -> Raft:
-    """A node as it is after a start from storage; the storage is `raft.log.storage`.
+    """A node that has just started from storage; the storage is `raft.log.storage`.
 
-    Either its parts are given (members, entries, vote, term), or a `storage` that holds them all.
+    Pass either its parts (members, entries, vote, term), or a `storage` that holds them all.
     """
     if storage is None:
         terms = tuple(terms)
@@ -128,7 +128,7 @@ def make_raft(
 
 
 def let_out(raft: Raft, waiting: Iterable[Message]) -> None:
-    """Let messages out that waited for the storage: those to the node itself are stepped, the others join `msgs`."""
+    """Release messages that waited for the storage: those to the node itself are stepped, the others join `msgs`."""
     for m in waiting:
         if m.to == raft.id:
             raft.step(m)
@@ -137,26 +137,26 @@ def let_out(raft: Raft, waiting: Iterable[Message]) -> None:
 
 
 def settle(raft: Raft) -> None:
-    """`let_out` everything that waits for the storage, and what comes to wait meanwhile."""
+    """Release everything that waits for the storage, and whatever this adds."""
     while raft.outbox.msgs_after_append:
         let_out(raft, take_waiting(raft))
 
 
 def read_messages(raft: Raft) -> list[Message]:
-    """Take everything that the node wants to send, as if its storage had just caught up."""
+    """Take all messages that the node wants to send, as if its storage had just caught up."""
     settle(raft)
     sent, raft.outbox.msgs = raft.outbox.msgs, []
     return sent
 
 
 def take_waiting(raft: Raft) -> list[Message]:
-    """Take the messages that wait for the storage, without letting them out."""
+    """Take the messages that wait for the storage, without releasing them."""
     waiting, raft.outbox.msgs_after_append = raft.outbox.msgs_after_append, []
     return list(waiting)
 
 
 def persist(raft: Raft) -> None:
-    """Store what is unstable, in the node's own storage, and let out what waited for that."""
+    """Store everything unstable in the node's storage, and release the messages that waited for it."""
     unstable = raft.log.unstable
     raft.log.storage.append(unstable.next_entries())
     unstable.stable_to(raft.log.last_index(), raft.log.last_term())
@@ -172,7 +172,7 @@ def persist_and_apply(raft: Raft) -> list[Entry]:
 
 
 def take_role(raft: Raft, role: StateType, lead: int = 0) -> None:
-    """Put a node that has just started into a role: a follower in its term, a candidate or leader in the next one."""
+    """Put a node that has just started into a role: follower in its term, or candidate or leader in the next one."""
     if role == FOLLOWER:
         raft.become_follower(raft.term, lead)
     elif role == PRE_CANDIDATE:
@@ -184,7 +184,7 @@ def take_role(raft: Raft, role: StateType, lead: int = 0) -> None:
 
 
 def tick(raft: Raft, count: int) -> None:
-    """Tick one node; what it sends stays with it."""
+    """Tick one node; its messages stay with it."""
     for _ in range(count):
         raft.tick()
 
@@ -195,7 +195,7 @@ def terms_of(raft: Raft) -> list[int]:
 
 
 def log_of(raft: Raft) -> tuple[list[Entry], int]:
-    """A node's entries and its commit index: equal for nodes with the same log."""
+    """A node's entries and commit index: equal for nodes with the same log."""
     return raft.log.all_entries(), raft.log.committed
 
 
@@ -227,11 +227,11 @@ def prop(id: int, *data: bytes, from_: int | None = None) -> Message:
 
 
 class Network:
-    """Members with the ids 1 to n, and the wires between them.
+    """Members with ids 1 to n, and the connections between them.
 
-    `peers` is their number, or for each of them None (a fresh node), DOWN, a Past, or a Raft made elsewhere, which must
-    have the id of its place. `learners` names those that do not vote. `options` are Config fields of the nodes that are
-    made here.
+    `peers` is the number of members, or a list with one item per member: None (a fresh node), DOWN, a Past, or a Raft
+    made elsewhere with the id of its place. `learners` are the ids of members that do not vote. `options` are Config
+    fields of the nodes made here.
     """
 
     def __init__(self, peers: int | list[Any], *, learners: Iterable[int] = (), **options: Any) -> None:
@@ -244,7 +244,7 @@ class Network:
         self.refused: list[Message] = []
         """Proposals that a node dropped, newest last."""
         self.hook: Callable[[Message], bool] | None = None
-        """Asked for each message on the wire whether it may pass; may look at it, too."""
+        """Called for each message on the wire; may inspect it, and returns whether it passes."""
         self._loss: dict[tuple[int, int], float] = {}
         self._ignored: set[MessageType] = set()
         self._random = random.Random(len(given))
@@ -278,17 +278,17 @@ class Network:
         return self.nodes[id].log.storage
 
     def states(self) -> list[int]:
-        """The roles of all nodes that are up, by ascending id."""
+        """The roles of all running nodes, by ascending id."""
         return [self.nodes[id].state for id in sorted(self.nodes)]
 
     def terms(self) -> list[int]:
-        """The terms of all nodes that are up, by ascending id."""
+        """The terms of all running nodes, by ascending id."""
         return [self.nodes[id].term for id in sorted(self.nodes)]
 
     # -- traffic -------------------------------------------------------------------------------------------------
 
     def send(self, *messages: Message) -> None:
-        """Deliver these, which nothing on the wire holds up, and then all that follows from them."""
+        """Deliver these messages past all faults, and then all messages that follow from them."""
         queue = deque(messages)
         while queue:
             m = queue.popleft()
@@ -303,31 +303,31 @@ class Network:
             queue.extend(self.passed(read_messages(raft)))
 
     def flush(self, id: int) -> None:
-        """Carry what the node has to send by now, as after a tick or a call to it."""
+        """Deliver the messages that the node has to send by now, as after a tick or a call to it."""
         self.send(*self.passed(read_messages(self.nodes[id])))
 
     def tick(self, id: int, count: int = 1) -> None:
-        """Tick one node, and carry what it sends after each tick."""
+        """Tick one node, and deliver its messages after each tick."""
         for _ in range(count):
             self.nodes[id].tick()
             self.flush(id)
 
     def campaign(self, id: int) -> None:
-        """Let a node campaign."""
+        """Make a node campaign."""
         self.send(hup(id))
 
     def beat(self, id: int) -> None:
-        """Let a leader send heartbeats."""
+        """Make a leader send heartbeats."""
         self.send(beat(id))
 
     def propose(self, id: int, *data: bytes) -> None:
-        """Propose at a node; see `prop`. A refusal is added to `refused`."""
+        """Propose at a node (see `prop`). A refused proposal is added to `refused`."""
         self.send(prop(id, *data))
 
     # -- faults --------------------------------------------------------------------------------------------------
 
     def passed(self, messages: Iterable[Message]) -> list[Message]:
-        """Those of the messages that arrive, by the faults in force."""
+        """The messages that get past the present faults."""
         return [m for m in messages if self._passes(m)]
 
     def _passes(self, m: Message) -> bool:
@@ -341,11 +341,11 @@ class Network:
         return self.hook is None or self.hook(m)
 
     def drop(self, sender: int, receiver: int, loss: float = 1.0) -> None:
-        """Lose this share of what one node sends to another."""
+        """Lose this share of the messages from one node to another."""
         self._loss[sender, receiver] = loss
 
     def cut(self, one: int, other: int) -> None:
-        """Lose everything between two nodes."""
+        """Lose all messages between two nodes."""
         self.drop(one, other)
         self.drop(other, one)
 
@@ -360,6 +360,6 @@ class Network:
         self._ignored.add(kind)
 
     def heal(self) -> None:
-        """End all losses; the hook stays."""
+        """Lift all faults; the hook stays."""
         self._loss.clear()
         self._ignored.clear()

@@ -1,4 +1,4 @@
-"""Nodes for tests: one with its storage, and clusters whose messages the test carries."""
+"""asyncio Nodes for tests: a single one with its storage, and clusters whose messages the test carries."""
 
 import asyncio
 import logging
@@ -38,12 +38,12 @@ class Recorder:
         self.texts.append((logging.CRITICAL, text))
 
     def of_node(self) -> list[str]:
-        """What the Node itself logged."""
+        """The texts that the Node itself logged."""
         return [text for _, text in self.texts if text.startswith("raft.node: ")]
 
 
 def storage_with(*voters: int, learners: tuple[int, ...] = ()) -> MemoryStorage:
-    """An empty storage that knows its members, as the reference's tests make them."""
+    """An empty storage that knows its members, like those of the reference's tests."""
     storage = MemoryStorage()
     members = ConfState(voters=list(voters), learners=list(learners))
     storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(conf_state=members)))
@@ -51,13 +51,13 @@ def storage_with(*voters: int, learners: tuple[int, ...] = ()) -> MemoryStorage:
 
 
 def config(storage: Any, id: int = 1, **fields: Any) -> Config:
-    """A Config as the reference's tests have it."""
+    """A Config like those of the reference's tests."""
     defaults = {"election_tick": 10, "heartbeat_tick": 1, "max_size_per_msg": NO_LIMIT, "max_inflight_msgs": 256}
     return Config(id=id, storage=storage, **(defaults | fields))
 
 
 def store(storage: MemoryStorage, rd: Ready) -> None:
-    """Persist what a Ready wants persisted."""
+    """Persist the contents of a Ready."""
     if rd.snapshot is not None:
         storage.apply_snapshot(rd.snapshot)
     storage.append(rd.entries)
@@ -66,9 +66,9 @@ def store(storage: MemoryStorage, rd: Ready) -> None:
 
 
 class Member:
-    """A Node with its storage; keeps what is committed and applies configuration changes.
+    """A Node with its storage. Keeps committed entries and applies configuration changes.
 
-    ``decode`` is ``decode_change`` of the build that the node is of.
+    ``decode`` is the ``decode_change`` of the node's build.
     """
 
     # A loop of its own: it tests Node, one step at a time; a Driver owns a RawNode instead.
@@ -98,22 +98,22 @@ class Member:
                 self.states.append(self.node.apply_conf_change(self.decode(entry)))
 
     async def turn(self) -> Ready:
-        """One whole Ready: stored, applied and advanced."""
+        """Handle one Ready completely: store, apply, advance."""
         rd = await self.take()
         self.node.advance()
         return rd
 
     async def settle(self) -> None:
-        """All Readys that there are now."""
+        """Handle Readys until there are none."""
         while self.has_ready():
             await self.turn()
 
     def has_ready(self) -> bool:
-        """Whether the state machine has something to hand out."""
+        """Whether the state machine has a Ready to hand out."""
         return bool(self.node._raw.has_ready())
 
     async def nothing_is_ready(self) -> bool:
-        """Whether waiting for a Ready is in vain."""
+        """Whether waiting for a Ready times out."""
         try:
             async with asyncio.timeout(0.01):
                 await self.node.ready()
@@ -123,7 +123,7 @@ class Member:
 
 
 def member(storage: MemoryStorage | None = None, id: int = 1, **fields: Any) -> Member:
-    """A node of a configuration that its storage knows: by default itself alone."""
+    """A node with the configuration that its storage knows: by default only itself."""
     storage = storage_with(id) if storage is None else storage
     return Member(restart_node(config(storage, id, **fields)), storage)
 
@@ -137,7 +137,7 @@ async def leader(storage: MemoryStorage | None = None, **fields: Any) -> Member:
 
 
 class Cluster:
-    """Nodes with ids 1 to n whose messages are carried by ``pump``, as long as there are any."""
+    """Nodes with ids 1 to n, whose messages ``pump`` carries."""
 
     def __init__(self, size: int, **fields: Any) -> None:
         voters = range(1, size + 1)
@@ -149,7 +149,7 @@ class Cluster:
         return self.members[id]
 
     async def pump(self) -> None:
-        """Handle every Ready and deliver every message that is accepted, until there are none."""
+        """Handle all Readys and deliver all messages that are accepted, until none are left."""
         moved = True
         while moved:
             moved = False

@@ -1,4 +1,4 @@
-"""The options of a node by their kinds, as the fields of its Config say, so that a test of all has the next one too."""
+"""A node's options by kind, read from the fields of its Config, so that tests of all options include new ones."""
 
 from dataclasses import fields
 

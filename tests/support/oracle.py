@@ -1,4 +1,4 @@
-"""The Go oracle in `tests/conformance/oracle`: the reference's answers, for tests that compare with them."""
+"""The Go oracle in `tests/conformance/oracle`: runs the reference, for tests that compare with it."""
 
 import os
 import subprocess
@@ -33,8 +33,10 @@ def _folder() -> "tempfile.TemporaryDirectory[str]":
 
 
 def run_oracle(test: str, folder: Path, *, rewrite: bool = False) -> "subprocess.CompletedProcess[str]":
-    """Run the scripts of a folder through the reference: `test` is TestInteraction, TestExtended, TestConfChange,
-    TestQuorum or TestFormat. With `rewrite` the reference's outputs are written into them.
+    """Run the scripts of a folder through the reference.
+
+    `test` is TestInteraction, TestExtended, TestConfChange, TestQuorum or TestFormat. `rewrite` writes the reference's
+    outputs into the scripts.
     """
     command = [str(oracle_program("oracle.test")), "-test.run", f"^{test}$", "-dir", str(folder)]
     command += ["-rewrite"] if rewrite else []

@@ -1,7 +1,6 @@
-"""A single node, and the words of its peers, for tests that play the peers themselves.
+"""A single node and messages of its peers, for tests that play the peers themselves.
 
-Whatever a peer says by `say` and the functions that use it is of the node's term, and is vetted first, as
-`RawNode.step` does.
+Messages of `say`, and of the functions that use it, have the node's term. They are vetted first, as in `RawNode.step`.
 """
 
 from collections.abc import Iterable
@@ -28,7 +27,7 @@ def snapshot_of(index: int, term: int, **members: Any) -> Snapshot:
 
 
 def make_quiet_leader(voters: Iterable[int], learners: Iterable[int] = (), **options: Any) -> Raft:
-    """`make_leader` that has stored its first entry, but sent it to nobody."""
+    """Like `make_leader`, but the first entry is stored, and its messages are gone."""
     raft = make_leader(voters, learners, **options)
     read_messages(raft)
     return raft
@@ -40,7 +39,7 @@ def make_member(size: int = 3, **options: Any) -> Raft:
 
 
 def make_elected(size: int = 3, **options: Any) -> Raft:
-    """Node 1 elected by its peers, with the empty entry of its term committed and applied, and nothing left to send."""
+    """Node 1, elected by its peers, its first entry committed and applied, and nothing left to send."""
     raft = make_member(size, **options)
     raft.step(hup(1))
     settle(raft)
@@ -65,7 +64,7 @@ def vote(raft: Raft, peer: int, reject: bool = False) -> Message:
 def accepted(append: Message) -> Message:
     """The answer of a peer that has stored all entries of a MsgApp."""
     if append.type != MessageType.MSG_APP:
-        raise ValueError(f"no append: {append}")
+        raise ValueError(f"not an append: {append}")
     return Message(
         type=MessageType.MSG_APP_RESP,
         from_=append.to,
@@ -76,28 +75,28 @@ def accepted(append: Message) -> Message:
 
 
 def same_bytes(found: list[Message], wanted: list[Message]) -> bool:
-    """Whether the messages are the same on the wire, so that fields are also present or absent alike."""
+    """Whether the messages have the same bytes on the wire; that includes which fields are present."""
     return [m.encode() for m in found] == [m.encode() for m in wanted]
 
 
 def hand(raft: Raft, m: Message) -> None:
-    """Give a node a message as the network would."""
+    """Deliver a message to a node as the network would."""
     vet(raft, m)
     raft.step(m)
 
 
 def say(raft: Raft, peer: int, kind: MessageType, **fields: Any) -> None:
-    """A peer says something to a node, in the node's term."""
+    """Deliver a peer's message to a node, in the node's term."""
     hand(raft, Message(type=kind, from_=peer, to=raft.id, term=raft.term, **fields))
 
 
 def ack(raft: Raft, peer: int, index: int) -> None:
-    """A peer has stored the entries up to `index`."""
+    """A peer acknowledges the entries up to `index`."""
     say(raft, peer, MessageType.MSG_APP_RESP, index=index)
 
 
 def refuse(raft: Raft, peer: int, index: int, hint: int = 0, log_term: int = 0) -> None:
-    """A peer does not have the entry at `index`; the logs may agree at `hint`."""
+    """A peer refuses because it lacks the entry at `index`; the logs may agree at `hint`."""
     say(raft, peer, MessageType.MSG_APP_RESP, index=index, reject=True, reject_hint=hint, log_term=log_term)
 
 
@@ -118,29 +117,29 @@ def send_snapshot(raft: Raft, leader: int, snapshot: Snapshot) -> None:
 
 
 def propose(raft: Raft, *data: bytes) -> None:
-    """Propose one entry for each of `data` at the node; one without data if none is given."""
+    """Propose one entry at the node for each of `data`; without data, one empty entry."""
     hand(raft, prop(raft.id, *data))
 
 
 def appends(raft: Raft, *data: bytes) -> list[Message]:
-    """What the node sends after a proposal of `data`."""
+    """The messages that the node sends after a proposal of `data`."""
     propose(raft, *data)
     return read_messages(raft)
 
 
 def the_one(messages: list[Message], kind: MessageType) -> Message:
-    """The only message of a list, which must be of this type."""
+    """The only message of a list, which must have this type."""
     assert [m.type for m in messages] == [kind]
     return messages[0]
 
 
 def apply(raft: Raft, entries: list[Entry]) -> None:
-    """The application has applied committed entries."""
+    """Report committed entries as applied."""
     raft.storage_apply_resp(entries, entries_size(entries))
 
 
 def run(node: RawNode) -> list[Ready]:
-    """Take and store whatever a node has; nothing is sent and nothing applied. Returns what there was."""
+    """Take and store the node's Readys, without sending or applying anything. Returns the Readys."""
     storage = node.raft.log.storage
     taken = []
     while node.has_ready():

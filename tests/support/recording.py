@@ -1,4 +1,4 @@
-"""Recordings for tests: a sink that keeps a whole recording and a small ring, and a node whose every call is known."""
+"""Recordings for tests: a sink that keeps a whole recording and a small ring, and a node with every call made."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WHOLE = 1 << 30
 
 
 class TwoSinks:
-    """Everything into a ring that holds it all and into a small one."""
+    """Writes everything into a large ring that keeps it all, and into a small one."""
 
     def __init__(self, small: int = 4096, ring: Any = Ring) -> None:
         self.whole = ring(WHOLE)
@@ -61,7 +61,7 @@ def recorder_of(raftcy: ModuleType) -> Any:
 
 
 def counting() -> Any:
-    """A clock that counts, so that recordings are the same in every run."""
+    """A clock that counts, so that every run gives the same recording."""
     numbers = itertools.count(1)
     return lambda: next(numbers)
 
@@ -72,7 +72,7 @@ def make_config(storage: Any, id: int = 1, **options: Any) -> Config:
 
 
 def storage_of(*voters: int, index: int = 2) -> MemoryStorage:
-    """A storage that knows its members by a snapshot."""
+    """A storage that knows its members from a snapshot."""
     storage = MemoryStorage()
     members = ConfState(voters=voters)
     storage.apply_snapshot(Snapshot(data=b"s", metadata=SnapshotMetadata(conf_state=members, index=index, term=1)))
@@ -80,7 +80,7 @@ def storage_of(*voters: int, index: int = 2) -> MemoryStorage:
 
 
 def save(storage: MemoryStorage, rd: Ready) -> None:
-    """Store what a Ready holds."""
+    """Store the contents of a Ready."""
     if rd.hard_state is not None:
         storage.set_hard_state(rd.hard_state)
     if rd.snapshot is not None:
@@ -89,7 +89,7 @@ def save(storage: MemoryStorage, rd: Ready) -> None:
 
 
 def settle(node: Any, storage: MemoryStorage) -> list[Message]:
-    """Drive a node until it has nothing to do; the messages that were to be sent."""
+    """Run a node until it is idle; returns the messages that it wanted to send."""
     sent: list[Message] = []
     driver = Driver(node, storage, None, sent.extend)
     while driver.run():
@@ -98,7 +98,7 @@ def settle(node: Any, storage: MemoryStorage) -> list[Message]:
 
 
 def every_call(sink: Any, **options: Any) -> RawNode:
-    """A node on which every recorded call was made once at least; it leads in the end, with two peers that answer."""
+    """A node on which every recorded call was made at least once. It ends as leader, with two peers that answer."""
     storage = MemoryStorage()
     node = Recorder(sink, counting()).make_raw(make_config(storage, **options))
     node.bootstrap([Peer(1, b"here"), Peer(2), Peer(3)])
@@ -141,7 +141,7 @@ def other_start(sink: Any) -> RawNode:
 
 
 def small_recording() -> bytes:
-    """A short recording with answers of every kind, as bytes."""
+    """A short recording with all kinds of answers, as bytes."""
     ring = Ring(WHOLE)
     storage = storage_of(1)
     node = Recorder(ring, counting()).make_raw(make_config(storage))

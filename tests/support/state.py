@@ -1,6 +1,6 @@
-"""A node's whole state as plain data, to tell whether a call has changed anything.
+"""A node's whole state as plain data, to check whether a call changed anything.
 
-`test_vet.test_picture_is_complete` sees to it that no attribute of the state machine is left out.
+`test_vet.test_picture_is_complete` checks that no attribute of the state machine is left out.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from raftcy.core.readonly import ReadOnly
 from raftcy.core.tracker import ProgressTracker
 from raftcy.core.unstable import Unstable
 
-# What the state machine has of its own, options included: all that is no list and no object.
+# The state machine's own values, options included: every attribute that is neither a list nor an object.
 NUMBERS = tuple(
     name
     for name in Raft.__slots__
@@ -41,12 +41,12 @@ def pick(value: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def encoded(values: list[Any]) -> list[bytes]:
-    """Messages or entries byte for byte."""
+    """Messages or entries as bytes."""
     return [value.encode() for value in values]
 
 
 def dump_unstable(unstable: Unstable) -> dict[str, Any]:
-    """What is not stored yet."""
+    """The unstable part of the log."""
     snapshot = unstable.snapshot
     return pick(unstable, UNSTABLE_NUMBERS) | {
         "entries": encoded(unstable.entries),
@@ -55,7 +55,7 @@ def dump_unstable(unstable: Unstable) -> dict[str, Any]:
 
 
 def dump_storage(storage: MemoryStorage) -> dict[str, Any]:
-    """What is stored."""
+    """The contents of the storage."""
     hard_state, conf_state = storage.initial_state()
     first, last = storage.first_index(), storage.last_index()
     return {
@@ -68,7 +68,7 @@ def dump_storage(storage: MemoryStorage) -> dict[str, Any]:
 
 
 def dump_log(log: RaftLog, stored: bool = True) -> dict[str, Any]:
-    """The log, with its storage if `stored`."""
+    """The log; with `stored` also its storage."""
     return pick(log, LOG_NUMBERS) | {
         "last": (log.last_index(), log.last_term()),
         "unstable": dump_unstable(log.unstable),
@@ -77,12 +77,12 @@ def dump_log(log: RaftLog, stored: bool = True) -> dict[str, Any]:
 
 
 def dump_progress(progress: Progress) -> dict[str, Any]:
-    """What is known of a peer."""
+    """The progress of a peer."""
     return pick(progress, PROGRESS_NUMBERS) | {"inflights": progress.inflights.window()}
 
 
 def dump_tracker(tracker: ProgressTracker) -> dict[str, Any]:
-    """The members, their progress and their votes."""
+    """The members with their progress and their votes."""
     return {
         "config": str(tracker.config),
         "conf_state": tracker.conf_state().encode(),
@@ -93,7 +93,7 @@ def dump_tracker(tracker: ProgressTracker) -> dict[str, Any]:
 
 
 def dump_read_only(reads: ReadOnly) -> dict[str, Any]:
-    """The reads that wait to be confirmed."""
+    """The reads that wait for confirmation."""
     return {
         "option": reads.option,
         "acks": reads.acks.items(),
@@ -106,7 +106,7 @@ def dump_read_only(reads: ReadOnly) -> dict[str, Any]:
 
 
 def dump_outbox(outbox: Outbox) -> dict[str, Any]:
-    """What waits for the next Ready."""
+    """The messages and read states that wait for the next Ready."""
     return {
         "msgs": encoded(outbox.msgs),
         "msgs_after_append": encoded(outbox.msgs_after_append),
@@ -115,7 +115,7 @@ def dump_outbox(outbox: Outbox) -> dict[str, Any]:
 
 
 def dump_raft(raft: Raft, stored: bool = True) -> dict[str, Any]:
-    """The state machine, with its storage if `stored`. Its logger and its random numbers are not part of it."""
+    """The state machine; with `stored` also its storage. Its logger and its random numbers are left out."""
     return pick(raft, NUMBERS) | {
         "log": dump_log(raft.log, stored),
         "outbox": dump_outbox(raft.outbox),
@@ -125,7 +125,7 @@ def dump_raft(raft: Raft, stored: bool = True) -> dict[str, Any]:
 
 
 def dump_node(node: RawNode) -> dict[str, Any]:
-    """The state machine, and what the node would hand out."""
+    """The state machine, and the state behind the node's Readys."""
     return dump_raft(node.raft) | {
         "ready": repr(node.ready_without_accept()),
         "has_ready": node.has_ready(),

@@ -1,4 +1,4 @@
-"""What the tests of the encoding share: values of either build from one recipe, odd bytes, and what came of them."""
+"""Shared by the tests of the encoding: values of either build from one recipe, damaged bytes, and outcomes."""
 
 import importlib
 from types import ModuleType
@@ -45,7 +45,7 @@ def class_of(build: ModuleType, kind: str) -> Any:
 
 
 def make(build: ModuleType, kind: str, recipe: dict[str, Any]) -> Any:
-    """The value that a recipe describes: its fields by name, submessages as recipes."""
+    """Make the value that a recipe describes: its fields by name, with submessages as recipes."""
     fields = {}
     for name, item in recipe.items():
         part = PARTS.get(kind, {}).get(name)
@@ -57,17 +57,17 @@ def make(build: ModuleType, kind: str, recipe: dict[str, Any]) -> Any:
 
 
 def encode(build: ModuleType, kind: str, value: Any) -> bytes:
-    """By the function of the codec, not the method of the value."""
+    """Encode with the codec's function, not the value's method."""
     return getattr(codec(build), f"encode_{CODEC_NAMES[kind]}")(value)
 
 
 def decode(build: ModuleType, kind: str, data: Any) -> Any:
-    """By the function of the codec, not the method of the class."""
+    """Decode with the codec's function, not the class's method."""
     return getattr(codec(build), f"decode_{CODEC_NAMES[kind]}")(data)
 
 
 def outcome(build: ModuleType, kind: str, data: Any) -> Any:
-    """What became of decoding: everything that can be seen of the value, or of the error."""
+    """The outcome of decoding: everything observable about the value, or about the error."""
     errors = load(build, "errors")
     try:
         value = decode(build, kind, data)
@@ -77,7 +77,7 @@ def outcome(build: ModuleType, kind: str, data: Any) -> Any:
 
 
 def varint(number: int) -> bytes:
-    """A number as protobuf writes it."""
+    """A number in protobuf's encoding."""
     groups = []
     while number > 0x7F:
         groups.append(number & 0x7F | 0x80)
@@ -86,7 +86,7 @@ def varint(number: int) -> bytes:
 
 
 def field(number: int, payload: bytes) -> bytes:
-    """A field of the wire type 2."""
+    """A field of wire type 2."""
     return varint(number << 3 | 2) + varint(len(payload)) + payload
 
 
@@ -138,7 +138,7 @@ def recipes(kind: str, *, level: int = 2, enums: Any = i32s) -> st.SearchStrateg
 
 kinds_and_recipes = st.sampled_from(KINDS).flatmap(lambda kind: st.tuples(st.just(kind), recipes(kind)))
 
-# Bytes that are nearly an encoding: pieces of one in any order, with some broken.
+# Bytes that are nearly an encoding: its pieces in any order, some of them broken.
 _PIECES = [
     *(bytes([tag]) for tag in (0x08, 0x10, 0x18, 0x20, 0x28, 0x50, 0x09, 0x0D, 0x2B, 0x2C, 0x33, 0x34, 0x06, 0x07)),
     *(bytes([tag]) for tag in (0x0A, 0x12, 0x1A, 0x22, 0x3A, 0x4A, 0x62, 0x72, 0x00, 0x01, 0x02, 0x03, 0x05, 0x80)),
@@ -158,7 +158,7 @@ pieces = st.lists(st.one_of(st.sampled_from(_PIECES), st.binary(max_size=3)), ma
 
 @st.composite
 def mutated(draw: st.DrawFn) -> tuple[str, bytes]:
-    """A kind, and an encoding of it in which a few places were changed, cut out or doubled."""
+    """A kind, and an encoding of it with a few places changed, cut out or doubled."""
     import raftcy
 
     kind, recipe = draw(kinds_and_recipes)

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps: what takes a minute of timers runs in no time, and the same way each time."""
+"""An event loop whose clock jumps: a minute of timers takes no time, and every run is the same."""
 
 import asyncio
 import selectors
@@ -7,19 +7,19 @@ from typing import Any
 
 
 class _Jumping(selectors.SelectSelector):
-    """Where the loop would sleep, its clock goes on instead."""
+    """Instead of sleeping, advances the clock."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("the loop would wait for ever: nothing is scheduled")
+            raise RuntimeError("the loop would wait endlessly: nothing is scheduled")
         self.now += timeout
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop without sockets, whose time is virtual and starts at 0."""
+    """An event loop without sockets. Its time is virtual and starts at 0."""
 
     def __init__(self) -> None:
         self._jumping = _Jumping()

@@ -1,4 +1,4 @@
-"""Clusters of wirepeer processes of both implementations, and what their outputs must have in common."""
+"""Clusters of wirepeer processes of both implementations, and the comparison of their outputs."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ GO, OURS = "go", "raftcy"
 
 
 def build_go_peer(folder: Path) -> Path:
-    """The reference's peer, built into a folder."""
+    """Build the reference's peer into a folder."""
     go = needs_go()
     source = os.environ.get("RAFTCY_ORACLE") or ROOT / "tests/conformance/oracle"
     if not (Path(source) / "go.mod").exists():
@@ -41,7 +41,7 @@ def free_addresses(count: int) -> list[str]:
 
 
 class Peer:
-    """One process. What it prints is collected by a thread."""
+    """One process. A thread collects its output."""
 
     def __init__(self, kind: str, command: list[str], errors: Path) -> None:
         self.kind = kind
@@ -65,36 +65,36 @@ class Peer:
             pytest.fail(f"a {self.kind} peer ended with {self.process.returncode}:\n{self.stderr()}", pytrace=False)
 
     def notes(self, start: str = "") -> list[str]:
-        """Its notes that start so, without the number sign."""
+        """Its notes with this beginning, without the number sign."""
         return [line[2:] for line in self.lines() if line.startswith(f"# {start}")]
 
     def log(self) -> dict[int, str]:
-        """Its committed entries by index."""
+        """The committed entries by index."""
         entries = [line.split(" ", 1) for line in self.lines() if not line.startswith("#")]
         return {int(index): rest for index, rest in entries}
 
     def lines(self) -> list[str]:
-        """All that it has printed."""
+        """All lines that it has printed."""
         with self._lock:
             return list(self._lines)
 
     def stderr(self) -> str:
-        """What it wrote to standard error."""
+        """Its output on standard error."""
         return self._errors.read_text(encoding="utf-8", errors="replace")
 
     def kill(self) -> None:
-        """End it by SIGKILL."""
+        """Kill it with SIGKILL."""
         self.process.send_signal(signal.SIGKILL)
         self._end()
 
     def quit(self) -> int:
-        """Let it end by itself; its exit status."""
+        """Ask it to quit; returns the exit status."""
         if self.process.poll() is None:
             self.say("!quit")
         return self._end()
 
     def quit_by_input(self) -> int:
-        """Wait for its end, which its input has asked for; its exit status."""
+        """Wait until it quits, as its input asked; returns the exit status."""
         return self._end()
 
     def _end(self) -> int:
@@ -137,7 +137,7 @@ class Cluster:
         return next(id for id, peer in self.peers.items() if peer.kind == kind)
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
-        """Wait for something; the test fails if it does not come."""
+        """Wait for a condition; the test fails if it does not come true."""
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -148,7 +148,7 @@ class Cluster:
             time.sleep(0.01)
 
     def leader(self) -> int:
-        """The peer that led last, by the states that were printed; 0 if there was none."""
+        """The peer with the highest term whose last printed state is leader; 0 if there is none."""
         best, best_term = 0, 0
         for id, peer in self.peers.items():
             for note in reversed(peer.notes("state ")):
@@ -166,7 +166,7 @@ class Cluster:
             leader = self.leader()
             if leader == id:
                 return True
-            # On a busy machine nobody may lead just now.
+            # On a busy machine there may be no leader at the moment.
             if leader:
                 self[leader].say(f"!transfer {id}")
             time.sleep(0.3)
@@ -175,7 +175,7 @@ class Cluster:
         self.until(asked, f"transfer to {id}")
 
     def propose(self, count: int, ids: list[int] | None = None, applied_by: list[int] | None = None) -> None:
-        """Propose to some peers in turn, all if none are given, and wait until they, or others, have applied it all."""
+        """Propose to some peers in turn (default: all), and wait until these or other peers have applied all."""
         through = ids or list(self.peers)
         new = [f"proposal-{len(self.texts) + i}" for i in range(count)]
         self.texts += new
@@ -184,7 +184,7 @@ class Cluster:
         self.applied(new, applied_by or through)
 
     def applied(self, texts: list[str], ids: list[int]) -> None:
-        """Wait until these proposals are applied by these peers; what got lost is proposed again."""
+        """Wait until these peers have applied these proposals, and propose lost ones again."""
         wanted = {text.encode().hex() for text in texts}
         repeat_at = time.monotonic() + 3
 
@@ -202,7 +202,7 @@ class Cluster:
         self.until(done, "agreement on proposals")
 
     def agree(self) -> None:
-        """All logs are the same wherever two of them have an entry, and so are the digests in the end."""
+        """The logs agree wherever two of them have an entry, and in the end all digests are equal."""
         self.until(self._same_digests, "equal digests")
         merged: dict[int, tuple[int, str]] = {}
         for id, peer in self.peers.items():
@@ -220,6 +220,6 @@ class Cluster:
         return len({peer.notes("digest ")[-1] for peer in self.peers.values()}) == 1
 
     def stop(self) -> None:
-        """End all peers; each must end well."""
+        """Stop all peers; each must exit with status 0."""
         statuses = {id: peer.quit() for id, peer in self.peers.items()}
         assert set(statuses.values()) <= {0}, (statuses, [peer.stderr() for peer in self.peers.values()])

@@ -1,4 +1,4 @@
-"""Storages that are wrong in one thing each, made of the one that is right: the storage suite has to find them."""
+"""Storages with one defect each, derived from the correct one. The storage suite has to find every defect."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ class SavesNothing(Noted):
 
 
 class ForgetsHardState(Noted):
-    """It is in memory, and not in the file."""
+    """Keeps the hard state in memory, but not in the file."""
 
     def saved(self, hard_state: Any, entries: list[Entry], snapshot: Any) -> list[bytes]:
         return super().saved(None, entries, snapshot)
@@ -26,7 +26,7 @@ class ForgetsHardStateAtOnce(Noted):
         super().store(None, entries, snapshot)
 
     def check_save(self, hard_state: Any, entries: list[Entry], snapshot: Any) -> None:
-        """Takes all."""
+        """Accepts everything."""
 
 
 class ForgetsSnapshot(Noted):
@@ -39,7 +39,7 @@ class ForgetsSnapshotAtOnce(Noted):
         super().store(hard_state, entries if snapshot is None else [], None)
 
     def check_save(self, hard_state: Any, entries: list[Entry], snapshot: Any) -> None:
-        """Takes all."""
+        """Accepts everything."""
 
 
 class WritesInClose(Noted):
@@ -57,7 +57,7 @@ class WritesInClose(Noted):
 
 
 class CutsNoTail(Noted):
-    """Entries overwrite one another, and those behind them stay."""
+    """New entries overwrite old ones, but the old entries behind them stay."""
 
     def store(self, hard_state: Any, entries: list[Entry], snapshot: Any) -> None:
         last = self.last_index()
@@ -67,7 +67,7 @@ class CutsNoTail(Noted):
 
 
 class HardStateFirst(Noted):
-    """Right as long as nothing fails between two records."""
+    """Correct as long as nothing fails between two records."""
 
     def saved(self, hard_state: Any, entries: list[Entry], snapshot: Any) -> list[bytes]:
         parts = [(hard_state, [], None), (None, entries, snapshot)]
@@ -75,14 +75,14 @@ class HardStateFirst(Noted):
 
 
 class ForgetsConfState(Noted):
-    """Of the snapshots that are made here the file has no members: those of the one before are taken for theirs."""
+    """The file has no members for snapshots made here; on reopening they get those of the snapshot before."""
 
     def members_of(self, made: Snapshot) -> ConfState | None:
         return None if self.snapshot().metadata.conf_state.voters else super().members_of(made)
 
 
 class LosesBaseTerm(Noted):
-    """The term of the entry before the first one is not kept by a compaction."""
+    """Compaction loses the term of the entry before the first one."""
 
     def base(self) -> list[bytes | None]:
         index, _, *rest = super().base()
@@ -90,14 +90,14 @@ class LosesBaseTerm(Noted):
 
 
 class SyncsNothing(Noted):
-    """Only what was flushed shows this."""
+    """Only the record of flushed bytes shows this."""
 
     def sync(self) -> None:
         pass
 
 
 class ReplacesWithoutFlush(Noted):
-    """A new file takes the place of the old one before it is on disk."""
+    """A new file replaces the old one before it is on disk."""
 
     def replace(self, data: bytes) -> None:
         on_disk = self.on_disk
@@ -106,14 +106,14 @@ class ReplacesWithoutFlush(Noted):
 
 
 class CutsNoTorn(Noted):
-    """Writes on behind what a crash has left of the last record: nothing behind it is ever read again."""
+    """Appends behind a torn last record, so that nothing after it is ever read again."""
 
     def cut(self, size: int) -> None:
         pass
 
 
 class ReplacesInPlace(Noted):
-    """Compaction writes over the file itself."""
+    """Compaction overwrites the file in place."""
 
     def replace(self, data: bytes) -> None:
         os.ftruncate(self.file, 0)
@@ -142,7 +142,7 @@ class MakesWithoutVoters(Noted):
 
 
 class ForgetsWhenClosed(Noted):
-    """A clean end that is not: the file is made empty, as by an application that begins anew."""
+    """A clean close that loses everything: the file is emptied, as by an application that starts over."""
 
     def close(self) -> None:
         os.ftruncate(self.file, 0)

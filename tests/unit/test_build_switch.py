@@ -1,4 +1,4 @@
-"""The switch between the builds, and the pure build loaded beside the one that runs."""
+"""The switch between the builds, and the pure build loaded beside the running one."""
 
 import importlib
 import pickle
@@ -16,7 +16,7 @@ from raftcy import _build
 
 @pytest.fixture
 def alias(request: pytest.FixtureRequest) -> str:
-    """A name of its own, and no trace of it afterwards."""
+    """An unused name, with every trace of it removed afterwards."""
     name = f"raftcy_{request.node.name.replace('[', '_').replace(']', '')}"
     yield name
     sys.meta_path[:] = [finder for finder in sys.meta_path if getattr(finder, "package", None) != name]
@@ -25,7 +25,7 @@ def alias(request: pytest.FixtureRequest) -> str:
 
 
 def loaded(package: str) -> list[ModuleType]:
-    """The modules of a package that are loaded and that a compiled build compiles."""
+    """The loaded modules of a package that a compiled build compiles."""
     names = [f"{package}.{name}" for name in _build._compilable()]
     return [sys.modules[name] for name in names if name in sys.modules]
 

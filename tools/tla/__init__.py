@@ -1,6 +1,6 @@
-"""Traces of raftcy against etcd's own TLA+ specification of raft, by TLC. ``python -m tools.tla --help``.
+"""Checks traces of raftcy against etcd's own TLA+ specification of raft with TLC: ``python -m tools.tla --help``.
 
-Nothing of the specification or of TLC is kept here: ``parts`` takes the one out of etcd's Go module and the other out
-of a Maven artifact. ``check`` puts them together with a trace and reads the verdict, ``stories`` runs what is traced.
-``shims`` holds the few operators that the specification takes from modules which no registry carries.
+The repository has no copy of the specification or of TLC: ``parts`` takes the specification from etcd's Go module and
+TLC from a Maven artifact. ``check`` combines them with a trace and reads the verdict, and ``stories`` makes the traces.
+``shims`` has the few operators that the specification imports from modules that no registry carries.
 """

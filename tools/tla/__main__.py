@@ -1,10 +1,10 @@
 """``python -m tools.tla [TRACE...]``: checks traces against etcd's TLA+ specification of raft.
 
-Without arguments the stories of ``stories`` are run and traced, and must be accepted, and the traces that were tampered
-with must be refused. With arguments each NDJSON file must be accepted. One line is printed for each trace; the exit
-status is 0 if all went as it must, 1 if not, 2 if something that the check needs cannot be had. Where Java, Go or Maven
-is not here the stories are skipped with that reason and status 0; with RAFTCY_CI=1, as for files that somebody named,
-it is status 2. ``--write FOLDER`` writes the traces of the stories as files.
+Without arguments, runs and traces the stories of ``stories``. TLC must accept their traces and refuse the tampered
+ones. With arguments, TLC must accept each NDJSON file. Prints one line for each trace. The exit status is 0 if every
+verdict is as it must be, 1 if not, and 2 if something that the check needs cannot be found or fetched. If Java, Go or
+Maven is missing, the stories are skipped with that reason and status 0; with RAFTCY_CI=1, or for files named as
+arguments, the status is 2. ``--write FOLDER`` writes the traces of the stories as files.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _promised() -> bool:
-    """Whether everything is said to be here, so that nothing may be skipped."""
+    """Whether RAFTCY_CI promises that every program is installed, so that nothing may be skipped."""
     return os.environ.get("RAFTCY_CI", "") not in ("", "0")
 
 
@@ -66,7 +66,7 @@ def _run(parts: Parts, cases: list[Case], jobs: int) -> int:
             good = verdict.accepted == case.accepted
             wrong += not good
             print(_line(case, verdict, good), flush=True)
-    print(f"{len(cases) - wrong} of {len(cases)} traces as they must be")
+    print(f"{len(cases) - wrong} of {len(cases)} traces have the right verdict")
     return 1 if wrong else 0
 
 

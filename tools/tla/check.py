@@ -1,13 +1,13 @@
-"""One trace against the specification: what TLC is given, and how its output is read.
+"""Checks one trace against the specification: the input for TLC, and the verdict in its output.
 
-The specification reads its trace through operators of CommunityModules, which read a file; our shim of them names a
-module ``TraceData`` instead, made here from the trace. Two places of the specification need what TLC 2.18 lacks: its
-conditions on TLC's mode and workers (given on the command line here) and the property TraceMatched, in whose place
-stands the verdict below. Every invariant, and the property that the trace is a run of etcdraft, are checked as they
-stand.
+The specification reads its trace from a file through operators of CommunityModules. Our shim of them names a module
+``TraceData`` instead, which is generated here from the trace. Two parts of the specification need features that TLC
+2.18 lacks. Its conditions on TLC's mode and workers are replaced by options on the command line, and its property
+TraceMatched by the verdict below. All invariants, and the property that the trace is a run of etcdraft, are checked
+unchanged.
 
-TLC ends with status 0 even for a trace that sticks half-way, so the verdict is read from its output: a trace is
-accepted if its last event was reached and no error was reported.
+TLC exits with status 0 even if a trace gets stuck half-way. So the verdict comes from its output: a trace is accepted
+if TLC reached its last event and reported no error.
 """
 
 import json
@@ -28,7 +28,7 @@ _PROGRESS = re.compile(r'<<"Progress %:", (\d+)>>')
 
 
 class Verdict(NamedTuple):
-    """``accepted`` or not; ``seconds`` of wall time; ``percent`` of the events reached; ``error`` what TLC reported."""
+    """``accepted`` or not; ``seconds`` of wall time; ``percent`` of the events reached; ``error``: TLC's report."""
 
     accepted: bool
     seconds: float
@@ -42,7 +42,7 @@ class Verdict(NamedTuple):
 
 
 def events_of(lines: Iterable[str]) -> list[dict[str, Any]]:
-    """The events of a trace in NDJSON. Lines of other tags are left out; ValueError for what is no trace."""
+    """The events of a trace in NDJSON, without lines of other tags. Raises ValueError for anything but a trace."""
     events = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -52,18 +52,18 @@ def events_of(lines: Iterable[str]) -> list[dict[str, Any]]:
             if row["tag"] == "trace":
                 events.append(row["event"])
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"line {number} is no event of a trace: {error!r}") from None
+            raise ValueError(f"line {number} is not an event of a trace: {error!r}") from None
     if not events:
         raise ValueError("a trace without events")
     return events
 
 
 def check(parts: Parts, events: list[dict[str, Any]]) -> Verdict:
-    """Run TLC over the events, in a folder of its own."""
+    """Run TLC over the events, in a separate folder."""
     with tempfile.TemporaryDirectory(prefix="raftcy-tla-") as name:
         folder = Path(name)
         _assemble(folder, parts.spec, events)
-        # TLC unpacks its own modules into the folder for temporary files, where two runs would write the same ones.
+        # TLC unpacks its own modules into the temporary folder, where two runs would write the same files.
         command = [parts.java, "-Xss128m", "-XX:+UseParallelGC", f"-Djava.io.tmpdir={folder}"]
         command += ["-cp", str(parts.jar), "tlc2.TLC"]
         command += ["-config", "Traceetcdraft.cfg", "Traceetcdraft.tla", "-workers", "1", "-lncheck", "final"]
@@ -73,7 +73,7 @@ def check(parts: Parts, events: list[dict[str, Any]]) -> Verdict:
 
 
 def read(output: str, seconds: float) -> Verdict:
-    """The verdict that TLC's output gives."""
+    """The verdict in TLC's output."""
     percent = max(map(int, _PROGRESS.findall(output)), default=0)
     error = next((line for line in output.splitlines() if "Error:" in line), None)
     if error is None and "Model checking completed" not in output:

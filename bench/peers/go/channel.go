@@ -82,7 +82,7 @@ func (h *host) applies(n int) error {
 	return h.err
 }
 
-// channelNodes has one proposer, which proposes one entry after the other; the wall clock is what counts here.
+// channelNodes has one proposer, which proposes one entry after the other, measured by wall clock.
 func channelNodes(o options) (*measured, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -12,7 +12,7 @@ const (
 	keep         = 1_000
 )
 
-// member is a node with its storage, its inbox, and what it has applied.
+// member is a node with its storage, its inbox, and its applied entries.
 type member struct {
 	node                         *raft.RawNode
 	storage                      *raft.MemoryStorage
@@ -118,7 +118,7 @@ func (g *group) handle(m *member, rd raft.Ready) error {
 	return nil
 }
 
-// release gives the inboxes' buffers back, which are this program's and not the library's.
+// release gives the inboxes' buffers back, because they belong to this program and not to the library.
 func (g *group) release() {
 	for _, m := range g.members {
 		m.inbox, m.spare = nil, nil
@@ -145,7 +145,7 @@ func (g *group) compact() error {
 	return nil
 }
 
-// checkLeader makes sure that all agree on the leader.
+// checkLeader checks that all members agree on the leader.
 func (g *group) checkLeader(place int) error {
 	for i, m := range g.members {
 		if lead := m.node.BasicStatus().Lead; lead != uint64(place+1) {
@@ -155,7 +155,7 @@ func (g *group) checkLeader(place int) error {
 	return nil
 }
 
-// check makes sure that every member has committed and applied just that many entries and bytes.
+// check checks that every member has committed and applied exactly this many entries and bytes.
 func (g *group) check(entries, payload int) error {
 	index := uint64(first + entries)
 	for i, m := range g.members {

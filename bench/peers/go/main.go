@@ -1,7 +1,7 @@
-// The workloads of raftcy's benchmark on etcd's raft: one run a process, one line of JSON.
+// The workloads of raftcy's benchmark on etcd's raft: one run per process, one line of JSON.
 //
 // One source for two releases: go.mod has v3.7.0, go36.mod v3.6.0 (with the tag raft36); raft37.go and raft36.go hold
-// what differs.
+// the differences.
 package main
 
 import (
@@ -18,12 +18,12 @@ import (
 	"go.etcd.io/raft/v3"
 )
 
-// options are those of the command line, with the workload's own defaults filled in.
+// options are the command line's options, with the workload's defaults filled in.
 type options struct {
 	n, nodes, size, batch, groups int
 }
 
-// workload is what to run, with the defaults of its options, and those that it takes beside --n and --seed.
+// workload is what to run, the defaults of its options, and its options besides --n and --seed.
 type workload struct {
 	defaults options
 	takes    string
@@ -95,7 +95,7 @@ func parse(args []string) (string, options, error) {
 	return name, o, wrong
 }
 
-// version is that of the raft module in this program.
+// version is the version of the raft module in this program.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range info.Deps {

@@ -14,7 +14,7 @@ import (
 
 var logger = &raft.DefaultLogger{Logger: log.New(io.Discard, "", 0)}
 
-// measured is the time of a run, wall and CPU (all threads, the collector's too), and what else is worth telling.
+// measured is a run's wall and CPU time (all threads, including the collector's), and further results.
 type measured struct {
 	n     int
 	wall  time.Duration
@@ -26,7 +26,7 @@ func newMeasured(n int) *measured {
 	return &measured{n: n, extra: map[string]any{}}
 }
 
-// run times the work; what was set up before is collected first.
+// run times the work, after collecting the garbage of the set-up.
 func (m *measured) run(work func() error) error {
 	runtime.GC()
 	start, before := time.Now(), cpuTime()
@@ -36,7 +36,7 @@ func (m *measured) run(work func() error) error {
 	return err
 }
 
-// expect tells how many messages a unit took, and whether that is what every implementation sends.
+// expect reports the messages per unit, and whether every implementation sends that many.
 func (m *measured) expect(messages, each int) error {
 	m.extra["messages_per_op"] = float64(messages) / float64(m.n)
 	if each >= 0 && messages != each*m.n {
@@ -53,7 +53,7 @@ func cpuTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// resident is this process's resident memory in bytes, 0 where the system does not tell.
+// resident is this process's resident memory in bytes, 0 if the system does not report it.
 func resident() int {
 	data, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -51,7 +51,7 @@ func replicate(o options) (*measured, error) {
 	return out, g.check(1+out.n, out.n*o.size)
 }
 
-// pattern is at least that many bytes, of which no 256 in a row are equal.
+// pattern has at least this many bytes, with no 256 equal ones in a row.
 func pattern(size int) []byte {
 	data := make([]byte, size)
 	for i := range data {
@@ -153,7 +153,7 @@ func election(o options) (*measured, error) {
 	return changes(o, 12, func(g *group, _, to int) error { return g.members[to].node.Campaign() })
 }
 
-// transfer gives the leadership to the next node.
+// transfer moves the leadership to the next node.
 func transfer(o options) (*measured, error) {
 	return changes(o, 13, func(g *group, at, to int) error {
 		g.members[at].node.TransferLeader(uint64(to + 1))

@@ -17,13 +17,13 @@ from pysyncobj import SyncObj, SyncObjConf, replicated
 from ... import processes
 from ...measured import counts, line
 
-# How long a turn of its loop may wait for a socket. It looks for new commands once a turn only, so that a longer wait
-# makes a single outstanding command slower, while none at all keeps three processes busy on two processors.
+# How long a turn of its loop may wait for a socket. It looks for new commands only once per turn. A longer wait makes a
+# single outstanding command slower, and no wait keeps three processes busy on two processors.
 _TURN_S = 0.001
 
 
 class Store(SyncObj):  # type: ignore[misc]
-    """Counts the values that are applied."""
+    """Counts applied values."""
 
     def __init__(self, own: str, others: list[str], conf: SyncObjConf) -> None:
         self.count = 0
@@ -45,7 +45,7 @@ class Proposer:
             self.put()
 
     def put(self) -> None:
-        """Propose one."""
+        """Propose one value."""
         self.sent += 1
         self.store.put(self.data, callback=self._answered)
 
@@ -58,7 +58,7 @@ class Proposer:
 
 
 def member(journal: str, batch: bool, place: int, ports: list[int], pipe: Connection, size: int) -> None:
-    """What a process runs."""
+    """The main function of a process."""
     logging.disable(logging.CRITICAL)
     names = [f"{processes.HOST}:{port}" for port in ports]
     file = str(Path(journal, f"journal-{place}")) if journal else None
@@ -94,7 +94,7 @@ def main(argv: list[str]) -> int:
     o = p.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         outstanding = o.outstanding or 1
-        # With batches a lone value waits for the next period, 0.1 s; without them each is sent at once.
+        # With batches a single value waits for the next period, 0.1 s; without them each is sent at once.
         run = functools.partial(member, folder if o.journal else "", outstanding > 1)
         out = processes.cluster(run, o.n or 4_000, outstanding, o.size or 128)
     out.extra["journal"] = o.journal

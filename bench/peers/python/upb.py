@@ -1,7 +1,7 @@
 """The codec workloads on protobuf's own codec (upb): ``python -m bench.peers.python.upb WORKLOAD``.
 
-``codec_encode`` and ``codec_decode`` serialize a message that is there and parse one whose fields nobody reads; with
-``_fields`` the message is first built from Python values, or all its fields are read.
+``codec_encode`` and ``codec_decode`` encode an existing message, and decode one without reading its fields. With
+``_fields``, the message is first built from Python values, or all its fields are read.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def heartbeat_message() -> Any:
 
 
 def read(m: Any) -> int:
-    """Read all fields that a node looks at; how many there were."""
+    """Read all fields that a node reads; returns how many there were."""
     fields = (m.type, m.to, getattr(m, "from"), m.term, m.logTerm, m.index, m.commit, m.reject)
     count = len(fields)
     for e in m.entries:
@@ -61,7 +61,7 @@ def read(m: Any) -> int:
 
 
 def work_of(name: str, build: Callable[[], Any], n: int) -> tuple[Callable[[], Any], Callable[[Any], bool]]:
-    """What to time, and whether its last result is right."""
+    """The function to time, and whether its last result is correct."""
     message = build()
     data = message.SerializeToString()
     fields = name.endswith("_fields")

@@ -18,8 +18,8 @@ import (
 
 var dir = flag.String("dir", "", "folder whose *.txt scripts to run, in place of the suite's own folders")
 
-// shared is the folder of the published sets, which lies beside the checkout
-// unless RAFTCY_SHARED says where.
+// shared is the folder of the published sets, beside the checkout or at the
+// path in RAFTCY_SHARED.
 var shared = sets() + "/conformance/"
 
 func sets() string {

@@ -19,7 +19,7 @@ FROM_OTHERS = (
 @pytest.mark.parametrize("kind", FROM_LEADERS + FROM_OTHERS[:-1], ids=str)
 @pytest.mark.parametrize("role", [FOLLOWER, CANDIDATE, PRE_CANDIDATE, LEADER], ids=str)
 def test_higher_term_is_adopted(role: StateType, kind: MessageType) -> None:
-    """Whoever learns of a higher term adopts it, and a candidate or leader becomes a follower at once (5.1).
+    """A node that sees a higher term adopts it, and a candidate or leader becomes a follower at once (5.1).
 
     answers: TestFollowerUpdateTermFromMessage, TestCandidateUpdateTermFromMessage, TestLeaderUpdateTermFromMessage
     """
@@ -32,7 +32,7 @@ def test_higher_term_is_adopted(role: StateType, kind: MessageType) -> None:
 @pytest.mark.parametrize("kind", FROM_LEADERS + FROM_OTHERS, ids=str)
 @pytest.mark.parametrize("role", [FOLLOWER, CANDIDATE, LEADER], ids=str)
 def test_stale_term_is_ignored(role: StateType, kind: MessageType) -> None:
-    """A message of an old term has no effect at all; instead of a refusal there is no answer (5.1).
+    """A message of an old term has no effect. It is ignored instead of refused, so no answer is sent (5.1).
 
     answers: TestRejectStaleTermMessage
     """
@@ -64,9 +64,9 @@ def test_stale_term_is_ignored(role: StateType, kind: MessageType) -> None:
 
 
 def test_stale_term_is_answered_where_silence_would_block() -> None:
-    """With quorum checks or pre-vote a stale leader is told of the newer term (5.1, the refusal).
+    """With quorum checks or pre-vote a stale leader is answered with the newer term (the refusal of 5.1).
 
-    Else a follower of a higher term that cannot be elected would be stuck (thesis 4.2.3).
+    Otherwise a follower with a higher term that cannot be elected would be stuck (thesis 4.2.3).
     """
     raft = make_member(term=2, check_quorum=True)
     raft.step(Message(type=MessageType.MSG_APP, from_=2, to=1, term=1))

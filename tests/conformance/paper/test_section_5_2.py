@@ -26,7 +26,7 @@ ROLES = pytest.mark.parametrize("role", [FOLLOWER, CANDIDATE], ids=str)
 
 
 def test_start_as_follower() -> None:
-    """Every server starts as a follower of nobody.
+    """Every server starts as a follower without a leader.
 
     answers: TestStartAsFollower
     """
@@ -36,7 +36,7 @@ def test_start_as_follower() -> None:
 
 @pytest.mark.parametrize("interval", [1, 3])
 def test_leader_sends_heartbeats(interval: int) -> None:
-    """A leader sends each follower a heartbeat in every interval, without index, term of the log, or entries.
+    """A leader sends each follower a heartbeat every interval, without an index, a log term, or entries.
 
     answers: TestLeaderBcastBeat
     """
@@ -56,13 +56,13 @@ def test_leader_sends_heartbeats(interval: int) -> None:
 
 @ROLES
 def test_no_word_from_a_leader_starts_an_election(role: StateType) -> None:
-    """A follower or candidate whose timeout ends begins a new term, votes for itself, and asks all others.
+    """A follower or candidate whose timeout ends starts a new term, votes for itself, and asks all others.
 
     answers: TestFollowerStartElection, TestCandidateStartNewElection
     """
     raft = make_member(election_tick=TICKS, term=1 if role == FOLLOWER else 0)
     take_role(raft, role, lead=2)
-    # The timeout is 10 to 19 ticks, so that it ends once in 19 ticks.
+    # The timeout is 10 to 19 ticks, so it ends exactly once in 19 ticks.
     tick(raft, 2 * TICKS - 1)
     settle(raft)
 
@@ -73,7 +73,7 @@ def test_no_word_from_a_leader_starts_an_election(role: StateType) -> None:
 
 @pytest.mark.parametrize("kind", [MessageType.MSG_HEARTBEAT, MessageType.MSG_APP, MessageType.MSG_SNAP], ids=str)
 def test_word_from_the_leader_restarts_the_timeout(kind: MessageType) -> None:
-    """A server stays a follower as long as it hears of a leader, and takes the sender for that."""
+    """A server stays a follower as long as its leader sends to it, and takes the sender for the leader."""
     raft = make_member(election_tick=TICKS, term=1)
     for _ in range(5):
         tick(raft, TICKS - 1)
@@ -86,14 +86,14 @@ def test_word_from_the_leader_restarts_the_timeout(kind: MessageType) -> None:
 @pytest.mark.parametrize(
     ("size", "granted", "refused", "role"),
     [
-        # Won: granted by a majority.
+        # Won: a majority granted.
         (1, (), (), LEADER),
         (3, (2, 3), (), LEADER),
         (3, (2,), (), LEADER),
         (5, (2, 3, 4, 5), (), LEADER),
         (5, (2, 3, 4), (), LEADER),
         (5, (2, 3), (), LEADER),
-        # Lost: refused by a majority.
+        # Lost: a majority refused.
         (3, (), (2, 3), FOLLOWER),
         (5, (), (2, 3, 4, 5), FOLLOWER),
         (5, (2,), (3, 4, 5), FOLLOWER),
@@ -108,7 +108,7 @@ def test_word_from_the_leader_restarts_the_timeout(kind: MessageType) -> None:
 def test_outcomes_of_one_round(
     size: int, granted: tuple, refused: tuple, role: StateType, refusals_first: bool
 ) -> None:
-    """A candidate wins, loses, or goes on waiting, whatever the order in which the answers come.
+    """A candidate wins, loses, or keeps waiting, in whatever order the answers come.
 
     answers: TestLeaderElectionInOneRoundRPC
     catches: canonical/raft#386
@@ -127,9 +127,9 @@ def test_outcomes_of_one_round(
     [(0, 2, False), (0, 3, False), (2, 2, False), (3, 3, False), (2, 3, True), (3, 2, True)],
 )
 def test_one_vote_in_a_term(voted_for: int, candidate: int, refused: bool) -> None:
-    """A server votes for at most one candidate in a term, the first that asks; to that one it says so again.
+    """A server votes for one candidate in a term, the first that asks; if that candidate asks again, it grants again.
 
-    The vote is what was stored before a restart. The answer waits until the present one is stored.
+    The vote comes from storage, as after a restart. The answer waits until the vote of this term is stored.
 
     answers: TestFollowerVote
     catches: camunda#5356, canonical/raft#386
@@ -144,7 +144,7 @@ def test_one_vote_in_a_term(voted_for: int, candidate: int, refused: bool) -> No
 
 @pytest.mark.parametrize("term", [1, 2])
 def test_candidate_recognizes_a_leader(term: int) -> None:
-    """A candidate that gets entries from a leader of its term, or of a later one, follows it.
+    """A candidate that receives entries from a leader of its own or a later term follows that leader.
 
     answers: TestCandidateFallback
     """
@@ -155,13 +155,13 @@ def test_candidate_recognizes_a_leader(term: int) -> None:
     assert (raft.state, raft.term, raft.lead) == (FOLLOWER, term, 2)
 
 
-# -- chance ------------------------------------------------------------------------------------------------------------
+# -- random timeouts ---------------------------------------------------------------------------------------------------
 
 
 @ROLES
 @pytest.mark.parametrize("chance", [None, random.Random(52)], ids=["system", "seeded"])
 def test_timeouts_are_random(role: StateType, chance: object) -> None:
-    """Each timeout from the election timeout to twice that occurs, and no other.
+    """Every timeout from the election timeout up to twice that occurs, and no other.
 
     answers: TestFollowerElectionTimeoutRandomized, TestCandidateElectionTimeoutRandomized
     """
@@ -182,7 +182,7 @@ def test_timeouts_are_random(role: StateType, chance: object) -> None:
 
 @ROLES
 def test_timeouts_seldom_collide(role: StateType) -> None:
-    """Mostly one of five servers loses patience before all others, so that votes are seldom split.
+    """Usually one of five servers times out before the others, so votes are seldom split.
 
     answers: TestFollowersElectionTimeoutNonconflict, TestCandidatesElectionTimeoutNonconflict
     """
@@ -202,5 +202,5 @@ def test_timeouts_seldom_collide(role: StateType) -> None:
                 raft.tick()
                 first += bool(read_messages(raft))
         conflicts += first > 1
-    # Of five draws out of ten the least is shared with a probability of 0.233.
+    # The smallest of five draws out of ten is shared with a probability of 0.233.
     assert 0.2 < conflicts / rounds <= 0.3

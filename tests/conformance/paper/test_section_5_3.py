@@ -26,7 +26,7 @@ DATA = b"some data"
 
 
 def test_leader_replicates_a_proposal() -> None:
-    """A proposal becomes the next entry, to be stored, and is sent to all with the place of the entry before it.
+    """A leader appends a proposal as its next entry, stores it, and sends it to all together with the place before it.
 
     answers: TestLeaderStartReplication
     """
@@ -42,7 +42,7 @@ def test_leader_replicates_a_proposal() -> None:
 
 
 def test_leader_commits_an_entry() -> None:
-    """An entry that was replicated is handed out, and the next appends tell the followers that it is committed.
+    """A replicated entry is handed out, and the next appends tell the followers that it is committed.
 
     answers: TestLeaderCommitEntry
     """
@@ -74,7 +74,7 @@ def test_leader_commits_an_entry() -> None:
     ],
 )
 def test_majority_commits(size: int, acceptors: tuple, committed: bool) -> None:
-    """An entry is committed once it is stored by a majority, the leader among them.
+    """An entry is committed once a majority has stored it, and the leader counts as one of them.
 
     answers: TestLeaderAcknowledgeCommit
     """
@@ -90,7 +90,7 @@ def test_majority_commits(size: int, acceptors: tuple, committed: bool) -> None:
 
 @pytest.mark.parametrize("terms", [(), (2,), (1, 2), (1,)], ids=str)
 def test_commit_includes_what_is_before(terms: tuple) -> None:
-    """With an entry of its term a leader commits all before it, former leaders' entries too, in their order.
+    """By committing an entry of its term, a leader commits everything before it in order, also entries of older terms.
 
     answers: TestLeaderCommitPrecedingEntries
     """
@@ -117,7 +117,7 @@ def test_commit_includes_what_is_before(terms: tuple) -> None:
     ],
 )
 def test_follower_applies_what_is_committed(data: tuple, commit: int) -> None:
-    """A follower that learns of a commit hands out the entries up to there, in their order.
+    """A follower that learns of a commit hands out the entries up to there, in order.
 
     answers: TestFollowerCommitEntry
     catches: redisraft#14
@@ -140,9 +140,9 @@ def test_follower_applies_what_is_committed(data: tuple, commit: int) -> None:
     ],
 )
 def test_follower_checks_the_entry_before(log_term: int, index: int, wanted: dict) -> None:
-    """Entries are accepted only after an entry that leader and follower both have (entries 1 and 2 of that term here).
+    """A follower accepts entries only after one that both logs have (here entries 1 and 2 of that term).
 
-    A refusal says where the logs may agree at the latest, so that the leader need not go back entry by entry.
+    A refusal names the last place where the logs may agree, so the leader need not go back entry by entry.
 
     answers: TestFollowerCheckMsgApp
     """
@@ -165,9 +165,9 @@ def test_follower_checks_the_entry_before(log_term: int, index: int, wanted: dic
     ],
 )
 def test_follower_appends(index: int, log_term: int, sent: tuple, log: tuple, to_store: tuple) -> None:
-    """An entry that conflicts with a new one is deleted with all that follow it; what is already there stays.
+    """An entry that conflicts with a new one is deleted along with everything after it; matching entries stay.
 
-    The follower has the entries 1 and 2, of these terms. Only what is new is to be stored.
+    The follower has entries 1 and 2 of the given terms. Only new entries are stored.
 
     answers: TestFollowerAppendEntries
     """
@@ -193,9 +193,9 @@ def test_follower_appends(index: int, log_term: int, sent: tuple, log: tuple, to
     ],
 )
 def test_leader_brings_a_follower_into_line(terms: tuple) -> None:
-    """The leader's log of figure 7 replaces each of the followers' logs there from where they part.
+    """The leader's log of figure 7 replaces each follower's log from the point where they differ.
 
-    A third node, which is only known by its vote, elects the leader where the follower's log is the better one.
+    A third node, known only by its vote, elects the leader where the follower's log is the better one.
 
     answers: TestLeaderSyncFollowerLog
     """
@@ -212,7 +212,7 @@ def test_leader_brings_a_follower_into_line(terms: tuple) -> None:
 
 
 def test_heartbeat_never_commits_beyond_the_match() -> None:
-    """A follower whose log is not known to agree is not told to commit by heartbeats (figure 2, AppendEntries 5)."""
+    """A heartbeat commits nothing at a follower whose log may differ (figure 2, AppendEntries 5)."""
     raft = make_elected()
     raft.step(prop(1, DATA))
     for m in read_messages(raft):
@@ -228,5 +228,5 @@ def test_heartbeat_never_commits_beyond_the_match() -> None:
 
 
 def test_members_are_those_of_the_storage() -> None:
-    """The group that these tests are about is the one that the storage names."""
+    """These tests run on the group that the storage names."""
     assert make_elected(5).tracker.conf_state() == ConfState(voters=[1, 2, 3, 4, 5])

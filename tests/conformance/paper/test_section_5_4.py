@@ -21,8 +21,8 @@ from tests.support.peers import make_member
 
 
 @pytest.mark.parametrize(("terms", "term"), [((1,), 2), ((1, 2), 3)])
-def test_request_tells_of_the_own_log(terms: tuple, term: int) -> None:
-    """The request for a vote names the candidate's last entry and goes to all others (5.4.1).
+def test_vote_request_names_the_last_entry(terms: tuple, term: int) -> None:
+    """A request for a vote names the candidate's last entry and goes to all others (5.4.1).
 
     answers: TestVoteRequest
     """
@@ -45,11 +45,11 @@ def test_request_tells_of_the_own_log(terms: tuple, term: int) -> None:
         ((1,), 1, 1, False),
         ((1,), 1, 2, False),
         ((1, 1), 1, 1, True),
-        # The candidate's ends in a higher one.
+        # The candidate's log ends in a higher term.
         ((1,), 2, 1, False),
         ((1,), 2, 2, False),
         ((1, 1), 2, 1, False),
-        # The voter's does.
+        # The voter's log ends in a higher term.
         ((2,), 1, 1, True),
         ((2,), 1, 2, True),
         ((2, 2), 1, 1, True),
@@ -57,7 +57,7 @@ def test_request_tells_of_the_own_log(terms: tuple, term: int) -> None:
     ],
 )
 def test_voter_refuses_a_worse_log(terms: tuple, log_term: int, index: int, refused: bool) -> None:
-    """A vote is refused if the own log is more up to date than the candidate's (5.4.1).
+    """A voter refuses a candidate whose log is less up to date than its own (5.4.1).
 
     answers: TestVoter
     """
@@ -68,8 +68,8 @@ def test_voter_refuses_a_worse_log(terms: tuple, log_term: int, index: int, refu
 
 
 @pytest.mark.parametrize(("acknowledged", "committed"), [(1, 0), (2, 0), (3, 3)])
-def test_only_entries_of_the_own_term_are_counted(acknowledged: int, committed: int) -> None:
-    """Entries of former terms are not committed by counting copies, but with one of the present term (5.4.2).
+def test_only_entries_of_the_present_term_are_counted(acknowledged: int, committed: int) -> None:
+    """Entries of older terms are not committed by counting copies, only by an entry of the present term (5.4.2).
 
     answers: TestLeaderOnlyCommitsLogFromCurrentTerm
     catches: PySyncObj#169
@@ -86,16 +86,16 @@ def test_only_entries_of_the_own_term_are_counted(acknowledged: int, committed: 
 
 @pytest.mark.parametrize("spread", [False, True], ids=["d", "e"])
 def test_figure_8(spread: bool) -> None:
-    """A copy on a majority is not yet safe, but with an entry of the leader's term after it, it is (5.4.2).
+    """An old entry on a majority is not safe yet; with an entry of the leader's term after it, it is (5.4.2).
 
-    Node 1 led term 2 and reached node 2; node 5 led term 3, by the votes of 3 and 4, and reached nobody. Then node 1
-    leads term 4 and brings its entry of term 2 to node 3: (c). If its entry of term 4 goes nowhere, node 5 can be
-    elected and overwrite all that (d); if it spreads, too, node 5 cannot be elected any more (e).
+    Node 1 led term 2 and reached node 2. Node 5 led term 3, elected by 3 and 4, and reached nobody. Now node 1 leads
+    term 4 and brings its entry of term 2 to node 3 (c). If its entry of term 4 goes nowhere, node 5 can be elected and
+    overwrite everything (d). If that entry spreads too, node 5 can no longer be elected (e).
 
     catches: PySyncObj#169
     """
     pasts = [Past(terms, term=3) for terms in [(1, 2), (1, 2), (1,), (1,), (1, 3)]]
-    # One entry a message, so that they can be lost one by one.
+    # One entry per message, so that entries can be lost one by one.
     net = Network(pasts, max_size_per_msg=0, max_committed_size_per_ready=NO_LIMIT)
 
     def passes(m: Message) -> bool:
@@ -106,7 +106,7 @@ def test_figure_8(spread: bool) -> None:
     net.isolate(5)
     net.hook = passes
     net.campaign(1)
-    # Node 2 has what it had of node 1 before; the leader hears of that even if the new entry was lost.
+    # Node 2 already has its entries from before; the leader learns that even if the new entry was lost.
     net.send(Message(type=MessageType.MSG_APP_RESP, from_=2, to=1, term=4, index=2))
     assert member_of(net[1]) == (LEADER, 4, 3)
     assert [net[1].tracker.progress[id].match for id in (2, 3)] == ([3, 3] if spread else [2, 2])
@@ -116,7 +116,7 @@ def test_figure_8(spread: bool) -> None:
     net.hook = None
     net.isolate(1)
     for _ in range(2):
-        # The votes of term 4 are given already.
+        # The votes of term 4 are already spent.
         net.campaign(5)
     if spread:
         assert net[5].state != LEADER

@@ -1,4 +1,4 @@
-"""Traces of raftcy are runs of etcd's TLA+ specification, as TLC judges; and a trace that was tampered with is none."""
+"""TLC accepts the traces of raftcy as runs of etcd's TLA+ specification, and refuses traces that were tampered with."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,7 +36,7 @@ def test_a_run_is_accepted(verdicts: dict[str, "Future[Verdict]"], name: str) ->
 
 @pytest.mark.parametrize("name", TAMPERED)
 def test_a_tampered_trace_is_refused(verdicts: dict[str, "Future[Verdict]"], name: str) -> None:
-    """It sticks where it was changed: neither at once, which would tell of a broken check, nor at its end."""
+    """TLC stops at the tampered place: not at once, which would mean a broken check, and not at the end."""
     verdict = verdicts[name].result()
     assert not verdict.accepted
     assert 5 < verdict.percent < 95

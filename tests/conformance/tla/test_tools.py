@@ -1,4 +1,4 @@
-"""The tools around TLC: reading a trace, putting a check together, reading the verdict. None of it needs Java."""
+"""The tools around TLC read a trace, put a check together, and read the verdict. None of this needs Java."""
 
 import json
 import subprocess
@@ -29,8 +29,8 @@ def test_a_trace_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7", "{}", '{"tag":"trace"}'])
-def test_what_is_no_trace_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(ValueError, match="line 2 is no event of a trace"):
+def test_an_invalid_trace_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(ValueError, match="line 2 is not an event of a trace"):
         check.events_of([line(name="Ready"), text])
 
 
@@ -62,7 +62,7 @@ def test_an_error_is_a_refusal_though_the_end_was_reached() -> None:
 
 
 @pytest.mark.parametrize("output", ["", progress(100), "java.lang.OutOfMemoryError: heap\n" + progress(100)])
-def test_a_run_that_broke_off_is_no_verdict_in_favour(output: str) -> None:
+def test_a_run_that_broke_off_gives_no_verdict(output: str) -> None:
     verdict = check.read(output, 1.0)
     assert not verdict.accepted
     assert verdict.error is not None
@@ -99,7 +99,7 @@ ALL = "Java (the program java) and Go (the program go) and Maven (the program mv
 
 
 def run_without(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command where no program is found and nothing was fetched before."""
+    """Run the command with no programs found and nothing fetched before."""
     nothing = {"PATH": str(folder), "RAFTCY_TLA_CACHE": str(folder), **environment}
     command = [sys.executable, "-m", "tools.tla", *arguments]
     return subprocess.run(command, cwd=ROOT, env=nothing, capture_output=True, text=True, timeout=120)
@@ -131,13 +131,13 @@ def test_maven_is_needed_for_what_is_not_here_yet(tmp_path: Path, monkeypatch: p
     for name in ("java", "go"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
-    # A jar that is not the one that is known is no program that lacks: it is not skipped.
+    # A jar with an unknown checksum is not a missing program, so the check fails instead of being skipped.
     with pytest.raises(parts.Missing, match="checksum") as caught:
         parts.find()
     assert not isinstance(caught.value, parts.NoProgram)
 
 
-def test_a_file_that_is_no_trace_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_trace_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.ndjson"
     path.write_text("no\n")
     assert command.main([str(path)]) == 2

@@ -1,4 +1,6 @@
-"""A program against the public API, for the type checkers alone: mypy and pyright read it strictly, nothing runs it."""
+"""A program that uses the public API, for the type checkers alone: mypy and pyright check it strictly, and nothing runs
+it.
+"""
 
 from typing import Literal, assert_type
 
@@ -86,7 +88,7 @@ def end(node: RawNode) -> list[Message]:
 
 
 def keep(node: RawNode, storage: LogStorage, members: ConfState) -> int:
-    """The same through the write half of a storage, compacted up to a snapshot."""
+    """The same through the write half of a storage, up to a snapshot and a compaction."""
     assert_type(check_log_storage(storage), LogStorage)
     if node.has_ready():
         ready = node.ready()

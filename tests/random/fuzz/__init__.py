@@ -1,5 +1,5 @@
-"""Input that nobody would send: fuzzing of the decoders, the frames and the state machine, both builds in lockstep.
+"""Fuzzes the decoders, the frames and the state machine with hostile input, both builds in lockstep.
 
-A target is a function of bytes that raises when a promise is broken (`targets`). Hypothesis draws the bytes in the
-suite; `make fuzz` lets a coverage-guided fuzzer find them, beginning with `corpus`.
+A target is a function of bytes that raises when a promise is broken (`targets`). In the suite, hypothesis draws the
+bytes. With `make fuzz`, a coverage-guided fuzzer finds them, starting from `corpus`.
 """

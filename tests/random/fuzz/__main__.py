@@ -1,8 +1,8 @@
 """Fuzzing by hand.
 
-python -m tests.random.fuzz run [TARGET] [--seconds N]     each target for so long, coverage-guided (`make fuzz`)
-python -m tests.random.fuzz replay TARGET FILE...          inputs again, with the whole story of what goes wrong
-python -m tests.random.fuzz minimise TARGET                keep what is worth keeping of all that was found so far
+python -m tests.random.fuzz run [TARGET] [--seconds N]     runs each target for N seconds, coverage-guided (`make fuzz`)
+python -m tests.random.fuzz replay TARGET FILE...          runs inputs again, and shows each failure in full
+python -m tests.random.fuzz minimise TARGET                reduces everything found so far to the inputs worth keeping
 """
 
 import argparse
@@ -31,7 +31,7 @@ def builds() -> list[ModuleType]:
 
 
 def run(targets: list[str], seconds: int) -> int:
-    """Each target in a process of its own."""
+    """Run each target in its own process."""
     if importlib.util.find_spec("atheris") is None:
         print("there is no atheris for this interpreter or machine; CPython 3.11 to 3.14 on x86-64 Linux has it")
         return 2

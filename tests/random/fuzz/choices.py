@@ -1,4 +1,4 @@
-"""Bytes as decisions: a fuzzer changes bytes, and whoever reads them here does something else."""
+"""Reads bytes as decisions: a fuzzer that changes a byte changes what the reader does."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,18 +7,18 @@ T = TypeVar("T")
 
 
 class Choices:
-    """What a run of bytes decides, one after the other. When they are used up, every decision is the first one."""
+    """The decisions in a run of bytes, one after the other; once the bytes are used up, always the first option."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def left(self) -> int:
-        """Bytes that were not used yet."""
+        """How many bytes are unused."""
         return len(self._data) - self._at
 
     def below(self, count: int) -> int:
-        """A number of 0 to count - 1; `count` is at most 256."""
+        """A number from 0 to count - 1; `count` is at most 256."""
         if self._at >= len(self._data):
             return 0
         self._at += 1
@@ -33,7 +33,7 @@ class Choices:
         return self.below(2) == 1
 
     def flags(self, count: int) -> list[bool]:
-        """So many yeses and noes, eight from each byte, the lowest bit first."""
+        """That many booleans, eight from each byte, the lowest bit first."""
         found: list[bool] = []
         while len(found) < count:
             bits = self.below(256)
@@ -41,7 +41,7 @@ class Choices:
         return found
 
     def octets(self, count: int) -> bytes:
-        """Up to `count` bytes as they are."""
+        """Up to `count` bytes, unchanged."""
         taken = self._data[self._at : self._at + count]
         self._at += len(taken)
         return taken

@@ -1,7 +1,6 @@
-"""The inputs to begin with: those kept in `corpus`, and at hand the published vectors and messages of random runs.
+"""The inputs to start from: those kept in `corpus`, the published vectors if present, and messages of random runs.
 
-A file `corpus/TARGET.hex` has one input a line, in hexadecimal;
-`python -m tests.random.fuzz minimise` rewrites it.
+A file `corpus/TARGET.hex` has one input per line, in hexadecimal. `python -m tests.random.fuzz minimise` rewrites it.
 """
 
 import json
@@ -20,19 +19,19 @@ _SHARED = Path(os.environ.get("RAFTCY_SHARED") or FOLDER.parents[3] / "shared")
 
 
 def kept(target: str) -> list[bytes]:
-    """What the project keeps for a target."""
+    """The inputs that the project keeps for a target."""
     return [bytes.fromhex(line) for line in (FOLDER / f"{target}.hex").read_text().split()]
 
 
 def keep(target: str, inputs: Iterable[bytes]) -> None:
-    """Replace what is kept."""
+    """Replace the kept inputs."""
     FOLDER.mkdir(exist_ok=True)
     lines = sorted({each.hex() for each in inputs if each}, key=lambda line: (len(line), line))
     (FOLDER / f"{target}.hex").write_text("".join(line + "\n" for line in lines))
 
 
 def vectors() -> list[tuple[str, bytes]]:
-    """The published encodings, each with its kind; none where the shared folder is missing."""
+    """The published encodings, each with its kind; none if the shared folder is missing."""
     path = _SHARED / "conformance" / "vectors.jsonl"
     if not path.exists():
         return []
@@ -41,7 +40,7 @@ def vectors() -> list[tuple[str, bytes]]:
 
 
 def overheard(build: ModuleType, runs: int = 4) -> list[bytes]:
-    """Messages of a few random clusters."""
+    """Messages from a few random clusters."""
     heard: set[bytes] = set()
     for seed in range(runs):
         rng = random.Random(seed)
@@ -54,7 +53,7 @@ def overheard(build: ModuleType, runs: int = 4) -> list[bytes]:
 
 
 def seeds(target: str, build: ModuleType) -> list[bytes]:
-    """Everything to begin with."""
+    """All inputs to start from."""
     found = kept(target) if (FOLDER / f"{target}.hex").exists() else []
     if target == "decode":
         found += [bytes([KINDS.index(kind)]) + data for kind, data in vectors()]

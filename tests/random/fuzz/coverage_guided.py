@@ -1,6 +1,6 @@
-"""A target under atheris, which is libFuzzer: in this process, until the time is up or something is found.
+"""Runs a target under atheris, which is libFuzzer, in this process, until time is up or a failure is found.
 
-What is instrumented is the pure build, whose source is that of both; the compiled one is held against it.
+Only the pure build is instrumented; it has the same source as the compiled one, and is compared with it.
 """
 
 import importlib
@@ -13,14 +13,14 @@ from typing import Any
 from .corpus import seeds
 from .targets import TARGETS
 
-# An input that takes longer is a finding, as is one that makes the process larger than this.
+# An input that takes longer counts as a failure, and so does one that makes the process larger than this.
 SLOWEST_SECONDS = 30
 LARGEST_MIB = 2048
 LONGEST_BYTES = {"decode": 1024, "frames": 1024}
 
 
 def functions(package: ModuleType) -> Iterator[Any]:
-    """Every function of a package's own modules, methods and properties included."""
+    """Every function of a package's modules, including methods and properties."""
     prefix = package.__name__ + "."
     for each in ("wire.codec", "transport.conversation", "core.rawnode", "recorder.recording"):
         importlib.import_module(prefix + each)
@@ -37,7 +37,7 @@ def functions(package: ModuleType) -> Iterator[Any]:
 
 
 def fuzz(target: str, builds: list[ModuleType], seconds: int, folder: Path) -> None:
-    """Never returns: libFuzzer ends the process, with status 0 if nothing was found."""
+    """Never returns: libFuzzer ends the process, with status 0 if it found nothing."""
     import atheris
 
     inputs = folder / target

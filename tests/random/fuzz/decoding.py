@@ -1,7 +1,7 @@
-"""Bytes that may be messages, and streams that may be frames, in both builds at once.
+"""Decodes bytes that may be messages, and streams that may be frames, in both builds.
 
-The first byte says which message; what follows is the input as it is. Five readers look at it: both codecs, the plain
-reader of the tests, protobuf's own library, and, for what was accepted, each codec once more.
+The first byte selects the kind of message; the rest is the input, unchanged. Both codecs read it, and so do the naive
+reader of the tests and protobuf's own library. If a codec accepts it, each codec also reads back what it writes.
 """
 
 from types import ModuleType
@@ -36,7 +36,7 @@ def decoding(builds: list[ModuleType], data: bytes) -> None:
 
 
 def twice(build: ModuleType, kind: str, body: bytes) -> None:
-    """What was accepted is written in a way that is read as the same value and written alike."""
+    """An accepted input encodes to bytes that decode to the same value and encode the same again."""
     value = decode(build, kind, body)
     written = encode(build, kind, value)
     again = decode(build, kind, written)
@@ -47,7 +47,7 @@ def twice(build: ModuleType, kind: str, body: bytes) -> None:
 
 
 def against_naive(kind: str, body: bytes, error: Any, fields: Any) -> None:
-    """A reader without any art sees the same fields, or refuses as well."""
+    """The naive reader sees the same fields, or refuses the input too."""
     if error is not None and "nested deeper" in error[1]:
         return
     try:
@@ -59,7 +59,7 @@ def against_naive(kind: str, body: bytes, error: Any, fields: Any) -> None:
 
 
 def against_protobuf(kind: str, body: bytes, error: Any, written: bytes | None) -> None:
-    """Protobuf writes the same, wherever it knows all fields; it is laxer with long numbers."""
+    """Protobuf writes the same bytes if it knows all fields; it accepts long numbers that raftcy refuses."""
     try:
         message = getattr(raft_pb2, kind).FromString(body)
     except ProtobufError:
@@ -79,7 +79,7 @@ def against_protobuf(kind: str, body: bytes, error: Any, written: bytes | None) 
 
 
 def framing(builds: list[ModuleType], data: bytes) -> None:
-    """Feed a stream in pieces, and as a whole, to each build."""
+    """Feed a stream to each build, in pieces and as a whole."""
     c = Choices(data)
     cuts = [c.below(32) for _ in range(c.below(8))]
     stream = c.octets(len(data))
@@ -127,7 +127,7 @@ def said(build: ModuleType, stream: bytes, cuts: list[int]) -> Any:
 
 
 def feed(build: ModuleType, stream: bytes, cuts: list[int]) -> tuple[list[bytes], str | None, int]:
-    """The payloads of a stream, the error that it ends with, and the bytes that wait."""
+    """The payloads of a stream, the error that ends it, and the number of bytes that wait."""
     decoder, errors = load(build, "transport.frame").FrameDecoder(), load(build, "errors")
     payloads: list[bytes] = []
     fed = 0

@@ -1,4 +1,4 @@
-"""A node of one build under hostile input: its storage, its application, and what must hold whatever comes in."""
+"""A node of one build under hostile input: its storage, its application, and the rules that hold for any input."""
 
 import random
 from contextlib import suppress
@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.support.state import dump_raft, dump_storage
 
-# What a refused proposal may change: etcd's raft notes the change that it then drops.
+# The fields that a refused proposal may change: etcd's raft notes a change even if it then drops it.
 TOUCHED_BY_DROPS = {"pending_conf_index", "refused_reason"}
 
 
@@ -18,7 +18,7 @@ class Finding(AssertionError):
 
 @dataclass
 class Plan:
-    """How a node is made, and what its storage holds before."""
+    """How a node is made, and what its storage holds beforehand."""
 
     flags: dict[str, bool]
     members: dict[str, Any]
@@ -34,7 +34,7 @@ class Plan:
 
 
 class Silent:
-    """A logger that has every text made and keeps none."""
+    """A logger that formats every text and keeps none."""
 
     def debug(self, text: str) -> None:
         if type(text) is not str:
@@ -95,13 +95,13 @@ class Machine:
         self.weight = self.queued()
 
     def trace_event(self, event: Any) -> None:
-        """Every event can be written down."""
+        """Check that every event can be written as JSON."""
         self.events += len(event.to_json()) if hasattr(event, "to_json") else len(repr(event))
 
     # -- input ---------------------------------------------------------------------------------------------------
 
     def take(self, data: bytes) -> tuple[str, ...]:
-        """What the network edge does with bytes that should be a message. Tells what came of it."""
+        """Do what a transport does with bytes that should be a message. Returns the outcome."""
         b = self.build
         try:
             m = b.Message.decode(data)
@@ -120,7 +120,7 @@ class Machine:
         return ("taken",)
 
     def expect_lost(self, m: Any) -> None:
-        """LogLost is for a heartbeat of a term that commits beyond the log, and for nothing else."""
+        """Only a heartbeat of this term that commits beyond the log may raise LogLost."""
         raft = self.node.raft
         right = m.type == self.build.MessageType.MSG_HEARTBEAT and m.term >= max(raft.term, 1)
         if not right or m.commit <= raft.log.last_index():
@@ -128,7 +128,7 @@ class Machine:
         self.dead = True
 
     def call(self, name: str, *args: Any) -> tuple[str, ...]:
-        """A call of the application."""
+        """Make a call as the application."""
         try:
             getattr(self.node, name)(*args)
         except (self.build.ProposalDropped, self.build.StepError) as error:
@@ -138,7 +138,7 @@ class Machine:
     # -- Ready ---------------------------------------------------------------------------------------------------
 
     def begin(self) -> list[bytes]:
-        """Take a Ready, store it, and apply what it commits; with storage threads, queue their work."""
+        """Take a Ready, store it, and apply its committed entries; with storage threads, queue their work."""
         if not self.node.has_ready():
             return []
         rd = self.node.ready()
@@ -156,13 +156,13 @@ class Machine:
         return sent
 
     def finish(self) -> None:
-        """Advance past the Ready that is out."""
+        """Advance past the Ready in progress."""
         if self.ready is not None:
             self.ready = None
             self.node.advance()
 
     def work(self, queue: list[bytes]) -> None:
-        """A storage thread does its oldest piece of work and has its answers delivered."""
+        """Do the oldest piece of work of a storage thread and deliver its answers."""
         if not queue:
             return
         m = self.build.Message.decode(queue.pop(0))
@@ -172,12 +172,12 @@ class Machine:
             self.apply(m.entries)
         for response in m.responses:
             if response.to == 1:
-                # Who was removed is no peer of itself any more, as in etcd's raft.
+                # A removed node is not its own peer any more, as in etcd's raft.
                 with suppress(self.build.StepPeerNotFound):
                     self.node.step(response)
 
     def settle(self) -> None:
-        """Handle everything there is, to the end."""
+        """Handle Readys and storage work until none is left."""
         for _ in range(200):
             self.finish()
             while self.append_work or self.apply_work:
@@ -199,11 +199,11 @@ class Machine:
         self.storage.append(entries)
 
     def apply(self, entries: list[Any]) -> None:
-        """Apply committed entries: each once, and in order."""
+        """Apply committed entries: each once, in order."""
         b = self.build
         for e in entries:
             if e.index <= self.cursor and self.plan.flags["async_storage_writes"]:
-                # The thread that stores has overtaken this one by a snapshot.
+                # A snapshot has let the storing thread overtake this one.
                 continue
             if e.index != self.cursor + 1:
                 raise Finding(f"entry {e.index} is handed out after {self.cursor}")
@@ -212,42 +212,42 @@ class Machine:
                 self.apply_change(e)
 
     def apply_change(self, e: Any) -> None:
-        """A change that cannot be read or is invalid counts as an empty entry."""
+        """A change that cannot be decoded or is invalid counts as an empty entry."""
         b = self.build
         with suppress(b.DecodeError, b.ConfChangeError):
             self.members = self.node.apply_conf_change(b.decode_change(e))
 
-    # -- the application's own business --------------------------------------------------------------------------
+    # -- compaction and restart ----------------------------------------------------------------------------------
 
     def compact(self) -> None:
-        """Make a snapshot of what is applied, and drop the entries before it."""
+        """Make a snapshot up to the applied index, and drop the entries before it."""
         at = min(self.cursor, self.node.raft.log.applied, self.storage.last_index())
         if at > self.storage.snapshot().metadata.index and at >= self.storage.first_index():
             self.storage.create_snapshot(at, self.members, b"compacted")
             self.storage.compact(at)
 
     def restart(self) -> None:
-        """Crash and start from what is stored, which must make sense whatever came before."""
+        """Crash and start from storage, which must be consistent after any input."""
         stored = self.storage.initial_state()[0]
         self.start(0)
         self.cursor = self.node.raft.log.applied
         if stored is not None and self.node.raft.term != stored.term:
             raise Finding(f"restarted in term {self.node.raft.term} from {stored!r}")
 
-    # -- what must hold ------------------------------------------------------------------------------------------
+    # -- invariants ----------------------------------------------------------------------------------------------
 
     def picture(self) -> Any:
-        """The state that messages change, comparable with the other build's."""
+        """The state that messages can change, in a form comparable across builds."""
         if self.dead:
             return "dead"
         return dump_raft(self.node.raft, False), self.node.has_ready()
 
     def stored(self) -> Any:
-        """What the storage holds."""
+        """The contents of the storage."""
         return dump_storage(self.storage)
 
     def queued(self) -> int:
-        """How many things wait in the node's lists."""
+        """How many items wait in the node's lists."""
         raft = self.node.raft
         return int(raft.outbox.count() + len(raft.read_only.pending) + len(raft.read_only.waiting))
 
@@ -272,14 +272,14 @@ class Machine:
         self.check_growth()
 
     def check_log(self) -> None:
-        """Terms of a log never fall."""
+        """The terms in a log never fall."""
         log = self.node.raft.log
         terms = [log.term_or_zero(log.first_index() - 1), *(e.term for e in log.all_entries())]
         if terms != sorted(terms):
             raise Finding(f"the log has the terms {terms}")
 
     def check_growth(self) -> None:
-        """One input makes a few messages for each peer, and one for each peer and read that waited for a commit."""
+        """One input causes only a few messages per peer, plus one per peer for each read that waited for a commit."""
         raft = self.node.raft
         now = self.queued()
         peers = len(raft.tracker.peers()) + 1

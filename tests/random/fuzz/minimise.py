@@ -1,4 +1,4 @@
-"""Which inputs of a corpus are worth keeping: the shortest ones that together reach every step that all of them reach.
+"""Finds the inputs of a corpus worth keeping: the shortest ones that together reach every step that all of them reach.
 
 A step is a pair of lines run one after the other in a function of the pure build.
 """
@@ -15,7 +15,7 @@ Step = tuple[str, int, int]
 
 
 def reached(target: str, builds: list[ModuleType], data: bytes) -> set[Step]:
-    """The steps that an input takes."""
+    """The steps that an input reaches."""
     folder = str(Path(builds[-1].__file__ or "").parent)
     found: set[Step] = set()
 
@@ -43,7 +43,7 @@ def reached(target: str, builds: list[ModuleType], data: bytes) -> set[Step]:
 
 
 def worth_keeping(target: str, builds: list[ModuleType], inputs: Iterable[bytes], most_bytes: int) -> list[bytes]:
-    """Those inputs, shortest first, until nothing new is reached or there are `most_bytes` of them."""
+    """The inputs that reach new steps, the most for their length first, up to `most_bytes` in total."""
     rest = {data: reached(target, builds, data) for data in set(inputs)}
     kept: list[bytes] = []
     known: set[Step] = set()

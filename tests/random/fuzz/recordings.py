@@ -1,7 +1,7 @@
-"""Recordings of the flight recorder that nobody has recorded, with checksums that are right all the same.
+"""Invented recordings of the flight recorder, with correct checksums.
 
-The first byte says how much of the header is replaced, then come records: a kind, what was given, the outcome and the
-answers. Reading ends in a recording whose records can be told, or in a RecordingError.
+The first byte says how much of the header is replaced. Then come records: a kind, the input, the outcome and the
+answers. Reading one gives a recording whose records can be described, or raises RecordingError.
 """
 
 import json
@@ -17,7 +17,7 @@ CONFIG = {"id": 1, "election_tick": 10, "heartbeat_tick": 1, "max_inflight_msgs"
 
 
 def header(c: Choices, frame: ModuleType) -> bytes:
-    """Usually a possible one."""
+    """A header, usually a valid one."""
     how = c.below(8)
     if how == 7:
         text = c.octets(c.below(16))
@@ -31,24 +31,24 @@ def header(c: Choices, frame: ModuleType) -> bytes:
 
 
 def part(c: Choices) -> bytes:
-    """What was given, what came of it, or what was answered."""
+    """An input, an outcome, or an answer."""
     return nested(c) if c.below(4) == 3 else c.octets(c.below(24))
 
 
 def nested(c: Choices) -> bytes:
-    """Plain data, lists in lists, deeper than anybody writes it."""
+    """Plain data: lists in lists, deeper than any real recording."""
     return (b"\x07" + (1).to_bytes(8, "little")) * (c.below(256) * 8) + c.octets(3)
 
 
 def recordings(builds: list[ModuleType], data: bytes) -> None:
-    """Read a recording in each build; both must see the same in it."""
+    """Read a recording in each build; both must see the same."""
     told = [read(build, Choices(data)) for build in builds]
     if any(each != told[0] for each in told):
         raise Finding(f"the builds read it differently: {told}")
 
 
 def read(build: ModuleType, c: Choices) -> Any:
-    """What a build sees."""
+    """What one build reads."""
     frame = load(build, "recorder.blocks")
     errors, recording = load(build, "recorder.mismatch"), load(build, "recorder.recording")
     data = header(c, frame)

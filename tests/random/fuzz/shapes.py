@@ -1,6 +1,6 @@
-"""Messages that are near enough to the truth to be acted upon: terms, indexes and ids around those of a node.
+"""Builds messages close enough to valid ones to be acted upon: terms, indexes and ids near those of a node.
 
-What is made here is bytes, as the network gives them.
+The results are bytes, as they arrive from the network.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from raftcy import (
 from .choices import Choices
 
 MAX = 2**64 - 1
-# Mostly what travels; the others must be refused.
+# Mostly types that travel; the others must be refused.
 TYPES = [
     *[kind for kind in MessageType if 2 <= kind <= 9 or 13 <= kind <= 18],
     MessageType.MSG_APP,
@@ -48,7 +48,7 @@ ODD_CONTEXTS = [
 
 
 def clamp(number: int) -> int:
-    """The nearest number of 64 bits."""
+    """The nearest 64-bit number."""
     return min(max(number, 0), MAX)
 
 
@@ -63,21 +63,21 @@ def near_term(c: Choices, raft: Any) -> int:
 
 
 def near_index(c: Choices, raft: Any) -> int:
-    """Around one of the places in the log that matter."""
+    """An index near one of the places that matter in the log."""
     log = raft.log
     bases = [log.last_index(), log.last_index(), log.committed, log.applied, log.first_index() - 1, 0, MAX]
     return clamp(c.pick(bases) + c.pick(NEAR))
 
 
 def term_at(c: Choices, raft: Any, index: int) -> int:
-    """Usually the term that the node has there."""
+    """Usually the node's term at that index."""
     if c.below(8) == 7:
         return near_term(c, raft)
     return int(raft.log.term_or_zero(index))
 
 
 def change(c: Choices) -> bytes:
-    """The payload of a configuration change, or what is none."""
+    """The payload of a configuration change, or bytes that are not one."""
     how = c.below(8)
     if how == 0:
         return c.octets(c.below(8))
@@ -88,7 +88,7 @@ def change(c: Choices) -> bytes:
 
 
 def entry(c: Choices, term: int | None, index: int | None) -> Entry:
-    """An entry at a place that may be wrong by a little."""
+    """An entry whose place may be slightly wrong."""
     how = c.below(16)
     if how == 15 and index is not None:
         index = clamp(index + c.pick(NEAR))
@@ -103,7 +103,7 @@ def entry(c: Choices, term: int | None, index: int | None) -> Entry:
 
 
 def entries(c: Choices, index: int, term: int) -> list[Entry]:
-    """Some entries after (`index`, `term`), mostly as they should be."""
+    """Some entries after (`index`, `term`), mostly in order."""
     made = []
     for _ in range(c.below(5)):
         index = clamp(index + 1)
@@ -112,12 +112,12 @@ def entries(c: Choices, index: int, term: int) -> list[Entry]:
 
 
 def proposals(c: Choices) -> list[Entry]:
-    """Entries without a place, rarely none."""
+    """Entries without a place, rarely an empty list."""
     return [entry(c, None, None) for _ in range(c.pick([1, 1, 2, 3, 0]))]
 
 
 def members(c: Choices) -> ConfState:
-    """A configuration: usually a possible one with node 1 in it."""
+    """A configuration: usually a valid one that contains node 1."""
     usual = [([1, 2, 3], [], [], []), ([1], [], [], []), ([2, 3], [1], [], []), ([1, 2], [], [1, 2, 3], [3])]
     how = c.below(6)
     if how < 4:
@@ -134,7 +134,7 @@ def members(c: Choices) -> ConfState:
 
 
 def snapshot(c: Choices, raft: Any) -> Snapshot | None:
-    """A snapshot around the end of the log; rarely none."""
+    """A snapshot near the end of the log; rarely none."""
     if c.below(12) == 11:
         return None
     index = near_index(c, raft)
@@ -143,7 +143,7 @@ def snapshot(c: Choices, raft: Any) -> Snapshot | None:
 
 
 def message(c: Choices, raft: Any) -> bytes:
-    """A message to the node whose state machine this is."""
+    """A message to the node that owns this state machine."""
     kind = c.pick(TYPES)
     fields: dict[str, Any] = {"type": kind, "to": raft.id, "from_": c.pick(IDS), "term": near_term(c, raft)}
     if kind == MessageType.MSG_APP:
@@ -172,7 +172,7 @@ def message(c: Choices, raft: Any) -> bytes:
 
 
 def damaged(c: Choices, data: bytes) -> bytes:
-    """The bytes with one of them changed, one left out, or one doubled."""
+    """The bytes with one of them changed, left out, or doubled."""
     if not data:
         return data
     at = c.below(256) % len(data)

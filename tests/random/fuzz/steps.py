@@ -1,7 +1,7 @@
-"""A run of hostile input against one node, in both builds at once.
+"""Runs hostile input against one node, in both builds at once.
 
-The first bytes choose the node and its role, the rest what is done to it: messages made near to the truth or damaged,
-bytes from nowhere, ticks, calls of the application, storage work at odd moments, restarts.
+The first bytes choose the node and its role. The rest choose the events: nearly valid or damaged messages, random
+bytes, ticks, calls of the application, storage work at odd moments, restarts.
 """
 
 from types import ModuleType
@@ -32,7 +32,7 @@ LAST_PLACES = [10, 10, 10, 10, 2**63 - 3, 2**64 - 8]
 
 
 def plan(c: Choices) -> Plan:
-    """What the first bytes say of the node."""
+    """The node that the first bytes describe."""
     flags = dict(zip(FLAGS, c.flags(len(FLAGS)), strict=True))
     made = Plan(flags, lease=c.flag(), members=c.pick(MEMBERS), traced=c.below(4) == 3)
     made.index = c.pick(LAST_PLACES)
@@ -46,7 +46,7 @@ def plan(c: Choices) -> Plan:
 
 
 class Lockstep:
-    """The same node in two builds; whatever is done is done to both, and the outcome must be the same."""
+    """The same node in two builds. Every action runs on both, and the outcomes must be equal."""
 
     def __init__(self, builds: list[ModuleType], made: Plan) -> None:
         self.machines = [Machine(build, made) for build in builds]
@@ -56,11 +56,11 @@ class Lockstep:
         self.agree("start")
 
     def each(self, what: str, *args: Any) -> Any:
-        """Have both machines do something, in the same words."""
+        """Make the same call on both machines."""
         return self.settled(what, args, [getattr(machine, what)(*args) for machine in self.machines])
 
     def settled(self, what: str, args: Any, outcomes: list[Any]) -> Any:
-        """Compare what came of it and what the nodes are now."""
+        """Compare the outcomes and the states of both nodes."""
         self.history.append((what, args, outcomes[0]))
         if any(outcome != outcomes[0] for outcome in outcomes):
             raise Finding(f"outcomes of {what}{args} differ: {outcomes}\n{self.told()}")
@@ -68,7 +68,7 @@ class Lockstep:
         return outcomes[0]
 
     def agree(self, what: str) -> None:
-        """The same state in both builds, and a possible one."""
+        """Check that both builds have the same, valid state."""
         pictures = [machine.picture() for machine in self.machines]
         for picture in pictures[1:]:
             if picture != pictures[0]:
@@ -81,7 +81,7 @@ class Lockstep:
         self.picture = pictures[0]
 
     def hand(self, data: bytes) -> None:
-        """Give both nodes bytes from the network; refused ones must leave no trace."""
+        """Give both nodes bytes from the network. Refused bytes must not change the state."""
         before = self.picture
         term = self.one.node.raft.term
         outcome = self.each("take", data)[0]
@@ -90,22 +90,23 @@ class Lockstep:
         after = self.picture
         if outcome == "ProposalDropped":
             if self.one.node.raft.term > term:
-                # A proposal has no term, but one of a higher term is believed before it is dropped, as any message is.
+                # A proposal has no term. If this one has a higher term, the node adopts it before it drops the
+                # proposal, as with any message.
                 return
             before, after = ([without_drops(each[0]), each[1]] for each in (before, after))
         if before != after:
             raise Finding(f"{outcome} changed the state:\n{before}\n{after}\n{self.told()}")
 
     def do(self, method: str, *args: Any) -> None:
-        """A step of the application's own work, of which only the state is compared."""
+        """Do a step of the application's work, and compare only the state."""
         self.each(method, *args)
 
     def work(self, queue: str) -> None:
-        """A piece of work of a storage thread."""
+        """Do a piece of work of a storage thread."""
         self.settled("work", (queue,), [machine.work(getattr(machine, queue)) for machine in self.machines])
 
     def told(self) -> str:
-        """The last things that were done, for people."""
+        """The last actions, for the error message."""
         lines = []
         for what, args, outcome in self.history[-12:]:
             shown = repr(Message.decode(args[0])) if what == "take" and outcome[0] != "DecodeError" else repr(args)
@@ -114,7 +115,7 @@ class Lockstep:
 
 
 def without_drops(picture: dict[str, Any]) -> dict[str, Any]:
-    """The state without what a refused proposal may touch."""
+    """The state without the fields that a refused proposal may change."""
     return {name: value for name, value in picture.items() if name not in TOUCHED_BY_DROPS}
 
 
@@ -122,13 +123,13 @@ def without_drops(picture: dict[str, Any]) -> dict[str, Any]:
 
 
 def say(run: Lockstep, kind: MessageType, from_: int, **fields: Any) -> None:
-    """An honest message of the node's term."""
+    """Send a valid message of the node's term."""
     fields.setdefault("term", run.one.node.raft.term)
     run.hand(Message(type=kind, from_=from_, to=1, **fields).encode())
 
 
 def fresh(run: Lockstep) -> None:
-    """As it was started."""
+    """A node that has just started."""
 
 
 def follower(run: Lockstep) -> None:
@@ -138,13 +139,13 @@ def follower(run: Lockstep) -> None:
 
 
 def candidate(run: Lockstep) -> None:
-    """A candidate, or a pre-candidate, if it may campaign at all."""
+    """A candidate, or a pre-candidate, if the node may campaign."""
     run.each("call", "campaign")
     run.do("settle")
 
 
 def leader(run: Lockstep) -> None:
-    """A leader that has committed nothing yet."""
+    """A leader that has not committed anything yet."""
     candidate(run)
     for kind in (MessageType.MSG_PRE_VOTE_RESP, MessageType.MSG_VOTE_RESP):
         for peer in [pr.id for pr in run.one.node.raft.tracker.peers()]:
@@ -155,7 +156,7 @@ def leader(run: Lockstep) -> None:
 
 
 def ruler(run: Lockstep) -> None:
-    """A leader that has committed in its term, with an entry and reads on the way."""
+    """A leader that has committed in its term, with an entry and reads pending."""
     leader(run)
     raft = run.one.node.raft
     for peer in [pr.id for pr in raft.tracker.peers()]:
@@ -183,7 +184,7 @@ def restoring(run: Lockstep) -> None:
 
 
 def compacted(run: Lockstep) -> None:
-    """A leader whose entries are gone, so that peers need snapshots."""
+    """A leader that has compacted its entries, so peers need snapshots."""
     ruler(run)
     run.do("settle")
     run.do("compact")
@@ -196,7 +197,7 @@ ROLES = [fresh, follower, candidate, leader, ruler, leaving, restoring, compacte
 
 
 def call(run: Lockstep, c: Choices) -> None:
-    """A call of the application."""
+    """Make a call as the application."""
     name = c.pick(["propose", "read_index", "campaign", "transfer_leader", "forget_leader", "report_unreachable"])
     if name in ("propose", "read_index"):
         run.each("call", name, bytes(c.below(6)))
@@ -207,7 +208,7 @@ def call(run: Lockstep, c: Choices) -> None:
 
 
 def event(run: Lockstep, c: Choices) -> None:
-    """Do what the next bytes say."""
+    """Do what the next bytes choose."""
     how = c.below(32)
     if how < 18:
         run.hand(shapes.message(c, run.one.node.raft))
@@ -235,7 +236,7 @@ def event(run: Lockstep, c: Choices) -> None:
 
 
 def finish(run: Lockstep) -> Lockstep:
-    """Handle all that is left, compare what is stored, and start from it."""
+    """Finish all pending work, compare the storages, and restart from them."""
     if not run.one.dead:
         run.do("settle")
         run.do("check_log")
@@ -245,7 +246,7 @@ def finish(run: Lockstep) -> Lockstep:
 
 
 def steps(builds: list[ModuleType], data: bytes) -> Lockstep:
-    """Anything at all, in any role; Finding, or whatever a build raised that it must not."""
+    """Any events in any role. Raises Finding, or any error that a build must not raise."""
     c = Choices(data)
     run = Lockstep(builds, plan(c))
     c.pick(ROLES)(run)
@@ -257,7 +258,7 @@ def steps(builds: list[ModuleType], data: bytes) -> Lockstep:
 
 
 def changes(builds: list[ModuleType], data: bytes) -> Lockstep:
-    """Proposed configuration changes, in the words of a peer, at a leader whose entries all get committed."""
+    """A peer proposes configuration changes at a leader whose entries all get committed."""
     c = Choices(data)
     made = plan(c)
     made.terms, made.members, made.index = (1, 1, 2), {"voters": [1]}, 10
@@ -279,7 +280,7 @@ def changes(builds: list[ModuleType], data: bytes) -> Lockstep:
 
 
 def snapshots(builds: list[ModuleType], data: bytes) -> Lockstep:
-    """Snapshots of any members at a follower, which then starts from them."""
+    """Snapshots with any members go to a follower, which then restarts from them."""
     c = Choices(data)
     made = plan(c)
     made.members, made.index = {"voters": [1, 2, 3]}, 10

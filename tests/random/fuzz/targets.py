@@ -1,4 +1,4 @@
-"""What is fuzzed: functions of bytes that raise when a promise is broken, and the builds that they compare."""
+"""The fuzz targets: functions of bytes that raise when a promise is broken, and the builds that they compare."""
 
 from collections.abc import Callable
 from types import ModuleType

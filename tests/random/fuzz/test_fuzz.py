@@ -1,4 +1,4 @@
-"""The fuzz targets on what is kept and on what hypothesis draws, and that they find what is wrong."""
+"""The fuzz targets pass on the corpus and on drawn bytes, and they detect deliberate faults."""
 
 import random
 from types import ModuleType
@@ -25,7 +25,7 @@ from .recordings import recordings
 from .steps import changes, snapshots, steps
 from .targets import TARGETS
 
-# One process holds both builds against each other.
+# One process compares both builds.
 pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 MOST_KEPT_BYTES = 16_000
@@ -34,13 +34,13 @@ PING = packets.encode_token(packets.PING, 7)
 
 
 def drawn(count: int) -> Any:
-    """Settings for so many runs."""
+    """Settings for that many runs."""
     return settings(max_examples=count, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_what_is_kept(raftcy: ModuleType, raftcy_pure: ModuleType, target: str) -> None:
-    """The corpus, which reaches what fuzzing has ever reached."""
+def test_every_input_of_the_corpus(raftcy: ModuleType, raftcy_pure: ModuleType, target: str) -> None:
+    """Every input of the corpus passes; together they reach all that fuzzing has reached so far."""
     inputs = kept(target)
     assert inputs
     for data in inputs:
@@ -100,7 +100,7 @@ def test_groups(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> Non
 
 @pytest.mark.parametrize("part", range(4))
 def test_messages_of_honest_clusters(raftcy: ModuleType, raftcy_pure: ModuleType, part: int) -> None:
-    """What nodes really send, cut off at every place and with every byte changed once."""
+    """Messages that nodes really send, cut off at every place and with every byte changed once."""
     rng = random.Random(part)
     for data in rng.sample(overheard(raftcy, 2), 12):
         for at in range(len(data)):
@@ -108,11 +108,11 @@ def test_messages_of_honest_clusters(raftcy: ModuleType, raftcy_pure: ModuleType
             decoding([raftcy, raftcy_pure], b"\5" + data[:at] + rng.randbytes(1) + data[at + 1 :])
 
 
-# -- that it bites -----------------------------------------------------------------------------------------------------
+# -- deliberate faults -------------------------------------------------------------------------------------------------
 
 
 def first_finding(builds: list[ModuleType], target: str, runs: int, size: int = 200) -> str:
-    """What a target says first."""
+    """The text of the first failure of a target."""
     for seed in range(runs):
         try:
             TARGETS[target](builds, random.Random(seed).randbytes(size))
@@ -122,7 +122,7 @@ def first_finding(builds: list[ModuleType], target: str, runs: int, size: int = 
 
 
 def test_finds_that_nothing_is_vetted(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `vet`, both builds alike would die of what peers send."""
+    """Without `vet`, messages from peers would kill both builds."""
     monkeypatch.setattr(pure_rawnode, "vet", lambda r, m: None)
     assert first_finding([raftcy_pure, raftcy_pure], "steps", 100).startswith("InvariantError: ")
     assert first_finding([raftcy_pure, raftcy_pure], "snapshots", 100, 60) != ""
@@ -175,7 +175,7 @@ def test_finds_what_grows(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPat
     assert "more things wait" in first_finding([raftcy_pure, raftcy_pure], "steps", 20)
 
 
-# -- its tools ---------------------------------------------------------------------------------------------------------
+# -- the corpus tool ---------------------------------------------------------------------------------------------------
 
 
 def test_choices() -> None:
@@ -185,7 +185,7 @@ def test_choices() -> None:
 
 
 def test_what_is_worth_keeping(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
-    """Of two inputs that do the same the shorter one, and nothing that does nothing new."""
+    """Of two inputs that do the same, the shorter is kept; an input that reaches nothing new is not."""
     builds = [raftcy, raftcy_pure]
     one, same, other = b"\0\x10\x05", b"\0\x10\x05\x10\x06", b"\0\x22\x01x"
     assert reached("decode", builds, one) <= reached("decode", builds, same)

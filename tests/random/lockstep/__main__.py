@@ -3,30 +3,17 @@
 import argparse
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 
-CHUNK = 50
+from raftcy.sim.workers import Terminated, spread, terminable
 
+from .chunks import chunk
 
-def chunk(seeds: range) -> tuple[int, int, str]:
-    """Runs of some seeds: (runs, events, the first mismatch or nothing)."""
-    import raftcy
-    from raftcy._build import load_pure
-
-    from .runs import Mismatch, run
-
-    pure = load_pure("raftcy_pure")
-    events = 0
-    for done, seed in enumerate(seeds):
-        try:
-            events += run(raftcy, pure, seed)
-        except Mismatch as mismatch:
-            return done, events, str(mismatch)
-    return len(seeds), events, ""
+CHUNK = 10
 
 
 def main() -> int:
-    """Run what the command line asks for; 0 if the builds never differ."""
+    """Run the command line; returns 0 if the builds never differ, 130 and 143 after SIGINT and SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.random.lockstep")
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1, help="the first of consecutive seeds")
@@ -39,17 +26,20 @@ def main() -> int:
         return 2
     start = time.monotonic()
     parts = [range(at, min(at + CHUNK, o.seed + o.runs)) for at in range(o.seed, o.seed + o.runs, CHUNK)]
-    runs = events = failed = 0
-    with ProcessPoolExecutor(o.jobs) as pool:
-        for done, seen, mismatch in pool.map(chunk, parts):
-            runs += done
-            events += seen
-            if mismatch:
-                failed += 1
-                print(mismatch)
+    runs = events = failed = ended = 0
+    try:
+        with terminable(), closing(spread(chunk, parts, o.jobs)) as results:
+            for done, seen, mismatch in results:
+                runs += done
+                events += seen
+                if mismatch:
+                    failed += 1
+                    print(mismatch)
+    except (KeyboardInterrupt, Terminated) as ending:
+        ended = 130 if isinstance(ending, KeyboardInterrupt) else 143
     print(f"{events} events in {time.monotonic() - start:.0f} s")
     print(f"{runs} runs passed, {failed} failed")
-    return 1 if failed else 0
+    return ended or (1 if failed else 0)
 
 
 if __name__ == "__main__":

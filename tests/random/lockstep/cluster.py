@@ -1,6 +1,6 @@
-"""A cluster in one build, driven by events that are plain data, so that another build can be driven by the same ones.
+"""A cluster in one build. Its events are plain data, so another build can run the same ones.
 
-Messages in flight are kept encoded; whatever an event gives back, and the state after it, is plain data too.
+Messages in flight stay encoded. The outcome of an event and the state after it are plain data too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Event = tuple[Any, ...]
 
 
 class Options:
-    """How the nodes of a run are made: drawn once, from the run's seed."""
+    """How the nodes of a run are made, drawn once from the run's seed."""
 
     def __init__(self, rng: random.Random) -> None:
         self.voters = rng.choice([1, 2, 3, 3, 3, 4, 5])
@@ -56,9 +56,9 @@ class Recorder:
 
 
 class Host:
-    """A node with its storage and what its storage threads still have to do.
+    """A node with its storage and the work that its storage threads still have to do.
 
-    ``machine`` is given the entries with data and the snapshots, if it is not None.
+    If ``machine`` is not None, it gets the entries with data, and the snapshots.
     """
 
     # A loop of its own: the driver is held against it, and both builds take its steps in turn.
@@ -87,7 +87,7 @@ class Host:
         self.node = self.make_node(self.config(self.storage, self.random, applied))
 
     def config(self, storage: Any, source: random.Random, applied: int = 0) -> Any:
-        """A Config as the run's options have it."""
+        """A Config with the run's options."""
         r, o = self.raftcy, self.options
         return r.Config(
             id=self.id,
@@ -120,7 +120,7 @@ class Host:
         self.store(rd.hard_state, rd.entries, rd.snapshot)
 
     def queue(self, rd: Any, sent: list[bytes]) -> list[bytes]:
-        """With storage threads: give them their messages of a Ready; the others. ``sent`` has all of them as bytes."""
+        """Queue the storage threads' messages of a Ready; returns the others. ``sent`` gets all of them as bytes."""
         others = []
         for m, data in zip(rd.messages, sent, strict=True):
             if m.to == self.raftcy.LOCAL_APPEND_THREAD:
@@ -132,7 +132,7 @@ class Host:
         return others
 
     def append_oldest(self) -> Any:
-        """The thread that appends does its oldest work; returns the message with it."""
+        """Do the oldest work of the thread that appends; returns the message that asked for it."""
         m = self.raftcy.Message.decode(self.append_work.pop(0))
         snapshot = m.snapshot
         if snapshot is not None and snapshot.metadata.index <= self.storage.snapshot().metadata.index:
@@ -143,7 +143,7 @@ class Host:
         return m
 
     def apply_oldest(self) -> Any:
-        """The thread that applies does its oldest work; returns the message with it."""
+        """Do the oldest work of the thread that applies; returns the message that asked for it."""
         m = self.raftcy.Message.decode(self.apply_work.pop(0))
         self.apply(m.entries)
         return m
@@ -162,13 +162,14 @@ class Host:
             self.machine.restore(snapshot)
 
     def apply(self, entries: list[Any]) -> None:
-        """Apply committed entries: changes of the configuration, and what the machine makes of the others."""
+        """Apply committed entries: put configuration changes in force, and give the rest to the machine."""
         r = self.raftcy
         for e in entries:
             if e.type == r.EntryType.NORMAL and e.data and self.machine is not None:
                 self.machine.apply([e])
             self.applied = max(self.applied, e.index)
-            if e.type == r.EntryType.NORMAL:
+            # A changed byte can give an entry any type.
+            if e.type not in (r.EntryType.CONF_CHANGE, r.EntryType.CONF_CHANGE_V2):
                 continue
             change = r.decode_change(e)
             try:
@@ -177,11 +178,11 @@ class Host:
                 self.log.info(f"refused: {error}")
 
     def make_node(self, config: Any) -> Any:
-        """The state machine; for subclasses that run another one."""
+        """Make the state machine. Subclasses override this to run another one."""
         return self.raftcy.RawNode(config)
 
     def dump(self) -> tuple[Any, ...]:
-        """Everything that can be told of the node without changing it."""
+        """Everything observable about the node, read without changing it."""
         raft = self.node.raft
         log, unstable = raft.log, raft.log.unstable
         return (
@@ -216,7 +217,7 @@ class Cluster:
         self.flight: list[bytes] = []
 
     def run(self, event: Event) -> tuple[Any, ...]:
-        """Do what an event says; what came of it, the log lines, and the state of the node after it."""
+        """Run an event; returns its outcome, the log lines, and the node's state afterwards."""
         self.log.lines = []
         host = self.hosts[event[1]]
         handler: Callable[..., Any] = getattr(self, "on_" + event[0])
@@ -271,7 +272,7 @@ class Cluster:
     # -- the network ---------------------------------------------------------------------------------------------
 
     def on_deliver(self, host: Host, place: int, keep: bool, flip: tuple[int, int] | None) -> Any:
-        """Deliver a message in flight; it may stay in flight (a duplicate), and a byte of it may be changed."""
+        """Deliver a message in flight. It may stay in flight (a duplicate), and one of its bytes may be changed."""
         data = self.flight[place] if keep else self.flight.pop(place)
         if flip is not None and data:
             changed = bytearray(data)
@@ -289,7 +290,7 @@ class Cluster:
     # -- Ready ---------------------------------------------------------------------------------------------------
 
     def on_ready(self, host: Host) -> Any:
-        """Take a Ready; without storage threads also handle all of it."""
+        """Take a Ready; without storage threads also handle it completely."""
         if not host.node.has_ready():
             return None
         rd = host.node.ready()
@@ -318,7 +319,7 @@ class Cluster:
         return told
 
     def on_compact(self, host: Host, keep: int) -> Any:
-        """Make a snapshot of what is applied and compact to a little before it."""
+        """Make a snapshot up to the applied index, and compact to a little before it."""
         at = min(host.applied, host.node.raft.log.applied, host.storage.last_index())
         if at <= host.storage.snapshot().metadata.index:
             return None
@@ -328,6 +329,6 @@ class Cluster:
         return snapshot.encode()
 
     def on_restart(self, host: Host) -> None:
-        """Start anew from the storage; what was in flight stays."""
+        """Restart from storage; messages in flight stay."""
         host.start(0)
         host.applied = max(host.storage.first_index() - 1, host.node.raft.log.applied)

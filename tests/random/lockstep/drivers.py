@@ -1,6 +1,6 @@
-"""Groups of nodes that are driven to rest after each event: by a loop written out, or by the package's driver.
+"""Groups of nodes that run until idle after each event, by a hand-written loop or by the package's driver.
 
-Each kind of group takes the same events, and must send, apply and log the same and end in the same state.
+Every kind of group takes the same events. All must send, apply and log the same, and end in the same state.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def saving(raftcy: ModuleType) -> Any:
 
 
 class Machine:
-    """Notes what is applied; an entry that begins with a question mark makes it propose through any node."""
+    """Notes applied entries. An entry that begins with a question mark makes it propose through any node."""
 
     def __init__(self, group: Group, host: Host) -> None:
         self.group = group
@@ -61,7 +61,7 @@ class Machine:
         for e in entries:
             self.group.applied.append((self.host.id, self.group.raftcy.describe_entry(e)))
             if e.data[:1] == b"?":
-                # An application may call any node, also one that has nothing to do just then.
+                # An application may call any node, also one that is idle.
                 with contextlib.suppress(self.group.raftcy.ProposalDropped):
                     self.group.hosts[e.data[1]].node.propose(b"answer")
 
@@ -70,9 +70,9 @@ class Machine:
 
 
 class Group:
-    """Nodes that are driven by the loop written out in Host, one message and one Ready at a time.
+    """Nodes run by the hand-written loop in Host, one message and one Ready at a time.
 
-    With ``reports`` it tells the senders of snapshots what became of them, as a Loopback does.
+    With ``reports`` it reports the fate of snapshots to their senders, as a Loopback does.
     """
 
     host_class: type[Host] = Host
@@ -125,7 +125,7 @@ class Group:
             self.snapshots[log.unstable.snapshot is m.snapshot or log.committed >= index].append(m)
 
     def report(self, taken: bool) -> None:
-        """Report the snapshots that were taken, or those that were not."""
+        """Report the snapshots that were delivered, or the ones that were lost."""
         messages, self.snapshots[taken] = self.snapshots[taken], []
         status = self.raftcy.SnapshotStatus
         for m in messages if self.reports else ():
@@ -144,14 +144,14 @@ class Group:
                 self.snapshots[False].append(m)
 
     def settled(self) -> None:
-        """All is done that could be done: answer the reads whose index is applied."""
+        """Nothing is left to do, so answer the reads whose index is applied."""
         self.reads += [read for read in self.waiting if read[1] <= self.hosts[read[0]].applied]
         self.waiting = [read for read in self.waiting if read[1] > self.hosts[read[0]].applied]
 
     # -- events --------------------------------------------------------------------------------------------------
 
     def run(self, event: Event) -> tuple[Any, ...]:
-        """Do what an event says and come to rest; everything that can be told afterwards."""
+        """Run an event until all nodes are idle; returns everything observable afterwards."""
         self.log.lines = []
         self.applied.clear()
         self.reads.clear()
@@ -202,7 +202,7 @@ class Group:
                 host.storage.compact(at)
 
     def on_cut(self, host: Host) -> None:
-        """Something for a node that has to be refused, or dropped."""
+        """Send a node something that it has to refuse or drop."""
         m = self.raftcy.Message
         kind = self.raftcy.MessageType
         self.deliver([m(type=kind.MSG_APP_RESP, to=host.id, from_=77, term=1, index=1)])
@@ -218,7 +218,7 @@ class ShortHost(Host):
 
 
 class ShortGroup(Group):
-    """The same, by the calls that do more at once."""
+    """The same, through the calls that do more at once."""
 
     host_class = ShortHost
 
@@ -238,9 +238,9 @@ class ShortGroup(Group):
 
 
 class Driven(Group):
-    """The same by a Driver for each node; a subclass says how they are run.
+    """The same, with a Driver for each node; subclasses say how the drivers run.
 
-    Without ``guard_reads``, which drops forwarded reads that the loop written out steps.
+    ``guard_reads`` is off, because it drops forwarded reads that the hand-written loop steps.
     """
 
     def driver(self, host: Host) -> Any:
@@ -254,13 +254,13 @@ class Driven(Group):
 
 
 class LoopbackGroup(Driven):
-    """All of them carried and run by a Loopback."""
+    """A Loopback runs all nodes and carries their messages."""
 
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
         self.loopback = raftcy.Loopback()
         for host in self.hosts.values():
-            self.loopback.add(host.node, host.storage, host.machine, guard_reads=False)
+            self.loopback.add(host.node, host.storage, host.machine, guard_reads=False, guard_offers=False)
 
     def driver(self, host: Host) -> Any:
         return self.loopback.find(host.id)
@@ -282,12 +282,14 @@ class LoopbackGroup(Driven):
 
 
 class RunGroup(Driven):
-    """Each driver by ``run``; the test carries the messages."""
+    """Each driver runs through ``run``; the test carries the messages."""
 
     def __init__(self, raftcy: ModuleType, o: Options, storage: str = "memory") -> None:
         super().__init__(raftcy, o, storage)
         self.drivers = {
-            id: raftcy.Driver(host.node, host.storage, host.machine, self.deliver, guard_reads=False)
+            id: raftcy.Driver(
+                host.node, host.storage, host.machine, self.deliver, guard_reads=False, guard_offers=False
+            )
             for id, host in self.hosts.items()
         }
 
@@ -314,7 +316,7 @@ class RunGroup(Driven):
 
 
 class StepsGroup(RunGroup):
-    """Each driver by the steps of a round, as the simulator drives it."""
+    """Each driver runs step by step, as in the simulator."""
 
     def drain(self) -> None:
         busy = True

@@ -1,4 +1,4 @@
-"""Random runs: events drawn by a seed while one build runs them, and the other build led through the same ones."""
+"""Random runs: a seed draws the events while one build runs them, and the other build repeats them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ WEIGHTS = {
 
 
 class Mismatch(AssertionError):
-    """The builds differ: which run, after which event, in what."""
+    """The builds differ. The text names the run, the event, and the difference."""
 
 
 def draw(rng: random.Random, cluster: Cluster, o: Options, mutate: bool) -> Event:
-    """The next event, one that the cluster can run."""
+    """The next event that the cluster can run."""
     kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
     ids = list(cluster.hosts)
     id = rng.choice(ids)
@@ -70,14 +70,14 @@ def draw(rng: random.Random, cluster: Cluster, o: Options, mutate: bool) -> Even
 
 
 def run(one: ModuleType, other: ModuleType, seed: int, events: int = 120) -> int:
-    """A run of both builds in lockstep; returns the number of events, raises Mismatch."""
+    """Run both builds in lockstep. Returns the number of events; raises Mismatch."""
     rng = random.Random(seed)
     o = Options(rng)
     return lead(seed, rng, o, Cluster(one, o), Cluster(other, o), events)
 
 
 def lead(seed: int, rng: random.Random, o: Options, first: Cluster, second: Cluster, events: int) -> int:
-    """Lead two clusters through the same random events; as ``run``."""
+    """Run the same random events on two clusters, as ``run`` does."""
     mutate = rng.random() < 0.4
     history: list[Event] = []
     for number in range(events):
@@ -93,7 +93,7 @@ def lead(seed: int, rng: random.Random, o: Options, first: Cluster, second: Clus
 
 
 def dead(cluster: Cluster, id: int) -> bool:
-    """Whether the node has died, as it must of a changed byte here and there."""
+    """Whether the node is dead; some changed bytes have to kill it."""
     try:
         cluster.hosts[id].node.has_ready()
     except cluster.raftcy.Stopped:
@@ -105,7 +105,7 @@ def _outcome(cluster: Cluster, event: Event) -> Any:
     try:
         return cluster.run(event)
     except Exception as error:
-        # Not one of ours: a failure even if both builds agree in it.
+        # Not an error of ours: a failure even if both builds raise it.
         return "unexpected", type(error).__name__, str(error)
 
 

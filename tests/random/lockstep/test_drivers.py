@@ -1,5 +1,6 @@
-"""The driver, and the calls that do more at once, do what a loop over Ready does, message for message, whatever the
-storage and the carrier.
+"""The driver, and the calls that do more at once, match a plain loop over Ready message for message.
+
+This holds for every storage and every carrier.
 """
 
 import random
@@ -23,7 +24,7 @@ def options(seed: int) -> Options:
 
 
 def compare(one: Any, other: Any, seed: int, o: Options) -> int:
-    """Lead two groups through the same events; the number of messages sent."""
+    """Run two groups through the same events; returns the number of messages sent."""
     rng = random.Random(seed)
     ids = list(one.hosts)
     for number in range(EVENTS):
@@ -56,7 +57,7 @@ def test_same_in_both_builds(raftcy: ModuleType, raftcy_pure: ModuleType, kind: 
 
 
 def test_what_kills_a_node_is_raised(raftcy: ModuleType) -> None:
-    """An acknowledgement of entries that are gone, among others: LogLost comes out of the drain, once."""
+    """For example an acknowledgement of entries that are gone: the drain raises LogLost, once."""
     o = options(1)
     group = LoopbackGroup(raftcy, o)
     kind = raftcy.MessageType.MSG_HEARTBEAT
@@ -70,7 +71,7 @@ def test_what_kills_a_node_is_raised(raftcy: ModuleType) -> None:
 
 
 def test_parts_that_are_not_wanted(raftcy: ModuleType) -> None:
-    """Without a carrier and without an application messages are dropped, and everything else goes on."""
+    """Without a carrier and an application, messages are dropped, and everything else continues."""
     o = options(1)
     o.flags["pre_vote"] = False
     host = Group(raftcy, o).hosts[1]

@@ -1,4 +1,4 @@
-"""Random runs of the compiled and the pure build in lockstep: same outcomes, log lines, messages and state."""
+"""Random runs of the compiled and the pure build in lockstep have equal outcomes, log lines, messages and states."""
 
 import os
 from types import ModuleType
@@ -21,6 +21,6 @@ def test_builds_never_differ(raftcy: ModuleType, raftcy_pure: ModuleType, part: 
 
 @pytest.mark.parametrize("part", range(4))
 def test_runs_are_reproducible(raftcy: ModuleType, part: int) -> None:
-    """A run depends on its seed alone: the same build twice takes the same way."""
+    """A run depends only on its seed: the same build twice does the same."""
     for seed in range(1_000 + part, 1_020, 4):
         assert run(raftcy, raftcy, seed, events=60) > 0

@@ -1,14 +1,14 @@
 """``python -m tests.random.mutants [--seeds 500] [--jobs N] [--stale] [NAME...]``: the seeds that each fault needs.
 
-Every fault that the simulator is to find is made in a copy of its own, where seeds are run from 1 on, of the fault's
-profile, until one fails. Writes tests/random/mutants/found.md; with names, only their lines. Exit status 0 if all were
-found.
+For each fault that the simulator must find, makes a copy of the package with that fault, and runs the seeds of the
+fault's profile from 1 on until one fails. Writes tests/random/mutants/found.md; with names, only their lines. The exit
+status is 0 if all faults were found.
 
-To be run after every change that gives seeds other runs, for then ``test_simulated`` tells that the table is out of
-date. ``--stale`` first tries the seed that the table states and counts afresh only the faults of which it is no longer
-true, which takes a tenth of the time; an earlier seed that would now do for one of the others is not noticed, so after
-a change of the simulator's draws all are counted. ``--check`` is the same, but writes nothing, and exit status 1 says
-that there are such faults.
+Run it after every change that gives seeds other runs, because ``test_simulated`` then reports that the table is out of
+date. ``--stale`` first tries the seed in the table, and counts again only the faults that this seed no longer finds,
+which takes a tenth of the time. It does not notice when an earlier seed would now be enough, so after a change of the
+simulator's draws count all of them. ``--check`` does the same without writing, and exits with status 1 if the table is
+out of date.
 """
 
 import argparse
@@ -29,24 +29,24 @@ def count(fault: Fault, seeds: int) -> Found:
 
 
 def holds(fault: Fault, table: dict[str, Line]) -> bool:
-    """Whether the seed that the table states breaks the rule that it states."""
+    """Whether the seed in the table breaks the rule in the table."""
     line = table.get(fault.name)
     if line is None or line.profile != fault.profile:
         return False
     found = hunt(fault.edits, fault.profile, [line.seeds])
     good = (found.seed, found.rule) == (line.seeds, line.rule)
-    print(f"{fault.name}: seed {line.seeds} of {fault.profile}, {'as stated' if good else 'OUT OF DATE'}", flush=True)
+    print(f"{fault.name}: seed {line.seeds} of {fault.profile}, {'up to date' if good else 'OUT OF DATE'}", flush=True)
     return good
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.random.mutants")
     parser.add_argument("--seeds", type=int, default=500, help="the most for each fault (default 500)")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--stale", action="store_true", help="only those of which the table is no longer true")
-    parser.add_argument("--check", action="store_true", help="say which these are, and write nothing")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="faults; all that the simulator is to find")
+    parser.add_argument("--stale", action="store_true", help="only faults for which the table is out of date")
+    parser.add_argument("--check", action="store_true", help="report these faults, and write nothing")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="faults (default: all that the simulator must find)")
     o = parser.parse_args()
     faults = [FAULTS[name] for name in o.names] if o.names else simulated()
     table = lines() if o.names or o.stale or o.check else {}
@@ -56,7 +56,7 @@ def main() -> int:
             good = list(pool.map(lambda fault: holds(fault, table), faults))
             faults = [fault for fault, same in zip(faults, good, strict=True) if not same]
         if o.check:
-            print(f"{len(good) - len(faults)} of {len(good)} lines of the table are as stated")
+            print(f"{len(good) - len(faults)} of {len(good)} lines of the table are up to date")
             return 1 if faults else 0
         results = list(pool.map(lambda fault: count(fault, o.seeds), faults))
     for fault, found in zip(faults, results, strict=True):

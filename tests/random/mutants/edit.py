@@ -1,4 +1,4 @@
-"""An edit of the package's source, anchored by function and code, so that neither layout nor comments matter to it."""
+"""Edits of the package's source, anchored by function and code, so that layout and comments do not matter."""
 
 import ast
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Edit(NamedTuple):
-    """`old`, which stands once in `function` of the file `raftcy/<file>`, becomes `new`.
+    """Replaces `old`, which stands once in `function` of the file `raftcy/<file>`, by `new`.
 
     `function` is a qualified name such as "Raft.step", or "" for the whole module. `old` is an expression, or one or
-    more statements in a row. Both texts are parsed, and code is found by its syntax tree, not by its text. If the
-    function has it more than once, `nth` says which one is meant, counted from 1.
+    more consecutive statements. Both texts are parsed, and the code is found by its syntax tree, not by its text. If
+    the function has it more than once, `nth` selects one, counted from 1.
 
-    An empty `new` removes statements, and leaves `pass` where nothing else is left.
+    An empty `new` removes statements, and leaves `pass` in a block that would be empty.
     """
 
     file: str
@@ -28,11 +28,11 @@ class Edit(NamedTuple):
 
 
 class Moved(Exception):
-    """An edit does not fit its file: the function or the code is not there, or not once, or does not change."""
+    """An edit does not fit its file: the function or the code is missing or ambiguous, or the edit changes nothing."""
 
 
 def edited(edit: Edit, module: ast.Module) -> None:
-    """Make an edit in the tree of a file. If it does not fit, raises Moved and leaves the tree as it was."""
+    """Make an edit in the tree of a file. If it does not fit, raise Moved and leave the tree unchanged."""
     old, new = ast.parse(edit.old).body, ast.parse(edit.new).body
     if not old or _dumped(old) == _dumped(new):
         raise Moved(f"an edit of {edit.file} changes nothing")
@@ -44,7 +44,7 @@ def edited(edit: Edit, module: ast.Module) -> None:
 
 
 def edited_files(edits: Iterable[Edit]) -> dict[str, str]:
-    """What the edits make of the files of the package, as names with texts; Moved if one does not fit."""
+    """The edited files of the package, as names with texts. Raises Moved if an edit does not fit."""
     trees: dict[str, ast.Module] = {}
     for edit in edits:
         if edit.file not in trees:
@@ -89,18 +89,18 @@ def _edit_statements(edit: Edit, scopes: list[ast.AST], old: list[ast.stmt], new
 
 
 def _chosen(edit: Edit, count: int) -> int:
-    """Which of so many places an edit means, counted from 0."""
+    """Which of that many places an edit means, counted from 0."""
     if edit.nth == 0 and count == 1:
         return 0
     if 1 <= edit.nth <= count:
         return edit.nth - 1
     wanted = f"at least {edit.nth} times" if edit.nth else "once"
     told = f"{count} times in {edit.function or 'the module'} instead of {wanted}"
-    raise Moved(f"{edit.file} has this {told}, so the fault must be fitted anew:\n{edit.old}")
+    raise Moved(f"{edit.file} has this {told}, so the fault must be adapted:\n{edit.old}")
 
 
 def _scopes(edit: Edit, module: ast.Module) -> list[ast.AST]:
-    """The definitions of an edit's function; more than one where a property also has a setter."""
+    """The definitions of an edit's function; several if a property also has a setter."""
     scopes: list[ast.AST] = [module]
     for name in edit.function.split(".") if edit.function else ():
         scopes = [
@@ -110,12 +110,12 @@ def _scopes(edit: Edit, module: ast.Module) -> list[ast.AST]:
             if isinstance(node, _Definition) and node.name == name
         ]
     if not scopes:
-        raise Moved(f"{edit.file} has no {edit.function}, so the fault must be fitted anew")
+        raise Moved(f"{edit.file} has no {edit.function}, so the fault must be adapted")
     return scopes
 
 
 def _blocks(node: ast.AST) -> Iterable[list[ast.stmt]]:
-    """The lists of statements that a node holds."""
+    """The lists of statements in a node."""
     for _, value in ast.iter_fields(node):
         if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
             yield value
@@ -130,13 +130,13 @@ def _position(node: ast.expr | ast.stmt) -> tuple[int, int]:
 
 
 def _move(new: ast.AST, place: ast.AST) -> None:
-    """Give a node and all in it the position of the one that it replaces."""
+    """Give a node and everything in it the position of the node that it replaces."""
     for node in ast.walk(new):
         ast.copy_location(node, place)
 
 
 class _Swap(ast.NodeTransformer):
-    """Puts one node in the place of another."""
+    """Puts one node in place of another."""
 
     def __init__(self, old: ast.AST, new: ast.AST) -> None:
         self.old = old

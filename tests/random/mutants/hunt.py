@@ -1,7 +1,7 @@
 """``python -m tests.random.mutants.hunt PROFILE SEED...``: simulate these seeds, in order, until a rule is broken.
 
-Runs inside a copy of the package. The last line is JSON: how many seeds were run, and of the one that failed the seed,
-the rule and what was seen.
+Runs inside a copy of the package. The last line is JSON: the number of seeds run and, for the one that failed, the
+seed, the rule and the failure.
 """
 
 import json
@@ -11,9 +11,10 @@ from types import FrameType
 
 from raftcy.sim import run
 
-# A seed takes a second or so; a fault may make the core go round for ever. CPU time, which no neighbour changes.
+# A seed takes about a second, but a fault may make the core loop endlessly. This is CPU time, so a busy machine does
+# not change the result.
 LIMIT_S = 300
-# What a fault that is badly written raises, whatever the simulator looks at.
+# A badly written fault raises these, whatever the simulator checks.
 BROKEN = ("NameError", "UnboundLocalError", "AttributeError", "ImportError", "SyntaxError")
 
 
@@ -26,7 +27,7 @@ def give_up(number: int, frame: FrameType | None) -> None:
 
 
 def hunt(profile: str, seeds: list[int]) -> dict[str, object]:
-    """What came of the seeds."""
+    """Simulate the seeds and return the result."""
     signal.signal(signal.SIGPROF, give_up)
     for count, seed in enumerate(seeds, 1):
         signal.setitimer(signal.ITIMER_PROF, LIMIT_S)

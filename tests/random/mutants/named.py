@@ -1,4 +1,4 @@
-"""Runs tests by their ids in a copy of the package with a fault in it, and tells which of them turned red."""
+"""Runs tests by their ids in a copy of the package with a fault in it, and reports which of them fail."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ TIMEOUT_S = 300.0
 
 
 class Outcome:
-    """Which of the tests that were run failed; `text` is what pytest wrote."""
+    """Which of the tests failed. `text` is pytest's output."""
 
     def __init__(self, text: str) -> None:
         self.red: set[str] = set()
@@ -21,7 +21,7 @@ class Outcome:
 
 
 def outcome_of(edits: Iterable[Edit], tests: Sequence[str]) -> Outcome:
-    """Run tests in a copy with these edits. A test of several parameters is red if one of them is."""
+    """Run tests in a copy with these edits. A test with several parameters is red if it fails for one of them."""
     with tree(edits) as folder:
         options = ["-q", "-p", "no:cacheprovider", "--junitxml=outcome.xml"]
         done = run(folder, ["-m", "pytest", *options, *tests], TIMEOUT_S)

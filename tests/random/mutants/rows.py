@@ -1,7 +1,7 @@
-"""Bugs that implementations of Raft really had, and what becomes of each here.
+"""Bugs that other implementations of Raft really had, and what becomes of each here.
 
-A row has the issues that tell of the bug, the first of which is its name; the level of test that finds such a bug; and
-what went wrong. What catches it is not written here: tests say so in their docstrings, and faults by their `rows`.
+A row has the issues that report the bug, the first of which is its name; the level of test that finds such a bug; and
+the failure. The table does not say what catches a bug: tests name bugs in their docstrings, and faults in their `rows`.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ SERVER = "runs of real processes"
 
 
 class Row(NamedTuple):
-    """A bug. `cannot` is why it cannot occur here; `waits` what part of raftcy it waits for, and with what."""
+    """A bug. `cannot` is why it cannot occur here. `waits` is the part of raftcy that its test needs, and the test."""
 
     issues: str
     levels: str
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The first of its issues."""
+        """The first issue."""
         return self.issues.split(", ")[0]
 
 
@@ -36,7 +36,7 @@ ROWS = [
     Row(
         "etcd#20418, etcd#21399, raft#397",
         "S U",
-        "A read is asked for again under its old context; a late answer to the first round confirms it: stale.",
+        "A read is repeated with its old context; a late answer to the first round confirms it, so it is stale.",
     ),
     Row(
         "etcd#7331, etcd#7332",
@@ -46,53 +46,53 @@ ROWS = [
     Row(
         "redisraft#18, redisraft#19, redisraft#22",
         "P",
-        "After a restart of all, reads see too little: no leader appends an empty entry.",
+        "After a full restart, reads miss entries, because no leader appends an empty entry.",
         waits=f"{SERVER}: kill all, restart, read",
     ),
     Row(
         "tikv#9208, tikv#9239",
         "S",
-        "After a transfer one index is checked and another one answered, so that a read is stale.",
+        "After a transfer a leader checks one index and answers with another, so a read is stale.",
     ),
     Row(
         "tikv#964",
         "P",
-        "A leader that was paused goes on answering reads by its lease.",
-        waits=f"{SERVER}: a leader stopped for longer than its lease. A lease is off unless it is asked for, and needs"
+        "A paused leader keeps answering reads by its lease.",
+        waits=f"{SERVER}: a leader stopped for longer than its lease. Leases are off by default, and need"
         " `check_quorum`",
     ),
     Row(
         "etcd#14370",
         "W",
-        "A group of one acknowledges before its log is synced, and loses the write in a crash.",
+        "A single-voter group acknowledges before its log is synced, and loses the write in a crash.",
         waits=f"{DURABLE_LOG}: a crash between Ready and sync",
     ),
     Row(
         "PySyncObj#84, PySyncObj#98, PySyncObj#202",
         "S",
-        "Term and vote are not stored; after a restart of all, committed entries are overwritten.",
+        "Term and vote are not stored; after a full restart, committed entries are overwritten.",
     ),
     Row(
         "PySyncObj#197",
         "W",
-        "After a power cut the stored commit index is beyond the log, and the node hangs as it starts.",
+        "After a power cut the stored commit index is beyond the log, and the node hangs at the start.",
         waits=f"{DURABLE_LOG}: every crash state starts or is refused",
     ),
     Row(
         "PySyncObj#169, logcabin#44",
         "U S",
-        "A leader commits entries of older terms by counting.",
+        "A leader commits entries of older terms by counting copies.",
     ),
     Row(
         "tikv#8381, nodedb#161, cornerstone#65",
         "W",
-        "A vote is sent that was never stored: two leaders in one term.",
+        "A node sends a vote that it never stored: two leaders in one term.",
         waits=f"{DURABLE_LOG}: no answer before the vote is on disk",
     ),
     Row(
         "camunda#5356, camunda#1068, akka-raft#47, akka-raft#56",
         "S U",
-        "A node votes twice in a term, or forgets its vote with its role.",
+        "A node votes twice in a term, or forgets its vote when its role changes.",
     ),
     Row(
         "canonical/raft#386",
@@ -103,12 +103,12 @@ ROWS = [
     Row(
         "canonical/raft#279, canonical/raft#280, databend#20085",
         "S",
-        "With pre-vote, a node with an old term can never again be part of a quorum.",
+        "With pre-vote, a node with an old term can never join a quorum again.",
     ),
     Row(
         "hashicorp/raft#605, hashicorp/raft#606",
         "S",
-        "The pre-vote of a former leader is refused by those who take it for the leader still: a majority without one.",
+        "Nodes that still follow a former leader refuse its pre-vote, so a majority stays without a leader.",
     ),
     Row(
         "raft-rs#83, raft-rs#84, tikv#3270, etcd#9586",
@@ -118,86 +118,86 @@ ROWS = [
     Row(
         "rabbitmq/ra#442, rabbitmq/ra#439",
         "S",
-        "A candidate ignores pre-votes, so that a living majority never elects.",
+        "A candidate ignores pre-votes, so a living majority never elects a leader.",
     ),
     Row(
         "etcd#9333, etcd#8499",
         "S",
-        "A member that comes back with a higher term unseats a leader that works.",
+        "A member that returns with a higher term deposes a working leader.",
     ),
     Row(
         "etcd#7280",
         "U",
-        "A change is applied late, and a candidate counts the quorum of before.",
+        "A change is applied late, and a candidate counts the former quorum.",
     ),
     Row(
         "etcd#12136, etcd#12359, etcd#12582",
         "U",
-        "A joint configuration is never left after its leader steps down; or leaving it is proposed twice, and kills.",
+        "A joint configuration is never left after its leader steps down, or is left twice, which kills the node.",
     ),
     Row(
         "etcd#5230, etcd#4903",
         "W",
-        "A torn record in a preallocated file fails its checksum, and a majority does not start.",
+        "A torn record in a preallocated file fails its checksum, and a majority cannot start.",
         waits=f"{DURABLE_LOG}: cuts at every sector of the last record",
     ),
     Row(
         "etcd#6515",
         "W",
         "Sectors of zeros within the last records cannot be repaired.",
-        waits=f"{DURABLE_LOG}: any subset of what was not synced is lost",
+        waits=f"{DURABLE_LOG}: any subset of the unsynced data is lost",
     ),
     Row(
         "etcd#14098",
         "W",
-        "What was not synced is lost, the rest reads as a record that is too long, and the node never starts.",
-        waits=f"{DURABLE_LOG}: what was not synced is lost at every step",
+        "Unsynced data is lost, the rest reads as a record that is too long, and the node never starts.",
+        waits=f"{DURABLE_LOG}: unsynced data is lost at every step",
     ),
     Row(
         "etcd#14025, etcd#14114",
         "W",
-        "An entry is written that is too long for the reader.",
+        "An entry is written that is too long to be read back.",
         waits=f"{DURABLE_LOG}: entries at the limit are read back",
     ),
     Row(
         "etcd#10219, etcd#8935",
         "W",
-        "The commit index is stored before the snapshot it belongs to; a full disk between them, and the node is lost.",
+        "The commit index is stored before its snapshot; if the disk is full between the two, the node is lost.",
         waits=f"{DURABLE_LOG}: a crash and a full disk between any two writes of a snapshot",
     ),
     Row(
         "etcd#22442, etcd#22443",
         "W",
-        "Reading the log back brings overwritten entries to life behind a snapshot, and the node votes by them.",
-        waits=f"{DURABLE_LOG}: what is read back is what was in memory",
+        "Reading the log back revives overwritten entries behind a snapshot, and the node votes by them.",
+        waits=f"{DURABLE_LOG}: the log read back equals the one in memory",
     ),
     Row(
         "cockroach#3728, cockroach#3611",
         "W",
-        "The parts of a Ready are not written as one; a crash between them, and the node does not start.",
+        "The parts of a Ready are written separately; after a crash between them the node does not start.",
         waits=f"{DURABLE_LOG}: a Ready is one write",
     ),
     Row(
         "etcd#8455",
         "W",
-        "The hard state is written before the entries that it commits; a crash between them cannot be recovered from.",
+        "The hard state is written before the entries that it commits; a crash between them cannot be repaired.",
         waits=f"{DURABLE_LOG}: a crash within a Ready",
     ),
     Row(
         "etcd#1763",
         "U",
-        "An old snapshot cuts entries off that agree with it.",
+        "An old snapshot cuts off matching entries.",
     ),
     Row(
         "etcd#10166, etcd#16220, etcd#13509",
         "P",
-        "A log that was lost in part ends the process at every start, with a commit index out of range.",
-        waits=f"{SERVER}: a log taken back by hand, and the way back",
+        "A partly lost log ends the process at every start, with a commit index out of range.",
+        waits=f"{SERVER}: a log truncated by hand, and the recovery",
     ),
     Row(
         "cockroach#63302, cockroach#61990",
         "S",
-        "A cache of entries keeps what was cut off, and replicas differ.",
+        "A cache keeps entries that were cut off, and replicas differ.",
     ),
     Row(
         "cockroach#31689, etcd#10199",
@@ -212,7 +212,7 @@ ROWS = [
     Row(
         "raft#32, cockroach#104483, etcd#9887",
         "U",
-        "All that is not applied is read into memory at once for an election or at the start.",
+        "All unapplied entries are read into memory at once for an election or at the start.",
     ),
     Row(
         "raft#31",
@@ -222,69 +222,69 @@ ROWS = [
     Row(
         "raft#149",
         "U S",
-        "The next index of a peer is not above what it is known to have.",
+        "A peer's next index is not above its match.",
     ),
     Row(
         "dragonboat#94",
         "U",
-        "A member that does not vote becomes a voter by a snapshot.",
+        "A snapshot makes a non-voting member a voter.",
     ),
     Row(
         "etcd#10864",
         "U",
-        "A voter does not take a snapshot in which it is a learner, and is cut off for ever.",
+        "A voter ignores a snapshot in which it is a learner, and stays cut off.",
     ),
     Row(
         "etcd#21178, etcd#10254",
         "P",
-        "A member that comes back with an empty directory dies of a commit index out of range.",
+        "A member that returns with an empty directory dies of a commit index out of range.",
         waits=f"{SERVER}: a directory wiped, and joined again",
     ),
     Row(
         "redisraft#14",
         "P",
-        "Followers apply nothing, so that a change of the leader loses everything.",
+        "Followers apply nothing, so a change of leader loses everything.",
         waits=f"{SERVER}: kill the leader, read all",
     ),
     Row(
         "redisraft#13",
         "P",
-        "A proposal that was forwarded is applied again and again.",
+        "A forwarded proposal is applied again and again.",
         waits=f"{SERVER}: each forwarded proposal applied once",
     ),
     Row(
         "redisraft#17, redisraft#44, redisraft#52",
         "S P",
-        "Lost updates and two leaders, by partitions while the members change.",
+        "Partitions during membership changes cause lost updates and two leaders.",
         waits=f"{SERVER}: members change under partitions",
     ),
     Row(
         "redisraft#43, redisraft#53, redisraft#654",
         "W",
-        "A node does not start: the log does not connect to the snapshot, or a crash has left half a snapshot.",
+        "A node does not start: the log does not continue the snapshot, or a crash left half a snapshot.",
         waits=f"{DURABLE_LOG}: a crash at every step of a snapshot and of a compaction",
     ),
     Row(
         "NuRaft#185",
         "W",
-        "The newest snapshot is damaged, and committed entries are taken back with it.",
+        "The newest snapshot is damaged, and the node falls back behind committed entries.",
         waits=f"{DURABLE_LOG}: a bit flipped in the newest snapshot and in the log",
     ),
     Row(
         "ClickHouse#102629",
         "S",
-        "The index up to which the log is durable is not taken back as the log is cut: acknowledged too early.",
+        "The durable index is not lowered when the log is cut, so entries are acknowledged too early.",
     ),
     Row(
         "ClickHouse#84434, ClickHouse#75197",
         "W",
-        "Writes are still on their way to a file that was taken back; or go behind a broken record.",
+        "Writes still go to a file that was rolled back, or behind a broken record.",
         waits=f"{DURABLE_LOG}: the log is cut while a write is on its way",
     ),
     Row(
         "redpanda#16105, redpanda#2937, redpanda#29849",
         "S",
-        "A flush overlaps with cutting and appending, and more counts as flushed than is.",
+        "A flush overlaps with a cut and an append, and more entries count as flushed than are.",
     ),
     Row(
         "redpanda#8495",
@@ -294,42 +294,42 @@ ROWS = [
     Row(
         "hashicorp/raft#395",
         "W",
-        "The newest snapshots are deleted first, being sorted by a term that had been reset.",
-        waits=f"{DURABLE_LOG}: the highest index is what is kept",
+        "The newest snapshots are deleted first, because they are sorted by a term that was reset.",
+        waits=f"{DURABLE_LOG}: the highest index is kept",
     ),
     Row(
         "hashicorp/raft-wal#31",
         "W",
-        "A segment without its index is left behind as the log is cut, and the node does not start.",
+        "Cutting the log leaves a segment without its index, and the node does not start.",
         waits=f"{DURABLE_LOG}: the log is cut at the end of a segment",
     ),
     Row(
         "dqlite#309, lxd#6226, etcd#3591, etcd#4220",
         "W",
-        "A full disk leaves files with which the node never starts again.",
+        "A full disk leaves files that keep the node from ever starting again.",
         waits=f"{DURABLE_LOG}: the disk is full at each write in turn",
     ),
     Row(
         "nats-server#2549, unistore#567",
         "W",
-        "Repair cuts at the wrong index, or takes damage in an older segment for the end of the log.",
+        "Repair cuts at the wrong index, or mistakes damage in an older segment for the end of the log.",
         waits=f"{DURABLE_LOG}: damage before the last segment is an error",
     ),
     Row(
         "raft-engine#142, raft-engine#315, tikv#14743",
         "W",
-        "What belongs to the log is lost as the log is rewritten.",
+        "Rewriting the log loses parts of it.",
         waits=f"{DURABLE_LOG}: every crash state of a compaction",
     ),
     Row(
         "willemt/raft#118",
         "S",
-        "An append from the very beginning comes again after a compaction and is appended once more.",
+        "An append from the very beginning arrives again after a compaction, and its entries are appended again.",
     ),
     Row(
         "nebula#1769",
         "S",
-        "A candidate refuses the snapshot that it needs, without end.",
+        "A candidate endlessly refuses the snapshot that it needs.",
     ),
     Row(
         "nebula#3415",
@@ -340,7 +340,7 @@ ROWS = [
     Row(
         "nats-server#5314, nats-server#7297",
         "U S",
-        "An append of the present term frees the vote; a transfer is obeyed by who does not follow any more.",
+        "An append of the present term frees the vote; a node that no longer follows obeys a transfer.",
     ),
     Row(
         "async-raft#62",
@@ -350,12 +350,12 @@ ROWS = [
     Row(
         "etcd#18055, etcd#20271",
         "S",
-        "Two snapshots in short order kill the node that gets them.",
+        "Two snapshots in quick succession kill the node that gets them.",
     ),
     Row(
         "etcd#15247",
         "P",
-        "A leader whose disk hangs goes on acting as the leader.",
+        "A leader whose disk hangs keeps acting as leader.",
         waits=f"{SERVER}: a slow disk and a stopped leader",
     ),
 ]

@@ -1,6 +1,6 @@
-"""Runs the simulator in a copy of the package with a fault in it, and keeps the table of what it took.
+"""Runs the simulator in a copy of the package with a fault in it, and keeps the table of the results.
 
-`found.md` has a line for each fault that the simulator is to find: the profile, the first seed from 1 on that breaks a
+`found.md` has a line for each fault that the simulator must find: the profile, the first seed from 1 on that breaks a
 rule, and the rule. ``python -m tests.random.mutants`` writes it.
 """
 
@@ -18,7 +18,7 @@ TIMEOUT_S = 3600.0
 
 
 class Found(NamedTuple):
-    """What came of a hunt: how many seeds were run, and the seed that failed with the rule it broke, if one did."""
+    """The result of a hunt: the number of seeds run, and the seed that failed with the rule it broke, if one did."""
 
     seeds: int
     seed: int | None
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 
 def simulated() -> list[Fault]:
-    """The faults that the simulator is to find."""
+    """The faults that the simulator must find."""
     return [fault for fault in FAULTS.values() if not fault.unseen]
 
 
@@ -51,14 +51,14 @@ def hunt(edits: Iterable[Edit], profile: str, seeds: Iterable[int]) -> Found:
 
 
 def lines() -> dict[str, Line]:
-    """The table, by the names of the faults."""
+    """The table, by fault name."""
     rows = [row.strip("| ").split(" | ") for row in TABLE.read_text(encoding="utf-8").splitlines() if row[:2] == "| "]
     found = [Line(name.strip("`"), profile, int(seeds), rule) for name, _, profile, seeds, rule in rows[2:]]
     return {line.name: line for line in found}
 
 
 def write(table: dict[str, Line]) -> None:
-    """Write the table, in the order of the faults."""
+    """Write the table in the order of the faults."""
     ordered = [table[name] for name in FAULTS if name in table]
     counts = sorted(line.seeds for line in ordered)
     text = [

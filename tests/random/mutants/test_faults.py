@@ -1,4 +1,4 @@
-"""The faults fit the core, and what makes and runs them works."""
+"""The faults fit the core, and the tools that make and run them work."""
 
 import ast
 from functools import cache
@@ -17,13 +17,13 @@ MODULES = (elections, replication, logs, stored, snapshots, joint, reads, machin
 
 @cache
 def unedited(file: str) -> str:
-    """A file of the package, written as an edited one is."""
+    """A file of the package, written the way an edited one is."""
     return ast.unparse(ast.parse((ROOT / "raftcy" / file).read_text(encoding="utf-8"))) + "\n"
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_fits(name: str) -> None:
-    """Each edit has its place, and the edited source compiles and is not the same program."""
+    """Each edit has its place, and the edited source compiles to a different program."""
     for file, text in edited_files(FAULTS[name].edits).items():
         compile(text, file, "exec")
         assert text != unedited(file)
@@ -67,7 +67,7 @@ CONDITION = "self.full and (\n            x > limit  # nor is this\n        )"
 
 
 def same(one: str, two: str) -> bool:
-    """Whether two sources are one program."""
+    """Whether two sources are the same program."""
     return ast.dump(ast.parse(one)) == ast.dump(ast.parse(two))
 
 
@@ -81,19 +81,19 @@ def after(function: str, old: str, new: str, nth: int = 0) -> str:
 @pytest.mark.parametrize(
     ("function", "old", "new", "nth", "text", "becomes"),
     [
-        # An expression, whatever its layout; in what replaces it the order of evaluation is kept.
+        # An expression in any layout; its replacement keeps the order of evaluation.
         ("Box.put", "self.full and x>limit", "self.full", 0, CONDITION, "self.full"),
         ("Box.put", "self.full", "a or b", 0, "self.full", "(a or b)"),
         ("Box.put", "x > limit", "x", 1, "x > limit  # nor", "x  # nor"),
         ("Box.put", "x > limit", "x", 2, "{x > limit}", "{x}"),
-        # One statement or more; a block of which nothing is left has a pass.
+        # One or more statements; a block that would be empty gets a pass.
         ("Box.put", "self.x = x", "", 0, "self.x = x; ", ""),
         ("Box.put", "self.x = x\nself.n += 1", "self.n = x", 0, "self.x = x; self.n += 1", "self.n = x"),
         ("Box.put", "self.drop(x)", "", 0, "self.drop(x)\n            return", "return"),
         ("Box.put", "self.drop(x)\nreturn", "", 0, "self.drop(x)\n            return", "pass"),
         ("Box.put", "self.drop(x)", "if x: self.drop(x)", 0, "self.drop(x)", "if x: self.drop(x)"),
         ("Box.put", "return", "self.n = 0\nreturn", 0, "return\n        self.x", "self.n = 0; return\n        self.x"),
-        # Of this function only, the module's or a class's; a property is both of its functions.
+        # In this function only, of the module or of a class. Both functions of a property count.
         ("put", "return x", "return 1", 0, "return x", "return 1"),
         ("", "limit = 1", "limit = 2", 0, "limit = 1", "limit = 2"),
         ("Box", "x > limit", "x", 1, "x > limit  # nor", "x  # nor"),
@@ -113,10 +113,10 @@ def test_an_edit_is_made_where_it_says(function: str, old: str, new: str, nth: i
         ("Box.put", "x < limit", "x", 0, "has this 0 times in Box.put instead of once"),
         ("put", "self.drop(x)", "", 0, "has this 0 times in put"),
         ("", "limit = 2", "limit = 1", 0, "has this 0 times in the module"),
-        # Statements are no expression, and an expression within a statement is no statement.
+        # Statements are not an expression, and an expression inside a statement is not a statement.
         ("Box.put", "self.full", "", 0, "has this 0 times"),
         ("Box.put", "self.full", "x = 1", 0, "has this 0 times"),
-        # Statements of two blocks, or not in a row.
+        # Statements of two blocks, or not consecutive.
         ("Box.put", "return\nself.x = x", "", 0, "has this 0 times"),
         ("Box.put", "self.drop(x)\nself.x = x", "", 0, "has this 0 times"),
         ("Box.get", "x", "y", 0, "^box.py has no Box.get, "),
@@ -133,7 +133,7 @@ def test_an_edit_must_fit(function: str, old: str, new: str, nth: int, match: st
 
 
 def test_edits_of_a_file_are_made_one_after_the_other() -> None:
-    """The second one finds what the first one left, and the others in the order of the source."""
+    """The second edit finds what the first one left; the edits of a file follow the order of the source."""
     module = ast.parse(SOURCE)
     edited(Edit("box.py", "Box.put", "self.full and x > limit", "x > limit and x > limit"), module)
     edited(Edit("box.py", "Box.put", "x > limit", "x > 9", 3), module)
@@ -143,7 +143,7 @@ def test_edits_of_a_file_are_made_one_after_the_other() -> None:
 
 
 def test_a_copy_runs_its_own_source() -> None:
-    """What runs in the copy is the pure build of the edited files, and the original is as it was."""
+    """The copy runs the pure build of the edited files, and the original stays unchanged."""
     before = (ROOT / "raftcy/wire/consts.py").read_text(encoding="utf-8")
     ask = "import raftcy.wire.consts as k; import raftcy; print(k.NO_LIMIT, raftcy.BUILD, k.__file__)"
     with tree([Edit("wire/consts.py", "", "NO_LIMIT = 2**64 - 1", "NO_LIMIT = 7")]) as folder:
@@ -153,8 +153,8 @@ def test_a_copy_runs_its_own_source() -> None:
     assert (ROOT / "raftcy/wire/consts.py").read_text(encoding="utf-8") == before
 
 
-def test_what_cannot_be_run_is_no_red_test() -> None:
-    """A test that is not there, or a package that cannot be imported, proves nothing."""
+def test_a_test_that_cannot_run_is_not_red() -> None:
+    """A missing test, or a package that cannot be imported, does not prove anything."""
     good, missing = "tests/unit/core/test_util.py::test_limit_size", "tests/unit/core/test_util.py::test_nothing"
     done = outcome_of([], [good, missing])
     assert (done.red, done.broken != []) == (set(), True)

@@ -1,6 +1,6 @@
-"""With a bug of the catalogue in the core again, every test that says it catches the bug turns red.
+"""With a bug of the catalogue back in the core, every test that claims to catch the bug fails.
 
-Each fault is made in a copy of its own, and the tests that catch one of its rows run there.
+Each fault is made in its own copy, and the tests that catch one of its rows run there.
 """
 
 import os
@@ -24,7 +24,7 @@ CONTROL = ""
 
 
 def named_for(fault: str) -> list[str]:
-    """The tests to run with a fault: those of all its rows; without a fault, all there are."""
+    """The tests to run with a fault: those of all its rows. Without a fault, all named tests."""
     rows = FAULTS[fault].rows if fault else CAUGHT
     return sorted({test for row in rows for test in CATCHERS.get(row, ())})
 
@@ -35,7 +35,7 @@ def run_with(fault: str) -> Outcome:
 
 @pytest.fixture(scope="module", name="outcome")
 def outcomes(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Outcome]]:
-    """The outcome with a fault. All that this run will ask for are begun at once, on all cores."""
+    """The outcome with a fault. The first call starts all outcomes that this run needs, on all cores."""
     wanted: set[str] = set()
     for item in request.session.items:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
@@ -53,7 +53,7 @@ def test_without_a_fault_all_are_green(outcome: Callable[[str], Outcome]) -> Non
 
 @pytest.mark.parametrize("row", CAUGHT)
 def test_tests_turn_red(row: str, outcome: Callable[[str], Outcome]) -> None:
-    """Each fault of the row turns one of its tests red, and each of its tests turns red with one of its faults."""
+    """Each fault of the row makes one of its tests fail, and each of its tests fails with one of its faults."""
     red: set[str] = set()
     for fault in FAULTS_OF[row]:
         done = outcome(fault.name)

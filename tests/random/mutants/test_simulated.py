@@ -1,9 +1,9 @@
-"""The simulator finds each fault that it is to find, just as the table says, and nothing without one.
+"""The simulator finds each fault that it must find, exactly as the table says, and finds nothing without a fault.
 
-A run is its seed's alone, so the seed that the table has for a fault breaks the rule that it has beside it, everywhere
-and always. A change of the simulator, or of the core, gives seeds other runs, and the table is out of date then:
-`python -m tests.random.mutants` writes it anew, and is the one that looks at the seeds before (see its text for what is
-quicker). What it states is reviewed as any change is: a fault that now takes many more seeds is a loss.
+A run depends only on its seed, so the seed in the table breaks the rule beside it everywhere and always. A change of
+the simulator or the core gives seeds other runs, and then the table is out of date. `python -m tests.random.mutants`
+writes it again, and that command alone tries all seeds before the one it states (its text names quicker ways). Review
+the new table like any change: a fault that now takes many more seeds is a loss.
 """
 
 import os
@@ -25,7 +25,7 @@ TABLE = lines()
 
 @pytest.fixture(scope="module", name="found")
 def hunts(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Found]]:
-    """What came of the hunt for a fault. All that this run will ask for are begun at once, on all cores."""
+    """The result of the hunt for a fault. The first call starts all hunts that this run needs, on all cores."""
     wanted: list[str] = []
     for item in request.session.items:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
@@ -45,7 +45,7 @@ def test_table_is_of_these_faults() -> None:
 
 @pytest.mark.parametrize("fault", TABLE)
 def test_found(fault: str, found: Callable[[str], Found]) -> None:
-    """The seed stated breaks the rule stated."""
+    """The stated seed breaks the stated rule."""
     line, outcome = TABLE[fault], found(fault)
     assert (outcome.seed, outcome.rule) == (line.seeds, line.rule), (
         f"the table is out of date, run `python -m tests.random.mutants`: {outcome.text or 'nothing found'}"
@@ -53,7 +53,7 @@ def test_found(fault: str, found: Callable[[str], Found]) -> None:
 
 
 def test_a_line_that_is_not_true_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
-    """By its rule, and by its seed: the fault that takes the most seeds is not found by the first."""
+    """A wrong rule is noticed, and a wrong seed: the first does not find the fault that takes the most seeds."""
     line = max(TABLE.values(), key=lambda each: each.seeds)
     fault = FAULTS[line.name]
     assert holds(fault, TABLE)
@@ -65,6 +65,6 @@ def test_a_line_that_is_not_true_is_noticed(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize("fault", TABLE)
 def test_nothing_without_the_fault(fault: str) -> None:
-    """The very seed that shows the fault passes on the core as it is."""
+    """The seed that reveals the fault passes on the unchanged core."""
     line = TABLE[fault]
     sim.run(line.seeds, line.profile).check()

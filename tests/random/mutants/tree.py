@@ -1,6 +1,6 @@
-"""A copy of the package and its tests in which the core can be edited, and commands run in it.
+"""A copy of the package and its tests, in which the core can be edited and commands can run.
 
-The copy has no extension modules, so that whatever runs there is the pure build of the edited source.
+The copy has no extension modules, so it always runs the pure build of the edited source.
 """
 
 import os
@@ -16,19 +16,19 @@ from .edit import ROOT, Edit, edited_files
 
 COPIED = ("raftcy", "tests", "pyproject.toml")
 MEMORY_KIB = 4 << 20
-# Extensions would hide the edits; the rest is large and nothing that is run here needs it.
+# Extensions would hide the edits; the rest is large and not needed here.
 LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "*.pyx", "*.pxd", "oracle", "packaging", "wirepeer", ".*")
 
 
 @contextmanager
 def tree(edits: Iterable[Edit] = ()) -> Iterator[Path]:
-    """A copy with these edits in it, gone at the end; Moved if one does not fit."""
+    """A copy with these edits, deleted at the end. Raises Moved if an edit does not fit."""
     texts = edited_files(edits)
     with tempfile.TemporaryDirectory(prefix="raftcy-mutant-") as name:
         folder = Path(name)
         for each in COPIED:
             if (ROOT / each).is_dir():
-                # With the times of the originals, so that their bytecode is of use in the copy.
+                # Keep the times of the originals, so that their bytecode stays valid in the copy.
                 shutil.copytree(ROOT / each, folder / each, ignore=LEFT_OUT)
             else:
                 shutil.copy2(ROOT / each, folder / each)
@@ -41,11 +41,11 @@ def tree(edits: Iterable[Edit] = ()) -> Iterator[Path]:
 
 
 def run(folder: Path, arguments: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments in a copy, on its pure build; its output comes as one text."""
+    """Run Python with these arguments in a copy, on its pure build. Output and errors come as one text."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAFTCY_") or "SHARED" in key}
     environment.update(RAFTCY_PURE_PYTHON="1", PYTHONPATH=str(folder))
     environment.pop("PYTEST_ADDOPTS", None)
-    # A fault may make the core go round for ever, and take more and more memory.
+    # A fault may make the core loop endlessly and take more and more memory.
     bounded = ["sh", "-c", f'ulimit -v {MEMORY_KIB} 2>/dev/null; exec "$@"', "sh"]
     return subprocess.run(
         [*bounded, sys.executable, *arguments],

@@ -1,4 +1,4 @@
-"""Random changes of the configuration: both ways lead to the same members, and those are the right ones."""
+"""Random membership changes: joint and simple changes lead to the same members, and to the right ones."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ LETTERS = {
     "r": ConfChangeType.REMOVE_NODE,
     "u": ConfChangeType.UPDATE_NODE,
 }
-# The voter 1 always stays, so that there is one.
+# Voter 1 always stays, so there is always a voter.
 SETUPS = st.lists(st.integers(2, 5), max_size=5).map(lambda ids: [("v", 1), *(("v", id) for id in ids)])
 CHANGES = st.lists(st.tuples(st.sampled_from("vlru"), st.integers(2, 10)), min_size=1, max_size=9)
 
@@ -26,7 +26,7 @@ def steps(changes: list[tuple[str, int]]) -> list[ConfChangeSingle]:
 
 
 def changed_singly(setup: list[tuple[str, int]], changes: list[tuple[str, int]] = ()) -> Changer:
-    """A group that came about by one simple change after the other."""
+    """A group that was built by one simple change after the other."""
     changer = Changer(ProgressTracker(10, 0), 10)
     for step in steps([*setup, *changes]):
         changer.tracker.switch(*changer.simple([step]))
@@ -40,7 +40,7 @@ def state(changer: Changer) -> tuple[TrackerConfig, dict[int, Any]]:
 @settings(max_examples=300)
 @given(SETUPS, CHANGES)
 def test_simple_and_joint_changes_lead_to_the_same(setup: Any, changes: Any) -> None:
-    """All at once through a joint configuration, left by itself or not, or one by one (thesis 4.3 and 4.1).
+    """A joint change, left by itself or on demand, and a series of simple ones give the same members (thesis 4.1, 4.3).
 
     answers: TestConfChangeQuick
     """
@@ -70,7 +70,7 @@ def test_simple_and_joint_changes_lead_to_the_same(setup: Any, changes: Any) -> 
 
 @given(SETUPS, CHANGES, st.integers(0, 3))
 def test_every_voter_and_learner_has_its_progress(setup: Any, changes: Any, how: int) -> None:
-    """And nobody else; whoever waits to become a learner counts as a voter so long."""
+    """Nobody else has one. A voter that waits to become a learner still counts as a voter."""
     changer = changed_singly(setup, changes[:how])
     changer.tracker.switch(*changer.enter_joint(False, steps(changes)))
     config, progress = state(changer)
@@ -82,7 +82,7 @@ def test_every_voter_and_learner_has_its_progress(setup: Any, changes: Any, how:
 
 @given(SETUPS, st.lists(st.tuples(st.sampled_from("vlru"), st.integers(1, 6)), max_size=5))
 def test_simple_changes_of_several_members(setup: Any, changes: Any) -> None:
-    """Allowed in one step so long as it is one voter at the most that comes or goes, and one stays."""
+    """One step may change several members if at most one voter joins or leaves and one voter stays."""
     changer = changed_singly(setup)
     members = naive.Members({id: "v" for _, id in setup})
     before = members.in_role("v")
@@ -105,7 +105,7 @@ def test_simple_changes_of_several_members(setup: Any, changes: Any) -> None:
 
 @st.composite
 def conf_states(draw: Any) -> ConfState:
-    """Members as they can be: learners vote in neither half, but those that are to be learners vote in the outgoing."""
+    """Valid members: learners vote in neither half, but future learners vote in the outgoing half."""
     ids = draw(st.lists(st.integers(1, 30), unique=True, min_size=1, max_size=11))
     count = draw(st.integers(1, min(5, len(ids))))
     voters, ids = ids[:count], ids[count:]
@@ -124,7 +124,7 @@ def conf_states(draw: Any) -> ConfState:
 @settings(max_examples=300)
 @given(conf_states())
 def test_restore(members: ConfState) -> None:
-    """Every configuration that can be comes back from a snapshot as it was.
+    """Every valid configuration comes back from a snapshot unchanged.
 
     answers: confchange.TestRestore
     """

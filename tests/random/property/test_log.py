@@ -1,4 +1,4 @@
-"""The log on its storage, against one plain list."""
+"""The log on its storage, compared with a plain list."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ PAGE = 30
 class LogAgainstAList(RuleBasedStateMachine):
     """A follower's life: entries from leaders, storing, committing, applying, compaction, snapshots.
 
-    The list holds all entries after (`base`, `base_term`); what is stored is not told apart in it, but by `stored`, the
-    index up to which the storage has the same.
+    The list holds all entries after (`base`, `base_term`), stored or not. `stored` is the index up to which the storage
+    agrees with it.
     """
 
     log: RaftLog
@@ -42,7 +42,7 @@ class LogAgainstAList(RuleBasedStateMachine):
         return self.base + len(self.entries)
 
     def term_at(self, index: int) -> int | None:
-        """None where it is not known."""
+        """The term at an index, None if it is not known."""
         if index == self.base:
             return self.base_term
         return self.entries[index - self.base - 1].term if self.base < index <= self.last() else None
@@ -60,7 +60,7 @@ class LogAgainstAList(RuleBasedStateMachine):
         ]
 
     def overwrite(self, entries: list[Entry]) -> None:
-        """What any append comes to."""
+        """The effect of any append on the list."""
         start = entries[0].index
         self.entries = self.between(self.base + 1, start) + entries
         self.stored = min(self.stored, start - 1)
@@ -69,7 +69,7 @@ class LogAgainstAList(RuleBasedStateMachine):
 
     @rule(back=st.integers(0, 4), count=st.integers(0, 4), newer=st.integers(0, 1))
     def append(self, back: int, count: int, newer: int) -> None:
-        """As a leader does, and a follower with what conflicts."""
+        """Append as a leader does, or as a follower with conflicting entries."""
         self.term += newer
         start = max(self.last() - back, self.committed) + 1
         entries = self.new_entries(start, [self.term] * count)
@@ -110,7 +110,7 @@ class LogAgainstAList(RuleBasedStateMachine):
 
     @rule(accepted=st.booleans())
     def store(self, accepted: bool) -> None:
-        """A snapshot first, then the entries, and the acknowledgement of both."""
+        """Store a snapshot first, then the entries, and acknowledge both."""
         unstable = self.log.unstable
         if unstable.snapshot is not None:
             self.storage.apply_snapshot(unstable.snapshot)
@@ -170,7 +170,7 @@ class LogAgainstAList(RuleBasedStateMachine):
     @precondition(lambda self: self.snapshot is None)
     @rule(data=st.data())
     def compact(self, data: Any) -> None:
-        """Only what is applied, and stored, goes."""
+        """Compact only what is applied and stored."""
         highest = min(self.applied, self.stored)
         if highest <= self.base:
             return
@@ -182,7 +182,7 @@ class LogAgainstAList(RuleBasedStateMachine):
 
     @rule(ahead=st.integers(1, 5), now=st.integers(0, 3))
     def restore(self, ahead: int, now: int) -> None:
-        """A leader's snapshot, beyond what is committed; not often, since it ends all that was before."""
+        """Restore a leader's snapshot beyond the commit index; seldom, because it ends all history before it."""
         if now:
             return
         index = self.committed + ahead
@@ -251,7 +251,7 @@ class LogAgainstAList(RuleBasedStateMachine):
 
 
 def within(entries: list[Entry], limit: int) -> list[Entry]:
-    """As many as the limit lets through, but one if there is any."""
+    """As many entries as the limit allows, but at least one if there are any."""
     taken: list[Entry] = []
     size = 0
     for e in entries:

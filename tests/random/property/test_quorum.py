@@ -1,4 +1,4 @@
-"""Quorums of any size and acknowledgements of any kind, against their definition."""
+"""Quorums of any size with any acknowledgements, compared with their definition."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def test_committed_index(drawn: Any) -> None:
     assert joint.committed_index(acked) == JointConfig(two, one).committed_index(acked)
     assert JointConfig(one, one).committed_index(acked) == JointConfig(one).committed_index(acked) == index
     for id in one:
-        # Whoever is behind the index cannot hold it up by being further behind; whoever gets on never takes it back.
+        # A voter behind the index cannot change it by falling further behind, and progress of a voter never lowers it.
         if acked.get(id, 0) < index:
             assert majority.committed_index({**acked, id: 0}) == index
         assert majority.committed_index({**acked, id: 2**64 - 1}) >= index
@@ -54,14 +54,14 @@ def test_vote_result(drawn: Any) -> None:
     assert JointConfig(two, one).vote_result(votes) == joint.vote_result(votes)
     assert JointConfig(one, one).vote_result(votes) == result
     if result != VoteResult.PENDING:
-        # What is decided stays so, however the others vote.
+        # A decided vote stays decided, however the others vote.
         for missing in one - set(votes):
             assert {majority.vote_result({**votes, missing: vote}) for vote in (True, False)} == {result}
 
 
 @given(voters_and(INDEXES, size=11), st.sets(IDS, max_size=3))
 def test_tracker_commits_as_the_quorum_does(drawn: Any, others: set[int]) -> None:
-    """The tracker counts in its own ways, for few and for many voters."""
+    """The tracker counts in different ways for few and for many voters."""
     one, two, acked = drawn
     learners = others - one - two
     tracker = ProgressTracker(4, 0)
@@ -72,7 +72,7 @@ def test_tracker_commits_as_the_quorum_does(drawn: Any, others: set[int]) -> Non
 
 @given(voters_and(st.booleans()), st.sets(IDS, max_size=3))
 def test_tracker_votes_as_the_quorum_does(drawn: Any, others: set[int]) -> None:
-    """For elections and for the check that a quorum is active, where no answer means no."""
+    """For elections, and for the check that a quorum is active, where a missing answer counts as no."""
     one, two, votes = drawn
     learners = others - one - two
     members = one | two | learners

@@ -1,4 +1,4 @@
-"""MemoryStorage against a plain list of entries: it is the model for other storages, so it needs one of its own."""
+"""MemoryStorage compared with a plain list: it is the model for other storages, so it needs a model itself."""
 
 import pickle
 import random
@@ -25,11 +25,11 @@ STEPS = 80
 
 
 class Derived(MemoryStorage):
-    """Saved by its single calls."""
+    """Saved through its single calls."""
 
 
 class Plain:
-    """The same in the plainest form: the index and term before the log, and the log."""
+    """The plainest model: the index and term before the log, and the log."""
 
     def __init__(self) -> None:
         self.hard_state: Any = None
@@ -87,7 +87,7 @@ def same(storage: MemoryStorage, plain: Plain) -> None:
 
 @pytest.mark.parametrize("kind", [MemoryStorage, Derived])
 def test_histories_of_saves(kind: type[MemoryStorage]) -> None:
-    """What a driver asks for; a crash is a copy."""
+    """Saves as a driver makes them; a crash is a copy."""
     for seed in range(RUNS):
         rng = random.Random(seed)
         storage, plain = kind(), Plain()
@@ -106,7 +106,7 @@ def run(rng: random.Random, first: int) -> list[Entry]:
 
 
 def test_single_calls() -> None:
-    """Any sequence of them, also such as no node would ask for: what is committed counts for nothing."""
+    """Any sequence of calls, even ones that no node makes, so the commit index does not matter."""
     for seed in range(RUNS):
         rng = random.Random(seed)
         storage, plain = MemoryStorage(), Plain()
@@ -137,7 +137,7 @@ def test_single_calls() -> None:
 
 
 def test_the_histories_hold_every_kind_of_step() -> None:
-    """Else they would compare nothing much."""
+    """A history without one of them would compare little."""
     rng = random.Random(0)
     storage = MemoryStorage()
     seen = set()

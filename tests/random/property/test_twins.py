@@ -1,7 +1,7 @@
-"""The kernels that exist twice, compiled and plain, do the same.
+"""The kernels that exist twice, compiled and plain, behave the same.
 
-Each is driven by plain values and answers in plain values; what it raises counts, by class and text. On the pure build
-there is only one of each, and the comparison is skipped.
+Each takes and returns plain values. Errors are compared by class and text. On the pure build only one twin exists, and
+the comparison is skipped.
 """
 
 import importlib
@@ -29,7 +29,7 @@ def both(module: str) -> tuple[ModuleType, ModuleType]:
 
 
 def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a call gives, or what it raises."""
+    """The result of a call, or the error that it raises."""
     try:
         return call(*arguments)
     except Exception as error:
@@ -37,7 +37,7 @@ def outcome(call: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def agree(of_build: Callable[[ModuleType], Any], module: str) -> Any:
-    """The same question to both twins, and the answer of both."""
+    """Ask both twins the same; returns their common answer."""
     compiled, plain = (outcome(of_build, each) for each in both(module))
     assert compiled == plain
     assert type(compiled) is type(plain)
@@ -59,7 +59,7 @@ STEPS = st.lists(
 
 
 def drive(module: ModuleType, size: int, max_bytes: int, steps: Any) -> Any:
-    """What a window says after every step. Indexes only grow, as in a log."""
+    """What a window shows after every step. Indexes only grow, as in a log."""
     window = module.Inflights(size, max_bytes)
     told = []
     index = 0
@@ -139,7 +139,7 @@ HARD_STATES = st.one_of(
 
 
 def _messages(module):
-    """The values of a module's own build: a compiled kernel has their names in C alone."""
+    """The value classes of a module's build; a compiled kernel has their names only in C."""
     return importlib.import_module(f"{module.__name__.partition('.')[0]}.wire.messages")
 
 
@@ -234,7 +234,7 @@ RUNS = st.one_of(
 @settings(max_examples=500)
 @given(RUNS, st.integers(-1, 1), st.integers(0, 2), U64)
 def test_contiguous(drawn: Any, away: int, term: int, index: int) -> None:
-    """With an index that fits the first entry, or nearly."""
+    """With an index that fits the first entry exactly or nearly."""
     if drawn and "index" in drawn[0]:
         index = min(max(drawn[0]["index"] - 1 + away, 0), U64_MAX)
 
@@ -253,7 +253,7 @@ def test_contiguous(drawn: Any, away: int, term: int, index: int) -> None:
 
 @pytest.mark.parametrize("kind", [*range(-1, 26), 2**31 - 1])
 def test_what_a_node_refuses_goes_by_the_kinds(kind: int) -> None:
-    """The core asks inline twins of ``wire.origins``: from a stranger, local types and responses are refused."""
+    """The core uses inline twins of ``wire.origins``: it refuses local types, and responses from strangers."""
     told = []
     for package in (raftcy, raftcy_pure):
         module = importlib.import_module(f"{package.__name__}.wire.origins")

@@ -1,4 +1,4 @@
-"""What is not stored, against a list that is marked by hand."""
+"""Entries that are not stored, compared with a list that is marked by hand."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +22,9 @@ class Record:
 
 
 class UnstableAgainstAList(RuleBasedStateMachine):
-    """Appends, overwrites, writes and acknowledgements in any order, the latter also wrong and late.
+    """Appends, overwrites, writes and acknowledgements in any order; some acknowledgements are wrong or late.
 
-    The list has one record for each entry; `begin` is the index that the next record would have if there were none.
+    The list has one record per entry. `begin` is the index of its first record, or of the next one if it is empty.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class UnstableAgainstAList(RuleBasedStateMachine):
 
     @rule(back=st.integers(0, 6), count=st.integers(1, 4), newer=st.booleans())
     def append(self, back: int, count: int, newer: bool) -> None:
-        """At the end, or over what is there, or over what the storage has."""
+        """Append at the end, over unstable entries, or over stored ones."""
         self.term += newer
         start = max(self.end() - back, 1 if self.snapshot is None else self.begin)
         new = [Entry(term=self.term, index=start + n) for n in range(count)]

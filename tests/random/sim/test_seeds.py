@@ -1,4 +1,4 @@
-"""Seeds of the simulator: they pass, alone and on both builds in lockstep, and reach what they are for."""
+"""Seeds of the simulator pass, alone and on both builds in lockstep, and reach what they are meant to reach."""
 
 import os
 from types import ModuleType
@@ -8,7 +8,7 @@ import pytest
 from raftcy import sim
 from raftcy.sim import lockstep
 
-# The first of them are those of `make test`; one in ten of each runs on both builds in lockstep.
+# The first seeds belong to `make test`; one in ten of each runs on both builds in lockstep.
 SEEDS = range(int(os.environ.get("RAFTCY_SIM_SEEDS", "300")))
 FIRST, FIRST_LOCKSTEP = 60, 6
 
@@ -16,7 +16,7 @@ FIRST, FIRST_LOCKSTEP = 60, 6
 @pytest.mark.once
 @pytest.mark.parametrize("part", range(10))
 def test_seeds_pass(part: int) -> None:
-    """The part of the simulation that every check runs."""
+    """The part of the simulation that runs in every check."""
     for seed in SEEDS[part:FIRST:10]:
         sim.run(seed).check()
 
@@ -50,7 +50,7 @@ def test_both_builds_take_the_same_way_with_more_seeds(raftcy: ModuleType, part:
 
 @pytest.mark.once
 def test_runs_reach_what_they_are_for() -> None:
-    """All messages, roles, transitions and faults within a few seeds of the profile that has everything."""
+    """A few seeds of the profile with everything show all messages, roles, transitions and faults."""
     met = sim.run(0, "default").coverage
     for seed in range(1, 25):
         met.add(sim.run(seed, "default").coverage)

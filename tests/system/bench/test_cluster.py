@@ -1,4 +1,4 @@
-"""raftcy's own three processes replicate values end to end."""
+"""raftcy's benchmark of three processes replicates values end to end."""
 
 import json
 import os

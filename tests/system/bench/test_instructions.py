@@ -1,4 +1,4 @@
-"""Counting instructions, ours and a peer's, and comparing them with those that are kept."""
+"""Instructions of raftcy and of a peer are counted, and compared with the kept counts."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def test_check(found: int, status: int, tmp_path, monkeypatch, capsys) -> None:
 
 
 def layouts(monkeypatch, **counts: list[int]) -> list[list[str]]:
-    """Let rows count what is given for each layout; what was counted is added to the list."""
+    """Make counts return the given rows for each layout; each call adds its names to the list."""
     asked: list[list[str]] = []
 
     def measure(names: list[str], layout: int = 0) -> dict[str, int]:
@@ -65,7 +65,7 @@ def test_without_anything_to_compare_with_all_is_counted_in_each_layout(monkeypa
 
 
 def test_a_layout_moves_what_is_loaded() -> None:
-    """Under valgrind, where what the table is indexed by, the last 15 bits, does not change from process to process."""
+    """Under valgrind, because there the last 15 bits of addresses, which index the table, never change."""
     needs_tool("valgrind")
     code = (
         "import sys; from bench import counted; held = counted._displaced(int(sys.argv[1])); counted._loaded();"
@@ -129,7 +129,7 @@ def test_another_commit_is_counted_here(other_commit: str) -> None:
     kept, found = base.counts_of(other_commit)
     assert kept == {"single, python loop": 1000}
     assert found == {"single, python loop": 2000, "gone": 5}
-    # Nothing of it is left, and the checkout is as it was.
+    # Nothing of it is left, and the checkout is unchanged.
     listed = subprocess.run(["git", "worktree", "list"], cwd=base.ROOT, capture_output=True, text=True, check=True)
     assert len(listed.stdout.splitlines()) == 1
     assert not (base.ROOT / "built").exists()
@@ -158,7 +158,7 @@ def test_check_against_another_commit(
 def test_base_is_for_check(capsys) -> None:
     with pytest.raises(SystemExit):
         instructions.main(["single", "--base", "main"])
-    assert "--base is for --check" in capsys.readouterr().err
+    assert "--base needs --check" in capsys.readouterr().err
 
 
 def test_every_run_is_kept() -> None:
@@ -168,7 +168,7 @@ def test_every_run_is_kept() -> None:
 
 def test_every_workload_is_counted_with_every_loop() -> None:
     counted = {(run.workload, run.loop) for run in instructions.RUNS.values()}
-    # Three processes that wait for each other have no number of instructions that repeats.
+    # Three processes that wait for each other have no repeatable number of instructions.
     expected = {(name, "python") for name in set(WORKLOADS) - {"cluster"}} | {(name, "compiled") for name in GROUPS}
     assert counted == expected
 
@@ -241,7 +241,7 @@ def test_a_peer_under_valgrind() -> None:
     build.OUT.mkdir(parents=True, exist_ok=True)
     command = build.rust()
     small, large = (cachegrind.per_operation_of(command, Run("single", 5, end)) for end in (20, 50))
-    # More than a thousand for anything that is proposed, whatever compiler it was; and the length does not matter.
+    # More than a thousand for any proposal, with any compiler; and the length of the run does not matter.
     assert 1_000 < small < 100_000
     assert abs(small - large) < 0.1 * small
 

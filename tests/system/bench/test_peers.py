@@ -1,4 +1,4 @@
-"""The peer programs take the same command line, print the same line, and send as many messages as ours."""
+"""The peer programs take the same command line, print the same line, and send as many messages as raftcy."""
 
 import json
 import subprocess
@@ -112,13 +112,13 @@ def test_protobuf_refuses_what_it_does_nothing_with(words: list[str]) -> None:
 
 
 def test_sizes_of_encodings() -> None:
-    """docs/benchmarks.md tells why they differ."""
+    """docs/benchmarks.md explains why they differ."""
     found = {}
     for name, needs in NEEDS.items():
         needs()
         found[name] = line_of(built(name), "codec_encode", "--n", "1")["extra"]["bytes"]
     ours = line_of([sys.executable, "-m", "bench"], "codec_encode", "--n", "1")["extra"]["bytes"]
-    # Two bytes for the type of each entry, which is 0; two for each of vote, reject and reject hint, which are 0 too.
+    # Two bytes for the type of each entry, which is 0; two each for vote, reject and reject hint, which are 0 too.
     assert (ours, found) == (9106, {"go37": 9106, "go36": 9112, "rust": 9106 - 128, "rust-prost": 9106 - 128})
 
 
@@ -161,7 +161,7 @@ def test_what_cannot_be_built_is_left_out_with_a_reason(monkeypatch) -> None:
     assert {"go37", "go36", "rust"} <= set(left_out)
     assert left_out["go37"] == "there is no go"
     assert left_out["rust"] == "there is no cargo"
-    # protobuf has no wheel with its codec in C for an interpreter without the lock.
+    # protobuf has no wheel with its C codec for an interpreter without the lock.
     assert ("upb" in commands) != FREE_THREADED
     assert ("upb" in left_out) == FREE_THREADED
 

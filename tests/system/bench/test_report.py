@@ -1,4 +1,4 @@
-"""Tables, plots and the places that hold them."""
+"""Tables, plots, and the places in documents that hold them."""
 
 import json
 import sys
@@ -139,7 +139,7 @@ def test_a_line_is_measured_at_both_ends(name: str, sizes: tuple[int, int], monk
     monkeypatch.setattr(flat, "per_operation", lambda runs: per_operation([replace(runs[0], short=10, long=30)]))
     found = flat.measure(line, sizes, "python")
     assert found["ends"] == [f"{size} {line.what}" for size in sizes]
-    assert all(1_000 < each < 1_000_000 for each in found["instructions"])
+    assert all(1_000 < each < 10_000_000 for each in found["instructions"])
     assert all(each > 0 for each in found["cpu_us"])
 
 
@@ -176,7 +176,7 @@ def test_plots(tmp_path) -> None:
     for path in drawn:
         root = ElementTree.parse(path).getroot()
         assert root.tag.endswith("svg")
-        # Text is text: its letters as outlines would be most of the file.
+        # Text is text: as outlines, its letters would be most of the file.
         texts = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
         assert any("compiled" in text or "RawNode" in text for text in texts)
     again = plots.draw(result(), tmp_path / "again")

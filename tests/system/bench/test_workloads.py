@@ -1,4 +1,4 @@
-"""Every workload runs, sends what every implementation sends, and notices when something is missing."""
+"""Every workload runs, sends the same messages as every implementation, and notices when something is missing."""
 
 import json
 import logging
@@ -26,13 +26,13 @@ MESSAGES = {
 FIELDS = ["peer", "version", "build", "loop", "workload", "n", "seconds", "cpu_seconds", "per_sec", "extra"]
 SMALL = {"n": 6, "batch": 3, "groups": 2, "waiting": 5}
 LOOPS = ["python", "compiled"] if raftcy.BUILD == "compiled" else ["python"]
-# The cluster starts processes, which test_cluster does from a program of its own.
+# The cluster starts processes; test_cluster runs it from its own program.
 ALONE = sorted(set(WORKLOADS) - {"cluster"})
 
 
 @pytest.fixture(autouse=True)
 def _log_level():
-    """The benchmark turns the log off."""
+    """The benchmark turns logging off."""
     log = logging.getLogger("raftcy")
     level = log.level
     yield
@@ -40,7 +40,7 @@ def _log_level():
 
 
 def small(workload: str) -> list[str]:
-    """Options that make a run short, of those that the workload takes."""
+    """Options that make a run short, limited to those that the workload takes."""
     takes = ("n", *WORKLOADS[workload].takes)
     return [word for name, value in SMALL.items() if name in takes for word in (f"--{name}", str(value))]
 
@@ -162,7 +162,7 @@ def test_a_wrong_command_line(words: list[str], said: str, capsys) -> None:
 
 
 class Asked(Namespace):
-    """Options that remember which of them were looked at."""
+    """Options that remember which of them were read."""
 
     def __getattribute__(self, name: str) -> object:
         if not name.startswith("_"):

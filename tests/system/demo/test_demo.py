@@ -1,4 +1,4 @@
-"""The demo from its command line: processes, a file, the loss of the leader, and what goes wrong."""
+"""The demo from its command line: processes, a file, the loss of the leader, and failures."""
 
 import asyncio
 import hashlib
@@ -40,7 +40,7 @@ def interruptible() -> None:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """The demo at work on a file that takes it a while, as from a terminal: a shell may ignore SIGINT."""
+    """The demo running on a file that takes it a while, as from a terminal: a shell may ignore SIGINT."""
     path = tmp_path / "records.txt"
     make_file(path, 100_000)
     line = [sys.executable, "-m", "raftcy", "demo", "--tick-ms", "200", str(path)]
@@ -52,7 +52,7 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def members(process: subprocess.Popen[str]) -> list[int]:
-    """The processes of the nodes, as the demo says when it has started them."""
+    """The processes of the nodes, once the demo says that it has started them."""
     found: list[int] = []
     assert process.stdout is not None
     while len(found) < 3:
@@ -78,7 +78,7 @@ def all_end(pids: list[int]) -> bool:
 
 
 def free_ports() -> int:
-    """The first of three ports in a row that nobody listens on."""
+    """The first of three consecutive ports that nobody listens on."""
     while True:
         with ExitStack() as taken:
             first = taken.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
@@ -91,7 +91,7 @@ def free_ports() -> int:
 
 
 def expect_success(path: Path, records: int, *arguments: object) -> str:
-    """Run the demo on a file, and check what it says of it."""
+    """Run the demo on a file, and check its report."""
     done = demo(*QUICK, *arguments, path)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -178,7 +178,7 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, make: object, text: str) -> 
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Opened by a mock, since the superuser may read everything."""
+    """The superuser may read everything, so a mock refuses to open the file."""
 
     def refuse(path: Path, mode: str) -> None:
         raise PermissionError(13, "Permission denied")
@@ -271,7 +271,7 @@ def test_output_that_nobody_reads_ends_the_demo(tmp_path: Path) -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("name", ["plain", "two words", 'it\'s "quoted"', "$(id); `id`"])
 def test_make_hands_over_any_name(name: str) -> None:
-    given = name.replace("$", "$$")  # make's own way to write it
+    given = name.replace("$", "$$")  # make's own escape
     line = [needs_tool("make"), "-s", "-n", "demo", f"FILE={given}"]
     recipe = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True, timeout=SECONDS).stdout
     (command_line,) = [each for each in recipe.splitlines() if " -m raftcy demo" in each]
@@ -324,7 +324,7 @@ def test_the_state_of_the_machine_travels_in_a_snapshot() -> None:
 
 
 class Client:
-    """Takes what a member tells it."""
+    """Keeps what a member tells it."""
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
@@ -334,7 +334,7 @@ class Client:
 
 
 async def test_a_member_takes_changes_of_both_versions_and_snapshots() -> None:
-    """Neither is fed to the machine of records, and neither ends the member."""
+    """Neither reaches the state machine of records, and neither ends the member."""
     first, second = (Member(id, [1], Client()) for id in (1, 2))
     arriving: set[asyncio.Task[Any]] = set()
 

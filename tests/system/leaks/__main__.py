@@ -1,8 +1,8 @@
-"""Do the work again and again, and measure what is left.
+"""Repeats the work and measures how much memory it leaves behind.
 
     python -m tests.system.leaks [ROUNDS]      on the build of this process; RAFTCY_PURE_PYTHON=1 for the pure one
 
-The first rounds fill caches and free lists and are not counted. Exit status 1 if anything grows.
+The first rounds fill caches and free lists and are not counted. The exit status is 1 if anything grows.
 """
 
 import gc
@@ -25,7 +25,7 @@ MOST_KIB = 512
 
 
 class Sizes(NamedTuple):
-    """What a process holds."""
+    """The memory of a process."""
 
     objects: int
     blocks: int
@@ -33,7 +33,7 @@ class Sizes(NamedTuple):
 
 
 def fill_free_lists() -> None:
-    """Compiled classes keep the memory of some dead objects; bring all of them to the same number."""
+    """Compiled classes keep the memory of some dead objects; bring all of these lists to the same length."""
     for make in (raftcy.Message, raftcy.Entry, raftcy.HardState, raftcy.ConfState, raftcy.SnapshotMetadata):
         del [make() for _ in range(1000)][:]
     for make in (raftcy.Snapshot, raftcy.ConfChange, raftcy.ConfChangeSingle, raftcy.ConfChangeV2, raftcy.Ready):
@@ -41,9 +41,9 @@ def fill_free_lists() -> None:
 
 
 def sizes() -> Sizes:
-    """What this one holds now: objects that the collector knows, blocks of Python's allocator, resident memory."""
+    """This process's objects known to the collector, blocks of Python's allocator, and resident memory."""
     fill_free_lists()
-    # Python's look-ups of attributes keep the names that they saw last.
+    # Python's attribute caches keep the names that they saw last.
     clear_caches()
     gc.collect()
     objects = len(gc.get_objects())
@@ -53,9 +53,9 @@ def sizes() -> Sizes:
 
 
 def growth(work: Callable[[], None], rounds: int) -> Sizes:
-    """How much more is there after a part of so many rounds; the least of what each of the PARTS shows.
+    """The growth over one part of the rounds: the least that any of the PARTS shows.
 
-    A leak shows in every part. The allocator, which takes memory in large pieces, shows in some.
+    A leak shows in every part. The allocator takes memory in large pieces, so it shows only in some.
     """
     for _ in range(WARM_UP):
         work()
@@ -69,7 +69,7 @@ def growth(work: Callable[[], None], rounds: int) -> Sizes:
 
 
 def grows(found: Sizes, rounds: int) -> bool:
-    """Whether that is a leak: one object or block in each round, or memory that no object holds."""
+    """Whether this is a leak: one object or block in each round, or memory that no object holds."""
     return found.objects >= rounds // PARTS or found.blocks >= rounds // PARTS or found.kib > MOST_KIB
 
 

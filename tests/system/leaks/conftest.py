@@ -1,4 +1,4 @@
-"""What counting objects and memory needs."""
+"""Skips tests that count objects and memory where that is not possible."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from tests.support.needs import FREE_THREADED, missing
 
 @pytest.fixture(autouse=True)
 def has_proc() -> None:
-    """Blocks are counted by CPython, resident memory by Linux."""
+    """CPython counts blocks, and Linux resident memory."""
     if sys.implementation.name != "cpython":
         pytest.skip("needs CPython, which counts its blocks")
     if FREE_THREADED:

@@ -1,4 +1,4 @@
-"""Work of what drives nodes: cycles and loopbacks, the Node for asyncio, the flight recorder and its replays."""
+"""Work for everything that drives nodes: drivers, loopbacks, the asyncio Node, the flight recorder and replays."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ from tests.support.values import load
 
 
 def refused(error: type[BaseException] | tuple[type[BaseException], ...], act: Callable[[], Any]) -> None:
-    """Do what must fail."""
+    """Do something that must raise this error."""
     try:
         act()
     except error:
@@ -24,7 +24,7 @@ def refused(error: type[BaseException] | tuple[type[BaseException], ...], act: C
 
 
 class Failing:
-    """A storage that fails when it is told to."""
+    """A storage that fails on demand."""
 
     def __init__(self, storage: Any) -> None:
         self.storage = storage
@@ -37,7 +37,7 @@ class Failing:
 
 
 def config(build: ModuleType, storage: Any = None, **options: Any) -> Any:
-    """Of one of three voters, at the snapshot of index 10 if the storage is not given."""
+    """A Config of one of three voters; without a storage, one that begins with a snapshot at index 10."""
     b = build
     if storage is None:
         storage = b.MemoryStorage()
@@ -59,7 +59,7 @@ def config(build: ModuleType, storage: Any = None, **options: Any) -> Any:
 def groups(build: ModuleType) -> None:
     """Groups that elect, replicate and read, one with storages of each kind; and a driver whose node dies.
 
-    A storage that takes a Ready as a whole is a MemoryStorage or has a ``save``; the others are called for each part.
+    A MemoryStorage, or any storage with a ``save``, stores a Ready whole; other storages get one call for each part.
     """
     carried = load(build, "replica.loopback")
     driver = load(build, "replica.driver").Driver
@@ -97,7 +97,7 @@ def groups(build: ModuleType) -> None:
 
 
 def steps(build: ModuleType) -> None:
-    """A driver with asynchronous writes: a proposal and a read that end, a snapshot, and a death while it writes."""
+    """A driver with asynchronous writes: a proposal and a read that finish, a snapshot, and a death during a write."""
     machine, storage = Machine(), build.MemoryStorage()
     member = build.ConfState(voters=[1])
     storage.apply_snapshot(build.Snapshot(metadata=build.SnapshotMetadata(conf_state=member, index=1, term=1)))
@@ -143,7 +143,7 @@ class Parts:
 
 
 def drive(build: ModuleType, node: Any, storage: Any) -> None:
-    """A leader's life with one peer that answers, told by all kinds of calls."""
+    """A leader's life with one peer that answers, using all kinds of calls."""
     b = build
     kinds = b.MessageType
     driver = b.Driver(node, storage)
@@ -171,13 +171,13 @@ def drive(build: ModuleType, node: Any, storage: Any) -> None:
 
 
 def rest(driver: Any) -> None:
-    """Run a driver until it has nothing to do."""
+    """Run a driver until it is idle."""
     while driver.run():
         pass
 
 
 def recorded(build: ModuleType) -> None:
-    """Nodes recorded in a ring and in a file, their deaths, and both replayed; and recordings that are damaged."""
+    """Nodes recorded in a ring and in a file, with their deaths; both recordings replayed, and damaged ones refused."""
     recorder = load(build, "recorder")
     with tempfile.TemporaryDirectory() as folder:
         ring, file = Path(folder, "ring"), Path(folder, "file")
@@ -189,7 +189,7 @@ def recorded(build: ModuleType) -> None:
 
 
 def live_and_die(build: ModuleType, sink: Any, path: Path, last: Any, error: type[Exception]) -> None:
-    """A recorded node that dies of a message while its storage fails, and its replays up to the end and just before."""
+    """A recorded node that dies of a message while its storage fails, and replays of its life and death."""
     recorder = load(build, "recorder")
     dump = load(build, "core.dump").dump
     storage = Failing(build.MemoryStorage())
@@ -213,7 +213,7 @@ def live_and_die(build: ModuleType, sink: Any, path: Path, last: Any, error: typ
 
 
 def restored(build: ModuleType) -> None:
-    """A leader's whole state as plain data, taken up by another node; and by one that is not new."""
+    """A leader's whole state as plain data, loaded into another node, which then runs on."""
     checkpoint = load(build, "core.dump")
     storage = build.MemoryStorage()
     made = config(build, storage)
@@ -224,12 +224,12 @@ def restored(build: ModuleType) -> None:
     other = build.RawNode(made)
     checkpoint.load(other, state)
     if checkpoint.dump(other) != state:
-        raise AssertionError("another state was taken up")
+        raise AssertionError("the loaded state differs")
     rest(build.Driver(other, storage))
 
 
 def served(build: ModuleType) -> None:
-    """Nodes of asyncio: one that is elected, replicates and stops; one that dies while somebody waits for it."""
+    """asyncio Nodes: one is elected, replicates and stops; one dies while tasks wait for it."""
     asyncio.run(_life(build))
     asyncio.run(_death(build))
 
@@ -271,4 +271,4 @@ async def _death(build: ModuleType) -> None:
         raise AssertionError("the node lives")
     told = await asyncio.gather(*waiting, return_exceptions=True)
     if not all(isinstance(each, build.RaftError) for each in told):
-        raise AssertionError(f"who waits is not told: {told}")
+        raise AssertionError(f"the waiting tasks did not get the error: {told}")

@@ -1,9 +1,9 @@
-"""Groups that replicate for long: how often the collector has to run, and what a phase leaves behind.
+"""Long replication: how often the collector runs, and what each phase leaves behind.
 
     python -m tests.system.leaks.steady [PROPOSALS]      in each phase, 10,000 by default; on the build of this process
 
 Groups of three, five and seven, drained by the compiled loop and by the one in Python, one proposal at a time and in
-batches, compacted as they go. Prints a line of JSON for each; exit status 1 if anything is left behind.
+batches, compacted as they go. Prints a line of JSON for each. The exit status is 1 if anything is left behind.
 """
 
 import gc
@@ -25,27 +25,27 @@ PHASES = 3
 PROPOSALS = 10_000
 KEEP = 500
 COMPACT_EVERY = 1_000
-# That of CPython up to 3.13: when so many more objects that the collector knows were made than freed, it runs.
+# The threshold of CPython up to 3.13: the collector runs after so many more tracked objects were made than freed.
 THRESHOLD = 700
-# Objects and blocks that a phase may leave: the interpreter's own come and go. A leak leaves one for each proposal.
+# Objects and blocks that a phase may leave, because the interpreter's own come and go. A leak leaves one per proposal.
 SLACK = 50
-# Nodes and proposals between two drains, up to more than the window of a peer, which holds 256 appends.
+# Nodes, and proposals between two drains. The most exceeds a peer's window of 256 appends.
 CASES = ((3, 1), (3, 64), (3, 300), (5, 1), (5, 64), (5, 300), (7, 300))
 
 
 class Found(NamedTuple):
-    """What the phases after the first showed."""
+    """The result of the phases after the first."""
 
     collections: int
     """How often the collector ran while entries were replicated."""
     objects: int
-    """Objects that the collector knows, more after a phase than before it: the most of all phases."""
+    """How many more tracked objects exist after a phase than before it; the largest of all phases."""
     blocks: int
-    """Blocks of Python's allocator, likewise."""
+    """The same for blocks of Python's allocator."""
 
 
 def phase(group: Group, numbers: range, batch: int, work: Callable[[], object] | None) -> None:
-    """Propose each number, a batch at a time, and do some other work after each batch; keep the last KEEP entries."""
+    """Propose each number, a batch at a time; call ``work`` after each batch; keep the last KEEP entries."""
     propose, drain = group.members[0].node.propose, group.drainer()
     due = numbers.start + COMPACT_EVERY
     for at in range(numbers.start, numbers.stop, batch):
@@ -61,7 +61,7 @@ def phase(group: Group, numbers: range, batch: int, work: Callable[[], object] |
 
 
 def measure(nodes: int, loop: str, batch: int, proposals: int, work: Callable[[], object] | None = None) -> Found:
-    """Run a group through its phases. The first one fills what is kept for reuse, and does not count."""
+    """Run a group through its phases. The first fills caches and does not count."""
     group = LOOPS[loop](raftcy, nodes, random.Random(1), KEEP)
     group.elect()
     length = proposals // batch * batch

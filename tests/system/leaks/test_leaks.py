@@ -1,4 +1,4 @@
-"""Nothing grows on either build, and a leak would be seen."""
+"""Nothing grows on either build, and a leak would be noticed."""
 
 import importlib
 import json
@@ -24,7 +24,7 @@ ROUNDS = 24
 
 @pytest.mark.parametrize("pure", ["", "1"], ids=["compiled", "pure"])
 def test_nothing_grows(raftcy: ModuleType, pure: str) -> None:
-    """In a process of its own, so that nothing else is counted."""
+    """Measured in a separate process, so that nothing else is counted."""
     if not pure and raftcy.BUILD == "pure":
         pytest.skip("needs the compiled build, which this run does not use")
     environment = {**os.environ, "RAFTCY_PURE_PYTHON": pure, "PYTHONHASHSEED": "0"}
@@ -37,13 +37,13 @@ def test_nothing_grows(raftcy: ModuleType, pure: str) -> None:
 
 
 def test_every_compiled_module_works(raftcy_pure: ModuleType) -> None:
-    """A function of each of them, or of its plain twin, is called in a round, and none is called for its import."""
+    """A round calls a function of each compiled module, or of its plain twin; importing alone does not count."""
     folder = Path(raftcy_pure.__file__ or "").parent
     wanted = {name: str(folder.joinpath(*name.split(".")).with_suffix(".py")) for name in _compilable()}
     assert len(wanted) > 20
     for name in wanted:
         importlib.import_module(f"raftcy_pure.{name}")
-    # Whatever else is imported on the way is imported by a round that does not count.
+    # The first round does not count, because it may import further modules.
     everything(raftcy_pure)
     ran: set[str] = set()
 
@@ -61,7 +61,7 @@ def test_every_compiled_module_works(raftcy_pure: ModuleType) -> None:
 
 @pytest.mark.parametrize("what", ["list", "value", "memory"])
 def test_leaks_are_seen(raftcy: ModuleType, what: str) -> None:
-    """A list, a value that the collector does not know, or plain memory, lost in each round."""
+    """Loses a list, a value that the collector does not track, or plain memory in each round."""
     kept: list[Any] = []
     make = {"list": list, "value": raftcy.Message, "memory": lambda: b"x" * 200_000}[what]
     found = growth(lambda: kept.append(make()), ROUNDS)

@@ -1,4 +1,4 @@
-"""Replicating gives the collector no work and leaves nothing behind: short runs of ``tests.system.leaks.steady``."""
+"""Replication gives the collector no work and leaves nothing behind: short runs of ``tests.system.leaks.steady``."""
 
 import json
 import os
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 
 
 def run(build: str, proposals: int) -> list[dict[str, Any]]:
-    """What the program says in a process of its own, so that nothing else is counted."""
+    """The output of the program, run in a separate process so that nothing else is counted."""
     environment = {**os.environ, "RAFTCY_PURE_PYTHON": "1" if build == "pure" else "", "PYTHONHASHSEED": "0"}
     command = [sys.executable, "-m", "tests.system.leaks.steady", str(proposals)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
@@ -43,7 +43,7 @@ def test_the_pure_build_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize("what", ["list", "value"])
 def test_what_proposals_leave_behind_is_seen(raftcy: ModuleType, what: str) -> None:
-    """A list, or a value that the collector does not know, lost after each drain."""
+    """Loses a list, or a value that the collector does not track, after each drain."""
     kept: list[Any] = []
     make = {"list": list, "value": raftcy.Entry}[what]
     found = measure(3, "python", 1, 2_000, lambda: kept.append(make()))

@@ -1,7 +1,7 @@
-"""Work that goes through everything that is compiled, the ways that end in an error first of all.
+"""Work that uses all compiled modules, above all the code paths that end in an error.
 
-The same every time, so that whatever is left after one round more is a leak. A compiled module of which no function is
-called here fails a test.
+It is the same every time, so memory left after one more round is a leak. A test fails if it calls no function of some
+compiled module.
 """
 
 import copy
@@ -20,7 +20,7 @@ from .driven import Failing, config, groups, recorded, refused, restored, served
 
 
 def codec(build: ModuleType) -> None:
-    """Every message, right and wrong."""
+    """Every message, valid and invalid."""
     errors = load(build, "errors")
     for data in kept("decode"):
         kind = KINDS[data[0] % len(KINDS)]
@@ -39,14 +39,14 @@ def codec(build: ModuleType) -> None:
 
 
 def hostile(build: ModuleType) -> None:
-    """The inputs of the fuzz targets, which end in every error that a message or a recording can end in."""
+    """The inputs of the fuzz targets, which end in every error that a message or a recording can raise."""
     for target in (each for each in TARGETS if each != "decode"):
         for data in kept(target):
             TARGETS[target]([build], data)
 
 
 def honest(build: ModuleType) -> None:
-    """Clusters that elect, replicate, compact, change and restart."""
+    """Clusters that elect, replicate, compact, change members and restart."""
     for seed in range(3):
         rng = random.Random(seed)
         options = Options(rng)
@@ -61,7 +61,7 @@ def node(build: ModuleType, **options: Any) -> Any:
 
 
 def deaths(build: ModuleType) -> None:
-    """Nodes that die of each thing that a node can die of, and say so afterwards; and what is refused before."""
+    """Nodes that die of each possible cause and report it afterwards, and calls that are refused before."""
     b = build
     lost = node(b)
     heartbeat = b.Message(type=b.MessageType.MSG_HEARTBEAT, from_=2, to=1, term=3, commit=99)
@@ -73,7 +73,7 @@ def deaths(build: ModuleType) -> None:
     storage = Failing(b.MemoryStorage())
     failing = node(b, storage=storage)
     storage.fails = True
-    # Refused, and so has the terms of the log looked through.
+    # Refused, and the check looks through the terms of the log.
     refused(
         b.StorageFailed, lambda: failing.step(b.Message(type=b.MessageType.MSG_APP, from_=2, to=1, term=3, index=50))
     )

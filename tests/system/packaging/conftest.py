@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def run(*command: str | Path, cwd: Path, status: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command without this process's own RAFTCY_ settings, and expect its exit status (1: any failure)."""
+    """Run a command without this process's RAFTCY_ settings, and expect its exit status (1: any failure)."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAFTCY_", "PYTHON"))}
     done = subprocess.run(
         [str(part) for part in command],
@@ -39,13 +39,13 @@ def run(*command: str | Path, cwd: Path, status: int = 0, **environment: str) ->
 
 
 def python(*arguments: str | Path, cwd: Path, status: int = 0, **environment: str) -> str:
-    """Run Python; gives what it printed, on both streams."""
+    """Run Python; returns its output on both streams."""
     done = run(sys.executable, *arguments, cwd=cwd, status=status, **environment)
     return done.stdout + done.stderr
 
 
 def build_wheel(source: Path, out: Path, *options: str, status: int = 0, **environment: str) -> str:
-    """Build a wheel by pip, in an environment that has setuptools and Cython already; gives what pip printed."""
+    """Build a wheel with pip, in an environment that has setuptools and Cython already; returns pip's output."""
     command = ["-m", "pip", "-v", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", str(out)]
     return python(*command, *options, ".", cwd=source, status=status, **environment)
 
@@ -59,7 +59,7 @@ def wheel(source: Path, out: Path, *options: str, **environment: str) -> Path:
 
 
 def installed(built: Path, folder: Path) -> Path:
-    """The folder into which a wheel was installed, to be put on PYTHONPATH."""
+    """A folder with a wheel installed, for PYTHONPATH."""
     options = ["-q", "--no-deps", "--no-index", "--no-compile", "--target", str(folder)]
     python("-m", "pip", "install", *options, str(built), cwd=folder.parent)
     return folder
@@ -72,7 +72,7 @@ def names(built: Path) -> list[str]:
 
 
 def copy(folder: Path) -> Path:
-    """A clean copy of the project: what git tracks or would, or all but what builds leave behind."""
+    """A clean copy of the project: the files that git tracks or would track, or all but what builds leave behind."""
     listed = tracked_files("--cached", "--others", "--exclude-standard")
     if listed is None:
         shutil.copytree(ROOT, folder, ignore=LEFT_OUT)
@@ -133,7 +133,7 @@ def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sdist, unpacked."""
     out = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as archive:
-        # Python 3.11 has the filter from 3.11.4 on; the archive is our own.
+        # Python 3.11 has the filter only since 3.11.4; the archive is our own.
         archive.extractall(out, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (folder,) = out.iterdir()
     return folder

@@ -1,8 +1,8 @@
-"""Run against an installed raftcy: replicates on three nodes in one process, by the public names alone.
+"""Runs against an installed raftcy: replicates on three nodes in one process, through public names alone.
 
     python smoke.py BUILD
 
-Ends with the line `smoke ok: …`; the argument is the build that must be running.
+Ends with the line `smoke ok: …`. The argument is the build that must be running.
 """
 
 import sys

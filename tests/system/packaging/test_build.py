@@ -1,4 +1,4 @@
-"""setup.py and the build backend, on a small package with every kind of module: all extensions or none."""
+"""setup.py and the build backend build all extensions or none, shown on a small package with every kind of module."""
 
 import ensurepip
 import platform
@@ -36,13 +36,13 @@ def tell(tiny: Path, **environment: str) -> str:
 
 
 def break_it(tiny: Path, text: str) -> None:
-    """Add a module that cannot be built; its name makes it the last one."""
+    """Add a module that cannot be built; its name sorts last."""
     (tiny / "raftcy/wire/zebra.pyx").write_text(text)
     (tiny / "raftcy/wire/zebra.py").write_text("value = 0\n")
 
 
 def without_cython(tmp_path: Path) -> str:
-    """A PYTHONPATH on which Cython cannot be imported."""
+    """A PYTHONPATH on which importing Cython fails."""
     package = tmp_path / "hidden" / "Cython"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text('raise ImportError("Cython is not installed")\n')
@@ -60,7 +60,7 @@ def test_in_place_build_compiles_every_typed_module(tiny: Path) -> None:
 
 
 def old_setuptools(tmp_path: Path) -> str:
-    """A PYTHONPATH with the setuptools of new environments of Python 3.11, which knows no licence expressions."""
+    """A PYTHONPATH with the setuptools of new Python 3.11 environments, which does not know licence expressions."""
     folders = [Path(ensurepip.__file__).parent / "_bundled", Path("/usr/share/python-wheels")]
     bundled = [path for folder in folders for path in folder.glob("setuptools-6*.whl")]
     if not bundled:
@@ -79,7 +79,7 @@ def test_an_old_setuptools_compiles_in_place_too(tiny: Path, tmp_path: Path) -> 
     assert tell(tiny) == "compiled 42 True"
     said = build(tiny, status=1, RAFTCY_REQUIRE_EXT="1", CC="false", PYTHONPATH=path)
     assert "RAFTCY_REQUIRE_EXT is set, but there are no extensions" in said
-    # It could not read the metadata, so a wheel of it would be nameless.
+    # It could not read the metadata, so its wheel would have no name.
     assert "project.license" in python("setup.py", "-q", "build", cwd=tiny, status=1, PYTHONPATH=path)
 
 

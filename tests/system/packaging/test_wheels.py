@@ -1,4 +1,4 @@
-"""The wheels and the sdist of the package itself: what is in them, and that they run."""
+"""The wheels and the sdist of the package contain the right files, and they run."""
 
 import runpy
 import sys
@@ -26,7 +26,7 @@ def smoke(site: Path, build: str, **environment: str) -> None:
 
 
 def on_disk() -> list[str]:
-    """The modules that are to be compiled, found in another way than setup.py's."""
+    """The modules to be compiled, found in another way than setup.py's."""
     found = []
     for path in sorted((ROOT / "raftcy").rglob("*.py")):
         declarations = path.with_suffix(".pxd")
@@ -84,7 +84,7 @@ def test_sdist_installs_without_a_compiler(unpacked: Path, tmp_path: Path) -> No
 
 
 def test_version_is_read_without_importing(tiny: Path) -> None:
-    """It comes from the text of __init__.py, so that a build needs none of the run-time dependencies."""
+    """The version comes from the text of __init__.py, so a build needs none of the run-time dependencies."""
     init = tiny / "raftcy/__init__.py"
     init.write_text(init.read_text() + 'raise ImportError("a build must not import the package")\n')
     said = run(sys.executable, "setup.py", "-q", "--version", cwd=tiny).stdout

@@ -1,7 +1,7 @@
-"""Many RawNodes in many threads, a group each: they share the package and immutable values, and nothing goes wrong.
+"""Many RawNodes in many threads, one group each, share the package and immutable values without harm.
 
-With the interpreter's lock threads take turns in the middle of whatever is not compiled; without it they run beside
-each other, and what they share in secret (free lists, constants, caches) would show here.
+With the interpreter's lock, threads switch in the middle of anything that is not compiled. Without it they run in
+parallel, and a flaw in shared free lists, constants or caches would show here.
 """
 
 import random
@@ -33,7 +33,7 @@ PAYLOADS = [b"%d" % number * (1 + number % 40) for number in range(100)]
 
 @pytest.fixture(autouse=True)
 def eager_switches() -> Iterator[None]:
-    """Where there is a lock, it changes hands as often as can be."""
+    """If there is a lock, it changes hands as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -41,7 +41,7 @@ def eager_switches() -> Iterator[None]:
 
 
 def in_threads(work: Callable[[int], None]) -> None:
-    """Let threads do the work with their numbers, all from the same moment; raises what one of them has raised."""
+    """Run threads with their numbers, all from the same moment; raises what one of them raised."""
     together = threading.Barrier(THREADS)
     failures: list[BaseException] = []
 
@@ -62,7 +62,7 @@ def in_threads(work: Callable[[int], None]) -> None:
 
 
 class Keeper:
-    """A machine that keeps what is applied to it."""
+    """A machine that keeps applied entries."""
 
     def __init__(self) -> None:
         self.kept: list[Entry] = []
@@ -72,7 +72,7 @@ class Keeper:
 
 
 def group(size: int, seed: int, applied: dict[int, list[Entry]]) -> Loopback:
-    """A group of one's own; what each of its nodes applies is kept."""
+    """A group of its own; everything that its nodes apply is kept."""
     loopback = Loopback()
     for id in range(1, size + 1):
         storage = MemoryStorage()
@@ -94,7 +94,7 @@ def group(size: int, seed: int, applied: dict[int, list[Entry]]) -> Loopback:
 
 
 def replicate(size: int, seed: int, count: int) -> list[list[Any]]:
-    """Elections, proposals, reads, ticks and snapshots of one group; what each node has applied, as plain data."""
+    """Elections, proposals, reads, ticks and snapshots of one group; returns the applied entries as plain data."""
     applied: dict[int, list[Entry]] = {}
     loopback = group(size, seed, applied)
     draws = random.Random(seed)
@@ -132,7 +132,7 @@ def test_groups_in_threads_go_as_they_go_alone() -> None:
 
 
 def test_nodes_come_and_go() -> None:
-    """Each made and dropped in one thread, or dropped in another than the one that made it."""
+    """Nodes are made and dropped in one thread, or dropped in another thread than the one that made them."""
     left: list[Any] = []
 
     def work(number: int) -> None:
@@ -152,7 +152,7 @@ def test_nodes_come_and_go() -> None:
 
 
 def test_threads_share_immutable_values() -> None:
-    """One message, its entries and its encoding, for all: read, encoded, decoded, compared, and stepped into nodes."""
+    """All threads read, encode, decode and compare one message and its entries, and step it into nodes."""
     entries = [Entry(term=1, index=index, data=PAYLOADS[index]) for index in range(2, 66)]
     m = Message(type=MessageType.MSG_APP, to=2, from_=1, term=1, log_term=1, index=1, entries=entries, commit=65)
     data = m.encode()
@@ -172,7 +172,7 @@ def test_threads_share_immutable_values() -> None:
 
 
 def test_errors_in_threads() -> None:
-    """What is refused in one thread is refused there alone."""
+    """An error in one thread stays in that thread."""
 
     def work(number: int) -> None:
         applied: dict[int, list[Entry]] = {}

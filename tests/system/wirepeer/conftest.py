@@ -1,4 +1,4 @@
-"""Clusters for the tests of this folder, ended with each test whatever comes of it."""
+"""Clusters for the tests of this folder; each ends with its test, whatever the result."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def go_peer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Cluster]]:
-    """Starts clusters: ``start(kinds, *flags)``. Go is needed only where a kind is the reference's."""
+    """Starts clusters: ``start(kinds, *flags)``. Needs Go only if one of the kinds is the reference's."""
     clusters: list[Cluster] = []
 
     def begin(kinds: tuple[str, ...], *flags: str, tick: int = 20) -> Cluster:

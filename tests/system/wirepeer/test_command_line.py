@@ -1,4 +1,4 @@
-"""The wire peer alone: its command line, its input and its output, against those of the reference's peer."""
+"""The wire peer alone: its command line, input and output, compared with the reference's peer."""
 
 import socket
 import subprocess
@@ -12,13 +12,13 @@ from raftcy.rafttest.goflags import Flag, FlagError, HelpAsked, parse
 from tests.support.needs import ROOT
 from tests.support.wire_peers import GO, OURS, Cluster, free_addresses
 
-# No tick comes, so nothing happens but by command.
+# No tick comes, so only commands do something.
 NEVER = 1_000_000
 FLAGS = {"n": Flag(7, "a number", least=1), "s": Flag("", "a text"), "b": Flag(False, "a switch")}
 
 
 def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run raftcy's peer to its end."""
+    """Run raftcy's peer until it exits."""
     line = [sys.executable, "-m", "raftcy.rafttest", "wirepeer", *arguments]
     return subprocess.run(line, input=stdin, cwd=ROOT, capture_output=True, timeout=60)
 
@@ -54,7 +54,7 @@ def test_a_single_node_prints_what_the_reference_prints(
 
 
 def test_a_committed_change_that_is_refused_is_noted_and_digested() -> None:
-    """The reference ends there."""
+    """The reference stops there."""
     (address,) = free_addresses(1)
     done = run("-id", "1", "-peers", f"1={address}", stdin=b"!campaign\n!conf r1\nafter\n!quit\n")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -88,7 +88,7 @@ def test_the_end_of_input_does_not_end_the_node() -> None:
     line = [sys.executable, "-m", "raftcy.rafttest", "wirepeer", "--id", "1", "--peers", f"1={address}", "-tick", "5"]
     with subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
-        # It elects itself when ticks have passed.
+        # It elects itself after some ticks.
         assert any(b"state StateLeader" in text for text in iter(process.stdout.readline, b""))
         assert process.poll() is None
         process.kill()
@@ -137,7 +137,7 @@ def test_flags_are_read_as_go_reads_them() -> None:
     assert parse(FLAGS, []) == {"n": 7, "s": "", "b": False}
     assert parse(FLAGS, ["-n", "3", "--s=a=b", "-b"]) == {"n": 3, "s": "a=b", "b": True}
     assert parse(FLAGS, ["-b=false", "-n=0x10", "-s", ""]) == {"n": 16, "s": "", "b": False}
-    # Parsing ends at a word that is no flag, and behind two dashes.
+    # Parsing ends at a word that is not a flag, and after two dashes.
     assert parse(FLAGS, ["-n", "3", "word", "-b"])["b"] is False
     assert parse(FLAGS, ["--", "-b"])["b"] is False
     assert parse(FLAGS, ["-", "-b"])["b"] is False

@@ -50,7 +50,7 @@ def test_the_leader_is_killed(start: Start, kinds: tuple[str, ...]) -> None:
 @mixes
 @pytest.mark.parametrize("lagging", [GO, OURS])
 def test_a_lagging_node_gets_a_snapshot(start: Start, kinds: tuple[str, ...], lagging: str) -> None:
-    """From a leader of the other implementation, which has compacted its log; and the node leads afterwards."""
+    """The snapshot comes from a leader of the other implementation with a compacted log; then the node itself leads."""
     cluster = start(kinds, "-compact", "20", "-prevote")
     cut = cluster.of(lagging)
     lead = cluster.of(OURS if lagging == GO else GO)
@@ -65,7 +65,7 @@ def test_a_lagging_node_gets_a_snapshot(start: Start, kinds: tuple[str, ...], la
     assert len(cluster[cut].log()) < len(cluster[lead].log())
     cluster.propose(10, others)
     cluster.elect(cut)
-    # What the snapshot stands for was not printed there.
+    # The node did not print entries that the snapshot covers.
     cluster.propose(20, [cut])
     cluster.agree()
     cluster.stop()
@@ -74,14 +74,14 @@ def test_a_lagging_node_gets_a_snapshot(start: Start, kinds: tuple[str, ...], la
 @mixes
 @pytest.mark.parametrize("lead", [GO, OURS])
 def test_configuration_changes(start: Start, kinds: tuple[str, ...], lead: str) -> None:
-    """Simple and joint ones, proposed on a leader of either implementation and on a follower."""
+    """Simple and joint changes, proposed on a leader of either implementation and on a follower."""
     cluster = start(kinds, "-prevote", "-checkquorum")
     leader = cluster.of(lead)
     cluster.elect(leader)
     one, two = (id for id in cluster.peers if id != leader)
 
     def change(text: str, proposer: int, entries: int = 1) -> None:
-        """Propose changes, and wait until everybody in reach has applied so many entries of them."""
+        """Propose changes, and wait until all reachable peers have applied that many entries of them."""
         reached = [id for id in cluster.peers if id != away]
         before = {id: len(cluster[id].log()) for id in reached}
         cluster[proposer].say(f"!conf {text}".rstrip())
@@ -98,7 +98,7 @@ def test_configuration_changes(start: Start, kinds: tuple[str, ...], lead: str) 
     away = 0
     change(f"l{two}", leader)
     cluster.propose(5)
-    # Several at once pass through a joint configuration that is left by an entry of its own.
+    # Several at once need a joint configuration, which its own entry leaves.
     change(f"v{two} l{one}", leader, entries=2)
     cluster.propose(5)
     change(f"v{one} u{two}", two, entries=2)
@@ -113,9 +113,9 @@ def test_configuration_changes(start: Start, kinds: tuple[str, ...], lead: str) 
 
 @mixes
 def test_a_flood_with_small_messages_and_a_small_window(start: Start, kinds: tuple[str, ...]) -> None:
-    """Proposals that come faster than they go out, in pieces of a few entries, with compaction all the while.
+    """Proposals arrive faster than they are sent, in appends of a few entries, while the log is compacted.
 
-    So followers fall back behind the compacted log, get snapshots, and do not print what these stand for.
+    Followers fall behind the compacted log, get snapshots, and do not print the entries that these cover.
     """
     for lead in dict.fromkeys(kinds):
         cluster = start(kinds, "-maxsize", "256", "-inflight", "4", "-compact", "50")

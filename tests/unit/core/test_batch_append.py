@@ -1,4 +1,4 @@
-"""``batch_append``: what is proposed between two Readys goes out as one append a peer, and nothing else changes."""
+"""``batch_append``: proposals between two Readys go out as one append per peer, and nothing else changes."""
 
 import random
 from typing import Any
@@ -18,7 +18,7 @@ APP_RESP = MessageType.MSG_APP_RESP
 
 
 def leader(**options: Any) -> RawNode:
-    """Node 1 of three, which leads in term 1; its empty entry, of index 1, is stored by all."""
+    """Node 1 of three, which leads in term 1; all nodes have stored its empty entry at index 1."""
     node = RawNode(make_config(1, make_storage([1, 2, 3]), **{"batch_append": True, **options}))
     node.campaign()
     run(node)
@@ -87,7 +87,7 @@ def test_the_window_is_counted_in_messages_that_are_sent() -> None:
 
 
 def test_an_answer_in_between_sends_what_there_is() -> None:
-    """The answer of one peer finds it the new entries; only the others are still owed them."""
+    """The answer of a peer brings that peer the new entries; only the others still wait for them."""
     node = leader()
     propose(node, 2)
     run(node)
@@ -109,7 +109,7 @@ def test_a_leader_that_steps_down_sends_nothing() -> None:
 
 
 def test_peers_that_are_not_sent_to_wait() -> None:
-    """A peer that is probed gets one append, a peer that needs a snapshot none."""
+    """A probed peer gets one append, and a peer that needs a snapshot gets none."""
     node = leader()
     node.report_unreachable(2)
     node.raft.tracker.find(3).become_snapshot(1)
@@ -132,7 +132,7 @@ def test_looking_at_a_ready_first() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_everybody_applies_the_same(seed: int) -> None:
-    """With and without, in groups to which the same happens; fewer messages are sent, never more."""
+    """Groups with and without the option apply the same; with it they never send more messages, and sometimes fewer."""
     o = Options(random.Random(seed))
     o.flags["async_storage_writes"] = False
     o.max_uncommitted_entries_size = 0

@@ -1,4 +1,4 @@
-"""Changes of the configuration and lists of members as values."""
+"""Configuration changes and member lists as values."""
 
 import pytest
 
@@ -27,9 +27,9 @@ REMOVE = ConfChangeSingle(type=ConfChangeType.REMOVE_NODE, node_id=0)
     ],
 )
 def test_leave_joint(change: ConfChangeV2, leaves: bool) -> None:
-    """A change without any content leaves a joint configuration; the context is the application's.
+    """A change without any content leaves a joint configuration; its context belongs to the application.
 
-    A new field would have to be asked for, too, so the fields are counted.
+    A new field would have to be checked too, so this counts the fields.
 
     answers: TestLeaveJoint
     """
@@ -51,7 +51,7 @@ def test_leave_joint(change: ConfChangeV2, leaves: bool) -> None:
     ],
 )
 def test_enter_joint(transition: ConfChangeTransition, count: int, auto_leave: bool, joint: bool) -> None:
-    """More than one change, or being asked for it, needs a joint configuration."""
+    """A change needs a joint configuration if it has several parts or asks for one."""
     assert ConfChangeV2(transition=transition, changes=[ADD] * count).enter_joint() == (auto_leave, joint)
 
 
@@ -89,7 +89,7 @@ def test_a_v1_change_as_v2() -> None:
     ],
 )
 def test_equivalent_members(one: ConfState, two: ConfState, equivalent: bool) -> None:
-    """Sets, whatever the order; every field counts.
+    """Members are compared as sets, in any order; every field counts.
 
     answers: TestConfState_Equivalent
     """

@@ -1,4 +1,4 @@
-"""Leaders that look after their quorum, and leases that keep votes away from a live leader (thesis 4.2.3, 6.2)."""
+"""Leaders that check their quorum, and leases that protect a live leader from elections (thesis 4.2.3, 6.2)."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def leader(voters: list[int], learners: tuple[int, ...] = (), **options: object)
 
 
 def heard_of(raft: object, peer: int) -> None:
-    """Hand a leader a sign of life."""
+    """Give a leader a sign of life from a peer."""
     raft.step(Message(type=MessageType.MSG_HEARTBEAT_RESP, from_=peer, to=raft.id, term=raft.term))
 
 
@@ -37,7 +37,7 @@ def heard_of(raft: object, peer: int) -> None:
 
 
 def test_leader_stays_with_an_active_quorum() -> None:
-    """A leader that hears of enough peers within each election timeout goes on.
+    """A leader that hears from enough peers within each election timeout stays leader.
 
     answers: TestLeaderStepdownWhenQuorumActive
     """
@@ -49,7 +49,7 @@ def test_leader_stays_with_an_active_quorum() -> None:
 
 
 def test_leader_steps_down_without_a_quorum() -> None:
-    """A leader that hears of nobody for an election timeout becomes a follower, in its term (thesis 6.2).
+    """A leader that hears from nobody for an election timeout becomes a follower in its term (thesis 6.2).
 
     answers: TestLeaderStepdownWhenQuorumLost
     catches: etcd#15247
@@ -62,7 +62,7 @@ def test_leader_steps_down_without_a_quorum() -> None:
 
 
 def test_signs_of_life_count_for_one_timeout() -> None:
-    """Who was heard of before the last check must be heard of again."""
+    """A peer heard before the last check must be heard again before the next one."""
     raft = leader([1, 2, 3])
     heard_of(raft, 2)
     tick(raft, 5)
@@ -71,8 +71,8 @@ def test_signs_of_life_count_for_one_timeout() -> None:
     assert raft.state == FOLLOWER
 
 
-def test_learners_are_no_quorum() -> None:
-    """A learner's sign of life keeps nobody in office."""
+def test_learners_do_not_make_a_quorum() -> None:
+    """A learner's sign of life does not keep a leader in office."""
     raft = leader([1, 2], learners=(3,))
     heard_of(raft, 3)
     tick(raft, 5)
@@ -80,14 +80,14 @@ def test_learners_are_no_quorum() -> None:
 
 
 def test_single_voter_is_its_own_quorum() -> None:
-    """The only voter leads on, whatever its learners do."""
+    """The only voter keeps leading, whatever its learners do."""
     raft = leader([1], learners=(2,))
     tick(raft, 50)
     assert raft.state == LEADER
 
 
 def test_leader_without_the_check_stays() -> None:
-    """The check is an option: without it a leader that is alone goes on."""
+    """The check is an option: without it an isolated leader stays leader."""
     raft = make_raft(1, [1, 2, 3])
     take_role(raft, LEADER)
     tick(raft, 50)
@@ -98,7 +98,7 @@ def test_leader_without_the_check_stays() -> None:
 
 
 def test_lease_keeps_a_candidate_out_until_it_expires() -> None:
-    """A follower votes for nobody while it heard of a leader within the election timeout; afterwards it does.
+    """A follower that heard from a leader within the election timeout votes for nobody; after that it votes.
 
     answers: TestLeaderSupersedingWithCheckQuorum
     """
@@ -127,7 +127,7 @@ def test_election_with_leases() -> None:
     assert net.states() == [LEADER, FOLLOWER, FOLLOWER]
 
     for id in (1, 2):
-        # Neither campaigns itself within an election timeout.
+        # Neither campaigns within an election timeout.
         net[id].randomized_election_timeout = net[id].election_timeout + id
         tick(net[id], net[id].election_timeout)
     net.campaign(3)
@@ -136,9 +136,9 @@ def test_election_with_leases() -> None:
 
 @REQUESTS
 def test_request_within_the_lease_is_ignored(kind: MessageType) -> None:
-    """Not even a refusal is sent, the term stays, and only the word of the leader itself lifts the lease.
+    """The request gets no answer, the term stays, and only a campaign that the leader ordered passes the lease.
 
-    The leader keeps the lease itself, too (thesis 4.2.3; 3.10 for transfers).
+    The leader keeps the lease too (thesis 4.2.3; 3.10 for transfers).
 
     catches: etcd#9333
     """
@@ -156,7 +156,7 @@ def test_request_within_the_lease_is_ignored(kind: MessageType) -> None:
 
 
 def test_stuck_candidate_is_freed() -> None:
-    """A candidate of a higher term that is refused by leases makes the leader step down, and can be elected then.
+    """A candidate of a higher term that leases lock out makes the leader step down, and can be elected then.
 
     Its answer to the leader's heartbeat carries its term; without that it could neither follow nor win.
 
@@ -188,8 +188,8 @@ def test_stuck_candidate_is_freed() -> None:
     [({}, False), ({"check_quorum": True}, True), ({"pre_vote": True}, True)],
     ids=["neither", "check_quorum", "pre_vote"],
 )
-def test_stale_leader_is_told_of_the_term(options: dict, answered: bool, kind: MessageType) -> None:
-    """A leader of an old term is answered with the new one where its nodes may not hear of it by a campaign.
+def test_stale_leader_gets_the_newer_term(options: dict, answered: bool, kind: MessageType) -> None:
+    """A leader of an old term is answered with the new term, because its peers may never learn it from a campaign.
 
     catches: raft-rs#83
     """
@@ -201,7 +201,7 @@ def test_stale_leader_is_told_of_the_term(options: dict, answered: bool, kind: M
 
 @pytest.mark.parametrize("known", [[1], [1, 2]], ids=["never_added", "removed"])
 def test_voter_that_does_not_know_that_it_is_one(known: list[int]) -> None:
-    """A node that is no member by its own configuration votes, and follows whom it elected.
+    """A node that is not a member by its own configuration still votes, and follows the leader it elected.
 
     answers: TestNonPromotableVoterWithCheckQuorum
     """
@@ -221,9 +221,9 @@ def test_voter_that_does_not_know_that_it_is_one(known: list[int]) -> None:
 
 
 def test_disruptive_follower() -> None:
-    """A follower that loses patience just before the leader's heartbeat comes makes the leader step down.
+    """A follower that times out just before the leader's heartbeat arrives makes the leader step down.
 
-    Its requests for votes are held off by the leases; its answer to the heartbeat, of a higher term, is not.
+    The leases hold its requests for votes off, but not its answer to the heartbeat, which has a higher term.
 
     answers: TestDisruptiveFollower
     """
@@ -244,7 +244,7 @@ def test_disruptive_follower() -> None:
 
 
 def test_pre_vote_stops_the_disruptive_follower() -> None:
-    """With pre-vote a follower that comes back behind the others raises no term and disturbs nobody (thesis 9.6).
+    """With pre-vote, a follower that returns behind the others raises no term and disturbs nobody (thesis 9.6).
 
     answers: TestDisruptiveFollowerPreVote
     catches: etcd#9333
@@ -269,9 +269,9 @@ def test_pre_vote_stops_the_disruptive_follower() -> None:
 
 
 def test_removed_node_cannot_disturb_a_live_leader() -> None:
-    """A node that was removed and does not know campaigns for ever; leases keep its requests from having effect.
+    """A removed node that does not know of its removal campaigns endlessly; leases keep its requests without effect.
 
-    This is what the minimum election timeout is for in the thesis (4.2.3).
+    This is why the thesis has a minimum election timeout (4.2.3).
 
     catches: etcd#9333
     """

@@ -1,4 +1,4 @@
-"""Changes of the configuration: what they refuse, and how a configuration comes back from a snapshot."""
+"""Configuration changes: which are refused, and how a configuration comes back from a snapshot."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ MEMBERS = [
 
 @pytest.mark.parametrize("members", MEMBERS, ids=str)
 def test_restore(members: ConfState) -> None:
-    """The members of a snapshot come back as they were, joint or not.
+    """A snapshot's members come back unchanged, joint or not.
 
     answers: confchange.TestRestore
     """
@@ -46,7 +46,7 @@ def test_restore(members: ConfState) -> None:
         (ConfState(voters_outgoing=[1]), "removed all voters"),
     ],
 )
-def test_restore_of_what_cannot_be(members: ConfState, told: str) -> None:
+def test_restore_of_impossible_members(members: ConfState, told: str) -> None:
     with pytest.raises(ConfChangeError, match=rf"^{told}$"):
         restore(ProgressTracker(20, 0), 10, members)
 
@@ -80,7 +80,7 @@ def tracker_of(voters: Any, outgoing: Any = (), learners: Any = (), learners_nex
     ],
 )
 def test_a_configuration_that_contradicts_itself(tracker: ProgressTracker, told: str) -> None:
-    """No change is made to it."""
+    """No change to such a configuration is accepted."""
     for attempt in (
         lambda: Changer(tracker, 10).simple([]),
         lambda: Changer(tracker, 10).enter_joint(False, []),
@@ -105,7 +105,7 @@ def test_a_configuration_that_contradicts_itself(tracker: ProgressTracker, told:
     ],
 )
 def test_what_is_refused(tracker: ProgressTracker, how: str, changes: str, told: str) -> None:
-    """And nothing has changed then."""
+    """A refused change leaves everything unchanged."""
     before = str(tracker.config), {id: str(pr) for id, pr in tracker.progress.items()}
     changer = Changer(tracker, 10)
     steps = conf_changes_from_string(changes)
@@ -125,7 +125,7 @@ def test_an_unknown_kind_of_change() -> None:
 
 
 def test_a_refused_entry_changes_nothing() -> None:
-    """An application refuses a committed change by setting its node to 0; then its kind does not matter."""
+    """An application refuses a committed change by setting its node to 0; its kind does not matter then."""
     tracker = tracker_of([1], (), [2])
     config, progress = Changer(tracker, 10).simple([ConfChangeSingle(type=kind, node_id=0) for kind in (0, 1, 3, 7)])
     assert config == tracker.config

@@ -1,4 +1,4 @@
-"""What a node is started with: defaults, their effect, and what is refused."""
+"""A node's Config: defaults, their effect, and refused values."""
 
 import copy
 import dataclasses
@@ -23,7 +23,7 @@ def config(**changes: Any) -> Config:
 
 
 def refusal(given: Config) -> str:
-    """The text of the error, the same from both methods and from RawNode."""
+    """The text of the error, which both methods and RawNode share."""
     texts = set()
     for call in (given.validate, given.validated, lambda: RawNode(given)):
         with pytest.raises(ConfigError) as caught:
@@ -35,7 +35,7 @@ def refusal(given: Config) -> str:
     return text
 
 
-# In the order in which etcd's Config.validate looks: each case is right in all that comes before.
+# In the order in which etcd's Config.validate checks: each case is valid in everything that comes before.
 ORDER: list[tuple[dict[str, Any], str]] = [
     ({"id": 0}, "cannot use none as id"),
     ({"id": LIMIT}, "cannot use local target as id"),
@@ -144,7 +144,7 @@ def test_defaults_in_effect() -> None:
     assert got.storage is given.storage
 
 
-def test_what_is_given_stays() -> None:
+def test_given_values_are_kept() -> None:
     class Trace:
         def trace_event(self, event: Any) -> None:
             raise NotImplementedError
@@ -171,7 +171,7 @@ def test_what_is_given_stays() -> None:
 
 
 def test_validation_changes_nothing() -> None:
-    """The same Config can start any number of nodes, and be changed between them."""
+    """One Config can start any number of nodes, and may be changed between them."""
     given = config()
     before = copy.copy(given)
     given.validate()
@@ -202,7 +202,7 @@ def test_misspelt_fields_are_refused() -> None:
 
 
 def test_fields_are_of_a_few_kinds() -> None:
-    """A field of another kind would be checked by nothing, and tried by none of the tests of all options."""
+    """Nothing would check a field of another kind, and no test of all options would try it."""
     others = {field.name for field in dataclasses.fields(Config)} - {*FLAGS, *NUMBERS}
     assert others == {"storage", "read_only_option", "logger", "trace_logger", "random"}
     assert (len(FLAGS) >= 7, len(UNSIGNED) >= 8, set(SIGNED) <= set(NUMBERS)) == (True, True, True)

@@ -1,4 +1,4 @@
-"""The texts for people and scripts, letter by letter."""
+"""The texts for people and scripts, character by character."""
 
 from typing import Any
 
@@ -151,7 +151,7 @@ def test_entry(e: Entry, text: str) -> None:
 
 
 def test_formatter() -> None:
-    """It makes the text of normal entries alone, wherever they stand; without a text there is no blank."""
+    """It formats the data of normal entries, wherever they stand; an empty text adds no blank."""
     entries = [Entry(data=b"a"), Entry(type=2, data=v2((ADD, 1)).encode()), Entry(type=5, data=b"b")]
     shown = "0/0 EntryNormal <1>\n0/0 EntryConfChangeV2 v1\n0/0 5\n"
     assert describe_entries(entries, lambda data: f"<{len(data)}>") == shown

@@ -1,4 +1,4 @@
-"""Elections: who may campaign, who is voted for, who wins (paper 5.2, 5.4.1; thesis 9.6 with pre-vote)."""
+"""Elections: who may campaign, who gets votes, who wins (paper 5.2, 5.4.1; thesis 9.6 for pre-vote)."""
 
 from math import floor
 from random import Random
@@ -73,12 +73,13 @@ def added(id: int) -> ConfChangeV2:
         pytest.param([None, DOWN, DOWN], CANDIDATE, 1, id="two_of_three_down"),
         pytest.param([None, DOWN, DOWN, None], CANDIDATE, 1, id="half_of_four_down"),
         pytest.param([None, DOWN, DOWN, None, None], LEADER, 1, id="two_of_five_down"),
-        # The longer logs are of the term of the campaign, so that their owners answer instead of staying silent.
+        # The longer logs have entries of the campaign's term, so that their owners answer instead of ignoring the
+        # request.
         pytest.param([None, Past((1,)), Past((1,)), Past((1, 1)), None], FOLLOWER, 1, id="longer_logs_elsewhere"),
     ],
 )
 def test_campaign(peers: list, role: StateType, term: int, pre_vote: bool) -> None:
-    """A campaign is won by a quorum of votes, lost by a quorum of refusals, and else stays open (paper 5.2, 5.4.1).
+    """A quorum of votes wins a campaign, a quorum of refusals loses it; otherwise it stays open (paper 5.2, 5.4.1).
 
     With pre-vote an open campaign stays in its first phase, without a new term.
 
@@ -93,7 +94,7 @@ def test_campaign(peers: list, role: StateType, term: int, pre_vote: bool) -> No
 
 @PRE_VOTE
 def test_everybody_can_lead_in_turn(pre_vote: bool) -> None:
-    """An election can be won with a leader in office and entries in the log, by any node.
+    """Any node can win an election while another one leads and the logs have entries.
 
     answers: TestLeaderCycle, TestLeaderCyclePreVote
     """
@@ -105,10 +106,10 @@ def test_everybody_can_lead_in_turn(pre_vote: bool) -> None:
 
 @PRE_VOTE
 def test_new_leader_overwrites_entries_of_a_higher_term(pre_vote: bool) -> None:
-    """Uncommitted entries go, even if they are of a higher term than those that stay (paper 5.4.2, figure 8).
+    """Uncommitted entries are overwritten, even by entries of a lower term (paper 5.4.2, figure 8).
 
-    Node 1 led term 1 and reached only node 2; node 3 led term 2, by the votes of 4 and 5, and reached nobody. Node 1
-    loses the election of term 2, which it did not know of, and wins that of term 3.
+    Node 1 led term 1 and reached only node 2. Node 3 led term 2, elected by 4 and 5, and reached nobody. Node 1 loses
+    the election of term 2, which it did not know of, and wins that of term 3.
 
     answers: TestLeaderElectionOverwriteNewerLogs, TestLeaderElectionOverwriteNewerLogsPreVote
     """
@@ -123,7 +124,7 @@ def test_new_leader_overwrites_entries_of_a_higher_term(pre_vote: bool) -> None:
 
 @PRE_VOTE
 def test_single_node_elects_itself(pre_vote: bool) -> None:
-    """The only voter needs nobody else.
+    """The only voter needs no other node to be elected.
 
     answers: TestSingleNodeCandidate, TestSingleNodePreCandidate
     """
@@ -133,9 +134,9 @@ def test_single_node_elects_itself(pre_vote: bool) -> None:
 
 
 def test_dueling_candidates() -> None:
-    """Of two candidates that cannot hear each other one wins; the other, with the shorter log, can only disturb.
+    """Of two candidates that cannot hear each other, one wins; the other has the shorter log and can only disturb.
 
-    Its next campaign makes the leader step down by the higher term, and is refused by everybody (paper 5.4.1).
+    Its next campaign makes the leader step down by the higher term, and all nodes refuse it (paper 5.4.1).
 
     answers: TestDuelingCandidates
     """
@@ -151,7 +152,7 @@ def test_dueling_candidates() -> None:
 
 
 def test_dueling_pre_candidates() -> None:
-    """With pre-vote the candidate with the shorter log is refused before it has raised any term (thesis 9.6).
+    """With pre-vote the candidate with the shorter log is refused before it raises a term (thesis 9.6).
 
     answers: TestDuelingPreCandidates
     """
@@ -167,7 +168,7 @@ def test_dueling_pre_candidates() -> None:
 
 
 def test_candidate_concedes_to_the_leader_of_its_term() -> None:
-    """A candidate that hears of the leader of its own term follows it and takes over its log (paper 5.2).
+    """A candidate that hears from the leader of its own term follows it and takes over its log (paper 5.2).
 
     answers: TestCandidateConcede
     """
@@ -190,7 +191,7 @@ def test_candidate_concedes_to_the_leader_of_its_term() -> None:
 
 @pytest.mark.parametrize("kind", [MessageType.MSG_HEARTBEAT, MessageType.MSG_APP], ids=str)
 def test_candidate_of_an_older_term_adopts_the_leader(kind: MessageType) -> None:
-    """A candidate follows a leader of a higher term, and is in that term then (paper 5.1, 5.2).
+    """A candidate follows a leader of a higher term, and adopts that term (paper 5.1, 5.2).
 
     answers: TestCandidateResetTermMsgHeartbeat, TestCandidateResetTermMsgApp
     """
@@ -217,9 +218,9 @@ def test_candidate_of_an_older_term_adopts_the_leader(kind: MessageType) -> None
 @VOTES
 @pytest.mark.parametrize("role", list(StateType), ids=str)
 def test_vote_from_any_role(role: StateType, kind: MessageType) -> None:
-    """A request of a higher term from a better log is granted in every role (paper 5.1).
+    """In every role a node grants a request of a higher term from a better log (paper 5.1).
 
-    A vote makes a follower of the new term; a pre-vote changes nothing (thesis 9.6).
+    Granting a vote makes it a follower in the new term; granting a pre-vote changes nothing (thesis 9.6).
 
     answers: TestVoteFromAnyState, TestPreVoteFromAnyState
     catches: rabbitmq/ra#442
@@ -268,9 +269,9 @@ def test_vote_from_any_role(role: StateType, kind: MessageType) -> None:
     ],
 )
 def test_vote_rule(role: StateType, index: int, log_term: int, vote: int, refused: bool, kind: MessageType) -> None:
-    """A vote goes to a log that ends at least as well as the own one, (term 2, index 2) here, and once in a term.
+    """A node votes for a log at least as good as its own, here (term 2, index 2), and once in a term.
 
-    The request is of the voter's own term, so that only logs and votes decide (paper 5.2, 5.4.1).
+    The request has the voter's own term, so only logs and earlier votes decide (paper 5.2, 5.4.1).
 
     answers: TestRecvMsgVote, TestRecvMsgPreVote
     catches: camunda#5356
@@ -286,9 +287,9 @@ def test_vote_rule(role: StateType, index: int, log_term: int, vote: int, refuse
 
 
 def test_no_vote_in_a_term_whose_leader_is_known() -> None:
-    """A node that follows a leader does not vote for another node in the same term, though its vote is free.
+    """A node that follows a leader votes for no other node in that term, even if it has not voted yet.
 
-    A pre-vote of the next term is granted all the same, unless a lease forbids it (thesis 9.6).
+    It does grant a pre-vote for the next term, unless a lease forbids it (thesis 9.6).
 
     catches: hashicorp/raft#605
     """
@@ -315,7 +316,7 @@ def test_no_vote_in_a_term_whose_leader_is_known() -> None:
     ],
 )
 def test_only_a_granted_vote_restarts_the_timeout(kind: MessageType, index: int, elapsed: int) -> None:
-    """Granting a vote restarts the wait for a leader (paper figure 2, followers); a refusal or a pre-vote does not."""
+    """Only a granted vote restarts the wait for a leader (paper figure 2, followers), not a refusal or a pre-vote."""
     raft = make_raft(1, [1, 2, 3], terms=(1,))
     tick(raft, 4)
     raft.step(Message(type=kind, from_=2, to=1, term=1, log_term=1, index=index))
@@ -324,7 +325,7 @@ def test_only_a_granted_vote_restarts_the_timeout(kind: MessageType, index: int,
 
 @VOTES
 def test_answer_waits_for_the_storage(kind: MessageType) -> None:
-    """The answer to a request is only let out once term and vote are stored (paper figure 2, persistent state).
+    """The answer leaves only after term and vote are stored (paper figure 2, persistent state).
 
     catches: tikv#8381
     """
@@ -336,7 +337,7 @@ def test_answer_waits_for_the_storage(kind: MessageType) -> None:
 
 @VOTES
 def test_vote_request_without_a_term_is_refused(kind: MessageType) -> None:
-    """No answer could be given a term, so the request is malformed, and nothing has changed."""
+    """The answer would have no term, so the request is malformed and changes nothing."""
     node = RawNode(make_config(1, make_storage([1, 2, 3])))
     with pytest.raises(MalformedMessage, match=r"^term should be set when sending " + str(ANSWER[kind]) + "$"):
         node.step(Message(type=kind, from_=2, to=1))
@@ -347,7 +348,7 @@ def test_vote_request_without_a_term_is_refused(kind: MessageType) -> None:
 
 
 def granted_by(raft: object, voter: int, reject: bool = False) -> None:
-    """Hand a candidate the answer of one voter."""
+    """Give a candidate the answer of one voter."""
     raft.step(Message(type=MessageType.MSG_VOTE_RESP, from_=voter, to=1, term=raft.term, reject=reject))
 
 
@@ -360,7 +361,7 @@ def candidate(voters: list[int], learners: tuple[int, ...] = ()) -> object:
 
 
 def test_each_voter_counts_once() -> None:
-    """The first answer of a voter counts, its repetitions and corrections do not (paper 5.2)."""
+    """A voter's first answer counts; repetitions and corrections do not (paper 5.2)."""
     raft = candidate([1, 2, 3, 4, 5])
     for _ in range(3):
         granted_by(raft, 2)
@@ -372,7 +373,7 @@ def test_each_voter_counts_once() -> None:
 
 
 def test_votes_of_learners_and_strangers_do_not_count() -> None:
-    """Only voters elect, whoever answers."""
+    """Only voters elect, whoever else answers."""
     raft = candidate([1, 2, 3], learners=(4,))
     granted_by(raft, 4)
     granted_by(raft, 9)
@@ -382,7 +383,7 @@ def test_votes_of_learners_and_strangers_do_not_count() -> None:
 
 
 def test_joint_configuration_needs_both_majorities() -> None:
-    """While the members change jointly an election needs a majority of the old and of the new voters (thesis 4.3).
+    """While the members change jointly, an election needs a majority of the old and of the new voters (thesis 4.3).
 
     catches: async-raft#62, redisraft#17
     """
@@ -401,7 +402,7 @@ def test_joint_configuration_needs_both_majorities() -> None:
 
 @PRE_VOTE
 def test_own_vote_after_a_lost_election(pre_vote: bool) -> None:
-    """The own vote of a candidate that has become a follower, stored too late, does not count.
+    """A candidate's own vote does not count if it is stored only after the candidate became a follower.
 
     answers: TestCandidateSelfVoteAfterLostElection, TestCandidateSelfVoteAfterLostElectionPreVote
     """
@@ -418,7 +419,7 @@ def test_own_vote_after_a_lost_election(pre_vote: bool) -> None:
 
 
 def test_own_pre_vote_after_the_pre_vote_is_won() -> None:
-    """The own pre-vote does not count for the election that the others' pre-votes have begun meanwhile.
+    """A candidate's own pre-vote does not count in the election that the others' pre-votes have started meanwhile.
 
     answers: TestCandidateDeliversPreCandidateSelfVoteAfterBecomingCandidate
     """
@@ -427,7 +428,7 @@ def test_own_pre_vote_after_the_pre_vote_is_won() -> None:
     assert raft.state == PRE_CANDIDATE
     own = take_waiting(raft)
     for voter in (2, 3):
-        # What is granted is the term asked about, one above the present one.
+        # A pre-vote is granted for the term asked about, one above the present one.
         raft.step(Message(type=MessageType.MSG_PRE_VOTE_RESP, from_=voter, to=1, term=1))
     assert (raft.state, raft.term) == (CANDIDATE, 1)
 
@@ -444,7 +445,7 @@ def test_own_pre_vote_after_the_pre_vote_is_won() -> None:
 
 @pytest.mark.parametrize("role", [CANDIDATE, PRE_CANDIDATE], ids=str)
 def test_candidate_drops_proposals(role: StateType) -> None:
-    """Who campaigns has no leader to forward a proposal to."""
+    """A campaigning node knows no leader to forward a proposal to."""
     raft = make_raft(1, [1, 2, 3])
     take_role(raft, role)
     with pytest.raises(ProposalDropped):
@@ -456,7 +457,7 @@ def test_candidate_drops_proposals(role: StateType) -> None:
 
 
 def test_learner_never_campaigns_by_timeout() -> None:
-    """A learner may wait for ever (thesis 4.2.1).
+    """A learner never campaigns, however long it waits (thesis 4.2.1).
 
     answers: TestLearnerElectionTimeout
     catches: redpanda#8495
@@ -468,7 +469,7 @@ def test_learner_never_campaigns_by_timeout() -> None:
 
 
 def test_learner_can_be_elected_once_it_is_promoted() -> None:
-    """A change that makes a voter of a learner lets it campaign, and win.
+    """After the change that promotes it to voter, a learner can campaign and win.
 
     answers: TestLearnerPromotion
     """
@@ -489,7 +490,7 @@ def test_learner_can_be_elected_once_it_is_promoted() -> None:
 
 
 def test_learner_votes_when_asked() -> None:
-    """A candidate may know of a promotion that the learner has not applied yet, so a learner does not refuse.
+    """A learner votes when asked: the candidate may know of its promotion before the learner has applied it.
 
     answers: TestLearnerCanVote
     """
@@ -502,7 +503,7 @@ def test_learner_votes_when_asked() -> None:
 
 
 class Cycle:
-    """A source of chance that gives 0 to n-1 in turn."""
+    """A random source that gives 0 to n-1 in turn."""
 
     def __init__(self) -> None:
         self.given = -1
@@ -520,7 +521,7 @@ ELAPSED = pytest.mark.parametrize(
 
 @ELAPSED
 def test_timeouts_are_spread_evenly(elapsed: int, share: float) -> None:
-    """The timeout is any number of ticks from the election timeout to twice that less one, all alike (paper 5.2).
+    """All timeouts from the election timeout to twice that less one are equally likely (paper 5.2).
 
     answers: TestPastElectionTimeout
     """
@@ -537,7 +538,7 @@ def test_timeouts_are_spread_evenly(elapsed: int, share: float) -> None:
 
 @ELAPSED
 def test_timeout_is_drawn_once_for_each_change_of_role(elapsed: int, share: float) -> None:
-    """Every result of the given source of chance makes a timeout of its own, with nothing drawn in between."""
+    """Each number of the given random source gives one timeout, and nothing else draws in between."""
     raft = make_raft(1, [1], random=Cycle())
     past = 0
     for _ in range(10):
@@ -548,13 +549,13 @@ def test_timeout_is_drawn_once_for_each_change_of_role(elapsed: int, share: floa
 
 
 class HandsOn:
-    """A source of chance that asks another one."""
+    """A random source that asks another one."""
 
     def __init__(self, source: Random) -> None:
         self.source = source
 
     def randrange(self, n: int) -> int:
-        """As that of the source."""
+        """A number of the other source."""
         return self.source.randrange(n)
 
 
@@ -570,21 +571,21 @@ def drawn_timeouts(source: object, election_tick: int, draws: int = 100) -> list
 
 @pytest.mark.parametrize("election_tick", [2, 3, 4, 7, 8, 9, 10, 255, 256, 257, 2**30 + 1, 2**31 - 1])
 def test_plain_random_draws_as_by_randrange(election_tick: int) -> None:
-    """A plain random.Random is not asked by randrange, yet gives the same numbers and is left in the same state."""
+    """A plain random.Random is not called by randrange, yet gives the same numbers and ends in the same state."""
     plain, asked = Random(election_tick), Random(election_tick)
     assert drawn_timeouts(plain, election_tick) == drawn_timeouts(HandsOn(asked), election_tick)
     assert plain.getstate() == asked.getstate()
 
 
 class Derived(Random):
-    """A random.Random whose randrange is its own."""
+    """A random.Random with its own randrange."""
 
     def randrange(self, *args: Any, **kwargs: Any) -> int:
-        """Always the same."""
+        """Always the same number."""
         return 7
 
 
-def test_own_randrange_of_a_random_is_asked() -> None:
+def test_overridden_randrange_of_a_random_is_called() -> None:
     replaced = Random(1)
     replaced.randrange = Derived().randrange  # type: ignore[method-assign]
     for source in (Derived(1), replaced):
@@ -616,7 +617,7 @@ def test_own_randrange_of_a_random_is_asked() -> None:
     ],
 )
 def test_transitions(old: StateType, new: StateType, term: int | None, lead: int | None) -> None:
-    """Which role may follow which (paper figure 4); a leader cannot campaign, nor a follower lead.
+    """Which role may follow which (paper figure 4): a leader cannot campaign, and a follower cannot lead.
 
     answers: TestStateTransition
     """
@@ -639,7 +640,7 @@ def test_transitions(old: StateType, new: StateType, term: int | None, lead: int
 
 @pytest.mark.parametrize(("role", "last"), [(FOLLOWER, 0), (PRE_CANDIDATE, 0), (CANDIDATE, 0), (LEADER, 1)])
 def test_higher_term_makes_a_follower(role: StateType, last: int) -> None:
-    """A message of a higher term ends every role; only a leader's message names whom to follow (paper 5.1).
+    """A message of a higher term ends every role; only a leader's message says whom to follow (paper 5.1).
 
     answers: TestAllServerStepdown
     """
@@ -652,7 +653,7 @@ def test_higher_term_makes_a_follower(role: StateType, last: int) -> None:
 
 
 def test_no_campaign_in_the_last_term() -> None:
-    """Terms are 64 bits wide; a node whose next terms would not fit stays what it is."""
+    """Terms have 64 bits; a node whose next term would not fit keeps its role."""
     raft = make_raft(1, [1], term=2**64 - 2)
     raft.step(hup(1))
     settle(raft)
@@ -661,7 +662,7 @@ def test_no_campaign_in_the_last_term() -> None:
 
 @PRE_VOTE
 def test_no_campaign_while_a_snapshot_waits(pre_vote: bool) -> None:
-    """A node does not campaign before the snapshot that it was sent is stored: its log is not what it says."""
+    """A node does not campaign before it has stored a received snapshot: until then its log is incomplete."""
     raft = make_raft(1, [1, 2], pre_vote=pre_vote)
     members = ConfState(voters=[1, 2])
     snapshot = Snapshot(metadata=SnapshotMetadata(index=5, term=1, conf_state=members))
@@ -677,7 +678,7 @@ def test_no_campaign_while_a_snapshot_waits(pre_vote: bool) -> None:
 
 
 def test_no_campaign_over_a_log_that_was_compacted_too_far() -> None:
-    """Committed entries that were not applied may hold a change; if they are gone, the storage has lost them."""
+    """Committed but unapplied entries may hold a change; if they are gone, the storage has lost them."""
     storage = make_storage([1], terms=(1, 1))
     storage.set_hard_state(HardState(term=1, commit=2))
     node = RawNode(make_config(1, storage))

@@ -1,4 +1,4 @@
-"""Entries as such: what identifies them, and which of them may follow each other."""
+"""Entries: what identifies them, and which may follow each other."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.network import make_config, make_storage
 
 
 def test_an_entry_is_known_by_index_and_term() -> None:
-    """One leader to a term, and one entry of a leader at an index (5.3, Log Matching).
+    """A term has one leader, and a leader has one entry at an index (5.3, Log Matching).
 
     answers: TestEntryID
     """
@@ -36,23 +36,23 @@ def test_an_entry_is_known_by_index_and_term() -> None:
         (0, 0, run(1, 1), True),
         (0, 0, run(2, 1, 1, 2), False),
         (1, 1, run(2, 1, 1, 2), True),
-        # the first one against the entry before it
+        # the first entry against the entry before it
         (123, 5, run(111, 5), False),
         (123, 5, run(124, 4), False),
         (123, 5, run(234, 6), False),
         (123, 5, run(124, 6), True),
-        # against each other
+        # entries against each other
         (12, 2, run(13, 2) + run(12, 2), False),
         (12, 2, run(13, 2) + run(15, 2), False),
         (12, 2, run(13, 2, 1), False),
         (12, 2, run(13, 2, 3), True),
-        # where indexes end
+        # the end of indexes
         (NO_LIMIT - 1, 2, run(NO_LIMIT, 2), True),
         (NO_LIMIT, 2, run(0, 2), False),
     ],
 )
 def test_contiguous(index: int, term: int, entries: list[Entry], valid: bool) -> None:
-    """Indexes without a gap, terms that never fall: what every part of a log is (5.3).
+    """Indexes have no gap and terms never fall, in every part of a log (5.3).
 
     answers: TestLogSlice
     """
@@ -60,7 +60,7 @@ def test_contiguous(index: int, term: int, entries: list[Entry], valid: bool) ->
 
 
 def follower(term: int = 10) -> RawNode:
-    """A node that has the entry (123, 5) as its last one."""
+    """A node whose last entry is (123, 5)."""
     node = RawNode(make_config(1, make_storage([1, 2], terms=[5] * 123)))
     node.raft.become_follower(term, 2)
     return node
@@ -86,8 +86,8 @@ def append(term: int, log_term: int, index: int, entries: list[Entry]) -> Messag
         ([], True),
     ],
 )
-def test_an_append_that_is_no_part_of_a_log(entries: list[Entry], valid: bool) -> None:
-    """It is refused before anything changes, and the node lives on.
+def test_an_append_that_does_not_fit_a_log(entries: list[Entry], valid: bool) -> None:
+    """It is refused before anything changes, and the node keeps running.
 
     answers: TestLogSlice
     """
@@ -105,8 +105,9 @@ def test_an_append_that_is_no_part_of_a_log(entries: list[Entry], valid: bool) -
 
 
 def test_entries_of_a_newer_term_than_the_append() -> None:
-    """The reference's notion of a slice has one rule more: no entry is newer than the leader that sends it. Only its
-    tests ask for that there; here a message that breaks the rule is refused, since no leader can have sent it.
+    """The reference's slices have one rule more: no entry is newer than the leader that sends it.
+
+    Only its tests check that there. Here a message that breaks the rule is refused, because no leader can have sent it.
 
     answers: TestLogSlice
     """
@@ -120,7 +121,7 @@ def test_entries_of_a_newer_term_than_the_append() -> None:
 
 
 def test_a_heartbeat_that_commits_beyond_the_log() -> None:
-    """The other way to learn that entries are missing, and the last thing that the node does (see LogLost)."""
+    """The other way to notice missing entries. It is the last thing that the node does (see LogLost)."""
     node = follower()
     with pytest.raises(LogLost):
         node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=10, commit=124))
@@ -146,7 +147,7 @@ def test_varint_size(value: int, size: int) -> None:
     ],
 )
 def test_entry_size_is_that_of_the_encoding(fields: Any) -> None:
-    """Which of the fields are present counts, not whether they are zero."""
+    """Only the presence of fields counts, not whether they are zero."""
     e = Entry(**fields)
     assert entry_size(e) == len(e.encode())
 

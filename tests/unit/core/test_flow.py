@@ -1,4 +1,4 @@
-"""How much a leader sends ahead: one probe, a window by count and bytes, and the limit on uncommitted proposals."""
+"""How far ahead a leader sends: one probe, a window by count and bytes, and the limit on uncommitted proposals."""
 
 import pytest
 
@@ -20,14 +20,14 @@ APP = MessageType.MSG_APP
 
 
 def make_streaming_leader(**options: object) -> object:
-    """A leader of two that sends to its peer without waiting for answers; nothing was sent so far."""
+    """A leader of two that sends to its peer without waiting for answers, and has sent nothing yet."""
     raft = make_quiet_leader([1, 2], election_tick=5, **options)
     raft.tracker.progress[2].become_replicate()
     return raft
 
 
 def fill(raft: object) -> None:
-    """Propose until the window to node 2 is full, one message at a time."""
+    """Propose until the window to node 2 is full, with one message per proposal."""
     while not raft.tracker.progress[2].inflights.full():
         assert the_one(appends(raft, b"somedata"), APP).entries != []
 
@@ -35,7 +35,7 @@ def fill(raft: object) -> None:
 # -- one peer ----------------------------------------------------------------------------------------------------------
 
 
-def test_own_progress_follows_the_own_storage() -> None:
+def test_leader_counts_its_entries_once_stored() -> None:
     """A leader counts its own entries when they are stored, not when they are proposed (thesis 10.2.1).
 
     answers: TestProgressLeader
@@ -54,7 +54,7 @@ def test_own_progress_follows_the_own_storage() -> None:
 
 
 def test_answered_heartbeat_ends_a_pause() -> None:
-    """A peer that was sent enough is sent more once it answers a heartbeat; the heartbeat itself changes nothing.
+    """A paused peer is sent more once it answers a heartbeat; the heartbeat itself changes nothing.
 
     answers: TestProgressResumeByHeartbeatResp
     """
@@ -72,7 +72,7 @@ def test_answered_heartbeat_ends_a_pause() -> None:
 
 
 def test_probe_is_a_single_append() -> None:
-    """As long as a peer's log is not known it is sent one append, whatever is proposed meanwhile.
+    """While a peer's log is unknown, the leader sends it a single append, even if more is proposed meanwhile.
 
     answers: TestProgressPaused
     """
@@ -85,10 +85,10 @@ def test_probe_is_a_single_append() -> None:
 
 
 def test_window_by_messages_and_bytes() -> None:
-    """Messages are filled up to their size, and sent up to the window's count or bytes, whichever is reached first.
+    """Messages are filled up to their size limit, and sent until the window reaches its count or its bytes.
 
-    Sixteen proposals of 1,000 bytes surround six of 5,000; a message holds 2,048 bytes, the window three messages or
-    9,000 bytes of payload, where the message that crosses the limit is still let out.
+    Sixteen proposals of 1,000 bytes surround six of 5,000. A message holds 2,048 bytes, and the window three messages
+    or 9,000 bytes of payload; the message that crosses this limit is still sent.
 
     answers: TestProgressFlowControl
     catches: raft#54
@@ -111,7 +111,7 @@ def test_window_by_messages_and_bytes() -> None:
 
 
 def test_one_entry_for_each_message() -> None:
-    """A limit of 0 on the size of messages means one entry in each: an entry is sent however large it is."""
+    """A size limit of 0 means one entry per message: an entry is sent however large it is."""
     raft = make_quiet_leader([1, 2], max_size_per_msg=0)
     for _ in range(3):
         propose(raft, b"a" * 100)
@@ -124,7 +124,7 @@ def test_one_entry_for_each_message() -> None:
 
 
 def test_full_window_sends_no_more() -> None:
-    """Each proposal is a message of its own until the window is full; then nothing is sent.
+    """Each proposal is its own message until the window is full; then nothing is sent.
 
     answers: TestMsgAppFlowControlFull
     """
@@ -139,14 +139,14 @@ def test_full_window_sends_no_more() -> None:
 
 
 def test_window_moves_with_acknowledgements() -> None:
-    """An acknowledgement makes room for as many messages as it covers; one that is old makes none.
+    """An acknowledgement frees the messages that it covers; an old one frees none.
 
     answers: TestMsgAppFlowControlMoveForward
     """
     raft = make_streaming_leader(max_inflight_msgs=64)
     fill(raft)
     peer = raft.tracker.progress[2]
-    # The first message has the entries 1 and 2.
+    # The first message holds entries 1 and 2.
     for index in range(2, 64):
         ack(raft, 2, index)
         read_messages(raft)
@@ -163,7 +163,7 @@ def test_window_moves_with_acknowledgements() -> None:
 
 
 def test_full_window_lets_one_empty_append_out_for_each_heartbeat() -> None:
-    """Without it a lost window would stop replication for good: the answer to the empty append shows what is missing.
+    """Without this, replication would stop after a lost window: the answer to the empty append shows what is missing.
 
     answers: TestMsgAppFlowControlRecvHeartbeat
     """
@@ -183,7 +183,7 @@ def test_full_window_lets_one_empty_append_out_for_each_heartbeat() -> None:
 
 
 def test_window_by_bytes_alone() -> None:
-    """The window is full once its payload reaches the limit, although it has room for more messages.
+    """The window is full when its payload reaches the limit, even if the count has room.
 
     catches: raft#54
     """
@@ -199,7 +199,7 @@ def test_window_by_bytes_alone() -> None:
 
 
 def test_entries_without_payload_need_no_bytes() -> None:
-    """Only payload counts in the window's bytes, so empty entries fill it by their number alone."""
+    """Only payload counts in the window's bytes, so empty entries fill the window by their number alone."""
     raft = make_streaming_leader(max_size_per_msg=10, max_inflight_bytes=10, max_inflight_msgs=5)
     for _ in range(5):
         the_one(appends(raft), APP)
@@ -208,7 +208,7 @@ def test_entries_without_payload_need_no_bytes() -> None:
 
 
 def test_unreachable_peer_has_an_empty_window() -> None:
-    """What was on the way may be lost, so the leader begins again with a probe after what it knows to be stored."""
+    """Messages on the way may be lost, so the leader probes again, right after the last entry known to be stored."""
     raft = make_streaming_leader(max_inflight_msgs=4)
     fill(raft)
     ack(raft, 2, 3)
@@ -224,7 +224,7 @@ def test_unreachable_peer_has_an_empty_window() -> None:
 
 
 def commit_and_apply(raft: object, *peers: int) -> None:
-    """The peers store everything, so that it is committed; then the application applies it."""
+    """The peers store everything, which commits it; then the application applies it."""
     read_messages(raft)
     for peer in peers:
         ack(raft, peer, raft.log.last_index())
@@ -234,10 +234,10 @@ def commit_and_apply(raft: object, *peers: int) -> None:
 
 
 def test_quota_of_uncommitted_payload() -> None:
-    """Proposals are dropped while more payload is uncommitted than allowed; what is applied frees its share.
+    """Proposals are dropped while too much payload is uncommitted; applying entries frees their share.
 
-    A proposal that is larger than the quota is let in as long as the quota is not used up, and one without payload
-    always: the first entry of a leader and the one that leaves a joint configuration must never be dropped.
+    A proposal larger than the quota passes if the quota is not used up, and one without payload always passes: the
+    first entry of a leader and the entry that leaves a joint configuration must never be dropped.
 
     answers: TestUncommittedEntryLimit
     catches: cockroach#31689
@@ -277,7 +277,7 @@ def test_quota_of_uncommitted_payload() -> None:
 
 
 def test_dropped_proposal_leaves_no_entry() -> None:
-    """All entries of a proposal that the quota drops are left out, the log and what was sent stay as they are."""
+    """The quota drops a proposal as a whole: the log stays unchanged, and no message is sent."""
     raft = make_streaming_leader(max_uncommitted_entries_size=10)
     propose(raft, b"12345678")
     read_messages(raft)
@@ -289,7 +289,7 @@ def test_dropped_proposal_leaves_no_entry() -> None:
 
 
 def test_quota_begins_anew_with_each_role() -> None:
-    """A new leader has no proposals of its own; what it applies of its predecessor's does not count below zero.
+    """A new leader starts with an empty quota; applying its predecessor's entries does not lower it below zero.
 
     catches: cockroach#31689
     """
@@ -311,7 +311,7 @@ def test_quota_begins_anew_with_each_role() -> None:
 
 
 def test_no_limit_by_default() -> None:
-    """A quota of 0 is none."""
+    """A quota of 0 means no limit."""
     raft = make_quiet_leader([1, 2])
     for _ in range(4):
         propose(raft, b"x" * 2**20)

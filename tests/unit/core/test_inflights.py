@@ -1,4 +1,4 @@
-"""The window of appends on their way: filled, freed from the old end, full by count or by bytes."""
+"""The window of appends in flight: it fills, frees from the oldest, and is full by count or by bytes."""
 
 import pickle
 from typing import Any
@@ -12,7 +12,7 @@ from .test_progress import REPLICATE, progress_in
 
 
 def sent(first: int, last: int) -> list[tuple[int, int]]:
-    """Appends up to these indexes, of 100 bytes and their index each."""
+    """Appends up to these indexes, each of 100 bytes plus its index."""
     return [(index, 100 + index) for index in range(first, last + 1)]
 
 
@@ -53,7 +53,7 @@ def test_add_around_the_end_of_the_ring(start: int) -> None:
 
 
 def test_free_le() -> None:
-    """Everything up to an index goes, the rest stays in order, around the end of the ring, too.
+    """Everything up to an index leaves, and the rest stays in order, also around the end of the ring.
 
     answers: TestInflightFreeTo
     catches: raft#54
@@ -74,7 +74,7 @@ def test_free_le() -> None:
 
 
 def test_free_le_of_an_older_index() -> None:
-    """An acknowledgement that comes late frees nothing."""
+    """A late acknowledgement frees nothing."""
     window = Inflights(10)
     fill(window, 5, 7)
     window.free_le(4)
@@ -94,7 +94,7 @@ def test_free_le_of_an_older_index() -> None:
     ],
 )
 def test_full(size: int, max_bytes: int, full_at: int, freed: int, again_at: int) -> None:
-    """By count, or by bytes with the append that reaches the limit; after that nothing more can be added.
+    """Full by count, or by bytes with the append that reaches the limit; then nothing more can be added.
 
     answers: TestInflightsFull
     """
@@ -114,7 +114,7 @@ def test_full(size: int, max_bytes: int, full_at: int, freed: int, again_at: int
 
 
 def test_reset() -> None:
-    """No bytes are left over from before.
+    """No bytes are left from before.
 
     answers: TestInflightsReset
     """
@@ -167,7 +167,7 @@ def test_negative_limits(arguments: Any) -> None:
 
 
 def test_a_large_window_takes_no_memory_in_advance() -> None:
-    """Each peer has one, and most are nearly empty."""
+    """Each peer has a window, and most windows are nearly empty."""
     window = Inflights(2**62, 2**64 - 1)
     window.add(1, 2**64 - 2)
     assert not window.full()

@@ -1,4 +1,4 @@
-"""Bugs that other implementations of Raft had, each as the story of how it did harm; see tests/catalogue.md."""
+"""Bugs of other Raft implementations, each as the story of the harm it did; see tests/catalogue.md."""
 
 from typing import Any
 
@@ -55,17 +55,17 @@ ASYNC = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "asy
 
 
 def ask_for_vote(node: Any, candidate: int, term: int) -> None:
-    """A candidate with a log as good as any asks a node for its vote."""
+    """A candidate with a perfect log asks a node for its vote."""
     node.step(Message(type=MessageType.MSG_VOTE, from_=candidate, to=node.id, term=term, log_term=9, index=99))
 
 
 def write_of(rd: Any) -> Message:
-    """What a Ready asks the storage thread to store."""
+    """The write that a Ready asks of the storage thread."""
     return next(m for m in rd.messages if m.type == MessageType.MSG_STORAGE_APPEND)
 
 
 def finish(node: RawNode, write: Message) -> list[Message]:
-    """The storage thread has stored it: the node is told, and what goes to others is returned."""
+    """Deliver the storage thread's answers to the node; returns the messages to others."""
     node.raft.log.storage.append(write.entries)
     for m in write.responses:
         if m.to == node.id:
@@ -73,13 +73,13 @@ def finish(node: RawNode, write: Message) -> list[Message]:
     return [m for m in write.responses if m.to != node.id]
 
 
-# -- what must survive a crash -----------------------------------------------------------------------------------------
+# -- durable state -----------------------------------------------------------------------------------------------------
 
 
 @ASYNC
 @pytest.mark.parametrize("term", [0, 1], ids=["of_a_new_term", "of_the_present_term"])
 def test_vote_survives_a_crash(term: int, asynchronous: bool) -> None:
-    """A vote is in the hard state, must be synced, and is not given to another one after a restart.
+    """A vote is in the hard state, must be synced, and still binds the node after a restart.
 
     catches: PySyncObj#84, tikv#8381
     """
@@ -101,7 +101,7 @@ def test_vote_survives_a_crash(term: int, asynchronous: bool) -> None:
 
 
 def test_term_survives_a_crash() -> None:
-    """A term alone, without a vote and without entries, is stored like any other.
+    """A term without a vote and without entries is stored like any other.
 
     catches: PySyncObj#84
     """
@@ -114,7 +114,7 @@ def test_term_survives_a_crash() -> None:
 
 
 def test_no_answer_before_it_is_stored() -> None:
-    """A vote and an acknowledgement wait for the storage thread, which sends them on when it is done.
+    """A vote and an acknowledgement wait until the storage thread is done, and then it sends them.
 
     catches: tikv#8381, redpanda#16105
     """
@@ -133,7 +133,7 @@ def test_no_answer_before_it_is_stored() -> None:
 
 
 def test_own_vote_counts_once_it_is_stored() -> None:
-    """A candidate asks for votes together with storing its own, and is not elected before that.
+    """A candidate asks for votes while it stores its own, and cannot be elected before that is stored.
 
     catches: nebula#3415
     """
@@ -147,7 +147,7 @@ def test_own_vote_counts_once_it_is_stored() -> None:
 
 @ASYNC
 def test_only_voter_waits_for_its_storage(asynchronous: bool) -> None:
-    """A group of one commits a proposal with the Ready after the one that has stored it.
+    """A group of one commits a proposal with the Ready after the one that stored it.
 
     catches: etcd#14370
     """
@@ -166,8 +166,8 @@ def test_only_voter_waits_for_its_storage(asynchronous: bool) -> None:
     assert (rd.committed_entries, node.raft.log.committed) == ([], before)
 
 
-def test_commit_index_beyond_the_log_is_told_at_once() -> None:
-    """A hard state that commits what the log does not have ends the start; it does not wait for entries to come.
+def test_commit_index_beyond_the_log_ends_the_start() -> None:
+    """A start fails if the hard state commits beyond the log; it does not wait for the entries.
 
     catches: PySyncObj#197
     """
@@ -181,7 +181,7 @@ def test_commit_index_beyond_the_log_is_told_at_once() -> None:
 
 
 def test_vote_outlasts_what_the_leader_sends() -> None:
-    """Appends, heartbeats and snapshots of the present term leave the vote as it is, and so does forgetting the leader.
+    """Appends, heartbeats and snapshots of the present term keep the vote, and so does forgetting the leader.
 
     catches: nats-server#5314, camunda#5356
     """
@@ -197,7 +197,7 @@ def test_vote_outlasts_what_the_leader_sends() -> None:
 
 
 def test_vote_outlasts_a_lost_election() -> None:
-    """A candidate that turns back into a follower of its own term has voted for itself.
+    """A candidate that becomes a follower of its own term keeps the vote for itself.
 
     catches: camunda#5356
     """
@@ -212,10 +212,10 @@ def test_vote_outlasts_a_lost_election() -> None:
     assert the_one(read_messages(raft), MessageType.MSG_VOTE_RESP).reject
 
 
-def test_former_leader_is_elected_by_who_follows_it_still() -> None:
-    """A leader that has stepped down gets the pre-vote of a node which does not know that yet, with the third one down.
+def test_former_leader_is_elected_by_a_node_that_still_follows_it() -> None:
+    """With one node down, a leader that stepped down gets the pre-vote of a node that does not know that yet.
 
-    That node did not vote for it in the present term.
+    This node did not vote for it in the present term.
 
     catches: hashicorp/raft#605
     """
@@ -232,7 +232,7 @@ def test_former_leader_is_elected_by_who_follows_it_still() -> None:
 
 
 def test_candidate_grants_pre_votes() -> None:
-    """Of two nodes with the third one down, one campaigns in vain by its log; it must help the other one in.
+    """With one of three nodes down and a candidate that cannot win by its log, the candidate helps the other to win.
 
     catches: rabbitmq/ra#442
     """
@@ -252,7 +252,7 @@ def test_candidate_grants_pre_votes() -> None:
 
 
 def test_scan_for_changes_reads_a_page_at_a_time() -> None:
-    """Who campaigns with much that is not applied asks its storage for no more than the limit at once.
+    """A node that campaigns with many unapplied entries reads no more from its storage at once than the limit.
 
     catches: raft#32
     """
@@ -278,7 +278,7 @@ def test_scan_for_changes_reads_a_page_at_a_time() -> None:
 
 
 def test_append_from_the_beginning_after_a_compaction() -> None:
-    """An old append that comes again, from before what was compacted, changes nothing.
+    """An old append from before the compaction arrives again and changes nothing.
 
     catches: willemt/raft#118
     """
@@ -296,7 +296,7 @@ def test_append_from_the_beginning_after_a_compaction() -> None:
 
 
 def test_log_that_was_cut_is_as_short_as_it_is() -> None:
-    """What was cut off is gone wherever it was known: length, last term, entries and what is asked of a peer.
+    """Cut entries are gone from everything that knew them: length, last term, entries, and requests to peers.
 
     catches: cockroach#63302
     """
@@ -309,7 +309,7 @@ def test_log_that_was_cut_is_as_short_as_it_is() -> None:
 
 
 def test_append_after_a_compaction_behind_a_full_window() -> None:
-    """A peer whose window was full, and whose next entry is gone by now, is sent a snapshot and no empty append.
+    """A peer with a full window whose next entry is compacted gets a snapshot, not an empty append.
 
     catches: raft#31
     """
@@ -337,7 +337,7 @@ def test_append_after_a_compaction_behind_a_full_window() -> None:
 
 
 def test_write_that_was_overwritten_and_written_again() -> None:
-    """An entry is written, overwritten, and written again; the first write's answer says nothing about the third.
+    """An entry is written, overwritten, and written again; the answer to the first write says nothing about the third.
 
     catches: ClickHouse#102629
     """
@@ -359,7 +359,7 @@ def test_write_that_was_overwritten_and_written_again() -> None:
 
 
 def test_answer_for_an_entry_that_was_replaced() -> None:
-    """An entry that takes the place of one which is being written is written too, and counts only by its own answer.
+    """An entry that replaces one in the middle of a write is written too, and counts only by its own answer.
 
     catches: redpanda#16105, ClickHouse#84434
     """
@@ -376,7 +376,7 @@ def test_answer_for_an_entry_that_was_replaced() -> None:
 
 
 def test_two_snapshots_in_short_order() -> None:
-    """A snapshot that comes while an older one is being stored is stored as well, and counts when it is.
+    """A snapshot that arrives while an older one is being stored is stored too, and counts only then.
 
     catches: etcd#18055
     """
@@ -399,7 +399,7 @@ def test_two_snapshots_in_short_order() -> None:
 
 
 def test_candidate_takes_a_snapshot() -> None:
-    """A candidate that needs a snapshot follows the leader of its term which sends it.
+    """A candidate that gets a snapshot from the leader of its term follows that leader.
 
     catches: nebula#1769
     """
@@ -414,7 +414,7 @@ def test_candidate_takes_a_snapshot() -> None:
 
 
 def test_learner_by_snapshot_does_not_campaign() -> None:
-    """A node that a snapshot makes a learner, or leaves one, does not campaign once it has stored that.
+    """A node that a snapshot makes, or leaves, a learner does not campaign after storing it.
 
     catches: dragonboat#94, redpanda#8495
     """
@@ -430,7 +430,7 @@ def test_learner_by_snapshot_does_not_campaign() -> None:
 
 
 def test_joint_configuration_is_left_once() -> None:
-    """A leader that applies entry by entry proposes to leave once, however long that takes to be applied.
+    """A leader that applies entry by entry proposes to leave once, however long applying takes.
 
     catches: etcd#12136
     """

@@ -1,4 +1,4 @@
-"""What a peer can make grow, and where that ends: each limit with its error, and nothing changed by what is refused."""
+"""What a peer can make grow, and the limit of each: a typed error, and nothing changed by a refused message."""
 
 from contextlib import suppress
 from typing import Any
@@ -29,12 +29,12 @@ from tests.support.state import dump_node
 
 MAX = 2**64 - 1
 MEMBERS = 1000
-# The last index that an append may bring, and so the last one that a leader gives away.
+# The last index that an append may bring, and so the last one that a leader assigns.
 LAST = MAX - 2
 
 
 def leader_at(index: int) -> RawNode:
-    """A leader of two whose log began with a snapshot just before `index`, where its first entry is."""
+    """A leader of two with a snapshot just before `index`, where its first entry is."""
     storage = MemoryStorage()
     storage.apply_snapshot(snapshot_of(index - 1, 1, voters=[1, 2]))
     node = RawNode(make_config(1, storage))
@@ -50,7 +50,7 @@ def leader_at(index: int) -> RawNode:
 
 
 def test_proposals_after_the_last_index() -> None:
-    """A log that a hostile snapshot has brought near the end of numbers fills up; the node lives on."""
+    """A log that a hostile snapshot moved near the last index fills up; the node keeps running."""
     node = leader_at(LAST - 2)
     run(node)
     before = dump_node(node)
@@ -72,7 +72,7 @@ def test_proposals_after_the_last_index() -> None:
 
 @pytest.mark.parametrize("index", [LAST, LAST + 1])
 def test_nobody_leads_without_an_index_to_begin_with(index: int) -> None:
-    """A leader begins with an empty entry, which needs a place that others take."""
+    """A leader begins with an empty entry, which needs an index that may be used up."""
     storage = MemoryStorage()
     storage.apply_snapshot(snapshot_of(index, 1, voters=[1]))
     node = RawNode(make_config(1, storage))
@@ -87,7 +87,7 @@ def test_nobody_leads_without_an_index_to_begin_with(index: int) -> None:
 
 
 def new_leader(**options: Any) -> RawNode:
-    """The leader of term 1 among three, whose first entry, at index 1, is stored by nobody else."""
+    """The leader of term 1 among three; nobody else has stored its first entry, at index 1."""
     node = RawNode(make_config(1, make_storage([1, 2, 3]), **options))
     node.campaign()
     run(node)
@@ -110,7 +110,7 @@ def read(from_: int) -> Message:
 
 
 def refuses(node: RawNode, m: Message, text: str) -> None:
-    """The message counts as lost: Overloaded, and nothing changed."""
+    """The node treats the message as lost: Overloaded is raised, and nothing changes."""
     before = dump_node(node)
     with pytest.raises(Overloaded) as caught:
         node.step(m)
@@ -124,7 +124,7 @@ READS = "3 reads wait already"
 
 
 def test_reads_that_wait_for_the_first_commit() -> None:
-    """They are kept until the leader has committed, so their number is limited."""
+    """They are kept until the leader has committed in its term, so their number is limited."""
     node = new_leader(max_pending_reads=3)
     node.read_index(b"own")
     node.step(read(2))
@@ -139,7 +139,7 @@ def test_reads_that_wait_for_the_first_commit() -> None:
 
 
 def test_reads_that_wait_for_a_quorum() -> None:
-    """Confirmed ones make room; a change of role forgets them all."""
+    """Confirmed reads make room; a change of role drops all of them."""
     node = new_leader(max_pending_reads=3)
     commit(node)
     for from_ in (1, 2, 3):
@@ -156,7 +156,7 @@ def test_reads_that_wait_for_a_quorum() -> None:
 
 
 def test_reads_of_both_kinds_count_together() -> None:
-    """None waits for the first commit and for a quorum at once, but those of before come first."""
+    """A leader first has reads that wait for its first commit, and later reads that wait for a quorum; both count."""
     node = new_leader(max_pending_reads=1)
     node.step(read(2))
     refuses(node, read(3), "1 reads wait already")
@@ -174,7 +174,7 @@ def test_reads_by_lease_never_wait() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"max_pending_reads": 0}])
 def test_reads_without_a_limit(options: dict[str, int]) -> None:
-    """The default is that of etcd's raft."""
+    """The default is etcd's: no limit."""
     node = new_leader(**options)
     for _ in range(5_000):
         node.step(read(2))
@@ -190,7 +190,7 @@ def pre_vote(from_: int) -> Message:
 
 
 def test_answers_that_wait_for_a_ready() -> None:
-    """Who floods a node whose storage is slow is not answered any more, until the next Ready."""
+    """A peer that floods a node with a slow storage gets no more answers until the next Ready."""
     node = RawNode(make_config(1, make_storage([1, 2, 3]), max_pending_msgs=4))
     for _ in range(4):
         node.step(pre_vote(2))
@@ -204,7 +204,7 @@ def test_answers_that_wait_for_a_ready() -> None:
 
 
 def test_read_answers_that_wait_for_a_ready() -> None:
-    """What a follower hands to its application counts as well."""
+    """A follower's answers for its application count too."""
     node = RawNode(make_config(1, make_storage([1, 2, 3]), max_pending_msgs=2))
     node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=1))
     run(node)
@@ -214,8 +214,8 @@ def test_read_answers_that_wait_for_a_ready() -> None:
     refuses(node, answer, "2 messages wait for a Ready")
 
 
-def test_the_own_storage_is_always_heard() -> None:
-    """What it acknowledges must not be lost, however much waits."""
+def test_answers_of_the_storage_are_never_refused() -> None:
+    """The storage's acknowledgements must not be lost, so they pass however many messages wait."""
     node = RawNode(make_config(1, make_storage([1, 2, 3]), max_pending_msgs=1, async_storage_writes=True))
     node.campaign()
     responses = [r for m in node.ready().messages if m.to == LOCAL_APPEND_THREAD for r in m.responses]
@@ -228,7 +228,7 @@ def test_the_own_storage_is_always_heard() -> None:
 
 
 def append(index: int, count: int = 1, commit: int = 0) -> Message:
-    """Entries of term 1 that follow `index`."""
+    """Entries of term 1 after `index`."""
     entries = [Entry(term=1, index=index + 1 + n, data=b"x") for n in range(count)]
     log_term = 1 if index else 0
     return Message(
@@ -237,13 +237,13 @@ def append(index: int, count: int = 1, commit: int = 0) -> Message:
 
 
 def written(node: RawNode) -> list[Message]:
-    """What the thread that appends will answer to all that it has been given."""
+    """The answers of the thread that appends to all its work."""
     rd = node.ready()
     return [r for m in rd.messages if m.to == LOCAL_APPEND_THREAD for r in m.responses if r.to == 1]
 
 
 def test_entries_that_wait_for_the_storage() -> None:
-    """A leader that does not wait for answers, and a storage that gives none; heartbeats and commits still pass."""
+    """A leader does not wait for answers, and the storage gives none; heartbeats and commits still pass."""
     node = RawNode(make_config(1, make_storage([1, 2, 3]), async_storage_writes=True, max_pending_msgs=4))
     answers: list[Message] = []
     taken = 0
@@ -279,7 +279,7 @@ def test_entries_that_wait_for_an_advance() -> None:
 
 
 def test_a_follower_with_a_slow_storage_catches_up() -> None:
-    """What it refuses is sent again, so that nothing but time is lost."""
+    """The leader sends refused entries again, so the follower loses only time."""
     storages = {id: make_storage([1, 2]) for id in (1, 2)}
     options = {"max_size_per_msg": 0, "max_committed_size_per_ready": MAX}
     nodes = {
@@ -289,7 +289,7 @@ def test_a_follower_with_a_slow_storage_catches_up() -> None:
     refused = 0
 
     def turn(slow: bool) -> int:
-        """Every node but the slow one handles its Ready; what the follower refuses is lost."""
+        """Every node but the slow one handles its Ready; messages that the follower refuses are lost."""
         count, sent = 0, []
         for id, node in nodes.items():
             if node.has_ready() and not (slow and id == 1):
@@ -318,7 +318,7 @@ def test_a_follower_with_a_slow_storage_catches_up() -> None:
 
 
 def test_messages_without_a_limit() -> None:
-    """The default is that of etcd's raft."""
+    """The default is etcd's: no limit."""
     node = RawNode(make_config(1, make_storage([1, 2, 3])))
     for _ in range(5_000):
         node.step(pre_vote(2))
@@ -329,7 +329,7 @@ def test_messages_without_a_limit() -> None:
 
 
 def test_members_of_a_snapshot() -> None:
-    """Putting members in force costs more than in proportion, so a message must not bring any number of them."""
+    """The cost of members grows faster than their number, so a message may bring only so many."""
     for size in (MEMBERS, MEMBERS + 1):
         node = RawNode(make_config(1, make_storage([1, 2, 3])))
         snapshot = snapshot_of(11, 2, voters=range(1, 600), learners=range(600, size + 1))
@@ -346,7 +346,7 @@ def test_members_of_a_snapshot() -> None:
 
 @pytest.mark.parametrize("ids", ["voters", "learners", "voters_outgoing", "learners_next"])
 def test_members_of_every_kind_count(ids: str) -> None:
-    """Ids that come twice, too."""
+    """All kinds count, and repeated ids too."""
     node = RawNode(make_config(1, make_storage([1, 2, 3])))
     members: dict[str, Any] = {"voters": [1], ids: [1] * (MEMBERS + 1)}
     m = Message(type=MessageType.MSG_SNAP, from_=2, to=1, term=2, snapshot=snapshot_of(11, 2, **members))
@@ -393,7 +393,7 @@ def test_votes_of_strangers_are_not_kept() -> None:
 
 
 def test_uncommitted_proposals_of_peers() -> None:
-    """The quota on a leader's uncommitted payload holds for whoever proposes."""
+    """The quota on a leader's uncommitted payload holds for every proposer."""
     node = new_leader(max_uncommitted_entries_size=100)
     m = Message(type=MessageType.MSG_PROP, from_=2, to=1, entries=[Entry(data=b"x" * 60)])
     node.step(m)
@@ -405,7 +405,7 @@ def test_uncommitted_proposals_of_peers() -> None:
 
 
 def test_appends_in_flight() -> None:
-    """However often a peer answers, no more is on its way to it than the window holds."""
+    """However often a peer answers, its window limits the messages on the way to it."""
     node = new_leader(max_inflight_msgs=3, max_size_per_msg=0, max_committed_size_per_ready=MAX)
     commit(node)
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""The log takes a leader's entries: where logs part, what is overwritten, what is committed."""
+"""The log takes a leader's entries: where logs differ, which entries are overwritten, and which are committed."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.logs import STORAGES, Counting, Texts, new_log, run, snapshot
 
 @pytest.fixture(name="log", params=[0, 2, 3], ids=lambda count: f"{count} stored")
 def log_of_three(request: pytest.FixtureRequest) -> RaftLog:
-    """The terms 1, 2, 3 at the indexes 1, 2, 3, some of them stored."""
+    """Terms 1, 2, 3 at indexes 1, 2, 3, some of them stored."""
     entries = run(1, 1, 2, 3)
     return new_log(stored(MemoryStorage, None, *entries[: request.param]), entries[request.param :])
 
@@ -33,7 +33,7 @@ def log_of_three(request: pytest.FixtureRequest) -> RaftLog:
     ],
 )
 def test_find_conflict(log: RaftLog, entries: list[Entry], conflict: int) -> None:
-    """The first entry that is new here, by its index or by its term; known ones are passed over.
+    """The first new entry, by index or by term; known entries are skipped.
 
     answers: TestFindConflict
     """
@@ -81,7 +81,7 @@ COMPACTED = (10, 3, (3, 3, 4, 4, 4))
     ],
 )
 def test_find_conflict_by_term(kind: Any, shape: Any, index: int, term: int, found: int) -> None:
-    """The back-off after a refused append jumps over whole terms (paper 5.3, the end), and stops where terms end.
+    """After a refused append, the search skips whole terms (paper 5.3, the end), and stops where terms are unknown.
 
     answers: TestFindConflictByTerm
     """
@@ -123,7 +123,7 @@ def test_is_up_to_date(log: RaftLog, term: int, better: tuple[bool, ...]) -> Non
     ],
 )
 def test_append(kind: Any, entries: list[Entry], last: int, terms: tuple[int, ...], offset: int) -> None:
-    """What is appended replaces everything from its first index on, in the storage, too: the storage is not asked.
+    """An append replaces everything from its first index on, also stored entries, without asking the storage.
 
     answers: TestAppend
     """
@@ -146,10 +146,10 @@ def test_what_is_committed_is_never_appended_over() -> None:
 @pytest.mark.parametrize(
     ("previous", "leader_commit", "entries", "committed"),
     [
-        ((2, 3), 3, run(4, 4), None),  # the entry before is of another term
+        ((2, 3), 3, run(4, 4), None),  # the entry before has another term
         ((3, 4), 3, run(5, 4), None),  # the entry before is missing
         ((3, 3), 3, [], 3),
-        ((3, 3), 4, [], 3),  # not beyond what this append confirms
+        ((3, 3), 4, [], 3),  # not beyond the last entry that this append confirms
         ((3, 3), 2, [], 2),
         ((3, 3), 0, [], 1),  # never lowered
         ((0, 0), 3, [], 1),
@@ -157,7 +157,7 @@ def test_what_is_committed_is_never_appended_over() -> None:
         ((3, 3), 4, run(4, 4), 4),
         ((3, 3), 5, run(4, 4), 4),
         ((3, 3), 5, run(4, 4, 4), 5),
-        ((2, 2), 3, run(3, 4), 3),  # from here on something is overwritten
+        ((2, 2), 3, run(3, 4), 3),  # overwritten from here on
         ((1, 1), 3, run(2, 4), 2),
         ((1, 1), 3, run(2, 4, 4), 3),
     ],
@@ -165,8 +165,10 @@ def test_what_is_committed_is_never_appended_over() -> None:
 def test_maybe_append(
     log: RaftLog, previous: tuple[int, int], leader_commit: int, entries: list[Entry], committed: int | None
 ) -> None:
-    """An append that continues this log is taken, conflicting entries and all after them go, and what both the
-    leader's commit index and the append cover is committed (figure 2, AppendEntries 2 to 5).
+    """An append that continues this log is taken, and conflicting entries and all after them are deleted.
+
+    Everything up to the leader's commit index is committed, as far as the append confirms it (figure 2, AppendEntries 2
+    to 5).
 
     answers: TestLogMaybeAppend
     """
@@ -180,7 +182,7 @@ def test_maybe_append(
 
 
 def test_maybe_append_keeps_what_agrees() -> None:
-    """An old append, of which more is here already, truncates nothing (figure 2: only on a conflict)."""
+    """An old append with fewer entries than the log truncates nothing (figure 2: only on a conflict)."""
     log = new_log(stored(), run(1, 1, 2, 3))
     assert log.maybe_append(1, 1, 0, run(2, 2))
     assert log.last_index() == 3
@@ -190,7 +192,7 @@ def test_maybe_append_keeps_what_agrees() -> None:
 
 
 def test_maybe_append_over_a_committed_entry() -> None:
-    """No correct leader contradicts what is committed.
+    """No correct leader contradicts a committed entry.
 
     answers: TestLogMaybeAppend
     """
@@ -203,7 +205,7 @@ def test_maybe_append_over_a_committed_entry() -> None:
 
 
 def test_maybe_append_of_entries_with_a_gap() -> None:
-    """Entries that do not follow (index, term) are vetted before they get here; what gets here is a defect."""
+    """vet refuses entries that do not follow (index, term), so any that reach the log are a defect."""
     log = new_log(stored(), run(1, 1))
     with pytest.raises(InvariantError, match=r"^index, 3, is out of range \[1\]$"):
         log.maybe_append(1, 1, 0, run(5, 1))
@@ -221,7 +223,7 @@ def test_commit_to(log: RaftLog, index: int, committed: int) -> None:
 
 
 def test_commit_to_beyond_the_log(log: RaftLog) -> None:
-    """Who committed that had it from this node, so entries were lost.
+    """The leader committed with this node's acknowledgement, so this node has lost entries.
 
     answers: TestCommitTo
     """
@@ -236,7 +238,7 @@ def test_commit_to_beyond_the_log(log: RaftLog) -> None:
     ("index", "term", "committed"), [(2, 2, 2), (3, 3, 3), (3, 2, 1), (1, 1, 1), (4, 3, 1), (3, 0, 1), (4, 0, 1)]
 )
 def test_maybe_commit(log: RaftLog, index: int, term: int, committed: int) -> None:
-    """A commit index counts only with the term of its entry (5.4.2), and 0 is the term of no entry.
+    """A commit index counts only with the term of its entry (5.4.2), and no entry has term 0.
 
     catches: PySyncObj#169
     """
@@ -260,7 +262,7 @@ def test_restore(kind: Any) -> None:
 
 
 def test_restore_from_a_leaders_snapshot() -> None:
-    """It takes the place of all entries at once, although it is not stored yet; what is applied is as before."""
+    """It replaces all entries at once, although it is not stored yet; the applied index stays."""
     logger = Texts()
     log = new_log(stored(MemoryStorage, None, *run(1, 1, 1)), run(3, 2), logger=logger)
     log.commit_to(2)

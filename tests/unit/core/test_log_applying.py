@@ -14,7 +14,7 @@ MAX_SIZE = 100
 
 
 def log_of(max_applying_size: int = NO_LIMIT, kind: Any = MemoryStorage) -> RaftLog:
-    """A snapshot up to 3; the entries 4, 5, 6, of which 4 is stored and 5 committed."""
+    """A snapshot up to 3, then entries 4, 5 and 6; 4 is stored and 5 committed."""
     log = new_log(stored(kind, snapshot_at(3, 1), ENTRIES[0]), ENTRIES, max_applying_size)
     log.unstable.stable_to(4, 1)
     log.maybe_commit(5, 1)
@@ -39,7 +39,7 @@ def log_of(max_applying_size: int = NO_LIMIT, kind: Any = MemoryStorage) -> Raft
     ],
 )
 def test_next_committed(applied: int, applying: int, unstable_too: bool, handed_out: tuple[int, ...]) -> None:
-    """What is committed and not handed out yet; only what is stored, if storing is asynchronous.
+    """Committed entries that are not handed out yet; with asynchronous storage only stored ones.
 
     answers: TestHasNextCommittedEnts, TestNextCommittedEnts
     """
@@ -61,7 +61,7 @@ def test_nothing_is_handed_out_during_a_pause() -> None:
 
 
 def test_nothing_is_handed_out_while_a_snapshot_waits() -> None:
-    """The snapshot has to be applied first.
+    """The snapshot must be applied first.
 
     answers: TestHasNextCommittedEnts, TestNextCommittedEnts
     """
@@ -77,10 +77,10 @@ def test_nothing_is_handed_out_while_a_snapshot_waits() -> None:
 
 
 def test_entries_after_restart() -> None:
-    """The tests of 2019 let the application confirm index 0 after a snapshot up to 3, which was then passed over.
+    """The tests of 2019 let the application confirm index 0 after a snapshot up to 3, and ignored it.
 
-    The rules of v3.7.0: a log that begins with a snapshot has applied it, and an index below what is applied is a
-    defect of the caller. What is handed out is the same.
+    By the rules of v3.7.0, a log that begins with a snapshot has applied it, and an index below the applied one is a
+    defect of the caller. The entries handed out are the same.
 
     answers: TestHasNextEnts, TestNextEnts
     """
@@ -100,7 +100,7 @@ def test_entries_after_restart() -> None:
     [(True, 3, False), (True, 4, False), (True, 5, True), (False, 3, False), (False, 4, True), (False, 5, True)],
 )
 def test_accept_applying(unstable_too: bool, index: int, may_go_on: bool) -> None:
-    """A pause begins with the limit reached, also by the next entry: less was handed out than could have been.
+    """A pause begins when the limit is reached, or when the next entry would exceed it.
 
     answers: TestAcceptApplying
     """
@@ -135,7 +135,7 @@ OVERSHOOT = 5
     ],
 )
 def test_applied_to(index: int, size: int, left: int, paused: bool) -> None:
-    """What is confirmed makes room under the limit, and ends the pause once there is some.
+    """Confirmed entries make room under the limit, and end the pause once there is some.
 
     answers: TestAppliedTo
     """
@@ -147,7 +147,7 @@ def test_applied_to(index: int, size: int, left: int, paused: bool) -> None:
 
 
 def test_applied_to_runs_ahead_of_what_was_handed_out() -> None:
-    """As after a restart, or with a snapshot: nothing of it is handed out any more."""
+    """As after a restart, or with a snapshot: confirmed entries are not handed out any more."""
     log = log_of()
     log.applied_to(5, 0)
     assert (log.applied, log.applying) == (5, 5)
@@ -157,10 +157,10 @@ def test_applied_to_runs_ahead_of_what_was_handed_out() -> None:
 
 
 def test_a_page_at_a_time() -> None:
-    """Entries come out in pages of the limit; one page may be over it by its last entry, and none is left out.
+    """Entries come in pages of the limit; the last entry of a page may exceed it, and none is left out.
 
-    The limit counts what is handed out and not confirmed, so the next page waits for that (thesis 10.2.1 pipelines
-    applying; the bound is etcd's).
+    The limit counts entries that are handed out and not confirmed, so the next page waits for confirmation (thesis
+    10.2.1 pipelines applying; the bound is etcd's).
     """
     entries = [Entry(term=1, index=index, data=b"x" * 10) for index in range(1, 8)]
     log = new_log(stored(), entries, entries_size(entries[:2]) + 1)
@@ -177,7 +177,7 @@ def test_a_page_at_a_time() -> None:
 
 
 def test_a_limit_that_is_used_up_is_found() -> None:
-    """A pause is what keeps this from happening."""
+    """A pause should prevent this."""
     log = log_of(MAX_SIZE)
     log.applying_size = MAX_SIZE
     with pytest.raises(InvariantError, match=r"^applying entry size \(100-100\)=0 not positive$"):
@@ -185,7 +185,7 @@ def test_a_limit_that_is_used_up_is_found() -> None:
 
 
 def test_committed_entries_that_are_gone() -> None:
-    """Compacted by the application before it applied them."""
+    """The application compacted them before it applied them."""
     storage = stored(MemoryStorage, None, *run(1, 1, 1, 1))
     logger = Texts()
     log = new_log(storage, logger=logger)

@@ -1,4 +1,4 @@
-"""The log is read across storage and unstable entries: terms, slices, limits, pages, and a storage that fails."""
+"""The log reads across storage and unstable entries: terms, slices, limits, pages, and a failing storage."""
 
 from typing import Any
 
@@ -23,9 +23,9 @@ from tests.support.logs import STORAGES, Foreign, Texts, climb, new_log, run, sn
 
 @pytest.mark.parametrize(("count", "waiting"), [(2, ()), (0, (1, 2))])
 def test_what_is_not_stored(count: int, waiting: tuple[int, ...]) -> None:
-    """What waits for the storage begins after what is there, until it is acknowledged.
+    """Entries that wait for the storage begin after the stored ones, until they are acknowledged.
 
-    In 2019 that was asked of the log itself; the rule is the same.
+    In 2019 the test asked the log itself; the rule is the same.
 
     answers: TestNextUnstableEnts, TestUnstableEnts
     """
@@ -41,7 +41,7 @@ def test_what_is_not_stored(count: int, waiting: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(("index", "term", "offset"), [(1, 1, 2), (2, 2, 3), (2, 1, 1), (3, 1, 1)])
 def test_stable_to(index: int, term: int, offset: int) -> None:
-    """An acknowledgement counts with the index and the term of an entry that is here.
+    """An acknowledgement counts if the log has an entry with its index and term.
 
     answers: TestStableTo
     """
@@ -54,7 +54,7 @@ def test_stable_to(index: int, term: int, offset: int) -> None:
 @pytest.mark.parametrize("term", [2, 3])
 @pytest.mark.parametrize("index", [6, 5, 4])
 def test_stable_to_after_a_snapshot(entries: list[Entry], index: int, term: int) -> None:
-    """Acknowledgements from before the snapshot, and of entries that are not here, are passed over.
+    """Acknowledgements from before the snapshot, or of unknown entries, are ignored.
 
     answers: TestStableToWithSnap
     """
@@ -64,7 +64,7 @@ def test_stable_to_after_a_snapshot(entries: list[Entry], index: int, term: int)
 
 
 def test_compaction_leaves_the_rest_in_order() -> None:
-    """Of 1000 entries, 750 are stored and then 500 compacted: nothing changes from the last compacted one on.
+    """Of 1000 entries, 750 are stored and then 500 compacted: from the last compacted one on, nothing changes.
 
     answers: TestCompactionSideEffects
     """
@@ -123,7 +123,7 @@ def test_compaction_out_of_bounds(before: int | None, index: int, error: type[Ex
     ],
 )
 def test_bounds(lo: int, hi: int, error: type[Exception] | None) -> None:
-    """A slice lies within the log: what is compacted is told apart from what never was.
+    """A slice lies within the log; compacted entries and entries beyond the end give different errors.
 
     answers: TestIsOutOfBounds
     """
@@ -139,7 +139,7 @@ def test_bounds(lo: int, hi: int, error: type[Exception] | None) -> None:
 @pytest.mark.parametrize("count", [0, 50, 99])
 @pytest.mark.parametrize(("index", "term"), [(99, Compacted), (100, 1), (150, 50), (199, 99), (200, Unavailable)])
 def test_term(kind: Any, count: int, index: int, term: Any) -> None:
-    """Known from the entry before the first one to the last.
+    """Known from the entry before the first one up to the last.
 
     answers: TestTerm
     """
@@ -152,7 +152,7 @@ def test_term(kind: Any, count: int, index: int, term: Any) -> None:
     ("index", "term"), [(100, Compacted), (101, Compacted), (104, Compacted), (105, 1), (106, Unavailable)]
 )
 def test_term_around_a_snapshot_that_is_not_stored(index: int, term: Any) -> None:
-    """The storage's terms are those of another past.
+    """The storage's terms belong to another history.
 
     answers: TestTermWithUnstableSnapshot
     """
@@ -227,7 +227,7 @@ def wide_log(kind: Any = MemoryStorage) -> RaftLog:
     ],
 )
 def test_slice(kind: Any, lo: int, hi: int, limit: int, end: int) -> None:
-    """A limit holds over the border between the storage and what is not stored.
+    """A limit covers stored and unstable entries together.
 
     answers: TestSlice
     """
@@ -273,7 +273,7 @@ class Paged(Foreign):
 
 
 def short_log(kind: Any, change_at: int = 0) -> RaftLog:
-    """Entries 48 to 66, those before 57 stored; one of them may be a configuration change."""
+    """Entries 48 to 66, the ones before 57 stored; one of them may be a configuration change."""
     entries = [
         Entry(type=EntryType.CONF_CHANGE_V2 if e.index == change_at else EntryType.NORMAL, term=e.term, index=e.index)
         for e in climb(48, 66)
@@ -286,7 +286,7 @@ PAGE = entries_size(climb(57, 57))
 
 @pytest.mark.parametrize("page_size", [0, 1, 10, 100, PAGE, PAGE + 1])
 def test_scan_sees_every_entry(page_size: int) -> None:
-    """A change is found wherever it is in a range, by pages of any size, and nowhere else.
+    """A change is found wherever it is in a range, with pages of any size, and nowhere else.
 
     answers: TestScan
     """
@@ -321,11 +321,11 @@ def test_scan_ends_with_what_it_looks_for() -> None:
     assert [[e.index for e in page] for page in log.storage.pages] == [[48], [49]]
 
 
-# -- a storage that does not keep its word -----------------------------------------------------------------------------
+# -- an unreliable storage ---------------------------------------------------------------------------------------------
 
 
 class Failing(MemoryStorage):
-    """Fails in one method once it is told to."""
+    """Fails in one method on demand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -368,7 +368,7 @@ READS = {
 
 @pytest.mark.parametrize("method", READS)
 def test_a_storage_that_fails(method: str) -> None:
-    """What it raises is kept as the cause. Its last index is asked for only when the log is made."""
+    """The storage's error is kept as the cause. The last index is read only when the log is made."""
     storage = Failing()
     storage.append(run(1, 1, 1, 1))
     log = new_log(storage)
@@ -400,7 +400,7 @@ def test_a_snapshot_that_is_not_ready() -> None:
 
 
 def test_a_storage_that_denies_its_entries() -> None:
-    """Between its first and its last index there must be some."""
+    """Between its first and last index a storage must have entries."""
     storage = Failing()
     storage.append(run(1, 1, 1, 1))
     log = new_log(storage)
@@ -413,7 +413,7 @@ def test_a_storage_that_denies_its_entries() -> None:
 
 
 class Answering(MemoryStorage):
-    """Gives what it is told to, whatever it is asked for."""
+    """Gives a fixed answer to every question."""
 
     answer: Any = None
 
@@ -440,12 +440,12 @@ ONE, TWO, THREE, FOUR = run(1, 1, 1, 1, 1)
     ],
 )
 def test_a_storage_that_gives_other_entries(answer: Any, told: str) -> None:
-    """Doubled, reversed, foreign, too many, none: an answer is from the first index on, or the node is dead."""
+    """Doubled, reversed, foreign, too many, or none: an answer starts at the first index, or the node dies."""
     storage = Answering()
     storage.append([ONE, TWO, THREE, FOUR])
     log = new_log(storage)
     storage.answer = answer
-    text = f"^the storage failed: asked for the entries 2 to 3 it gave {told}$"
+    text = f"^the storage failed: for entries 2 to 3 it returned {told}$"
     with pytest.raises(StorageFailed, match=text):
         log.slice(2, 4, NO_LIMIT)
     with pytest.raises(StorageFailed, match=text):
@@ -457,7 +457,7 @@ def test_a_storage_that_gives_other_entries(answer: Any, told: str) -> None:
 
 
 def test_a_slice_ends_where_the_storage_ends_it() -> None:
-    """A storage may give less than asked for by limits of its own; nothing is left out in between."""
+    """A storage may have lower limits and return less than asked; no entry is left out between two pages."""
 
     class Brief(Foreign):
         def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:

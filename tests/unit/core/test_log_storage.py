@@ -1,4 +1,4 @@
-"""What a driver asks of a storage before it starts, and the calls around a LogStorage."""
+"""What a driver checks of a storage before it starts, and the calls around a LogStorage."""
 
 import functools
 from typing import Any
@@ -50,7 +50,7 @@ def filled(kind: type[MemoryStorage] = MemoryStorage) -> Any:
     return storage
 
 
-# -- what it is --------------------------------------------------------------------------------------------------------
+# -- its methods -------------------------------------------------------------------------------------------------------
 
 
 @KINDS
@@ -77,10 +77,10 @@ def without(*names: str, kind: type[MemoryStorage] = MemoryStorage) -> Any:
 @pytest.mark.parametrize(
     ("storage", "text"),
     [
-        (None, r"NoneType is no Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
-        (without("term", "snapshot"), r"Lacking is no Storage: it has no term\(\), snapshot\(\)$"),
-        (without("sync"), r"Lacking is no LogStorage: it has no sync\(\)$"),
-        (without("save"), r"Lacking is no LogStorage: it has no save\(\)$"),
+        (None, r"NoneType is not a Storage: it has no initial_state\(\), entries\(\), term\(\), first_index\(\)"),
+        (without("term", "snapshot"), r"Lacking is not a Storage: it has no term\(\), snapshot\(\)$"),
+        (without("sync"), r"Lacking is not a LogStorage: it has no sync\(\)$"),
+        (without("save"), r"Lacking is not a LogStorage: it has no save\(\)$"),
         (without("create_snapshot", "compact", "close"), r"has no create_snapshot\(\), compact\(\), close\(\)$"),
         (without("save", "sync", "append"), r"Lacking cannot be written to: it needs save\(\) and sync\(\)"),
     ],
@@ -96,7 +96,7 @@ METHODS += ["save", "sync", "create_snapshot", "compact", "close"]
 
 @pytest.mark.parametrize("name", [*METHODS, "append", "set_hard_state", "apply_snapshot"])
 def test_coroutine_functions_are_refused(name: str) -> None:
-    """Never awaited, they would acknowledge what nobody has stored."""
+    """Nobody would await them, so they would acknowledge writes that never happened."""
     single = name not in METHODS
     storage = without("save", "sync") if single else without()
 
@@ -117,7 +117,10 @@ def test_coroutine_functions_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["append", "set_hard_state", "apply_snapshot"])
 def test_a_subclass_that_writes_in_parts_has_to_say_how_it_saves(name: str) -> None:
-    """MemoryStorage.save would call what it overrides one after the other; with a save of its own it is whole."""
+    """MemoryStorage.save would call the overridden methods one by one; a save of its own is atomic.
+
+    catches: faults#A
+    """
     parts = type("Parts", (MemoryStorage,), {name: lambda self, _: None})
     with pytest.raises(TypeError, match=rf"Parts overrides {name}\(\) and inherits save\(\).*: override save\(\) too"):
         check_log_storage(parts())
@@ -126,7 +129,7 @@ def test_a_subclass_that_writes_in_parts_has_to_say_how_it_saves(name: str) -> N
     assert check_log_storage(storage) is storage
 
 
-# -- what it holds -----------------------------------------------------------------------------------------------------
+# -- its contents ------------------------------------------------------------------------------------------------------
 
 
 def compacted(storage: MemoryStorage) -> None:
@@ -153,6 +156,7 @@ STARTS: dict[str, tuple[Any, str]] = {
 @KINDS
 @pytest.mark.parametrize("what", STARTS)
 def test_contradictions_are_refused_at_the_start(what: str, kind: type[MemoryStorage]) -> None:
+    """catches: faults#X5"""
     change, text = STARTS[what]
     storage = filled(kind)
     check_log_storage(storage)
@@ -162,7 +166,7 @@ def test_contradictions_are_refused_at_the_start(what: str, kind: type[MemorySto
 
 
 def test_beginnings_are_taken() -> None:
-    """Nothing at all, the members alone, a first snapshot by hand; a later one comes with a hard state."""
+    """Empty, with members alone, or with a first snapshot made by hand; a later snapshot needs a hard state."""
     storage = MemoryStorage()
     check_log_storage(storage)
     storage.apply_snapshot(snapshot(0, 0))
@@ -177,7 +181,7 @@ def test_beginnings_are_taken() -> None:
 
 
 def test_what_is_applied_need_not_be_in_the_snapshot() -> None:
-    """A state machine with a disk of its own has what was compacted beyond the snapshot."""
+    """A state machine with its own disk has applied the entries compacted beyond the snapshot."""
     storage = filled()
     storage.compact(4)
     for applied in (0, 3):
@@ -190,7 +194,7 @@ def test_what_is_applied_need_not_be_in_the_snapshot() -> None:
 
 
 def test_a_snapshot_that_is_not_ready() -> None:
-    """Raft asks again later, so nothing can be said of it now."""
+    """Raft asks again later, so this is not an error."""
 
     class Away(MemoryStorage):
         def snapshot(self) -> Snapshot:
@@ -202,7 +206,7 @@ def test_a_snapshot_that_is_not_ready() -> None:
 
 
 class Broken(MemoryStorage):
-    """Answers what it is told to."""
+    """Gives fixed answers."""
 
     answers: dict[str, Any] = {}
 
@@ -279,7 +283,7 @@ class Noting(MemoryStorage):
 
 
 def test_a_ready_is_saved_whole() -> None:
-    """And synced only if it has to be."""
+    """It is synced only if it has to be."""
     state, entries, begin = HardState(term=1, commit=5), log(6, 1), snapshot(5, 1)
     plain, noting = MemoryStorage(), Noting()
     for storage in (plain, noting):
@@ -296,7 +300,7 @@ def test_a_ready_is_saved_whole() -> None:
 
 
 @pytest.mark.parametrize("name", ["save", "sync"])
-def test_what_nobody_awaits_is_no_save(name: str) -> None:
+def test_an_unawaited_coroutine_does_not_save(name: str) -> None:
     async def later(*_: Any) -> None:
         raise AssertionError("nobody runs this")
 
@@ -308,6 +312,7 @@ def test_what_nobody_awaits_is_no_save(name: str) -> None:
 
 @KINDS
 def test_a_log_is_compacted_up_to_its_snapshot(kind: type[MemoryStorage]) -> None:
+    """catches: faults#X5"""
     storage = filled(kind)
     with pytest.raises(Contradiction, match="ends at 3: compacting up to 4 would lose the entries after it"):
         compact_log(storage, 4)
@@ -320,7 +325,7 @@ def test_a_log_is_compacted_up_to_its_snapshot(kind: type[MemoryStorage]) -> Non
 
 
 def test_a_node_is_driven_through_the_checks() -> None:
-    """From the first start over a snapshot and a compaction to the next start, and its members are still there."""
+    """From the first start over a snapshot and a compaction to the next start, with the members kept."""
     storage = MemoryStorage()
 
     def started() -> Driver:

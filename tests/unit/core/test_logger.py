@@ -1,4 +1,4 @@
-"""How the core asks for levels and hands over texts."""
+"""How the core asks for log levels and passes texts on."""
 
 import logging
 import subprocess
@@ -15,7 +15,7 @@ LEVELS = ["debug", "info", "warning", "error"]
 
 
 class Plain:
-    """A logger that takes everything and knows no levels."""
+    """A logger that accepts everything and knows no levels."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
@@ -86,7 +86,7 @@ def test_fatal_logs_and_raises(logger: Any, told: int) -> None:
 
 
 def test_texts_are_not_formatted_again(caplog: pytest.LogCaptureFixture) -> None:
-    """A text with percent signs goes through the standard library's loggers as it is."""
+    """A text with percent signs passes the standard library's loggers unchanged."""
     log = Log(default_logger())
     with caplog.at_level(logging.DEBUG, logger="raftcy"):
         log.debug("50%s %d")
@@ -94,7 +94,7 @@ def test_texts_are_not_formatted_again(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_the_default_is_silent_until_set_up() -> None:
-    """Not even the warning of last resort of the logging module; one handler, however often the package is loaded."""
+    """Not even logging's last-resort handler prints; there is one handler, however often the package is loaded."""
     program = (
         "import logging, raftcy; from raftcy._build import load_pure; load_pure()\n"
         "from raftcy.core.logger import default_logger\n"

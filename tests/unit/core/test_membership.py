@@ -1,4 +1,4 @@
-"""Changes of the configuration: proposing them, putting them in force, and what follows from it (paper 6; thesis 4)."""
+"""Membership changes: proposing them, putting them in force, and the effects (paper 6; thesis 4)."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def joint(transition: ConfChangeTransition, *changes: tuple[ConfChangeType, int]
 
 
 def entry_of(kind: ConfChangeType | None = None, id: int = 0, *, v2: bool = False) -> Entry:
-    """A change of one member as it is proposed; the empty change if none is given."""
+    """A change of one member as an entry for a proposal; without a change, an empty ConfChange."""
     if kind is None:
         return Entry(type=EntryType.CONF_CHANGE_V2 if v2 else EntryType.CONF_CHANGE)
     v1 = ConfChange(type=kind, node_id=id)
@@ -80,7 +80,7 @@ def entry_of(kind: ConfChangeType | None = None, id: int = 0, *, v2: bool = Fals
 
 
 def propose_entries(raft: Any, *entries: Entry) -> None:
-    """Propose finished entries at a node."""
+    """Propose ready-made entries at a node."""
     hand(raft, Message(type=MessageType.MSG_PROP, from_=raft.id, to=raft.id, entries=list(entries)))
 
 
@@ -93,7 +93,7 @@ def text_of(raft: Any) -> str:
 
 
 def test_proposed_change_is_pending() -> None:
-    """A change goes into the log, and its index is noted: until that is applied there is no other one (thesis 4.1).
+    """A change goes into the log, and its index is noted: until it is applied, no other change may follow (thesis 4.1).
 
     answers: TestStepConfig
     """
@@ -104,7 +104,7 @@ def test_proposed_change_is_pending() -> None:
 
 
 def test_second_change_becomes_an_empty_entry() -> None:
-    """As long as a change may be pending, another one is replaced by an entry that does nothing.
+    """While a change may be pending, another one is replaced by an empty entry.
 
     answers: TestStepIgnoreConfig
     catches: redisraft#17
@@ -122,7 +122,7 @@ def test_second_change_becomes_an_empty_entry() -> None:
 
 
 def test_only_one_change_of_a_proposal() -> None:
-    """Of several changes in one proposal the first one is taken; what is no change stays where it is."""
+    """Of several changes in one proposal, the first is accepted; other entries keep their places."""
     raft = make_leader([1, 2])
     propose_entries(raft, Entry(data=b"x"), entry_of(ADD, 3), Entry(data=b"y"), entry_of(ADD, 4))
     entries = raft.log.all_entries()[1:]
@@ -133,7 +133,7 @@ def test_only_one_change_of_a_proposal() -> None:
 
 @pytest.mark.parametrize(("entries", "pending"), [(0, 0), (1, 1)], ids=["empty_log", "one_entry"])
 def test_new_leader_takes_changes_for_pending(entries: int, pending: int) -> None:
-    """A new leader has not looked what its log holds, so it takes the last entry for a change.
+    """A new leader has not read its log, so it treats the last entry as a pending change.
 
     answers: TestNewLeaderPendingConfig
     catches: redisraft#17
@@ -158,7 +158,7 @@ def test_new_leader_takes_changes_for_pending(entries: int, pending: int) -> Non
 def test_change_that_is_not_allowed_now(in_force: list | None, proposed: Entry, reason: str, validated: bool) -> None:
     """A joint configuration can only be left, and only a joint one can be left (thesis 4.3).
 
-    Without validation such a change is taken in, at the application's risk.
+    Without validation such a change is accepted, at the application's risk.
     """
     raft = make_quiet_leader([1, 2, 3], disable_conf_change_validation=not validated)
     if in_force:
@@ -181,8 +181,8 @@ def test_change_that_is_not_allowed_now(in_force: list | None, proposed: Entry, 
         )
 
 
-def test_reason_is_told_to_who_proposes() -> None:
-    """`propose_conf_change` does not raise for a change that became an empty entry; the other form gives the reason."""
+def test_proposer_gets_the_reason() -> None:
+    """`propose_conf_change` does not raise if the change became an empty entry; the other form returns the reason."""
     node = RawNode(make_config(1, make_storage([1])))
     node.campaign()
     run(node)
@@ -198,7 +198,7 @@ def test_reason_is_told_to_who_proposes() -> None:
 
 
 def test_add_a_voter() -> None:
-    """A node that is added votes from then on.
+    """An added node has a vote at once.
 
     answers: TestAddNode
     """
@@ -208,7 +208,7 @@ def test_add_a_voter() -> None:
 
 
 def test_add_and_promote_learners() -> None:
-    """Learners are members without a vote; members become learners and voters by changes, the node itself included.
+    """Learners are members without a vote; changes make members learners and voters, also the node itself.
 
     answers: TestAddLearner
     """
@@ -223,7 +223,7 @@ def test_add_and_promote_learners() -> None:
 
 
 def test_new_voter_is_given_time() -> None:
-    """A voter that was just added counts as heard of, so that the next check of the quorum does not depose the leader.
+    """A new voter counts as heard from, so that the next check of the quorum does not depose the leader.
 
     answers: TestAddNodeCheckQuorum
     """
@@ -238,7 +238,7 @@ def test_new_voter_is_given_time() -> None:
 
 @pytest.mark.parametrize("learner", [False, True], ids=["voter", "learner"])
 def test_remove(learner: bool) -> None:
-    """A member can be removed, but never the last voter; the refusal leaves the configuration as it is.
+    """A member can be removed, but never the last voter; a refused removal leaves the configuration unchanged.
 
     answers: TestRemoveNode, TestRemoveLearner
     """
@@ -256,7 +256,7 @@ def test_remove(learner: bool) -> None:
     [([1], [], True), ([1, 2, 3], [], True), ([], [], False), ([2, 3], [], False), ([2], [1], False)],
 )
 def test_promotable(voters: list[int], learners: list[int], promotable: bool) -> None:
-    """Voters may campaign, by their own configuration.
+    """Voters may campaign, going by their own configuration.
 
     answers: TestPromotable
     """
@@ -265,7 +265,7 @@ def test_promotable(voters: list[int], learners: list[int], promotable: bool) ->
 
 @pytest.mark.parametrize("voters", [[1, 2, 3], [3, 2, 1]], ids=["in_order", "reversed"])
 def test_members_are_in_order(voters: list[int]) -> None:
-    """Members are listed, and visited, by ascending id, whatever the order in the storage.
+    """Members are listed and visited by ascending id, in whatever order the storage has them.
 
     answers: TestRaftNodes
     """
@@ -276,7 +276,7 @@ def test_members_are_in_order(voters: list[int]) -> None:
 
 
 def test_smaller_quorum_commits() -> None:
-    """When a voter is removed, what the others have may be enough at once.
+    """After the removal of a voter, the acknowledgements of the others may suffice at once.
 
     answers: TestCommitAfterRemoveNode
     """
@@ -298,7 +298,7 @@ def test_smaller_quorum_commits() -> None:
 
 
 def test_new_peers_are_sent_entries_at_once() -> None:
-    """The leader does not wait for the next heartbeat to tell a new member what it lacks."""
+    """The leader sends a new member the missing entries at once, without waiting for the next heartbeat."""
     raft = make_quiet_leader([1])
     propose(raft, b"x")
     persist_and_apply(raft)
@@ -310,7 +310,7 @@ def test_new_peers_are_sent_entries_at_once() -> None:
 
 
 def test_followers_only_note_a_change() -> None:
-    """Who does not lead sends nothing when a change takes effect."""
+    """A follower sends nothing when a change takes effect."""
     raft = make_raft(1, [1, 2], term=1)
     for each in (change(ADD, 3), joint(EXPLICIT, (ADD, 4), (REMOVE, 1)), ConfChangeV2()):
         raft.apply_conf_change(each)
@@ -320,10 +320,10 @@ def test_followers_only_note_a_change() -> None:
 
 @pytest.mark.parametrize("step_down", [False, True], ids=["stays", "steps_down"])
 @pytest.mark.parametrize("kind", [REMOVE, LEARN], ids=["removed", "demoted"])
-def test_leader_that_is_no_voter(kind: ConfChangeType, step_down: bool) -> None:
-    """A leader that is removed goes on until there is a new one, without counting itself (thesis 4.2.2).
+def test_leader_that_is_not_a_voter(kind: ConfChangeType, step_down: bool) -> None:
+    """A removed leader continues until there is a new one, without counting itself (thesis 4.2.2).
 
-    It can also be told to step down.
+    An option makes it step down instead.
     """
     raft = make_quiet_leader([1, 2, 3], step_down_on_removal=step_down)
     raft.apply_conf_change(change(kind, 1))
@@ -346,7 +346,7 @@ def test_leader_that_is_no_voter(kind: ConfChangeType, step_down: bool) -> None:
 
 
 def test_joint_commit_and_leave() -> None:
-    """Both halves must have an entry until the joint configuration is left (thesis 4.3).
+    """Both halves must store an entry until the joint configuration is left (thesis 4.3).
 
     catches: async-raft#62
     """
@@ -363,7 +363,7 @@ def test_joint_commit_and_leave() -> None:
 
 @pytest.mark.parametrize("transition", [IMPLICIT, EXPLICIT], ids=["implicit", "explicit"])
 def test_leader_leaves_by_itself(transition: ConfChangeTransition) -> None:
-    """With automatic leaving the leader proposes to leave as soon as the joint configuration is applied.
+    """With automatic leaving, the leader proposes to leave as soon as the joint configuration is applied.
 
     catches: etcd#12136
     """
@@ -386,7 +386,7 @@ def test_leader_leaves_by_itself(transition: ConfChangeTransition) -> None:
 
 
 def test_new_leader_leaves_too() -> None:
-    """Whoever leads when the joint configuration is applied leaves it, not just who has proposed it.
+    """The leader that applies the joint configuration leaves it, even if it did not propose it.
 
     catches: etcd#12136
     """
@@ -405,7 +405,7 @@ def test_new_leader_leaves_too() -> None:
 
 
 def test_demotion_waits_for_the_end_of_a_joint_configuration() -> None:
-    """A voter that is to be a learner stays a voter of the old half until that is left (etcd's LearnersNext)."""
+    """A voter that will become a learner stays a voter of the old half until that is left (etcd's LearnersNext)."""
     raft = make_raft(1, [1, 2, 3])
     members = raft.apply_conf_change(joint(EXPLICIT, (LEARN, 3), (ADD, 4)))
     assert text_of(raft) == "voters=(1 2 4)&&(1 2 3) learners_next=(3)"
@@ -421,7 +421,7 @@ def test_demotion_waits_for_the_end_of_a_joint_configuration() -> None:
 
 @PRE_VOTE
 def test_leader_does_not_campaign(pre_vote: bool) -> None:
-    """Who leads has nothing to win.
+    """A leader already has the office.
 
     answers: TestCampaignWhileLeader, TestPreCampaignWhileLeader
     """
@@ -434,7 +434,7 @@ def test_leader_does_not_campaign(pre_vote: bool) -> None:
 
 
 def test_learner_does_not_campaign() -> None:
-    """A learner ignores that it is told to campaign, by its application or by its leader, which may not know yet.
+    """A learner ignores an order to campaign, from its application or from a leader that does not know yet.
 
     answers: TestLearnerCampaign
     catches: redpanda#8495
@@ -452,11 +452,10 @@ def test_learner_does_not_campaign() -> None:
 
 
 def test_learner_votes() -> None:
-    """A learner does vote: who asks it may know better that it is a voter by now.
+    """A learner does vote: the candidate may know better that it is a voter by now.
 
-    In etcd's raft of 2019 it did not, so that a group could be stuck: a learner that was promoted by an entry which it
-    had not got yet refused its vote to those who needed it to commit that entry. What was a rule then is the opposite
-    now.
+    In etcd's raft of 2019 it did not, and a group could be stuck: a learner refused its vote because it lacked the
+    entry that promoted it, and this vote was needed to commit that entry. The rule of that test is now the opposite.
 
     answers: TestLearnerCannotVote
     """
@@ -469,7 +468,7 @@ def test_learner_votes() -> None:
 
 
 def test_removed_node_ignores_a_transfer() -> None:
-    """A node that is no member does not campaign when told to, and votes that it gets by mistake do not elect it.
+    """A node that is not a member ignores an order to campaign, and votes sent to it by mistake do not elect it.
 
     answers: TestTransferNonMember
     """
@@ -482,7 +481,7 @@ def test_removed_node_ignores_a_transfer() -> None:
 
 @pytest.mark.parametrize("v2", [False, True], ids=["v1", "v2"])
 def test_nobody_campaigns_with_a_change_to_apply(v2: bool) -> None:
-    """Who knows of a committed change must have applied it before it campaigns, on its own or by a transfer.
+    """A node with a committed but unapplied change does not campaign, neither by itself nor for a transfer.
 
     answers: TestConfChangeCheckBeforeCampaign, TestConfChangeV2CheckBeforeCampaign
     catches: etcd#7280
@@ -510,7 +509,7 @@ def test_nobody_campaigns_with_a_change_to_apply(v2: bool) -> None:
 
 @PRE_VOTE
 def test_campaign_with_a_change_that_is_not_committed(pre_vote: bool) -> None:
-    """A change that is just in the log does not keep a node from campaigning: it may never be committed."""
+    """An uncommitted change does not keep a node from campaigning: it may never be committed."""
     raft = make_raft(1, [1, 2], pre_vote=pre_vote)
     raft.log.append([Entry(type=EntryType.CONF_CHANGE, term=1, index=1)])
     raft.step(hup(1))
@@ -518,7 +517,7 @@ def test_campaign_with_a_change_that_is_not_committed(pre_vote: bool) -> None:
 
 
 def test_changes_are_looked_for_page_by_page() -> None:
-    """The committed entries that are not applied are searched in portions of the limit on what is applied at once."""
+    """The search through committed, unapplied entries reads pages, limited like those that are applied at once."""
     raft = make_raft(1, [1], terms=[1] * 50, term=1, max_committed_size_per_ready=20)
     raft.log.append([Entry(type=EntryType.CONF_CHANGE_V2, term=1, index=51)])
     for committed, state in ((51, FOLLOWER), (50, CANDIDATE)):
@@ -527,11 +526,11 @@ def test_changes_are_looked_for_page_by_page() -> None:
         assert raft.state == state
 
 
-# -- through RawNode ---------------------------------------------------------------------------------------------------
+# -- with RawNode ------------------------------------------------------------------------------------------------------
 
 
 def test_change_through_raw_node() -> None:
-    """Propose, take the committed entry, decode it, apply it: the whole way of a change, up to a quorum of two."""
+    """The whole way of a change, up to a quorum of two: propose, take the committed entry, decode it, apply it."""
     node = RawNode(make_config(1, make_storage([1])))
     node.campaign()
     run(node)
@@ -570,7 +569,7 @@ INVALID_WHILE_JOINT = [
 )
 @pytest.mark.parametrize("role", [FOLLOWER, LEADER], ids=str)
 def test_invalid_change_is_refused(invalid: Any, text: str, while_joint: bool, role: StateType) -> None:
-    """A committed change that is invalid leaves the configuration as it is, alike on all nodes, and the node lives on.
+    """All nodes refuse a committed but invalid change alike, keep their configuration, and keep running.
 
     Etcd's raft ends the process with the same text.
     """

@@ -1,4 +1,4 @@
-"""An observer sees each call that can change a node, when it begins and when it ends, and changes nothing by that."""
+"""An observer sees the beginning and the end of each call that can change a node, and changes nothing itself."""
 
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +48,7 @@ class Notes(Observer):
 
 
 def leader() -> tuple[RawNode, Notes]:
-    """A node that leads itself, and an observer from now on."""
+    """A single-voter leader, observed from now on."""
     storage = storage_of(1)
     node = RawNode(make_config(storage))
     node.campaign()

@@ -1,4 +1,4 @@
-"""Pre-vote: asking whether an election could be won before any term is raised (thesis 9.6)."""
+"""Pre-vote: asks whether an election could be won before it raises any term (thesis 9.6)."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def roles_and_terms(net: Network) -> list[tuple[int, int]]:
 
 
 def test_pre_vote_asks_about_the_next_term() -> None:
-    """The requests name the term that the election would have; the own term, vote and storage are untouched."""
+    """The requests name the term of the possible election; the node's term, vote and storage stay unchanged."""
     raft = make_raft(1, [1, 2, 3], terms=(1, 4), pre_vote=True)
     raft.step(hup(1))
     assert (raft.state, raft.term, raft.vote, raft.lead) == (PRE_CANDIDATE, 4, 0, 0)
@@ -35,7 +35,7 @@ def test_pre_vote_asks_about_the_next_term() -> None:
 
 
 def test_won_pre_vote_begins_the_election() -> None:
-    """A quorum of granted pre-votes raises the term and asks for votes; these are counted afresh."""
+    """A quorum of granted pre-votes raises the term and asks for votes, which are counted from zero."""
     raft = make_raft(1, [1, 2, 3], pre_vote=True)
     raft.step(hup(1))
     settle(raft)
@@ -48,7 +48,7 @@ def test_won_pre_vote_begins_the_election() -> None:
 
 
 def test_lost_pre_vote_changes_no_term() -> None:
-    """A pre-candidate that a quorum refuses in its own term follows again, in that term."""
+    """A pre-candidate refused by a quorum of its own term becomes a follower again, in that term."""
     raft = make_raft(1, [1, 2, 3], term=2, pre_vote=True)
     raft.step(hup(1))
     settle(raft)
@@ -59,7 +59,7 @@ def test_lost_pre_vote_changes_no_term() -> None:
 
 
 def test_refusal_of_a_higher_term_teaches_the_term() -> None:
-    """A refused pre-vote carries the refuser's own term, which the pre-candidate adopts at once."""
+    """A refused pre-vote carries the voter's term, and the pre-candidate adopts a higher one at once."""
     raft = make_raft(1, [1, 2, 3], term=2, pre_vote=True)
     raft.step(hup(1))
     settle(raft)
@@ -68,7 +68,7 @@ def test_refusal_of_a_higher_term_teaches_the_term() -> None:
 
 
 def test_votes_mean_nothing_to_a_pre_candidate() -> None:
-    """Answers of the other phase are not counted, in either phase."""
+    """In either phase, answers of the other phase do not count."""
     raft = make_raft(1, [1, 2, 3], term=1, pre_vote=True)
     raft.step(hup(1))
     for voter in (2, 3):
@@ -81,7 +81,7 @@ def test_votes_mean_nothing_to_a_pre_candidate() -> None:
 
 
 def test_pre_vote_of_an_old_term_is_refused_with_the_present_one() -> None:
-    """Who is behind in terms learns that by asking; other requests of old terms get no answer.
+    """A node with an old term learns the newer one by asking for pre-votes; other requests of old terms get no answer.
 
     catches: canonical/raft#279
     """
@@ -95,7 +95,7 @@ def test_pre_vote_of_an_old_term_is_refused_with_the_present_one() -> None:
 
 
 def test_node_with_a_smaller_term_can_complete_an_election() -> None:
-    """A node that missed terms comes back as the leader goes: the two that are left elect one of them.
+    """A node that missed terms returns as the leader disappears: the two remaining nodes elect one of them.
 
     answers: TestNodeWithSmallerTermCanCompleteElection
     """
@@ -118,7 +118,7 @@ def test_node_with_a_smaller_term_can_complete_an_election() -> None:
 
 
 def test_split_vote_is_settled_in_the_next_round() -> None:
-    """Two nodes that win their pre-votes at once split the votes; the next campaign wins.
+    """Two nodes that win their pre-votes at the same time split the votes; the next campaign wins.
 
     answers: TestPreVoteWithSplitVote
     catches: raft-rs#83
@@ -134,7 +134,7 @@ def test_split_vote_is_settled_in_the_next_round() -> None:
 
 
 def test_pre_candidate_gives_up_its_lease() -> None:
-    """With leases on: a node that has lost patience itself forgets its leader, and grants the other's pre-vote.
+    """With leases on, a node that has timed out itself forgets its leader, and grants the other's pre-vote.
 
     answers: TestPreVoteWithCheckQuorum
     """
@@ -154,9 +154,9 @@ def test_pre_candidate_gives_up_its_lease() -> None:
 
 @pytest.fixture(name="mixed")
 def rollout() -> Network:
-    """Pre-vote comes to three nodes one by one, and last to node 3 while it is away.
+    """Three nodes get pre-vote one by one, node 3 last and while it is away.
 
-    Node 1 leads term 2 with node 2; node 3, without pre-vote, has campaigned in vain up to term 4 and lacks an entry.
+    Node 1 leads term 2 with node 2. Node 3, without pre-vote, has campaigned in vain up to term 4 and lacks an entry.
     """
     on = Past(term=1, options={"pre_vote": True})
     net = Network([on, on, Past(term=1)])
@@ -172,7 +172,7 @@ def rollout() -> Network:
 
 
 def test_rollout_completes_an_election(mixed: Network) -> None:
-    """The node with the higher term cannot win by its log, the other one not by its term, until it hears of that.
+    """The node with the higher term cannot win by its log, the other not by its term, until it learns that term.
 
     answers: TestPreVoteMigrationCanCompleteElection
     catches: canonical/raft#279, raft-rs#83
@@ -188,7 +188,7 @@ def test_rollout_completes_an_election(mixed: Network) -> None:
 
 
 def test_rollout_frees_a_stuck_pre_candidate(mixed: Network) -> None:
-    """Its pre-votes are refused for its log, and it cannot follow an older term: its answer moves the leader on.
+    """Its log loses it the pre-votes, and its term keeps it from following; its answer makes the leader move on.
 
     answers: TestPreVoteMigrationWithFreeStuckPreCandidate
     catches: raft-rs#83

@@ -1,4 +1,4 @@
-"""What a leader knows of a peer: how probing, streaming and a snapshot follow each other."""
+"""A leader's knowledge of a peer, and the moves between probing, streaming and a snapshot."""
 
 import pickle
 from typing import Any
@@ -12,7 +12,7 @@ PROBE, REPLICATE, SNAPSHOT = ProgressState.PROBE, ProgressState.REPLICATE, Progr
 
 
 def progress_in(state: ProgressState, match: int = 0, next: int = 1, pending: int = 0, size: int = 256) -> Progress:
-    """A progress with these numbers, whatever way led there."""
+    """A progress with these numbers, however it would come about."""
     p = Progress(inflights=Inflights(size))
     p.reset_state(state)
     p.match, p.next, p.pending_snapshot = match, next, pending
@@ -65,7 +65,7 @@ def test_text_of_a_window_with_room() -> None:
     ],
 )
 def test_is_paused(state: ProgressState, flow_paused: bool, paused: bool) -> None:
-    """Nothing is sent to a peer that waits for its snapshot.
+    """A peer that waits for its snapshot is sent nothing.
 
     answers: TestProgressIsPaused
     """
@@ -75,7 +75,7 @@ def test_is_paused(state: ProgressState, flow_paused: bool, paused: bool) -> Non
 
 
 def test_any_news_ends_the_pause() -> None:
-    """A refusal and an acknowledgement both tell that the peer is there.
+    """A refusal and an acknowledgement both show that the peer is alive.
 
     answers: TestProgressResume
     """
@@ -100,13 +100,13 @@ def test_old_news_do_not_end_the_pause() -> None:
     ("p", "next"),
     [
         (progress_in(REPLICATE, match=1, next=5), 2),
-        (progress_in(SNAPSHOT, match=1, next=5, pending=10), 11),  # the snapshot came over
+        (progress_in(SNAPSHOT, match=1, next=5, pending=10), 11),  # the snapshot arrived
         (progress_in(SNAPSHOT, match=1, next=5), 2),  # it did not
-        (progress_in(SNAPSHOT, match=12, next=13, pending=10), 13),  # the peer is beyond it by now
+        (progress_in(SNAPSHOT, match=12, next=13, pending=10), 13),  # the peer is already beyond it
     ],
 )
 def test_become_probe(p: Progress, next: int) -> None:
-    """Probing begins after what the peer is known to have.
+    """Probing begins after the last entry that the peer is known to have.
 
     answers: TestProgressBecomeProbe
     """
@@ -139,7 +139,7 @@ def test_become_snapshot() -> None:
     ("index", "match", "next", "news"), [(2, 3, 5, False), (3, 3, 5, False), (4, 4, 5, True), (5, 5, 6, True)]
 )
 def test_maybe_update(index: int, match: int, next: int, news: bool) -> None:
-    """An acknowledgement raises what is known, and what is next where that is behind; an old one does nothing.
+    """An acknowledgement raises the match, and also next if that is behind; an old one does nothing.
 
     answers: TestProgressUpdate
     catches: raft#149
@@ -154,15 +154,15 @@ def test_maybe_update(index: int, match: int, next: int, news: bool) -> None:
     [
         (REPLICATE, 5, 10, 5, 5, False, 10),  # the peer is known to have it
         (REPLICATE, 5, 10, 4, 4, False, 10),
-        (REPLICATE, 5, 10, 9, 9, True, 6),  # a lost append: on from what is known
-        (PROBE, 0, 0, 0, 0, False, 0),  # not the last probe
+        (REPLICATE, 5, 10, 9, 9, True, 6),  # a lost append: restart after the match
+        (PROBE, 0, 0, 0, 0, False, 0),  # not the answer to the last probe
         (PROBE, 0, 10, 5, 5, False, 10),
         (PROBE, 0, 10, 9, 9, True, 9),  # one step back
         (PROBE, 0, 2, 1, 1, True, 1),
         (PROBE, 0, 1, 0, 0, True, 1),  # never below 1
-        (PROBE, 0, 10, 9, 2, True, 3),  # as far back as the hint
+        (PROBE, 0, 10, 9, 2, True, 3),  # back to the hint
         (PROBE, 0, 10, 9, 0, True, 1),
-        (PROBE, 5, 10, 9, 2, True, 6),  # never below what is known
+        (PROBE, 5, 10, 9, 2, True, 6),  # never below the match
         (PROBE, 0, 10, 9, 2**64 - 1, True, 9),
         (SNAPSHOT, 5, 10, 9, 7, True, 8),
     ],
@@ -170,7 +170,7 @@ def test_maybe_update(index: int, match: int, next: int, news: bool) -> None:
 def test_maybe_decr_to(
     state: ProgressState, match: int, next: int, rejected: int, hint: int, news: bool, after: int
 ) -> None:
-    """A refused append takes ``next`` back: streaming to what is known, probing to the hint (5.3, the end).
+    """A refused append lowers ``next``: a stream restarts after the match, a probe at the hint (5.3, the end).
 
     answers: TestProgressMaybeDecr
     catches: raft#149
@@ -179,7 +179,7 @@ def test_maybe_decr_to(
     p.sent_commit = 9
     assert p.maybe_decr_to(rejected, hint) is news
     assert numbers(p) == (state, match, after)
-    # A commit index counts as told only as far as the peer can have taken it.
+    # A commit index counts as sent only as far as the peer can have accepted it.
     assert p.sent_commit == (min(9, after - 1) if news else 9)
 
 
@@ -194,7 +194,7 @@ def test_maybe_decr_to(
     ],
 )
 def test_sent_entries(state: ProgressState, entries: int, next: int, window: Any, paused: bool) -> None:
-    """A probe pauses, a stream goes on at the next entry until the window is full."""
+    """A probe pauses; a stream moves on to the next entry until the window is full."""
     p = progress_in(state, 3, 5, size=2)
     p.sent_entries(entries, 100)
     assert numbers(p) == (state, 3, next)
@@ -209,7 +209,7 @@ def test_sent_entries_fill_the_window() -> None:
     p.sent_entries(1, 10)
     assert p.is_paused()
     assert p.inflights.window() == [(4, 10), (5, 10)]
-    # A full window does not stop empty appends, and an acknowledgement of anything new lifts the pause.
+    # A full window does not stop empty appends, and an acknowledgement that frees a part of it ends the pause.
     p.inflights.free_le(4)
     p.sent_entries(0, 0)
     assert not p.is_paused()
@@ -226,7 +226,7 @@ def test_nothing_is_sent_to_a_peer_without_its_snapshot() -> None:
     [(4, 10, 5, True), (5, 10, 5, False), (9, 10, 11, False), (8, 10, 11, True), (8, 10, 9, True)],
 )
 def test_can_bump_commit(sent_commit: int, next: int, index: int, useful: bool) -> None:
-    """A commit index is worth a message if it is new to the peer and the peer can have an entry to commit by it."""
+    """A commit index is worth a message if the peer does not know it and can have an entry to commit by it."""
     p = progress_in(REPLICATE, 0, next)
     p.sent_commit = sent_commit
     assert p.can_bump_commit(index) is useful

@@ -1,4 +1,4 @@
-"""Majorities, alone and in pairs: texts, small cases in full, and what they have as values."""
+"""Majorities, alone and in pairs: texts, small cases in full, and their behaviour as values."""
 
 import pickle
 from itertools import product
@@ -24,7 +24,7 @@ HEADING = "       idx\n"
     ids=["all different", "all equal", "two equal", "one unknown"],
 )
 def test_describe(acked: dict[int, int], lines: tuple[str, ...]) -> None:
-    """A bar for each voter: how many others are behind it.
+    """A bar for each voter shows how many others are behind it.
 
     answers: TestDescribe
     """
@@ -39,7 +39,7 @@ def test_describe_nobody() -> None:
 
 @pytest.mark.parametrize("voters", [[], [1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [1, 2, 3, 4, 5]])
 def test_every_small_majority(voters: list[int]) -> None:
-    """All combinations of acknowledgements and of votes, against an enumeration of the quorums.
+    """All combinations of acknowledgements and of votes, compared with an enumeration of the quorums.
 
     answers: TestQuick
     """

@@ -1,4 +1,4 @@
-"""RawNode and its Ready: starting, restarting, changing members, reading, paging, limits."""
+"""RawNode and its Ready: starting, restarting, membership changes, reading, paging, limits."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ from tests.support.network import make_config, make_storage
 
 
 def new_node(storage: Any = None, **options: Any) -> RawNode:
-    """The node 1 on a storage; by default it is alone and knows it."""
+    """Node 1 on a storage; by default its only voter."""
     return RawNode(make_config(1, storage or make_storage([1]), **options))
 
 
@@ -52,7 +52,7 @@ def storage_of(node: RawNode) -> MemoryStorage:
 
 
 def store(node: RawNode, rd: Ready) -> None:
-    """Store what a Ready asks for."""
+    """Store the contents of a Ready."""
     if rd.hard_state is not None:
         storage_of(node).set_hard_state(rd.hard_state)
     storage_of(node).append(rd.entries)
@@ -67,7 +67,7 @@ def round_of(node: RawNode) -> Ready:
 
 
 def lead(node: RawNode) -> None:
-    """Make a node leader that needs nobody else."""
+    """Make a single voter the leader."""
     node.campaign()
     while node.has_ready():
         round_of(node)
@@ -79,8 +79,9 @@ def lead(node: RawNode) -> None:
 
 @pytest.mark.parametrize("kind", list(MessageType), ids=str)
 def test_step(kind: MessageType) -> None:
-    """A message of a type alone: local ones are not for `step`, answers only come from peers. An empty proposal, on
-    which the reference ends a leader, is refused everywhere. Nothing changes by what is refused.
+    """Messages with nothing but a type: `step` takes no local ones, and responses only from peers.
+
+    An empty proposal, which ends a leader of the reference, is refused everywhere. Refused messages change nothing.
 
     answers: TestRawNodeStep
     """
@@ -131,10 +132,10 @@ CHANGES = [
     (ConfChange(type=ConfChangeType.ADD_NODE, node_id=2), ConfState(voters=[1, 2]), None),
     (v2("v2"), ConfState(voters=[1, 2]), None),
     (v2("l2"), WITH_LEARNER, None),
-    # a joint one because it was asked for
+    # joint on request
     (v2("l2", EXPLICIT), ConfState(**JOINT_WITH_LEARNER), WITH_LEARNER),
     (v2("l2", IMPLICIT), ConfState(**JOINT_WITH_LEARNER, auto_leave=True), WITH_LEARNER),
-    # a joint one because it is needed: the only voter becomes a learner
+    # joint by need: the only voter becomes a learner
     (v2("v2 l1 l3"), ConfState(**JOINT_REPLACED, auto_leave=True), REPLACED),
     (v2("v2 l1 l3", EXPLICIT), ConfState(**JOINT_REPLACED), REPLACED),
     (v2("v2 l1 l3", IMPLICIT), ConfState(**JOINT_REPLACED, auto_leave=True), REPLACED),
@@ -142,12 +143,12 @@ CHANGES = [
 
 
 def decoded(e: Entry) -> ConfChange | ConfChangeV2 | None:
-    """The change in an entry."""
+    """The change inside an entry."""
     return None if e.type == EntryType.NORMAL else decode_change(e)
 
 
 def propose_and_apply(node: RawNode, change: Any, machine: Any = None) -> ConfState:
-    """Let a single node lead, propose data and a change, and go on until it has applied the change."""
+    """Make a single node leader, propose data and a change, and continue until the change is applied."""
     driver = Driver(node, storage_of(node), machine)
     node.campaign()
     while driver.run():
@@ -161,7 +162,7 @@ def propose_and_apply(node: RawNode, change: Any, machine: Any = None) -> ConfSt
 
 
 def check_last_entries(node: RawNode, change: ConfChange | ConfChangeV2) -> None:
-    """What was proposed is what is stored, down to the bytes."""
+    """The stored entries are the proposals, byte for byte."""
     last = storage_of(node).last_index()
     data, stored = storage_of(node).entries(last - 1, last + 1, NO_LIMIT)
     assert data.data == b"somedata"
@@ -172,7 +173,7 @@ def check_last_entries(node: RawNode, change: ConfChange | ConfChangeV2) -> None
 
 @pytest.mark.parametrize(("change", "members", "after"), CHANGES)
 def test_propose_and_conf_change(change: Any, members: ConfState, after: ConfState | None) -> None:
-    """A change is stored as it was proposed; a joint configuration is left by itself or on demand (thesis 4.3).
+    """A change is stored as it was proposed; a joint configuration is left automatically or on demand (thesis 4.3).
 
     answers: TestRawNodeProposeAndConfChange
     """
@@ -192,7 +193,7 @@ def test_propose_and_conf_change(change: Any, members: ConfState, after: ConfSta
         context = b"manual"
         node.propose_conf_change(ConfChangeV2(context=context))
         rd = node.ready()
-    # Leaving waits for a majority of both halves, so that it is not committed here.
+    # Leaving needs a majority of both halves, so it is not committed here.
     (leaving,) = rd.entries
     assert leaving.type == EntryType.CONF_CHANGE_V2
     assert decoded(leaving) == ConfChangeV2(context=context)
@@ -201,7 +202,7 @@ def test_propose_and_conf_change(change: Any, members: ConfState, after: ConfSta
 
 
 def test_a_joint_configuration_outlives_its_leader() -> None:
-    """Who has lost leadership does not leave it; the next leader does, once it has applied all that is before.
+    """A deposed leader does not leave it; the next leader does, once it has applied everything before.
 
     answers: TestRawNodeJointAutoLeave
     catches: etcd#12136
@@ -209,7 +210,7 @@ def test_a_joint_configuration_outlives_its_leader() -> None:
     node = new_node()
 
     class StepsDown:
-        """While the data is applied that was proposed just before the change."""
+        """When it applies the data that was proposed just before the change."""
 
         def apply(self, entries: list[Entry]) -> None:
             node.step(Message(type=MessageType.MSG_HEARTBEAT_RESP, from_=1, term=node.raft.term + 1))
@@ -232,7 +233,7 @@ def test_a_joint_configuration_outlives_its_leader() -> None:
 
 
 def test_adding_a_node_twice() -> None:
-    """The second change is no hindrance to the next one.
+    """The second change does not block the next one.
 
     answers: TestRawNodeProposeAddDuplicateNode
     """
@@ -255,7 +256,7 @@ def test_adding_a_node_twice() -> None:
 
 
 def test_read_index() -> None:
-    """A request reaches the state machine with its context, and the answer comes in a Ready, once.
+    """A request reaches the state machine with its context, and its answer comes in a Ready, once.
 
     answers: TestRawNodeReadIndex
     """
@@ -272,7 +273,7 @@ def test_read_index() -> None:
 
 
 def test_read_index_is_passed_on() -> None:
-    """A follower's request goes to the leader as it is.
+    """A follower forwards the request unchanged to the leader.
 
     answers: TestRawNodeReadIndex
     """
@@ -288,8 +289,9 @@ def test_read_index_is_passed_on() -> None:
 
 
 def test_start() -> None:
-    """A group can begin with a snapshot that names the members, of an index that no log reaches from its beginning:
-    then nobody can go without it.
+    """A group can begin with a snapshot that names the members.
+
+    The snapshot's index is above any that a log reaches on its own, so every node needs the snapshot.
 
     answers: TestRawNodeStart
     """
@@ -306,14 +308,14 @@ def test_start() -> None:
     rd = round_of(node)
     assert rd.entries == entries
     assert rd.soft_state == SoftState(lead=1, raft_state=StateType.LEADER)
-    # Only now that they are stored can they be committed.
+    # They can be committed only now that they are stored.
     rd = round_of(node)
     assert rd == Ready(hard_state=HardState(term=1, vote=1, commit=3), committed_entries=entries, must_sync=False)
     assert not node.has_ready()
 
 
 def test_restart() -> None:
-    """What was committed is handed out again, and there is nothing to store.
+    """Committed entries are handed out again, and there is nothing to store.
 
     answers: TestRawNodeRestart
     """
@@ -327,7 +329,7 @@ def test_restart() -> None:
 
 
 def test_restart_from_a_snapshot() -> None:
-    """What the snapshot covers is not handed out.
+    """Entries that the snapshot covers are not handed out.
 
     answers: TestRawNodeRestartFromSnapshot
     """
@@ -342,7 +344,7 @@ def test_restart_from_a_snapshot() -> None:
 
 
 def test_restart_with_applied_entries() -> None:
-    """`Config.applied` tells what need not be handed out again."""
+    """Entries up to `Config.applied` are not handed out again."""
     storage = make_storage([1], terms=[1, 1, 1])
     storage.set_hard_state(HardState(term=1, commit=3))
     node = new_node(storage, applied=2)
@@ -350,7 +352,7 @@ def test_restart_with_applied_entries() -> None:
 
 
 def test_status() -> None:
-    """Only a leader knows the progress of the members; what it tells is a copy.
+    """Only a leader knows the members' progress; the status is a copy.
 
     answers: TestRawNodeStatus
     """
@@ -369,14 +371,14 @@ def test_status() -> None:
 
 
 class Generous(MemoryStorage):
-    """Gives all entries that it is asked for, whatever the limit."""
+    """Returns all entries that it is asked for, whatever the limit."""
 
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
         return super().entries(lo, hi, NO_LIMIT)
 
 
 def test_commit_pages_after_a_restart() -> None:
-    """A storage that gives more than the limit must not make the node count as applied what it did not hand out.
+    """Even if a storage exceeds the limit, only entries that were handed out count as applied.
 
     answers: TestRawNodeCommitPaginationAfterRestart
     """
@@ -397,7 +399,7 @@ def test_commit_pages_after_a_restart() -> None:
 
 
 def test_a_leader_without_a_quorum_keeps_its_log_small() -> None:
-    """Payload that is not committed is limited, proposals beyond that are dropped, and applying makes room again.
+    """Proposals are dropped beyond the limit of uncommitted payload, and applying makes room again.
 
     answers: TestRawNodeBoundedLogGrowthWithPartition
     """
@@ -415,7 +417,7 @@ def test_a_leader_without_a_quorum_keeps_its_log_small() -> None:
     assert dropped == 1024 - count
     assert node.raft.uncommitted_size == limit
     assert len(round_of(node).entries) == count
-    # They are stored but not applied.
+    # The entries are stored but not applied.
     assert node.raft.uncommitted_size == limit
     rd = round_of(node)
     assert (rd.entries, len(rd.committed_entries)) == ([], count)
@@ -427,7 +429,7 @@ def test_a_leader_without_a_quorum_keeps_its_log_small() -> None:
 
 
 def test_only_ready_takes_the_messages() -> None:
-    """`ready_without_accept` looks, `ready` takes, and `advance` leaves alone what came after.
+    """`ready_without_accept` looks, `ready` takes, and `advance` does not touch later messages.
 
     answers: TestRawNodeConsumeReady
     """
@@ -454,7 +456,7 @@ def test_only_a_ready_is_accepted(value: Any) -> None:
 
 
 def test_messages_alone_are_taken_without_a_ready() -> None:
-    """Nothing, a Ready to take, and messages alone: None, an empty list, and those messages."""
+    """None if nothing is pending, an empty list if a Ready must be taken, the messages if nothing else is pending."""
     node = new_node(make_storage([1, 2]))
     assert node.take_messages() is None
     node.campaign()
@@ -486,7 +488,7 @@ def test_a_ready_may_be_looked_at_before_it_is_accepted() -> None:
 
 
 def test_advance_before_the_next_ready() -> None:
-    """Two accepted Readys in a row are a defect of the caller, if the first one had anything to wait for."""
+    """Accepting two Readys in a row is a defect of the caller, if the first had something to wait for."""
     node = new_node()
     node.campaign()
     node.ready()
@@ -496,7 +498,7 @@ def test_advance_before_the_next_ready() -> None:
 
 
 def test_what_waits_for_the_storage_is_replaced() -> None:
-    """And not added to, so that whether any of it is for the node itself is known: that is delivered, not sent."""
+    """Not extended, so the node knows whether the list holds a message to itself, which is delivered, not sent."""
     node = new_node()
     node.campaign()
     to_another = Message(type=MessageType.MSG_APP_RESP, to=2, from_=1)
@@ -511,7 +513,7 @@ def test_what_waits_for_the_storage_is_replaced() -> None:
 
 
 def test_a_ready_is_read_only() -> None:
-    """Made by the node or by hand: etcd's Ready is not to be changed, here it cannot be assigned to."""
+    """etcd's Ready must not be changed; this one cannot be assigned to, whether the node or the user made it."""
     node = new_node()
     node.campaign()
     for rd in (node.ready_without_accept(), node.ready(), Ready()):
@@ -555,7 +557,7 @@ def test_a_ready_of_any_iterables() -> None:
 
 
 def test_looking_at_a_ready_changes_nothing() -> None:
-    """Its lists may be read before it is accepted, also those that are empty, and it may be made by hand."""
+    """Its lists may be read before it is accepted, also empty ones, and it may be made by hand."""
     nodes = [new_node(), new_node(), new_node()]
     for node in nodes:
         node.campaign()

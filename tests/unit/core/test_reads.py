@@ -1,4 +1,4 @@
-"""Reads that need no entry of the log: by a round of heartbeats, or by the leader's lease (thesis 6.4)."""
+"""Reads without an entry in the log: by a round of heartbeats, or by the leader's lease (thesis 6.4)."""
 
 from typing import Any
 
@@ -40,19 +40,19 @@ OPTIONS = pytest.mark.parametrize("options", [{}, LEASE], ids=["safe", "lease"])
 
 
 def read_of(context: bytes, to: int, from_: int | None = None) -> Message:
-    """A request at the node `to`, its own or that of the node `from_`."""
+    """A request at node `to`, its own or one from node `from_`."""
     return Message(
         type=MessageType.MSG_READ_INDEX, from_=to if from_ is None else from_, to=to, entries=[Entry(data=context)]
     )
 
 
 def number(n: int) -> bytes:
-    """The context of heartbeats while the newest of the unconfirmed reads is the n-th."""
+    """The context of heartbeats while the n-th read is the newest unconfirmed one."""
     return n.to_bytes(8, "little")
 
 
 def take_reads(raft: Any) -> list[tuple[int, bytes]]:
-    """The answers that the node has for its application, as (index, context)."""
+    """Take the node's answers for its application, as (index, context)."""
     reads, raft.outbox.read_states = raft.outbox.read_states, []
     return [(state.index, state.request_ctx) for state in reads]
 
@@ -68,7 +68,7 @@ def make_ready_leader(*others: int, learners: tuple[int, ...] = (), **options: A
 
 
 def elect(net: Network) -> None:
-    """Node 1 leads; the others do not campaign for an election timeout, but have no lease either."""
+    """Make node 1 leader; the others do not campaign for an election timeout, but have no lease either."""
     net[2].randomized_election_timeout = net[2].election_timeout + 1
     tick(net[2], net[2].election_timeout)
     net.campaign(1)
@@ -80,7 +80,7 @@ def elect(net: Network) -> None:
 
 @OPTIONS
 def test_reads_at_every_node(options: dict[str, Any]) -> None:
-    """A read is answered with the commit index at its arrival, to the node that was asked.
+    """A read gets the commit index at its arrival, and the answer goes to the node that was asked.
 
     answers: TestReadOnlyOptionSafe, TestReadOnlyOptionLease
     catches: tikv#9208
@@ -97,7 +97,7 @@ def test_reads_at_every_node(options: dict[str, Any]) -> None:
 
 
 def test_reads_at_a_learner() -> None:
-    """A learner may ask as well; the only voter needs nobody's confirmation.
+    """A learner may read too, and the only voter confirms alone.
 
     answers: TestReadOnlyWithLearner
     """
@@ -114,7 +114,7 @@ def test_reads_at_a_learner() -> None:
 
 
 def test_only_voter_answers_at_once() -> None:
-    """No heartbeat is sent for a read of the only voter, whether it asks itself or a learner does."""
+    """A single voter sends no heartbeat for a read, whether it asks itself or a learner does."""
     raft = make_ready_leader(learners=(2,))
     hand(raft, read_of(b"own", 1))
     hand(raft, read_of(b"learner's", 1, from_=2))
@@ -124,7 +124,7 @@ def test_only_voter_answers_at_once() -> None:
 
 
 def test_lease_answers_at_once() -> None:
-    """With a lease no heartbeat is sent for a read, and the contexts of answers to heartbeats mean nothing."""
+    """With a lease a read causes no heartbeat, and the contexts of heartbeat responses mean nothing."""
     raft = make_ready_leader(2, 3, **LEASE)
     hand(raft, read_of(b"a", 1))
     assert take_reads(raft) == [(1, b"a")]
@@ -135,7 +135,7 @@ def test_lease_answers_at_once() -> None:
 
 
 def test_answer_at_the_node_that_asked() -> None:
-    """The leader's answer becomes a read state; one that has not exactly one entry is dropped with a word."""
+    """The leader's answer becomes a read state; one that does not have exactly one entry is dropped and logged."""
     lines: list[str] = []
 
     class Logger:
@@ -155,7 +155,7 @@ def test_answer_at_the_node_that_asked() -> None:
 
 
 def test_read_without_a_leader_is_lost() -> None:
-    """Who has no leader drops the request, silently: it must be asked again."""
+    """A node without a leader drops the request silently; the application must ask again."""
     raft = make_raft(1, [1, 2], term=1)
     hand(raft, read_of(b"a", 1))
     take_role(raft, LEADER)
@@ -171,7 +171,7 @@ def test_read_without_a_leader_is_lost() -> None:
 
 
 def test_confirmed_reads_are_forgotten() -> None:
-    """Nothing of a read is kept once it was answered.
+    """A node keeps nothing of a read after its answer.
 
     answers: TestRaftFreesReadOnlyMem
     """
@@ -189,7 +189,7 @@ def test_confirmed_reads_are_forgotten() -> None:
 
 
 def test_reads_are_numbered() -> None:
-    """Each heartbeat has the number of the newest read; an acknowledged number confirms all reads up to it, in order.
+    """Each heartbeat has the number of the newest read, and its acknowledgement confirms all reads up to it, in order.
 
     So one round of heartbeats answers any number of reads that came before it.
 
@@ -208,7 +208,7 @@ def test_reads_are_numbered() -> None:
 
     answer_heartbeat(raft, 3, number(2))
     assert take_reads(raft) == [(1, b"a"), (2, b"b")]
-    # Old news, from the same peer and from another one.
+    # Old numbers again, from the same peer and from another one.
     answer_heartbeat(raft, 3, number(1))
     answer_heartbeat(raft, 2, number(2))
     assert take_reads(raft) == []
@@ -217,7 +217,7 @@ def test_reads_are_numbered() -> None:
 
 
 def test_lost_heartbeat_is_made_up_for() -> None:
-    """The leader's regular heartbeats confirm reads as well."""
+    """The leader's regular heartbeats confirm reads too."""
     raft = make_ready_leader(2, 3)
     hand(raft, read_of(b"a", 1))
     read_messages(raft)
@@ -230,7 +230,7 @@ def test_lost_heartbeat_is_made_up_for() -> None:
 
 
 def test_confirmation_needs_a_quorum_of_voters() -> None:
-    """Learners do not confirm that a leader is in office, nor do two of five voters.
+    """Learners do not confirm a leader, and two of five voters do not either.
 
     catches: canonical/raft#386
     """
@@ -260,7 +260,7 @@ def test_confirmation_in_a_joint_configuration() -> None:
 
 
 def test_deposed_leader_forgets_its_reads() -> None:
-    """A leader that steps down answers none of the reads it had taken; their askers ask again.
+    """A leader that steps down answers none of its reads; their applications ask again.
 
     catches: etcd#20418
     """
@@ -278,8 +278,8 @@ def test_deposed_leader_forgets_its_reads() -> None:
 def test_one_context_twice() -> None:
     """Two requests with the same context are two requests, so an old acknowledgement never confirms a new one.
 
-    A request A of node 2 is answered, and comes once more when its leader, node 1, was deposed without knowing. The
-    acknowledgements of the first A, which come late as well, must not confirm B, a new read at node 1.
+    Request A of node 2 is answered, and arrives again after its leader, node 1, was deposed without knowing it. The
+    late acknowledgements of the first A must not confirm B, a new read at node 1.
 
     answers: TestReadOnlyDuplicateRequest
     catches: etcd#20418
@@ -319,7 +319,7 @@ def test_one_context_twice() -> None:
 
 
 def voter(id: int, committed: int, compacted: bool) -> Any:
-    """One of three voters with two entries, of which it knows or has applied only some."""
+    """One of three voters with two entries, some of them not committed or not applied."""
     storage = make_storage([1, 2, 3], terms=[1, 1])
     storage.set_hard_state(HardState(term=1, commit=committed))
     if compacted:
@@ -352,9 +352,9 @@ def test_new_leader_waits_for_its_first_commit() -> None:
 
 @OPTIONS
 def test_waiting_reads_begin_together(options: dict[str, Any]) -> None:
-    """Reads that waited for the first commit begin in their order, with the commit index of that moment.
+    """Reads that wait for the first commit all begin with it, in order, with the commit index of that moment.
 
-    They wait for it with a lease, too: the lease says who leads, not what is committed.
+    With a lease they wait too: the lease says who leads, not what is committed.
 
     catches: etcd#7331, tikv#9208
     """
@@ -387,7 +387,7 @@ def test_reads_in_a_ready() -> None:
 
 
 def test_removed_leader_still_confirms_reads() -> None:
-    """A leader that was removed does not count itself any more, but goes on until it is told of another one."""
+    """A removed leader does not count itself any more, but confirms reads until it learns of another leader."""
     raft = make_ready_leader(2, 3)
     raft.apply_conf_change(ConfChange(type=ConfChangeType.REMOVE_NODE, node_id=1).as_v2())
     with pytest.raises(ProposalDropped):

@@ -1,4 +1,4 @@
-"""How entries reach the peers, where logs are made to agree, and when an entry is committed (paper 5.3, 5.4)."""
+"""How entries reach the peers, how logs are made to agree, and when an entry is committed (paper 5.3, 5.4)."""
 
 import pytest
 
@@ -62,7 +62,7 @@ HEARTBEAT = MessageType.MSG_HEARTBEAT
 
 
 def data_of(entries: list[Entry]) -> list[bytes]:
-    """The payloads of those entries that have any."""
+    """The payloads of the entries that have one."""
     return [e.data for e in entries if e.data]
 
 
@@ -71,7 +71,7 @@ def data_of(entries: list[Entry]) -> list[bytes]:
 
 @pytest.mark.parametrize("leaders", [[1], [1, 2]], ids=["one_leader", "two_leaders"])
 def test_proposals_reach_every_log(leaders: list[int]) -> None:
-    """What a leader takes in is committed and applied everywhere, in the same order, under one leader and the next.
+    """Entries of a leader are committed and applied everywhere, in the same order, also under the next leader.
 
     answers: TestLogReplication
     """
@@ -87,7 +87,7 @@ def test_proposals_reach_every_log(leaders: list[int]) -> None:
 
 
 def test_learner_is_replicated_to() -> None:
-    """A learner gets the entries and the commit index like everybody else, and its progress is followed.
+    """A learner gets entries and the commit index like everybody else, and its progress is tracked.
 
     answers: TestLearnerLogReplication
     """
@@ -105,7 +105,7 @@ def test_learner_is_replicated_to() -> None:
 
 
 def test_learner_does_not_count() -> None:
-    """An entry that a learner has stored is not nearer to being committed (thesis 4.2.1)."""
+    """A learner's acknowledgement does not count towards a commit (thesis 4.2.1)."""
     net = Network([make_quiet_leader([1, 2], [3]), DOWN, None], learners=[3])
     net.beat(1)
     assert net[1].tracker.progress[3].match == 1
@@ -125,7 +125,7 @@ def test_single_node_commits_alone() -> None:
 
 
 def two_entries_on_a_minority() -> Network:
-    """Five nodes, of which only 1, the leader, and 2 have two entries after the committed first one."""
+    """Five nodes; only 1, the leader, and 2 have two more entries after the committed first one."""
     net = Network(5)
     net.campaign(1)
     for id in (3, 4, 5):
@@ -155,7 +155,7 @@ def test_old_entries_wait_for_one_of_the_new_term() -> None:
 
 
 def test_first_entry_of_a_leader_commits_older_ones() -> None:
-    """The empty entry of a new leader takes those before it along (paper 5.4.2, 8).
+    """A new leader's empty entry also commits the entries before it (paper 5.4.2, 8).
 
     answers: TestCommitWithoutNewTermEntry
     catches: redisraft#18
@@ -167,7 +167,7 @@ def test_first_entry_of_a_leader_commits_older_ones() -> None:
 
 
 def test_appends_of_an_old_leader_are_ignored() -> None:
-    """A deposed leader's append, which comes late, changes nothing.
+    """A late append of a deposed leader changes nothing.
 
     answers: TestOldMessages
     """
@@ -197,7 +197,7 @@ def test_appends_of_an_old_leader_are_ignored() -> None:
     ],
 )
 def test_proposal_needs_a_quorum(peers: list, committed: bool) -> None:
-    """With a quorum a proposal is committed everywhere; without one there is no leader, and it is dropped.
+    """With a quorum a proposal is committed everywhere; without one nobody leads, and it is dropped.
 
     answers: TestProposal
     """
@@ -213,7 +213,7 @@ def test_proposal_needs_a_quorum(peers: list, committed: bool) -> None:
 
 @pytest.mark.parametrize("peers", [[None, None, None], [None, None, DOWN]], ids=["all_up", "one_down"])
 def test_proposal_at_a_follower(peers: list) -> None:
-    """A follower passes a proposal on to its leader.
+    """A follower forwards a proposal to its leader.
 
     answers: TestProposalByProxy
     catches: redisraft#13
@@ -250,7 +250,7 @@ def test_proposal_at_a_follower(peers: list) -> None:
     ],
 )
 def test_commit_by_quorum_and_term(matches: list[int], terms: list[int], term: int, committed: int) -> None:
-    """The commit index is the highest that a majority has stored, if its entry is of the leader's term (paper 5.4.2).
+    """The commit index is the highest that a majority has stored, if its entry has the leader's term (paper 5.4.2).
 
     answers: TestCommit
     """
@@ -261,13 +261,13 @@ def test_commit_by_quorum_and_term(matches: list[int], terms: list[int], term: i
         peer = raft.tracker.progress[id]
         peer.match, peer.next = match, match + 1
     raft.state = LEADER
-    # The answer to a probe makes the leader count, although it tells nothing new.
+    # The answer to a probe makes the leader count, even though it contains nothing new.
     ack(raft, len(matches), matches[-1])
     assert raft.log.committed == committed
 
 
 def test_commit_index_never_falls() -> None:
-    """Acknowledgements that come late, or of a peer that has less, leave the commit index as it is."""
+    """Late acknowledgements, and those of a peer with fewer entries, leave the commit index unchanged."""
     raft = make_quiet_leader([1, 2, 3])
     for _ in range(3):
         propose(raft, b"x")
@@ -278,7 +278,7 @@ def test_commit_index_never_falls() -> None:
 
 
 def test_followers_learn_the_commit_index_at_once() -> None:
-    """When the commit index rises, it is sent to everybody, by an empty append if there are no entries to send."""
+    """When the commit index rises, everybody gets it, in an empty append if there are no entries to send."""
     raft = make_quiet_leader([1, 2, 3])
     propose(raft, b"x")
     read_messages(raft)
@@ -287,18 +287,18 @@ def test_followers_learn_the_commit_index_at_once() -> None:
     assert [(m.type, m.to, m.commit, m.entries) for m in read_messages(raft)] == [(APP, 2, 2, [])]
     ack(raft, 3, 2)
     assert [(m.type, m.to, m.commit, m.entries) for m in read_messages(raft)] == [(APP, 3, 2, [])]
-    # Both know by now.
+    # Both know the commit index by now.
     ack(raft, 3, 2)
     assert read_messages(raft) == []
 
 
-# -- what a follower does ----------------------------------------------------------------------------------------------
+# -- the follower ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [t for t in MessageType if not t.name.startswith("MSG_STORAGE")], ids=str)
 @pytest.mark.parametrize("role", [FOLLOWER, PRE_CANDIDATE, CANDIDATE, LEADER], ids=str)
 def test_messages_of_an_older_term_do_nothing(kind: MessageType, role: StateType) -> None:
-    """Whatever comes from an older term leaves a node as it is. Only a pre-vote is answered, by a refusal.
+    """Messages of an older term leave a node unchanged. Only a pre-vote gets an answer, a refusal.
 
     answers: TestStepIgnoreOldTermMsg
     """
@@ -319,21 +319,21 @@ def test_messages_of_an_older_term_do_nothing(kind: MessageType, role: StateType
 @pytest.mark.parametrize(
     ("index", "log_term", "commit", "terms", "last", "committed", "rejected"),
     [
-        # What precedes the entries is not there, or of another term.
+        # The entry before is missing or has another term.
         (2, 3, 3, [], 2, 0, True),
         (3, 3, 3, [], 2, 0, True),
-        # Entries are appended; those that conflict go, and with them all that follow.
+        # Entries are appended; conflicting ones are deleted, with all that follow them.
         (1, 1, 1, [], 2, 1, False),
         (0, 0, 1, [2], 1, 1, False),
         (2, 2, 3, [2, 2], 4, 3, False),
         (2, 2, 4, [2], 3, 3, False),
         (1, 1, 4, [2], 2, 2, False),
-        # Only what the leader is known to have as well is committed, whatever its commit index is.
+        # Only entries known to match the leader's are committed, whatever its commit index is.
         (1, 1, 3, [], 2, 1, False),
         (1, 1, 3, [2], 2, 2, False),
         (2, 2, 3, [], 2, 2, False),
         (2, 2, 4, [], 2, 2, False),
-        # An append that is older than the log's end truncates nothing that agrees.
+        # An append that ends before the log does truncates no matching entry.
         (0, 0, 0, [1], 2, 0, False),
         (0, 0, 2, [1, 2], 2, 2, False),
     ],
@@ -341,7 +341,7 @@ def test_messages_of_an_older_term_do_nothing(kind: MessageType, role: StateType
 def test_append_at_a_follower(
     index: int, log_term: int, commit: int, terms: list[int], last: int, committed: int, rejected: bool
 ) -> None:
-    """The receiver's rules for appends (paper figure 2), for a log of the terms 1 and 2.
+    """The receiver's rules for appends (paper figure 2), for a log with terms 1 and 2.
 
     answers: TestHandleMsgApp
     """
@@ -355,7 +355,7 @@ def test_append_at_a_follower(
 
 
 def test_append_below_the_commit_index() -> None:
-    """What is committed agrees for sure, so an old append is answered with the commit index at once (paper 5.4.3)."""
+    """Committed entries always match, so an old append is answered with the commit index at once (paper 5.4.3)."""
     raft = make_raft(1, [1, 2], terms=[1, 1, 1], term=1)
     send_append(raft, 2, 3, 1, commit=3)
     read_messages(raft)
@@ -367,7 +367,7 @@ def test_append_below_the_commit_index() -> None:
 
 @pytest.mark.parametrize(("commit", "committed"), [(3, 3), (1, 2)], ids=["newer", "older"])
 def test_heartbeat_at_a_follower(commit: int, committed: int) -> None:
-    """A heartbeat may raise the commit index, and never lowers it.
+    """A heartbeat may raise the commit index, but never lowers it.
 
     answers: TestHandleHeartbeat
     catches: redisraft#14
@@ -381,7 +381,7 @@ def test_heartbeat_at_a_follower(commit: int, committed: int) -> None:
 
 
 def test_heartbeat_keeps_its_sender_in_office() -> None:
-    """A follower that hears of its leader waits for another election timeout, and knows whom to follow."""
+    """A follower that hears from its leader waits for another election timeout, and knows whom to follow."""
     raft = make_raft(1, [1, 2], term=1)
     raft.randomized_election_timeout = 10
     for kind in (HEARTBEAT, APP, MessageType.MSG_SNAP):
@@ -391,11 +391,11 @@ def test_heartbeat_keeps_its_sender_in_office() -> None:
         assert (raft.state, raft.lead, raft.election_elapsed) == (FOLLOWER, 2, 0)
 
 
-# -- what a leader makes of answers ------------------------------------------------------------------------------------
+# -- answers to a leader -----------------------------------------------------------------------------------------------
 
 
 def test_heartbeat_answer_of_a_peer_that_lags() -> None:
-    """A peer that is behind is sent entries with each answer to a heartbeat, until it has acknowledged them.
+    """A lagging peer is sent entries at each heartbeat response, until it has acknowledged them.
 
     answers: TestHandleHeartbeatResp
     """
@@ -412,7 +412,7 @@ def test_heartbeat_answer_of_a_peer_that_lags() -> None:
 
 
 def test_acknowledged_probe_ends_the_wait() -> None:
-    """A peer that is probed is sent nothing more until it answers; each peer for itself.
+    """A probed peer is sent nothing more until it answers; other peers do not matter.
 
     answers: TestMsgAppRespWaitReset
     """
@@ -431,7 +431,7 @@ def test_acknowledged_probe_ends_the_wait() -> None:
 
 
 def test_own_acknowledgement_of_an_older_term() -> None:
-    """A leader that is deposed before its entries are stored ignores that they are, since they may be gone again.
+    """A deposed leader ignores that its old entries are stored, because they may be overwritten by now.
 
     answers: TestLeaderMsgAppSelfAckAfterTermChange
     """
@@ -449,18 +449,18 @@ def test_own_acknowledgement_of_an_older_term() -> None:
 @pytest.mark.parametrize(
     ("index", "reject", "match", "next", "sent"),
     [
-        # A refusal of something else than what was asked last says nothing.
+        # A refusal of anything but the last probe means nothing.
         pytest.param(3, True, 0, 3, [], id="stale_refusal"),
         # A refused probe is followed by one further back.
         pytest.param(2, True, 0, 2, [(2, 1, 0, 2)], id="refusal"),
-        # The entry is committed, and both peers hear of it; the last entry goes along.
+        # The entry is committed, and both peers learn that; the last entry goes along.
         pytest.param(2, False, 2, 4, [(2, 2, 2, 1), (3, 2, 2, 1)], id="acknowledgement"),
-        # The peer has nothing but agrees to that, so everything is sent.
+        # The peer has no entries but agrees to that, so everything is sent.
         pytest.param(0, False, 0, 4, [(2, 0, 0, 3)], id="acknowledged_probe"),
     ],
 )
 def test_answer_to_a_probe(index: int, reject: bool, match: int, next: int, sent: list) -> None:
-    """What a leader with two entries of its term and a third one makes of an answer; `sent` is (to, index, commit, n).
+    """A leader with two entries of its term and a third one gets an answer; `sent` is (to, index, commit, n).
 
     answers: TestLeaderAppResp
     """
@@ -476,7 +476,7 @@ def test_answer_to_a_probe(index: int, reject: bool, match: int, next: int, sent
 
 
 def test_unreachable_peer_is_probed() -> None:
-    """A peer that could not be reached is probed from after what it is known to have.
+    """A peer that could not be reached is probed after its last known entry.
 
     answers: TestRecvMsgUnreachable
     """
@@ -490,7 +490,7 @@ def test_unreachable_peer_is_probed() -> None:
 
 
 def test_acknowledgements_out_of_order() -> None:
-    """A refusal that comes late does not take a leader back behind what the peer is known to have.
+    """A late refusal does not make a leader go back before entries that the peer is known to have.
 
     answers: TestLogReplicationWithReorderedMessage
     """
@@ -517,13 +517,13 @@ def test_acknowledgements_out_of_order() -> None:
     assert the_one(read_messages(leader), APP).index == peer.match
 
 
-# -- what a leader sends -----------------------------------------------------------------------------------------------
+# -- the leader's messages ---------------------------------------------------------------------------------------------
 
 
 def test_heartbeat_tells_no_more_than_is_stored() -> None:
-    """A heartbeat has the commit index, but no more than its receiver is known to have, and nothing else.
+    """A heartbeat has the commit index, but at most the receiver's match, and nothing else.
 
-    The receiver takes it without looking at its log, which may differ beyond that.
+    The receiver accepts it without checking its log, which may differ beyond the match.
 
     answers: TestBcastBeat
     """
@@ -549,7 +549,7 @@ def test_heartbeat_tells_no_more_than_is_stored() -> None:
 
 @pytest.mark.parametrize(("role", "count"), [(LEADER, 2), (CANDIDATE, 0), (PRE_CANDIDATE, 0), (FOLLOWER, 0)], ids=str)
 def test_only_a_leader_sends_heartbeats(role: StateType, count: int) -> None:
-    """MsgBeat is for leaders; others ignore it.
+    """MsgBeat is for leaders; other roles ignore it.
 
     answers: TestRecvMsgBeat
     """
@@ -564,7 +564,7 @@ def test_only_a_leader_sends_heartbeats(role: StateType, count: int) -> None:
     ("streaming", "next"), [pytest.param(True, 6, id="replicate"), pytest.param(False, 2, id="probe")]
 )
 def test_next_runs_ahead_while_streaming(streaming: bool, next: int) -> None:
-    """To a peer that follows, entries are sent without waiting for answers; a probe does not move on by itself.
+    """A streaming peer is sent entries without waiting for answers; a probe stays where it is.
 
     answers: TestLeaderIncreaseNext
     """
@@ -580,7 +580,7 @@ def test_next_runs_ahead_while_streaming(streaming: bool, next: int) -> None:
 
 
 def test_sending_to_a_probed_peer() -> None:
-    """One append, then nothing but heartbeats; each answer to a heartbeat lets out one append more.
+    """One append, then only heartbeats; each heartbeat response allows one more append.
 
     answers: TestSendAppendForProgressProbe
     """
@@ -604,7 +604,7 @@ def test_sending_to_a_probed_peer() -> None:
 
 
 def test_sending_to_a_peer_that_follows() -> None:
-    """Each proposal goes out at once.
+    """Each proposal is sent at once.
 
     answers: TestSendAppendForProgressReplicate
     """
@@ -616,7 +616,7 @@ def test_sending_to_a_peer_that_follows() -> None:
 
 
 def test_sending_to_a_peer_that_waits_for_a_snapshot() -> None:
-    """Nothing is sent as long as a peer has not got its snapshot.
+    """A peer that waits for its snapshot is sent nothing.
 
     answers: TestSendAppendForProgressSnapshot
     """
@@ -626,7 +626,7 @@ def test_sending_to_a_peer_that_waits_for_a_snapshot() -> None:
         assert appends(raft, b"somedata") == []
 
 
-# -- where logs part ---------------------------------------------------------------------------------------------------
+# -- where logs differ -------------------------------------------------------------------------------------------------
 
 
 def voter(id: int, terms: list[int], **state: int) -> object:
@@ -642,16 +642,16 @@ def voter(id: int, terms: list[int], **state: int) -> object:
 @pytest.mark.parametrize(
     ("leader_terms", "follower_terms", "compact", "hint", "following"),
     [
-        # The leader skips what the follower cannot have.
+        # The leader skips entries that the follower cannot have.
         ([1, 2, 2, 4, 4, 4, 4], [1, 2, 2] + [3] * 8, 0, (7, 3), (3, 2)),
         ([1, 2, 2, 3, 4, 4, 4, 5], [1, 2, 2] + [3] * 8, 0, (8, 3), (4, 3)),
-        # The follower skips what the leader cannot have: with logs of one length, a longer leader's, a longer own one.
+        # The follower skips entries that the leader cannot have: with equally long logs, and with either log longer.
         ([1] * 4, [1, 2, 2, 4], 0, (1, 1), (1, 1)),
         ([1] * 6, [1, 2, 2, 4], 0, (1, 1), (1, 1)),
         ([1] * 4, [1, 2, 2, 4, 4, 4], 0, (1, 1), (1, 1)),
         # The follower's log is just short.
         ([1, 1, 1, 4, 5], [1, 1, 1, 4], 0, (4, 4), (4, 4)),
-        # A leader's, then a follower's whole tail is of terms that the other does not have.
+        # The leader's whole tail, then the follower's, has terms that the other does not have.
         ([2] + [5] * 8, [2] + [4] * 5, 0, (6, 4), (1, 2)),
         ([2] * 5, [2] + [4] * 7, 0, (1, 2), (1, 2)),
         # The follower has compacted its log beyond the question, so it does not know the term.
@@ -661,7 +661,7 @@ def voter(id: int, terms: list[int], **state: int) -> object:
 def test_logs_agree_after_one_refusal(
     leader_terms: list[int], follower_terms: list[int], compact: int, hint: tuple, following: tuple
 ) -> None:
-    """Both sides skip whole terms: `hint` is what the refusal names, `following` what the next append builds on.
+    """Both sides skip whole terms: `hint` is the refusal's place, and `following` the place before the next append.
 
     Each is (index, term). The paper mentions the optimization at the end of 5.3.
 
@@ -688,7 +688,7 @@ def test_logs_agree_after_one_refusal(
 
 
 def test_refusal_in_the_stream_leads_to_a_probe() -> None:
-    """A peer that refuses what was streamed is asked again from what it is known to have; old refusals are ignored."""
+    """A refusal in a stream makes the leader probe after the peer's last known entry; old refusals are ignored."""
     raft = make_quiet_leader([1, 2])
     ack(raft, 2, 1)
     for _ in range(3):
@@ -703,7 +703,7 @@ def test_refusal_in_the_stream_leads_to_a_probe() -> None:
 
 
 def test_entries_of_one_message_come_from_storage_and_memory() -> None:
-    """A message has what is stored, continued by what is not yet, up to the limit of its size."""
+    """A message combines stored entries and unstable ones, up to its size limit."""
     raft = make_quiet_leader([1, 2], max_size_per_msg=NO_LIMIT)
     propose(raft, b"stored")
     persist(raft)
@@ -719,9 +719,9 @@ def test_entries_of_one_message_come_from_storage_and_memory() -> None:
 
 
 def test_a_broadcast_looks_up_once_what_all_are_sent() -> None:
-    """However many peers follow, the storage is asked for what is sent to them as often as for one of them.
+    """The storage is read as often for a broadcast to many peers as for one of them.
 
-    Those that are sent nothing, or something else, are in nobody's way.
+    Peers that are sent nothing, or other entries, do not change that.
     """
 
     def asked(voters: int, paused: tuple[int, ...] = (), behind: tuple[int, ...] = ()) -> int:
@@ -755,7 +755,7 @@ def test_a_broadcast_looks_up_once_what_all_are_sent() -> None:
 
 
 def test_peers_of_one_broadcast_get_what_is_theirs() -> None:
-    """Those that are behind, or whose window is full, among those that follow."""
+    """Lagging peers and peers with a full window, in the middle of peers that follow."""
     raft = make_quiet_leader([1, 2, 3, 4, 5, 6], terms=[1, 1, 1], term=1, max_inflight_msgs=1)
     progress = raft.tracker.progress
     for peer, next in ((2, 5), (4, 5), (5, 5), (6, 3)):
@@ -769,7 +769,7 @@ def test_peers_of_one_broadcast_get_what_is_theirs() -> None:
 
 
 def test_what_was_sent_stays_as_it_was() -> None:
-    """Neither the leader's log nor a follower's, as they grow or are cut, change the messages between them."""
+    """As the leader's log and a follower's log grow or are cut, the messages between them stay unchanged."""
     leader = make_quiet_leader([1, 2, 3])
     for peer in (2, 3):
         ack(leader, peer, 1)

@@ -1,4 +1,4 @@
-"""A storage that is written by single calls: the order, what a crash between two of them leaves, the start after it."""
+"""A storage with single calls: their order, the state after a crash between two of them, and the start after it."""
 
 from typing import Any
 
@@ -28,11 +28,11 @@ MEMBERS = ConfState(voters=[1, 2, 3])
 
 
 class Power(Exception):
-    """It fails."""
+    """The power fails."""
 
 
 class Single:
-    """Each call is durable when it returns; ``fuse`` counts those that are left before the power fails."""
+    """Each call is durable when it returns; ``fuse`` counts the calls left before the power fails."""
 
     def __init__(self) -> None:
         self.memory = MemoryStorage()
@@ -92,6 +92,7 @@ def test_it_is_a_log_storage() -> None:
 
 
 def test_entries_are_written_before_the_hard_state() -> None:
+    """catches: faults#A"""
     storage = single()
     given = check_log_storage(storage)
     given.save(HardState(term=2, commit=2), log(2, 2), None)
@@ -104,7 +105,10 @@ def test_entries_are_written_before_the_hard_state() -> None:
 
 
 def test_a_snapshot_is_refused() -> None:
-    """Before anything is written, and with what to do."""
+    """It is refused before anything is written, and the error says what to do.
+
+    catches: faults#A
+    """
     storage = single()
     given = check_log_storage(storage)
     with pytest.raises(StorageFailed, match=r"a snapshot has come, but Single has no save\(\).*Give the storage save"):
@@ -130,7 +134,10 @@ def test_arguments_are_checked_first(arguments: Any, text: str) -> None:
 @pytest.mark.parametrize("term", [1, 5])
 @pytest.mark.parametrize("fuse", [0, 1, 2])
 def test_the_power_fails_between_two_calls(fuse: int, term: int) -> None:
-    """Wherever it does, the node starts again, and has no vote in a term that it knows from an entry alone."""
+    """After a crash at any place the node starts again, without a vote in a term known only from an entry.
+
+    catches: faults#A
+    """
     storage = single()
     first = node(storage)
     first.step(append_that_commits(term))
@@ -151,7 +158,7 @@ def test_the_power_fails_between_two_calls(fuse: int, term: int) -> None:
 
 
 def test_the_term_that_is_taken_up_is_stored() -> None:
-    """Else it would fall again if the entries were overwritten by those of a lower term. Nothing is stored twice."""
+    """Otherwise the term would fall if entries of a lower term overwrote it. Nothing is stored twice."""
     storage = single(term=2, vote=1)
     storage.memory.append(log(2, 2, 7))
     assert node(storage).basic_status().term == 7
@@ -161,7 +168,7 @@ def test_the_term_that_is_taken_up_is_stored() -> None:
 
 
 def test_the_first_hard_state_may_be_missing() -> None:
-    """What stands before the log is committed."""
+    """Entries before the log are committed."""
     storage: Any = Single()
     storage.memory.apply_snapshot(snapshot(4, 1))
     assert node(storage).basic_status().term == 0
@@ -172,7 +179,7 @@ def test_the_first_hard_state_may_be_missing() -> None:
 
 
 def test_what_no_crash_leaves_is_refused() -> None:
-    """A commit index beyond the log, or before it, is no matter of the order of two calls."""
+    """No order of two calls explains a commit index beyond the log, or before it."""
     storage = single()
     storage.memory.set_hard_state(HardState(term=1, commit=9))
     with pytest.raises(Contradiction, match="commit index 9 of the hard state lies beyond the last entry 1"):
@@ -193,7 +200,7 @@ def test_a_term_that_cannot_be_stored_is_an_error_of_the_storage() -> None:
 
 
 class Whole(Single):
-    """With all that a driver may ask for beside."""
+    """With everything that a driver may also ask for."""
 
     closed = False
 
@@ -231,7 +238,7 @@ def test_the_rest_may_be_missing() -> None:
 
 @pytest.mark.parametrize("name", ["append", "set_hard_state", "compact", "close"])
 def test_a_coroutine_in_disguise(name: str) -> None:
-    """A plain function that returns a coroutine is seen when it is called."""
+    """A plain function that returns a coroutine is noticed when it is called."""
 
     async def later(*_: Any) -> None:
         raise AssertionError("nobody runs this")

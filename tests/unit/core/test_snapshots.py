@@ -1,4 +1,4 @@
-"""Snapshots: what a follower does with one, and when a leader sends one (paper 7; thesis 5)."""
+"""Snapshots: how a follower handles one, and when a leader sends one (paper 7; thesis 5)."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def members_of(raft: Any) -> tuple[list[int], list[int]]:
     return raft.tracker.voter_nodes(), raft.tracker.learner_nodes()
 
 
-# -- what a follower does with a snapshot ------------------------------------------------------------------------------
+# -- a follower's snapshot ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,10 @@ def members_of(raft: Any) -> tuple[list[int], list[int]]:
     ],
 )
 def test_restore(id: int, before: dict, members: dict, voters: list[int], learners: list[int]) -> None:
-    """A snapshot replaces the log and the members. It may take a voter's vote or give one, by several changes at once.
+    """A snapshot replaces the log and the members. It may take a voter's vote or give one, like several changes at
+    once.
 
-    Until the application has it, the node does not campaign. A second time the same snapshot is of no use.
+    Until the application has it, the node does not campaign. The same snapshot again has no effect.
 
     answers: TestRestore, TestRestoreWithLearner, TestRestoreWithVotersOutgoing, TestRestoreVoterToLearner,
         TestRestoreLearnerPromotion
@@ -102,7 +103,7 @@ def test_restore(id: int, before: dict, members: dict, voters: list[int], learne
 
 
 def test_learner_is_sent_a_snapshot() -> None:
-    """A learner that lacks what its leader has compacted gets the leader's snapshot.
+    """A learner that lacks entries its leader has compacted gets the leader's snapshot.
 
     answers: TestLearnerReceiveSnapshot
     """
@@ -122,8 +123,8 @@ def test_learner_is_sent_a_snapshot() -> None:
     assert net[2].log.unstable.snapshot.metadata.index == 11
 
 
-def test_snapshot_of_no_use() -> None:
-    """A snapshot of what is committed is ignored; one of what is in the log just tells that this is committed.
+def test_useless_snapshot() -> None:
+    """A snapshot of committed entries is ignored; one of entries in the log only commits them.
 
     answers: TestRestoreIgnoreSnapshot
     catches: etcd#1763
@@ -137,7 +138,7 @@ def test_snapshot_of_no_use() -> None:
 
 
 def test_snapshot_replaces_a_log_that_differs() -> None:
-    """Entries that conflict with the snapshot, or lie behind it, go, since nobody can tell what they build on."""
+    """Entries that conflict with the snapshot or lie behind it are deleted, because nobody knows what they build on."""
     raft = make_raft(1, [1, 2], terms=[1, 1, 1, 1], term=1)
     raft.log.commit_to(1)
     assert raft.restore(snapshot_of(3, 2, voters=[1, 2]))
@@ -146,7 +147,7 @@ def test_snapshot_replaces_a_log_that_differs() -> None:
 
 @pytest.mark.parametrize("members", [{"voters": [1, 3]}, {}], ids=["others", "nobody"])
 def test_snapshot_without_the_node_itself(members: dict) -> None:
-    """A node that is no member of a snapshot ignores it: it would be told of changes by nobody ever after."""
+    """A node that is not in the snapshot's members ignores it, because nobody would send it any changes afterwards."""
     raft = make_raft(2, [1, 2], term=1)
     send_snapshot(raft, 1, snapshot_of(11, 1, **members))
     assert raft.log.last_index() == 0
@@ -155,7 +156,7 @@ def test_snapshot_without_the_node_itself(members: dict) -> None:
 
 
 def test_restore_needs_a_follower() -> None:
-    """A leader that is given a snapshot becomes a follower of a new term, to be safe, and does not take it."""
+    """A leader that is given a snapshot does not restore it; for safety it becomes a follower of a new term."""
     raft = make_quiet_leader([1, 2])
     assert not raft.restore(snapshot_of(11, 1, voters=[1, 2]))
     assert (raft.state, raft.term, raft.lead, raft.log.last_index()) == (FOLLOWER, 2, 0, 1)
@@ -163,7 +164,7 @@ def test_restore_needs_a_follower() -> None:
 
 @pytest.mark.parametrize("role", [FOLLOWER, CANDIDATE, LEADER], ids=str)
 def test_snapshot_message(role: Any) -> None:
-    """Who sends a snapshot is the leader. The answer is what the log now goes up to, once it is stored.
+    """The sender of a snapshot is the leader. The answer is the new last index, once the snapshot is stored.
 
     answers: TestRestoreFromSnapMsg
     """
@@ -177,9 +178,9 @@ def test_snapshot_message(role: Any) -> None:
 
 
 def test_snapshot_in_a_ready() -> None:
-    """A snapshot is handed out once, to be stored and applied; entries after it only when that is done.
+    """A snapshot is handed out once, to be stored and applied; the entries after it come only when that is done.
 
-    Its answer to the leader goes out with the same Ready, and the application's index moves with advance().
+    The answer to the leader goes out with the same Ready, and the applied index moves with advance().
     """
     storage = make_storage([1, 2])
     node = RawNode(make_config(1, storage))
@@ -195,7 +196,7 @@ def test_snapshot_in_a_ready() -> None:
 
 
 def test_appends_after_a_snapshot_that_is_not_stored() -> None:
-    """The log goes on from a snapshot at once; nobody is handed entries before the snapshot is done."""
+    """The log continues after a snapshot at once, but hands out no entries before the snapshot is done."""
     raft = make_raft(1, [1, 2], term=2)
     send_snapshot(raft, 2, snapshot_of(11, 2, voters=[1, 2]))
     send_append(raft, 2, 11, 2, [2, 2], commit=13)
@@ -208,11 +209,11 @@ def test_appends_after_a_snapshot_that_is_not_stored() -> None:
     assert raft.promotable()
 
 
-# -- when a leader sends one -------------------------------------------------------------------------------------------
+# -- the leader's snapshots --------------------------------------------------------------------------------------------
 
 
 def make_snapshot_leader(*voters: int) -> Any:
-    """A leader of nodes 1 and 2 whose log begins after a snapshot of index 11; it has an entry of its own at 12."""
+    """A leader of nodes 1 and 2 whose log begins after a snapshot at index 11, with its own entry at 12."""
     raft = make_raft(1, voters, term=11)
     assert raft.restore(snapshot_of(11, 11, voters=[1, 2]))
     take_role(raft, LEADER)
@@ -222,7 +223,7 @@ def make_snapshot_leader(*voters: int) -> Any:
 
 
 def test_peer_that_lacks_compacted_entries_is_sent_a_snapshot() -> None:
-    """A peer whose next entry is gone is sent the snapshot, and waits for it.
+    """A peer whose next entry is compacted gets the snapshot, and the leader waits.
 
     answers: TestProvideSnap, TestSendingSnapshotSetPendingSnapshot
     """
@@ -236,7 +237,7 @@ def test_peer_that_lacks_compacted_entries_is_sent_a_snapshot() -> None:
 
 
 def test_silent_peer_is_not_sent_a_snapshot() -> None:
-    """A snapshot may be large, so it is only sent to a peer that was heard of of late.
+    """A snapshot may be large, so only a recently active peer gets one.
 
     answers: TestIgnoreProvidingSnap
     """
@@ -250,7 +251,7 @@ def test_silent_peer_is_not_sent_a_snapshot() -> None:
 
 
 def test_snapshot_holds_up_entries() -> None:
-    """Nothing is sent to a peer that waits for a snapshot, not even after a heartbeat.
+    """A peer that waits for a snapshot is sent nothing, not even after a heartbeat.
 
     answers: TestPendingSnapshotPauseReplication
     """
@@ -263,9 +264,9 @@ def test_snapshot_holds_up_entries() -> None:
 
 @pytest.mark.parametrize(("failed", "next"), [(True, 1), (False, 12)], ids=["failure", "finish"])
 def test_reported_snapshot(failed: bool, next: int) -> None:
-    """After a report the peer is probed, but not at once: after a failure from what it had, else from the snapshot on.
+    """After a report the peer is probed, but not at once: from its match after a failure, else after the snapshot.
 
-    A success is followed by the peer's own answer; after a failure, the next heartbeat is time enough.
+    After a success the peer's answer follows; after a failure, the next heartbeat is soon enough.
 
     answers: TestSnapshotFailure, TestSnapshotSucceed
     """
@@ -282,7 +283,7 @@ def test_reported_snapshot(failed: bool, next: int) -> None:
 
 
 def test_report_of_a_snapshot_that_nobody_waits_for() -> None:
-    """Reports about peers that wait for none, or about strangers, change nothing."""
+    """Reports about peers that wait for no snapshot, or about strangers, change nothing."""
     raft = make_snapshot_leader(1, 2)
     before = dump_raft(raft)
     for id in (1, 2, 9):
@@ -296,7 +297,7 @@ def test_report_of_a_snapshot_that_nobody_waits_for() -> None:
     [pytest.param(11, True, id="the_snapshot"), pytest.param(12, True, id="more"), pytest.param(10, False, id="less")],
 )
 def test_acknowledgement_ends_the_wait(index: int, streaming: bool) -> None:
-    """A peer that has whatever the log goes on from, by this snapshot or another way, needs no snapshot any more.
+    """Once a peer has reached the leader's log, by this snapshot or otherwise, it no longer waits for one.
 
     answers: TestSnapshotAbort
     """
@@ -314,7 +315,7 @@ def test_acknowledgement_ends_the_wait(index: int, streaming: bool) -> None:
 
 
 def test_slow_node_catches_up() -> None:
-    """A node that missed a hundred entries, since compacted, is brought up to date by a snapshot and what follows it.
+    """A snapshot and later entries bring a node up to date that missed a hundred entries, compacted since.
 
     answers: TestSlowNodeRestore
     """
@@ -343,9 +344,9 @@ def test_slow_node_catches_up() -> None:
 def test_new_peer_is_brought_up_by_a_snapshot() -> None:
     """Every step from the first append to a new peer, which it must refuse, to a stream of entries.
 
-    Two of them are other ones than in etcd's raft of 2019, where this is the story of a test: a new peer is sent the
-    last entry at once, when the change that adds it is applied, and is not told the commit index once more by an empty
-    append, since it has learned that from the snapshot.
+    Two steps differ from etcd's raft of 2019, whose test tells this story. A new peer is sent the last entry at once,
+    when the change that adds it is applied. It gets no empty append with the commit index, because it has learned that
+    from the snapshot.
 
     answers: TestSnapshotSucceedViaAppResp
     """
@@ -382,7 +383,7 @@ def test_new_peer_is_brought_up_by_a_snapshot() -> None:
 
 
 class Busy(MemoryStorage):
-    """A storage that has no snapshot to give for now."""
+    """A storage without a snapshot for now."""
 
     busy = True
 
@@ -393,7 +394,7 @@ class Busy(MemoryStorage):
 
 
 def test_snapshot_that_is_not_ready() -> None:
-    """A leader whose storage has no snapshot yet asks again when it hears of the peer the next time."""
+    """A leader whose storage has no snapshot yet asks again when it next hears from the peer."""
     storage = Busy()
     storage.busy = False
     storage.apply_snapshot(snapshot_of(11, 1, voters=[1, 2]))
@@ -413,7 +414,7 @@ def test_snapshot_that_is_not_ready() -> None:
 
 
 def test_snapshot_that_is_not_stored_is_passed_on() -> None:
-    """A leader may send a snapshot that its own storage has not got yet."""
+    """A leader may send a snapshot before its own storage has it."""
     raft = make_snapshot_leader(1)
     assert raft.log.storage.last_index() == 0
     refuse(raft, 2, 11)
@@ -421,7 +422,7 @@ def test_snapshot_that_is_not_stored_is_passed_on() -> None:
 
 
 def test_peer_with_an_old_snapshot() -> None:
-    """A peer that is still behind the log's beginning after a snapshot is sent another one."""
+    """A peer that an old snapshot leaves behind the log's beginning is sent another one."""
     storage = make_storage([1, 2])
     node = RawNode(make_config(1, storage))
     node.step(Message(type=SNAP, from_=2, to=1, term=1, snapshot=snapshot_of(11, 1, voters=[1, 2])))
@@ -451,7 +452,7 @@ def test_peer_with_an_old_snapshot() -> None:
 
 
 def test_logs_are_equal_after_a_snapshot() -> None:
-    """From the snapshot on, the receiver's log is the leader's."""
+    """From the snapshot on, the receiver's log equals the leader's."""
     net = Network(3)
     net.isolate(3)
     net.campaign(1)

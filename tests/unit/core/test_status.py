@@ -1,4 +1,4 @@
-"""What a node tells of itself."""
+"""A node's status."""
 
 import json
 import pickle
@@ -119,7 +119,7 @@ def test_fields_are_checked(fields: Any, error: type[Exception], text: str) -> N
 
 
 def test_progress_is_copied() -> None:
-    """Neither the node's progress nor the dict that was handed out is that of the status."""
+    """Neither the node nor the caller can change the progress in a status."""
     pr = progress(3)
     given = {1: pr}
     status = Status(progress=given)
@@ -141,7 +141,7 @@ def test_pickle(status: Any) -> None:
 
 
 def test_pickles_of_the_other_build() -> None:
-    """What this build pickles, the pure one reads, and the other way round."""
+    """The pure build reads pickles of this build, and this build reads its pickles."""
     program = (
         "import pickle, sys; status = pickle.load(sys.stdin.buffer); import raftcy\n"
         "assert raftcy.BUILD == 'pure' and str(status.config).endswith('autoleave')\n"
@@ -159,7 +159,7 @@ def test_pickles_of_the_other_build() -> None:
 
 
 def test_of_a_node() -> None:
-    """A leader tells its peers' progress, others none; later events do not change what was told."""
+    """Only a leader has its peers' progress in its status; later events do not change a status."""
     storage = MemoryStorage()
     members = ConfState(voters=[1], learners=[2])
     storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=5, term=1, conf_state=members)))

@@ -1,4 +1,4 @@
-"""MemoryStorage by examples; the rules that hold for any storage are in raftcy.rafttest.storage_suite."""
+"""MemoryStorage by examples; the rules for any storage are in raftcy.rafttest.storage_suite."""
 
 import copy
 import pickle
@@ -39,7 +39,7 @@ def snapshot(index: int, term: int, data: bytes | None = b"data") -> Snapshot:
 
 
 def filled(*terms: int) -> MemoryStorage:
-    """A storage whose log begins after index 3 of the first term, and goes on with the others."""
+    """A storage whose log begins after index 3 with the first of these terms, and continues with the others."""
     storage = MemoryStorage()
     storage.apply_snapshot(snapshot(3, terms[0]))
     storage.append(log(4, *terms[1:]))
@@ -47,7 +47,7 @@ def filled(*terms: int) -> MemoryStorage:
 
 
 def contents(storage: MemoryStorage) -> list[tuple[int, int]]:
-    """Index and term of all that is known, the place before the first entry included."""
+    """Index and term of every known place, also the one before the first entry."""
     return [(i, storage.term(i)) for i in range(storage.first_index() - 1, storage.last_index() + 1)]
 
 
@@ -101,7 +101,7 @@ def test_entries(lo: int, hi: int, max_size: int, found: Any) -> None:
 
 
 def test_entries_without_any() -> None:
-    """Only once the end is within the log is it told that there is nothing at all."""
+    """An empty log is reported only once the end is within the log."""
     storage = MemoryStorage()
     with pytest.raises(Unavailable):
         storage.entries(1, 1, NO_LIMIT)
@@ -279,7 +279,7 @@ def test_values_are_checked(call: Any, error: type[Exception], text: str | None)
 
 
 def test_the_last_index_has_an_index_after_it() -> None:
-    """Else the next one would be no number any more."""
+    """Otherwise the next index would not fit 64 bits."""
     storage = MemoryStorage()
     storage.apply_snapshot(snapshot(LAST - 2, 9))
     storage.append(log(LAST - 1, 9))
@@ -294,7 +294,7 @@ def test_the_last_index_has_an_index_after_it() -> None:
 
 
 def test_entries_of_index_zero_are_skipped() -> None:
-    """Index 0 stands before the log, so an entry of that index never comes into it."""
+    """Index 0 is before the log, so the log never gets an entry with that index."""
     storage = MemoryStorage()
     storage.append([Entry(term=1)])
     assert contents(storage) == [(0, 0)]
@@ -327,7 +327,7 @@ def test_a_complete_snapshot_is_kept_as_it_is() -> None:
 
 
 def test_completing_metadata_loses_nothing() -> None:
-    """Unknown fields of every level are kept; what is absent comes in, where its number says."""
+    """Unknown fields on every level stay; absent ones are added in the order of their numbers."""
     unknown = b"\xa2\x06\x01x"
     members = ConfState.decode(b"\x08\x01\x10\x02\x18\x03\x20\x04" + unknown)
     metadata = SnapshotMetadata.decode(b"\x0a\x0c" + members.encode() + b"\x18\x07" + unknown)
@@ -342,7 +342,7 @@ def test_completing_metadata_loses_nothing() -> None:
 
 
 def test_subclasses_are_called() -> None:
-    """What a subclass overrides is what raft gets, also through methods that were not overridden."""
+    """Raft uses a subclass's methods, also through methods that are not overridden."""
 
     class Delayed(MemoryStorage):
         def snapshot(self) -> Snapshot:
@@ -392,7 +392,7 @@ def test_repr() -> None:
 
 
 def test_compaction_frees_what_goes() -> None:
-    """An entry that was compacted away is not kept alive by the storage."""
+    """The storage does not keep compacted entries alive."""
     data = b"payload" * 1000
     storage = MemoryStorage()
     storage.append([Entry(term=1, index=i, data=data) for i in range(1, 11)])
@@ -403,7 +403,7 @@ def test_compaction_frees_what_goes() -> None:
 
 @pytest.mark.parametrize("window", [0, 1, 100])
 def test_a_log_that_moves_on_takes_no_more_room(window: int) -> None:
-    """Compacting behind the end for ever, the storage holds the window and what it cleared lately."""
+    """With endless compaction behind the end, the storage holds only the window and entries dropped lately."""
     storage = MemoryStorage()
     tracemalloc.start()
     try:
@@ -420,7 +420,7 @@ def test_a_log_that_moves_on_takes_no_more_room(window: int) -> None:
 
 
 def test_work_at_the_end_of_a_log_copies_none_of_it() -> None:
-    """Each call would show in what is held at most, since a copy of the list takes twice the limit."""
+    """A copy of the list would take twice the limit, so a call that makes one shows in the peak of memory."""
     tracemalloc.start()
     try:
         storage = MemoryStorage()
@@ -437,7 +437,7 @@ def test_work_at_the_end_of_a_log_copies_none_of_it() -> None:
             copies += tracemalloc.get_traced_memory()[1] - held >= 200_000
     finally:
         tracemalloc.stop()
-    # Without the interpreter's lock it copies a list that has to grow, which is once here.
+    # Without the interpreter's lock, a growing list is copied, which happens here once.
     assert copies <= (1 if FREE_THREADED else 0)
 
 

@@ -1,4 +1,4 @@
-"""The storage suite on files: it passes a storage that is right, and finds each that is wrong in one thing."""
+"""The storage suite on files: it passes the correct storage, and finds each storage with one defect."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.logs import run
 
 
 class TestFileStorage(StorageSuite):
-    """As a user writes it: nothing but how to open it."""
+    """As a user writes it: only how to open the storage."""
 
     random_runs = 2
 
@@ -23,7 +23,7 @@ class TestFileStorage(StorageSuite):
 
 
 class Crashing(StorageSuite):
-    """With all that a crash, or a power cut, may leave."""
+    """With every state that a crash or a power cut may leave."""
 
     kind: type[Noted] = Noted
     random_runs = 4
@@ -63,11 +63,11 @@ WRONG = {
     wrong.MakesWithoutVoters: "test_a_snapshot_without_voters_is_refused",
     wrong.ForgetsWhenClosed: "test_it_can_be_closed",
 }
-"""Storages, and a test that finds each."""
+"""Storages, each with a test that finds it."""
 
 NEEDS_CRASHES = {wrong.HardStateFirst, wrong.CutsNoTorn, wrong.ReplacesInPlace}
 NO_HISTORY = {wrong.WritesBeforeItRefuses, wrong.MakesWithoutVoters}
-"""Random histories ask for nothing that has to be refused."""
+"""Random histories make no call that has to be refused."""
 NEEDS_POWER_CUTS = [wrong.SyncsNothing, wrong.ReplacesWithoutFlush]
 
 
@@ -77,7 +77,7 @@ def suite_of(made: type[Noted], of: type[StorageSuite]) -> StorageSuite:
 
 
 def found(suite: StorageSuite, test: str) -> Exception | None:
-    """What a test of a suite raises."""
+    """The error that a test of a suite raises, None if it passes."""
     try:
         getattr(suite, test)()
     except Exception as error:
@@ -89,7 +89,10 @@ def found(suite: StorageSuite, test: str) -> Exception | None:
 
 @pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
 def test_what_is_wrong_is_found(kind: Any) -> None:
-    """By a test that was made for it, and by random histories; what only ``crashes`` shows, by nothing else."""
+    """A specific test finds it, and so do random histories that can contain the mistake.
+
+    catches: faults#X4
+    """
     of = Crashing if kind in NEEDS_CRASHES else StorageSuite
     error = found(suite_of(kind, of), WRONG[kind])
     assert isinstance(error, Exception)
@@ -117,7 +120,8 @@ def test_the_message_says_what_was_lost() -> None:
     error = found(suite_of(wrong.WritesInClose, StorageSuite), "test_what_was_synced_survives")
     assert "expected that it holds what was saved (hard_state: expected HardState(term=1, vote=3" in str(error)
     error = found(suite_of(wrong.HardStateFirst, Crashing), "test_a_save_is_whole_after_a_crash")
-    assert str(error).startswith("after a crash within save(): it is not as after any of 2 calls since the last sync; ")
+    told = "the storage differs from its state after any of 2 calls since the last sync; "
+    assert str(error).startswith(f"after a crash within save(): {told}")
 
 
 def test_what_was_opened_is_closed_and_removed() -> None:
@@ -133,7 +137,7 @@ def test_what_was_opened_is_closed_and_removed() -> None:
 
 
 def test_a_storage_whose_file_has_failed_takes_nothing_more(tmp_path: Path) -> None:
-    """The one that is right keeps to what LogStorage says of errors."""
+    """The correct storage follows LogStorage's rule for errors."""
     storage = FileStorage(tmp_path)
     storage.save(HardState(term=1), run(1, 1), None)
     storage.close()

@@ -1,4 +1,4 @@
-"""MemoryStorage as a LogStorage: a save keeps all of a Ready or nothing of it, and nothing that contradicts itself."""
+"""MemoryStorage as a LogStorage: a save stores all of a Ready or nothing, and never anything contradictory."""
 
 import random
 from typing import Any
@@ -24,7 +24,7 @@ MEMBERS = ConfState(voters=[1, 2, 3], auto_leave=False)
 
 
 class Derived(MemoryStorage):
-    """Saved by its single calls, as every subclass."""
+    """Saved through its single calls, like every subclass."""
 
 
 def log(first: int, *terms: int) -> list[Entry]:
@@ -41,7 +41,7 @@ def state(term: int, commit: int, vote: int = 0) -> HardState:
 
 
 def filled(kind: type[MemoryStorage] = MemoryStorage) -> MemoryStorage:
-    """Entries 4 to 6 of the terms 2, 3, 3 after a snapshot of index 3 and term 2; voted for 9 in term 3."""
+    """Entries 4 to 6 with terms 2, 3, 3 after a snapshot of index 3 and term 2; voted for 9 in term 3."""
     storage = kind()
     storage.save(state(3, 4, 9), log(4, 2, 3, 3), snapshot(3, 2))
     return storage
@@ -63,7 +63,7 @@ def test_it_is_a_log_storage() -> None:
 
 @KINDS
 def test_all_three_parts(kind: type[MemoryStorage]) -> None:
-    """A snapshot first, then the entries that follow it."""
+    """A snapshot first, then the entries after it."""
     storage = filled(kind)
     assert everything(storage) == (4, [2, 2, 3, 3], log(4, 2, 3, 3), (state(3, 4, 9), MEMBERS), snapshot(3, 2))
     storage.save(state(5, 8), log(9, 4, 5), snapshot(8, 4))
@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[Any, Any, Any, type[Exception], str]] = {
 @KINDS
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_refused_changes_nothing(what: str, kind: type[MemoryStorage]) -> None:
-    """Whatever part is wrong, none of the three is stored."""
+    """Whichever part is wrong, none of the three is stored."""
     hard_state, entries, given, error, text = REFUSED[what]
     storage = filled(kind)
     before = everything(storage)
@@ -170,7 +170,7 @@ def test_what_is_refused_changes_nothing(what: str, kind: type[MemoryStorage]) -
 
 @KINDS
 def test_the_beginning(kind: type[MemoryStorage]) -> None:
-    """Without a hard state a log holds a first snapshot at most: entries, or a later term, mean that a vote is lost."""
+    """Without a hard state a log may only hold a first snapshot: entries, or a later term, mean a lost vote."""
     storage = kind()
     with pytest.raises(Contradiction, match="ends at 1 with term 0, but there is no hard state"):
         storage.save(None, log(1, 0), None)
@@ -186,7 +186,7 @@ def test_the_beginning(kind: type[MemoryStorage]) -> None:
 
 @KINDS
 def test_what_single_calls_have_left(kind: type[MemoryStorage]) -> None:
-    """These check nothing but their own argument; the next save says what contradicts itself."""
+    """Single calls check only their own argument; the next save reports contradictions."""
     storage = filled(kind)
     storage.append(log(7, 8))
     with pytest.raises(Contradiction, match="ends at 7 with term 8, but the hard state is of term 4"):
@@ -220,7 +220,7 @@ class Parts(MemoryStorage):
 
 
 def test_a_subclass_that_overrides_single_calls_gets_them() -> None:
-    """The hard state last: a crash before it leaves no commit index beyond the log."""
+    """The hard state comes last: a crash before it leaves no commit index beyond the log."""
     storage = Parts()
     storage.save(state(4, 3), log(4, 4), snapshot(3, 2))
     assert storage.calls == ["snapshot", "entries", "hard state"]
@@ -230,7 +230,10 @@ def test_a_subclass_that_overrides_single_calls_gets_them() -> None:
 
 
 def test_a_snapshot_without_voters_is_not_made() -> None:
-    """The members of a log that began with bootstrap are in its entries, not in a snapshot: None finds no voters."""
+    """If a log began with bootstrap, its members are in entries, not in a snapshot, so None finds no voters.
+
+    catches: faults#X5
+    """
     storage = MemoryStorage()
     storage.save(state(1, 2), log(1, 1, 1), None)
     before = everything(storage)
@@ -244,7 +247,7 @@ def test_a_snapshot_without_voters_is_not_made() -> None:
 
 
 def arguments(rng: random.Random, storage: MemoryStorage) -> tuple[Any, Any, Any]:
-    """Three parts near to what fits."""
+    """Three parts that nearly fit."""
     last, base = storage.last_index(), storage.first_index() - 1
     hard_state = state(rng.randrange(5), rng.randint(max(0, base - 1), last + 2), rng.randrange(3))
     entries = log(rng.randint(max(0, base - 1), last + 2), *sorted(rng.randrange(5) for _ in range(rng.randrange(4))))
@@ -254,7 +257,7 @@ def arguments(rng: random.Random, storage: MemoryStorage) -> tuple[Any, Any, Any
 
 
 def test_the_short_way_is_the_long_way() -> None:
-    """MemoryStorage itself looks only at what can be wrong with most saves; a subclass checks everything each time."""
+    """MemoryStorage skips checks that most saves cannot fail, a subclass makes all of them; both give the same."""
     rng = random.Random(3)
     stored = refused = 0
     for _ in range(400):

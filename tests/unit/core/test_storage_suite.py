@@ -1,4 +1,4 @@
-"""The test-suite for storages: it passes what is right, and each of its tests fails for something that is wrong."""
+"""The suite for storages passes correct ones, and each of its tests fails for some defect."""
 
 import pickle
 from typing import Any
@@ -23,7 +23,7 @@ from .test_storage_on_files import WRONG
 
 
 class InMemory(StorageSuite):
-    """A storage that outlives a crash as a copy of itself."""
+    """A storage whose copy survives a crash."""
 
     def make(self) -> Any:
         return MemoryStorage()
@@ -41,7 +41,7 @@ class TestMemoryStorage(InMemory):
 
 
 class Parts(MemoryStorage):
-    """Saves by its single calls, which those below break."""
+    """Saves through its single calls, which the subclasses below break."""
 
     def save(self, hard_state: Any, entries: Any, snapshot: Any) -> None:
         super().save(hard_state, entries, snapshot)
@@ -136,7 +136,7 @@ class RefusesNothing(Parts):
 
 
 class KeepsTheTail(Parts):
-    """Overwrites entries one by one, and leaves those after them."""
+    """Overwrites entries one by one, and leaves the ones after them."""
 
     def append(self, entries: list[Entry]) -> None:
         last = self.last_index()
@@ -229,7 +229,7 @@ class CompactsTooFar(Parts):
 
 
 class ForgetsTheTerm(Parts):
-    """The term before the first entry is not known."""
+    """Loses the term before the first entry."""
 
     def term(self, i: int) -> int:
         if i == self.first_index() - 1 and i > 0:
@@ -261,7 +261,7 @@ class Narrow(Parts):
 
 
 class ForgetsNowAndThen(Parts):
-    """Wrong only after a while: every twelfth append loses its last entry."""
+    """Fails only later: every twelfth append loses its last entry."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -325,14 +325,14 @@ def test_nothing_is_wrong_with_what_is_right() -> None:
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda cls: cls.__name__)
-def test_what_is_broken_fails(broken: Any) -> None:
+def test_a_broken_storage_fails(broken: Any) -> None:
     found = dict(failures(suite_of(broken)))
     assert BROKEN[broken] in found, sorted(found)
     assert str(found[BROKEN[broken]])
 
 
 def test_a_node_notices_too() -> None:
-    """A storage that loses what it acknowledged is found by running a node on it."""
+    """A node that runs on a storage notices when the storage loses what it acknowledged."""
     assert "test_a_node_runs_on_it" in dict(failures(suite_of(ForgetsNowAndThen)))
 
 
@@ -342,7 +342,7 @@ def test_every_test_can_fail() -> None:
 
 
 def test_opening_has_to_be_written() -> None:
-    """A suite for the storages of before, with ``make`` and ``reopen``, says what it lacks."""
+    """A suite for the former interface, with ``make`` and ``reopen``, says what it lacks."""
     with pytest.raises(NotImplementedError, match=r"override open\(place\)"):
         StorageSuite().make()
 

@@ -1,4 +1,4 @@
-"""MemoryStorage does the same in both builds, wrong arguments and errors included."""
+"""MemoryStorage behaves the same in both builds, including wrong arguments and errors."""
 
 import importlib
 from types import ModuleType
@@ -29,7 +29,7 @@ STEPS = st.lists(
 
 
 class Build:
-    """A storage of one build, driven by plain values and answering in plain values."""
+    """A storage of one build that takes and returns plain values."""
 
     def __init__(self, package: ModuleType) -> None:
         self.m = importlib.import_module(f"{package.__name__}.wire.messages")

@@ -1,4 +1,4 @@
-"""What a node tells a trace logger, by examples; test_trace_reference holds whole traces against the reference's."""
+"""A node's events for a trace logger, by examples; test_trace_reference compares whole traces with the reference's."""
 
 import dataclasses
 import io
@@ -47,7 +47,7 @@ class Notes:
 
 
 def node(**fields: Any) -> Any:
-    """Something with what the functions look at in a Raft."""
+    """An object with the attributes that the functions read from a Raft."""
     config = TrackerConfig(JointConfig([1, 2, 26], [1]))
     tracker = SimpleNamespace(config=config, progress={26: Progress(7, 9)})
     log = SimpleNamespace(committed=6, last_index=lambda: 8)
@@ -80,7 +80,7 @@ def test_steps_without_more(call: Any, name: str) -> None:
 
 
 def test_replicate_tells_normal_entries() -> None:
-    """One event each; configuration changes have their own."""
+    """One event each; configuration changes have their own events."""
     entries = [Entry(), Entry(type=1), Entry(type=0, data=b"x"), Entry(type=2), Entry(type=9)]
     assert told(trace.replicate, entries) == [f'{{"name":"Replicate",{STATE}}}'] * 2
 
@@ -102,13 +102,13 @@ def test_change_conf() -> None:
     assert json.loads(text)["prop"] == {"cc": {"changes": [{"nid": str(2**64 - 1), "action": "AddNewServer"}]}}
 
 
-def test_change_conf_of_nobody_is_no_event() -> None:
+def test_a_change_of_nobody_is_not_an_event() -> None:
     assert told(trace.change_conf, change()) == []
     assert told(trace.change_conf, change((ConfChangeType.UPDATE_NODE, 1))) == []
 
 
 def test_apply_conf_change_tells_the_new_voters() -> None:
-    """Those of the incoming half; an empty configuration is told as empty."""
+    """The event has the voters of the incoming half; an empty configuration is an empty list."""
     config = TrackerConfig(JointConfig([10, 9], [1]), True, [4])
     assert told(trace.apply_conf_change, config) == [
         f'{{"name":"ApplyConfChange",{STATE},"prop":{{"cc":{{"newconf":["9","10"]}}}}}}'
@@ -169,7 +169,7 @@ def test_a_snapshot_counts_as_its_entries() -> None:
 
 
 def test_an_append_tells_the_senders_progress() -> None:
-    """Of a sender that is a member; and of appends alone."""
+    """If the sender is a member; and only for appends."""
     for m, properties in (
         (Message(type=M.MSG_APP, from_=26), {"match": 7, "next": 9}),
         (Message(type=M.MSG_APP, from_=25), None),
@@ -252,7 +252,7 @@ def test_a_nodes_life() -> None:
 
 
 def test_a_trace_changes_nothing() -> None:
-    """With and without a trace logger a node does the same."""
+    """A node behaves the same with and without a trace logger."""
 
     def run(raw: RawNode, storage: MemoryStorage) -> Any:
         raw.campaign()
@@ -273,7 +273,7 @@ def test_a_trace_changes_nothing() -> None:
 
 
 def test_lines() -> None:
-    """One line an event, each of them one write, as text."""
+    """One line per event, each written as text in one call."""
 
     class File(io.StringIO):
         writes = 0

@@ -1,4 +1,4 @@
-"""Whole traces: a script run here and by the reference tells the same events, byte for byte and in the same order."""
+"""Whole traces: raftcy and the reference write the same events for a script, byte for byte and in order."""
 
 import io
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.full
 
 @pytest.fixture(scope="module")
 def tracing_oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The oracle's tests, built with the tag that makes the reference trace."""
+    """The oracle's tests, built with the tag that makes the reference write traces."""
     program = tmp_path_factory.mktemp("oracle") / "oracle.test"
     build = [needs_go(), "test", "-c", "-tags", "with_tla", "-o", str(program), "."]
     done = subprocess.run(build, cwd=SOURCE, capture_output=True, text=True, timeout=600)

@@ -1,4 +1,4 @@
-"""The tracker answers for the members in force: what is committed, who is active, how a vote stands."""
+"""The tracker answers for the present members: what is committed, who is active, and how a vote stands."""
 
 import pickle
 
@@ -13,7 +13,7 @@ from raftcy.core.tracker import ProgressTracker, progress_map_string
 def tracker_of(
     voters: dict[int, int], outgoing: tuple[int, ...] = (), learners: tuple[int, ...] = (), auto_leave: bool = False
 ) -> ProgressTracker:
-    """Members with what each has stored; the incoming voters are those of `voters` that are not told to be others."""
+    """Members with their last stored index; the incoming voters are the members that have no other role."""
     tracker = ProgressTracker(8, 0)
     progress = {id: Progress(match, match + 1, Inflights(8), id in learners) for id, match in voters.items()}
     incoming = [id for id in voters if id not in outgoing and id not in learners]
@@ -46,7 +46,7 @@ def test_a_new_tracker_has_nobody() -> None:
     ],
 )
 def test_committed(tracker: ProgressTracker, committed: int) -> None:
-    """The majority of each half, without the learners; many voters are counted another way than few."""
+    """The majority of each half, without learners; many voters are counted in another way than few."""
     assert tracker.committed() == committed
 
 
@@ -69,7 +69,7 @@ def test_members() -> None:
 
 
 def test_quorum_active() -> None:
-    """Learners do not make a quorum, however active."""
+    """Learners do not make a quorum, however active they are."""
     tracker = tracker_of({1: 0, 2: 0, 3: 0, 4: 0, 5: 0}, learners=(4, 5))
     for id in (1, 4, 5):
         tracker.progress[id].recent_active = True
@@ -79,7 +79,7 @@ def test_quorum_active() -> None:
 
 
 def test_votes() -> None:
-    """The first vote of each stands; those of learners and strangers are neither counted nor decide anything."""
+    """Each member's first vote stands; votes of learners and strangers neither count nor decide."""
     tracker = tracker_of({1: 0, 2: 0, 3: 0, 4: 0}, learners=(4,))
     assert tracker.tally_votes() == (0, 0, VoteResult.PENDING)
     for id, granted in ((1, True), (4, True), (9, True), (2, False), (2, True)):

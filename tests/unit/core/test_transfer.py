@@ -34,12 +34,12 @@ from tests.support.network import (
 
 
 def request(to: int, transferee: int, **fields: int) -> Message:
-    """Asks the node `to` that `transferee` should lead."""
+    """Asks node `to` to make `transferee` the leader."""
     return Message(type=MessageType.MSG_TRANSFER_LEADER, from_=transferee, to=to, **fields)
 
 
 def leading(raft: object) -> tuple[int, int, int]:
-    """The role, whom the node takes for the leader, and to whom it is about to hand over."""
+    """The role, the leader that the node knows, and the node that it is about to hand over to."""
     return raft.state, raft.lead, raft.lead_transferee
 
 
@@ -61,12 +61,12 @@ def transfer_to_3(net: Network) -> Network:
     return net
 
 
-# -- transfers that come off -------------------------------------------------------------------------------------------
+# -- transfers that succeed --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("asked", ["leader", "transferee"])
 def test_transfer_to_an_up_to_date_peer_and_back(net: Network, asked: str) -> None:
-    """A peer that has the whole log leads after a moment, whoever was asked: followers pass the request on.
+    """A peer with the whole log leads a moment later, whoever was asked: followers forward the request.
 
     answers: TestLeaderTransferToUpToDateNode, TestLeaderTransferToUpToDateNodeFromFollower
     """
@@ -81,7 +81,7 @@ def test_transfer_to_an_up_to_date_peer_and_back(net: Network, asked: str) -> No
 
 
 def test_transfer_overrides_leases() -> None:
-    """The election that a transfer begins is held by nodes that have just heard of the leader (thesis 4.2.3).
+    """Nodes that have just heard from the leader take part in the election that a transfer starts (thesis 4.2.3).
 
     answers: TestLeaderTransferWithCheckQuorum
     """
@@ -100,7 +100,7 @@ def test_transfer_overrides_leases() -> None:
 
 
 def test_transfer_to_a_slow_follower(net: Network) -> None:
-    """A peer that lacks entries is sent them first.
+    """A peer that lacks entries gets them first.
 
     answers: TestLeaderTransferToSlowFollower
     """
@@ -114,7 +114,7 @@ def test_transfer_to_a_slow_follower(net: Network) -> None:
 
 
 def test_transfer_waits_for_a_snapshot(net: Network) -> None:
-    """A peer that needs a snapshot is told to campaign once it has stored it and said so.
+    """A peer that needs a snapshot is told to campaign once it has acknowledged the snapshot.
 
     answers: TestLeaderTransferAfterSnapshot
     """
@@ -150,7 +150,7 @@ def test_transfer_waits_for_a_snapshot(net: Network) -> None:
 
 @pytest.mark.parametrize("pre_vote", [False, True])
 def test_transferee_campaigns_at_once(pre_vote: bool) -> None:
-    """Who is told to campaign asks nobody first, and says in its requests that they are for a transfer."""
+    """A node told to campaign skips the pre-vote, and its requests say that they are for a transfer."""
     raft = make_raft(2, [1, 2, 3], terms=(1,), pre_vote=pre_vote)
     raft.step(Message(type=MessageType.MSG_TIMEOUT_NOW, from_=1, to=2, term=1))
     assert (raft.state, raft.term, raft.vote) == (CANDIDATE, 2, 2)
@@ -170,8 +170,8 @@ def test_transferee_campaigns_at_once(pre_vote: bool) -> None:
         pytest.param(3, id="learner"),
     ],
 )
-def test_transfer_to_nobody_who_could_take_over(transferee: int) -> None:
-    """A leader hands over to another voter, or to nobody.
+def test_transfer_to_a_node_that_cannot_lead(transferee: int) -> None:
+    """A leader hands over only to another voter.
 
     answers: TestLeaderTransferToSelf, TestLeaderTransferToNonExistingNode
     """
@@ -184,7 +184,7 @@ def test_transfer_to_nobody_who_could_take_over(transferee: int) -> None:
 
 @pytest.mark.parametrize("role", [FOLLOWER, CANDIDATE, PRE_CANDIDATE], ids=str)
 def test_request_without_a_leader_is_lost(role: StateType) -> None:
-    """Who knows no leader cannot pass the request on."""
+    """A node that knows no leader cannot forward the request."""
     raft = make_raft(1, [1, 2, 3], term=1)
     take_role(raft, role)
     read_messages(raft)
@@ -195,7 +195,7 @@ def test_request_without_a_leader_is_lost(role: StateType) -> None:
 
 @pytest.mark.parametrize("role", [CANDIDATE, PRE_CANDIDATE, LEADER], ids=str)
 def test_only_followers_are_told_to_campaign(role: StateType) -> None:
-    """A leader needs no election, and a candidate has one.
+    """A leader needs no election, and a candidate has one already.
 
     catches: nats-server#5314
     """
@@ -208,7 +208,7 @@ def test_only_followers_are_told_to_campaign(role: StateType) -> None:
 
 
 def test_request_with_a_term_cannot_be_forwarded() -> None:
-    """Requests carry no term; a follower that was given one refuses it before anything changes."""
+    """Requests carry no term; a follower refuses one that has a term before anything changes."""
     node = RawNode(make_config(1, make_storage([1, 2, 3])))
     node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=1))
     node.ready()
@@ -223,7 +223,7 @@ def test_request_with_a_term_cannot_be_forwarded() -> None:
 
 
 def test_pending_transfer_times_out(pending: Network) -> None:
-    """A transfer that has not come off within an election timeout is given up.
+    """A transfer that is not finished within an election timeout is given up.
 
     answers: TestLeaderTransferTimeout
     """
@@ -247,7 +247,7 @@ def test_pending_transfer_has_a_whole_timeout(net: Network) -> None:
 
 
 def test_pending_transfer_stops_proposals(net: Network) -> None:
-    """The leader takes no proposals meanwhile, lest the transferee never catch up; afterwards it does again.
+    """During a transfer the leader accepts no proposals, so that the transferee can catch up; afterwards it does again.
 
     answers: TestLeaderTransferIgnoreProposal
     """
@@ -269,7 +269,7 @@ def test_pending_transfer_stops_proposals(net: Network) -> None:
 
 
 def test_higher_term_ends_a_pending_transfer(pending: Network) -> None:
-    """A leader that steps down for a candidate has nothing to hand over any more.
+    """A leader that steps down for a candidate has nothing left to hand over.
 
     answers: TestLeaderTransferReceiveHigherTermVote
     """
@@ -278,7 +278,7 @@ def test_higher_term_ends_a_pending_transfer(pending: Network) -> None:
 
 
 def test_removal_of_the_transferee_ends_a_pending_transfer(net: Network) -> None:
-    """A peer that is no member any more cannot take over.
+    """A removed peer cannot take over.
 
     answers: TestLeaderTransferRemoveNode
     """
@@ -290,7 +290,7 @@ def test_removal_of_the_transferee_ends_a_pending_transfer(net: Network) -> None
 
 
 def test_demotion_of_the_transferee_ends_a_pending_transfer(net: Network) -> None:
-    """A voter that becomes a learner can take over as long as the old voters count, so until the joint one is left.
+    """A voter that becomes a learner can take over while the old voters count, until the joint configuration is left.
 
     answers: TestLeaderTransferDemoteNode
     """
@@ -305,7 +305,7 @@ def test_demotion_of_the_transferee_ends_a_pending_transfer(net: Network) -> Non
 
 
 def test_other_changes_leave_a_pending_transfer_alone(pending: Network) -> None:
-    """Only the transferee's own membership matters."""
+    """Only a change of the transferee's membership matters."""
     pending[1].apply_conf_change(ConfChange(type=ConfChangeType.ADD_NODE, node_id=4).as_v2())
     assert leading(pending[1]) == (LEADER, 1, 3)
 
@@ -331,7 +331,7 @@ def test_second_transfer_to_another_node_replaces_the_first(pending: Network) ->
 
 
 def test_second_transfer_to_the_same_node_wins_no_time(pending: Network) -> None:
-    """Repeating a request neither extends the time of the first one nor sends anything.
+    """A repeated request neither extends the first one's time nor sends anything.
 
     answers: TestLeaderTransferSecondTransferToSameNode
     """
@@ -345,7 +345,7 @@ def test_second_transfer_to_the_same_node_wins_no_time(pending: Network) -> None
 
 
 def test_repeated_request_after_the_timeout_begins_anew(pending: Network) -> None:
-    """A transfer that was given up can be asked for again, and comes off when the peer is back."""
+    """A transfer that was given up can be requested again, and succeeds when the peer is back."""
     tick(pending[1], pending[1].election_timeout)
     pending.heal()
     pending.send(request(1, 3))
@@ -354,7 +354,7 @@ def test_repeated_request_after_the_timeout_begins_anew(pending: Network) -> Non
 
 
 def test_new_leader_has_no_transfer_pending(pending: Network) -> None:
-    """Being elected anew forgets a transfer that was pending before."""
+    """A new election forgets a transfer that was pending before."""
     pending[1].become_follower(2, 0)
     assert pending[1].lead_transferee == 0
     pending.send(hup(1))

@@ -1,4 +1,4 @@
-"""The end of the log that is not stored: what is known there, what is being written, what an acknowledgement frees."""
+"""The part of the log that is not stored: its contents, entries in the middle of a write, and acknowledgements."""
 
 import tracemalloc
 from typing import Any
@@ -18,7 +18,7 @@ EMPTY: list[Entry] = []
     [(run(5, 1), None, 3), (EMPTY, None, 3), (run(5, 1), SNAPSHOT, 5), (EMPTY, SNAPSHOT, 5)],
 )
 def test_first_index(entries: list[Entry], snapshot: Snapshot | None, first: int) -> None:
-    """Only a snapshot here decides where the log begins; otherwise the storage does.
+    """Only an unstable snapshot decides where the log begins; without one the storage does.
 
     answers: TestUnstableMaybeFirstIndex
     """
@@ -40,7 +40,7 @@ def test_first_index(entries: list[Entry], snapshot: Snapshot | None, first: int
     ],
 )
 def test_last_index(entries: list[Entry], snapshot: Snapshot | None, last: int | None) -> None:
-    """Of the entries, else of the snapshot, else it is not known here.
+    """From the entries, else from the snapshot, else unknown here.
 
     answers: TestMaybeLastIndex
     """
@@ -68,7 +68,7 @@ def test_last_index(entries: list[Entry], snapshot: Snapshot | None, last: int |
     ],
 )
 def test_look_up(offset: int, entries: list[Entry], snapshot: Any, index: int, term: int | None) -> None:
-    """A term is known of the entries here and of the snapshot.
+    """The term is known for the entries here and for the snapshot.
 
     answers: TestUnstableMaybeTerm
     """
@@ -77,7 +77,7 @@ def test_look_up(offset: int, entries: list[Entry], snapshot: Any, index: int, t
 
 
 def test_restore() -> None:
-    """A snapshot replaces everything, also what is being written.
+    """A snapshot replaces everything, including entries in the middle of a write.
 
     answers: TestUnstableRestore
     catches: etcd#18055
@@ -94,7 +94,7 @@ def test_restore() -> None:
 
 @pytest.mark.parametrize(("in_progress", "waiting"), [(5, run(5, 1, 1)), (6, run(6, 1)), (7, EMPTY)])
 def test_next_entries(in_progress: int, waiting: list[Entry]) -> None:
-    """Those that are not being written.
+    """The entries that are not being written yet.
 
     answers: TestUnstableNextEntries
     """
@@ -121,7 +121,7 @@ def test_next_snapshot(snapshot: Snapshot | None, in_progress: bool, found: bool
 @pytest.mark.parametrize("snapshot", [None, SNAPSHOT])
 @pytest.mark.parametrize(("count", "in_progress"), [(0, 5), (1, 5), (2, 5), (2, 6), (2, 7)])
 def test_accept_in_progress(count: int, in_progress: int, snapshot: Any, snapshot_in_progress: bool) -> None:
-    """Everything here is being written from then on.
+    """From then on everything here is being written.
 
     answers: TestUnstableAcceptInProgress
     """
@@ -142,22 +142,23 @@ def test_accept_in_progress(count: int, in_progress: int, snapshot: Any, snapsho
         (5, run(5, 1, 1), 6, None, (5, 1), (6, 6, 1)),
         (5, run(5, 1, 1), 7, None, (5, 1), (6, 7, 1)),  # more is being written
         (6, run(6, 2), 7, None, (6, 1), (6, 7, 1)),  # of another term
-        (5, run(5, 1), 6, None, (4, 1), (5, 6, 1)),  # of an entry that is not here any more
+        (5, run(5, 1), 6, None, (4, 1), (5, 6, 1)),  # of an entry that is no longer here
         (5, run(5, 1), 6, None, (4, 2), (5, 6, 1)),
         (5, run(5, 1), 6, SNAPSHOT, (5, 1), (6, 6, 0)),
         (5, run(5, 1, 1), 6, SNAPSHOT, (5, 1), (6, 6, 1)),
         (5, run(5, 1, 1), 7, SNAPSHOT, (5, 1), (6, 7, 1)),
         (6, run(6, 2), 7, snapshot_at(5, 1), (6, 1), (6, 7, 1)),
-        (5, run(5, 1), 6, SNAPSHOT, (4, 1), (5, 6, 1)),  # the snapshot's own
+        (5, run(5, 1), 6, SNAPSHOT, (4, 1), (5, 6, 1)),  # the snapshot's own index
         (5, run(5, 2), 6, snapshot_at(4, 2), (4, 1), (5, 6, 1)),
-        (5, run(5, 1, 1), 5, None, (6, 1), (7, 7, 0)),  # before it was said to be written
+        (5, run(5, 1, 1), 5, None, (6, 1), (7, 7, 0)),  # before a write was reported
     ],
 )
 def test_stable_to(
     offset: int, entries: list[Entry], in_progress: int, snapshot: Any, acknowledged: Any, after: Any
 ) -> None:
-    """Entries leave once they are stored, by the index and the term of the last one. An acknowledgement of an entry
-    that was since overwritten says nothing of the one in its place.
+    """Entries leave once they are stored, by the index and term of the last one.
+
+    An acknowledgement of an overwritten entry says nothing about the entry that replaced it.
 
     answers: TestUnstableStableTo
     catches: redpanda#16105
@@ -183,8 +184,7 @@ def test_stable_to(
     ],
 )
 def test_truncate_and_append(entries: list[Entry], in_progress: int, new: list[Entry], after: Any) -> None:
-    """New entries replace those from their first index on; what is replaced must be written again, even if it was
-    being written.
+    """New entries replace the old ones from their first index on, and are written even if these were being written.
 
     answers: TestUnstableTruncateAndAppend
     catches: ClickHouse#84434
@@ -231,7 +231,7 @@ def test_slice_out_of_bounds(lo: int, hi: int, told: str) -> None:
 
 @pytest.mark.parametrize(("max_size", "count"), [(0, 1), (16, 2), (17, 2), (NO_LIMIT, 3)])
 def test_slice_keeps_to_its_limit(max_size: int, count: int) -> None:
-    """As limitSize: entries of 8 bytes each, and always one."""
+    """Like limitSize: entries of 8 bytes each, and always at least one."""
     entries = [Entry(term=1, index=index, data=b"ab") for index in range(5, 8)]
     assert [len(e.encode()) for e in entries] == [8, 8, 8]
     assert new_unstable(5, entries).slice(5, 8, max_size) == entries[:count]

@@ -1,4 +1,4 @@
-"""The small functions that etcd's raft keeps together: one entry's text, sizes, and kinds of messages."""
+"""Small functions that etcd's raft keeps together: an entry's text, sizes, and kinds of messages."""
 
 from typing import Any
 
@@ -97,7 +97,7 @@ def test_is_local_msg_target() -> None:
 
 
 def test_payload_size_of_an_empty_entry() -> None:
-    """The entry of a new leader counts nothing against the quota of uncommitted bytes.
+    """A new leader's empty entry does not count against the quota of uncommitted bytes.
 
     answers: TestPayloadSizeOfEmptyEntry
     """

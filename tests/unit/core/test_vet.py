@@ -1,7 +1,7 @@
-"""What a node refuses, and how: before anything changes, by a typed error, and living on.
+"""What a node refuses, by a typed error, before anything changes; the node keeps running.
 
-Most of this ends the process in etcd's raft, or plants something that ends it later; the texts are the same where it
-has one. The exceptions are at the end: what a node dies of, and that it says so ever after.
+Most of these messages end the process in etcd's raft, or plant something that ends it later. If etcd has an error text,
+ours is the same. The exceptions are at the end: causes of a node's death, which every later call reports.
 """
 
 import pickle
@@ -76,20 +76,20 @@ ADD = ConfChangeType.ADD_NODE
 LOST = "Was the raft log corrupted, truncated, or lost?"
 
 
-# -- nodes to try it on ------------------------------------------------------------------------------------------------
+# -- nodes for the tests -----------------------------------------------------------------------------------------------
 
 
 def stored(
     terms: tuple[int, ...] = (1, 1, 2), term: int = 2, commit: int = 1, voters: Any = (1, 2, 3)
 ) -> MemoryStorage:
-    """A storage with three entries, of which the first one is committed."""
+    """A storage with three entries, the first of them committed."""
     storage = make_storage(voters, terms=terms)
     storage.set_hard_state(HardState(term=term, commit=commit))
     return storage
 
 
 def lonely(**options: Any) -> RawNode:
-    """A follower of nobody, one of three voters, at term 2."""
+    """A follower without a leader, one of three voters, at term 2."""
     node = RawNode(make_config(1, stored(), **options))
     run(node)
     return node
@@ -123,7 +123,7 @@ def pre_candidate() -> RawNode:
 
 
 def leader(**options: Any) -> RawNode:
-    """The leader of term 3, whose first entry, at index 4, is committed; an entry at 5 is not stored by anybody."""
+    """The leader of term 3. Its first entry, at index 4, is committed; nobody has stored the entry at 5."""
     node = candidate(**options)
     node.step(Message(type=VOTE_RESP, from_=2, to=1, term=3))
     run(node)
@@ -144,7 +144,7 @@ def single(**options: Any) -> RawNode:
 
 
 def seeded() -> RawNode:
-    """A node of term 0 that begins with a snapshot of index 10, as a new group may."""
+    """A node of term 0 that begins with a snapshot at index 10, as a new group may."""
     storage = MemoryStorage()
     storage.apply_snapshot(snapshot_of(10, 1, voters=[1, 2, 3]))
     return RawNode(make_config(1, storage))
@@ -156,12 +156,12 @@ def leader_of_lease() -> RawNode:
 
 
 def deaf() -> RawNode:
-    """A follower of node 2 that passes no proposals on."""
+    """A follower of node 2 that does not forward proposals."""
     return follower(disable_proposal_forwarding=True)
 
 
 def still_works(node: RawNode) -> None:
-    """A leader can commit, anybody else can be led by node 3."""
+    """A leader can still commit; any other node can still be led by node 3."""
     raft = node.raft
     run(node)
     if raft.state == LEADER:
@@ -193,7 +193,7 @@ def still_works(node: RawNode) -> None:
 
 
 def refuses(node: RawNode, m: Message, error: type[StepError], text: str) -> None:
-    """The message is refused with this text, nothing changes, and the node lives on."""
+    """The message is refused with this text, nothing changes, and the node keeps running."""
     before = dump_node(node)
     with pytest.raises(StepError) as caught:
         node.step(m)
@@ -206,10 +206,10 @@ def refuses(node: RawNode, m: Message, error: type[StepError], text: str) -> Non
 
 
 def test_picture_is_complete() -> None:
-    """The picture that is compared before and after has every attribute of the state machine.
+    """The compared state has every attribute of the state machine.
 
-    Left out are the logger, the random numbers, what is kept twice for speed, and the place and number of what is in a
-    list. An underscore in front makes no difference: it is a property that shows the attribute.
+    Exceptions are the logger, the random numbers, values kept twice for speed, and the start and count of lists. A
+    leading underscore makes no difference, because a property then shows the attribute.
     """
     kept_twice = {"_last", "_last_term", "_memory", "_incoming", "_outgoing", "_peers", "_by_id", "_window_is_shared"}
     kept_twice |= {"_plain_random", "has_own", "_head", "count"}
@@ -271,7 +271,7 @@ PROPOSALS = [
 @pytest.mark.parametrize(("m", "text"), PROPOSALS)
 @pytest.mark.parametrize("make", [lonely, follower, deaf, candidate, leader, single], ids=lambda make: make.__name__)
 def test_proposals_that_would_poison(make: Callable[[], RawNode], m: Message, text: str) -> None:
-    """Who lets such an entry in, or passes it on, ends its leader or, once it is committed, every node."""
+    """A node that accepts or forwards such an entry would end its leader or, once it is committed, every node."""
     refuses(make(), m, MalformedMessage, text)
 
 
@@ -300,13 +300,13 @@ APPENDS = [
 
 @pytest.mark.parametrize(("m", "text"), APPENDS)
 @pytest.mark.parametrize("make", [lonely, follower, candidate, leader], ids=lambda make: make.__name__)
-def test_appends_that_are_no_log(make: Callable[[], RawNode], m: Message, text: str) -> None:
-    """Entries follow what they are said to follow, one by one, and their terms never fall."""
+def test_appends_with_broken_entries(make: Callable[[], RawNode], m: Message, text: str) -> None:
+    """Entries continue the log one by one from the given place, and their terms never fall."""
     refuses(make(), m, MalformedMessage, text)
 
 
-def test_an_append_whose_entries_were_taken_out_is_one_without_entries() -> None:
-    """An application that clears the list of a message that it sent does no harm to who shares it in its process."""
+def test_an_append_whose_entries_were_cleared_is_empty() -> None:
+    """Clearing the entries of a message after sending it harms no node that shares the message in its process."""
     node = follower()
     m = append(3, 2, (2, 4))
     m.entries.clear()
@@ -318,7 +318,7 @@ def test_an_append_whose_entries_were_taken_out_is_one_without_entries() -> None
 
 
 def test_an_append_after_the_term_that_no_entry_has() -> None:
-    """It stands for an unknown term here, and fits no place in the log, known or not."""
+    """Here this term stands for an unknown one, and matches no place in the log, known or not."""
     for index in (1, 3, 4, 50):
         node = follower()
         last = node.raft.log.last_index()
@@ -331,12 +331,12 @@ def test_an_append_after_the_term_that_no_entry_has() -> None:
 
 
 def from_leader(kind: MessageType, **fields: Any) -> Message:
-    """A message of node 2 in its term, which is 2."""
+    """A message from node 2 in its term, 2."""
     return Message(type=kind, from_=2, to=1, term=2, **fields)
 
 
 def snapshot_at(index: int, log_term: int = 2, **members: Any) -> Message:
-    """A snapshot of node 2."""
+    """A snapshot from node 2."""
     return from_leader(SNAP, snapshot=snapshot_of(index, log_term, **members))
 
 
@@ -377,13 +377,13 @@ SNAPSHOTS = [
 @pytest.mark.parametrize(("members", "text"), SNAPSHOTS)
 @pytest.mark.parametrize("make", [lonely, follower], ids=lambda make: make.__name__)
 def test_snapshots_of_impossible_members(make: Callable[[], RawNode], members: dict, text: str) -> None:
-    """A configuration that no sequence of changes leads to."""
+    """No sequence of changes leads to such a configuration."""
     refuses(make(), snapshot_at(11, **members), MalformedMessage, text)
 
 
 @pytest.mark.parametrize("index", [MAX, MAX - 1])
 def test_snapshots_at_the_end_of_numbers(index: int) -> None:
-    """A log cannot go on from the last index."""
+    """A log cannot continue after the last index."""
     text = f"MsgSnap at index {index}: no index can follow"
     refuses(follower(), snapshot_at(index, voters=[1, 2, 3]), MalformedMessage, text)
 
@@ -397,13 +397,13 @@ SELF = "message should not be self-addressed when sending {}"
 @pytest.mark.parametrize(
     ("make", "m", "text"),
     [
-        # An answer needs a term: the one asked for, or the own one when refusing.
+        # An answer needs a term: the requested one, or for a refusal the node's own.
         (lonely, Message(type=VOTE, from_=3, to=1, index=3, log_term=2), NO_TERM.format("MsgVoteResp")),
         (lonely, Message(type=PRE_VOTE, from_=3, to=1, index=9, log_term=2), NO_TERM.format("MsgPreVoteResp")),
         (seeded, Message(type=VOTE, from_=3, to=1), NO_TERM.format("MsgVoteResp")),
         (seeded, Message(type=PRE_VOTE, from_=3, to=1, term=1), NO_TERM.format("MsgPreVoteResp")),
         (seeded, Message(type=PRE_VOTE, from_=3, to=1, term=1, index=9, log_term=1), NO_TERM.format("MsgPreVoteResp")),
-        # A candidate takes over the term of a leader's message, which must not make its own one fall.
+        # A candidate adopts the term of a leader's message, so that must not be lower than its own.
         (candidate, Message(type=APP, from_=2, to=1, index=3, log_term=2), NEITHER.format("MsgApp")),
         (candidate, Message(type=HEARTBEAT, from_=2, to=1), NEITHER.format("MsgHeartbeat")),
         (candidate, Message(type=SNAP, from_=2, to=1), NEITHER.format("MsgSnap")),
@@ -418,10 +418,10 @@ SELF = "message should not be self-addressed when sending {}"
         (follower, append(3, 2, (3, 4), term=0), "MsgApp of term 2 with an entry of term 3"),
         (follower, snapshot_at(11, 3, voters=[1, 2]), "MsgSnap of term 2 with a snapshot of term 3"),
         (lonely, snapshot_at(3, MAX, voters=[1, 2]), f"MsgSnap of term 2 with a snapshot of term {MAX}"),
-        # Who has no term is no leader, and proves nothing by what it has committed.
+        # A message without a term does not come from a leader, so its commit index proves nothing.
         (follower, Message(type=HEARTBEAT, from_=2, to=1, commit=50), NEITHER.format("MsgHeartbeat")),
         (seeded, Message(type=HEARTBEAT, from_=2, to=1, commit=50), NEITHER.format("MsgHeartbeat")),
-        # What is passed on to a leader has no term.
+        # A message that is forwarded to the leader has no term.
         (follower, Message(type=TRANSFER, from_=3, to=1, term=2), FORWARDED.format("MsgTransferLeader")),
         (follower, proposal(Entry(data=b"x"), term=2), FORWARDED.format("MsgProp")),
         (
@@ -429,7 +429,7 @@ SELF = "message should not be self-addressed when sending {}"
             Message(type=READ_INDEX, from_=1, to=1, term=2, entries=[Entry(data=b"x")]),
             FORWARDED.format("MsgReadIndex"),
         ),
-        # Nobody leads or probes itself.
+        # No node leads or probes itself.
         (follower, Message(type=HEARTBEAT, from_=1, to=1, term=2), SELF.format("MsgHeartbeatResp")),
         (follower, Message(type=APP, from_=1, to=1, term=2), SELF.format("MsgApp")),
         (
@@ -443,7 +443,7 @@ SELF = "message should not be self-addressed when sending {}"
         (single, Message(type=READ_INDEX), "MsgReadIndex without an entry"),
         (single, Message(type=READ_INDEX, from_=1, to=1), "MsgReadIndex without an entry"),
         (leader, Message(type=READ_INDEX), "MsgReadIndex without an entry"),
-        # Numbers of types and terms that do not exist, or cannot be followed by another one.
+        # Types and terms that do not exist, or that no other can follow.
         (follower, Message(type=-1, from_=2, to=1, term=2), "message type -1 is negative"),
         (follower, Message(type=HEARTBEAT, from_=2, to=1, term=MAX), f"MsgHeartbeat of term {MAX}: no term can follow"),
         (leader, Message(type=VOTE, from_=2, to=1, term=MAX), f"MsgVote of term {MAX}: no term can follow"),
@@ -478,7 +478,7 @@ def test_messages_that_no_correct_peer_sends(make: Callable[[], RawNode], m: Mes
 )
 @pytest.mark.parametrize("from_", [1, 2])
 def test_acknowledgements_of_what_does_not_exist(from_: int, fields: dict, index: int) -> None:
-    """Nobody has, or refuses, entries that the leader itself does not have. Etcd's raft counts them."""
+    """Nobody has, or refuses, entries that the leader itself does not have. Etcd's raft counts these answers."""
     if from_ == 1 and fields.get("reject"):
         text = SELF.format("MsgApp")
     else:
@@ -488,7 +488,7 @@ def test_acknowledgements_of_what_does_not_exist(from_: int, fields: dict, index
 
 @pytest.mark.parametrize("size", range(1, 8))
 def test_acknowledged_reads_of_a_wrong_size(size: int) -> None:
-    """A heartbeat's context is a number of 8 bytes."""
+    """A heartbeat's context is an 8-byte number."""
     text = f"MsgHeartbeatResp with a context of {size} bytes instead of 8"
     m = Message(type=HEARTBEAT_RESP, from_=2, to=1, term=3, context=bytes(size))
     refuses(leader(), m, MalformedMessage, text)
@@ -497,7 +497,7 @@ def test_acknowledged_reads_of_a_wrong_size(size: int) -> None:
 @pytest.mark.parametrize("waiting", [0, 2])
 @pytest.mark.parametrize("beyond", [1, 9, MAX - 2])
 def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> None:
-    """Only reads that were asked for can be acknowledged."""
+    """Only requested reads can be acknowledged."""
     node = leader()
     for _ in range(waiting):
         node.read_index(b"x")
@@ -506,7 +506,7 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
     refuses(node, m, MalformedMessage, f"MsgHeartbeatResp acknowledges read {number} of {waiting}")
 
 
-# -- what looks alike, but does no harm --------------------------------------------------------------------------------
+# -- harmless messages that look similar -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -514,10 +514,10 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
     [
         # Messages are limited in size, so the commit index is often beyond their entries.
         (follower, from_leader(APP, index=3, log_term=2, entries=entries_of([2], first=4), commit=50)),
-        # Requests without a term are refused with the own one.
+        # Requests without a term are refused with the node's own.
         (lonely, Message(type=VOTE, from_=3, to=1, index=1, log_term=1)),
         (follower, Message(type=VOTE, from_=3, to=1, index=3, log_term=2)),
-        # A leader is where proposals and reads belong, with or without a term; without a leader a read is lost.
+        # Proposals and reads belong to a leader, with or without a term; without a leader a read is lost.
         (leader, proposal(Entry(data=b"x"), term=3)),
         (leader, Message(type=READ_INDEX, from_=2, to=1, term=3, entries=[Entry(data=b"x")])),
         (leader, Message(type=READ_INDEX, from_=2, to=1)),
@@ -525,14 +525,14 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
         (lonely, Message(type=TRANSFER, from_=3, to=1, term=2)),
         (follower, Message(type=TRANSFER, from_=3, to=1, term=1)),
         (follower, Message(type=TRANSFER, from_=3, to=1, term=3)),
-        # A leader without a term is followed in the present one.
+        # A leader without a term is followed in the present term.
         (follower, Message(type=APP, from_=2, to=1, index=3, log_term=2)),
         (follower, Message(type=HEARTBEAT, from_=2, to=1, commit=3)),
         (leader, Message(type=HEARTBEAT, from_=2, to=1, commit=50)),
-        # An old leader, or one that this leader's own term does not know, tells nothing of this node's log.
+        # An old leader, or one that this term does not have, says nothing about this node's log.
         (follower, Message(type=HEARTBEAT, from_=3, to=1, term=1, commit=50)),
         (leader, Message(type=HEARTBEAT, from_=3, to=1, term=3, commit=50)),
-        # Answers that nobody looks at.
+        # Answers that nobody reads.
         (follower, Message(type=APP_RESP, from_=2, to=1, term=2, index=50)),
         (leader, Message(type=APP_RESP, from_=2, to=1, term=2, index=50)),
         (leader, Message(type=APP_RESP, from_=2, to=1, term=4, index=50)),
@@ -541,45 +541,45 @@ def test_acknowledged_reads_that_nobody_asked_for(waiting: int, beyond: int) -> 
         (leader_of_lease, Message(type=HEARTBEAT_RESP, from_=2, to=1, term=3, context=b"x")),
         # Only the first 8 bytes count, as in etcd's raft.
         (leader, Message(type=HEARTBEAT_RESP, from_=2, to=1, term=3, context=bytes(9))),
-        # Snapshots of no use are not looked at; an empty one is just answered.
+        # Useless snapshots are not checked; an empty one is just answered.
         (follower, snapshot_at(1, voters=[1, 1])),
         (follower, snapshot_at(3, voters=[1, 1])),
         (follower, snapshot_at(11, voters=[2, 2])),
         (follower, from_leader(SNAP)),
         (follower, snapshot_at(1, 9, voters=[1])),
         (follower, snapshot_at(11, 9, voters=[2])),
-        # So are entries of a leader that nobody follows.
+        # Neither are entries of a leader that nobody follows.
         (leader, append(3, 2, (9, 4), term=3)),
         (leader, append(3, 2, (9, 4), term=2)),
         (leader, snapshot_at(11, voters=[1, 1])),
-        # A node of term 0 may refuse a vote by the term that it is asked for.
+        # A node of term 0 may refuse a vote with the requested term.
         (seeded, Message(type=VOTE, from_=3, to=1, term=1)),
-        # Types of the future.
+        # Future types.
         (follower, Message(type=99, from_=2, to=1, term=2)),
         (leader, Message(type=99, from_=2, to=1, term=3)),
     ],
 )
 def test_harmless_messages_pass(make: Callable[[], RawNode], m: Message) -> None:
-    """Nothing is refused for its looks alone."""
+    """Looking odd is not enough to be refused."""
     node = make()
     node.step(m)
     still_works(node)
 
 
 def test_commit_index_beyond_the_entries() -> None:
-    """What is committed is what the leader is known to have as well: the end of the message's entries."""
+    """Only entries known to match the leader's are committed: up to the end of the message's entries."""
     node = follower()
     node.step(from_leader(APP, index=3, log_term=2, entries=entries_of([2], first=4), commit=50))
     assert node.raft.log.committed == 4
 
 
-# -- errors that etcd's raft has ---------------------------------------------------------------------------------------
+# -- etcd's errors -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MessageType if is_local_msg(kind)], ids=str)
 @pytest.mark.parametrize("make", [follower, candidate, leader], ids=lambda make: make.__name__)
 def test_local_messages(make: Callable[[], RawNode], kind: MessageType) -> None:
-    """What a node only says to itself is not taken from others."""
+    """A message that a node sends only to itself is not accepted from others."""
     m = Message(type=kind, from_=2, to=1)
     refuses(make(), m, StepLocalMessage, "raft: cannot step raft local message")
 
@@ -596,14 +596,14 @@ RESPONSES = (
 @pytest.mark.parametrize("kind", RESPONSES, ids=str)
 @pytest.mark.parametrize("make", [follower, candidate, leader], ids=lambda make: make.__name__)
 def test_answers_of_strangers(make: Callable[[], RawNode], kind: MessageType) -> None:
-    """Who is no member was asked nothing."""
+    """A node that is not a member was not asked for anything."""
     m = Message(type=kind, from_=9, to=1, term=4, index=50)
     refuses(make(), m, StepPeerNotFound, "raft: cannot step as peer not found")
 
 
 @pytest.mark.parametrize("make", [lonely, deaf, candidate], ids=lambda make: make.__name__)
 def test_dropped_proposals(make: Callable[[], RawNode]) -> None:
-    """Who cannot take a proposal, nor pass it on, says so, and nothing changes."""
+    """A node that can neither accept nor forward a proposal says so, and nothing changes."""
     node = make()
     before = dump_node(node)
     for propose in (
@@ -618,7 +618,7 @@ def test_dropped_proposals(make: Callable[[], RawNode]) -> None:
 
 
 def test_dropped_change_is_pending_all_the_same() -> None:
-    """A change that the quota drops leaves its mark, as in etcd's raft: no other one until its index is applied."""
+    """A change dropped by the quota leaves its mark, as in etcd's raft: no other change until its index is applied."""
     node = leader(max_uncommitted_entries_size=1)
     pending = node.raft.log.last_index() + 1
     before = dump_raft(node.raft)
@@ -647,7 +647,7 @@ def test_dropped_change_is_pending_all_the_same() -> None:
 
 @pytest.mark.parametrize("kind", MessageType, ids=str)
 def test_what_transports_refuse(kind: MessageType) -> None:
-    """A node takes answers of its storage threads, which nobody else can be; etcd's raft takes them from anywhere."""
+    """A node accepts answers of storage threads only from its own; etcd's raft accepts them from anybody."""
     reason = refuse_from_network(Message(type=kind, from_=2, to=1))
     if kind == FORGET_LEADER:
         assert reason == "MsgForgetLeader is only for the node itself"
@@ -688,8 +688,8 @@ def test_what_transports_refuse(kind: MessageType) -> None:
     ],
 )
 @pytest.mark.parametrize("make", [follower, leader], ids=lambda make: make.__name__)
-def test_arguments_that_are_none(make: Callable[[], RawNode], call: Callable[[RawNode], Any], error: type) -> None:
-    """A wrong argument is told before anything changes, and the node lives on."""
+def test_wrong_arguments_are_refused(make: Callable[[], RawNode], call: Callable[[RawNode], Any], error: type) -> None:
+    """A wrong argument is reported before anything changes, and the node keeps running."""
     node = make()
     before = dump_node(node)
     with pytest.raises(error):
@@ -698,8 +698,8 @@ def test_arguments_that_are_none(make: Callable[[], RawNode], call: Callable[[Ra
     still_works(node)
 
 
-def test_a_change_of_no_kind_names_both_kinds() -> None:
-    """What may be given in two forms names both of them when it is neither."""
+def test_error_of_an_argument_names_both_forms() -> None:
+    """If an argument may have two forms and has neither, the error names both."""
     with pytest.raises(TypeError, match=r"^change must be of ConfChange or ConfChangeV2, not NoneType$"):
         follower().apply_conf_change(None)
 
@@ -713,7 +713,7 @@ def test_a_change_of_no_kind_names_both_kinds() -> None:
     ],
 )
 def test_changes_that_nobody_knows(change: Any, text: str) -> None:
-    """The proposer itself is told, where others refuse the message."""
+    """The proposer gets the error itself, where other nodes refuse the message."""
     node = leader()
     before = dump_node(node)
     with pytest.raises(ConfChangeError) as caught:
@@ -722,7 +722,7 @@ def test_changes_that_nobody_knows(change: Any, text: str) -> None:
     assert dump_node(node) == before
 
 
-# -- what a node dies of -----------------------------------------------------------------------------------------------
+# -- causes of death ---------------------------------------------------------------------------------------------------
 
 CALLS: dict[str, Callable[[RawNode], Any]] = {
     "accept_ready": lambda node: node.accept_ready(None),
@@ -759,7 +759,7 @@ CALLS: dict[str, Callable[[RawNode], Any]] = {
 
 
 class Broken(MemoryStorage):
-    """A storage that stops working when told to, by raising the `fault`."""
+    """A storage that fails on demand, by raising `fault`."""
 
     fault: Exception | None = None
 
@@ -775,7 +775,7 @@ class Broken(MemoryStorage):
 
 
 def on_broken(fault: Exception) -> RawNode:
-    """A follower of node 2 on a storage that has just stopped working."""
+    """A follower of node 2 whose storage has just failed."""
     storage = Broken()
     storage.apply_snapshot(snapshot_of(0, 0, voters=[1, 2, 3]))
     storage.append(entries_of([1, 1, 2]))
@@ -863,14 +863,14 @@ DEATHS = [
     (storage_fails, StorageFailed, "the storage failed: OSError('no medium')"),
     (storage_fails_while_vetting, StorageFailed, "the storage failed: OSError('no medium')"),
     (storage_has_no_committed_entries, InvariantError, "entries[2:4) is unavailable from storage"),
-    (elected_without_being_a_member, InvariantError, "1 was elected but is no member of voters=(2 3)"),
+    (elected_without_being_a_member, InvariantError, "1 was elected but is not a member of voters=(2 3)"),
     (logger_fails, ZeroDivisionError, "1 is starting a new election at term 2"),
 ]
 
 
 @pytest.mark.parametrize(("make", "error", "text"), DEATHS, ids=[make.__name__ for make, _, _ in DEATHS])
 def test_death(make: Callable[[], tuple[RawNode, Callable[[], Any]]], error: type, text: str) -> None:
-    """After a broken rule, a lost log, a failing storage or any surprise, every later call raises Stopped and why."""
+    """After a broken rule, a lost log, a failing storage or another error, later calls raise Stopped with the cause."""
     node, fatal = make()
     with pytest.raises(error) as caught:
         fatal()
@@ -884,13 +884,13 @@ def test_death(make: Callable[[], tuple[RawNode, Callable[[], Any]]], error: typ
 
 
 def test_every_call_is_tried() -> None:
-    """The list above has every method of RawNode but ``fail``, which a dead node takes in silence."""
+    """The list above has every method of RawNode except ``fail``, which a dead node ignores."""
     methods = {name for name in dir(RawNode) if not name.startswith("_") and callable(getattr(RawNode, name))}
     assert methods == set(CALLS) | {"fail"}
 
 
 def test_cause_of_a_failing_storage_is_kept() -> None:
-    """StorageFailed comes with the storage's own error."""
+    """StorageFailed carries the storage's own error."""
     _, fatal = storage_fails()
     with pytest.raises(StorageFailed) as caught:
         fatal()
@@ -898,7 +898,7 @@ def test_cause_of_a_failing_storage_is_kept() -> None:
 
 
 def test_lost_log_changes_nothing() -> None:
-    """A node that has lost its log neither follows the leader that told it, nor goes into its term.
+    """A node that lost its log neither follows the leader that revealed it, nor adopts its term.
 
     catches: etcd#10166
     """
@@ -910,9 +910,9 @@ def test_lost_log_changes_nothing() -> None:
 
 
 def test_lost_log_of_a_restarted_node() -> None:
-    """The story: a voter comes back with an empty storage under its old id, and its leader knows better.
+    """The story: a voter returns with its old id but an empty storage, and its leader knows better.
 
-    What it has acknowledged, or promised by a vote, is gone, so it must not take part any more.
+    Its acknowledgements and votes are lost, so it must not take part any more.
 
     catches: etcd#21178
     """
@@ -931,7 +931,7 @@ def test_lost_log_of_a_restarted_node() -> None:
 
 
 def test_a_node_lives_on_after_an_invalid_change() -> None:
-    """A configuration change that cannot be applied is no broken rule: all nodes refuse it alike."""
+    """A configuration change that cannot be applied breaks no rule: all nodes refuse it alike."""
     node = single()
     with pytest.raises(ConfChangeError):
         node.apply_conf_change(ConfChange(type=ConfChangeType.REMOVE_NODE, node_id=1))
@@ -939,7 +939,7 @@ def test_a_node_lives_on_after_an_invalid_change() -> None:
 
 
 def test_stopped_can_be_pickled() -> None:
-    """The error that a dead node raises may cross a process border with its cause."""
+    """A dead node's error may cross a process border together with its cause."""
     error = Stopped(LogLost("gone"))
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (Stopped, "raft: stopped (gone)")

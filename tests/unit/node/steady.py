@@ -1,7 +1,8 @@
-"""``python -m tests.unit.node.steady [--proposals N]``: proposals through a Node, and what memory they leave behind.
+"""``python -m tests.unit.node.steady [--proposals N]``: proposals through a Node, and the memory that they leave
+behind.
 
-A node alone, its storage compacted as it goes. Prints the allocated blocks and the resident bytes at ten points of the
-run; exits with status 1 if either grows from the second point to the last by more than chance explains.
+A single node, its storage compacted as it goes. Prints the allocated blocks and the resident bytes at ten points of the
+run. Exits with status 1 if either grows from the second point to the last by more than chance explains.
 """
 
 import argparse
@@ -14,13 +15,13 @@ from raftcy.node import Node
 from tests.support.node_loop import Member, leader
 
 KEPT = 100
-# Far less than one block for every hundred proposals of the shortest run; free lists and dictionaries come and go.
+# Far fewer than one block per hundred proposals of the shortest run; free lists and dictionaries vary.
 BLOCKS = 500
 RESIDENT_BYTES = 4 << 20
 
 
 def resident_bytes() -> int:
-    """Resident bytes of this process; 0 where the system does not tell."""
+    """Resident bytes of this process; 0 if the system does not report them."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * 4096
@@ -29,7 +30,7 @@ def resident_bytes() -> int:
 
 
 async def handle(single: Member) -> None:
-    """Take Readys, and keep no more than the newest entries."""
+    """Handle Readys, and keep only the newest entries."""
     async for rd in single.node:
         single.handle(rd)
         single.committed.clear()
@@ -40,13 +41,13 @@ async def handle(single: Member) -> None:
 
 
 async def propose(node: Node, count: int) -> None:
-    """Propose one after the other."""
+    """Make the proposals one after the other."""
     for number in range(count):
         await node.propose(b"%128d" % number)
 
 
 async def run(proposals: int) -> list[tuple[int, int]]:
-    """Allocated blocks and resident bytes at ten points of so many proposals."""
+    """Allocated blocks and resident bytes at ten points during this many proposals."""
     single = await leader()
     handler = asyncio.ensure_future(handle(single))
     points = []
@@ -64,7 +65,7 @@ async def run(proposals: int) -> list[tuple[int, int]]:
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="Proposals through a Node, and what memory they leave behind.")
     parser.add_argument("--proposals", type=int, default=1_000_000, help="how many (default: 1000000)")
     logging.disable(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Clusters on a lossy network, in virtual time: of Nodes, as the reference has them, and of the kit's own members."""
+"""Clusters on a lossy network in virtual time: of Nodes, as in the reference, and of the kit's own members."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -38,7 +38,7 @@ async def until(condition: Callable[[], bool], what: str) -> None:
 
 
 class Cluster:
-    """Five nodes whose messages take 0 to 10 ms, and proposals that are repeated until all nodes have applied them."""
+    """Five nodes whose messages take 0 to 10 ms. Proposals are repeated until all nodes have applied them."""
 
     def __init__(self, kind: Kind, seed: int) -> None:
         self.network = LossyNetwork(*IDS, seed=seed)
@@ -50,7 +50,7 @@ class Cluster:
         self.proposed: list[bytes] = []
 
     async def leader(self) -> int:
-        """The index of the node that all follow."""
+        """The index of the node that all others follow."""
         found = -1
 
         def agreed() -> bool:
@@ -69,7 +69,7 @@ class Cluster:
             await node.propose(data)
 
     async def converge(self) -> None:
-        """Wait until all nodes have applied the same entries, with every proposal among them."""
+        """Wait until all nodes have applied the same entries, including every proposal."""
 
         def missing() -> list[bytes]:
             applied = {entry.data for entry in self.nodes[0].applied}
@@ -78,7 +78,7 @@ class Cluster:
         for _ in range(20):
             await asyncio.sleep(1)
             for data in missing():
-                # It was lost with a leader, or on the way to it.
+                # It was lost together with a leader, or on the way to it.
                 await self.nodes[0].propose(data)
             logs = [node.applied for node in self.nodes]
             if not missing() and all(log == logs[0] for log in logs):
@@ -191,7 +191,7 @@ async def test_progress_while_nodes_pause(kind: Kind, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 @virtual
 async def test_progress_on_a_network_that_loses_a_fifth(kind: Kind, seed: int) -> None:
-    """A node is cut off for a while as well; in the end all logs are equal."""
+    """A node is also cut off for a while; in the end all logs are equal."""
 
     async def story(cluster: Cluster) -> None:
         for from_ in IDS:

@@ -1,4 +1,4 @@
-"""What a Node adds to RawNode: waiting, waking, one Ready at a time, ticks, life and death."""
+"""What a Node adds to a RawNode: waiting, waking, one Ready at a time, ticks, death and stopping."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from raftcy.errors import (
     ConfChangeError,
     ConfChangeRefused,
     ConfigError,
+    Contradiction,
     InvariantError,
     LogLost,
     MalformedMessage,
@@ -34,7 +35,7 @@ APPLY_THREAD = 2**64 - 2
 
 
 async def tasks(*coroutines: Any) -> list[asyncio.Task[Any]]:
-    """Tasks that have begun."""
+    """Tasks that have started."""
     started = [asyncio.create_task(coroutine) for coroutine in coroutines]
     await asyncio.sleep(0)
     return started
@@ -64,8 +65,49 @@ async def test_bootstrapping_needs_an_empty_storage() -> None:
         start_node(config(storage), [Peer(1)])
 
 
+def contradictory(make: Any = MemoryStorage) -> Any:
+    """An entry of a term that the hard state does not know: what a save in parts leaves after a crash."""
+    storage = make()
+    storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=1, term=1, conf_state=ConfState(voters=[1, 2, 3]))))
+    storage.append([Entry(term=5, index=2)])
+    return storage
+
+
+@pytest.mark.parametrize("start", [restart_node, lambda given: start_node(given, [])])
+async def test_a_log_storage_that_contradicts_itself_is_refused(start: Any) -> None:
+    """The node could give its vote of term 5 away a second time.
+
+    catches: faults#X5
+    """
+    with pytest.raises(Contradiction, match="ends at 2 with term 5, but there is no hard state"):
+        start(config(contradictory()))
+    compacted = MemoryStorage()
+    members = ConfState(voters=[1, 2, 3])
+    compacted.apply_snapshot(Snapshot(metadata=SnapshotMetadata(index=1, term=1, conf_state=members)))
+    compacted.append([Entry(term=1, index=i) for i in (2, 3)])
+    compacted.set_hard_state(HardState(term=1, commit=3))
+    compacted.compact(2)
+    with pytest.raises(Contradiction, match="what was compacted in between is lost"):
+        start(config(compacted))
+
+
+async def test_a_storage_of_etcds_methods_is_not_judged() -> None:
+    """Its owner writes it by calls of its own, in an order of its own."""
+
+    class Reads:
+        def __init__(self) -> None:
+            self.behind = contradictory()
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("save", "sync"):
+                raise AttributeError(name)
+            return getattr(self.behind, name)
+
+    await restart_node(config(Reads())).stop()
+
+
 async def test_starting_without_peers_waits_for_a_leader_in_term_one() -> None:
-    """So the first releases did it, for nodes that join; later ones refuse it."""
+    """The first releases did this for nodes that join; later ones refuse it."""
     joining = Member(start_node(config(MemoryStorage(), 4), []), MemoryStorage())
     assert (await joining.turn()) == Ready(hard_state=HardState(term=1, vote=0, commit=0), must_sync=True)
     await joining.node.campaign()
@@ -180,7 +222,7 @@ async def test_cancelling_ready_loses_nothing() -> None:
     single = await leader()
     (waiting,) = await tasks(single.node.ready())
     await single.node.propose(b"a")
-    # It was woken by now, and has not run.
+    # It has been woken by now, and has not run yet.
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -319,7 +361,7 @@ async def test_a_cancelled_proposal_is_withdrawn() -> None:
         await asyncio.wait_for(single.node.propose(b"too late"), 0.01)
     assert len(single.node._proposals) == 2
     withdraw.cancel()
-    # In the same turn of the event loop a leader appears.
+    # A leader appears in the same turn of the event loop.
     await single.node.campaign()
     await single.settle()
     await keep
@@ -341,7 +383,7 @@ async def test_absent_and_empty_data_differ() -> None:
 
 @pytest.mark.parametrize("data", ["text", 5, [b"x"]])
 async def test_data_must_be_bytes(data: Any) -> None:
-    """Also while there is no leader, so nobody waits for an error."""
+    """Even without a leader, so nobody waits for an error."""
     single = member()
     with pytest.raises(TypeError, match="data must be bytes"):
         await single.node.propose(data)
@@ -362,7 +404,7 @@ async def test_a_follower_returns_once_it_has_forwarded() -> None:
 
 
 async def test_a_forwarded_proposal_counts_as_own() -> None:
-    """A node that is not the leader any more passes it on under its own name, as the reference's does."""
+    """A node that lost leadership forwards it under its own name, as the reference's does."""
     cluster = Cluster(3)
     await cluster.elect(1)
     await cluster[3].node.step(Message(type=MessageType.MSG_PROP, from_=2, to=3, entries=[Entry(data=b"x")]))
@@ -423,7 +465,7 @@ async def test_a_change_of_an_unknown_type_is_an_error() -> None:
     await single.node.stop()
 
 
-async def test_a_dropped_change_is_told() -> None:
+async def test_a_dropped_change_raises() -> None:
     single = await leader(max_uncommitted_entries_size=1)
     await single.node.propose(b"xx")
     with pytest.raises(ProposalDropped):
@@ -447,7 +489,7 @@ async def test_a_removed_node_takes_no_proposals_until_it_hears_of_a_leader_agai
 
 
 async def test_a_node_that_never_was_a_member_may_propose() -> None:
-    """It may be one without knowing it yet."""
+    """It may be a member without knowing it yet."""
     storage = storage_with(1, 2)
     joining = Member(restart_node(config(storage, 3)), storage)
     await joining.node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=1, to=3, term=1))
@@ -466,7 +508,7 @@ async def test_an_invalid_change_leaves_the_configuration() -> None:
 
 
 class Turns:
-    """Another task of the event loop, which counts its turns."""
+    """A competing task of the event loop that counts its turns."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -493,7 +535,7 @@ async def test_a_tight_proposer_starves_nobody() -> None:
 
 
 async def test_a_tight_proposer_starves_neither_ticks_nor_the_handler() -> None:
-    """Counted in turns of the event loop: every 64th proposal gives everybody one."""
+    """Counted in turns of the event loop: after every 64th proposal, every other task gets a turn."""
     single = await leader(heartbeat_tick=5, election_tick=1000)
     proposed = handled = given = behind = 0
 
@@ -520,7 +562,7 @@ async def test_a_tight_proposer_starves_neither_ticks_nor_the_handler() -> None:
         task.cancel()
     assert given >= 100
     assert single.node._raw.raft.election_elapsed - before >= given - 1
-    # One stretch is being proposed, one is being stored, one is being committed.
+    # One stretch is being proposed, one stored, one committed.
     assert behind <= 3 * 64
     assert handled >= 6400 - behind
     await single.node.stop()
@@ -573,7 +615,7 @@ async def test_responses_from_strangers_are_dropped() -> None:
 
 
 async def test_many_messages_do_what_each_would_do_alone() -> None:
-    """In order, whatever is among them; what is refused is named by its place, what is only dropped is not."""
+    """In order, in any mixture. An error names a refused message by its place; dropped ones are not mentioned."""
     entries = [Entry(term=1, index=1 + i, data=b"x") for i in range(3)]
     app = {"type": MessageType.MSG_APP, "to": 1, "from_": 2, "term": 1, "log_term": 0}
     plain = [
@@ -645,7 +687,7 @@ def snapshot_message(index: int, *voters: int, term: int = 1) -> Message:
 
 
 def removal(id: int) -> Message:
-    """An append to an empty log: of the change that removes a node, which is committed, and of entries that are not."""
+    """An append to an empty log: a committed change that removes a node, and uncommitted entries."""
     change = ConfChange(type=ConfChangeType.REMOVE_NODE, node_id=id)
     entries = [Entry(type=EntryType.CONF_CHANGE, term=1, index=1, data=change.encode())]
     entries += [Entry(term=1, index=index) for index in (2, 3)]
@@ -653,7 +695,7 @@ def removal(id: int) -> Message:
 
 
 async def has_a_change_to_apply(storage: MemoryStorage | None = None, **fields: Any) -> tuple[Member, Ready]:
-    """Node 3 of three, and its Ready, not handled yet, with the removal of node 2."""
+    """Node 3 of three, and its Ready, not handled yet, which has the removal of node 2."""
     follower = member(storage or storage_with(1, 2, 3), 3, **fields)
     await follower.node.step(removal(2))
     return follower, await follower.node.ready()
@@ -661,7 +703,7 @@ async def has_a_change_to_apply(storage: MemoryStorage | None = None, **fields: 
 
 @pytest.mark.parametrize("many", [False, True])
 async def test_a_snapshot_waits_for_what_is_being_applied(many: bool) -> None:
-    """Changes that were handed out are not applied to the later configuration of a snapshot."""
+    """Otherwise changes that were handed out would be applied to the later configuration of a snapshot."""
     follower, rd = await has_a_change_to_apply()
     m = snapshot_message(5, 1, 2, 3)
     if many:
@@ -735,7 +777,7 @@ async def test_a_snapshot_that_no_peer_sends_is_dropped_when_its_time_comes(wron
 
 
 async def test_a_snapshot_that_waits_meets_a_storage_that_fails() -> None:
-    """It is stepped by whoever says that all is applied, who learns that the node is dead."""
+    """The call that reports everything applied steps the snapshot, and gets the error that the node is dead."""
 
     class Breaking(MemoryStorage):
         broken = False
@@ -766,7 +808,7 @@ async def test_a_node_that_is_stopped_keeps_no_snapshot() -> None:
 
 
 async def test_forwarded_proposals_that_wait_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By number and by bytes. A single one may be larger; own proposals do not count; one that is withdrawn frees."""
+    """By number and by bytes. A single one may be larger, local proposals do not count, a withdrawn one makes room."""
     monkeypatch.setattr("raftcy.node._MAX_FORWARDED", 3)
     monkeypatch.setattr("raftcy.node._MAX_FORWARDED_BYTES", 100)
 
@@ -904,7 +946,7 @@ async def test_after_stop_every_call_raises_stopped(name: str) -> None:
     assert (str(stopped.value), stopped.value.cause) == ("raft: stopped", None)
 
 
-async def test_stop_ends_all_who_wait() -> None:
+async def test_stop_ends_all_waiting_tasks() -> None:
     single = member()
     waiting = await tasks(
         single.node.propose(b"x"),
@@ -940,7 +982,7 @@ async def test_async_with_stops_the_node() -> None:
 
 
 class _Failing(MemoryStorage):
-    """A storage that cannot be read once told so."""
+    """A storage that fails to read on demand."""
 
     fails = False
 
@@ -956,7 +998,7 @@ class _Failing(MemoryStorage):
 
 
 def _failing(*voters: int) -> _Failing:
-    """Such a storage with three entries of term 1, of which two are committed."""
+    """Such a storage with three entries of term 1, two of them committed."""
     storage = _Failing()
     storage.apply_snapshot(Snapshot(metadata=SnapshotMetadata(conf_state=ConfState(voters=list(voters)))))
     storage.append([Entry(term=1, index=index, data=b"x") for index in (1, 2, 3)])
@@ -965,7 +1007,7 @@ def _failing(*voters: int) -> _Failing:
 
 
 class _FailingRandom:
-    """A source of chance that gives out after its first number."""
+    """A random source that fails after its first number."""
 
     drawn = 0
 
@@ -982,7 +1024,7 @@ async def test_what_kills_the_state_machine_kills_the_node() -> None:
     await single.settle()
     waiting = await tasks(single.node.ready(), single.node.propose(b"x"), single.node.propose(b"y"))
     storage.fails = True
-    # Whether the sender's log fits to this one takes a look into the storage.
+    # To check whether the sender's log fits this one, the node reads the storage.
     append = Message(type=MessageType.MSG_APP, from_=2, to=1, term=1, index=2, log_term=1, commit=3)
     with pytest.raises(StorageFailed) as failed:
         await single.node.step(append)
@@ -996,8 +1038,8 @@ async def test_what_kills_the_state_machine_kills_the_node() -> None:
     await single.node.stop()
 
 
-async def test_a_node_that_dies_of_a_tick_tells_those_who_wait() -> None:
-    """There is no caller to raise an error to."""
+async def test_a_node_that_dies_of_a_tick_ends_waiting_tasks() -> None:
+    """A tick has no caller to raise an error to."""
     recorder = Recorder()
     single = member(storage_with(1, 2), logger=recorder, random=_FailingRandom())
 
@@ -1018,7 +1060,7 @@ async def test_a_node_that_dies_of_a_tick_tells_those_who_wait() -> None:
 async def test_a_node_that_dies_of_a_waiting_proposal_tells_the_others() -> None:
     single = member(async_storage_writes=True)
     node = single.node
-    # In the place of a proposal stands what kills the state machine.
+    # A call that kills the state machine waits in place of a proposal.
     deadly, other, consumer = await tasks(node._step_later(node._raw.advance), node.propose(b"x"), node.ready())
     await node.campaign()
     for answer in (await consumer).messages[0].responses:

@@ -1,7 +1,7 @@
-"""What the reference's tests of its Node ask, of ours; and those of the first releases that have gone since.
+"""Answers to the reference's tests of its Node, and to those of its first releases that are gone since.
 
-The reference looks at channels and replaces the state machine's step function. Here there are neither, so these tests
-look at what comes out.
+The reference looks at channels and replaces the state machine's step function. There is nothing like that here, so
+these tests look at the results.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ PROPOSAL = Message(type=MessageType.MSG_PROP, from_=2, to=1, entries=[Entry(data
 
 
 @pytest.mark.parametrize("kind", MessageType)
-async def test_step_takes_what_is_for_it(kind: MessageType) -> None:
-    """A proposal waits for a leader, a local message is dropped, and the rest reaches the state machine.
+async def test_step_accepts_messages_by_kind(kind: MessageType) -> None:
+    """A proposal waits for a leader, a local message is dropped, and all others reach the state machine.
 
     answers: TestNodeStep
     """
     single = member(storage_with(1, 2))
     node = single.node
     before = str(node.status())
-    # Rejecting, so that the answer to a pre-vote has something to say.
+    # With a refusal, so that the answer to a pre-vote has something to say.
     m = Message(type=kind, from_=2, to=1, term=1, reject=True, entries=[Entry(data=b"x", index=1, term=1)])
     if kind == MessageType.MSG_PROP:
         waiting = asyncio.create_task(node.step(PROPOSAL))
@@ -44,7 +44,7 @@ async def test_step_takes_what_is_for_it(kind: MessageType) -> None:
         await node.step(m)
         assert str(node.status()) == before
     elif kind == MessageType.MSG_FORGET_LEADER:
-        # The reference takes it from anybody.
+        # The reference accepts it from anybody.
         with pytest.raises(MalformedMessage, match="MsgForgetLeader is only for the node itself"):
             await node.step(m)
         assert str(node.status()) == before
@@ -96,7 +96,7 @@ async def test_proposals_are_forwarded_unless_disabled() -> None:
 
 
 async def test_read_index_is_passed_on_to_the_new_leader() -> None:
-    """A former leader forwards a request that reaches it, from its sender and without a term.
+    """A former leader forwards a request with its sender and without a term.
 
     answers: TestNodeReadIndexToOldLeader
     """
@@ -156,8 +156,8 @@ async def test_proposal_waits_for_a_leader() -> None:
     await single.node.stop()
 
 
-async def test_dropped_proposal_is_told() -> None:
-    """A leader drops proposals while it hands over, and whoever proposes learns it.
+async def test_dropped_proposal_raises() -> None:
+    """A leader drops proposals during a transfer, and the proposer gets the error.
 
     answers: TestNodeProposeWaitDropped
     """
@@ -185,7 +185,7 @@ async def test_tick_reaches_the_state_machine() -> None:
 
 
 async def test_stop_can_be_repeated() -> None:
-    """Where the reference gives an empty status after the end, every call here raises Stopped.
+    """Where the reference returns an empty status after the end, every call here raises Stopped.
 
     answers: TestNodeStop
     """
@@ -331,7 +331,7 @@ class _Storing:
 
 
 async def test_async_commits_keep_to_the_size_limit() -> None:
-    """What is handed out and not acknowledged as applied counts, over several Readys.
+    """Entries that are handed out and not acknowledged as applied count, over several Readys.
 
     answers: TestCommitPaginationWithAsyncStorageWrites
     """
@@ -376,7 +376,7 @@ class _Generous(MemoryStorage):
 
 
 async def test_commit_index_does_not_fall_after_a_restart() -> None:
-    """Neither does it where the storage hands out more than it was asked for.
+    """Not even if the storage returns more than the node asked for.
 
     answers: TestNodeCommitPaginationAfterRestart
     """
@@ -395,7 +395,7 @@ async def test_commit_index_does_not_fall_after_a_restart() -> None:
 
 
 async def test_log_growth_is_bounded_while_partitioned() -> None:
-    """A leader that cannot commit keeps what is below the quota, and drops the rest.
+    """A leader that cannot commit keeps entries below the quota, and drops the rest.
 
     answers: TestNodeBoundedLogGrowthWithPartition
     """
@@ -451,7 +451,7 @@ def test_whether_a_ready_contains_anything(rd: Ready, contains: bool) -> None:
 
 
 async def test_the_harness_sees_ready_as_raw_nodes_do() -> None:
-    """The Readys of a Node are those of a RawNode that is told the same."""
+    """A Node hands out the same Readys as a RawNode with the same input."""
     storage = storage_with(1)
     raw = RawNode(config(storage))
     single = member()

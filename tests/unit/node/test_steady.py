@@ -1,4 +1,4 @@
-"""Proposals leave nothing behind in a Node: a short run of ``tests.unit.node.steady``."""
+"""Proposals through a Node leave nothing behind: a short run of ``tests.unit.node.steady``."""
 
 from . import steady
 

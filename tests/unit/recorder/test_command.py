@@ -1,4 +1,4 @@
-"""The command line, and recordings held against each other."""
+"""The recorder's command line, and the comparison of recordings."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def changed(data: bytes, number: int, **fields: bytes) -> bytes:
-    """The recording with one record written anew, sums and all."""
+    """The recording with one record rewritten, checksums included."""
     at = read_header(data)[1]
     recording = Recording(data)
     ends = [record.offset for record in recording.records[1:]] + [len(data)]
@@ -100,7 +100,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, file: Path, capsys: pytest.Ca
     assert "Is a directory" in capsys.readouterr().err
     (tmp_path / "other").write_text("something else\n")
     assert main(["replay", str(tmp_path / "other")]) == 1
-    assert "no recording: it does not begin like one at offset 0" in capsys.readouterr().err
+    assert "not a recording: it does not start like one at offset 0" in capsys.readouterr().err
     newer = bytearray(file.read_bytes())
     newer[8] = 7
     (tmp_path / "newer").write_bytes(newer)
@@ -152,7 +152,7 @@ def test_a_file_without_records(tmp_path: Path, file: Path, capsys: pytest.Captu
 
 
 def test_another_input_is_noticed_at_once(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The replay goes another way than recorded, and both ways are shown."""
+    """The replay takes another way than recorded, and the output shows both ways."""
     data = file.read_bytes()
     number = of_kind(file, Kind.PROPOSE)
     other = tmp_path / "other.rec"
@@ -191,7 +191,7 @@ def test_another_outcome_is_noticed(file: Path) -> None:
 def test_other_questions_are_noticed(file: Path, answers: bytes, recorded: str, replayed: str) -> None:
     number = of_kind(file, Kind.CAMPAIGN)
     if not recorded:
-        # One answer more than was asked for.
+        # One answer more than the call asked for.
         whole = Recording.read(file).records[number]
         assert [answer.question for answer in whole.answers].count("randrange") == 1
         answers = answers[: len(answers) // 2 + 5]
@@ -236,8 +236,8 @@ def ring_of(count: int, size: int = WHOLE, **options: int) -> Recording:
     return Recording(ring.to_bytes())
 
 
-def test_the_same_run_is_no_difference() -> None:
-    """Also where a ring holds only the end of it, and has checkpoints at other places."""
+def test_equal_runs_do_not_differ() -> None:
+    """Also if a ring holds only the end of it, and has checkpoints at other places."""
     whole = ring_of(300)
     assert first_difference(whole, ring_of(300)) is None
     small = ring_of(300, 5000)
@@ -285,9 +285,7 @@ def test_diff_stops_before_a_record(file: Path, other: Path, capsys: pytest.Capt
         assert capsys.readouterr().out.startswith(f"record {number} differs in the call\n")
 
 
-def test_a_diff_of_nothing_is_no_agreement(
-    tmp_path: Path, file: Path, other: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_diff_of_nothing_fails(tmp_path: Path, file: Path, other: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(file), "--diff", str(other), "--until", "0"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -295,7 +293,7 @@ def test_a_diff_of_nothing_is_no_agreement(
 
 
 @pytest.mark.parametrize("until", [3, 7, 10_000])
-def test_a_run_that_is_longer_only_from_there_on_is_no_difference(until: int) -> None:
+def test_recordings_that_differ_only_beyond_the_limit_are_equal(until: int) -> None:
     short, long = ring_of(3), ring_of(4)
     end = short.records[-1].number + 1
     assert first_difference(short, long, min(until, end)) is None
@@ -328,7 +326,7 @@ MEANINGLESS = [
 def test_options_that_say_nothing_together_are_refused(
     tmp_path: Path, options: list[str], refused: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before a file is opened: there is none."""
+    """Refused before any file is opened; the file does not exist."""
     with pytest.raises(SystemExit) as caught:
         main(["replay", str(tmp_path / "none.rec"), *options])
     assert caught.value.code == 2
@@ -353,7 +351,7 @@ def debugged(file: Path, commands: str, *more: str, build: str = BUILD) -> str:
 @pytest.mark.once
 @pytest.mark.parametrize("build", sorted({BUILD, "pure"}))
 def test_pdb_stops_in_the_pure_core(file: Path, build: str) -> None:
-    """Whatever build runs, it is possible to step into the state machine."""
+    """Whichever build runs, it is possible to step into the state machine."""
     number = of_kind(file, Kind.READ_INDEX)
     commands = "p record.number, node.raft.state\nb raftcy/core/raft.py:_step_leader\nc\np m\nc\n"
     out = debugged(file, commands.replace("b raftcy", f"b {ROOT}/raftcy"), "--until", str(number), build=build)
@@ -369,8 +367,8 @@ def test_pdb_stops_before_the_last_record(file: Path) -> None:
 
 @pytest.mark.once
 @pytest.mark.parametrize("commands", ["q\n", f"b {ROOT}/raftcy/core/raft.py:_forget_leader\nc\nq\n"])
-def test_leaving_pdb_is_no_failure(file: Path, commands: str) -> None:
-    """Neither before the call nor within it."""
+def test_leaving_pdb_does_not_fail(file: Path, commands: str) -> None:
+    """Neither before the call nor inside it."""
     number = of_kind(file, Kind.FORGET_LEADER)
     out = debugged(file, commands, "--until", str(number))
     assert "differs" not in out

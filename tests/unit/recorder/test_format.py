@@ -1,4 +1,4 @@
-"""The file format: damage anywhere is found, a torn tail is told apart, and nothing wrong is ever replayed."""
+"""The file format: any damage is found, a torn tail is recognized, and nothing wrong is ever replayed."""
 
 import contextlib
 import itertools
@@ -32,7 +32,7 @@ BEGIN = read_header(WHOLE)[1]
 
 
 def texts_of(recording: Recording) -> list[str]:
-    """What a recording says, after a replay of it."""
+    """The texts of a recording's records, after replaying it."""
     assert Replay(recording).run() == len(recording.records)
     return [str(record) for record in recording.records]
 
@@ -57,7 +57,7 @@ def test_a_changed_byte_is_found_wherever_it_is(flip: int) -> None:
             assert texts_of(salvaged) == TEXTS[: len(salvaged.records)]
             assert salvaged.records == [] or salvaged.records[-1].offset < offset
         if isinstance(caught.value, DamagedRecording):
-            # It names the record that holds the byte, or the header.
+            # The error names the record that holds the byte, or the header.
             assert caught.value.offset == max(begin for begin in begins if begin <= offset)
         else:
             assert isinstance(caught.value, UnknownVersion)
@@ -71,7 +71,7 @@ def test_a_lost_byte_is_found_or_leaves_whole_records() -> None:
             recording = Recording(data)
         except RecordingError:
             continue
-        # The last record only: the end of the file is then in the middle of it.
+        # The last record only: the file then ends in the middle of it.
         assert recording.torn == Recording(WHOLE).records[-1].offset
         assert [str(record) for record in recording.records] == TEXTS[:-1]
 
@@ -94,7 +94,7 @@ def test_a_header_cut_off_is_damage() -> None:
 
 @pytest.mark.parametrize("zeros", [1, 7, HEAD_SIZE, 4096])
 def test_zeros_at_the_end_are_a_torn_tail(zeros: int) -> None:
-    """As a crash leaves them, behind the last record or in place of the rest of it."""
+    """Zeros as a crash leaves them, behind the last record or in place of its end."""
     recording = Recording(WHOLE + bytes(zeros))
     assert (len(recording.records), recording.torn) == (len(TEXTS), len(WHOLE))
     last = Recording(WHOLE).records[-1].offset
@@ -104,7 +104,7 @@ def test_zeros_at_the_end_are_a_torn_tail(zeros: int) -> None:
         assert len(torn.records) == len(TEXTS) - 1
 
 
-# What the checksum of the last record may be. Where its last bytes are 0 it looks like one that was never written.
+# Checksums of the last record. If its last bytes are 0, it looks like a record that was never written.
 SUMS: dict[str, Callable[[int], bool]] = {
     "any": lambda crc: True,
     "ends in 00": lambda crc: crc >> 24 == 0 and crc >> 16 != 0,
@@ -148,7 +148,7 @@ def test_every_changed_byte_of_the_last_record_is_damage(
             assert at == begin
         else:
             assert (at, damage.offset) == (None, begin)
-    # The one change that makes the file that a crash may leave, too.
+    # Only this change also gives a file that a crash may leave.
     assert torn == [(len(data) - 1, 0)]
 
 
@@ -157,7 +157,7 @@ def test_every_changed_byte_of_the_last_record_is_damage(
 def test_every_tear_of_the_last_record_is_a_torn_tail(
     sum_is: Callable[[int], bool], kind: Kind, given: bytes, outcome: bytes
 ) -> None:
-    """Cut off, or zeros from there on, up to the size that it had, less or more."""
+    """Cut off, or continued in zeros, up to its original size, a smaller one, or a larger one."""
     data, begin = ending(sum_is, kind, given, outcome)
     for size in range(begin + 1, len(data)):
         for zeros in (*range(len(data) - size + 1), 2 * len(data), 4096):
@@ -170,7 +170,7 @@ def test_every_tear_of_the_last_record_is_a_torn_tail(
 
 
 def test_a_changed_byte_before_zeros_is_damage() -> None:
-    """A file that goes on in zeros: what is not at the place where they begin was changed."""
+    """If a file continues in zeros, other bytes before the place where they begin mean damage."""
     last = Recording(WHOLE).records[-1].offset
     for offset in range(last, len(WHOLE) - 1):
         data = bytearray(WHOLE + bytes(100))
@@ -205,9 +205,9 @@ def test_records_lost_doubled_or_exchanged_are_found() -> None:
         Recording(header + b"".join(parts[1:]))
 
 
-def test_what_is_no_recording_says_so() -> None:
+def test_a_file_that_is_not_a_recording_is_refused() -> None:
     for data in (b"", b"x", b"\x7fELF" + bytes(100), MAGIC[:7]):
-        with pytest.raises(DamagedRecording, match="no recording: it does not begin like one at offset 0"):
+        with pytest.raises(DamagedRecording, match="not a recording: it does not start like one at offset 0"):
             Recording(data)
 
 
@@ -223,7 +223,7 @@ def test_a_newer_version_is_told() -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_an_older_version_is_told(version: int) -> None:
-    """Its records end otherwise, or its checkpoints hold other things: it is not read as if it were of this one."""
+    """Its records or checkpoints differ, so reading it as this version would give wrong values."""
     head = WHOLE[:8] + struct.pack("<H", version) + WHOLE[10:14]
     text = WHOLE[18:BEGIN]
     with pytest.raises(UnknownVersion, match=f"a recording of format {version}; this version of raftcy reads format 3"):
@@ -259,10 +259,10 @@ def frame(number: int, kind: int, given: bytes = b"", outcome: bytes = b"", answ
         (Kind.BOOTSTRAP, (pack([1, 2]),)),
     ],
 )
-def test_records_of_good_sums_that_say_nothing_known(kind: int, data: tuple[bytes, ...]) -> None:
+def test_records_with_good_sums_and_unknown_content(kind: int, data: tuple[bytes, ...]) -> None:
     header = WHOLE[:BEGIN]
     start = frames()[0]
-    with pytest.raises(DamagedRecording, match="record 1 says nothing that is known") as caught:
+    with pytest.raises(DamagedRecording, match="record 1 cannot be decoded") as caught:
         Recording(header + start + frame(1, kind, *data))
     assert caught.value.offset == BEGIN + len(start)
 
@@ -270,7 +270,7 @@ def test_records_of_good_sums_that_say_nothing_known(kind: int, data: tuple[byte
 @pytest.mark.parametrize("state", [{}, {"node": 1}, [], None, {"raft": {"id": 1}}])
 def test_a_checkpoint_that_holds_no_state(state: Any) -> None:
     recording = Recording(WHOLE[:BEGIN] + frame(0, Kind.CHECKPOINT, pack(state)))
-    with pytest.raises(DamagedRecording, match="record 0 holds no state"):
+    with pytest.raises(DamagedRecording, match="record 0 is not a state"):
         Replay(recording).run()
 
 
@@ -304,5 +304,5 @@ def test_plain_data_cut_off_or_changed_is_refused_or_other_plain_data(value: Any
 
 @pytest.mark.parametrize("value", [1.5, {1}, object(), [b"", (1.5,)]])
 def test_other_data_is_refused(value: Any) -> None:
-    with pytest.raises(TypeError, match="is no plain data"):
+    with pytest.raises(TypeError, match="is not plain data"):
         pack(value)

@@ -1,4 +1,4 @@
-"""Recorder: the node that it observes is a RawNode in everything, with a record of each call."""
+"""Recorder: the node that it observes is a normal RawNode, and each call leaves a record."""
 
 import errno
 import io
@@ -89,9 +89,9 @@ LOOKING = {
 
 
 def test_no_call_is_forgotten() -> None:
-    """Each method of RawNode is recorded, or is known to change nothing or to call one that is recorded.
+    """Each method of RawNode is recorded, or is known to change nothing, or calls one that is recorded.
 
-    ``take_messages`` gives no messages, so that a Ready is taken, which is.
+    ``take_messages`` returns no messages, so that the caller takes a Ready, which is recorded.
     """
     names = {name for name in dir(RawNode) if not name.startswith("_")}
     assert names == {str(kind) for kind in Kind} - {"start", "checkpoint"} | LOOKING | {"take_messages"}
@@ -118,7 +118,7 @@ def test_a_recorder_makes_one_node() -> None:
     recorder = Recorder(ring)
     recorder.make_raw(make_config(storage_of(1)))
     before = ring.to_bytes()
-    with pytest.raises(ValueError, match=r"^a recorder makes one node$"):
+    with pytest.raises(ValueError, match=r"^a recorder records only one node$"):
         recorder.make_raw(make_config(storage_of(1)))
     assert ring.to_bytes() == before
 
@@ -187,11 +187,11 @@ def test_refusals_are_recorded() -> None:
     assert Replay(Recording(ring.to_bytes())).run() == 3
 
 
-# -- the end of a node -------------------------------------------------------------------------------------------------
+# -- death of a node ---------------------------------------------------------------------------------------------------
 
 
 class Failing(MemoryStorage):
-    """A storage whose snapshot cannot be read, and that says how in an error of its own."""
+    """A storage whose snapshot cannot be read; it reports that by its own kind of error."""
 
     class DiskError(Exception):
         def __init__(self, code: int) -> None:
@@ -206,7 +206,7 @@ class Failing(MemoryStorage):
 
 
 def deadly(kind: str, recorder: Recorder) -> RawNode:
-    """A node just before it dies, and `kill` does it."""
+    """A node about to die, and `kill` kills it."""
     if kind == "invariant":
         return recorder.make_raw(make_config(storage_of(1), async_storage_writes=True))
     storage = Failing()
@@ -256,7 +256,7 @@ def test_a_death_is_recorded_and_dies_again(
 
 
 def test_an_error_of_the_storage_is_recorded_and_raised_again(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
-    """Also one of a class that only the application has."""
+    """Also an error of a class that only the application has."""
     ring = Ring(WHOLE)
     storage = Failing()
     storage.apply_snapshot(storage_of(1, 2, index=5).snapshot())
@@ -303,7 +303,7 @@ def test_an_answer_that_no_storage_may_give_is_shown_and_not_replayed(answer: An
     assert plain == recorded
     recording = Recording(ring.to_bytes())
     assert repr(answer) in str(recording.records[0])
-    with pytest.raises(ReplayDifference, match="what was asked for"):
+    with pytest.raises(ReplayDifference, match="the questions"):
         Replay(recording).run()
 
 
@@ -311,7 +311,7 @@ def test_an_answer_that_no_storage_may_give_is_shown_and_not_replayed(answer: An
 
 
 class Full(Ring):
-    """A sink that fails after so many records."""
+    """A sink that fails after this many records."""
 
     def __init__(self, records: int) -> None:
         super().__init__(WHOLE)
@@ -384,7 +384,7 @@ def test_a_node_does_not_start_on_a_closed_file(tmp_path: Path) -> None:
 
 
 class Odd(Ring):
-    """A sink that fails once, in a way of its own, at its third record or its third checkpoint or at the death."""
+    """A sink that fails once, in its own way: at its third record, at its third checkpoint, or at the death."""
 
     def __init__(self, where: str, error: BaseException) -> None:
         super().__init__(WHOLE)
@@ -441,7 +441,7 @@ def test_an_interruption_within_the_sink_is_raised_and_leaves_no_gap(where: str)
 
 
 def test_a_flushed_record_is_written_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operating system may take a part of what it is given."""
+    """The operating system may accept only a part of a write."""
     path = tmp_path / "a.rec"
 
     class Short(io.FileIO):
@@ -522,7 +522,7 @@ def test_a_ring_keeps_to_its_size_and_holds_the_newest(max_bytes: int) -> None:
 
 
 def test_a_state_larger_than_the_ring_is_kept_all_the_same() -> None:
-    """One segment is always there; checkpoints do not follow each other."""
+    """One segment is always kept, and checkpoints do not follow each other directly."""
     ring = Ring(4096)
     node = Recorder(ring, counting()).make_raw(make_config(storage_of(1, 2, 3)))
     node.step(Message(type=MessageType.MSG_HEARTBEAT, from_=2, to=1, term=5))
@@ -555,7 +555,7 @@ def test_saving_replaces_the_file_as_a_whole(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-# -- under a Node ------------------------------------------------------------------------------------------------------
+# -- with a Node -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("peers", [[Peer(1)], []], ids=["bootstrapped", "empty"])

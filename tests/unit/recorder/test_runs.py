@@ -1,4 +1,4 @@
-"""Random clusters, recorded: the recording changes nothing, and its replay on either build does as recorded."""
+"""Random clusters, recorded: recording changes nothing, and a replay on either build repeats the recorded run."""
 
 import os
 import random
@@ -29,7 +29,7 @@ class RecordedCluster(Cluster):
 
 
 def replayed(raftcy: ModuleType, data: bytes) -> int:
-    """How many records a replay on this build went through."""
+    """The number of records that a replay on this build processed."""
     recorder = recorder_of(raftcy)
     recording = recorder.Recording(data)
     assert recording.torn is None
@@ -47,7 +47,7 @@ def test_recorded_runs_are_like_plain_ones_and_replay_exactly(
     for seed in range(part, RUNS, PARTS):
         rng = random.Random(seed)
         o = Options(rng)
-        # Recorded on one build, plain on the other where there are two.
+        # Recorded on one build; if there are two, the plain run uses the other.
         recorded = RecordedCluster(builds[seed % len(builds)], o)
         lead(seed, rng, o, recorded, Cluster(builds[(seed + 1) % len(builds)], o), 120)
         for host in recorded.hosts.values():

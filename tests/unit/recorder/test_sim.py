@@ -1,4 +1,4 @@
-"""Runs of the simulator leave traces and recordings behind, and are not changed by it."""
+"""Runs of the simulator write traces and recordings, and do not change by that."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any recording that is there, whoever's start it was; and a folder without the right to write."""
+    """A folder with a recording of any member's start, and a folder without the right to write."""
     (tmp_path / "node-77-1.rec").touch()
     with pytest.raises(FileExistsError, match=r"node-77-1\.rec"), Watch(None, tmp_path):
         pass
@@ -72,7 +72,7 @@ class Listening:
 
 @pytest.mark.parametrize("seed", [2, 3, 13])
 def test_what_is_logged_does_not_matter(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int) -> None:
-    """Recorded with every text, a run goes the same way without any, and the other way round."""
+    """Recorded with every text, a run goes the same way without any, and vice versa."""
     assert main(["sim", "replay", str(seed), "--record", str(tmp_path / "all")]) == 0
     capsys.readouterr()
     with Watch(None, tmp_path / "none") as watch:

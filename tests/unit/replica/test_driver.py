@@ -1,4 +1,4 @@
-"""The driver's rules, one by one; that its rounds are those of a loop written out is shown in tests/random/lockstep."""
+"""The driver's rules, one by one; tests/random/lockstep shows that its rounds equal a hand-written loop."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ INDEX = 5
 
 
 class Machine:
-    """Keeps what is applied to it, and answers with the length of each."""
+    """Keeps what is applied to it, and returns the length of each."""
 
     def __init__(self, fails_at: int = 0) -> None:
         self.entries: list[Entry] = []
@@ -55,7 +55,7 @@ class Machine:
 
 
 class Broken(MemoryStorage):
-    """Fails to store once it is told to."""
+    """Fails to store on demand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def config(storage: MemoryStorage, id: int = 1, **options: Any) -> Config:
 def made(
     voters: list[int] | None = None, storage: MemoryStorage | None = None, machine: Any = None, **options: Any
 ) -> Driver:
-    """Member 1, of three voters if nothing else is said; options of the Config and of the driver."""
+    """Member 1, by default of three voters; with options of the Config and of the driver."""
     storage = begun(storage or MemoryStorage(), voters or [1, 2, 3])
     asynchronous = options.pop("async_storage_writes", False)
     node = RawNode(config(storage, async_storage_writes=asynchronous))
@@ -108,7 +108,7 @@ def store(driver: Driver, work: Work | None) -> list[Message]:
 
 
 def settle(driver: Driver) -> None:
-    """Store and send all that there is, and apply nothing."""
+    """Store and send everything pending, and apply nothing."""
     while (work := driver.poll()) is not None:
         if work.write is not None:
             store(driver, work)
@@ -148,7 +148,7 @@ def snapshot_message(index: int, voters: list[int], term: int = 2) -> Message:
 
 
 def append(index: int, count: int, commit: int, term: int = 2, kind: EntryType = EntryType.NORMAL) -> Message:
-    """An append of member 2, of entries after ``index``."""
+    """An append of member 2, with entries after ``index``."""
     entries = [Entry(type=kind, term=term, index=index + 1 + n, data=b"x" * n or b"y") for n in range(count)]
     before = 1 if index == INDEX else term
     return Message(
@@ -156,11 +156,11 @@ def append(index: int, count: int, commit: int, term: int = 2, kind: EntryType =
     )
 
 
-# -- what the machine is given -------------------------------------------------------------------------------------
+# -- the machine's input -------------------------------------------------------------------------------------------
 
 
 def test_the_machine_is_given_entries_with_data_only() -> None:
-    """Neither the empty entry of a new leader nor changes of the members, which the driver puts in force."""
+    """It gets neither a new leader's empty entry nor membership changes, which the driver puts in force."""
     driver = leader()
     driver.propose(b"a")
     driver.propose_change(ConfChange(type=ConfChangeType.ADD_LEARNER_NODE, node_id=4))
@@ -192,7 +192,7 @@ def test_a_run_of_entries_is_one_call() -> None:
 
 
 def test_a_change_that_is_not_allowed_changes_nothing() -> None:
-    """It may be committed, by a leader that does not check; all members refuse it alike."""
+    """A leader that does not validate may commit it; all members refuse it alike."""
     machine = Machine()
     driver = made(machine=machine)
     change = ConfChange(type=ConfChangeType.REMOVE_NODE, node_id=1).encode()
@@ -211,14 +211,17 @@ def test_a_change_that_is_not_allowed_changes_nothing() -> None:
     )
     driver.inbox.append(m)
     run(driver)
-    # Leaving a joint configuration where there is none is refused, and counts as applied.
+    # Leaving a configuration that is not joint is refused, and counts as applied.
     assert driver.applied == INDEX + 2
     assert driver.members.voters == [2, 3]
     assert driver.failure is None
 
 
 def test_what_a_machine_has_already_is_not_given_again() -> None:
-    """One that keeps its state itself, further than the snapshot; members are still followed from the snapshot on."""
+    """A machine that keeps its own state may be beyond the snapshot; members are still tracked from the snapshot on.
+
+    catches: faults#P
+    """
     storage = begun(MemoryStorage(), [1])
     change = ConfChange(type=ConfChangeType.ADD_LEARNER_NODE, node_id=4).encode()
     storage.append(
@@ -241,7 +244,10 @@ def test_what_a_machine_has_already_is_not_given_again() -> None:
 
 
 def test_the_machine_may_be_ahead_of_the_stored_commit_index() -> None:
-    """A commit index alone is not synced, so that a crash may take it back behind what a machine has stored."""
+    """A commit index alone is not synced, so after a crash it may be behind the state that a machine has stored.
+
+    catches: faults#P
+    """
     storage = begun(MemoryStorage(), [1])
     storage.append([Entry(term=1, index=INDEX + 1 + n, data=b"%d" % n) for n in range(3)])
     storage.set_hard_state(HardState(term=1, commit=INDEX))
@@ -253,7 +259,7 @@ def test_the_machine_may_be_ahead_of_the_stored_commit_index() -> None:
 
 
 def test_what_lies_before_the_snapshot_is_not_applied_again() -> None:
-    """The log may reach back behind the snapshot that the machine was restored from."""
+    """The log may reach back before the snapshot that the machine was restored from."""
     driver = leader()
     for n in range(4):
         driver.propose(b"%d" % n)
@@ -269,7 +275,7 @@ def test_what_lies_before_the_snapshot_is_not_applied_again() -> None:
 
 
 def test_an_entry_of_an_unknown_type_ends_the_member() -> None:
-    """It may be of a newer version: to skip it would let the members differ."""
+    """It may come from a newer version, and skipping it would let the members diverge."""
     driver = made(async_storage_writes=True)
     with pytest.raises(InvariantError, match="cannot be applied: an entry of type 7"):
         driver.change(Entry(type=7, term=2, index=INDEX + 1, data=b"?"))
@@ -292,7 +298,10 @@ def test_answers_must_fit_the_entries() -> None:
 
 
 def test_after_a_failed_write_nothing_is_sent_and_the_member_is_dead() -> None:
-    """A node that went on could grant its vote again, and after a restart vote for another in the same term."""
+    """A node that continued could grant its vote again and, after a restart, vote for another node in the same term.
+
+    catches: faults#B
+    """
     sent: list[Message] = []
     storage = Broken()
     driver = made(storage=storage, send=sent.extend)
@@ -322,6 +331,7 @@ def test_after_a_failed_write_nothing_is_sent_and_the_member_is_dead() -> None:
 
 
 def test_after_a_failed_apply_the_member_is_dead() -> None:
+    """catches: faults#B"""
     driver = leader(machine=Machine(fails_at=INDEX + 3))
     driver.propose(b"a")
     driver.propose(b"b")
@@ -369,7 +379,7 @@ def test_without_the_rule_they_do_not_wait() -> None:
 
 
 def test_acknowledgements_wait_for_their_own_write() -> None:
-    """And appends of a leader do not wait at all."""
+    """A leader's appends do not wait at all."""
     driver = made(async_storage_writes=True)
     driver.step(append(INDEX, 2, INDEX))
     first = driver.poll()
@@ -402,7 +412,7 @@ def test_a_write_is_acknowledged_once() -> None:
 
 
 def test_a_round_at_a_time_without_asynchronous_writes() -> None:
-    """Messages are taken meanwhile; what they cause comes in the next round."""
+    """Messages are accepted meanwhile; their effects come in the next round."""
     driver = made()
     driver.step(append(INDEX, 1, INDEX + 1))
     work = driver.poll()
@@ -416,7 +426,7 @@ def test_a_round_at_a_time_without_asynchronous_writes() -> None:
 
 
 def finish_all(driver: Driver) -> list[int]:
-    """Apply what there is; the indexes."""
+    """Apply everything pending; returns the indexes."""
     applied = []
     while (batch := driver.next_batch()) is not None:
         applied += [e.index for e in batch.entries]
@@ -450,7 +460,7 @@ def test_a_snapshot_waits_while_entries_are_applied(keeps: bool, asynchronous: b
     driver.step(append(INDEX, 2, INDEX + 2))
     work = driver.poll()
     if asynchronous:
-        # Entries are handed out once they are stored.
+        # Entries are handed out only after they are stored.
         store(driver, work)
         settle(driver)
     before = driver.node.raft.log.applied
@@ -490,7 +500,7 @@ def test_a_snapshot_is_stored_then_restored_then_acknowledged_here(asynchronous:
 
 
 def test_acknowledgements_behind_a_snapshot_keep_their_order() -> None:
-    """A write behind it may end before it is restored."""
+    """A later write may finish before the snapshot is restored."""
     driver = made(async_storage_writes=True)
     driver.step(snapshot_message(INDEX + 20, [1, 2, 3]))
     first = driver.poll()
@@ -543,7 +553,7 @@ def test_a_snapshot_holds_the_members_as_of_its_index() -> None:
 
 
 def test_no_snapshot_beyond_the_stored_commit_index() -> None:
-    """A start goes by it: what is compacted must be committed by what is on disk."""
+    """The next start relies on it: compacted entries must be committed by the stored commit index."""
     driver = made(async_storage_writes=True)
     driver.step(append(INDEX, 2, INDEX))
     store(driver, driver.poll())
@@ -558,7 +568,7 @@ def test_no_snapshot_beyond_the_stored_commit_index() -> None:
 
 
 def test_no_snapshot_in_the_middle_of_a_batch() -> None:
-    """The machine is further than the driver knows."""
+    """In the middle of a batch the machine is further than the driver knows."""
     driver = leader(async_storage_writes=True)
     driver.propose(b"a")
     settle(driver)
@@ -571,7 +581,7 @@ def test_no_snapshot_in_the_middle_of_a_batch() -> None:
 
 
 def test_a_peer_is_sent_a_snapshot_of_the_present_members() -> None:
-    """In an older one a new member would not find itself, and refuse it again and again."""
+    """A new member would not find itself in an older snapshot, and would refuse it again and again."""
     sent: list[Message] = []
     driver = leader(send=sent.extend)
     driver.propose(b"a")
@@ -608,7 +618,7 @@ def test_a_read_is_answered_once_its_index_is_applied() -> None:
 
 
 def test_a_single_voter_is_not_asked_before_it_has_committed_in_its_term() -> None:
-    """It would answer at once, and might not know all that was committed before its restart."""
+    """It would answer at once, and might not know all entries that were committed before its restart."""
     driver = made([1], async_storage_writes=True)
     driver.node.campaign()
     store(driver, driver.poll())
@@ -654,7 +664,7 @@ def test_a_proposal_whose_place_another_term_takes_is_rejected() -> None:
     assert driver.take_outcomes() == [Outcome(1, "rejected", place)]
 
 
-def test_of_a_place_that_a_snapshot_jumped_over_nothing_is_known() -> None:
+def test_nothing_is_known_of_entries_that_a_snapshot_skipped() -> None:
     driver = made()
     elect(driver, [])
     assert driver.propose(b"who knows", tag=1)

@@ -1,4 +1,4 @@
-"""Members of one process: who dies takes nobody else down, and what became of a snapshot is always reported."""
+"""Members of one process: a member that dies takes nobody down, and the fate of a snapshot is always reported."""
 
 from typing import Any
 
@@ -53,7 +53,10 @@ RUNS = {"drain": drain_each, "tick_groups": tick_groups, "drain_all": drain_all}
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_member_that_dies_takes_nobody_down(run: str) -> None:
-    """The others of its group and the groups behind it go on; the failure says where it was, once."""
+    """The rest of its group and the groups after it continue; the failure names the place, once.
+
+    catches: faults#C
+    """
     groups = [group("first"), group("second"), group("third")]
     bad = groups[1].find(2)
     bad.storage.broken = True
@@ -86,7 +89,7 @@ def test_a_member_that_died_elsewhere_is_noticed() -> None:
 
 
 def test_what_ends_the_program_is_not_kept_back() -> None:
-    """KeyboardInterrupt within a machine goes through at once; the member is dead, since it has half applied."""
+    """A KeyboardInterrupt inside a machine propagates at once; the member is dead, because it has half applied."""
 
     class Interrupted(Machine):
         def apply(self, entries: list[Any]) -> list[int]:
@@ -147,7 +150,10 @@ def probe(loopback: Loopback) -> None:
 
 
 def test_a_snapshot_to_nobody_is_reported() -> None:
-    """Else the leader would wait for its end, and never send that peer anything again."""
+    """Otherwise the leader would wait for its end, and never send that peer anything again.
+
+    catches: faults#K
+    """
     loopback = far_behind()
     probe(loopback)
     loopback.drain()
@@ -155,11 +161,12 @@ def test_a_snapshot_to_nobody_is_reported() -> None:
     loopback.tick()
     assert progress(loopback).state != ProgressState.SNAPSHOT
     join(loopback, 3)
-    tick_groups([loopback] * 3)
+    tick_groups([loopback] * 12)
     assert loopback.find(3).applied == loopback.find(1).applied
 
 
 def test_a_snapshot_in_the_inbox_of_a_replaced_member_is_reported() -> None:
+    """catches: faults#K"""
     loopback = far_behind()
     driver = join(loopback, 3)
     leader = loopback.find(1)
@@ -169,11 +176,12 @@ def test_a_snapshot_in_the_inbox_of_a_replaced_member_is_reported() -> None:
     assert progress(loopback).state == ProgressState.SNAPSHOT
     join(loopback, 3)
     loopback.drain()
-    tick_groups([loopback] * 3)
+    tick_groups([loopback] * 12)
     assert loopback.find(3).applied == leader.applied
 
 
 def test_a_snapshot_to_a_member_that_dies_is_reported() -> None:
+    """catches: faults#K"""
     loopback = far_behind()
     driver = join(loopback, 3)
     probe(loopback)
@@ -187,6 +195,7 @@ def test_a_snapshot_to_a_member_that_dies_is_reported() -> None:
 
 
 def test_a_refused_snapshot_is_reported() -> None:
+    """catches: faults#K"""
     loopback = group()
     leader = loopback.find(1)
     progress(loopback).become_snapshot(INDEX)
@@ -201,7 +210,7 @@ def test_a_refused_snapshot_is_reported() -> None:
 
 
 def test_a_storage_that_was_stopped_may_go_on() -> None:
-    """What a dead member has stored before its failure is whole."""
+    """Everything that a dead member stored before its failure is complete."""
     loopback = group()
     bad = loopback.find(2)
     bad.storage.broken = True

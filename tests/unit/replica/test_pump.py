@@ -1,4 +1,4 @@
-"""The shell of a driver in an event loop: its order of work, its ticker, reads, and what an error does to everybody."""
+"""The shell of a driver in an event loop: its order of work, its ticker, its reads, and the effect of an error."""
 
 import asyncio
 import contextlib
@@ -28,12 +28,12 @@ from raftcy.wire.messages import ConfState, Entry, HardState, Message, Snapshot,
 from tests.support.virtual import VirtualLoop, run_virtually
 
 BASE = 5
-"""Members start from a snapshot of this index."""
+"""Members start from a snapshot at this index."""
 ELECTION = 10
 
 
 class Machine:
-    """Keeps what it is given; answers with how much that is."""
+    """Keeps what it is given, and returns how much that is."""
 
     def __init__(self) -> None:
         self.data: list[bytes] = []
@@ -52,7 +52,7 @@ class Machine:
 
 
 class Noting(MemoryStorage):
-    """Notes what entries are stored, and can be made to fail."""
+    """Notes which entries are stored, and fails on demand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Noting(MemoryStorage):
 
 
 class Member(Pump):
-    """A pump that notes what happens, in order."""
+    """A pump that notes events in order."""
 
     def __init__(self, *voters: int, id: int = 1, storage: Noting | None = None, **fields: Any) -> None:
         self.machine = Machine()
@@ -117,7 +117,7 @@ class Member(Pump):
 
 
 async def leader(**fields: Any) -> Member:
-    """A member alone, elected."""
+    """A single member, elected."""
     member = Member(1, **fields)
     member.call(member.driver.node.campaign)
     member.work()
@@ -132,13 +132,13 @@ async def turns(count: int = 5) -> None:
 
 
 async def ends(waiter: Awaitable[Any]) -> Any:
-    """Wait for what must end; a wait without end would be the defect."""
+    """Wait for something that must end; waiting endlessly would be the defect."""
     async with asyncio.timeout(5):
         return await waiter
 
 
 def connect(*members: Member, lost: Callable[[Message], bool] = lambda m: False) -> None:
-    """Let members send to each other, through the event loop."""
+    """Let members send to each other through the event loop."""
     by_id = {member.driver.id: member for member in members}
 
     def deliver(messages: list[Message]) -> None:
@@ -211,12 +211,12 @@ async def test_a_tight_proposer_starves_nobody() -> None:
     assert most <= 64
     await turns(1)
     assert len(member.machine.data) == 1000
-    # And each time it steps aside all that it has proposed is one write.
+    # And each time it steps aside, all its proposals are one write.
     assert sum(note.startswith("stored") for note in member.notes) <= 1 + 1000 / 64 + 1
 
 
 async def test_very_much_work_lets_the_event_loop_run() -> None:
-    """A restart hands out what is committed again, here an entry a round."""
+    """A restart hands out committed entries again, here one per round."""
     first = await leader()
     for number in range(300):
         await first.propose(b"%d" % number)
@@ -233,7 +233,7 @@ async def test_very_much_work_lets_the_event_loop_run() -> None:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_what_comes_in_the_middle_of_work_is_handled_after_it(asynchronous: bool) -> None:
-    """A transport reports while it is given messages; and a callback that asks for work gets it later."""
+    """A transport reports while it takes messages, and a callback that asks for work gets it later."""
     member = Member(1, 2, async_storage_writes=asynchronous)
     depth = deepest = 0
 
@@ -322,13 +322,13 @@ async def test_refused_messages() -> None:
     refused = await member.step_many([heartbeat(), stranger, proposal, bad, heartbeat()])
     assert [(place, type(error)) for place, error in refused] == [(1, StepPeerNotFound), (3, MalformedMessage)]
     assert member.driver.node.basic_status().term == 3
-    # To the leader that the heartbeats came from.
+    # To the leader that sent the heartbeats.
     assert [m.to for m in member.sent if m.type == MessageType.MSG_PROP] == [2]
     with pytest.raises(MalformedMessage):
         await member.step(bad)
     lonely = Member(1, 2)
-    # Nobody hears that a forwarded proposal was refused.
-    await lonely.step(proposal)
+    with pytest.raises(ProposalDropped):
+        await lonely.step(proposal)
     assert [type(error) for _, error in await lonely.step_many([proposal])] == [ProposalDropped]
     assert lonely.failure is None
 
@@ -376,7 +376,7 @@ def test_ticks_that_are_late_do_not_burst() -> None:
         member = Ticking(1, 2)
         member.start_ticking(1.0)
         await asyncio.sleep(2.5)
-        # The event loop stands still for ten ticks and a bit; then one is a little late.
+        # The event loop stands still for a bit more than ten ticks; then one tick is a little late.
         loop._jumping.now += 10.2
         await asyncio.sleep(2.0)
         loop._jumping.now += 1.2
@@ -513,7 +513,7 @@ async def test_answers_to_reads_of_others_are_ignored() -> None:
 
 
 class Boom(Exception):
-    """No error of the package."""
+    """Not an error of the package."""
 
 
 def storage_fails(member: Member) -> None:
@@ -554,14 +554,14 @@ FAILURES = [
 
 
 async def waiting(member: Member) -> tuple[asyncio.Task[Any], ...]:
-    """Everybody who can wait for a pump."""
+    """All kinds of tasks that can wait for a pump."""
     tasks = tuple(asyncio.ensure_future(work) for work in (member.read(), member.done()))
     await asyncio.sleep(0)
     return tasks
 
 
 async def expect_dead(member: Member, cause: BaseException, tasks: tuple[asyncio.Task[Any], ...]) -> None:
-    """Everybody hears of it, at once and for good, and nothing more is sent."""
+    """Every waiting task gets the error, at once and from then on, and nothing more is sent."""
     read, done = tasks
     assert member.failure is cause
     assert member.driver.failure is cause
@@ -600,7 +600,7 @@ async def expect_dead(member: Member, cause: BaseException, tasks: tuple[asyncio
 
 
 async def awake(member: Member, from_: int) -> None:
-    """Make a follower do all that can fail: store, send, follow another leader, apply, and answer a read."""
+    """Make a follower do everything that can fail: store, send, follow another leader, apply, and answer a read."""
     term = member.driver.node.basic_status().term + 1
     index = member.driver.node.raft.log.last_index()
     base = member.storage.term(index)
@@ -647,7 +647,7 @@ def test_an_error_of_the_ticker_ends_everything(fail: Callable[[Member], None]) 
 
 @pytest.mark.parametrize("fail", [storage_fails, machine_fails], ids=lambda fail: fail.__name__)
 async def test_an_error_of_work_that_nobody_waits_for_ends_everything(fail: Callable[[Member], None]) -> None:
-    """A proposal has returned when its write fails."""
+    """A proposal has already returned when its write fails."""
     member = await leader()
     tasks = await waiting(member)
     assert await tasks[0] > 0
@@ -666,7 +666,7 @@ async def test_a_storage_that_fails_while_it_is_read_ends_everything() -> None:
     await member.step_many([Message(type=MessageType.MSG_VOTE_RESP, to=1, from_=2, term=2)])
     tasks = await waiting(member)
     member.storage.unreadable = Boom()
-    # The follower is behind all that the log has, so that it needs a snapshot.
+    # The follower is behind everything that the log has, so it needs a snapshot.
     behind = Message(type=MessageType.MSG_APP_RESP, to=1, from_=2, term=2, index=BASE, reject=True, reject_hint=1)
     with pytest.raises(Stopped) as raised:
         await member.step_many([behind])
@@ -716,7 +716,7 @@ async def test_an_interruption_is_raised_as_it_is() -> None:
         member.tick()
 
 
-# -- tasks and the end -----------------------------------------------------------------------------------------------
+# -- tasks and stopping ----------------------------------------------------------------------------------------------
 
 
 async def forever(log: list[str]) -> None:
@@ -761,7 +761,7 @@ async def test_a_task_that_meets_the_end_of_the_pump_raises_nothing_else() -> No
 
 @pytest.mark.parametrize("how", ["returns", "is cancelled", "cancels itself"])
 async def test_a_task_that_ends_ends_the_pump(how: str) -> None:
-    """A member without its receiving task, say, would be deaf and look alive."""
+    """A member without, say, its receiving task would be deaf and look alive."""
     member = Member(1, 2)
     read, done = await waiting(member)
     log: list[str] = []
@@ -810,7 +810,7 @@ async def test_close() -> None:
     member.spawn(forever(late))
     await turns(2)
     assert member._tasks == set()
-    # Not even the write that was due.
+    # Not even the pending write.
     assert member.driver.failure is None
 
 

@@ -1,4 +1,4 @@
-"""The driver's steps that do the work themselves, for a shell that has nothing to wait for."""
+"""The driver's steps that do the work themselves, for a shell that never has to wait."""
 
 from types import ModuleType
 from typing import Any
@@ -42,7 +42,7 @@ def member(build: ModuleType, *voters: int, storage: Any = None, **fields: Any) 
 
 
 def rounds(d: Any) -> list[str]:
-    """Do all rounds by their steps, and say what each did."""
+    """Run all rounds step by step; returns what each did."""
     done = []
     while (work := d.poll()) is not None:
         if work.write is not None:
@@ -121,6 +121,7 @@ def test_out_of_their_order_nothing_is_done(build: ModuleType) -> None:
 
 
 def test_a_storage_that_fails_ends_the_member(build: ModuleType) -> None:
+    """catches: faults#B"""
     error = OSError("no space")
 
     class Full(build.MemoryStorage):  # type: ignore[name-defined,misc]

@@ -1,4 +1,4 @@
-"""Each checker is shown to bite: by a history made by hand that breaks its rule, next to one that does not."""
+"""Each checker finds a hand-made history that breaks its rule, and passes one that does not."""
 
 from random import Random
 from types import SimpleNamespace
@@ -133,7 +133,7 @@ def test_two_votes_in_a_term() -> None:
         rule.sending(member(1), Message(type=MessageType.MSG_VOTE_RESP, to=3, from_=1, term=4))
 
 
-def test_a_vote_beside_the_own_one() -> None:
+def test_a_vote_after_voting_for_itself() -> None:
     rule = ElectionSafety()
     candidate = member(1, disk=made_disk(hard_state=HardState(term=4, vote=1, commit=0)))
     rule.sending(candidate, Message(type=MessageType.MSG_VOTE, to=2, from_=1, term=4))
@@ -239,13 +239,13 @@ def test_a_disk_that_overwrites_what_is_committed() -> None:
     rule.storing(member(2, 1, 1), Write(None, entries(2, first=2), None, True))
     with breaks(rule, r"overwrites \(2, term 2\)"):
         rule.storing(holder, Write(None, entries(3, first=2), None, True))
-    # A torn write has left it there without its term: it was never acknowledged.
+    # A torn write has left the entry there without its term: it was never acknowledged.
     torn = member(3, disk=made_disk(1, 2, hard_state=HardState(term=1, vote=0, commit=0)))
     rule.storing(torn, Write(None, entries(1, first=2), None, True))
 
 
 def test_a_late_message_overwrites_what_was_committed_later() -> None:
-    """Of term 2, committed in term 4: who is still in term 2 takes the entry of term 3 that came late."""
+    """An entry of term 2 is committed in term 4; a member still in term 2 may take a late entry of term 3."""
     known = committed({1: 1})
     known.changed(member(2, 1, 2), START, view(term=4, commit=2))
     rule = CommittedIsDurable(known, {})
@@ -303,7 +303,7 @@ def test_a_machine_that_does_not_restore_what_it_saved() -> None:
 
 
 @pytest.mark.parametrize("change", [{"term": 3}, {"commit": 4}, {"applied": 3}])
-def test_what_falls(change: dict[str, int]) -> None:
+def test_state_that_goes_back(change: dict[str, int]) -> None:
     before = view(term=4, vote=1, commit=5, applied=4, last=6)
     with breaks(Monotonic(), "goes back"):
         Monotonic().changed(member(1), before, before._replace(**change))
@@ -397,7 +397,7 @@ def test_a_campaign_with_a_change_that_is_not_applied() -> None:
         rule.changed(candidate, view(commit=2), view(commit=2, state=CANDIDATE))
 
 
-def test_a_candidate_that_is_no_voter() -> None:
+def test_a_candidate_that_is_not_a_voter() -> None:
     rule = membership(1, 2)
     rule.started(member(3), START)
     with breaks(rule, "3, not a voter"):
@@ -449,7 +449,7 @@ def test_an_operation_before_one_that_had_ended(data: bytes | None, index: int) 
 
 
 def test_a_read_counts_with_the_state_that_it_was_answered_from() -> None:
-    """What it is answered from may be later than its read index, which has to suffice by itself."""
+    """The state that answers a read may be later than the read index, which has to suffice by itself."""
     seen: list[tuple[int, int]] = []
     clients = Clients(lambda operation, index: seen.append((operation.floor, index)))
     for applied in (9, 8):
@@ -552,7 +552,7 @@ def test_every_checker_is_asked_only_for_its_events() -> None:
 
 
 def test_a_new_member_on_its_way_through_the_beginning() -> None:
-    """One that replays a bootstrapped log has fewer members until it is through."""
+    """While it replays a bootstrapped log, a new member has fewer members than the others."""
     rule = MembershipSafety()
     rule.begin(3, ConfState(voters=[1, 2, 3]))
     rule.members_changed(member(4), 1, ConfState(voters=[1]))

@@ -1,4 +1,4 @@
-"""``python -m raftcy sim``: what it prints, what it returns, what it refuses."""
+"""``python -m raftcy sim``: its output, its exit status, and what it refuses."""
 
 import re
 import subprocess
@@ -33,7 +33,7 @@ def test_seeds_that_pass(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_several_processes_do_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    """The events are those of one process."""
+    """The events are the same as with one process."""
     told = []
     for jobs in ("1", "2"):
         assert cli.main(["sim", "--seeds", "22", "--from", "7", "--steps", "40", "--jobs", jobs]) == 0
@@ -47,7 +47,7 @@ def test_the_first_seed_comes_from_the_clock(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_seed_that_fails(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The seed, the shortest schedule and the command that replays it; then the summary, and a status of 1."""
+    """The seed, the shortest schedule, and the command that replays it; then the summary, and status 1."""
     compact = cluster.Member.compact
 
     def planted(self, keep: int) -> int:  # type: ignore[no-untyped-def]
@@ -126,7 +126,7 @@ def test_lockstep(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "PROGRESS_S", 0.0)
     assert cli.main(["sim", "--seeds", "2", "--from", "7", "--steps", "20", "--jobs", "1"]) == 0
-    assert re.match(r"2 of 2 seeds, 0 failed, [\d.]+ seeds/s, \d+ events/s", capsys.readouterr().err)
+    assert re.search(r"^2 of 2 seeds, 0 failed, [\d.]+ seeds/s, \d+ events/s$", capsys.readouterr().err, re.M)
 
 
 PLUGGED = """

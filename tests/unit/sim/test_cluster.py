@@ -1,4 +1,4 @@
-"""Members and operator: how a node is driven, what a crash takes, how a cluster is brought to rest."""
+"""Members and operator: how a node is driven, what a crash takes away, how a cluster comes to rest."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ QUIET = {"retry": 1.0}
 
 
 def quiet_run(*, asynchronous: float = 0.0, voters: int = 3, seed: int = 1, hold_votes: bool = True) -> Run:
-    """A run in which nothing happens but what a test does."""
+    """A run in which only the test acts."""
     profile = Profile("quiet", "nothing", QUIET, voters=(voters,), learners=(0,), asynchronous=(asynchronous,))
     run = prepare(seed, profile, hold_votes=hold_votes)
     for member in run.cluster.members.values():
@@ -79,7 +79,7 @@ def test_a_crash_between_ready_and_disk_loses_what_was_not_written(asynchronous:
     cluster.begin(leader, True)
     last = leader.raft.log.last_index()
     assert leader.disk.last_index() == last - 1
-    # Nothing of it is whole, and nothing is left of what is torn.
+    # Nothing of it is complete, and nothing remains of the torn write.
     drawn = Drawn(*([0.9] if leader.disk.written() is leader.disk.synced else [0.9, 0.9]), 0.0)
     cluster.crash(leader, MS, drawn)
     assert cluster.clients.pending == {}
@@ -140,11 +140,11 @@ def test_of_faults_of_one_kind_on_one_member_the_last_one_ends_them() -> None:
 
 
 def member_number(cluster: Cluster, member: Member) -> float:
-    """What makes an action pick this member, who must not be the leader's choice."""
+    """The draw that makes an action pick this member, who must not be the leader's choice."""
     return next(u / 1000 for u in range(700, 1000) if pick(cluster, u / 1000) is member)
 
 
-def test_what_cuts_nothing_is_no_fault() -> None:
+def test_an_action_that_cuts_nothing_is_skipped() -> None:
     cluster = led(quiet(voters=1))
     for kind in ("partition", "isolate", "one_way"):
         assert perform(cluster, Action(1, 0, kind, 0.0, 0.9, 0.0, 0.5)) == ""
@@ -162,7 +162,7 @@ def test_a_paused_leader_is_asked_for_nothing() -> None:
     assert pick(cluster, 0.1) not in (leader, None)
 
 
-def test_what_a_member_refuses_is_no_end_of_the_run() -> None:
+def test_a_refusal_does_not_end_the_run() -> None:
     cluster = quiet()
     for member in cluster.running():
         cluster.stop(member)
@@ -226,7 +226,7 @@ def test_the_operator_completes_a_roll_out() -> None:
     assert all(member.raft.check_quorum for member in cluster.running())
 
 
-def test_the_operator_stops_who_was_removed_and_leaves_a_joint_configuration() -> None:
+def test_the_operator_stops_removed_members_and_leaves_a_joint_configuration() -> None:
     run = quiet_run(voters=5)
     cluster = led(run.cluster)
     leader = cluster.leader()

@@ -1,4 +1,4 @@
-"""Errors of the state machine under test and of the core, wherever raised: a broken rule, never a traceback."""
+"""Errors of the tested state machine and of the core, wherever raised, are broken rules, never tracebacks."""
 
 from collections.abc import Callable
 from random import Random
@@ -50,7 +50,7 @@ class Unmade(Ledger):
 
 
 def at_set_up(profile: sim.Profile, machine: Callable[[], sim.Machine], bootstrapped: bool) -> int:
-    """A seed whose cluster comes to be as said."""
+    """A seed whose cluster starts in this way."""
     return next(seed for seed in range(50) if prepare(seed, profile).cluster.settings.bootstrapped is bootstrapped)
 
 
@@ -64,7 +64,7 @@ def at_set_up(profile: sim.Profile, machine: Callable[[], sim.Machine], bootstra
     ],
 )
 def test_a_machine_that_fails_at_set_up(machine: type[Ledger], bootstrapped: bool, text: str) -> None:
-    """The run fails with its seed, before the first event; replay says the same."""
+    """The run fails with its seed, before the first event, and a replay says the same."""
     seed = at_set_up(SINGLE, machine, bootstrapped)
     result = sim.run(seed, SINGLE, machine=machine)
     assert result.failure == sim.Failure("no error", f"AssertionError: {text}", 0, 0)
@@ -92,7 +92,7 @@ def test_a_machine_that_fails_only_when_all_faults_end(machine: type[Ledger], te
 def test_an_error_of_the_core_while_faults_end(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command line names the seed, shrinks it and goes on to the next."""
+    """The command line names the seed, shrinks it, and continues with the next."""
 
     def broken(self: object) -> None:
         raise raftcy.InvariantError("planted")
@@ -132,7 +132,7 @@ def test_an_error_of_one_build_outside_the_events_is_a_difference(
 
 
 class Filed(Ledger):
-    """A state machine that wants a file which is not there."""
+    """A state machine that needs a file which does not exist."""
 
     def apply(self, data: bytes) -> None:
         with (ROOT / "no" / "such" / "file").open("ab") as file:
@@ -140,7 +140,7 @@ class Filed(Ledger):
 
 
 class FiledSnapshot(Ledger):
-    """One that fails at every snapshot but the first few of the set-up."""
+    """Fails at every snapshot except the first few of the set-up."""
 
     def snapshot(self) -> bytes:
         if self.count:
@@ -158,7 +158,7 @@ def test_an_oserror_of_the_machine_is_not_one_of_the_disk(profile: sim.Profile |
 
 
 def test_a_snapshot_that_raft_asks_for_and_the_machine_fails_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The core takes what a Storage raises for a failure of the storage; here it is the machine's."""
+    """The core takes any error of a Storage for a failure of the storage, but this one comes from the machine."""
     asked = []
 
     class Offered(Ledger):
@@ -170,7 +170,7 @@ def test_a_snapshot_that_raft_asks_for_and_the_machine_fails_to_make(monkeypatch
     snapshot, watch = Disk.snapshot, Member.watch
 
     def offered(self: Disk) -> object:
-        # Raft asks, by way of the driver; the next thing that is watched comes after its answer.
+        # Raft asks by way of the driver; the next watched call comes after its answer.
         asked.append(self)
         return snapshot(self)
 

@@ -1,4 +1,4 @@
-"""What a failure prints runs the failure again, whatever the run was made of; so does shrinking."""
+"""The commands that a failure prints repeat it, whatever the run was made of, and so do those for shrinking."""
 
 import importlib
 import pickle
@@ -22,12 +22,12 @@ from tests.unit.sim.test_findings import REMOVED, SINGLE
 
 
 class Limited(Ledger):
-    """A state machine that has had enough after twenty commands."""
+    """A state machine that fails at its twentieth command."""
 
     def apply(self, data: bytes) -> None:
         super().apply(data)
         if self.count == 20:
-            # Not by an assert: pytest adds to its text.
+            # Not an assert, because pytest adds to its text.
             raise AssertionError("too much")
 
 
@@ -39,17 +39,17 @@ class Outer:
 
 
 def make_other(config: Config) -> RawNode:
-    """A function of one's own."""
+    """A user's function."""
     return RawNode(config)
 
 
 def printed(text: str) -> list[str]:
-    """The commands of a failure and of its shortest schedule."""
+    """The commands for a failure and for its shortest schedule."""
     return re.findall(r"(?:replay|step by step): (.*)", text)
 
 
 def again(line: str, capsys: pytest.CaptureFixture[str], scope: dict[str, Any] | None = None) -> str:
-    """Do what a failure says that replays it; the last line it prints."""
+    """Run the command that replays a failure; returns its last line of output."""
     capsys.readouterr()
     words = line.removeprefix("python -m raftcy ")
     if words != line:
@@ -61,7 +61,7 @@ def again(line: str, capsys: pytest.CaptureFixture[str], scope: dict[str, Any] |
 
 @pytest.fixture(name="few_runs")
 def short_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shrinking sees a fifth of a second go by with each run, so that it makes as few of them on any machine."""
+    """Shrinking believes that each run takes a fifth of a second, so it makes as few runs on any machine."""
     clock = SimpleNamespace(monotonic=count(0.0, 0.2).__next__)
     monkeypatch.setattr(importlib.import_module("raftcy.sim.shrink"), "time", clock)
 
@@ -105,7 +105,7 @@ def test_what_check_prints_replays_the_failure(capsys: pytest.CaptureFixture[str
 
 def test_a_machine_that_cannot_be_imported_goes_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     class Here(Limited):
-        """Known in this function alone."""
+        """Known only in this function."""
 
     line = command(sim.run(1, "calm", machine=Here))
     assert line == "from raftcy import sim; sim.replay(1, 'calm', machine=Here)"
@@ -134,7 +134,7 @@ def test_a_run_of_a_part_names_the_part() -> None:
 
 def test_a_run_again_is_the_same_run() -> None:
     first = sim.run(7, REMOVED, 300, machine=Limited, guard_reads=False)
-    # As it comes from another process.
+    # As it arrives from another process.
     first = pickle.loads(pickle.dumps(first))
     second = rerun(first, [action.number for action, _ in first.actions])
     assert (second.machine, second.options, second.profile) == (Limited, {"guard_reads": False}, REMOVED)
@@ -146,7 +146,7 @@ def test_a_run_again_is_the_same_run() -> None:
 
 @pytest.fixture(name="differing")
 def differing_builds(raftcy: ModuleType, raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pure build says otherwise whenever a member begins to lead."""
+    """The pure build behaves differently whenever a member becomes leader."""
     if raftcy.BUILD == "pure":
         pytest.skip("needs the compiled build, which this run does not use")
     from raftcy_pure.sim import cluster as pure_cluster
@@ -187,14 +187,14 @@ def test_a_machine_of_ones_own_in_lockstep(capsys: pytest.CaptureFixture[str]) -
 
 
 class Empty(Ledger):
-    """A state machine that proposes nothing but empty commands."""
+    """A state machine that proposes only empty commands."""
 
     def command(self, random: Random) -> bytes:
         return b""
 
 
 def test_replay_in_lockstep(raftcy: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """Shows what it shows without; there has to be another build."""
+    """It shows the same as without; it needs a second build."""
     words = ["sim", "replay", "3", "--profile", "calm", "--steps", "60"]
     assert cli.main(words) == 0
     plain = capsys.readouterr().out

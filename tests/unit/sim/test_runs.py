@@ -1,4 +1,4 @@
-"""Runs: one seed is one run, in both builds; what fails is found, shortened and told."""
+"""Runs: one seed is one run, in both builds; a failure is found, shortened and reported."""
 
 from dataclasses import fields
 from random import Random
@@ -44,7 +44,7 @@ def test_runs_have_both_ways_of_storage_and_both_ways_to_begin() -> None:
 
 
 def test_members_have_every_option_both_ways() -> None:
-    """All that a Config has, but what makes safety the application's business; a new option too."""
+    """Members draw every Config option, also new ones, except the one that leaves safety to the application."""
     drawn = [prepare(seed).cluster.settings.of(1) for seed in range(40)]
     objects = {"id", "storage", "applied", "logger", "trace_logger", "random"}
     assert {frozenset(options) for options in drawn} == {
@@ -116,7 +116,7 @@ def test_numbers_as_a_text(given: list[int], text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "1,,2", "1-", "-2", "1-x", "0-99999999"])
-def test_texts_that_are_no_numbers(text: str) -> None:
+def test_texts_that_are_not_numbers(text: str) -> None:
     with pytest.raises(ValueError, match="action"):
         parse(text)
 
@@ -193,7 +193,7 @@ def test_the_command_names_what_is_not_usual() -> None:
 
 
 def test_an_error_of_the_core_is_a_failure() -> None:
-    """A driver that applies what was never committed: the core says so, and the run names it."""
+    """A driver that applies uncommitted entries: the core raises the error, and the run names it."""
     run = prepare(1, "calm")
     node = run.cluster.members[1].node
     run.cluster.clock.after(1, lambda: node.raft.log.applied_to(10**6, 0))

@@ -1,4 +1,4 @@
-"""The rules of single steps are shown to bite, as in `test_checkers`."""
+"""The rules of single steps find broken histories, as in `test_checkers`."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The simulated world: time, chance, network and disk do what they say, and lose what they may lose."""
+"""The simulated world: time, randomness, network and disk behave as documented, and lose only what they may lose."""
 
 from random import Random
 
@@ -40,7 +40,7 @@ def write(d: Disk, *, sync: bool = True, hard_state: HardState | None = None, ne
 
 
 class Drawn(Random):
-    """Gives these numbers in turn, the last one for ever."""
+    """Gives these numbers in turn, and then repeats the last one."""
 
     def __init__(self, *numbers: float) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Drawn(Random):
         return self.numbers.pop(0) if len(self.numbers) > 1 else self.numbers[0]
 
 
-# -- time and chance ----------------------------------------------------------------------------------------------
+# -- time and randomness ------------------------------------------------------------------------------------------
 
 
 def test_time_jumps_to_the_next_event_and_keeps_the_order_of_equals() -> None:
@@ -200,15 +200,29 @@ def test_a_sync_makes_durable_what_was_written_before() -> None:
 
 
 def test_a_torn_write_leaves_entries_without_their_hard_state() -> None:
+    d = Disk(Random(1), torn=True)
+    write(d, hard_state=state(1, 3, 2), new=entries(1, 5, 1))
+    d.submit(Write(state(2), entries(4, 7, 2), None, True))
+    assert "torn" in d.crash(Drawn(0.9, 0.5))
+    assert (d.last_index(), d.term(5), d.initial_state()[0]) == (5, 2, state(1, 3, 2))
+    # Before a node starts from it: the term of the last entry, and no vote in it.
+    d.take_up_term()
+    assert d.initial_state()[0] == d.synced == state(2, 0, 2)
+    d.take_up_term()
+    assert d.initial_state()[0] == state(2, 0, 2)
+
+
+def test_a_write_is_whole_or_not_there() -> None:
+    """As a LogStorage has it; the draws are those of a disk with torn writes."""
     d = disk()
     write(d, hard_state=state(1), new=entries(1, 5, 1))
     d.submit(Write(state(2), entries(4, 7, 2), None, True))
-    assert "torn" in d.crash(Drawn(0.9, 0.5))
-    assert (d.last_index(), d.term(5), d.initial_state()[0]) == (5, 2, state(1))
+    assert d.crash(Drawn(0.9, 0.5)) == "0 of 1 pending writes are complete"
+    assert (d.last_index(), d.term(5), d.initial_state()[0]) == (5, 1, state(1))
 
 
 def test_a_write_with_a_snapshot_is_never_torn() -> None:
-    d = disk()
+    d = Disk(Random(1), torn=True)
     metadata = SnapshotMetadata(conf_state=ConfState(voters=[1]), index=9, term=2)
     d.submit(Write(state(2, 0, 9), entries(10, 12, 2), Snapshot(data=b"s", metadata=metadata), True))
     assert "torn" not in d.crash(Drawn(0.9))

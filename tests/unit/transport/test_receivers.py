@@ -1,4 +1,4 @@
-"""Three members behind transports, of each kind that the package has: they elect a leader and apply the same."""
+"""Three members behind transports, with each kind of receiver: they elect a leader and apply the same."""
 
 import asyncio
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ TICK_SECONDS = 0.01
 
 
 class Kind(Protocol):
-    """What the test asks of a member."""
+    """The calls that the test makes on a member."""
 
     applied: list[bytes]
     receiver: Receiver
@@ -70,7 +70,7 @@ class OfNode:
 
 
 class OfPump:
-    """A Pump, which is its own loop."""
+    """A Pump, which has its own loop."""
 
     def __init__(self, id: int) -> None:
         storage = MemoryStorage()
@@ -125,7 +125,7 @@ async def test_members_over_tcp(kind: type[Kind]) -> None:
         return all(set(member.applied) == expected for member in members.values())
 
     try:
-        # Through each: the followers forward theirs. What an election loses is proposed again.
+        # Through each member: followers forward theirs. A proposal lost in an election is repeated.
         for round in range(3):
             expected |= {b"data %d" % (number + 10 * round) for number in range(10)}
             for _ in range(10):

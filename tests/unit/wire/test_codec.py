@@ -66,14 +66,14 @@ def test_reading_agrees_with_a_naive_reader(build: ModuleType, case: tuple[str, 
         return
     value = decode(build, kind, data)
     assert fields_of(build, value) == wanted
-    # What was written is read as the same, and written as the same.
+    # The written bytes decode to the same value, and encode the same again.
     written = encode(build, kind, value)
     assert encode(build, kind, decode(build, kind, written)) == written
 
 
 @given(case=odd_bytes, after=st.binary(min_size=1, max_size=12))
 def test_reading_looks_at_nothing_beyond_the_end(build: ModuleType, case: tuple[str, bytes], after: bytes) -> None:
-    """What lies behind the buffer makes no difference."""
+    """Bytes behind the buffer make no difference."""
     kind, data = case
     errors = load(build, "errors")
 
@@ -88,7 +88,7 @@ def test_reading_looks_at_nothing_beyond_the_end(build: ModuleType, case: tuple[
 
 @given(data=st.data())
 def test_fields_in_any_order(build: ModuleType, data: st.DataObject) -> None:
-    """One encoding cut into its fields and put together in another order is the same value, encoded as ever."""
+    """An encoding whose fields are put together in another order gives the same value, which encodes as usual."""
     kind = data.draw(st.sampled_from(["Entry", "HardState", "SnapshotMetadata", "Snapshot", "ConfChange"]))
     value = make(build, kind, data.draw(recipes(kind)))
     single = [type(value)(**{name: getattr(value, name)}).encode() for name in value.__match_args__ if value.has(name)]
@@ -99,7 +99,7 @@ def test_fields_in_any_order(build: ModuleType, data: st.DataObject) -> None:
 
 @given(first=recipes("Snapshot"), second=recipes("Snapshot"))
 def test_pieces_of_a_submessage_are_one(build: ModuleType, first: dict[str, Any], second: dict[str, Any]) -> None:
-    """A submessage that comes in two pieces is read as the two together."""
+    """A submessage in two pieces decodes to both together."""
     one, two = (make(build, "Snapshot", recipe).encode() for recipe in (first, second))
     in_pieces = decode(build, "Message", field(9, one) + b"\x08\x07" + field(9, two))
     assert in_pieces.snapshot == decode(build, "Snapshot", one + two)
@@ -123,7 +123,7 @@ def test_every_buffer_is_read(build: ModuleType, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_buffer_is_a_type_error(build: ModuleType, kind: str) -> None:
+def test_anything_but_a_buffer_is_a_type_error(build: ModuleType, kind: str) -> None:
     for wrong in ("text", None, 5, [1, 2], memoryview(b"abcdef")[::2]):
         with pytest.raises(TypeError) as caught:
             decode(build, kind, wrong)
@@ -135,7 +135,7 @@ def test_what_is_no_buffer_is_a_type_error(build: ModuleType, kind: str) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_value_is_a_type_error(build: ModuleType, kind: str) -> None:
+def test_anything_but_a_value_is_a_type_error(build: ModuleType, kind: str) -> None:
     other = class_of(build, "ConfState" if kind != "ConfState" else "Entry")()
     for wrong in ("text", None, b"", other):
         with pytest.raises(TypeError) as caught:
@@ -155,7 +155,7 @@ def test_a_list_that_holds_anything_else_is_a_type_error(build: ModuleType) -> N
 
 
 def test_an_input_is_not_kept(build: ModuleType) -> None:
-    """Values do not change when the buffer does that they were read from."""
+    """Values do not change when the buffer changes from which they were decoded."""
     data = bytearray(field(4, b"first") + b"\x30\x01")
     entry = decode(build, "Entry", data)
     data[:] = bytes(len(data))
@@ -169,7 +169,7 @@ def test_numbers_of_the_codec(build: ModuleType) -> None:
 
 
 def test_sizes_around_what_fits_on_the_stack(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
-    """Short messages and long ones are written in different ways in the compiled build, and nested ones in both."""
+    """The compiled build encodes short and long messages in different ways, and nested ones in both."""
     for size in [*range(16_340, 16_400), 40_000]:
         recipe: dict[str, Any] = {"type": 3, "entries": [{"term": 1, "index": 7, "data": bytes(size)}], "commit": 9}
         data = encode(raftcy_pure, "Message", make(raftcy_pure, "Message", recipe))

@@ -1,6 +1,6 @@
-"""Messages with entries of every shape, against an encoding put together here.
+"""Messages with entries of every shape, compared with an encoding built here.
 
-Sizes of numbers and data at their edges, absent and unknown fields, first entries that say nothing about the others.
+Numbers and data at the limits of their sizes, absent and unknown fields, and first entries that differ from the others.
 """
 
 from types import ModuleType
@@ -25,7 +25,7 @@ def entry(type: int | None, term: int | None, index: int | None, data: bytes | N
 
 
 def check(build: ModuleType, entries: list[bytes], tail: bytes = b"\x40\x07") -> None:
-    """Both ways, and what the entries hold."""
+    """Decode and encode, and check the entries."""
     data = HEAD + b"".join(field(7, each) for each in entries) + tail
     value = decode(build, "Message", data)
     assert value.encode() == data
@@ -36,7 +36,7 @@ def check(build: ModuleType, entries: list[bytes], tail: bytes = b"\x40\x07") ->
 
 @pytest.mark.parametrize("length", LENGTHS)
 def test_lengths(build: ModuleType, length: int) -> None:
-    """All alike, and one of that length before, among and behind short and long ones."""
+    """All alike, or one of that length before, among and behind short and long ones."""
     for type in (None, 1):
         this, short, long = (entry(type, 5, 300, b"d" * size) for size in (length, 20, 200))
         mixtures = [[this], [this] * 3, [this, short, long], [short, this, short], [long, this], [short, long, this]]
@@ -77,14 +77,14 @@ def test_fields_that_are_not_known(build: ModuleType) -> None:
 
 @pytest.mark.parametrize("count", [64, 460, 461, 462, 463, 1024, 1025, 5000])
 def test_many(build: ModuleType, count: int) -> None:
-    """Up to 64 KiB, more than that, and more than the list is made for at once."""
+    """Up to 64 KiB, more than that, and more than the list reserves at once."""
     check(build, [entry(0, 5, 1_000_000 + at, b"d" * 128) for at in range(count)])
     check(build, [b""] * count)
     check(build, [entry(None, 5, 0, b"")] + [entry(0, 5, at, b"d" * (at % 150)) for at in range(count)])
 
 
 def test_other_order(build: ModuleType) -> None:
-    """Entries with fields in another order, or more than once, and other fields among the entries."""
+    """Entries with fields in another order, or repeated, and other fields among the entries."""
     usual = entry(0, 5, 7, b"d" * 128)
     same = [
         b"\x10\x05" + b"\x08\x00" + b"\x18\x07" + field(4, b"d" * 128),
@@ -107,7 +107,7 @@ def test_other_order(build: ModuleType) -> None:
 
 
 def test_every_cut(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
-    """Of the message, and of an entry in it: the same errors at the same places."""
+    """Cuts of the message, and of an entry inside it: the same errors at the same places."""
     usual = entry(0, 5, 1_000_001, b"d" * 60)
     whole = field(7, usual) * 2 + b"\x40\x07"
     for at in range(len(whole)):
@@ -119,7 +119,7 @@ def test_every_cut(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
 
 
 def test_nothing_behind_an_entry_is_taken_for_it(build: ModuleType) -> None:
-    """What follows an entry with fields missing may look like these."""
+    """The bytes after an entry with missing fields may look like these fields."""
     behind = b"\x08\x03\x10\x02\x18\x01" + field(4, b"d" * 80)
     for kept in (b"", b"\x08\x01", b"\x08\x01\x10\x05", b"\x10\x05", b"\x08\x01\x10\x05\x18\x07"):
         for skipped in (0, 2, 4, 6):
@@ -131,7 +131,7 @@ def test_nothing_behind_an_entry_is_taken_for_it(build: ModuleType) -> None:
 
 
 def test_length_that_leads_back(raftcy: ModuleType, raftcy_pure: ModuleType) -> None:
-    """The number of bytes lies beyond the end of its entry, and is, modulo 2**64, the way back to there."""
+    """The length reaches beyond the end of its entry and, modulo 2**64, back to that place."""
     for inside in range(10):
         whole = entry(0, 5, 7, None) + b"\x22" + varint(2**64 - 10 + inside)
         data = field(7, whole[: len(whole) - 10 + inside])[:2] + whole + b"\x40\x07" * 40
@@ -180,7 +180,7 @@ def test_something_else_among_them(build: ModuleType, at: int) -> None:
 
 
 def test_too_many_of_them(build: ModuleType) -> None:
-    """The limit holds over several runs of entries."""
+    """The limit counts over several runs of entries."""
     limit = load(build, "wire.codec").MAX_ITEMS
     data = field(7, b"") * (limit - 1) + b"\x40\x07" + field(7, b"")
     with pytest.raises(load(build, "errors").DecodeError) as caught:

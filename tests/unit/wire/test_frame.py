@@ -2,7 +2,6 @@
 
 import tracemalloc
 from types import ModuleType
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,7 +32,7 @@ def test_any_chunks(build: ModuleType, payloads: list[bytes], data: st.DataObjec
 
 @given(payloads=payloads.filter(bool), data=st.data())
 def test_cut_off(build: ModuleType, payloads: list[bytes], data: st.DataObject) -> None:
-    """What is not complete is not given, and told by the bytes that wait."""
+    """An incomplete frame is not returned; its bytes count as waiting."""
     stream = b"".join(frame(build).encode_frame(payload) for payload in payloads)
     at = data.draw(st.integers(0, len(stream) - 1))
     decoder = frame(build).FrameDecoder()
@@ -67,7 +66,7 @@ def test_limit(build: ModuleType) -> None:
 
 @pytest.mark.once
 def test_a_long_frame_is_kept_once(raftcy: ModuleType) -> None:
-    """It is put together where it is given away, and its message is read from there."""
+    """Its bytes are joined when the frame is returned, and the message is decoded from there."""
     size = 16 << 20
     message = raftcy.Message(entries=[raftcy.Entry(data=bytes(size // 16)) for _ in range(16)])
     stream = frame(raftcy).encode_frame(message.encode())
@@ -85,7 +84,7 @@ def test_a_long_frame_is_kept_once(raftcy: ModuleType) -> None:
 
 
 def test_frame_that_is_too_long(build: ModuleType) -> None:
-    """Refused by its length alone, after the frames before it; then the stream is of no more use."""
+    """Refused by its length alone, after the frames before it; after that the stream is useless."""
     errors = load(build, "errors")
     decoder = frame(build).FrameDecoder()
     assert decoder.feed(b"\0\0\0\x01a\0\0\0") == [b"a"]
@@ -97,7 +96,7 @@ def test_frame_that_is_too_long(build: ModuleType) -> None:
     fresh = frame(build).FrameDecoder()
     with pytest.raises(errors.DecodeError, match="at offset 0"):
         fresh.feed(b"\xff\xff\xff\xff")
-    # Also where all of it is there.
+    # Even if all of it is there.
     with pytest.raises(errors.DecodeError, match="at offset 0"):
         frame(build).FrameDecoder().feed(b"\x04\0\0\x01" + bytes(frame(build).MAX_FRAME_BYTES + 1))
 
@@ -113,7 +112,8 @@ def test_a_lower_limit(build: ModuleType) -> None:
         decoder.feed(frame(build).encode_frame(b"sixsix"))
     for size in (1, 4):
         decoder = frame(build).FrameDecoder(4)
+        for at in range(0, 4 - size, size):
+            assert decoder.feed(b"\0\0\0\x05"[at : at + size]) == []
         with pytest.raises(errors.DecodeError, match="more than 4"):
-            for at in range(0, 4, size):
-                decoder.feed(b"\0\0\0\x05"[at : at + size])
+            decoder.feed(b"\0\0\0\x05"[4 - size :])
         assert decoder.pending_bytes <= 4

@@ -1,4 +1,4 @@
-"""Where a message may come from: by type and sender, alike for etcd's names and for the core's own."""
+"""Which sender a message may have, by type; the same for etcd's names and for the core's own."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_no_message(value: Any) -> None:
 @pytest.mark.parametrize("sender", SENDERS)
 @pytest.mark.parametrize("kind", M)
 def test_what_needs_no_gate(kind: MessageType, sender: int) -> None:
-    """Such a message is refused by the network's gate only if stepping it raises StepLocalMessage as well."""
+    """The network's gate refuses such a message only if stepping it raises StepLocalMessage too."""
     m = Message(type=kind, from_=sender, to=1)
     assert from_storage_thread(m) is is_local_msg_target(sender)
     gated = {M.MSG_PROP, M.MSG_SNAP, M.MSG_FORGET_LEADER}

@@ -1,4 +1,4 @@
-"""Input that is cut off, too deep, too large, or made to cost much; and that nothing is read beyond the end."""
+"""Input that is cut off, too deep, too large, or made to cost much is refused; nothing is read beyond its end."""
 
 import mmap
 import os
@@ -49,7 +49,7 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "data", "text", "offset"), CASES)
 def test_error_names_the_field(build: ModuleType, kind: str, data: str, text: str, offset: int) -> None:
-    """The offset is that of the tag of the innermost field that cannot be read, from the start of the whole."""
+    """The offset, from the start of the input, points to the tag of the innermost unreadable field."""
     error = load(build, "errors").DecodeError
     with pytest.raises(error) as caught:
         decode(build, kind, bytes.fromhex(data))
@@ -63,7 +63,7 @@ def test_error_names_the_field(build: ModuleType, kind: str, data: str, text: st
 
 
 def nested(levels: int, inside: bytes = b"") -> bytes:
-    """A message with responses in each other."""
+    """A message with nested responses."""
     for _ in range(levels):
         inside = field(14, inside)
     return inside
@@ -85,7 +85,7 @@ def groups(levels: int) -> bytes:
     ],
 )
 def test_depth(build: ModuleType, deepest: bytes, too_deep: bytes, offset: int | None) -> None:
-    """A hundred submessages and groups inside each other are read, one more is refused."""
+    """A hundred nested submessages and groups are accepted, one more is refused."""
     assert decode(build, "Message", deepest).encode() == deepest
     with pytest.raises(load(build, "errors").DecodeError, match="nested deeper than 100 levels") as caught:
         decode(build, "Message", too_deep)
@@ -93,14 +93,14 @@ def test_depth(build: ModuleType, deepest: bytes, too_deep: bytes, offset: int |
 
 
 def test_depth_of_very_much(build: ModuleType) -> None:
-    """However deep, the refusal comes early."""
+    """However deep the nesting, the refusal comes early."""
     for data in (nested(5000), groups(1_000_000), b"\x7b" * 1_000_000):
         with pytest.raises(load(build, "errors").DecodeError, match="nested deeper"):
             decode(build, "Message", data)
 
 
 def test_depth_of_a_value(build: ModuleType) -> None:
-    """What could not be read is not written."""
+    """A value that could not be decoded is not encoded."""
     message, entry, snapshot = (class_of(build, kind) for kind in ("Message", "Entry", "Snapshot"))
     value = message(term=1)
     for _ in range(100):
@@ -127,7 +127,7 @@ def test_value_inside_itself(build: ModuleType) -> None:
 
 
 def test_size_of_the_input(build: ModuleType) -> None:
-    """One byte more than the limit is refused before a byte is read."""
+    """One byte more than the limit is refused before any byte is read."""
     try:
         memory = mmap.mmap(-1, 2**31)
     except (OSError, ValueError):
@@ -138,7 +138,7 @@ def test_size_of_the_input(build: ModuleType) -> None:
 
 
 def test_size_of_a_value(build: ModuleType) -> None:
-    """Refused before memory is asked for."""
+    """Refused before memory is allocated."""
     entry = class_of(build, "Entry")(data=bytes(1 << 20))
     value = class_of(build, "Message")(entries=[entry] * 2048)
     tracemalloc.start()
@@ -154,12 +154,12 @@ ITEMS = 2**20
 
 
 def ids(count: int) -> bytes:
-    """A ConfState with so many voters, packed."""
+    """A ConfState with this many voters, packed."""
     return b"\x0a" + varint(count) + b"\x01" * count
 
 
 def with_ids(count: int, rest: bytes) -> bytes:
-    """A Message with a snapshot for so many voters, and with what comes after it."""
+    """A Message with a snapshot for this many voters, and with the bytes after it."""
     return field(9, field(2, field(1, ids(count)))) + rest
 
 
@@ -177,7 +177,7 @@ def with_ids(count: int, rest: bytes) -> bytes:
     ],
 )
 def test_items_are_limited(build: ModuleType, kind: str, fits: bytes, more: bytes, at: int) -> None:
-    """A peer cannot have far more memory taken than it sends, by items that are next to nothing in bytes."""
+    """Otherwise a peer could make the receiver allocate far more memory than it sends, by tiny items."""
     decode(build, kind, fits)
     with pytest.raises(load(build, "errors").DecodeError) as caught:
         decode(build, kind, fits + more)
@@ -185,7 +185,7 @@ def test_items_are_limited(build: ModuleType, kind: str, fits: bytes, more: byte
 
 
 def test_items_of_a_value_are_limited(build: ModuleType) -> None:
-    """What could not be read is not written."""
+    """A value that could not be decoded is not encoded."""
     errors = load(build, "errors")
     entry, message, state = (class_of(build, kind) for kind in ("Entry", "Message", "ConfState"))
     single = class_of(build, "ConfChangeSingle")()
@@ -222,12 +222,12 @@ def test_no_memory_by_a_length_alone(build: ModuleType, kind: str, length: int) 
     ],
 )
 def test_many_fields(build: ModuleType, data: bytes, written: bytes | None) -> None:
-    """The work is in proportion to the bytes: more than that would not come to an end here."""
+    """The work is proportional to the bytes; otherwise this test would never end."""
     assert decode(build, "Entry", data).encode() == (data if written is None else written)
 
 
 def test_many_pieces(build: ModuleType) -> None:
-    """The same for submessages in pieces, with unknown fields in them, at each level."""
+    """The same for submessages in pieces, with unknown fields inside, at each level."""
     piece = field(9, b"\x18\x01" + field(2, b"\x20\x01" + field(1, b"\x08\x05\x30\x01")))
     count = 50_000
     state = b"\x08\x05" * count + b"\x30\x01" * count
@@ -267,7 +267,7 @@ print(raftcy.BUILD, read > 0, refused > 0)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs mprotect of Linux")
 def test_nothing_is_read_beyond_the_end(build: ModuleType) -> None:
-    """Each prefix of many encodings, placed so that it ends where memory does that cannot be read."""
+    """Every prefix of many encodings is placed right before memory that cannot be read."""
     lines = [f"{codec_name} {data}\n" for codec_name, data in GUARDED]
     environment = {**os.environ, "RAFTCY_PURE_PYTHON": "1" if build.BUILD == "pure" else "", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -323,7 +323,7 @@ def test_every_prefix_is_judged_alike(raftcy: ModuleType, raftcy_pure: ModuleTyp
     ],
 )
 def test_memory_in_proportion(build: ModuleType, kind: str, item: bytes) -> None:
-    """What takes the fewest bytes in the encoding takes no more than a hundred times as much in memory, or so."""
+    """The shortest encodings take at most about a hundred times as much memory."""
     data = item * 5_000
     decode(build, kind, data)
     tracemalloc.start()

@@ -19,7 +19,7 @@ UNKNOWN = b"\xf8\x01\x07"
 
 
 def values(build: ModuleType) -> list[Any]:
-    """Of each wire type one with something in it, one empty, one with an unknown field; and the other values."""
+    """One filled value of each wire type, one empty, one with an unknown field; and the other values."""
     conf_state = class_of(build, "ConfState")(voters=[1, 2**64 - 1], learners_next=[3], auto_leave=False)
     metadata = class_of(build, "SnapshotMetadata")(conf_state=conf_state, index=0, term=5)
     snapshot = class_of(build, "Snapshot")(data=b"", metadata=metadata)
@@ -45,7 +45,7 @@ def values(build: ModuleType) -> list[Any]:
 
 
 def values_off_the_wire(build: ModuleType, wire: dict[str, Any]) -> list[Any]:
-    """What is public and has no encoding."""
+    """The public values without an encoding."""
     module, status, config = (load(build, f"core.{name}") for name in ("ready", "status", "config"))
     soft, read = module.SoftState(lead=3, raft_state=2), module.ReadState(index=5, request_ctx=b"r")
     entries, messages = [wire["Entry"]], [wire["Message"]]
@@ -100,7 +100,7 @@ pickle.dump((raftcy.BUILD, values), open(sys.argv[2], "wb"))
 """
 
 
-@pytest.mark.parametrize("there", ["compiled", "pure"])
+@pytest.mark.parametrize("there", ["compiled", "pure"], ids=["to-compiled", "to-pure"])
 def test_to_the_other_build_and_back(raftcy: ModuleType, tmp_path: Path, there: str) -> None:
     """Pickled here, loaded and pickled again by a process of either build, loaded here."""
     given_values = values(raftcy)

@@ -1,4 +1,4 @@
-"""The encoding against protobuf's own library, and values as its messages."""
+"""The encoding compared with protobuf's own library, and values converted to its messages."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def protobuf_class(kind: str) -> Any:
 
 
 def make_protobuf(kind: str, recipe: dict[str, Any]) -> Any:
-    """What `make` does, as a message of the generated module."""
+    """Like `make`, but a message of the generated module."""
     names = {OWN_NAMES.get(name, name): name for name, _ in SCHEMA[kind].values()}
     if kind != "Entry":
         names["type"] = "type"
@@ -68,7 +68,7 @@ def test_writes_what_protobuf_writes(build: ModuleType, case: tuple[str, dict[st
 @settings(max_examples=400)
 @given(case=mutated())
 def test_reads_what_protobuf_reads(build: ModuleType, case: tuple[str, bytes]) -> None:
-    """Wherever protobuf knows every field; it is laxer with long numbers and stricter with long tags."""
+    """If protobuf knows every field; it accepts more long numbers and fewer long tags."""
     kind, data = case
     try:
         message = protobuf_class(kind).FromString(data)
@@ -87,7 +87,7 @@ def test_reads_what_protobuf_reads(build: ModuleType, case: tuple[str, bytes]) -
 
 @given(case=st.sampled_from(KINDS).flatmap(lambda kind: st.tuples(st.just(kind), recipes(kind))), unknown=st.booleans())
 def test_there_and_back(build: ModuleType, case: tuple[str, dict[str, Any]], unknown: bool) -> None:
-    """Presence, unknown fields and numbers without a name come back."""
+    """Presence, unknown fields and unnamed numbers survive."""
     kind, recipe = case
     value = make(build, kind, recipe)
     if unknown:
@@ -100,7 +100,7 @@ def test_there_and_back(build: ModuleType, case: tuple[str, dict[str, Any]], unk
 
 
 def test_presence_of_a_message(build: ModuleType) -> None:
-    """Each field, present with its default and absent."""
+    """Each field, present with its default, and absent."""
     for kind, fields in SCHEMA.items():
         cls = class_of(build, kind)
         for name, form in fields.values():
@@ -115,7 +115,7 @@ def test_presence_of_a_message(build: ModuleType) -> None:
 
 
 def test_message_of_another_module(build: ModuleType) -> None:
-    """A message is known by its full name, whatever module it came from."""
+    """A message is recognized by its full name, whichever module it comes from."""
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(raft_pb2.DESCRIPTOR.serialized_pb)
     other = message_factory.GetMessageClass(pool.FindMessageTypeByName("raftpb.HardState"))
@@ -138,7 +138,7 @@ def test_wrong_types(build: ModuleType) -> None:
 
 
 def test_schema() -> None:
-    """The schema has the fields that the naive reader knows, and every member of the enums of the public API."""
+    """The schema has the fields that the naive reader knows, and every member of the public enums."""
     kinds = {"number": 4, "bool": 8, "bytes": 12, "enum": 14, "numbers": 4}
     descriptor = raft_pb2.DESCRIPTOR
     assert (descriptor.package, descriptor.name) == ("raftpb", "raftcy/wire/raft.proto")
@@ -174,7 +174,7 @@ def test_protobuf_is_not_loaded_before_it_is_needed(build: ModuleType) -> None:
 
 
 def test_the_newest_of_a_number_without_a_name(build: ModuleType) -> None:
-    """protobuf keeps such a number as an unknown field; from a message it is the field again."""
+    """protobuf keeps such a number as an unknown field; converted back, it is the field again."""
     entry = class_of(build, "Entry")
     message = raft_pb2.Entry.FromString(b"\x08\x63\x10\x05")
     assert not message.HasField("Type")

@@ -1,4 +1,4 @@
-"""Odd bytes, read and written again by the reference and by both builds."""
+"""Damaged bytes, decoded and encoded by the reference and by both builds."""
 
 import random
 import subprocess
@@ -34,7 +34,7 @@ TAGS = [
 
 
 def good(draw: random.Random, build: ModuleType) -> tuple[str, bytes]:
-    """An encoding with much in it."""
+    """An encoding with many fields."""
 
     def number() -> int:
         return draw.choice(EDGES)
@@ -63,7 +63,7 @@ def good(draw: random.Random, build: ModuleType) -> tuple[str, bytes]:
 
 
 def odd(draw: random.Random, build: ModuleType) -> tuple[str, bytes]:
-    """An encoding in which something was changed."""
+    """An encoding with a change."""
     kind, data = good(draw, build)
     changed = bytearray(data)
     for _ in range(draw.randrange(1, 4)):

@@ -1,4 +1,4 @@
-"""The two codecs against each other: the same names, results and errors."""
+"""The two codecs compared: the same names, results and errors."""
 
 import inspect
 import re
@@ -40,7 +40,7 @@ def test_signatures_and_docstrings(raftcy: ModuleType, raftcy_pure: ModuleType) 
             parameters = list(inspect.signature(plain).parameters)
             text = getattr(codec(raftcy), name).__doc__
             if raftcy.BUILD == "compiled":
-                # A compiled function without a binding tells its signature in the first line of its text.
+                # A compiled function without binding shows its signature in the first line of its docstring.
                 head, _, text = text.partition("\n")
                 found = re.fullmatch(rf"{name}\((.*)\)", head)
                 assert found is not None

@@ -1,4 +1,4 @@
-"""What every value has in common: construction, presence, equality, repr, immutability."""
+"""The common behaviour of all values: construction, presence, equality, repr, immutability."""
 
 import itertools
 from types import ModuleType
@@ -63,7 +63,7 @@ def test_repr(build: ModuleType) -> None:
 
 @given(case=kinds_and_recipes)
 def test_equality_is_of_values_not_of_presence(build: ModuleType, case: tuple[str, dict[str, Any]]) -> None:
-    """With the defaults written out a value is the same, though not its encoding."""
+    """A value with explicit defaults is equal, though its encoding differs."""
     kind, recipe = case
     value = make(build, kind, recipe)
     defaults = dict.fromkeys(NUMBERS.get(kind, []), 0)
@@ -124,7 +124,7 @@ def test_defaults(build: ModuleType, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_argument_of_none_is_absent(build: ModuleType, kind: str) -> None:
+def test_none_as_an_argument_means_absent(build: ModuleType, kind: str) -> None:
     value = class_of(build, kind)(**dict.fromkeys(NAMES[kind]))
     assert not any(value.has(name) for name in NAMES[kind])
 
@@ -176,7 +176,7 @@ def test_immutable(build: ModuleType, kind: str) -> None:
     + [("core.ready", kind) for kind in ("Ready", "SoftState", "ReadState")]
     + [("core.rawnode", "RawNode")],
 )
-def test_what_is_compiled_to_a_final_class_is_no_base(build: ModuleType, module: str, kind: str) -> None:
+def test_final_classes_cannot_be_subclassed(build: ModuleType, module: str, kind: str) -> None:
     cls = getattr(load(build, module), kind)
     with pytest.raises(TypeError) as caught:
         type("Mine", (cls,), {})
@@ -233,14 +233,14 @@ def test_range_of_numbers(build: ModuleType, kind: str, name: str) -> None:
 
 
 class Index:
-    """What Python takes for an int where one is needed."""
+    """An object that Python accepts as an int."""
 
     def __index__(self) -> int:
         return 7
 
 
 def test_other_integers(build: ModuleType) -> None:
-    """Anything with ``__index__`` is a number, and kept as a plain int."""
+    """Anything with ``__index__`` is a number, and is kept as a plain int."""
     enums = load(build, "wire.enums")
     for given_number, kept in ((Index(), 7), (enums.MessageType.MSG_SNAP, 7)):
         value = class_of(build, "HardState")(term=given_number)
@@ -424,7 +424,7 @@ def test_the_change_in_an_entry(build: ModuleType) -> None:
 
 
 def test_the_hard_state_in_a_message(build: ModuleType) -> None:
-    """Only in a MsgStorageAppend, and only if its term is present: that one is sent with all three fields or none."""
+    """Only in a MsgStorageAppend, and only if the term is present: it is sent with all three fields or none."""
     names = namespace(build)
     message, hard_state = names["Message"], names["HardState"]
     kind = names["MessageType"].MSG_STORAGE_APPEND

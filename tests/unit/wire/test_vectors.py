@@ -1,4 +1,4 @@
-"""The published vectors, and that the run of vectors finds what is wrong."""
+"""The published vectors pass, and the vector runner finds errors."""
 
 import json
 from pathlib import Path

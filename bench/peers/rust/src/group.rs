@@ -13,7 +13,7 @@ pub const COMPACT_EVERY: usize = 10_000;
 const KEEP: u64 = 1_000;
 const FIRST: u64 = 2; // index of the snapshot that each storage begins with
 
-/// A node with its storage, its inbox, and what it has applied.
+/// A node with its storage, its inbox, and its applied entries.
 pub struct Member {
     pub node: RawNode<MemStorage>,
     inbox: Vec<Message>,
@@ -128,7 +128,7 @@ impl Group {
         }
     }
 
-    /// Gives the inboxes' buffers back, which are this program's and not the library's.
+    /// Gives the inboxes' buffers back, because they belong to this program and not to the library.
     pub fn release(&mut self) {
         for member in &mut self.members {
             member.inbox = vec![];
@@ -148,7 +148,7 @@ impl Group {
         Ok(())
     }
 
-    /// Makes sure that all agree on the leader.
+    /// Checks that all members agree on the leader.
     pub fn check_leader(&self, place: usize) -> Result<(), Failure> {
         for (i, member) in self.members.iter().enumerate() {
             let leader = member.node.raft.leader_id;
@@ -159,7 +159,7 @@ impl Group {
         Ok(())
     }
 
-    /// Makes sure that every member has committed and applied just that many entries and bytes.
+    /// Checks that every member has committed and applied exactly this many entries and bytes.
     pub fn check(&self, entries: usize, payload: usize) -> Result<(), Failure> {
         let index = FIRST + entries as u64;
         for (i, member) in self.members.iter().enumerate() {

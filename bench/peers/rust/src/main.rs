@@ -1,4 +1,4 @@
-//! The workloads of raftcy's benchmark on raft-rs: one run a process, one line of JSON.
+//! The workloads of raftcy's benchmark on raft-rs: one run per process, one line of JSON.
 
 mod codec;
 mod group;

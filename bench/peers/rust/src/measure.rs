@@ -1,4 +1,4 @@
-//! Time of a run, wall and CPU, and what else is worth telling.
+//! A run's wall and CPU time, and further results.
 
 use std::error::Error;
 use std::fs;
@@ -32,7 +32,7 @@ impl Measured {
         self.extra.push((name, value as f64));
     }
 
-    /// Tells how many messages a unit took, and whether that is what every implementation sends.
+    /// Reports the messages per unit, and whether every implementation sends that many.
     pub fn expect(&mut self, messages: usize, each: Option<usize>) -> Result<(), Failure> {
         self.extra.push(("messages_per_op", messages as f64 / self.n as f64));
         match each {
@@ -64,7 +64,7 @@ impl Measured {
 /// CPU time of this process so far, all threads, user and system.
 fn cpu_seconds() -> f64 {
     let mut usage = MaybeUninit::<libc::rusage>::uninit();
-    // SAFETY: the pointer is to a rusage, which the call fills wholly when it answers 0.
+    // SAFETY: the pointer is to a rusage, which the call fills completely if it returns 0.
     let usage = unsafe {
         assert_eq!(libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()), 0);
         usage.assume_init()
@@ -73,11 +73,11 @@ fn cpu_seconds() -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
-/// Resident memory of this process in bytes, 0 where the system does not tell.
+/// Resident memory of this process in bytes, 0 if the system does not report it.
 pub fn resident() -> usize {
     let Ok(text) = fs::read_to_string("/proc/self/statm") else { return 0 };
     let pages = text.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
-    // SAFETY: asks for a number and touches no memory of ours.
+    // SAFETY: returns a number and touches none of our memory.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     pages * usize::try_from(page).unwrap_or(0)
 }

@@ -14,7 +14,7 @@ pub struct Options {
 const OPTIONS: &[&str] = &["--nodes", "--batch", "--size", "--groups", "--batch-append"];
 const PROPOSES: &[&str] = &["--nodes", "--batch", "--size", "--batch-append"];
 
-/// Name, n, nodes, batch, size (1 for what a workload does not look at), and what it takes beside --n and --seed.
+/// Name, n, nodes, batch, size (1 for values that a workload does not use), and its options besides --n and --seed.
 const WORKLOADS: [(&str, usize, usize, usize, usize, &[&str]); 14] = [
     ("replicate1", 20_000, 3, 1, 128, PROPOSES),
     ("batch", 64_000, 3, 64, 128, PROPOSES),

@@ -1,4 +1,4 @@
-"""The deliberate faults, by subject; all of them in FAULTS, by name."""
+"""The deliberate faults by subject, and all of them by name in FAULTS."""
 
 from . import elections, joint, logs, machines, reads, replication, snapshots, stored
 from .fault import Fault

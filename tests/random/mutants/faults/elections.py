@@ -10,7 +10,7 @@ QUORUM = "core/quorum.py"
 FAULTS = [
     Fault(
         "two_votes_in_a_term",
-        "a vote is given again in the same term",
+        "a node votes twice in one term",
         (Edit(RAFT, "Raft.can_vote", "self.vote == 0 and self.lead == 0", "self.lead == 0"),),
         ("camunda#5356", "canonical/raft#386"),
     ),
@@ -35,7 +35,7 @@ FAULTS = [
     ),
     Fault(
         "logs_not_compared",
-        "a vote is given whatever the candidate's log",
+        "a voter does not look at the candidate's log",
         (
             Edit(
                 RAFT,
@@ -47,7 +47,7 @@ FAULTS = [
     ),
     Fault(
         "logs_compared_by_length",
-        "a vote is given to a longer log of an older term",
+        "a longer log of an older term gets a vote",
         (
             Edit(
                 LOG,
@@ -59,7 +59,7 @@ FAULTS = [
     ),
     Fault(
         "logs_compared_the_wrong_way",
-        "a vote is given to a log of an older term",
+        "a log of an older term gets a vote",
         (Edit(LOG, "RaftLog.is_up_to_date", "term > ours", "term < ours"),),
     ),
     Fault(
@@ -73,11 +73,11 @@ FAULTS = [
         "votes of an earlier campaign count for a new pre-vote",
         (Edit(RAFT, "Raft.become_pre_candidate", "self.tracker.reset_votes()", ""),),
         ("raft-rs#83",),
-        unseen="an election that comes out of it is counted afresh, and a refusal is forgotten with the next role",
+        unseen="the election after it counts votes from zero, and the next role forgets a refusal",
     ),
     Fault(
         "pre_vote_raises_the_term",
-        "asking for pre-votes begins a new term",
+        "asking for pre-votes raises the term",
         (
             Edit(
                 RAFT,
@@ -90,18 +90,18 @@ FAULTS = [
     ),
     Fault(
         "pre_vote_not_asked",
-        "a node campaigns without the pre-vote that it is configured for",
+        "a node campaigns without its configured pre-vote",
         (
             Edit(
                 RAFT, "Raft._campaign_or_pre_campaign", "k.PRE_ELECTION if self.pre_vote else k.ELECTION", "k.ELECTION"
             ),
         ),
         ("etcd#9333",),
-        unseen="elections without pre-vote are right as well, only more of them",
+        unseen="elections without pre-vote are correct too, only more frequent",
     ),
     Fault(
         "lease_ignored",
-        "a vote is given although the leader was heard of just now",
+        "a node votes although it has just heard from the leader",
         (Edit(RAFT, "Raft.ignores_within_lease", "in_lease and m.context != _TRANSFER_CONTEXT", "False"),),
         ("etcd#9333",),
     ),
@@ -120,7 +120,7 @@ FAULTS = [
     ),
     Fault(
         "vote_quorum_off_by_one",
-        "half of the voters elect",
+        "half of the voters can elect a leader",
         (Edit(QUORUM, "MajorityConfig.tally", "yes >= needed", "yes >= needed - 1"),),
         ("canonical/raft#386",),
     ),
@@ -140,7 +140,7 @@ FAULTS = [
     ),
     Fault(
         "candidate_ignores_pre_votes",
-        "who campaigns does not answer a pre-vote of its own term",
+        "a candidate does not answer a pre-vote of its own term",
         (
             Edit(
                 RAFT,
@@ -150,11 +150,11 @@ FAULTS = [
             ),
         ),
         ("rabbitmq/ra#442",),
-        unseen="the others' timeouts are drawn by chance, so that the candidate's own turn comes in the end",
+        unseen="timeouts are random, so eventually the candidate's own turn comes",
     ),
     Fault(
         "pre_vote_refused_for_a_known_leader",
-        "a pre-vote is refused as long as a leader is known, even to that leader itself",
+        "a node that knows a leader refuses pre-votes, even to that leader",
         (
             Edit(
                 RAFT,
@@ -164,18 +164,18 @@ FAULTS = [
             ),
         ),
         ("hashicorp/raft#605",),
-        unseen="a node that hears of no leader forgets it with its own campaign",
+        unseen="a node that hears from no leader campaigns itself, and forgets the old one",
     ),
     Fault(
         "old_pre_vote_unanswered",
         "a pre-vote of an older term gets no answer",
         (Edit(RAFT, "Raft._step_lower_term", "kind == k.PRE_VOTE", "False"),),
         ("canonical/raft#279", "raft-rs#83"),
-        unseen="with everybody up in the end, a refused heartbeat of the leader tells the term as well",
+        unseen="when all members are up in the end, a refused heartbeat of the leader shows the term too",
     ),
     Fault(
         "old_leader_unanswered",
-        "a leader of an older term is not told that its time is over",
+        "a leader of an older term gets no answer with the newer term",
         (
             Edit(
                 RAFT,
@@ -199,11 +199,11 @@ FAULTS = [
             ),
         ),
         ("nebula#1769",),
-        unseen="the leader's next heartbeat makes a follower as well",
+        unseen="the leader's next heartbeat makes it a follower too",
     ),
     Fault(
         "candidate_takes_a_transfer",
-        "a transfer that comes late makes a candidate campaign again",
+        "a late transfer makes a candidate campaign again",
         (
             Edit(
                 RAFT,
@@ -222,33 +222,33 @@ FAULTS = [
             ),
         ),
         ("nats-server#5314",),
-        unseen="it is one more election",
+        unseen="it only causes one more election",
     ),
     Fault(
         "transfer_never_ends",
-        "a transfer of leadership that does not come off is never given up",
+        "a leadership transfer that does not finish is never given up",
         (Edit(RAFT, "Raft._tick_heartbeat", "if self.state == k.LEADER:\n    self.lead_transferee = 0", "pass"),),
         profile="elections",
     ),
     Fault(
         "quorum_not_checked",
-        "a leader stays in office although it hears of nobody",
+        "a leader stays in office although it hears from nobody",
         (Edit(RAFT, "Raft._check_quorum_active", "not self.tracker.quorum_active()", "False"),),
         ("etcd#15247",),
-        unseen="a leader that hears of nobody commits nothing and confirms no read",
+        unseen="a leader that hears from nobody commits nothing and confirms no read",
     ),
     Fault(
         "change_not_applied_before_a_campaign",
-        "a node campaigns with a committed change of the members that it has not applied",
+        "a node campaigns with a committed but unapplied membership change",
         (Edit(RAFT, "Raft._hup", "self._has_unapplied_change()", "False"),),
         ("etcd#7280",),
         profile="membership",
     ),
     Fault(
         "changes_looked_for_at_once",
-        "all that is not applied is read into memory before a campaign",
+        "a node reads all unapplied entries into memory before it campaigns",
         (Edit(RAFT, "Raft._has_unapplied_change", "log.max_applying_size", "k.NO_LIMIT"),),
         ("raft#32",),
-        unseen="only memory tells",
+        unseen="it shows only in the use of memory",
     ),
 ]

@@ -1,4 +1,4 @@
-"""What a deliberate fault is."""
+"""The form of a deliberate fault."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,9 @@ from ..edit import Edit
 class Fault(NamedTuple):
     """A fault of the core.
 
-    `says` is what the core does wrong with it; `rows` the rows of the catalogue whose bug it brings back, each by its
-    first issue. `unseen` is why the simulator cannot see it, for those that only named tests must find; `profile` is
-    what it runs to find the others.
+    `says` is what the core does wrong. `rows` are the rows of the catalogue whose bug it brings back, each by its first
+    issue. `unseen` is why the simulator cannot see it, for faults that only named tests must find; `profile` is the
+    simulator's profile for the others.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Faults in changes of the members."""
+"""Faults in membership changes."""
 
 from ..edit import Edit
 from .fault import Fault
@@ -11,14 +11,14 @@ CHANGE = "core/confchange.py"
 FAULTS = [
     Fault(
         "joint_election_by_one_half",
-        "an election in a joint configuration needs the incoming voters only",
+        "an election in a joint configuration needs only the incoming voters",
         (Edit(QUORUM, "JointConfig.tally", "self.outgoing.tally(votes)", "one"),),
         ("async-raft#62", "redisraft#17"),
         profile="membership",
     ),
     Fault(
         "joint_commit_by_one_half",
-        "a commit in a joint configuration needs the incoming voters only",
+        "a commit in a joint configuration needs only the incoming voters",
         (Edit(TRACKER, "ProgressTracker.committed", "len(self._outgoing) == 0", "True"),),
         ("async-raft#62",),
         profile="membership",
@@ -39,21 +39,21 @@ FAULTS = [
     ),
     Fault(
         "second_change_while_one_is_pending",
-        "a change is proposed before the one before it is applied",
+        "a change is proposed before the previous one is applied",
         (Edit(RAFT, "Raft._admit_changes", "self.pending_conf_index = self.log.last_index() + i + 1", "pass"),),
         ("redisraft#17",),
         profile="membership",
     ),
     Fault(
         "new_leader_knows_of_no_change",
-        "a new leader does not take the changes in its log for pending",
+        "a new leader does not treat changes in its log as pending",
         (Edit(RAFT, "Raft.become_leader", "self.pending_conf_index = self.log.last_index()", ""),),
         ("redisraft#17",),
         profile="membership",
     ),
     Fault(
         "joint_never_left",
-        "nobody proposes to leave a joint configuration",
+        "no leader proposes to leave a joint configuration",
         (
             Edit(
                 RAFT,
@@ -67,14 +67,14 @@ FAULTS = [
     ),
     Fault(
         "joint_left_by_its_own_leader_only",
-        "a new leader does not leave the joint configuration that it finds",
+        "a new leader does not leave its predecessor's joint configuration",
         (Edit(RAFT, "Raft._applied_to", "new >= self.pending_conf_index", "new == self.pending_conf_index"),),
         ("etcd#12136",),
         profile="membership",
     ),
     Fault(
         "joint_left_twice",
-        "leaving a joint configuration is proposed again before it is applied",
+        "a leader proposes to leave a joint configuration again before it has left it",
         (
             Edit(
                 RAFT,

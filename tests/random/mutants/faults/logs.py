@@ -1,4 +1,4 @@
-"""Faults in how a follower's log takes what the leader sends."""
+"""Faults in how a follower's log takes the leader's messages."""
 
 from ..edit import Edit
 from .fault import Fault
@@ -9,7 +9,7 @@ LOG = "core/log.py"
 FAULTS = [
     Fault(
         "append_commits_beyond_its_entries",
-        "an append commits entries behind its own that may differ from the leader's",
+        "an append commits entries after its own, which may differ from the leader's",
         (
             Edit(
                 LOG,
@@ -22,23 +22,23 @@ FAULTS = [
     ),
     Fault(
         "entry_before_not_compared",
-        "an append is taken wherever the log reaches",
+        "an append is accepted without comparing the entry before it",
         (Edit(LOG, "RaftLog.maybe_append", "not self.match_term(index, term)", "index > self._last"),),
     ),
     Fault(
         "conflict_not_seen",
-        "entries of another term are kept where the leader has its own",
+        "conflicting entries of another term are kept",
         (Edit(LOG, "RaftLog.find_conflict", "self.match_term(e.index, e.term)", "self.look_up(e.index) != k.NO_TERM"),),
     ),
     Fault(
         "every_append_cuts_the_log",
-        "an old append that comes again cuts off what came after it",
+        "a repeated old append cuts off the entries after it",
         (Edit(LOG, "RaftLog.maybe_append", "self.find_conflict(entries)", "index + 1 if entries else 0"),),
         profile="losses",
     ),
     Fault(
         "duplicate_appended_again",
-        "an append below the commit index is taken as a new one",
+        "an append below the commit index is treated as a new one",
         (
             Edit(RAFT, "Raft._handle_append", "m.index < log.committed", "m.index < log.committed and m.index > 0"),
             Edit(
@@ -49,11 +49,11 @@ FAULTS = [
             ),
         ),
         ("willemt/raft#118",),
-        unseen="only new members are sent appends from the very beginning, and have compacted nothing by then",
+        unseen="only new members get appends from the very beginning, and they have compacted nothing yet",
     ),
     Fault(
         "cut_log_keeps_its_length",
-        "the log remembers its last entry from before it was cut",
+        "a cut log remembers its former last entry",
         (
             Edit(
                 LOG,
@@ -66,10 +66,10 @@ FAULTS = [
     ),
     Fault(
         "lost_log_not_told",
-        "a heartbeat that commits beyond the log is taken for one that does not",
+        "a heartbeat that commits beyond the log is treated as a normal one",
         (Edit("core/vet.py", "_vet_heartbeat", "m.commit > last", "False"),),
         ("etcd#10166", "etcd#21178"),
-        unseen="a node that lost its log dies either way; which error tells of it is the difference",
+        unseen="a node that lost its log dies either way, only with another error",
     ),
     Fault(
         "commit_beyond_the_log_at_the_start",
@@ -83,6 +83,6 @@ FAULTS = [
             ),
         ),
         ("PySyncObj#197",),
-        unseen="no storage that keeps its word has such a state",
+        unseen="no correct storage has such a state",
     ),
 ]

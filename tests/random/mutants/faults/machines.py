@@ -12,7 +12,7 @@ FAULTS = [
     Fault(
         "answer_not_kept",
         "the answer of a session's command is not kept",
-        (Edit(GROUP, "GroupMachine._session_command", "self.sessions.keep(session, place, kept)", ""),),
+        (Edit(GROUP, "GroupMachine._run", "self.sessions.keep(session, number, kept)", ""),),
         profile="counter",
     ),
     Fault(
@@ -28,7 +28,7 @@ FAULTS = [
             Edit(
                 SESSIONS,
                 "SessionTable.keep",
-                "self._sessions[session].answers[place] = answer",
+                "found = self._sessions[session]\nif place > found.acknowledged:\n    found.answers[place] = answer",
                 "if session in self._sessions:\n    self._sessions[session].answers[place] = answer",
             ),
         ),

@@ -10,7 +10,7 @@ READ_ONLY = "core/readonly.py"
 FAULTS = [
     Fault(
         "read_not_confirmed",
-        "a leader answers a read without asking whether it still leads",
+        "a leader answers a read without confirming that it still leads",
         (Edit(RAFT, "Raft._begin_read", "read_only.safe()", "False"),),
         ("canonical/raft#386",),
         profile="reads",
@@ -24,7 +24,7 @@ FAULTS = [
     ),
     Fault(
         "read_by_the_last_entry",
-        "a new leader looks at the term of its last entry, not of the one that it has committed",
+        "a new leader checks the term of its last entry instead of its last committed one",
         (Edit(RAFT, "Raft._committed_in_term", "self.log.term_or_zero(self.log.committed)", "self.log.last_term()"),),
         ("tikv#9208",),
         profile="reads",
@@ -37,7 +37,7 @@ FAULTS = [
     ),
     Fault(
         "reads_kept_with_the_role",
-        "a leader that was deposed answers its reads when it leads again",
+        "a deposed leader answers its old reads when it leads again",
         (Edit(RAFT, "Raft.reset", "self.read_only.reset()", ""),),
         ("etcd#20418",),
         profile="reads",
@@ -51,20 +51,20 @@ FAULTS = [
     ),
     Fault(
         "read_acks_not_reset",
-        "acknowledgements of reads in an earlier term count in this one",
+        "acknowledgements of reads from an earlier term count in this one",
         (Edit(READ_ONLY, "ReadOnly.reset", "self.acks = _NO_ACKS", 'self.acks = getattr(self, "acks", _NO_ACKS)'),),
         profile="reads",
     ),
     Fault(
         "joint_read_by_one_half",
-        "a read in a joint configuration is confirmed by the incoming voters only",
+        "a read in a joint configuration needs only the incoming voters",
         (Edit(QUORUM, "JointConfig.acknowledged", "len(self.outgoing._ids) == 0", "True"),),
         ("async-raft#62",),
         profile="membership",
     ),
     Fault(
         "read_answered_with_what_is_applied",
-        "a read is answered with the index that the leader has applied",
+        "a read is answered with the leader's applied index",
         (
             Edit(
                 RAFT,

@@ -13,7 +13,7 @@ INFLIGHTS = "core/inflights.py"
 FAULTS = [
     Fault(
         "old_term_counted",
-        "entries of an older term are committed by counting",
+        "entries of an older term are committed by counting copies",
         (
             Edit(
                 LOG,
@@ -27,12 +27,12 @@ FAULTS = [
     ),
     Fault(
         "commit_quorum_off_by_one",
-        "half of the voters commit",
+        "half of the voters can commit",
         (Edit(ACKS, "majority_match", "n // 2 + 1", "max(n // 2, 1)"),),
     ),
     Fault(
         "learner_counted",
-        "what a learner has stored counts in the place of a slower voter",
+        "a learner's acknowledgement counts in place of a slower voter's",
         (
             Edit(
                 TRACKER,
@@ -62,7 +62,7 @@ FAULTS = [
     ),
     Fault(
         "heartbeat_commits_beyond_the_match",
-        "a heartbeat tells a commit index beyond what the peer is known to have",
+        "a heartbeat carries a commit index beyond the peer's match",
         (
             Edit(
                 RAFT,
@@ -74,18 +74,18 @@ FAULTS = [
     ),
     Fault(
         "progress_kept_with_the_role",
-        "a new leader counts what the peers had acknowledged to it in an earlier term",
+        "a new leader counts acknowledgements from an earlier term of its own",
         (Edit(RAFT, "Raft.reset", "pr.restart(last if pr.id == self.id else 0, last + 1)", "pr.next = last + 1"),),
         profile="elections",
     ),
     Fault(
         "next_not_lowered",
-        "a refused probe is repeated as it was",
+        "a refused probe is repeated unchanged",
         (Edit(PROGRESS, "Progress.maybe_decr_to", "self.next = back if back > self.match else self.match + 1", ""),),
     ),
     Fault(
         "next_lowered_below_the_match",
-        "a refused probe lowers the next index below what is known to be stored",
+        "a refused probe lowers the next index below the match",
         (
             Edit(
                 PROGRESS,
@@ -99,13 +99,13 @@ FAULTS = [
     ),
     Fault(
         "next_not_raised",
-        "an acknowledgement leaves the next index where it was",
+        "an acknowledgement does not raise the next index",
         (Edit(PROGRESS, "Progress.maybe_update", "if self.next < n + 1:\n    self.next = n + 1", ""),),
         ("raft#149",),
     ),
     Fault(
         "heartbeat_does_not_resume",
-        "a peer whose probe was lost is never sent anything again",
+        "after a lost probe, a peer is never sent anything again",
         (Edit(RAFT, "Raft._heartbeat_answered", "pr.msg_app_flow_paused = False", ""),),
         profile="losses",
     ),
@@ -116,19 +116,19 @@ FAULTS = [
     ),
     Fault(
         "inflight_bytes_leak",
-        "the bytes of acknowledged appends stay in the count of the window",
+        "the window keeps counting the bytes of acknowledged appends",
         (Edit(INFLIGHTS, "Inflights.free_le", "self._bytes -= self._sizes[at]", ""),),
         ("raft#54",),
     ),
     Fault(
         "uncommitted_size_never_released",
-        "what was applied stays in the count of uncommitted bytes",
+        "applied entries stay in the count of uncommitted bytes",
         (Edit(RAFT, "Raft.storage_apply_resp", "self.uncommitted_size > 0", "False"),),
         ("cockroach#31689",),
     ),
     Fault(
         "uncommitted_size_kept_with_the_role",
-        "a new leader takes over the count of uncommitted bytes of its earlier term",
+        "a new leader keeps the count of uncommitted bytes from an earlier term",
         (Edit(RAFT, "Raft.reset", "self.uncommitted_size = 0", ""),),
         ("cockroach#31689",),
     ),
@@ -143,7 +143,7 @@ FAULTS = [
     ),
     Fault(
         "proposal_forwarded_twice",
-        "a follower passes a proposal on twice",
+        "a follower forwards a proposal twice",
         (Edit(RAFT, "Raft._forward_proposal", "self._forward(m)", "self._forward(m)\nself._forward(m)"),),
         ("redisraft#13",),
         unseen="a network that duplicates messages does the same",
@@ -165,7 +165,7 @@ FAULTS = [
     ),
     Fault(
         "term_of_a_compacted_entry_is_zero",
-        "an append after an entry that was compacted goes out with term 0",
+        "an append after a compacted entry goes out with term 0",
         (
             Edit(
                 RAFT,
@@ -177,6 +177,6 @@ FAULTS = [
             ),
         ),
         ("raft#31",),
-        unseen="a follower refuses such an append, and the next one that has entries becomes a snapshot",
+        unseen="a follower refuses such an append, and instead of the next one with entries it gets a snapshot",
     ),
 ]

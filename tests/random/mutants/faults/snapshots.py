@@ -17,14 +17,14 @@ FAULTS = [
     ),
     Fault(
         "snapshot_cuts_a_log_that_agrees",
-        "a snapshot that the log already has replaces what follows it",
+        "a snapshot of entries in the log deletes the entries after them",
         (Edit(RAFT, "Raft.restore", "log.match_term(index, term)", "False"),),
         ("etcd#1763",),
         profile="losses",
     ),
     Fault(
         "snapshot_keeps_the_members",
-        "a snapshot does not bring its members into force",
+        "a snapshot does not put its members in force",
         (
             Edit(
                 RAFT,
@@ -38,7 +38,7 @@ FAULTS = [
     ),
     Fault(
         "learner_by_snapshot_campaigns",
-        "a node that a snapshot makes a learner goes on as a voter",
+        "a node that a snapshot makes a learner continues as a voter",
         (
             Edit(RAFT, "Raft.promotable", "pr.is_learner", "self.is_learner"),
             Edit(
@@ -53,20 +53,20 @@ FAULTS = [
     ),
     Fault(
         "learner_refuses_its_snapshot",
-        "a node does not take a snapshot in which it is a learner",
+        "a node ignores a snapshot in which it is a learner",
         (Edit(RAFT, "Raft.restore", "members.voters + members.learners", "members.voters"),),
         ("etcd#10864",),
         profile="membership",
     ),
     Fault(
         "snapshot_keeps_the_entries",
-        "entries from before a snapshot stay in memory behind it",
+        "entries from before a snapshot stay in memory after it",
         (Edit(UNSTABLE, "Unstable.restore", "self._hold(_NO_ENTRIES)", ""),),
         profile="snapshots",
     ),
     Fault(
         "any_stored_snapshot_counts",
-        "the storage's answer for one snapshot counts for the next one",
+        "the storage's answer for one snapshot also counts for the next",
         (
             Edit(
                 UNSTABLE,
@@ -80,7 +80,7 @@ FAULTS = [
     ),
     Fault(
         "second_snapshot_not_written",
-        "a snapshot that comes while another is being written is never written",
+        "a snapshot that arrives while another is being written is never written",
         (Edit(UNSTABLE, "Unstable.restore", "self.snapshot_in_progress = False", ""),),
         ("etcd#18055",),
         profile="snapshots",

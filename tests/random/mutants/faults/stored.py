@@ -1,4 +1,4 @@
-"""Faults between the state machine and its storage: what is stored, when it counts as stored, what is handed out."""
+"""Faults between the state machine and its storage: what to store, when it counts as stored, what to hand out."""
 
 from ..edit import Edit
 from .fault import Fault
@@ -20,7 +20,7 @@ FAULTS = [
     ),
     Fault(
         "vote_is_no_change",
-        "a vote alone is no reason for a new hard state",
+        "a vote alone does not cause a new hard state",
         (
             Edit(
                 NODE,
@@ -39,7 +39,7 @@ FAULTS = [
     ),
     Fault(
         "term_is_no_change",
-        "a term alone is no reason for a new hard state",
+        "a term alone does not cause a new hard state",
         (
             Edit(
                 NODE,
@@ -58,7 +58,7 @@ FAULTS = [
     ),
     Fault(
         "vote_needs_no_sync",
-        "a vote within the term may be lost with the power",
+        "a vote in the present term is not synced",
         (
             Edit(
                 NODE,
@@ -84,10 +84,10 @@ FAULTS = [
     ),
     Fault(
         "own_vote_counted_before_it_is_stored",
-        "a candidate is elected by a vote of its own that it has not stored",
+        "a candidate's own vote counts before it is stored",
         (Edit(RAFT, "Raft._campaign", "continue", "self.tracker.record_vote(id, True)\ncontinue"),),
         ("nebula#3415",),
-        unseen="a candidate asks for votes once its own is stored, so that no other comes before it",
+        unseen="a candidate asks for votes after storing its own, so no other vote arrives before",
     ),
     Fault(
         "answer_sent_before_it_is_stored",
@@ -97,10 +97,10 @@ FAULTS = [
     ),
     Fault(
         "older_writes_counted",
-        "the storage's answer to a write of an older term counts for entries that were written since (ABA)",
+        "the storage's answer to a write of an older term counts for entries written since (ABA)",
         (Edit(RAFT, "Raft.storage_append_resp", "term != 0 and term < self.term", "False"),),
         ("ClickHouse#102629",),
-        unseen="it takes three leaders within one slow write, which 200 seeds of the fitting profile do not have",
+        unseen="it needs three leaders during one slow write, which 200 seeds of the right profile do not have",
     ),
     Fault(
         "stored_whatever_the_term",
@@ -111,7 +111,7 @@ FAULTS = [
     ),
     Fault(
         "overwritten_entries_not_written",
-        "entries that replace others which are being written are never written",
+        "entries that replace others in the middle of a write are never written",
         (
             Edit(
                 UNSTABLE,
@@ -138,12 +138,12 @@ FAULTS = [
     ),
     Fault(
         "handed_out_twice",
-        "entries that are being applied are handed out again",
+        "entries being applied are handed out again",
         (Edit(LOG, "RaftLog.accept_applying", "self.applying = index", ""),),
     ),
     Fault(
         "applied_size_never_released",
-        "what was applied stays in the count of bytes that are being applied",
+        "applied entries stay in the count of bytes being applied",
         (
             Edit(
                 LOG,

@@ -1,5 +1,5 @@
-// Shows on the reference what docs/findings.md tells of it: ways in which its contract, followed to the letter,
-// breaks linearizability or a member's configuration. The steps are those of the programs there, and so is the output.
+// Shows the findings of docs/findings.md on the reference: ways in which its contract, followed to the letter, breaks
+// linearizability or a member's configuration. The steps and the output are the same as in the programs there.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 type member struct {
 	id      uint64
 	async   bool
+	lease   bool
 	disk    *raft.MemoryStorage
 	node    *raft.RawNode
 	synced  *pb.HardState
@@ -43,11 +44,15 @@ func newMember(id uint64, async bool, voters ...uint64) *member {
 // start forgets everything but the disk.
 func (m *member) start() {
 	m.writes, m.sent = nil, nil
-	node, err := raft.NewRawNode(&raft.Config{
+	config := &raft.Config{
 		ID: m.id, ElectionTick: 10, HeartbeatTick: 1, Storage: m.disk, AsyncStorageWrites: m.async,
-		MaxSizePerMsg: 1000, MaxInflightMsgs: 10,
+		MaxSizePerMsg: 1000, MaxInflightMsgs: 10, CheckQuorum: m.lease,
 		Logger: &raft.DefaultLogger{Logger: log.New(io.Discard, "", 0)},
-	})
+	}
+	if m.lease {
+		config.ReadOnlyOption = raft.ReadOnlyLeaseBased
+	}
+	node, err := raft.NewRawNode(config)
 	check(err)
 	m.node = node
 }
@@ -63,7 +68,7 @@ func (m *member) apply(entries []*pb.Entry) {
 	}
 }
 
-// work handles at most so many Readys; with asynchronous writes it only queues what is to be written.
+// work handles at most this many Readys; with asynchronous writes it only queues the writes.
 func (m *member) work(readies int) {
 	for ; readies > 0 && m.node.HasReady(); readies-- {
 		rd := m.node.Ready()
@@ -95,7 +100,7 @@ func (m *member) work(readies int) {
 	}
 }
 
-// write writes what is queued, and says what rests on it.
+// write does the queued writes, and prints what depends on them.
 func (m *member) write() {
 	m.work(100)
 	for len(m.writes) > 0 {
@@ -116,7 +121,7 @@ func (m *member) write() {
 	}
 }
 
-// carry brings what one has sent to the others; the rest is lost.
+// carry delivers the messages that one node has sent to the others; the rest is lost.
 func carry(one *member, others ...*member) {
 	one.work(100)
 	sent := one.sent
@@ -214,6 +219,71 @@ func readOfARemovedLeader() {
 	}
 }
 
+func leaseGivenAway() {
+	members := []*member{newMember(1, false, 1, 2, 3), newMember(2, false, 1, 2, 3), newMember(3, false, 1, 2, 3)}
+	for _, m := range members {
+		m.lease = true
+		m.start()
+	}
+	a, b, c := members[0], members[1], members[2]
+	check(a.node.Campaign())
+	for i := 0; i < 4; i++ {
+		carry(a, b, c)
+		carry(b, a)
+		carry(c, a)
+	}
+	a.node.TransferLeader(2)
+	carry(a, b)
+	exchange := func(times int) {
+		for i := 0; i < times; i++ {
+			carry(b, c)
+			carry(c, b)
+		}
+	}
+	exchange(3)
+	check(b.node.Propose([]byte("x")))
+	exchange(2)
+	fmt.Println("acknowledged by 2:" + show(b.applied[len(b.applied)-1:]))
+	for _, m := range members {
+		for i := 0; i < 5; i++ {
+			m.node.Tick()
+		}
+	}
+	a.node.ReadIndex([]byte("read"))
+	a.work(100)
+	for _, state := range a.reads {
+		fmt.Println("read through 1 at index", state.Index)
+	}
+}
+
+func snapshotThatMustBeRefused() {
+	a := newMember(1, false, 1)
+	b := &member{id: 2, disk: raft.NewMemoryStorage()}
+	b.start()
+	check(a.node.Campaign())
+	a.work(100)
+	change := &pb.ConfChange{Type: pb.ConfChangeAddLearnerNode.Enum(), NodeId: proto.Uint64(2)}
+	check(a.node.ProposeConfChange(change))
+	a.work(100)
+	a.node.Tick()
+	snapshots := 0
+	for i := 0; i < 100; i++ {
+		a.work(100)
+		sent := a.sent
+		a.sent = nil
+		for _, msg := range sent {
+			if msg.GetType() == pb.MsgSnap {
+				snapshots++
+				a.node.ReportSnapshot(2, raft.SnapshotFinish)
+			}
+			check(b.node.Step(msg))
+		}
+		carry(b, a)
+	}
+	fmt.Println("snapshots sent within one tick, in 100 round trips:", snapshots)
+	fmt.Println("applied by 2:", b.node.Status().Applied)
+}
+
 func snapshotOvertakesAChange() {
 	m := newMember(3, false, 1, 2, 3)
 	change := &pb.ConfChange{Type: pb.ConfChangeRemoveNode.Enum(), NodeId: proto.Uint64(2)}
@@ -246,5 +316,7 @@ func main() {
 	voteBeforeTheDisk()
 	readOfASingleVoter()
 	readOfARemovedLeader()
+	leaseGivenAway()
 	snapshotOvertakesAChange()
+	snapshotThatMustBeRefused()
 }

@@ -1,5 +1,5 @@
-// Reads lines of a message type and an encoding in hexadecimal; answers each with what the reference writes for what it
-// read, or with "refused".
+// Reads lines with a message type and an encoding in hexadecimal. Answers each line with the reference's own encoding of
+// the decoded message, or with "refused".
 package main
 
 import (

@@ -1,4 +1,4 @@
-"""A package as small as one that shows every kind of module can be."""
+"""The smallest package with every kind of module."""
 
 from ._build import BUILD
 from .core.kernel import double

@@ -1,3 +1,3 @@
-"""Numbers; stays plain."""
+"""Numbers; not compiled."""
 
 APP = 3

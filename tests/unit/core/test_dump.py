@@ -1,4 +1,4 @@
-"""The whole state of a node: nothing is left out, and a node that takes it up is like the one that gave it."""
+"""The dump of a node is complete, and a node that loads it behaves like the original."""
 
 import ast
 import importlib
@@ -26,11 +26,11 @@ from tests.support.options import FLAGS
 from tests.support.recording import make_config, settle, storage_of
 from tests.support.state import dump_node
 
-# What is not part of the state: objects, and what is kept twice for speed. Nor are the options of OPTIONS.
+# Not part of the state: objects, and values kept twice for speed. The options in OPTIONS are not part of it either.
 ASIDE = {
     "_died_of", "_observer", "_watched", "raft", "_log", "_random", "trace_logger", "log", "read_only", "tracker",
     "storage", "_memory", "unstable", "offer", "_peers", "_incoming", "_outgoing",
-    "_plain_random", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
+    "_plain_random", "_ticks", "has_own", "outbox", "_by_id", "_window_is_shared", "_head", "count",
 }  # fmt: skip
 CLASSES = [
     pure_rawnode.RawNode,
@@ -42,7 +42,7 @@ CLASSES = [
     pure_readonly.ReadOnly,
     pure_outbox.Outbox,
 ]
-# Where the Config's values end up: numbers and flags that a node has from it and that nothing changes later.
+# Numbers and flags that a node takes from its Config, and that nothing changes later.
 OPTIONS = {
     pure_rawnode.RawNode: {"_async"},
     pure_raft.Raft: {
@@ -56,7 +56,7 @@ OPTIONS = {
 
 
 def public(name: str) -> str:
-    """The property behind which an attribute is None where it is empty, if there is one."""
+    """The name of the property in front of an attribute that is None if empty, else the attribute's own name."""
     behind = {"_read_states", "_pending", "_votes", "_msgs", "_msgs_after_append", "_entries"}
     return name.removeprefix("_") if name in behind else name
 
@@ -64,16 +64,16 @@ def public(name: str) -> str:
 @pytest.mark.once
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_no_attribute_is_left_out(cls: type) -> None:
-    """Every attribute is named twice at least, where it is read and where it is set."""
+    """Every attribute is named at least twice, where it is read and where it is set."""
     text = (ROOT / "raftcy/core/dump.py").read_text()
-    once = {"id", "config", "progress", "_waiting", "_indexes"}  # set by way of another
+    once = {"id", "config", "progress", "_waiting", "_indexes"}  # set through another attribute
     aside = ASIDE | once | OPTIONS.get(cls, set())
     missing = [name for name in cls.__slots__ if name not in aside and text.count(f".{public(name)}") < 2]  # type: ignore[attr-defined]
     assert missing == []
 
 
 def assigned_in(node: ast.AST) -> set[str]:
-    """The names of the attributes that code below a node assigns, of whatever object, but in an __init__."""
+    """The names of attributes that the code below a node assigns, on any object, outside of __init__."""
     found: set[str] = set()
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef) and child.name == "__init__":
@@ -86,7 +86,7 @@ def assigned_in(node: ast.AST) -> set[str]:
 
 @pytest.mark.once
 def test_nothing_changes_an_option() -> None:
-    """What is not dumped is what it was when the node was made: no code of the core sets it but that of __init__.
+    """Options are not dumped, because they never change: only __init__ in the core sets them.
 
     (A Config fills in its own defaults.)
     """
@@ -100,7 +100,7 @@ def test_nothing_changes_an_option() -> None:
 
 def test_a_new_node_is_refused_another_ones_state() -> None:
     one, two = (RawNode(make_config(storage_of(1, 2), id=id)) for id in (1, 2))
-    with pytest.raises(InvariantError, match="the state is that of 2, the node is 1"):
+    with pytest.raises(InvariantError, match="the state belongs to node 2, not to 1"):
         load(one, dump(two))
 
 
@@ -113,7 +113,7 @@ def test_a_dead_node_has_no_state() -> None:
 
 
 def copy_of(host: Any) -> Any:
-    """A second node in the state of a host's, on the same storage and with the same numbers to come."""
+    """A second node in the same state as a host's, on the same storage and with the same random numbers to come."""
     r = host.raftcy
     state = checkpoint_of(r).dump(host.node)
     source = random.Random()
@@ -130,7 +130,7 @@ def copy_of(host: Any) -> Any:
 
 
 class Switch:
-    """A storage that hands every question on to another one."""
+    """A storage that forwards every call to another one."""
 
     def __init__(self, to: Any) -> None:
         self.to = to
@@ -145,7 +145,7 @@ def checkpoint_of(raftcy: ModuleType) -> Any:
 
 @pytest.mark.parametrize("part", range(4))
 def test_a_copy_goes_on_like_the_original(raftcy: ModuleType, part: int) -> None:
-    """Two clusters run in lockstep; in one of them nodes are replaced by copies all the time."""
+    """Two clusters run in lockstep; in one of them, copies keep replacing nodes."""
     replaced = 0
     for seed in range(part, 40, 4):
         rng = random.Random(seed)

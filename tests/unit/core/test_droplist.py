@@ -1,4 +1,4 @@
-"""Lists that lose what is oldest: what stays is right, and is not moved for each item that goes."""
+"""Lists that drop their oldest items: the rest stays right, and is not moved for each dropped item."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ from tests.support.logs import new_unstable
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200))))
 def test_what_stays(turns: list[tuple[int, int]]) -> None:
-    """Against a list that is cut."""
+    """Compared with a list that is sliced."""
     items: list[int | None] = []
     head = 0
     naive: list[int] = []
@@ -33,7 +33,7 @@ def test_what_stays(turns: list[tuple[int, int]]) -> None:
 
 
 def test_what_stays_is_moved_seldom() -> None:
-    """Of a backlog of 4,096 that goes one by one, a half is moved five times."""
+    """Dropping a backlog of 4,096 one by one moves the remaining half five times."""
     items = list(range(4_096))
     head = moves = 0
     for _ in range(4_000):
@@ -56,7 +56,7 @@ def test_unstable_entries_that_are_acknowledged_bit_by_bit(step: int) -> None:
         assert unstable.look_up(index + 1) == 1
         assert unstable.look_up(index) == NO_TERM
         if index > 500:
-            # What was dropped leaves room for a conflict and for more.
+            # The list still allows a conflict, and further items, after the drop.
             unstable.truncate_and_append([entries[998]])
             unstable.truncate_and_append([entries[999]])
 
