@@ -11,6 +11,7 @@ Rules:
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from itertools import chain
 from typing import Any, NoReturn
 
 from ..errors import CommandError, Corruption, DecodeError, InvariantError, MachineFailed, UpgradeNeeded
@@ -42,7 +43,7 @@ class GroupCapture:
 
     __slots__ = ("_body", "_head", "sliceable")
 
-    def __init__(self, head: bytes, body: bytes | Capture) -> None:
+    def __init__(self, head: Iterator[bytes], body: bytes | Capture) -> None:
         self._head = head
         self._body = body
         self.sliceable = isinstance(body, bytes) or hasattr(body, "__iter__")
@@ -54,7 +55,15 @@ class GroupCapture:
 
     def slices(self, file: Writable) -> Iterator[None]:
         """Write a piece at each step."""
-        writer = StateWriter(file, self._head)
+        writer = StateWriter(file)
+        size = 0
+        for part in self._head:
+            writer.write(part)
+            size += len(part)
+            if size >= statefile.PIECE_BYTES:
+                size = 0
+                yield
+        writer.end()
         body: Any = self._body
         if isinstance(body, bytes):
             body = statefile.pieces(body)
@@ -64,7 +73,24 @@ class GroupCapture:
         for piece in body:
             writer.write(piece)
             yield
-        writer.close()
+        writer.end()
+
+
+class _Batch:
+    """Commands for one call of the machine: the places of their answers, and which of them are whose of a session."""
+
+    __slots__ = ("commands", "numbers", "places")
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.places: list[int] = []
+        # By session and number, which of the commands it is.
+        self.numbers: dict[tuple[int, int], int] = {}
+
+    def add(self, place: int, command: Command) -> None:
+        """One more command, whose answer goes to this place."""
+        self.commands.append(command)
+        self.places.append(place)
 
 
 class GroupMachine:
@@ -120,23 +146,38 @@ class GroupMachine:
         """
         self.versions.check()
         self._follow_members()
-        answers: list[Any] = [None] * len(entries)
-        commands: list[Command] = []
-        places: list[int] = []
         time_ms = self.time_ms
+        commands = [_command(Command, (e.index, e.term, e.data, time_ms, 0)) for e in entries]
+        for command in commands:
+            if command.data[0] == MARK:
+                return self._apply_mixed(entries)
+        return self._hand(commands)
+
+    def _apply_mixed(self, entries: list[Entry]) -> list[Any]:
+        """`apply` for entries of which some are marked: the commands between two of the group's own are one call."""
+        answers: list[Any] = [None] * len(entries)
+        batch = _Batch()
         for place, e in enumerate(entries):
-            data = e.data
-            if data[0] != MARK:
-                commands.append(_command(Command, (e.index, e.term, data, time_ms, 0)))
-                places.append(place)
+            try:
+                content = envelope.decode(e.data)
+            except DecodeError as error:
+                # Kinds never change, so that every program that knows the kind refuses it.
+                answers[place] = CommandError(f"entry {e.index} is malformed: {error}", "malformed")
                 continue
-            if commands:
-                self._run(commands, places, answers)
-                commands, places = [], []
-            answers[place] = self._apply_marked(e)
-            time_ms = self.time_ms
-        if commands:
-            self._run(commands, places, answers)
+            except UpgradeNeeded:
+                self._run(batch, answers)
+                raise
+            if isinstance(content, envelope.Plain):
+                batch.add(place, Command(e.index, e.term, content.data, self.time_ms, 0))
+            elif isinstance(content, envelope.SessionCommand):
+                if (content.session, content.number) in batch.numbers:
+                    # It is repeated before it has its answer.
+                    batch = self._run(batch, answers)
+                answers[place] = self._begin(place, e, content, batch)
+            else:
+                batch = self._run(batch, answers)
+                answers[place] = self._apply_own(e, content)
+        self._run(batch, answers)
         return answers
 
     def slices(
@@ -161,11 +202,26 @@ class GroupMachine:
             self.versions.follow(self.members())
             self.machine.version = self.versions.version
 
-    def _run(self, commands: list[Command], places: list[int], answers: list[Any]) -> None:
-        """Hand commands to the machine, and put its answers in their places."""
+    def _run(self, batch: "_Batch", answers: list[Any]) -> "_Batch":
+        """Hand a batch to the machine, put its answers in their places, and keep those of sessions; a new batch."""
+        commands = batch.commands
+        if not commands:
+            return batch
+        # What a machine on disk has applied before a restart; its answers to sessions are kept there.
+        old = 0 if self._on_disk is None else self._on_disk.applied
         given = self._hand(commands)
-        for place, answer in zip(places, given, strict=True):
+        for (session, number), at in batch.numbers.items():
+            command = commands[at]
+            try:
+                if self._on_disk is not None and command.index <= old:
+                    given[at] = self._on_disk.kept_answer(command.index)
+                kept = self._encode_answer(given[at])
+            except Exception as error:
+                raise failed(command, command, error) from error
+            self.sessions.keep(session, number, kept)
+        for place, answer in zip(batch.places, given, strict=True):
             answers[place] = answer
+        return _Batch()
 
     def _hand(self, commands: list[Command]) -> list[Any]:
         """The machine's answers; None for what a machine on disk has applied before a restart."""
@@ -188,19 +244,6 @@ class GroupMachine:
             raise failed(commands[0], commands[-1], wrong) from wrong
         return [None] * known + given
 
-    def _apply_marked(self, e: Entry) -> Any:
-        """Apply an entry that is not just a command's data."""
-        try:
-            content = envelope.decode(e.data)
-        except DecodeError as error:
-            # Kinds never change, so that every program that knows the kind refuses it.
-            return CommandError(f"entry {e.index} is malformed: {error}", "malformed")
-        if isinstance(content, envelope.SessionCommand):
-            return self._session_command(e, content)
-        if isinstance(content, envelope.Plain):
-            return self._hand([Command(e.index, e.term, content.data, self.time_ms, 0)])[0]
-        return self._apply_own(e, content)
-
     def _apply_own(self, e: Entry, content: Content) -> Any:
         """Apply an entry that the machine does not see."""
         if isinstance(content, envelope.TimePassed):
@@ -221,23 +264,16 @@ class GroupMachine:
             return refused
         raise InvariantError(f"entry {e.index} has {content!r}, which nobody applies")
 
-    def _session_command(self, e: Entry, content: envelope.SessionCommand) -> Any:
-        session, place = content.session, content.number
-        found = self.sessions.begin(session, place, content.acknowledged, self.time_ms)
+    def _begin(self, place: int, e: Entry, content: envelope.SessionCommand, batch: "_Batch") -> Any:
+        """A session's command: its kept answer or a refusal; None if the batch has it now."""
+        session, number = content.session, content.number
+        found = self.sessions.begin(session, number, content.acknowledged, self.time_ms)
         if isinstance(found, bytes):
             return self._decode_answer(found)
-        if found is not None:
-            return found
-        command = Command(e.index, e.term, content.data, self.time_ms, session)
-        disk = self._on_disk
-        known = disk is not None and e.index <= disk.applied
-        answer = self._kept_on_disk(command) if known else self._hand([command])[0]
-        try:
-            kept = self._encode_answer(answer)
-        except Exception as error:
-            raise failed(command, command, error) from error
-        self.sessions.keep(session, place, kept)
-        return answer
+        if found is None:
+            batch.numbers[session, number] = len(batch.commands)
+            batch.add(place, Command(e.index, e.term, content.data, self.time_ms, session))
+        return found
 
     def kept_answer(self, session: int, place: int) -> tuple[Any] | None:
         """The answer of command number ``place`` of a session, as the only item of a tuple.
@@ -246,14 +282,6 @@ class GroupMachine:
         """
         kept = self.sessions.answer(session, place)
         return None if kept is None else (self._decode_answer(kept),)
-
-    def _kept_on_disk(self, command: Command) -> Any:
-        if self._on_disk is None:
-            raise InvariantError("only a machine on disk keeps answers")
-        try:
-            return self._on_disk.kept_answer(command.index)
-        except Exception as error:
-            raise failed(command, command, error) from error
 
     def _encode_answer(self, answer: Any) -> bytes:
         if isinstance(answer, CommandError):
@@ -270,7 +298,8 @@ class GroupMachine:
 
         Raises MachineFailed if the machine's ``capture`` raises.
         """
-        head = packed(_HEAD_FORMAT) + packed(self.time_ms) + self.versions.encode() + self.sessions.encode()
+        first = packed(_HEAD_FORMAT) + packed(self.time_ms) + self.versions.encode()
+        head = chain((first,), self.sessions.copy().encode())
         try:
             body = self.machine.capture()
         except Exception as error:

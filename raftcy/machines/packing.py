@@ -38,6 +38,9 @@ class Reader:
     def number(self, least: int = 0, most: int = 2**64 - 1) -> int:
         """A number from ``least`` to ``most``."""
         data, at = self.data, self.at
+        if at < len(data) and least <= data[at] <= most and data[at] < 0x80:
+            self.at = at + 1
+            return data[at]
         value = shift = 0
         while True:
             if at >= len(data):

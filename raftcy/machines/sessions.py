@@ -13,6 +13,8 @@ Rules:
   that is not there is refused with `SessionExpired`, and never applied: it might have been applied before.
 """
 
+from collections.abc import Iterator
+
 from ..errors import CommandError, DecodeError, SessionExpired
 from .elapsed import deadline
 from .packing import Reader, block, number
@@ -80,8 +82,10 @@ class SessionTable:
         return found.answers.get(place)
 
     def keep(self, session: int, place: int, answer: bytes) -> None:
-        """Keep the answer of a command that `begin` said to apply."""
-        self._sessions[session].answers[place] = answer
+        """Keep the answer of a command that `begin` said to apply, unless it was acknowledged since."""
+        found = self._sessions[session]
+        if place > found.acknowledged:
+            found.answers[place] = answer
 
     def acknowledge(self, session: int, acknowledged: int, now_ms: int) -> CommandError | None:
         """The client lives, and has the answers up to ``acknowledged``; a refusal if there is no such session."""
@@ -119,15 +123,24 @@ class SessionTable:
             del sessions[session]
         self._earliest_ms = min((found.deadline_ms for found in sessions.values()), default=0)
 
-    def encode(self) -> bytes:
-        """The table as bytes; equal tables have equal ones."""
-        parts = [number(len(self._sessions))]
+    def copy(self) -> "SessionTable":
+        """The table as it is now, to be encoded later."""
+        table = SessionTable()
+        table._earliest_ms = self._earliest_ms
+        for session, found in self._sessions.items():
+            table._sessions[session] = same = _Session(found.timeout_ms, found.deadline_ms, found.acknowledged)
+            same.answers = found.answers.copy()
+        return table
+
+    def encode(self) -> Iterator[bytes]:
+        """The table as bytes, a session at a time; equal tables have equal ones."""
+        yield number(len(self._sessions))
         for session, found in sorted(self._sessions.items()):
-            parts += [number(session), number(found.timeout_ms), number(found.deadline_ms), number(found.acknowledged)]
+            parts = [number(session), number(found.timeout_ms), number(found.deadline_ms), number(found.acknowledged)]
             parts.append(number(len(found.answers)))
             for place, answer in sorted(found.answers.items()):
                 parts += [number(place), block(answer)]
-        return b"".join(parts)
+            yield b"".join(parts)
 
     @staticmethod
     def decode(reader: Reader) -> "SessionTable":

@@ -2,12 +2,15 @@
 
 ::
 
-    "raftcysm"  format (4 bytes)  head  piece ... piece  end
-    head, piece:  length (4 bytes, not 0)  checksum (4 bytes)  data
-    end:          0 (4 bytes)              checksum (4 bytes)
+    "raftcysm"  format (4 bytes)  head  body
+    head, body: piece ... piece end
+    piece:      length (4 bytes, 1 to 65536)  checksum (4 bytes)  data
+    end:        0 (4 bytes)                   checksum (4 bytes)
 
 Numbers are little endian. Each checksum is the CRC-32 of the data, continued from the one before it, so a piece that is
-missing, twice or in another's place is found. A piece is checked before the machine reads any of it.
+missing, twice or in another's place is found; that of an end is continued by one byte, so head and body cannot be taken
+for each other. All of the head is checked before anything changes, and a piece of the body before the machine reads any
+of it.
 """
 
 import struct
@@ -20,25 +23,22 @@ from .statemachine import Readable, Writable
 MAGIC = b"raftcysm"
 FORMAT = 1
 PIECE_BYTES = 1 << 16
-HEAD_BYTES_MOST = 1 << 30
+_END = b"\0"
 _NUMBERS = struct.Struct("<II")
 _FORMAT = struct.Struct("<I")
 
 
 class StateWriter:
-    """Writes a snapshot to ``file``: the head at once, then what ``write`` is given, and the end at ``close``."""
+    """Writes a snapshot to ``file``: by ``write`` its head, then after `end` its body, and `end` again."""
 
-    def __init__(self, file: Writable, head: bytes) -> None:
-        if not 0 < len(head) <= HEAD_BYTES_MOST:
-            raise ValueError(f"a head of {len(head)} bytes")
+    def __init__(self, file: Writable) -> None:
         self._file = file
         self._waiting = bytearray()
-        self._sum = zlib.crc32(head, FORMAT)
+        self._sum = FORMAT
         file.write(MAGIC + _FORMAT.pack(FORMAT))
-        file.write(_NUMBERS.pack(len(head), self._sum) + head)
 
     def write(self, data: bytes) -> int:
-        """Take data of the machine."""
+        """Take data of the head or the body."""
         waiting = self._waiting
         waiting += data
         if len(waiting) >= PIECE_BYTES:
@@ -52,16 +52,17 @@ class StateWriter:
         self._sum = zlib.crc32(data, self._sum)
         self._file.write(_NUMBERS.pack(len(data), self._sum) + data)
 
-    def close(self) -> None:
-        """Write what waits, and the end. The file itself stays open."""
+    def end(self) -> None:
+        """Write what waits, and the end of the head, or of the body."""
         if self._waiting:
             self._piece(bytes(self._waiting))
             self._waiting.clear()
+        self._sum = zlib.crc32(_END, self._sum)
         self._file.write(_NUMBERS.pack(0, self._sum))
 
 
 class StateReader:
-    """Reads a snapshot from ``file``: ``head`` at once, then the machine's data by ``read``.
+    """Reads a snapshot from ``file``: ``head`` at once, then the body by ``read``.
 
     Raises Corruption for what a StateWriter has not written, and UpgradeNeeded for a later format.
     """
@@ -77,9 +78,10 @@ class StateReader:
         if format != FORMAT:
             raise UpgradeNeeded("snapshot format", format, FORMAT)
         self._sum = FORMAT
-        self.head = self._piece(HEAD_BYTES_MOST)
-        if not self.head:
-            raise Corruption("the snapshot has no head")
+        parts = []
+        while part := self._piece():
+            parts.append(part)
+        self.head = b"".join(parts)
 
     def _exactly(self, size: int) -> bytes:
         parts = []
@@ -92,13 +94,14 @@ class StateReader:
             parts.append(part)
         return b"".join(parts)
 
-    def _piece(self, most: int) -> bytes:
+    def _piece(self) -> bytes:
+        """The next piece; nothing at an end."""
         begin = self._at
         size, told = _NUMBERS.unpack(self._exactly(_NUMBERS.size))
-        if size > most:
+        if size > PIECE_BYTES:
             raise Corruption(f"the snapshot is damaged at offset {begin}: a piece of {size} bytes")
         data = self._exactly(size)
-        self._sum = zlib.crc32(data, self._sum)
+        self._sum = zlib.crc32(data or _END, self._sum)
         if self._sum != told:
             raise Corruption(f"the snapshot is damaged between offsets {begin} and {self._at}")
         return data
@@ -111,7 +114,7 @@ class StateReader:
             if not self._left:
                 if self._ended:
                     break
-                self._left = self._piece(PIECE_BYTES)
+                self._left = self._piece()
                 if not self._left:
                     self._ended = True
                     break
@@ -129,7 +132,7 @@ class StateReader:
         """
         left = len(self._left)
         while not self._ended:
-            piece = self._piece(PIECE_BYTES)
+            piece = self._piece()
             self._ended = not piece
             left += len(piece)
         if self._file.read(1):

@@ -14,10 +14,15 @@ out of date.
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from raftcy.sim.workers import Terminated, terminable
 
 from .faults import FAULTS, Fault
 from .simulated import Found, Line, hunt, lines, simulated, write
+from .tree import stop_all
 
 
 def count(fault: Fault, seeds: int) -> Found:
@@ -39,6 +44,17 @@ def holds(fault: Fault, table: dict[str, Line]) -> bool:
     return good
 
 
+@contextmanager
+def _stopping(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """If this is left early, by SIGINT or SIGTERM for example, end what runs and forget what waits."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        stop_all()
+        raise
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.random.mutants")
@@ -51,7 +67,7 @@ def main() -> int:
     faults = [FAULTS[name] for name in o.names] if o.names else simulated()
     table = lines() if o.names or o.stale or o.check else {}
     begun = time.monotonic()
-    with ThreadPoolExecutor(o.jobs) as pool:
+    with ThreadPoolExecutor(o.jobs) as pool, _stopping(pool):
         if o.stale or o.check:
             good = list(pool.map(lambda fault: holds(fault, table), faults))
             faults = [fault for fault, same in zip(faults, good, strict=True) if not same]
@@ -75,4 +91,11 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        with terminable():
+            status = main()
+    except KeyboardInterrupt:
+        status = 130
+    except Terminated:
+        status = 143
+    sys.exit(status)

@@ -358,4 +358,71 @@ ROWS = [
         "A leader whose disk hangs keeps acting as leader.",
         waits=f"{SERVER}: a slow disk and a stopped leader",
     ),
+    # The situations of docs/faults.md, which other people's reports have led to.
+    Row(
+        "faults#A",
+        "U",
+        "The parts of a Ready are written one by one; after a crash between two of them no node starts.",
+    ),
+    Row(
+        "faults#B, dragonboat#381, dragonboat#191",
+        "U",
+        "A member goes on after an error of its storage, and votes twice in a term.",
+    ),
+    Row(
+        "faults#C",
+        "U",
+        "Where thousands of groups share a loop, one member's failure stops all behind it.",
+    ),
+    Row(
+        "faults#K",
+        "U",
+        "Nobody reports what became of a snapshot, and its sender waits for good.",
+    ),
+    Row(
+        "faults#P, qdrant#1172",
+        "U",
+        "What was applied is durable, the commit index is not: the node does not start, and nobody says why.",
+    ),
+    Row(
+        "faults#Q, tikv#4680",
+        "U",
+        "A leader that is handing its leadership over answers reads by its lease: stale.",
+    ),
+    Row(
+        "faults#W",
+        "P",
+        "Workers outlive the command that started them, or delay its end.",
+    ),
+    Row(
+        "faults#X1",
+        "U",
+        "The context of a read is used again after a restart; a late answer of before is taken for the new one: stale.",
+    ),
+    Row(
+        "faults#X2",
+        "U",
+        "A snapshot, or an entry, is too large for any message, and nobody notices until a follower needs it.",
+    ),
+    Row(
+        "faults#X3",
+        "P",
+        "An example hangs without a word when the application has a bug.",
+        cannot="the programs of the documents are run, with such a bug, too, by `meta/test_docs.py`",
+    ),
+    Row(
+        "faults#X4",
+        "U",
+        "A test suite for storages passes storages that store nothing.",
+    ),
+    Row(
+        "faults#X5",
+        "U",
+        "A storage takes parts that contradict each other, and a later start finds no voters, no state or no vote.",
+    ),
+    Row(
+        "faults#X6",
+        "U",
+        "A snapshot that its receiver refuses is sent again and again, as fast as the network goes.",
+    ),
 ]

@@ -5,11 +5,13 @@ The copy has no extension modules, so it always runs the pure build of the edite
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .edit import ROOT, Edit, edited_files
@@ -18,6 +20,11 @@ COPIED = ("raftcy", "tests", "pyproject.toml")
 MEMORY_KIB = 4 << 20
 # Extensions would hide the edits; the rest is large and not needed here.
 LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "*.pyx", "*.pxd", "oracle", "packaging", "wirepeer", ".*")
+
+
+_running: set["subprocess.Popen[str]"] = set()
+_lock = threading.Lock()
+_stopped = threading.Event()
 
 
 @contextmanager
@@ -47,12 +54,40 @@ def run(folder: Path, arguments: Sequence[str], timeout_s: float) -> subprocess.
     environment.pop("PYTEST_ADDOPTS", None)
     # A fault may make the core loop endlessly and take more and more memory.
     bounded = ["sh", "-c", f'ulimit -v {MEMORY_KIB} 2>/dev/null; exec "$@"', "sh"]
-    return subprocess.run(
-        [*bounded, sys.executable, *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=timeout_s,
-    )
+    with _lock:
+        if _stopped.is_set():
+            raise InterruptedError("all runs were stopped")
+        process = subprocess.Popen(
+            [*bounded, sys.executable, *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A group of its own, so that all of it can be ended.
+            start_new_session=True,
+        )
+        _running.add(process)
+    try:
+        told, _ = process.communicate(timeout=timeout_s)
+        return subprocess.CompletedProcess(process.args, process.returncode, told)
+    finally:
+        _end(process)
+        process.wait()
+        with _lock:
+            _running.discard(process)
+
+
+def stop_all() -> None:
+    """End whatever runs in any copy, whichever thread waits for it, and let nothing begin there any more."""
+    with _lock:
+        _stopped.set()
+        for process in _running:
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Kill a process that has not been waited for, with all that it has started."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

@@ -50,6 +50,21 @@ def test_a_repeat_in_the_same_call_too(build: ModuleType, group: Applied, e: Mod
     assert group.group.apply(entries) == [[b"a", 1], [b"a", 1], [b"a", 2], [b"a", 1]]
 
 
+def test_commands_of_sessions_come_in_one_call(build: ModuleType, group: Applied, e: ModuleType) -> None:
+    """As those without; an acknowledgement in the same call forgets what is answered by the end of it."""
+    one, two = group.put(e.open_session(1000)), group.put(e.open_session(1000))
+    calls = group.group.machine.calls
+    del calls[:]
+    commands = [(one, 1, 0), (two, 1, 0), (one, 2, 1), (two, 2, 0)]
+    entries = [group.log.add(e.session_command(*command, b"a")) for command in commands]
+    entries.insert(2, group.log.add(b"plain"))
+    assert group.group.apply(entries) == [[b"a", 1], [b"a", 2], [b"plain", 3], [b"a", 4], [b"a", 5]]
+    assert calls == [5]
+    assert group.group.sessions.kept() == 3
+    assert group.put(e.session_command(one, 1, 0, b"a")).reason == "acknowledged"
+    assert group.put(e.session_command(two, 1, 0, b"a")) == [b"a", 2]
+
+
 def test_a_kept_answer_cannot_be_changed_by_who_gets_it(group: Applied, e: ModuleType) -> None:
     id = group.put(e.open_session(1000))
     answer = group.put(e.session_command(id, 1, 0, b"a"))

@@ -1,10 +1,10 @@
 """The deliberate faults by subject, and all of them by name in FAULTS."""
 
-from . import elections, joint, logs, machines, reads, replication, snapshots, stored
+from . import driven, elections, joint, logs, machines, reads, replication, snapshots, stored
 from .fault import Fault
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault
-    for module in (elections, replication, logs, stored, snapshots, joint, reads, machines)
+    for module in (elections, replication, logs, stored, snapshots, joint, reads, machines, driven)
     for fault in module.FAULTS
 }
