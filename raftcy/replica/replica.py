@@ -30,6 +30,7 @@ from ..errors import (
     ProposalDropped,
     RaftError,
     Rejected,
+    SnapshotTooLarge,
     Stopped,
     StorageFailed,
 )
@@ -186,7 +187,6 @@ class Replica:
         self._guests: list[tuple[Forwarded, Answer]] = []
         self._guest_bytes = 0
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
-        self._contexts = 0
         self._timekeeper = Timekeeper()
         self._until_report = 0
         self._inbox: list[Message] = []
@@ -194,6 +194,7 @@ class Replica:
         self._runs: Iterator[list[Entry]] | None = None
         self._answers: list[Any] = []
         self._since_snapshot = 0
+        self._too_large_at = 0
         self._followers: dict[EventQueue, None] = {}
         # By index and order: who waits until the machine has applied so far.
         self._applied_waits: list[tuple[int, int, asyncio.Future[None]]] = []
@@ -232,7 +233,7 @@ class Replica:
             disable_proposal_forwarding=True,
             batch_append=True,
         )
-        return Driver.start(config, _State(self))
+        return Driver.start(config, _State(self), nonce=self._start)
 
     def _present_members(self) -> ConfState:
         return self._driver.members
@@ -724,10 +725,8 @@ class Replica:
         """Ask for a round of reads, if a leader is known; else when there is one."""
         if self._driver.node.raft.lead == 0:
             return
-        self._contexts += 1
-        context = self._start + self._contexts.to_bytes(8, "big")
         try:
-            self._driver.read_index(context)
+            context = self._driver.read()
         except (NotNow, Overloaded):
             # The next tick tries again.
             return
@@ -813,10 +812,17 @@ class Replica:
     def _make_snapshot(self) -> None:
         """Make a snapshot if one is due."""
         driver, tuning = self._driver, self._host.tuning
-        entries = driver.applied - self._log.snapshot().metadata.index
+        entries = driver.applied - max(self._log.snapshot().metadata.index, self._too_large_at)
         if entries < tuning.snapshot_entries and self._since_snapshot < tuning.snapshot_bytes:
             return
-        made = driver.make_snapshot(tuning.kept_entries)
+        try:
+            made = driver.make_snapshot(tuning.kept_entries)
+        except SnapshotTooLarge as error:
+            # The log grows on, and the next attempt comes after as much again.
+            self._too_large_at = driver.applied
+            self._since_snapshot = 0
+            self._tell(happened.SnapshotFailed(error))
+            return
         if made is not None:
             self._since_snapshot = 0
             self._tell(happened.SnapshotMade(made.metadata.index, len(made.data)))
