@@ -30,7 +30,7 @@ class Thread:
     def submit(self, act: Callable[[], Any], done: Callable[[Any, BaseException | None], object]) -> None:
         """See Aside."""
         if self._thread is None:
-            # A daemon: a disk that hangs for ever must not keep the process from ending.
+            # A daemon: a disk that never answers must not keep the process from ending.
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         self._queue.put((act, done))
