@@ -5,9 +5,10 @@ asyncio, or with ``RawNode`` to write the loop yourself. ``BUILD`` is the build 
 behave the same.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
-from ._build import BUILD
+from ._build import BUILD, keep
 from .core.config import Config, Peer
 from .core.describe import (
     describe_conf_change,
@@ -253,3 +254,6 @@ def __getattr__(name: str) -> Any:
     from . import replica
 
     return getattr(replica, name)
+
+
+keep(sys.modules[__name__])

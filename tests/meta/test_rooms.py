@@ -45,7 +45,7 @@ LAYERS = {
     "wire": """
         consts bounds gotext immutable raft_pb2
         enums
-        checks
+        checks whole
         messages
         blank changes origins
         kinds
@@ -53,7 +53,7 @@ LAYERS = {
         protobuf
     """,
     "core": """
-        awaitables logger droplist observer
+        awaitables hints logger droplist observer
         ready entries hardstate inflights single_calls
         fresh
         outbox progress
