@@ -5,6 +5,9 @@ renamed, and the folder synced, before the reference exists. Each piece has a ch
 piece before it, the first one with group, index and term; the reference has the last one. So a piece that is damaged,
 exchanged, stale or missing is noticed, and so is a whole file of another snapshot. Nothing in it depends on the
 directory: the reference of a snapshot is the same on every member.
+
+The name of a file has its checksum, so that a body that comes from a leader never takes the place of another one of the
+same index, which was made here and to which the log refers.
 """
 
 import struct
@@ -46,7 +49,7 @@ class Reference:
     @property
     def name(self) -> str:
         """The name of the file."""
-        return body_name(self.group, self.index, self.term)
+        return f"{_stem(self.group, self.index, self.term)}-{self.checksum:08x}.snap"
 
     @property
     def file_size(self) -> int:
@@ -68,9 +71,8 @@ def reference_of(data: bytes) -> Reference | None:
     return Reference(*_REFERENCE.unpack_from(data)[1:])
 
 
-def body_name(group: int, index: int, term: int) -> str:
-    """The name of the file of a snapshot."""
-    return f"{group:016x}-{index:016x}-{term:016x}.snap"
+def _stem(group: int, index: int, term: int) -> str:
+    return f"{group:016x}-{index:016x}-{term:016x}"
 
 
 def _header(group: int, index: int, term: int) -> bytes:
@@ -88,8 +90,7 @@ class BodyWriter:
         self._files = files
         self._place = (group, index, term)
         self._wanted = wanted
-        self._name = body_name(group, index, term)
-        self._aside = f"{self._name}.part"
+        self._aside = f"{_stem(group, index, term)}.part"
         self._waiting = bytearray()
         self._at = 0
         self._size = 0
@@ -141,7 +142,7 @@ class BodyWriter:
             raise Corruption(f"a body came as {reference}, but was announced as {self._wanted}")
         try:
             self._files.sync(self._aside)
-            self._files.rename(self._aside, self._name)
+            self._files.rename(self._aside, reference.name)
             self._files.sync(FOLDER)
         except OSError as error:
             raise self._failed(error) from error
@@ -158,7 +159,7 @@ class BodyWriter:
 
     def _failed(self, error: OSError) -> StorageFailed:
         self.abort()
-        return StorageFailed(f"the snapshot {self._name} cannot be written: {error}")
+        return StorageFailed(f"the snapshot {self._aside} cannot be written: {error}")
 
 
 class Bodies:

@@ -5,6 +5,7 @@ leaves the data in the disk's own cache; ``FlushFileBuffers`` on Windows, where 
 the order of names itself. A disk that says that it has written what it has not is beyond all of them.
 """
 
+import errno
 import os
 import sys
 import threading
@@ -158,7 +159,10 @@ def _fullfsync(file: int) -> None:
     control: Any = fcntl
     try:
         control.fcntl(file, control.F_FULLFSYNC)
-    except OSError:
+    except OSError as error:
+        # Any other error is one of the disk, which a second sync would hide.
+        if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY):
+            raise
         os.fsync(file)
 
 

@@ -7,6 +7,8 @@ It knows no event loop. A program without one calls ``sync``, or that of a group
 import os
 import queue
 import threading
+import time
+from secrets import token_bytes
 from types import TracebackType
 from typing import Any
 
@@ -48,6 +50,8 @@ class DiskLog:
                 segment_size=segment_size,
                 memory_size=memory_size,
                 progress=progress,
+                clock=time.monotonic,
+                draw=token_bytes,
             )
         except BaseException:
             self._directory.close()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.droplist import drop_oldest
 from ..core.entries import fitting
-from ..core.storage import MemoryStorage, check_hard_state, check_successor, without_voters
+from ..core.storage import MemoryStorage, check_hard_state, check_members, check_successor, without_voters
 from ..errors import Compacted, Corruption, InvariantError, RangeError, SnapshotOutOfDate, StorageFailed, Unavailable
 from ..wire import consts as k
 from ..wire.checks import instance, octets, u64
@@ -38,7 +38,10 @@ LOGGER = logging.getLogger("raftcy.storage")
 # What an entry in memory takes beside its data, in bytes, about.
 _OVERHEAD = 200
 SHARE_MAX = 2**29
-"""The most that a group may stage between two syncs, in bytes of data; half of what a reader takes."""
+"""The most that a group may stage between two syncs, in bytes; half of what a reader takes."""
+
+SNAPSHOT_MAX = 2**27
+"""The longest data of a snapshot that stands in the log itself, in bytes: a beginning holds two of them."""
 
 
 class Host:
@@ -214,10 +217,8 @@ class GroupLog:
             instance(snapshot, Snapshot, "snapshot")
         new = _consecutive(entries) if entries else []
         self._check_save(hard_state, new, snapshot)
-        size = sum([len(e.data) for e in new])
-        staged = 0 if self.share is None or snapshot is not None else self.share.size
-        if size + staged + (0 if snapshot is None else len(snapshot.data)) > SHARE_MAX:
-            raise RangeError(f"a group may stage at most {SHARE_MAX} bytes between two syncs")
+        size = _bytes(new)
+        self._check_size(size, None if snapshot is None else snapshot.data)
         if snapshot is not None:
             complete = _complete(snapshot)
             if self.bodies is not None:
@@ -256,7 +257,16 @@ class GroupLog:
             term = new[-1].term
         if self._state is not None and hard_state is not None:
             check_successor(self._state, hard_state)
-        check_hard_state(self._state if hard_state is None else hard_state, base, last, term)
+        state = self._state if hard_state is None else hard_state
+        check_hard_state(HardState() if state is None else state, base, last, term)
+
+    def _check_size(self, entries: int, data: bytes | None) -> None:
+        """Raise RangeError for what a reader would refuse."""
+        if data is not None and len(data) > SNAPSHOT_MAX:
+            raise RangeError(f"a snapshot in the log may have at most {SNAPSHOT_MAX} bytes of data: use bodies")
+        staged = 0 if self.share is None else self.share.size
+        if staged + entries + len(data or b"") > SHARE_MAX:
+            raise RangeError(f"a group may stage at most {SHARE_MAX} bytes between two syncs")
 
     def _check_newer(self, snapshot: Snapshot) -> None:
         index = snapshot.metadata.index
@@ -265,6 +275,7 @@ class GroupLog:
         present = self.newest.metadata.index
         if present != 0 and present >= index:
             raise SnapshotOutOfDate()
+        check_members(snapshot.metadata.conf_state)
 
     def sync(self) -> None:
         """Write what this and all other groups of the log have staged, and sync once.
@@ -293,8 +304,8 @@ class GroupLog:
         term = self.term(index)
         if not members.voters:
             raise without_voters(index)
-        if content is not None and len(content) > SHARE_MAX:
-            raise RangeError(f"a snapshot in the log may have at most {SHARE_MAX} bytes of data")
+        check_members(members)
+        self._check_size(0, content)
         metadata = SnapshotMetadata(conf_state=members, index=index, term=term)
         made = _complete(Snapshot(data=content, metadata=metadata))
         if self.bodies is not None:
@@ -303,6 +314,7 @@ class GroupLog:
         self._made(made)
         share = self._staged()
         share.made.append(made)
+        share.size += len(made.data)
         share.dropped += needless
         return made
 
@@ -449,7 +461,7 @@ class GroupLog:
     # -- bodies --------------------------------------------------------------------------------------------------
 
     def keep_bodies(self, bodies: "Bodies") -> list[str]:
-        """From now on the data of snapshots refers to bodies. Verify the newest one; the files that nothing needs.
+        """From now on the data of snapshots refers to bodies. Verify the newest one; returns files that nothing needs.
 
         If it is damaged, the older snapshot takes its place, where the log reaches from that to all that is committed.
         Raises Corruption if it does not.
@@ -461,13 +473,8 @@ class GroupLog:
             if why:
                 raise Corruption(f"{error.text}. {why}", error.file, error.offset) from error
             LOGGER.warning("group %d: %s; the snapshot before it is used", self.id, error)
-            damaged_one = self.newest
             self._fall_back()
-            share = self._staged()
-            share.fallen = True
-            share.dropped.append(damaged_one)
-            self.bodies = bodies
-            return []
+            self._staged().fallen = True
         self.bodies = bodies
         return bodies.strays([each for each in (self.newest, self.older) if each is not None])
 
@@ -554,6 +561,10 @@ class GroupLog:
         if len(found) == end - lo and end <= hi:
             found += self._window[self._head : self._head + hi + 1 - end]
         return found
+
+    def retained_bytes(self) -> int:
+        """About how many bytes it takes to restate the group."""
+        return self.places.retained() + len(self.newest.data) + len(self.older.data if self.older else b"")
 
     def describe(self, parts: list[bytes]) -> None:
         """Append what a beginning holds beside the entries: snapshots and hard state."""

@@ -17,6 +17,7 @@ import zlib
 from hashlib import shake_128
 from typing import NamedTuple
 
+from ..errors import InvariantError
 from .files import SECTOR
 
 FORMAT = 1
@@ -122,7 +123,9 @@ def header_is_cut(end: int) -> bool:
 
 
 def pack_record(body: bytes, group: int, previous: int, mark: Position, seed: int, offset: int) -> tuple[bytes, int]:
-    """A record for this place, and its checksum for the chain."""
+    """A record for this place, and its checksum for the chain. Raises InvariantError for one that no reader takes."""
+    if len(body) > BODY_MAX:
+        raise InvariantError(f"the body of a record has {len(body)} bytes")
     mask = 0
     if _ZEROS in body:
         body, mask = _masked(body)

@@ -13,7 +13,7 @@ from .files import Files
 from .group import GroupLog, Host
 from .layout import FORMAT, Head, segment_name
 from .opening import Found, read_log
-from .replay import check_begun, replay
+from .rebuild import check_begun, replay
 
 _READ_AT_ONCE = 1 << 20
 

@@ -37,7 +37,7 @@ class Reclaim:
     def begun(self, number: int, groups: dict[int, GroupLog]) -> None:
         """A segment has been begun."""
         self._number = number
-        retained = sum([group.places.retained() for group in groups.values()])
+        retained = sum([group.retained_bytes() for group in groups.values()])
         self._allowed = 2 + 2 * retained // self._segment_size
         self._choose(groups)
 

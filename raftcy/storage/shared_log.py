@@ -5,10 +5,8 @@ and the tests run it as it is. All calls are made from one thread, but for ``Bat
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from secrets import token_bytes
 
 from ..errors import ConfigError, Corruption, InvariantError, StorageFailed
 from ..wire.checks import u64
@@ -30,8 +28,8 @@ from .layout import (
     segment_number,
 )
 from .opening import Progress, make_durable, read_log
+from .rebuild import check_begun, replay
 from .reclaim import Reclaim
-from .replay import check_begun, replay
 from .writing import Batch, Chore, leftovers
 
 LOGGER = logging.getLogger("raftcy.storage")
@@ -62,8 +60,11 @@ class SharedLog:
     """See the module. ``segment_size`` is in bytes, and ``memory_size`` how many bytes of entries stay in memory.
 
     ``cluster`` is the id of the cluster that the caller belongs to, empty if it is not known yet. ``progress`` is
-    called while the log is read. Raises WrongDirectory, NewerFormat and Corruption, and StorageFailed if a file cannot
-    be read, or what was read cannot be made durable.
+    called while the log is read. ``clock`` gives the time in seconds, from any start, and ``draw`` so many random
+    bytes, once, for the identity of a new directory.
+
+    Raises WrongDirectory, NewerFormat and Corruption, and StorageFailed if a file cannot be read, or what was read
+    cannot be made durable.
     """
 
     def __init__(
@@ -74,8 +75,8 @@ class SharedLog:
         segment_size: int = SEGMENT_SIZE,
         memory_size: int = MEMORY_SIZE,
         progress: Progress | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        draw: Callable[[int], bytes] = token_bytes,
+        clock: Callable[[], float],
+        draw: Callable[[int], bytes],
     ) -> None:
         if segment_size < _SEGMENT_MIN or segment_size % SECTOR:
             raise ConfigError(f"segment_size must be a multiple of {SECTOR} and at least {_SEGMENT_MIN}")
@@ -157,7 +158,9 @@ class SharedLog:
             found = self._groups[id] = self._made(id)
         if bodies and found.bodies is None:
             try:
-                self._gone += found.keep_bodies(Bodies(self.files, id))
+                for name in found.keep_bodies(Bodies(self.files, id)):
+                    # At once: the same body may come again.
+                    self.files.remove(name)
             except OSError as error:
                 raise StorageFailed(f"a snapshot of the group {id} cannot be read: {error}") from error
         return found
@@ -185,7 +188,11 @@ class SharedLog:
         """
         batch = self.prepare()
         if batch is not None:
-            batch.run()
+            try:
+                batch.run()
+            except BaseException as error:
+                self._fail(error)
+                raise
             self.finish(batch)
 
     def prepare(self) -> Batch | None:
@@ -200,13 +207,13 @@ class SharedLog:
             return None
         self._marked = False
         staged, self._staged = self._staged, []
-        records = [_record_of(group) for group in staged]
         try:
+            records = [_record_of(group) for group in staged]
             records += self._reclaim.move(self._groups)
-        except (OSError, Corruption) as error:
+            batch = self._batch([(group.id, body) for group, body, _ in records])
+        except (OSError, Corruption, InvariantError) as error:
             raise self._fail(error) from error
         self.counters.groups_moved += len(records) - len(staged)
-        batch = self._batch([(group.id, body) for group, body, _ in records])
         number, offset = self._number, batch.offset + (HEADER if batch.size else 0)
         for group, body, begin in records:
             _note(group, body, begin, number, offset)

@@ -42,7 +42,7 @@ class Batch:
         self._spare = spare
 
     def run(self) -> None:
-        """Write and sync. Never raises: an error is in ``error``, and ``finish`` raises it."""
+        """Write and sync. An error is noted in ``error``, and ``finish`` raises it; an interrupt is raised here too."""
         files = self._files
         begun = self._clock()
         try:
@@ -53,8 +53,11 @@ class Batch:
                 files.sync(FOLDER)
             files.write(self.name, self.offset, self.data)
             files.sync(self.name)
+        except Exception as error:
+            self.error = error
         except BaseException as error:
             self.error = error
+            raise
         self.seconds = self._clock() - begun
 
 
@@ -81,7 +84,7 @@ class Chore:
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Make a spare segment of ``size`` bytes, or remove the files ``names``. Never raises; see ``error``."""
+        """Make a spare segment of ``size`` bytes, or remove the files ``names``. Errors are in ``error``."""
         try:
             if self.size:
                 make_zeros(self._files, _SPARE_ASIDE, self.size)
@@ -90,7 +93,7 @@ class Chore:
                 # One after the other, each for certain: a gap between segments would be taken for damage.
                 self._files.remove(name)
                 self._files.sync(FOLDER)
-        except BaseException as error:
+        except Exception as error:
             self.error = error
 
     def __repr__(self) -> str:

@@ -89,6 +89,14 @@ MAY_KNOW = {
 }
 
 
+# The same for the log on disk: its folder, its thread, its command.
+STORAGE_MAY_KNOW = {
+    "directory": {"os", "sys", "pathlib", "fcntl", "msvcrt", "threading"},
+    "disk_log": {"os", "queue", "secrets", "threading", "time"},
+    "log_command": {"sys", "pathlib"},
+}
+
+
 def room(dotted: str) -> str:
     return dotted.partition(".")[0]
 
@@ -251,6 +259,21 @@ def test_the_ground_and_the_driver_know_no_outside_world(folder: str) -> None:
                 taken = {room(word) for word in (words[1:2] if words[0] == "from" else words[1:])} & OUTSIDE_WORLD
                 if taken - MAY_KNOW.get(module(path), set()):
                     wrong.append(f"raftcy/{name(path)}:{number}: {line.strip()}")
+    assert wrong == []
+
+
+def test_the_log_on_disk_knows_its_platform_by_six_calls() -> None:
+    """Only what is made of a folder knows the system, a clock or a thread; nothing knows an event loop."""
+    wrong = []
+    for path in files(".py"):
+        if room(module(path)) != "storage":
+            continue
+        for node in nodes(path):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            taken = {room(each) for each in names} & (OUTSIDE_WORLD | {"fcntl", "msvcrt", "queue", "pathlib", "sys"})
+            if taken - STORAGE_MAY_KNOW.get(path.stem, set()):
+                wrong.append(f"raftcy/{name(path)}:{node.lineno}")
     assert wrong == []
 
 

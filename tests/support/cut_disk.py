@@ -75,7 +75,12 @@ class CutDisk:
             self.items = [item for item in self.items if item[0] != "name"]
             return
         file = self.files[name]
-        file.durable = bytes(file.content)
+        # Only what waits is written: what an earlier sync has failed to write is clean to the kernel, and never is.
+        durable = bytearray(file.durable)
+        for kind, other, at, data, _ in self.items:
+            if kind == "sector" and other is file:
+                _store(durable, at, data)
+        file.durable = bytes(durable)
         self.items = [item for item in self.items if item[1] is not file or item[0] == "name"]
 
     def rename(self, old: str, new: str) -> None:

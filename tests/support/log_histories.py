@@ -21,7 +21,8 @@ Models = dict[int, MemoryStorage]
 
 def open_log(files: Files, **options: object) -> SharedLog:
     """A log with small segments and little memory, whose random bytes are the same each time."""
-    given = {"segment_size": SEGMENT, "memory_size": MEMORY, "draw": lambda size: b"\x11" * size} | options
+    given = {"segment_size": SEGMENT, "memory_size": MEMORY, "clock": float, "draw": lambda size: b"\x11" * size}
+    given |= options
     return SharedLog(files, **given)  # type: ignore[arg-type]
 
 

@@ -14,12 +14,16 @@ RUNS = int(os.environ.get("RAFTCY_STORAGE_RUNS", "4"))
 @pytest.mark.once
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_nothing_acknowledged_is_lost(seed: int) -> None:
+    """catches: etcd#14098, hashicorp/raft-wal#31"""
     assert Cuts(seed, 30, 60).run() > 50
 
 
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_long_histories_equal_the_model(seed: int) -> None:
-    """Segments are freed, groups are moved, logs are opened: every group holds what MemoryStorage holds."""
+    """Segments are freed, groups are moved, logs are opened: every group holds what MemoryStorage holds.
+
+    catches: etcd#22442, raft-engine#142
+    """
     history = History(1000 + seed, CutDisk())
     freed = 0
     for _ in range(600):

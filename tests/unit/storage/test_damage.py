@@ -99,7 +99,8 @@ FLIPS = (0x01, 0x80, 0xFF)
 @pytest.mark.parametrize("close", [True, False])
 @pytest.mark.parametrize("flips", [(), pytest.param(FLIPS, marks=pytest.mark.full)])
 def test_every_flipped_byte_is_reported_where_it_is(close: bool, flips: tuple[int, ...]) -> None:
-    disk, wanted = small_log(9, close=close)
+    """catches: nats-server#2549"""
+    disk, wanted = small_log(8, close=close)
     places = records(disk)
     ends = span(disk)
     assert len(ends) > 1
@@ -142,7 +143,10 @@ def test_every_flipped_byte_of_the_identity_is_reported() -> None:
 
 @pytest.mark.parametrize("close", [True, False])
 def test_every_missing_sector_is_reported_or_cut(close: bool) -> None:
-    """Only what the last commit wrote may be cut, and only if it was not marked as synced by a clean close."""
+    """Only what the last commit wrote may be cut, and only if it was not marked as synced by a clean close.
+
+    catches: etcd#6515, nats-server#2549
+    """
     disk, wanted = small_log(14, size=300, close=close)
     ends = span(disk)
     last = max(ends)
@@ -167,7 +171,10 @@ def test_every_missing_sector_is_reported_or_cut(close: bool) -> None:
 
 
 def test_every_cut_off_end_is_reported_or_cut() -> None:
-    """All from some place on reads as zeros: a short write, if it is the last one."""
+    """All from some place on reads as zeros: a short write, if it is the last one.
+
+    catches: etcd#5230
+    """
     disk, wanted = small_log(3, close=False)
     name, first, _ = records(disk)[-2]
     _, offset, size = records(disk)[-1]
@@ -238,11 +245,14 @@ def test_a_lost_segment_is_reported() -> None:
 
 
 def test_zeros_in_entries_are_no_missing_sectors() -> None:
-    """A bit that turns in a record of nothing but zeros is damage, not a tear."""
-    disk, _wanted = small_log(3, size=3000, close=False)
+    """A bit that turns in a record of nothing but zeros is damage, not a tear.
+
+    catches: etcd#6515
+    """
+    disk, _wanted = small_log(1, size=3000, close=False)
     log = open_log(disk)
     group = log.group(1)
-    zeros = [Entry(term=2, index=group.last_index() + 1, data=bytes(3000))]
+    zeros = [Entry(term=2, index=group.last_index() + 1, data=bytes(2000))]
     group.save(HardState(term=2, vote=1, commit=group.last_index()), zeros, None)
     log.sync()
     log.abandon()

@@ -5,8 +5,18 @@ from functools import partial
 
 import pytest
 
-from raftcy import HardState, MemoryStorage, StorageFailed
+from raftcy import (
+    ConfState,
+    HardState,
+    InvariantError,
+    MemoryStorage,
+    RangeError,
+    Snapshot,
+    SnapshotMetadata,
+    StorageFailed,
+)
 from raftcy.rafttest.storage_model import contents
+from raftcy.storage import group, layout
 from raftcy.storage.shared_log import SLOW_SYNC_S
 from tests.support.cut_disk import CutDisk
 from tests.support.log_histories import do_chores, left_by, open_log
@@ -65,6 +75,8 @@ def test_every_write_and_sync_may_fail(kind: str) -> None:
     """Nothing is written after it, nothing acknowledged is lost, and what is opened next goes on.
 
     Also without the page cache: after a failed sync it may hold what the disk does not.
+
+    catches: ClickHouse#84434, dqlite#309
     """
     calls = count_calls()
     assert calls > 40
@@ -84,6 +96,7 @@ def test_every_write_and_sync_may_fail(kind: str) -> None:
                 log.group(id).save(HardState(term=99, commit=first - 1), run(first, 99), None)
             log.sync()
             log.close()
+            assert all(open_log(left).group(id).term(log.group(id).last_index()) == 99 for id in GROUPS)
 
 
 def failed() -> tuple:
@@ -103,12 +116,12 @@ def test_every_group_of_the_log_has_failed() -> None:
     disk, log = failed()
     calls = len(disk.calls)
     for id in (*GROUPS, 77):
-        group = log.group(id)
+        one = log.group(id)
         for call in (
-            partial(group.save, HardState(term=3), None, None),
-            partial(group.create_snapshot, 1, None, None),
-            partial(group.compact, 1),
-            group.sync,
+            partial(one.save, HardState(term=3), None, None),
+            partial(one.create_snapshot, 1, None, None),
+            partial(one.compact, 1),
+            one.sync,
             log.sync,
             log.prepare,
             lambda: log.set_cluster(b"x"),
@@ -124,7 +137,10 @@ def test_every_group_of_the_log_has_failed() -> None:
 
 
 def test_a_failed_sync_is_not_taken_for_a_good_one_at_the_next_opening() -> None:
-    """The second sync lies: the pages are clean, and the disk has none of it. Opening writes them once more."""
+    """The second sync lies: the pages are clean, and the disk has none of it. Opening writes them once more.
+
+    catches: etcd#14098
+    """
     disk, _ = failed()
     disk.fault = None
     lying = disk.killed()
@@ -218,3 +234,28 @@ def test_a_log_may_be_closed_again_and_again() -> None:
             open_log(disk, segment_size=4096).close()
         assert sum(disk.names().values()) == size
         assert open_log(disk, segment_size=4096).group(1).last_index() == number
+
+
+def test_what_a_reader_would_refuse_is_not_staged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One limit, checked before anything changes, and below what is believed on reading."""
+    assert 2 * group.SNAPSHOT_MAX + group.SHARE_MAX < layout.BODY_MAX
+    monkeypatch.setattr(group, "SHARE_MAX", 20_000)
+    monkeypatch.setattr(group, "SNAPSHOT_MAX", 5_000)
+    disk = CutDisk()
+    log = open_log(disk)
+    one = log.group(1)
+    one.save(HardState(term=1, commit=2), run(1, 1, 3, 5_000), None)
+    before = contents(one)
+    metadata = SnapshotMetadata(conf_state=ConfState(voters=[1]), index=9, term=1)
+    for call in (
+        partial(one.save, HardState(term=2, vote=1), run(4, 1, 1, 5_000), None),
+        partial(one.save, HardState(term=1, commit=9), None, Snapshot(data=bytes(5_001), metadata=metadata)),
+        partial(one.create_snapshot, 2, ConfState(voters=[1]), bytes(5_001)),
+    ):
+        with pytest.raises(RangeError):
+            call()
+        assert contents(one) == before
+    log.sync()
+    one.save(HardState(term=2, vote=1), run(4, 1, 1, 5_000), None)
+    with pytest.raises(InvariantError):
+        layout.pack_record(bytes(layout.BODY_MAX + 1), 1, 0, (0, 0), 0, 0)

@@ -1,5 +1,6 @@
 """A log in a folder: whose it is, who has it open, what its thread does, and how it syncs."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -22,9 +23,10 @@ from raftcy import (
     WrongDirectory,
 )
 from raftcy.rafttest.storage_model import contents
-from raftcy.storage import Directory, DiskLog, Pace, SharedLog, directory, open_group
+from raftcy.storage import Directory, DiskLog, Pace, directory, open_group
 from raftcy.storage.passport import Passport
 from tests.support.cut_disk import CutDisk
+from tests.support.log_histories import open_log
 
 from .test_damage import run
 
@@ -72,7 +74,7 @@ def members() -> Any:
 
 
 def test_a_group_with_much_holds_its_segment() -> None:
-    log = SharedLog(CutDisk(), segment_size=8192)
+    log = open_log(CutDisk())
     full, busy = log.group(1), log.group(2)
     full.save(HardState(term=1), run(1, 1, 5, 600), None)
     for number in range(1, 120):
@@ -200,7 +202,7 @@ def test_a_log_that_is_closed_takes_nothing_more(tmp_path: Path) -> None:
 
 
 def test_one_batch_at_a_time() -> None:
-    log = SharedLog(CutDisk())
+    log = open_log(CutDisk())
     assert log.prepare() is None
     log.group(1).save(HardState(term=1), None, None)
     batch = log.prepare()
@@ -211,6 +213,22 @@ def test_one_batch_at_a_time() -> None:
     log.finish(batch)
     with pytest.raises(InvariantError, match="not under way"):
         log.finish(batch)
+
+
+def test_an_interrupted_sync_ends_the_log() -> None:
+    """Whether it has written anything is not known, and nobody may go on."""
+
+    def interrupt(kind: str, name: str) -> int | None:
+        raise KeyboardInterrupt
+
+    disk = CutDisk()
+    log = open_log(disk)
+    log.group(1).save(HardState(term=1), None, None)
+    disk.fault = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        log.sync()
+    with pytest.raises(StorageFailed):
+        log.sync()
 
 
 def test_where_to_sync() -> None:
@@ -234,6 +252,35 @@ def test_where_to_sync() -> None:
 
 def test_what_a_sync_is_on_this_platform() -> None:
     assert directory._sync is {"darwin": directory._fullfsync}.get(sys.platform, getattr(os, "fdatasync", os.fsync))
+
+
+class Control:
+    """What macOS has in fcntl."""
+
+    F_FULLFSYNC = 51
+
+    def __init__(self, error: int) -> None:
+        self.error = error
+
+    def fcntl(self, file: int, command: int) -> None:
+        assert (file, command) == (7, 51)
+        if self.error:
+            raise OSError(self.error, "no")
+
+
+def test_a_full_sync_hides_no_error_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where there is no such sync is another one made; after an error of the disk that one would lie."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for number, plain in ((0, []), (errno.ENOTSUP, [7]), (errno.EINVAL, [7])):
+        monkeypatch.setattr(directory, "fcntl", Control(number))
+        directory._fullfsync(7)
+        assert synced == plain
+        synced.clear()
+    monkeypatch.setattr(directory, "fcntl", Control(errno.EIO))
+    with pytest.raises(OSError, match="no"):
+        directory._fullfsync(7)
+    assert synced == []
 
 
 def test_opening_says_how_far_it_is(tmp_path: Path) -> None:
