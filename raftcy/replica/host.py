@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from os import PathLike
@@ -249,7 +250,8 @@ class Host:
             except TimeoutError:
                 _LOG.error("the host %x was closed while its disk hangs: the log is left as by a crash", self.id)
             self._disk.stop()
-        if self._log is not None and self._chores is not None and not (self._disk is not None and self._disk.is_busy):
+        hangs = self._disk is not None and self._disk.is_busy
+        if self._files is not None and self._chores is not None and not hangs:
             await self._close_log(self._chores)
         for aside in (self._syncs, self._chores):
             if aside is not None:
@@ -259,7 +261,8 @@ class Host:
     async def _close_log(self, aside: Aside) -> None:
         def close() -> None:
             try:
-                self._log.close()
+                if self._log is not None:
+                    self._log.close()
             finally:
                 closing = getattr(self._files, "close", None)
                 if closing is not None:
@@ -548,7 +551,7 @@ class Seams:
 
     def log(self, files: Any) -> SharedLog:
         """The log in these files."""
-        return SharedLog(files)
+        return SharedLog(files, clock=time.monotonic, draw=secrets.token_bytes)
 
     def aside(self, name: str) -> Aside:
         """A thread for what must not run in the event loop."""

@@ -83,7 +83,7 @@ MAY_KNOW = {
     "replica.aside": {"asyncio", "threading"},
     "replica.blocking": {"asyncio", "threading"},
     "replica.diskloop": {"asyncio"},
-    "replica.host": {"asyncio", "os", "secrets"},
+    "replica.host": {"asyncio", "os", "secrets", "time"},
     "replica.session": {"asyncio"},
     "replica.replica": {"asyncio", "io", "secrets", "time"},
 }

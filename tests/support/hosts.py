@@ -10,6 +10,8 @@ run_virtually(story())
 """
 
 import asyncio
+import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -211,7 +213,7 @@ class _Parts(Seams):
         return self.world.disks[self.id]
 
     def log(self, files: Any) -> SharedLog:
-        return SharedLog(files, segment_size=1 << 16)
+        return SharedLog(files, segment_size=1 << 16, clock=time.monotonic, draw=secrets.token_bytes)
 
     def aside(self, name: str) -> Any:
         return self.world.aside(self.id, name)
