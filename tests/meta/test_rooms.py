@@ -29,12 +29,13 @@ ROOMS: dict[str, set[str]] = {
     "node": {"errors", "wire", "core"},
     "machines": {"errors", "wire"},
     "transport": {"errors", "wire"},
-    "replica": {"errors", "wire", "core", "machines"},
+    "storage": {"errors", "wire", "core", "_arguments"},
+    "replica": {"errors", "wire", "core", "machines", "storage", "transport"},
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
     "demo": {"", "errors", "wire", "core", "transport", "replica"},
     "sim": {"", "errors", "wire", "core", "machines", "replica", "recorder", "_build", "_arguments"},
-    "cli": {"", "demo", "recorder", "sim", "_arguments"},
+    "cli": {"", "demo", "recorder", "sim", "storage", "_arguments"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
@@ -73,12 +74,26 @@ OUTSIDE_WORLD = {
     *("asyncio", "datetime", "io", "os", "random", "secrets", "select", "socket", "subprocess", "threading", "time")
 }
 # The outside world that modules of the lower rooms may use: a Config's default source, a trace's stream, a snapshot in
-# memory, the shell of a driver.
+# memory, the shells of a driver.
 MAY_KNOW = {
     "core.config": {"random"},
     "core.trace": {"io"},
     "machines.group": {"io"},
     "replica.pump": {"asyncio", "secrets"},
+    "replica.aside": {"asyncio", "threading"},
+    "replica.blocking": {"asyncio", "threading"},
+    "replica.diskloop": {"asyncio"},
+    "replica.host": {"asyncio", "os", "secrets", "time"},
+    "replica.session": {"asyncio"},
+    "replica.replica": {"asyncio", "io", "secrets", "time"},
+}
+
+
+# The same for the log on disk: its folder, its thread, its command.
+STORAGE_MAY_KNOW = {
+    "directory": {"os", "sys", "pathlib", "fcntl", "msvcrt", "threading"},
+    "disk_log": {"os", "queue", "secrets", "threading", "time"},
+    "log_command": {"sys", "pathlib"},
 }
 
 
@@ -244,6 +259,21 @@ def test_the_ground_and_the_driver_know_no_outside_world(folder: str) -> None:
                 taken = {room(word) for word in (words[1:2] if words[0] == "from" else words[1:])} & OUTSIDE_WORLD
                 if taken - MAY_KNOW.get(module(path), set()):
                     wrong.append(f"raftcy/{name(path)}:{number}: {line.strip()}")
+    assert wrong == []
+
+
+def test_the_log_on_disk_knows_its_platform_by_six_calls() -> None:
+    """Only what is made of a folder knows the system, a clock or a thread; nothing knows an event loop."""
+    wrong = []
+    for path in files(".py"):
+        if room(module(path)) != "storage":
+            continue
+        for node in nodes(path):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            taken = {room(each) for each in names} & (OUTSIDE_WORLD | {"fcntl", "msvcrt", "queue", "pathlib", "sys"})
+            if taken - STORAGE_MAY_KNOW.get(path.stem, set()):
+                wrong.append(f"raftcy/{name(path)}:{node.lineno}")
     assert wrong == []
 
 

@@ -13,6 +13,7 @@ from raftcy_pure.core import rawnode as pure_rawnode
 from raftcy_pure.machines import group as pure_group
 from raftcy_pure.machines import sessions as pure_sessions
 from raftcy_pure.transport import frame as pure_frame
+from raftcy_pure.transport import packets
 from raftcy_pure.wire import codec as pure_codec
 
 from .choices import Choices
@@ -28,6 +29,8 @@ from .targets import TARGETS
 pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 MOST_KEPT_BYTES = 16_000
+HELLO = packets.encode_greeting(packets.HELLO, packets.Hello(sender=1, receiver=2, addresses=(("a", 1),)))
+PING = packets.encode_token(packets.PING, 7)
 
 
 def drawn(count: int) -> Any:
@@ -57,7 +60,10 @@ def test_decode(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> Non
 
 @drawn(300)
 @given(data=st.binary(max_size=80))
-@example(data=b"\x00" + b"\0\0\0\x10RAFTWIR1" + bytes(7) + b"\x01" + b"\0\0\0\0")
+@example(data=b"\x00" + HELLO + b"\0\0\0\0")
+@example(data=b"\x02\x05\x1f" + HELLO)
+@example(data=b"\x01\x09" + PING + packets.message_head(3, 2) + b"\x08\x01" + PING + b"\0\0\0\x01\x07")
+@example(data=b"\x00" + HELLO[:9] + b"\x00\x09" + HELLO[11:])
 def test_frames(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
     framing([raftcy, raftcy_pure], data)
 
