@@ -528,7 +528,7 @@ async def test_what_was_sent_can_be_written_before_the_turn_ends() -> None:
 
 
 async def test_wrong_use_is_an_error() -> None:
-    """It is refused when it is made: another node's place for its own, storage threads, numbers out of range.
+    """It is refused when it is made: the node's own id as a peer, storage threads, numbers out of range.
 
     catches: faults#H
     """
