@@ -5,7 +5,9 @@ asyncio, or with ``RawNode`` to write the loop yourself. ``BUILD`` is the build 
 behave the same.
 """
 
-from ._build import BUILD
+import sys
+
+from ._build import BUILD, keep
 from .core.config import Config, Peer
 from .core.describe import (
     describe_conf_change,
@@ -200,3 +202,5 @@ LOCAL_APPLY_THREAD = 2**64 - 2
 NO_LIMIT = 2**64 - 1
 
 __version__ = "0.1.0"
+
+keep(sys.modules[__name__])

@@ -144,6 +144,29 @@ def _running_build() -> Literal["compiled", "pure"]:
     return "pure" if missing else "compiled"
 
 
+def keep(package: ModuleType) -> None:
+    """Note that the package is imported, so that a later import of it in this process gives the same classes."""
+    _first[_PACKAGE, str(_FOLDER), BUILD] = package
+
+
+def _recall() -> None:
+    """Bring back the modules of an earlier import that have left ``sys.modules``.
+
+    An extension module is initialised once in a process. Imported again, it would come with the classes of before, and
+    the plain modules with new ones: no Config would be a Config, and no error would be caught by its name.
+    """
+    package = _first.get((_PACKAGE, str(_FOLDER), BUILD))
+    if package is not None and sys.modules.get(_PACKAGE) is not package:
+        _bring_back(package)
+
+
+def _bring_back(module: ModuleType) -> None:
+    sys.modules[module.__name__] = module
+    for each in list(vars(module).values()):
+        if isinstance(each, ModuleType) and each.__name__.startswith(module.__name__ + "."):
+            _bring_back(each)
+
+
 if os.environ.get(SWITCH, "") not in ("", "0"):
     with _lock:
         if not _serves(_PACKAGE):
@@ -151,3 +174,7 @@ if os.environ.get(SWITCH, "") not in ("", "0"):
 
 BUILD: Final = _running_build()
 """`"compiled"` or `"pure"`: the build that this process runs under the name `raftcy`."""
+
+# It has to outlive all modules of the package.
+_first: dict[tuple[str, str, str], ModuleType] = vars(sys).setdefault("_raftcy_imports", {})
+_recall()

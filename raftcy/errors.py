@@ -38,7 +38,7 @@ A mistake of a caller or a peer is reported before any state changes, and the no
 node, and every later call raises ``Stopped``.
 """
 
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "BadPeer",
@@ -75,7 +75,19 @@ __all__ = [
 
 
 class RaftError(Exception):
-    """Base class of all errors of this package."""
+    """Base class of all errors of this package.
+
+    ``hint`` says what caused the error and what to do, where the text of the error is etcd's and does not; "" for none.
+    It is no part of the text, of a traceback or of a log line: show it to whoever has to act.
+    """
+
+    hint: str = ""
+
+    def hinted(self, hint: str) -> Self:
+        """Set ``hint`` and return the error."""
+        if hint:
+            self.hint = hint
+        return self
 
 
 class ConfigError(RaftError, ValueError):
@@ -93,15 +105,16 @@ class BootstrapError(RaftError):
 class ProposalDropped(RaftError):
     """The proposal was refused and is certainly not in the log (etcd's ``ErrProposalDropped``).
 
-    ``reason`` says why, in a few words for people. The text of the error is etcd's.
+    ``reason`` says why, in a few words for people, and ``hint`` when to propose again. The text of the error is etcd's.
     """
 
-    def __init__(self, reason: str = "") -> None:
+    def __init__(self, reason: str = "", hint: str = "") -> None:
         super().__init__("raft proposal dropped")
         self.reason = reason
+        self.hinted(hint)
 
-    def __reduce__(self) -> tuple[type["ProposalDropped"], tuple[str]]:
-        return type(self), (self.reason,)
+    def __reduce__(self) -> tuple[type["ProposalDropped"], tuple[str, str]]:
+        return type(self), (self.reason, self.hint)
 
 
 class Stopped(RaftError):
@@ -113,6 +126,7 @@ class Stopped(RaftError):
     def __init__(self, cause: BaseException | None = None) -> None:
         super().__init__("raft: stopped" if cause is None else f"raft: stopped ({cause})")
         self.cause = cause
+        self.hinted(getattr(cause, "hint", ""))
 
     def __reduce__(self) -> tuple[type["Stopped"], tuple[BaseException | None]]:
         return type(self), (self.cause,)

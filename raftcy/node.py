@@ -36,6 +36,7 @@ from typing import Any, Self
 
 from .core.config import Config, Peer
 from .core.guards import has_to_apply
+from .core.hints import NO_LEADER
 from .core.log_storage import check_start
 from .core.logger import Log, default_logger
 from .core.rawnode import RawNode
@@ -60,6 +61,7 @@ from .wire.enums import SnapshotStatus
 from .wire.kinds import needs_no_gate, refuse_from_network
 from .wire.messages import ConfState, Message
 from .wire.origins import from_storage_thread
+from .wire.whole import refuse_copy
 
 __all__ = ["Node", "restart_node", "start_node"]
 
@@ -421,6 +423,9 @@ class Node:
     ) -> None:
         await self.stop()
 
+    def __reduce__(self) -> Any:
+        raise refuse_copy(type(self))
+
     def _check(self) -> None:
         if self._stopped:
             raise Stopped(self._cause)
@@ -457,7 +462,13 @@ class Node:
     def _settle(self) -> None:
         """Finish a step: notice a change of leader, and wake a task if there is a Ready."""
         if self._raw.raft.lead != self._lead:
-            self._notice_leader()
+            try:
+                self._notice_leader()
+            except BaseException as error:
+                # The logger's error, or what a proposal that waited has met. Whoever waits must hear of it.
+                self._raw.fail(error)
+                self._close_if_dead()
+                raise
         if self._consumers and not self._woken:
             self._wake()
 
@@ -486,7 +497,7 @@ class Node:
                 self._check_origin(m)
                 if m.type == k.PROP and m.entries:
                     if not self._open:
-                        raise ProposalDropped("no leader")
+                        raise ProposalDropped("no leader", NO_LEADER)
                     self._step_proposal(_sent_by(m, self._id))
                 else:
                     self._step_other(m)
@@ -537,15 +548,20 @@ class Node:
 
     def _step_waiting(self) -> None:
         waiting, self._proposals = self._proposals, {}
-        for future, act in waiting.items():
-            if future.done():
-                continue
-            error: Exception | None = None
-            try:
-                self._guard(act)
-            except Exception as raised:
-                error = raised
-            future.set_result(error)
+        try:
+            for future, act in waiting.items():
+                if future.done():
+                    continue
+                error: Exception | None = None
+                try:
+                    self._guard(act)
+                except Exception as raised:
+                    error = raised
+                future.set_result(error)
+        except BaseException:
+            # The caller closes the node, which wakes those that are left.
+            self._proposals |= waiting
+            raise
 
     def _propose_change(self, cc: ConfChange | ConfChangeV2 | None) -> None:
         reason = self._raw.propose_conf_change_checked(cc)
@@ -592,13 +608,14 @@ class Node:
         try:
             await future
         except BaseException:
-            # Cancelled, or its coroutine was closed.
+            # Cancelled, or closed: then the future is as it was.
             if future in self._consumers:
                 self._consumers.remove(future)
-            else:
+            elif not future.cancelled():
                 self._woken = False
             # Pass on to the next task the Ready that woke this one, or that came while it was in line.
-            self._wake()
+            if not self._loop.is_closed():
+                self._wake()
             raise
         self._woken = False
 
@@ -628,7 +645,8 @@ class Node:
             self._drain_ticks()
         except Exception as error:
             # No caller can receive the error. The waiting tasks have got it as their cause; log it as well.
-            self._log.error(f"raft.node: {self._id:x} died: {error}")
+            with suppress(Exception):
+                self._log.error(f"raft.node: {self._id:x} died: {error}")
 
     def _drain_ticks(self) -> None:
         if not self._ticks:

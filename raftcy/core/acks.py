@@ -9,6 +9,7 @@ import struct
 from typing import Any
 
 from ..wire import consts as k
+from ..wire.whole import has_one_owner, keep_whole
 from .progress import Progress
 
 _number = struct.Struct("<Q")
@@ -78,3 +79,7 @@ def read_number(context: bytes) -> int:
     if len(context) < 8:
         raise IndexError("index out of range")
     return int(_number.unpack_from(context)[0])
+
+
+keep_whole(Acks)
+has_one_owner(Acks)

@@ -12,6 +12,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memmove
 
 from ..wire cimport consts as k
+from ..wire.whole import has_one_owner, keep_whole
 from .progress cimport Progress
 
 
@@ -195,3 +196,7 @@ cdef uint64_t reached_by_majority(uint64_t *numbers, Py_ssize_t n) noexcept nogi
             j -= 1
         numbers[j + 1] = pivot
     return numbers[place]
+
+
+keep_whole(Acks)
+has_one_owner(Acks)

@@ -19,6 +19,7 @@ from typing import Any
 from ..errors import ConfChangeError
 from ..wire.changes import ConfChangeSingle
 from ..wire.enums import ConfChangeType
+from ..wire.kinds import is_local_msg_target
 from ..wire.messages import ConfState
 from .inflights import Inflights
 from .progress import Progress
@@ -151,6 +152,8 @@ class _Draft:
             del self.progress[id]
 
     def add(self, id: int, is_learner: bool) -> None:
+        if is_local_msg_target(id):
+            raise ConfChangeError(f"{id} cannot be a member: messages to it are for a storage thread")
         (self.learners if is_learner else self.incoming).add(id)
         # The leader probes from its last entry, which a new member usually rejects once. The member counts as recently
         # active; otherwise a leader with check_quorum could step down before the member had a chance to answer.

@@ -4,15 +4,19 @@ The user's object is never changed. ``Config.validated()`` returns a copy with t
 """
 
 from dataclasses import dataclass, fields, replace
+from logging import Logger
+from random import Random, SystemRandom
 from typing import Any
 
 from .._random import SHARED
-from ..errors import ConfigError
+from ..errors import ConfigError, RangeError
 from ..wire import consts as k
 from ..wire.checks import octets, u64
 from ..wire.enums import ReadOnlyOption
 from ..wire.kinds import is_local_msg_target
+from .awaitables import refuse_coroutine
 from .logger import default_logger
+from .storage import MemoryStorage
 
 __all__ = ["Config", "Peer"]
 
@@ -22,6 +26,8 @@ _COUNT_MAX = 2**63 - 1
 # The methods that the user's objects must have.
 _STORAGE = ("initial_state", "entries", "term", "first_index", "last_index", "snapshot")
 _LOGGER = ("debug", "info", "warning", "error", "critical")
+# Known to have them, as plain functions.
+_PLAIN = (MemoryStorage, Logger, Random, SystemRandom)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -226,6 +232,9 @@ def _must_have(given: Any, name: str, methods: tuple[str, ...]) -> None:
     missing = [each for each in methods if not callable(getattr(given, each, None))]
     if missing:
         raise ConfigError(f"{name} has no method {', '.join(missing)}: {type(given).__name__}")
+    if type(given) not in _PLAIN:
+        for each in methods:
+            refuse_coroutine(given, each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,4 +250,6 @@ class Peer:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", u64(self.id, "id"))
+        if is_local_msg_target(self.id):
+            raise RangeError(f"id must be at most 2**64-3, not {self.id}: messages to it are for a storage thread")
         object.__setattr__(self, "context", octets(self.context, "context"))

@@ -7,6 +7,7 @@ an append. Invariants: 0 <= count <= size; indexes never fall; ``bytes`` is the 
 from typing import Any
 
 from ..errors import InvariantError
+from ..wire.whole import has_one_owner, keep_whole
 
 
 class Inflights:
@@ -110,3 +111,7 @@ class Inflights:
 
     def __repr__(self) -> str:
         return f"Inflights({self._size}, {self._max_bytes}, window={self.window()})"
+
+
+keep_whole(Inflights)
+has_one_owner(Inflights)

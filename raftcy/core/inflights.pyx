@@ -10,6 +10,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from ..errors import InvariantError
+from ..wire.whole import has_one_owner, keep_whole
 
 
 @cython.final
@@ -140,3 +141,7 @@ cdef class Inflights:
 
     def __repr__(self):
         return f"Inflights({self._size}, {self._max_bytes}, window={self.window()})"
+
+
+keep_whole(Inflights)
+has_one_owner(Inflights)

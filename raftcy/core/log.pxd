@@ -4,6 +4,7 @@ from libc.stdint cimport uint64_t
 from ..wire cimport consts as k
 from .entries cimport entries_size
 from .logger cimport Log
+from ..wire.checks cimport instance, u64
 from ..wire.messages cimport Entry, Snapshot
 from .storage cimport MemoryStorage
 from .unstable cimport Unstable
@@ -25,8 +26,11 @@ cdef class RaftLog:
     cdef public bint applying_paused
     cdef public object offer
 
+    @cython.locals(first=uint64_t)
     cdef uint64_t _storage_first(self) except? 0
+    @cython.locals(last=uint64_t)
     cdef uint64_t _storage_last(self) except? 0
+    @cython.locals(term=uint64_t)
     cdef uint64_t _storage_term(self, uint64_t index) except? 0
     @cython.locals(found=list)
     cdef list _storage_entries(self, uint64_t lo, uint64_t hi, uint64_t max_size)

@@ -18,12 +18,15 @@ Rules:
 
 from typing import Any
 
-from ..errors import Compacted, RaftError, SnapshotTemporarilyUnavailable, StorageFailed, Unavailable
+from ..errors import Compacted, RaftError, RangeError, SnapshotTemporarilyUnavailable, StorageFailed, Unavailable
 from ..wire import consts as k
-from ..wire.messages import Entry, Snapshot
+from ..wire.checks import instance, u64
+from ..wire.messages import ConfState, Entry, HardState, Snapshot
+from ..wire.whole import has_one_owner, keep_whole
+from . import hints
 from .entries import entries_size
 from .logger import Log
-from .storage import MemoryStorage
+from .storage import MemoryStorage, check_initial_state
 from .unstable import Unstable
 
 
@@ -56,6 +59,8 @@ class RaftLog:
         self.log = log
         first = self._storage_first()
         last = self._storage_last()
+        if last + 1 < first:
+            raise StorageFailed(f"the storage failed: a log cannot begin at the index {first} and end at {last}")
         self.unstable = Unstable(last + 1, log)
         self._last = last
         self._last_term = self._first_known_term(last)
@@ -78,11 +83,21 @@ class RaftLog:
 
     # -- the storage ---------------------------------------------------------------------------------------------
 
+    def initial_state(self) -> tuple[HardState | None, ConfState]:
+        """Return the hard state and the members that the storage holds at the start."""
+        try:
+            return check_initial_state(self.storage.initial_state())
+        except Exception as error:
+            raise _failed(error) from error
+
     def _storage_first(self) -> int:
         if self._memory is not None:
             return self._memory.first_index()
         try:
-            return self.storage.first_index()  # type: ignore[no-any-return]
+            first = u64(self.storage.first_index(), "first_index()")
+            if first == 0:
+                raise RangeError("first_index() must be at least 1, not 0")
+            return first
         except Exception as error:
             raise _failed(error) from error
 
@@ -90,7 +105,10 @@ class RaftLog:
         if self._memory is not None:
             return self._memory.last_index()
         try:
-            return self.storage.last_index()  # type: ignore[no-any-return]
+            last = u64(self.storage.last_index(), "last_index()")
+            if last == k.NO_LIMIT:
+                raise RangeError(f"last_index() must be at most 2**64-2, not {last}")
+            return last
         except Exception as error:
             raise _failed(error) from error
 
@@ -98,7 +116,10 @@ class RaftLog:
         try:
             if self._memory is not None:
                 return self._memory._term_at(index)
-            return self.storage.term(index)  # type: ignore[no-any-return]
+            term = u64(self.storage.term(index), "term()")
+            if term == k.NO_TERM:
+                raise RangeError(f"term() must be at most 2**64-2, not {term}")
+            return term
         except (Compacted, Unavailable):
             raise
         except Exception as error:
@@ -126,7 +147,10 @@ class RaftLog:
         if self.unstable.snapshot is not None:
             return self.unstable.snapshot
         try:
-            return self.storage.snapshot() if self.offer is None else self.offer(to)  # type: ignore[no-any-return]
+            found = self.storage.snapshot() if self.offer is None else self.offer(to)
+            if not isinstance(found, Snapshot):
+                instance(found, Snapshot, "snapshot()")
+            return found  # type: ignore[no-any-return]
         except SnapshotTemporarilyUnavailable:
             raise
         except Exception as error:
@@ -301,7 +325,8 @@ class RaftLog:
             if last < index:
                 self.log.fatal(
                     f"tocommit({index}) is out of range [lastIndex({last})]. "
-                    "Was the raft log corrupted, truncated, or lost?"
+                    "Was the raft log corrupted, truncated, or lost?",
+                    hints.LOG_LOST,
                 )
             self.committed = index
 
@@ -326,7 +351,10 @@ class RaftLog:
         lo = self.applying + 1
         hi = self.max_appliable_index(allow_unstable) + 1
         if self.max_applying_size <= self.applying_size:
-            self.log.fatal(f"applying entry size ({self.max_applying_size}-{self.applying_size})=0 not positive")
+            self.log.fatal(
+                f"applying entry size ({self.max_applying_size}-{self.applying_size})=0 not positive",
+                hints.SIZE_IS_ZERO if self.max_applying_size == 0 else "",
+            )
         try:
             return self.slice(lo, hi, self.max_applying_size - self.applying_size)
         except (Compacted, Unavailable) as error:
@@ -446,3 +474,7 @@ def _no_answer(found: list[Any], lo: int, hi: int) -> str | None:
 
 def _failed(error: Exception) -> StorageFailed:
     return StorageFailed(f"the storage failed: {error!r}")
+
+
+keep_whole(RaftLog)
+has_one_owner(RaftLog)

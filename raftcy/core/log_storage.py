@@ -15,7 +15,7 @@ from . import single_calls
 from .awaitables import refuse_awaitable, refuse_coroutine
 from .ready import Ready
 from .single_calls import SingleCalls
-from .storage import MemoryStorage, Storage, check_hard_state, without_voters
+from .storage import MemoryStorage, Storage, check_hard_state, check_initial_state, check_members, without_voters
 
 _READS = ("initial_state", "entries", "term", "first_index", "last_index", "snapshot")
 _WRITES = ("save", "sync", "create_snapshot", "compact", "close")
@@ -192,7 +192,7 @@ def _overrides(storage: Any, method: str) -> bool:
 
 def _check_start(log: LogStorage, applied: int) -> None:
     """Raise Contradiction or StorageFailed if a node must not start from this storage."""
-    hard_state, members = _ask(log, "initial_state", _initial_state)
+    hard_state, members = _ask(log, "initial_state", check_initial_state)
     first = _ask(log, "first_index", _number)
     last = _ask(log, "last_index", _number)
     if first == 0 or last < first - 1:
@@ -204,6 +204,7 @@ def _check_start(log: LogStorage, applied: int) -> None:
         hard_state = HardState(term=term, vote=0, commit=commit)
         _ask(log, "save", _nothing, hard_state, None, None)
     check_hard_state(hard_state, base, last, term)
+    check_members(members)
     if base > 0 and not members.voters:
         raise without_voters(base)
     try:
@@ -237,10 +238,3 @@ def _nothing(answer: Any) -> None:
 
 def _snapshot(answer: Any) -> Any:
     return instance(answer, Snapshot, "the answer")
-
-
-def _initial_state(answer: Any) -> tuple[HardState | None, ConfState]:
-    hard_state, members = answer
-    if hard_state is not None:
-        instance(hard_state, HardState, "the hard state")
-    return hard_state, instance(members, ConfState, "the members")

@@ -20,6 +20,6 @@ cdef class Log:
     cpdef object info(self, str text)
     cpdef object warning(self, str text)
     cpdef object error(self, str text)
-    cpdef object fatal(self, str text)
+    cpdef object fatal(self, str text, str hint=*)
 
 cdef int32_t _DEBUG, _INFO, _WARNING, _ERROR

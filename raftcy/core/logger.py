@@ -7,6 +7,7 @@ import logging
 from typing import Any, NoReturn
 
 from ..errors import InvariantError
+from ..wire.whole import has_one_owner, keep_whole
 
 _NAME = "raftcy"
 _DEBUG, _INFO, _WARNING, _ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR  # 10, 20, 30, 40
@@ -78,11 +79,11 @@ class Log:
         """Log an event that should not happen."""
         self._logger.error(text)
 
-    def fatal(self, text: str) -> NoReturn:
-        """Log a violated invariant as critical and raise it as InvariantError (etcd's ``Panicf``)."""
+    def fatal(self, text: str, hint: str = "") -> NoReturn:
+        """Log a violated invariant as critical and raise it as InvariantError with a ``hint`` (etcd's ``Panicf``)."""
         if not self._leveled or self._logger.isEnabledFor(logging.CRITICAL):
             self._logger.critical(text)
-        raise InvariantError(text)
+        raise InvariantError(text).hinted(hint)
 
 
 def _silence() -> None:
@@ -93,3 +94,7 @@ def _silence() -> None:
 
 
 _silence()
+
+
+keep_whole(Log)
+has_one_owner(Log)

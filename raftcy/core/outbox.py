@@ -13,6 +13,7 @@ Rules:
 from collections.abc import Iterable
 
 from ..wire.messages import Message
+from ..wire.whole import has_one_owner, keep_whole
 from . import fresh
 from .ready import ReadState
 
@@ -135,3 +136,7 @@ class Outbox:
         if answers:
             messages.extend(answers)
         return messages
+
+
+keep_whole(Outbox)
+has_one_owner(Outbox)

@@ -20,6 +20,7 @@ from typing import Any
 from ..errors import InvariantError
 from ..wire import consts as k
 from ..wire.enums import ProgressState
+from ..wire.whole import keep_whole
 from .inflights import Inflights
 
 _STATES: dict[int, Any] = {int(s): s for s in ProgressState}
@@ -96,6 +97,8 @@ class Progress:
         self.msg_app_flow_paused = False
         self.pending_snapshot = 0
         self._state = state
+        if self.inflights is None:
+            raise _no_window()
         self.inflights.reset()
 
     def become_probe(self) -> None:
@@ -125,6 +128,8 @@ class Progress:
         Raises InvariantError in SNAPSHOT, when nothing may be sent.
         """
         if self._state == k.REPLICATE:
+            if self.inflights is None:
+                raise _no_window()
             if entries > 0:
                 self.next += entries
                 if self._window_is_shared:
@@ -226,6 +231,10 @@ class Progress:
         return _rebuilt, (_fields(self)[:-1], window)
 
 
+def _no_window() -> TypeError:
+    return TypeError("a Progress without a window is only to be read")
+
+
 def _fields(p: Progress) -> tuple[Any, ...]:
     return (
         p.match,
@@ -253,3 +262,6 @@ def _rebuilt(fields: tuple[Any, ...], window: Any) -> Progress:
     p.pending_snapshot = fields[4]
     p.msg_app_flow_paused = fields[6]
     return p
+
+
+keep_whole(Progress)

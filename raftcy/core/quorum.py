@@ -10,6 +10,7 @@ from typing import Any
 
 from ..wire import consts as k
 from ..wire.enums import VoteResult
+from ..wire.whole import keep_whole
 from .acks import Acks
 
 _RESULTS: dict[int, Any] = {int(r): r for r in VoteResult}
@@ -188,3 +189,7 @@ def _majority(ids: list[int]) -> MajorityConfig:
 
 def _joint(incoming: list[int], outgoing: list[int]) -> JointConfig:
     return JointConfig(incoming, outgoing)
+
+
+keep_whole(MajorityConfig)
+keep_whole(JointConfig)

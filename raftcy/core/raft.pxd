@@ -126,7 +126,7 @@ cdef class Raft:
     cdef int _step_lower_term(self, Message m) except -1
 
     @cython.locals(stored=uint64_t)
-    cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot)
+    cpdef storage_append_resp(self, uint64_t term, uint64_t index, uint64_t log_term, Snapshot snapshot=*)
     @cython.locals(last=Entry, payload=uint64_t)
     cpdef storage_apply_resp(self, list entries, uint64_t size)
     @cython.locals(log=RaftLog, new=uint64_t, config=TrackerConfig)

@@ -52,13 +52,16 @@ from ..errors import (
     ConfigError,
     InvariantError,
     ProposalDropped,
+    RangeError,
     SnapshotTemporarilyUnavailable,
 )
 from ..wire import blank, enums, immutable
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2, decode_change
+from ..wire.checks import u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
-from . import trace
+from ..wire.whole import has_one_owner, keep_whole
+from . import hints, trace
 from .acks import read_number
 from .confchange import Changer, restore
 from .config import Config
@@ -156,7 +159,7 @@ class Raft:
 
     def _recover(self, c: Config) -> None:
         """Take over the log, the hard state and the configuration that the storage holds."""
-        hard_state, conf_state = c.storage.initial_state()
+        hard_state, conf_state = self.log.initial_state()
         if self.trace_logger is not None:
             trace.init_state(self)
         last = self.log.last_index()
@@ -166,7 +169,7 @@ class Raft:
         except ConfChangeError as error:
             raise ConfigError(f"the storage's conf state is impossible: {error}") from error
         self._check_equivalent(conf_state, self.switch_to_config(members.config, members.progress))
-        if not is_empty_hard_state(hard_state):
+        if hard_state is not None and not is_empty_hard_state(hard_state):
             self._load_state(hard_state)
         if c.applied > 0:
             self._take_applied(c.applied)
@@ -184,7 +187,7 @@ class Raft:
         try:
             self.log.applied_to(index, 0)
         except InvariantError as error:
-            error.add_note(
+            error.hinted(
                 f"Config.applied is {index}, but the stored hard state commits only up to {committed}: a commit index "
                 "alone is not synced, so a crash may take it back behind what the application has stored. Start with "
                 f"applied={committed}, and skip the entries up to {index} when they are handed out again. "
@@ -195,7 +198,10 @@ class Raft:
     def _load_state(self, state: HardState) -> None:
         last = self.log.last_index()
         if state.commit < self.log.committed or state.commit > last:
-            self._log.fatal(f"{self.id:x} state.commit {state.commit} is out of range [{self.log.committed}, {last}]")
+            self._log.fatal(
+                f"{self.id:x} state.commit {state.commit} is out of range [{self.log.committed}, {last}]",
+                hints.NOT_STORED_AS_ONE,
+            )
         self.log.committed = state.commit
         self.term = state.term
         self.vote = state.vote
@@ -440,7 +446,10 @@ class Raft:
     def _draw_timeout(self) -> None:
         n = self.election_timeout
         if not self._plain_random or n <= 0:
-            self.randomized_election_timeout = n + self._random.randrange(n)
+            answer = u64(self._random.randrange(n), "randrange()")
+            if answer >= n:
+                raise RangeError(f"randrange({n}) of Config.random gave {answer}")
+            self.randomized_election_timeout = n + answer
         else:
             # Draw as randrange(n) does and get the same number; its Python code would cost ten times as much.
             bits = 0
@@ -718,7 +727,7 @@ class Raft:
 
     # -- acknowledgements from the storage -----------------------------------------------------------------------
 
-    def storage_append_resp(self, term: int, index: int, log_term: int, snapshot: Snapshot | None) -> None:
+    def storage_append_resp(self, term: int, index: int, log_term: int, snapshot: Snapshot | None = None) -> None:
         """Record that the storage has the entries up to (``index``, ``log_term``), and ``snapshot``.
 
         ``term`` is the term in which the write was requested, 0 for the current one; ``index`` 0 means no entries. An
@@ -834,18 +843,18 @@ class Raft:
         if entries is None:
             self._log.fatal(f"{self.id:x} stepped empty MsgProp")
         if self.tracker.find(self.id) is None:
-            raise ProposalDropped("this leader was removed from the configuration")
+            raise ProposalDropped("this leader was removed from the configuration", hints.REMOVED)
         if self.lead_transferee != 0:
             if self._log.debug_on():
                 self._log.debug(
                     f"{self.id:x} [term {self.term}] transfer leadership to {self.lead_transferee:x} "
                     "is in progress; dropping proposal"
                 )
-            raise ProposalDropped("leadership is being transferred")
+            raise ProposalDropped("leadership is being transferred", hints.TRANSFER)
         if not self._has_room(len(entries)):
-            raise ProposalDropped("indexes are used up")
+            raise ProposalDropped("indexes are used up", hints.NO_ROOM)
         if not self._append_entries(self._admit_changes(entries), fresh):
-            raise ProposalDropped("too much is uncommitted")
+            raise ProposalDropped("too much is uncommitted", hints.UNCOMMITTED)
         if self.batch_append:
             self.append_due = True
         else:
@@ -1139,7 +1148,7 @@ class Raft:
     def _drop_proposal(self) -> None:
         if self._log.info_on():
             self._log.info(f"{self.id:x} no leader at term {self.term}; dropping proposal")
-        raise ProposalDropped("there is no leader")
+        raise ProposalDropped("there is no leader", hints.NO_LEADER)
 
     # -- followers -----------------------------------------------------------------------------------------------
 
@@ -1190,7 +1199,7 @@ class Raft:
                 self._log.info(
                     f"{self.id:x} not forwarding to leader {self.lead:x} at term {self.term}; dropping proposal"
                 )
-            raise ProposalDropped("forwarding to the leader is off")
+            raise ProposalDropped("forwarding to the leader is off", hints.NO_FORWARDING)
         self._forward(m)
 
     def _forget_leader(self) -> None:
@@ -1392,3 +1401,7 @@ def _vote_resp(kind: int) -> int:
 def type_name(kind: int) -> str:
     """Return etcd's name of a message type, or the number as text if it is unknown."""
     return _NAMES.get(kind) or str(kind)
+
+
+keep_whole(Raft)
+has_one_owner(Raft)

@@ -15,7 +15,7 @@ from .progress cimport Progress
 from .raft cimport Raft
 from .ready cimport Ready
 from .unstable cimport Unstable
-from ..wire.checks cimport instance, octets, u64
+from ..wire.checks cimport i32, instance, octets, u64
 from .vet cimport vet
 
 
@@ -57,7 +57,7 @@ cdef class RawNode:
     @cython.locals(sender=int32_t)
     cdef int _step(self, Message m) except -1
     @cython.locals(refused=list)
-    cpdef list step_many(self, list messages)
+    cpdef list step_many(self, object messages)
     cdef int _step_all(self, list messages, list refused) except -1
     @cython.locals(m=Message, special=bint)
     cdef bint _look_over(self, list messages) except -1

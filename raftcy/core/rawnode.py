@@ -18,6 +18,7 @@ Calls must not overlap. InvariantError, LogLost, StorageFailed and any error tha
 the node, and every later call raises Stopped.
 """
 
+from collections.abc import Iterable
 from sys import exc_info
 from typing import Any
 
@@ -36,8 +37,10 @@ from ..errors import (
 from ..wire import blank, enums, immutable, origins
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2
-from ..wire.checks import instance, octets, u64
+from ..wire.checks import i32, instance, octets, u64
+from ..wire.kinds import is_local_msg_target
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
+from ..wire.whole import has_one_owner, keep_whole
 from . import fresh, trace
 from .config import Config
 from .entries import entries_size
@@ -267,14 +270,14 @@ class RawNode:
         vet(self.raft, m)
         self.raft.step(m)
 
-    def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Step a list of messages in order, and continue after a refused one.
+    def step_many(self, messages: Iterable[Message]) -> list[tuple[int, RaftError]]:
+        """Step messages in order, and continue after a refused one.
 
         Returns the place and the error of each refused message. Raises an error that kills the node, without stepping
         the rest.
         """
         refused: list[tuple[int, RaftError]] = []
-        self._step_all(messages, refused)
+        self._step_all(messages if type(messages) is list else list(messages), refused)
         return refused
 
     def _step_all(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
@@ -285,6 +288,8 @@ class RawNode:
     def _look_over(self, messages: list[Message]) -> bool:
         """Check the types. Return whether a message is a snapshot or a read, to which a driver applies ``guards``."""
         self.check_alive()
+        if type(messages) is not list:
+            raise TypeError(f"messages must be a list, not {type(messages).__name__}")
         special = False
         for each in messages:
             if type(each) is not Message:
@@ -694,6 +699,8 @@ class RawNode:
             raise BootstrapError("must provide at least one peer to Bootstrap")
         if any(peer.id == 0 for peer in peers):
             raise BootstrapError("cannot use none as id")
+        if any(is_local_msg_target(peer.id) for peer in peers):
+            raise BootstrapError("cannot use local target as id")
         if r.log.last_index() != 0:
             raise BootstrapError("can't bootstrap a nonempty Storage")
         # The first Ready must contain the hard state, so that a restart finds the entries committed.
@@ -771,10 +778,11 @@ class RawNode:
         Raises ValueError if ``ticks`` is not positive.
         """
         self.check_alive()
-        if ticks <= 0:
+        given = i32(ticks, "ticks")
+        if given <= 0:
             raise ValueError("ticks must be greater than 0")
-        self._begin("set_randomized_election_timeout", ticks)
-        self.raft.randomized_election_timeout = ticks
+        self._begin("set_randomized_election_timeout", given)
+        self.raft.randomized_election_timeout = given
         self._end(True, None, ())
 
     def offer_snapshots(self, offer: Any) -> None:
@@ -856,3 +864,7 @@ def _needs_append_ack(r: Raft, rd: Ready) -> bool:
 
 
 immutable.final(RawNode)
+
+
+keep_whole(RawNode)
+has_one_owner(RawNode)

@@ -16,6 +16,7 @@ Rules:
 from ..errors import Overloaded
 from ..wire import consts as k
 from ..wire.messages import Message
+from ..wire.whole import has_one_owner, keep_whole
 from .acks import Acks, pack_number
 from .droplist import drop_oldest
 from .quorum import JointConfig
@@ -144,3 +145,7 @@ class ReadOnly:
     def safe(self) -> bool:
         """Whether a quorum confirms reads, rather than the leader's lease."""
         return self.option == k.READ_ONLY_SAFE
+
+
+keep_whole(ReadOnly)
+has_one_owner(ReadOnly)

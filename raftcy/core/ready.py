@@ -8,6 +8,7 @@ from typing import Any
 from ..wire import enums, immutable
 from ..wire.checks import describe, digest, flag, frozen, i32, instance, instances, member, octets, same, u64
 from ..wire.messages import Entry, HardState, Message, Snapshot
+from ..wire.whole import keep_whole
 
 _STATES: dict[int, Any] = {int(m): m for m in enums.StateType}
 
@@ -280,3 +281,7 @@ def _read_state(index: int, request_ctx: bytes) -> ReadState:
 
 def _new_ready() -> Ready:
     return Ready.__new__(Ready)
+
+
+for _each in (SoftState, ReadState, Ready):
+    keep_whole(_each)

@@ -17,7 +17,9 @@ from ..errors import Compacted, Contradiction, InvariantError, RangeError, Snaps
 from ..wire import blank, immutable
 from ..wire import consts as k
 from ..wire.checks import instance, octets, u64
+from ..wire.kinds import is_local_msg_target
 from ..wire.messages import ConfState, Entry, HardState, Snapshot, SnapshotMetadata
+from ..wire.whole import begin_whole
 from .droplist import drop_oldest
 from .entries import fitting
 from .ready import Ready
@@ -79,13 +81,17 @@ class MemoryStorage:
 
     __slots__ = ("_hard_state", "_head", "_index", "_log", "_snapshot", "_term")
 
-    def __init__(self) -> None:
+    # Before any ``__init__``, so that a subclass without a call of it is an empty storage too.
+    def __cinit__(self) -> None:
         self._hard_state: HardState | None = None
         self._snapshot: Snapshot = _complete(Snapshot())
         self._index = 0
         self._term = 0
         self._log: list[Any] = []
         self._head = 0
+
+    def __init__(self) -> None:
+        """Nothing is left to do: the storage is empty."""
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -256,6 +262,7 @@ class MemoryStorage:
         present = self._snapshot.metadata.index
         if present != 0 and present >= index:
             raise SnapshotOutOfDate()
+        check_members(metadata.conf_state)
 
     def set_hard_state(self, st: HardState | None) -> None:
         """Store the hard state (etcd's ``SetHardState``). None removes it."""
@@ -334,6 +341,7 @@ class MemoryStorage:
         term = self._term_at(index)
         if not members.voters:
             raise without_voters(index)
+        check_members(members)
         metadata = SnapshotMetadata(conf_state=members, index=index, term=term)
         self._snapshot = _complete(Snapshot(data=content, metadata=metadata))
         return self._snapshot
@@ -365,6 +373,16 @@ class MemoryStorage:
     def __reduce__(self) -> Any:
         state = (self._hard_state, self._snapshot, self._index, self._term, self._log[self._head :])
         return _restored, (type(self), *state), getattr(self, "__dict__", None) or None
+
+
+def check_initial_state(answer: Any) -> tuple[HardState | None, ConfState]:
+    """Return what a storage's ``initial_state`` answered. Raises TypeError if that is no answer."""
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        raise TypeError(f"initial_state() must return a hard state and the members, not {answer!r}")
+    if answer[0] is not None:
+        instance(answer[0], HardState, "the hard state")
+    instance(answer[1], ConfState, "the members")
+    return answer
 
 
 def check_hard_state(state: HardState | None, base: int, last: int, term: int) -> None:
@@ -402,6 +420,13 @@ def check_successor(before: HardState, after: HardState) -> None:
         )
 
 
+def check_members(members: ConfState) -> None:
+    """Raise Contradiction if the id of a storage thread is among the members."""
+    for id in members.voters + members.learners + members.voters_outgoing + members.learners_next:
+        if is_local_msg_target(id):
+            raise Contradiction(f"{id} cannot be a member: messages to it are for a storage thread")
+
+
 def without_voters(index: int) -> Contradiction:
     """Return the error for a snapshot at ``index`` without voters."""
     return Contradiction(
@@ -420,7 +445,6 @@ def _newer_than(last: int, term: int, but: str) -> Contradiction:
 def _restored(cls: Any, hard_state: Any, snapshot: Snapshot, index: int, term: int, log: list[Entry]) -> MemoryStorage:
     """Unpickle a storage. Pickles of both builds name this function."""
     storage: MemoryStorage = cls.__new__(cls)
-    MemoryStorage.__init__(storage)
     _refill(storage, hard_state, snapshot, index, term, log)
     return storage
 
@@ -492,3 +516,6 @@ def _complete_conf_state(conf_state: Any) -> ConfState:
     c._unknown = conf_state._unknown
     immutable.freeze(c)
     return c
+
+
+begin_whole(MemoryStorage)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..wire import consts as k
 from ..wire.messages import ConfState
+from ..wire.whole import has_one_owner, keep_whole
 from .acks import majority_match
 from .progress import Progress
 from .quorum import JointConfig, MajorityConfig
@@ -224,3 +225,8 @@ def _config_fields(config: TrackerConfig) -> tuple[Any, ...]:
 
 def _tracker_config(voters: Any, auto_leave: bool, learners: Any, learners_next: Any) -> TrackerConfig:
     return TrackerConfig(voters, auto_leave, learners, learners_next)
+
+
+keep_whole(TrackerConfig)
+keep_whole(ProgressTracker)
+has_one_owner(ProgressTracker)

@@ -11,6 +11,7 @@ Rules:
 
 from ..wire import consts as k
 from ..wire.messages import Entry, Snapshot
+from ..wire.whole import has_one_owner, keep_whole
 from .droplist import drop_oldest
 from .entries import fitting
 from .logger import Log
@@ -192,3 +193,7 @@ class Unstable:
         upper = self.offset + self.count
         if lo < self.offset or hi > upper:
             self.log.fatal(f"unstable.slice[{lo},{hi}) out of bound [{self.offset},{upper}]")
+
+
+keep_whole(Unstable)
+has_one_owner(Unstable)

@@ -32,6 +32,6 @@ cdef _vet_proposed(Entry e)
 cdef int _vet_forwarding(Raft r, Message m) except -1
 @cython.locals(granting=bint, unanswerable=bint, answer=int32_t)
 cdef int _vet_vote(Raft r, Message m) except -1
-@cython.locals(metadata=SnapshotMetadata, size=Py_ssize_t)
+@cython.locals(metadata=SnapshotMetadata, size=Py_ssize_t, least=uint64_t)
 cdef _vet_snapshot(Raft r, Message m)
 cdef int _vet_read(Raft r, Message m) except -1

@@ -15,10 +15,12 @@ from ..wire import consts as k
 from ..wire import origins
 from ..wire.changes import decode_change
 from ..wire.enums import ConfChangeTransition, ConfChangeType
+from ..wire.kinds import is_local_msg_target
 from ..wire.messages import Entry, Message
 from .acks import read_number
 from .confchange import restore
 from .entries import contiguous
+from .hints import LOG_LOST
 from .raft import Raft, type_name
 
 MAX_MEMBERS = 1000
@@ -70,6 +72,8 @@ def vet_change(change: Any) -> str | None:
     for single in v2.changes:
         if not isinstance(single.type, ConfChangeType):
             return f"unexpected conf type {single.type}"
+        if is_local_msg_target(single.node_id) and single.type != ConfChangeType.REMOVE_NODE:
+            return f"{single.node_id} cannot be a member: messages to it are for a storage thread"
     return None
 
 
@@ -157,7 +161,7 @@ def _vet_heartbeat(r: Raft, m: Message) -> None:
             raise LogLost(
                 f"tocommit({m.commit}) is out of range [lastIndex({last})]. "
                 "Was the raft log corrupted, truncated, or lost?"
-            )
+            ).hinted(LOG_LOST)
 
 
 def _vet_heartbeat_answer(r: Raft, m: Message) -> None:
@@ -241,6 +245,13 @@ def _vet_snapshot(r: Raft, m: Message) -> None:
         return
     if metadata.term > _term_of(r, m):
         raise MalformedMessage(f"MsgSnap of term {_term_of(r, m)} with a snapshot of term {metadata.term}")
+    least = r.log.term_or_zero(r.log.committed)
+    if metadata.term < least or metadata.term == 0:
+        # Terms never fall along a log, and every entry has one.
+        raise MalformedMessage(
+            f"MsgSnap at index {metadata.index} with a snapshot of term {metadata.term}, after committed entries of "
+            f"term {least}"
+        )
     size = len(members.voters) + len(members.learners) + len(members.voters_outgoing) + len(members.learners_next)
     if size > MAX_MEMBERS:
         raise MalformedMessage(f"MsgSnap with {size} members, more than {MAX_MEMBERS}")

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..wire.messages import ConfState, Entry, HardState, Snapshot
+from ..wire.whole import has_one_owner, keep_whole
 from .pack import pack
 from .records import SIZE
 from .tape import Tape
@@ -187,3 +188,9 @@ def odd_bytes(question: int, found: Any) -> bytes:
     """Encode an answer of a wrong type by its text."""
     body = pack(repr(found))
     return HEAD.pack(question | UNREPLAYABLE, len(body)) + body
+
+
+keep_whole(RecordedStorage)
+keep_whole(RecordedRandom)
+has_one_owner(RecordedStorage)
+has_one_owner(RecordedRandom)

@@ -12,6 +12,7 @@ from ..core.observer import Observer
 from ..core.rawnode import RawNode
 from ..wire.checks import instance, octets, u64
 from ..wire.messages import Message
+from ..wire.whole import has_one_owner, keep_whole
 from .answers import RecordedRandom, RecordedStorage
 from .outcome import NOTHING, members_outcome, ready_outcome, refused_outcome
 from .pack import pack
@@ -155,3 +156,7 @@ def _packed(messages: list[Message]) -> bytes:
         parts.append(_size(len(data)))
         parts.append(data)
     return b"".join(parts)
+
+
+keep_whole(Recorder)
+has_one_owner(Recorder)

@@ -5,6 +5,8 @@ from collections import deque
 from itertools import chain
 from pathlib import Path
 
+from ..wire.whole import begin_whole, has_one_owner
+
 
 class Ring:
     """Keeps the newest records, in at most ``max_bytes`` of memory.
@@ -20,16 +22,21 @@ class Ring:
 
     __slots__ = ("_header", "_limit", "_newest", "_newest_size", "_older", "_save_to", "_size", "max_bytes")
 
-    def __init__(self, max_bytes: int, save_to: str | os.PathLike[str] | None = None) -> None:
-        if max_bytes < 4096:
-            raise ValueError(f"max_bytes must be at least 4096, not {max_bytes}")
-        self.max_bytes = max_bytes
-        self._save_to = save_to
+    def __cinit__(self) -> None:
+        self.max_bytes = 4096
+        self._save_to: str | os.PathLike[str] | None = None
         self._header = b""
         self._older: deque[list[bytes]] = deque()
         self._newest: list[bytes] = []
         self._newest_size = 0
         self._size = 0
+        self._limit = 1024
+
+    def __init__(self, max_bytes: int, save_to: str | os.PathLike[str] | None = None) -> None:
+        if max_bytes < 4096:
+            raise ValueError(f"max_bytes must be at least 4096, not {max_bytes}")
+        self.max_bytes = max_bytes
+        self._save_to = save_to
         self._limit = max_bytes // 4
 
     @property
@@ -78,3 +85,7 @@ class Ring:
         written = target.with_name(target.name + ".tmp")
         written.write_bytes(self.to_bytes())
         written.replace(target)
+
+
+begin_whole(Ring)
+has_one_owner(Ring)

@@ -9,6 +9,7 @@ from typing import Any
 
 from .._build import BUILD
 from ..core.config import Config
+from ..wire.whole import has_one_owner, keep_whole
 from .blocks import CHECKPOINT, frame_bytes, header_bytes
 from .outcome import error_outcome
 from .sinks import Sink
@@ -93,3 +94,7 @@ class Tape:
             self._sink.died()
         except BaseException as error:
             self._breaks(error)
+
+
+keep_whole(Tape)
+has_one_owner(Tape)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core.ready import ReadState
 from ..wire.messages import Entry
+from ..wire.whole import has_one_owner, keep_whole
 
 APPLIED = "applied"
 REJECTED = "rejected"
@@ -95,3 +96,7 @@ class Asked:
         """Return the outcomes that became known since the last call, in that order."""
         ended, self._ended = self._ended, []
         return ended
+
+
+keep_whole(Asked)
+has_one_owner(Asked)

@@ -63,8 +63,8 @@ cdef class Driver:
 
     cpdef tick(self)
     cpdef step(self, Message m)
-    @cython.locals(place=Py_ssize_t)
-    cpdef list step_many(self, list messages)
+    @cython.locals(place=Py_ssize_t, batch=list)
+    cpdef list step_many(self, object messages)
     cdef _take(self, Message m)
     cdef _step(self, Message m)
     @cython.locals(log=RaftLog)
@@ -125,8 +125,8 @@ cdef class Driver:
 
     @cython.locals(at=uint64_t)
     cpdef uint64_t snapshot_index(self) except? 0
-    @cython.locals(at=uint64_t)
-    cpdef Snapshot make_snapshot(self, uint64_t keep)
+    @cython.locals(at=uint64_t, least=uint64_t)
+    cpdef Snapshot make_snapshot(self, object keep)
     cdef Snapshot _present_snapshot(self)
     cdef object _kept_offers(self)
     cdef int _warn(self, uint64_t peer, str kind, str text) except -1

@@ -34,16 +34,18 @@ Rules:
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
+from inspect import iscoroutinefunction
 from typing import Any
 
-from ..core.awaitables import refuse_awaitable
+from ..core.awaitables import refuse_awaitable, refuse_coroutine
 from ..core.config import Config
 from ..core.guards import answers_rashly, has_to_apply
 from ..core.log_storage import check_log_storage, writable_log
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
-from ..core.storage import MemoryStorage
+from ..core.storage import MemoryStorage, check_initial_state
 from ..errors import (
     ConfChangeError,
     Contradiction,
@@ -59,8 +61,9 @@ from ..errors import (
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
-from ..wire.checks import octets
+from ..wire.checks import instance, instances, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
+from ..wire.whole import has_one_owner, keep_whole
 from .asked import Asked, Outcome
 from .carrier import Carrier
 from .offers import MAX_MESSAGE_BYTES, Offers
@@ -190,20 +193,14 @@ class Driver:
             raise TypeError(
                 f"{type(storage).__name__} is not a LogStorage: use the result of check_log_storage for node and driver"
             )
-        self._nonce = None if nonce is None else octets(nonce, "nonce")
-        if self._nonce is not None and len(self._nonce) < 8:
-            raise ValueError(f"a nonce of {len(self._nonce)} bytes may come twice: it needs 8 bytes at least")
+        self._nonce = _checked_nonce(nonce)
         self._reads = 0
-        last = storage.last_index()
-        if machine_applied > last:
-            raise Contradiction(
-                f"the machine has applied the entries up to {machine_applied}, but the log ends at {last}: this member "
-                "has lost entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
-            )
-        self.node = node
+        self._machine_applied = _checked_applied(machine_applied, storage)
+        self.node = instance(node, RawNode, "node")
         self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
+        _refuse_coroutines(machine, send)
         self._machine = machine
         self._apply = getattr(machine, "apply", None)
         self._send = send
@@ -214,7 +211,7 @@ class Driver:
         self.guard_snapshots = guard_snapshots
         self.guard_offers = guard_offers
         self.keep_snapshots = keep_snapshots
-        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else max_message_bytes
+        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else u64(max_message_bytes, "max_message_bytes")
         # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
         self._lease = guard_reads and not node.raft.read_only.safe()
         self._handed_over = 0
@@ -224,11 +221,10 @@ class Driver:
         self._settled = 0
         self._stages: _Stages | None = None
         self._asked: Asked | None = None
-        self._machine_applied = machine_applied
-        state, members = storage.initial_state()
+        state, members = check_initial_state(storage.initial_state())
         self.members = members
         self._stored_commit = 0 if state is None else state.commit
-        newest = storage.snapshot() if snapshot is None else snapshot
+        newest = instance(storage.snapshot() if snapshot is None else snapshot, Snapshot, "snapshot")
         self._snapshot_index = newest.metadata.index
         # The log may begin before the snapshot. The node hands out those entries too, and the driver skips them.
         self.applied = max(self.node.raft.log.applied, self._snapshot_index)
@@ -269,6 +265,8 @@ class Driver:
         The error is NotNow for a snapshot or a read that must not be stepped now, or one of ``RawNode.step``. To the
         group, a refused message is a lost one. Raises LogLost and every other error that kills the node.
         """
+        if not isinstance(m, Message):
+            instance(m, Message, "m")
         node = self.node
         if m.type == k.READ_INDEX and self.guard_reads and (why := self._no_reads()):
             return NotNow(why)
@@ -279,11 +277,12 @@ class Driver:
             return None
         return self._take(m)
 
-    def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Step a list of messages in order. Return the place and the error of each refused one."""
+    def step_many(self, messages: Iterable[Message]) -> list[tuple[int, RaftError]]:
+        """Step messages in order. Return the place and the error of each refused one."""
         refused: list[tuple[int, RaftError]] = []
-        for place in range(len(messages)):
-            error = self.step(messages[place])
+        batch = instances(messages, Message, "m")
+        for place in range(len(batch)):
+            error = self.step(batch[place])
             if error is not None:
                 refused.append((place, error))
         return refused
@@ -533,7 +532,7 @@ class Driver:
     def _machine_restore(self, snapshot: Snapshot) -> None:
         if self._machine is not None:
             self._called()
-            self._machine.restore(snapshot)
+            refuse_awaitable(self._machine.restore(snapshot), "restore")
 
     def _restored(self, snapshot: Snapshot) -> None:
         self.applied = snapshot.metadata.index
@@ -591,6 +590,8 @@ class Driver:
         All earlier entries must be applied. An invalid change changes nothing, and ``refused_change`` is then its
         error; after a valid one it is None. Raises InvariantError if the entry cannot be decoded.
         """
+        if not isinstance(e, Entry):
+            instance(e, Entry, "e")
         try:
             change = decode_change(e)
         except ValueError as error:
@@ -692,6 +693,8 @@ class Driver:
 
         Raises InvariantError if an earlier write is not acknowledged yet. An error of the storage kills the member.
         """
+        if type(write) is not Write:
+            instance(write, Write, "write")
         self._check_next(write)
         try:
             self._called()
@@ -711,6 +714,8 @@ class Driver:
 
         Raises InvariantError if an earlier write is not acknowledged yet.
         """
+        if type(write) is not Write:
+            instance(write, Write, "write")
         self._check_next(write)
         stages = self._stage()
         stages.writes.popleft()
@@ -762,6 +767,8 @@ class Driver:
 
         An error of the machine kills the member.
         """
+        if type(batch) is not Batch:
+            instance(batch, Batch, "batch")
         if self._stage().running is not batch:
             raise InvariantError("this batch is not the one that is being applied")
         try:
@@ -775,6 +782,8 @@ class Driver:
 
     def finish(self, batch: Batch, answers: list[Any] | None = None) -> None:
         """Report that a batch is applied. ``answers`` has the machine's answer to each entry, or is None."""
+        if type(batch) is not Batch:
+            instance(batch, Batch, "batch")
         stages = self._stage()
         if stages.running is not batch:
             raise InvariantError("this batch is not the one that is being applied")
@@ -825,6 +834,7 @@ class Driver:
         or the storage kills the member. Raises SnapshotTooLarge if the machine gives more than ``max_message_bytes``;
         nothing is stored then, and the member continues.
         """
+        least = u64(keep, "keep")
         at = self.snapshot_index()
         if at == 0:
             return None
@@ -844,8 +854,8 @@ class Driver:
             self._snapshot_index = at
             if self._observer is not None:
                 self._observer.snapshot_made(made)
-            if keep < at and at - keep >= storage.first_index():
-                storage.compact(at - keep)
+            if least < at and at - least >= storage.first_index():
+                storage.compact(at - least)
         except BaseException as error:
             self.fail(error)
             raise
@@ -912,6 +922,35 @@ class Driver:
         return self.node.failure
 
 
+def _checked_nonce(nonce: Any) -> bytes | None:
+    if nonce is None:
+        return None
+    checked: bytes = octets(nonce, "nonce")
+    if len(checked) < 8:
+        raise ValueError(f"a nonce of {len(checked)} bytes may come twice: it needs 8 bytes at least")
+    return checked
+
+
+def _checked_applied(applied: Any, storage: Any) -> int:
+    """Check the index up to which a machine has applied entries: all of them must be in the log."""
+    checked = u64(applied, "machine_applied")
+    last = u64(storage.last_index(), "the last index of the storage")
+    if checked > last:
+        raise Contradiction(
+            f"the machine has applied the entries up to {checked}, but the log ends at {last}: this member has lost "
+            "entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
+        )
+    return checked
+
+
+def _refuse_coroutines(machine: Any, send: Any) -> None:
+    for each in ("apply", "restore", "capture"):
+        if machine is not None and hasattr(machine, each):
+            refuse_coroutine(machine, each)
+    if send is not None and iscoroutinefunction(send):
+        raise TypeError("send must be a plain function: nobody awaits its coroutine")
+
+
 def _write(
     storage: Any, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None, sync: bool
 ) -> None:
@@ -919,3 +958,9 @@ def _write(
     refuse_awaitable(storage.save(hard_state, entries, snapshot), "save")
     if sync:
         refuse_awaitable(storage.sync(), "sync")
+
+
+keep_whole(_Stages)
+keep_whole(Driver)
+has_one_owner(_Stages)
+has_one_owner(Driver)

@@ -21,12 +21,12 @@ cdef class Loopback(Carrier):
     cdef list _fresh
 
     @cython.locals(driver=Driver)
-    cpdef Driver remove(self, uint64_t id)
-    cpdef Driver find(self, uint64_t id)
+    cpdef Driver remove(self, object id)
+    cpdef Driver find(self, object id)
     cdef _arrange(self)
     cdef _died(self, Driver driver, object error)
 
-    cpdef object route(self, list messages)
+    cpdef object route(self, object messages)
     @cython.locals(driver=Driver, m=Message)
     cdef int _post(self, list messages) except -1
     @cython.locals(driver=Driver)
@@ -44,9 +44,12 @@ cdef class Loopback(Carrier):
     @cython.locals(driver=Driver, rest=tuple, ticked=Py_ssize_t, refused=list)
     cdef int _tick(self) except -1
 
-@cython.locals(node=RawNode, ready=list)
-cpdef list tick_all(list nodes)
-@cython.locals(group=Loopback, failed=bint)
-cpdef object drain_all(list groups)
-@cython.locals(group=Loopback, failed=bint)
-cpdef object tick_groups(list groups)
+@cython.locals(node=RawNode, ready=list, each=list)
+cpdef list tick_all(object nodes)
+@cython.locals(group=Loopback, failed=bint, each=list)
+cpdef object drain_all(object groups)
+@cython.locals(group=Loopback, failed=bint, each=list)
+cpdef object tick_groups(object groups)
+
+@cython.locals(items=list)
+cdef list _checked(object given, object cls, str name)

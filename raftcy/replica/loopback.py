@@ -12,13 +12,16 @@ Rules:
   If it were reported at once, the leader would send the same snapshot again at once, and ``drain`` would never end.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..core.rawnode import RawNode
 from ..errors import MembersFailed
 from ..wire import consts as k
+from ..wire.checks import instance, instances, u64
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
+from ..wire.whole import has_one_owner, keep_whole
 from .carrier import Carrier
 from .driver import Driver
 
@@ -73,9 +76,10 @@ class Loopback(Carrier):
 
     def remove(self, id: int) -> Driver | None:
         """Remove a member, alive or dead. Return its driver, or None if there is none. Its inbox is lost."""
-        driver = self._drivers.pop(id, None)
+        member = u64(id, "id")
+        driver = self._drivers.pop(member, None)
         if self.failures is not None:
-            self.failures.pop(id, None)
+            self.failures.pop(member, None)
         if driver is not None:
             self._arrange()
             self._lost(driver.inbox)
@@ -84,7 +88,7 @@ class Loopback(Carrier):
 
     def find(self, id: int) -> Driver | None:
         """Return the driver of a member, alive or dead, or None if ``id`` was not added."""
-        return self._drivers.get(id)
+        return self._drivers.get(u64(id, "id"))
 
     def _arrange(self) -> None:
         alive = {id: driver for id, driver in self._drivers.items() if not self.failures or id not in self.failures}
@@ -111,9 +115,9 @@ class Loopback(Carrier):
 
     # -- messages ------------------------------------------------------------------------------------------------
 
-    def route(self, messages: list[Message]) -> None:
+    def route(self, messages: Iterable[Message]) -> None:
         """Put messages into the inboxes of their receivers."""
-        self._post(messages)
+        self._post(instances(messages, Message, "m"))
 
     def _carry(self, messages: list[Message]) -> None:
         self._post(messages)
@@ -132,9 +136,11 @@ class Loopback(Carrier):
         return None if driver is None or (self.failures is not None and id in self.failures) else driver
 
     def _lost(self, messages: list[Message]) -> None:
-        for m in messages:
-            if m._type == k.SNAP:
-                self._ended(m, False)
+        for each in messages:
+            if isinstance(each, Message):
+                m = each
+                if m._type == k.SNAP:
+                    self._ended(m, False)
 
     def _ended(self, m: Message, taken: bool) -> None:
         if taken:
@@ -228,38 +234,54 @@ def _raise(groups: list[Loopback]) -> None:
         raise MembersFailed(failures) from failures[0][2]
 
 
-def tick_all(nodes: list[RawNode]) -> list[RawNode]:
+def tick_all(nodes: Iterable[RawNode]) -> list[RawNode]:
     """Tick many nodes in one call. Return the nodes that have a Ready now.
 
     Raises the error of a node that dies at once, without ticking the rest.
     """
     ready = []
-    for node in nodes:
+    each = _checked(nodes, RawNode, "nodes")
+    for node in each:
         node.tick()
         if node.has_ready():
             ready.append(node)
     return ready
 
 
-def drain_all(groups: list[Loopback]) -> None:
+def drain_all(groups: Iterable[Loopback]) -> None:
     """Drain many groups in one call. Raises MembersFailed at the end if members have died."""
     failed = False
-    for group in groups:
+    each = _checked(groups, Loopback, "groups")
+    for group in each:
         group._drain()
         failed |= group._fresh is not None
     if failed:
-        _raise(groups)
+        _raise(each)
 
 
-def tick_groups(groups: list[Loopback]) -> None:
+def tick_groups(groups: Iterable[Loopback]) -> None:
     """Tick and drain many groups in one call, group by group, so that a group's memory is fetched once.
 
     Raises MembersFailed at the end if members have died.
     """
     failed = False
-    for group in groups:
+    each = _checked(groups, Loopback, "groups")
+    for group in each:
         group._tick()
         group._drain()
         failed |= group._fresh is not None
     if failed:
-        _raise(groups)
+        _raise(each)
+
+
+def _checked(given: Iterable[Any], cls: type, name: str) -> list[Any]:
+    """Return what is given as a list, itself if it is one. Raises TypeError for an item that is no ``cls``."""
+    items = given if type(given) is list else list(given)
+    for item in items:
+        if type(item) is not cls:
+            instance(item, cls, f"an item of {name}")
+    return items
+
+
+keep_whole(Loopback)
+has_one_owner(Loopback)

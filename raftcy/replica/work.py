@@ -2,6 +2,7 @@
 
 from ..core.ready import SoftState
 from ..wire.messages import Entry, HardState, Message, Snapshot
+from ..wire.whole import has_one_owner, keep_whole
 
 
 class Write:
@@ -77,3 +78,8 @@ class Work:
         self.write = write
         self.messages = messages
         self.soft_state = soft_state
+
+
+for _each in (Write, Batch, Work):
+    keep_whole(_each)
+    has_one_owner(_each)

@@ -20,6 +20,7 @@ from typing import Any
 from . import consts as k
 from . import enums, immutable
 from .checks import describe, digest, flag, frozen, i32, instance, instances, member, octets, same, u64, u64s
+from .whole import keep_whole
 
 _ENTRY_TYPES: dict[int, Any] = {int(m): m for m in enums.EntryType}
 _MESSAGE_TYPES: dict[int, Any] = {int(m): m for m in enums.MessageType}
@@ -703,3 +704,7 @@ def _from_wire(name: str, data: bytes) -> Any:
         "Snapshot": Snapshot,
         "Message": Message,
     }[name].decode(data)  # type: ignore[attr-defined]
+
+
+for _each in (Entry, HardState, ConfState, SnapshotMetadata, Snapshot, Message):
+    keep_whole(_each)

@@ -43,7 +43,7 @@ LAYERS = {
     "wire": """
         consts bounds gotext immutable raft_pb2
         enums
-        checks
+        checks whole
         messages
         blank changes origins
         kinds
@@ -51,15 +51,15 @@ LAYERS = {
         protobuf
     """,
     "core": """
-        awaitables logger droplist observer
+        awaitables hints logger droplist observer
         ready entries hardstate inflights single_calls
         fresh
         outbox progress
         acks
         quorum
         tracker
-        confchange config describe readonly status storage trace
-        log_storage unstable
+        confchange describe readonly status storage trace
+        config log_storage unstable
         log
         raft
         guards vet

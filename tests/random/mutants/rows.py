@@ -450,4 +450,59 @@ ROWS = [
         "U",
         "A snapshot that its receiver refuses is sent again and again, as fast as the network goes.",
     ),
+    Row(
+        "faults#D",
+        "U",
+        "None or a wrong kind where compiled code has a typed argument, in lists and answers too, ends the process.",
+    ),
+    Row(
+        "faults#E",
+        "U",
+        "A method of an object whose `__init__` failed or did not run ends the process.",
+    ),
+    Row(
+        "faults#Y1",
+        "U",
+        "Doubled, reversed or foreign entries of a storage are handed out as committed.",
+    ),
+    Row(
+        "faults#L",
+        "U",
+        "A panic of a native library while waiting proposals are stepped leaves the others waiting.",
+    ),
+    Row(
+        "faults#Y2",
+        "U",
+        "A coroutine that was closed, not cancelled, swallows the wake-up of all later ones.",
+    ),
+    Row(
+        "faults#N",
+        "U",
+        "Imported again after its modules left `sys.modules`: no Config is a Config, no error is caught by its name.",
+    ),
+    Row(
+        "faults#O, cython#1606, cloudpickle#186",
+        "U",
+        "A copy of a living node shares its state, or is half a node; and differs by build.",
+    ),
+    Row(
+        "faults#T",
+        "U",
+        "A member has the id of a storage thread: a heartbeat to it is taken for a write, and a vote is lost.",
+    ),
+    Row(
+        "faults#U",
+        "U",
+        "An `async def save` is called, never awaited, and acknowledged.",
+    ),
+    Row(
+        "faults#Y3",
+        "U",
+        "A snapshot of term 0, or of a lower term than committed entries before it, is taken.",
+    ),
+    Row(
+        "faults#Y4",
+        "U",
+        "An error at the start, or later, says neither what caused it nor what to do.",
+    ),
 ]

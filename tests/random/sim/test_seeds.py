@@ -56,3 +56,15 @@ def test_runs_reach_what_they_are_for() -> None:
         met.add(sim.run(seed, "default").coverage)
     for line in met.summary()[:4]:
         assert "not reached" not in line
+
+
+@pytest.mark.parametrize("profile", ["crashes", "async"])
+def test_torn_writes(profile: str) -> None:
+    """Storages of single calls: what a crash leaves of a write is a prefix of its entries, without the hard state."""
+    torn = 0
+    for seed in range(12):
+        result = sim.run(seed, profile, torn_writes=True)
+        result.check()
+        torn += result.coverage.counts["faults"]["torn write"]
+        assert sim.run(seed, profile, 300).coverage.counts["faults"]["torn write"] == 0
+    assert torn > 0

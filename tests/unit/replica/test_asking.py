@@ -303,6 +303,6 @@ def test_the_cores_error_says_what_to_do() -> None:
     with pytest.raises(InvariantError) as refused:
         RawNode(config(log_of(5, commit=2), applied=4))
     assert str(refused.value) == "applied(4) is out of range [prevApplied(1), committed(2)]"
-    (note,) = refused.value.__notes__
+    note = refused.value.hint
     assert "a commit index alone is not synced" in note
     assert "Start with applied=2" in note
