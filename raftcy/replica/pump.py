@@ -121,12 +121,17 @@ class Pump:
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Process messages that passed ``refuse_from_network``. Return the place and the error of each refused one."""
-        return self.receive(messages)
+        refused = self.receive(messages)
+        self.work()
+        return refused
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Process messages as ``step_many`` does, without a coroutine."""
+        """Process messages as ``step_many`` does, without a coroutine.
+
+        The work that follows waits for the event loop's next round, so that what other connections bring shares it.
+        """
         refused: list[tuple[int, RaftError]] = self._guard(self.driver.step_many, messages)
-        self.work()
+        self.soon()
         return refused
 
     def report_unreachable(self, id: int) -> None:

@@ -37,7 +37,10 @@ QUICK = Limits(
 
 
 async def test_a_peer_that_falls_silent_is_given_up() -> None:
-    """The operating system takes all that is written; what is missing is an answer. It is reported, and tried again."""
+    """The operating system takes all that is written; what is missing is an answer. It is reported, and tried again.
+
+    catches: faults#F
+    """
     async with silent_peer() as address:
         node = Direct()
         sender = Transport(1, node, {2: address}, QUICK)
@@ -66,7 +69,10 @@ async def test_a_peer_that_takes_nothing_is_given_up() -> None:
 
 
 async def test_a_slow_peer_is_not_given_up() -> None:
-    """As long as bytes arrive: a large message may take many times the timeout, and a ping waits behind it."""
+    """As long as bytes arrive: a large message may take many times the timeout, and a ping waits behind it.
+
+    catches: faults#F
+    """
     size = 6 << 20
     left = size
     ended = asyncio.Event()
@@ -97,7 +103,10 @@ async def test_a_slow_peer_is_not_given_up() -> None:
 
 
 async def test_a_peer_whose_process_hangs_is_given_up() -> None:
-    """Its system goes on acknowledging what is sent, and that must not count for ever."""
+    """Its system goes on acknowledging what is sent, and that must not count for ever.
+
+    catches: faults#F
+    """
     async with silent_peer() as address:
         node = Direct()
         sender = Transport(1, node, {2: address}, QUICK)
@@ -327,7 +336,10 @@ async def test_a_peer_that_talks_nonsense() -> None:
 
 
 async def test_an_exception_that_nobody_expected_surfaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The task that connects cannot die in silence: it is told, the peer is reported, and tried again."""
+    """The task that connects cannot die in silence: it is told, the peer is reported, and tried again.
+
+    catches: faults#I
+    """
     heard: list[BaseException] = []
     fault = ZeroDivisionError("a bug")
 

@@ -50,6 +50,10 @@ class Three:
 
 
 async def test_of_two_changes_at_once_the_later_one_wins() -> None:
+    """Of two changes at once the later one wins.
+
+    catches: faults#H
+    """
     three = await Three().begin()
     first, last = three.addresses[1:]
     await asyncio.gather(three.one.set_peer(2, first), three.one.set_peer(2, last))
@@ -86,6 +90,10 @@ async def test_the_same_address_changes_nothing() -> None:
 
 
 async def test_a_former_connection_is_gone_when_the_change_returns() -> None:
+    """A former connection is gone when the change returns.
+
+    catches: faults#H
+    """
     three = await Three().begin()
     former = three.one._outgoing[2]._connection
     assert former is not None
@@ -182,6 +190,10 @@ async def test_a_connection_accepted_while_it_closes_is_not_served() -> None:
 
 
 async def test_closing_ends_connections_in_every_state() -> None:
+    """Closing ends connections in every state.
+
+    catches: faults#H
+    """
     async with (
         pair() as both,
         connected(both.address, sender=5),
@@ -261,7 +273,10 @@ async def test_a_receiver_may_close_the_transport() -> None:
     ids=repr,
 )
 async def test_an_address_that_nothing_can_connect_to(address: Any) -> None:
-    """It is refused by name, and changes nothing: a task that died of it would let messages pile up in silence."""
+    """It is refused by name, and changes nothing: a task that died of it would let messages pile up in silence.
+
+    catches: faults#I
+    """
     one = Transport(1, Direct(), {2: (HOST, 1)})
     for peer in (2, 3):
         with pytest.raises(BadPeer):
@@ -292,7 +307,10 @@ async def test_an_address_where_nobody_is(address: Any) -> None:
     "error", [UnicodeError("label too long"), OverflowError("port"), OSError("no"), TimeoutError()]
 )
 async def test_an_error_of_the_look_up_is_a_failed_attempt(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Whatever a resolver makes of a name: the peer is reported, and tried again."""
+    """Whatever a resolver makes of a name: the peer is reported, and tried again.
+
+    catches: faults#I
+    """
     from raftcy.transport.outgoing import Outgoing
 
     async def next_address(self: Any) -> Any:

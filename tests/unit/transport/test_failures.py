@@ -18,7 +18,10 @@ def datas(node: Any) -> list[bytes]:
 
 @pytest.mark.parametrize("error", ERRORS)
 async def test_a_proposal_that_fails_takes_no_other_with_it(error: Exception) -> None:
-    """It is dropped and counted. Only an exception that nobody expected is a failure, and that is told."""
+    """It is dropped and counted. Only an exception that nobody expected is a failure, and that is told.
+
+    catches: faults#J
+    """
     heard: list[BaseException] = []
     node = Waiting()
     receiver = Transport(2, node, limits=FAST, on_failure=heard.append)
@@ -118,7 +121,10 @@ class Panic(BaseException):
 
 @pytest.mark.parametrize("kind", [Direct, Waiting])
 async def test_a_panic_of_the_receiver_surfaces(kind: Any) -> None:
-    """It is an exception that the event loop hears of as well, and the connection does not stay half alive."""
+    """It is an exception that the event loop hears of as well, and the connection does not stay half alive.
+
+    catches: faults#J
+    """
     loop = asyncio.get_running_loop()
     heard: list[Any] = []
     loop.set_exception_handler(lambda loop, context: heard.append(context["exception"]))

@@ -57,6 +57,10 @@ async def test_silent_connections_of_one_sender_keep_nobody_out() -> None:
 
 
 async def test_a_newer_connection_of_the_same_start_replaces_the_older_one() -> None:
+    """A newer connection of the same start replaces the older one.
+
+    catches: faults#G
+    """
     async with pair() as both, connected(both.address, nonce=5) as older:
         older.say(heartbeat(1))
         await until(lambda: both.two.messages)
@@ -68,7 +72,10 @@ async def test_a_newer_connection_of_the_same_start_replaces_the_older_one() -> 
 
 
 async def test_another_start_is_refused_while_the_first_one_is_alive() -> None:
-    """Two processes that run as one member must not take turns."""
+    """Two processes that run as one member must not take turns.
+
+    catches: faults#G
+    """
     async with pair() as both, connected(both.address, nonce=5) as older:
         answering = asyncio.create_task(older.is_closed())
         for _ in range(2):
@@ -107,6 +114,10 @@ async def first_words(address: tuple[str, int]) -> Any:
 
 
 async def test_who_has_proved_nothing_replaces_nobody() -> None:
+    """Who has proved nothing replaces nobody.
+
+    catches: faults#G
+    """
     async with pair(identity=3, cluster=7) as both, connected(both.address, nonce=5, identity=4, cluster=7) as older:
         assert (await refusal_of(both.address, nonce=5, identity=8, cluster=7)).reason == Reason.IDENTITY
         assert (await refusal_of(both.address, nonce=5, identity=4, cluster=8)).reason == Reason.CLUSTER
@@ -118,6 +129,10 @@ async def test_who_has_proved_nothing_replaces_nobody() -> None:
 
 
 async def test_a_sender_that_does_not_answer_pings_is_dropped() -> None:
+    """A sender that does not answer pings is dropped.
+
+    catches: faults#G
+    """
     async with (
         pair(Limits(idle_seconds=0.2)) as both,
         connected(both.address, sender=8) as silent,
@@ -162,7 +177,10 @@ async def test_a_hello_must_come_soon() -> None:
 
 @pytest.mark.parametrize("limits", [Limits(unproved_connections=3), Limits(unproved_of_address=3)])
 async def test_connections_that_say_nothing_are_few(limits: Limits) -> None:
-    """The oldest one makes room: who says hello in time gets through a crowd of silent ones."""
+    """The oldest one makes room: who says hello in time gets through a crowd of silent ones.
+
+    catches: faults#G
+    """
     async with pair(limits) as both:
         crowd = [await asyncio.open_connection(*both.address) for _ in range(10)]
         await until(lambda: both.receiver.traffic.crowded_out == 7)

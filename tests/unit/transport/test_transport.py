@@ -528,6 +528,10 @@ async def test_what_was_sent_can_be_written_before_the_turn_ends() -> None:
 
 
 async def test_wrong_use_is_an_error() -> None:
+    """It is refused when it is made: the node's own id as a peer, storage threads, numbers out of range.
+
+    catches: faults#H
+    """
     sender = Transport(1, Direct())
     for thread in (2**64 - 1, 2**64 - 2):
         with pytest.raises(ValueError, match="MsgStorageAppend is for a storage thread, not for the network"):
