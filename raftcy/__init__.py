@@ -31,6 +31,7 @@ from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMes
 from .core.tracker import TrackerConfig
 from .errors import (
     BootstrapError,
+    CommandError,
     Compacted,
     ConfChangeError,
     ConfChangeRefused,
@@ -40,6 +41,7 @@ from .errors import (
     DecodeError,
     InvariantError,
     LogLost,
+    MachineFailed,
     MalformedMessage,
     MembersFailed,
     NotNow,
@@ -47,6 +49,7 @@ from .errors import (
     ProposalDropped,
     RaftError,
     RangeError,
+    SessionExpired,
     SnapshotOutOfDate,
     SnapshotTemporarilyUnavailable,
     SnapshotTooLarge,
@@ -57,6 +60,7 @@ from .errors import (
     StorageError,
     StorageFailed,
     Unavailable,
+    UpgradeNeeded,
 )
 from .node import Node, restart_node, start_node
 from .replica.asked import Outcome
@@ -96,6 +100,7 @@ __all__ = [
     "BasicStatus",
     "Batch",
     "BootstrapError",
+    "CommandError",
     "Compacted",
     "ConfChange",
     "ConfChangeError",
@@ -118,6 +123,7 @@ __all__ = [
     "LogLost",
     "LogStorage",
     "Loopback",
+    "MachineFailed",
     "MalformedMessage",
     "MembersFailed",
     "MemoryStorage",
@@ -139,6 +145,7 @@ __all__ = [
     "ReadOnlyOption",
     "ReadState",
     "Ready",
+    "SessionExpired",
     "Snapshot",
     "SnapshotMetadata",
     "SnapshotOutOfDate",
@@ -162,6 +169,7 @@ __all__ = [
     "TracingState",
     "TrackerConfig",
     "Unavailable",
+    "UpgradeNeeded",
     "VoteResult",
     "Work",
     "Write",

@@ -27,6 +27,10 @@
     │   └── Corruption                      the storage does not read back what was written
     ├── ConfChangeError                     the configuration change is invalid; the configuration is unchanged
     │   └── ConfChangeRefused               the leader appended an empty entry instead of the change; .reason
+    ├── CommandError                        a state machine's refusal of a command; .reason
+    │   └── SessionExpired                  the command's session is not registered, or not any more; .session
+    ├── UpgradeNeeded                       the group uses a newer version than this program knows: the member stops
+    ├── MachineFailed                       a state machine raised an error: the member stops; .index, .command
     ├── DecodeError(ValueError)             the bytes are not a valid message; .offset
     └── InvariantError(AssertionError)      an invariant of the state machine was violated: the node is dead
 
@@ -39,6 +43,7 @@ from typing import Any, Self
 
 __all__ = [
     "BootstrapError",
+    "CommandError",
     "Compacted",
     "ConfChangeError",
     "ConfChangeRefused",
@@ -48,6 +53,7 @@ __all__ = [
     "DecodeError",
     "InvariantError",
     "LogLost",
+    "MachineFailed",
     "MalformedMessage",
     "MembersFailed",
     "NotNow",
@@ -55,6 +61,7 @@ __all__ = [
     "ProposalDropped",
     "RaftError",
     "RangeError",
+    "SessionExpired",
     "SnapshotOutOfDate",
     "SnapshotTemporarilyUnavailable",
     "SnapshotTooLarge",
@@ -65,6 +72,7 @@ __all__ = [
     "StorageError",
     "StorageFailed",
     "Unavailable",
+    "UpgradeNeeded",
 ]
 
 
@@ -260,6 +268,85 @@ class ConfChangeRefused(ConfChangeError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class CommandError(RaftError):
+    """A state machine refuses a command: it is in the log, and it has changed nothing.
+
+    Every member refuses it alike, because the refusal is the command's answer. ``text`` is for people, and ``reason`` a
+    short word for programs, such as "held" or "malformed"; "" if the machine gives none. Two of equal text and reason
+    are equal.
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["CommandError"], tuple[Any, ...]]:
+        return type(self), (self.text, self.reason)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        return hash(self.__reduce__())
+
+
+class SessionExpired(CommandError):
+    """The command names a session that is not registered, or has expired. It was not applied, and never will be.
+
+    ``session`` is its id. Whether earlier commands of the session were applied cannot be known any more.
+    """
+
+    def __init__(self, session: int) -> None:
+        super().__init__(f"session {session} is not registered, or has expired", "expired")
+        self.session = session
+
+    def __reduce__(self) -> tuple[type["SessionExpired"], tuple[Any, ...]]:
+        return type(self), (self.session,)
+
+
+class UpgradeNeeded(RaftError):
+    """The group uses a newer version, of commands or of snapshots, than this program knows.
+
+    The member stops before the first entry that it does not understand, and skips nothing. ``needed`` is the version
+    that it met, ``known`` the newest one that it knows. Start it again with a newer program, on the same data.
+    """
+
+    def __init__(self, what: str, needed: int, known: int) -> None:
+        super().__init__(f"{what} {needed} needs a newer program: this one knows versions up to {known}")
+        self.what = what
+        self.needed = needed
+        self.known = known
+
+    def __reduce__(self) -> tuple[type["UpgradeNeeded"], tuple[str, int, int]]:
+        return type(self), (self.what, self.needed, self.known)
+
+
+class MachineFailed(RaftError):
+    """A state machine raised an error, not a refusal; the member stops. ``__cause__`` is that error.
+
+    ``index`` is the entry that was being applied, 0 for a snapshot. If the machine takes many entries in one call, it
+    is the first of them, and ``last`` is the last one. ``command`` is the data of the first one.
+    """
+
+    def __init__(self, index: int, last: int, command: bytes, error: str) -> None:
+        if index == 0:
+            at = "with a snapshot"
+        elif index == last:
+            shown = repr(command[:64]) + ("..." if len(command) > 64 else "")
+            at = f"at entry {index}, command {shown}"
+        else:
+            at = f"within entries {index} to {last}"
+        super().__init__(f"the state machine failed {at}: {error}")
+        self.index = index
+        self.last = last
+        self.command = command
+        self.error = error
+
+    def __reduce__(self) -> tuple[type["MachineFailed"], tuple[int, int, bytes, str]]:
+        return type(self), (self.index, self.last, self.command, self.error)
 
 
 class DecodeError(RaftError, ValueError):

@@ -61,7 +61,7 @@ from ..errors import (
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
-from ..wire.checks import instance, instances, octets, u64
+from ..wire.checks import flag, instance, instances, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
 from .asked import Asked, Outcome
@@ -206,11 +206,11 @@ class Driver:
         self._send = send
         self._carrier: Carrier | None = None
         self._observer = observer
-        self.hold_votes = hold_votes
-        self.guard_reads = guard_reads
-        self.guard_snapshots = guard_snapshots
-        self.guard_offers = guard_offers
-        self.keep_snapshots = keep_snapshots
+        self.hold_votes = flag(hold_votes, "hold_votes")
+        self.guard_reads = flag(guard_reads, "guard_reads")
+        self.guard_snapshots = flag(guard_snapshots, "guard_snapshots")
+        self.guard_offers = flag(guard_offers, "guard_offers")
+        self.keep_snapshots = flag(keep_snapshots, "keep_snapshots")
         self._max_bytes = k.NO_LIMIT if max_message_bytes is None else u64(max_message_bytes, "max_message_bytes")
         # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
         self._lease = guard_reads and not node.raft.read_only.safe()

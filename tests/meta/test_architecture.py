@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 QUESTIONS = "A stranger's five questions"
-FOLDERS = ("wire", "core", "replica")
+FOLDERS = ("wire", "core", "machines", "replica")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import rawnode as pure_rawnode
+from raftcy_pure.machines import group as pure_group
+from raftcy_pure.machines import sessions as pure_sessions
 from raftcy_pure.transport import frame as pure_frame
 from raftcy_pure.wire import codec as pure_codec
 
 from .choices import Choices
 from .corpus import FOLDER, kept, overheard
 from .decoding import decoding, framing
+from .groups import groups
 from .minimise import reached, worth_keeping
 from .recordings import recordings
 from .steps import changes, snapshots, steps
@@ -83,6 +86,12 @@ def test_recordings(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) ->
     recordings([raftcy, raftcy_pure], data)
 
 
+@drawn(200)
+@given(data=st.binary(max_size=80))
+def test_groups(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    groups([raftcy, raftcy_pure], data)
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_messages_of_honest_clusters(raftcy: ModuleType, raftcy_pure: ModuleType, part: int) -> None:
     """Messages that nodes really send, cut off at every place and with every byte changed once."""
@@ -136,6 +145,17 @@ def test_finds_that_the_builds_differ(
     assert first_finding([raftcy, raftcy_pure], "decode", 20_000, 8).startswith("Finding: ")
     monkeypatch.setattr(pure_frame, "MAX_FRAME_BYTES", 64)
     assert first_finding([raftcy, raftcy_pure], "frames", 100).startswith("Finding: ")
+
+
+def test_finds_what_a_group_forgets(
+    raftcy: ModuleType, raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time that does not travel in snapshots, and sessions that only one of the builds knows."""
+    with monkeypatch.context() as patch:
+        patch.setattr(pure_group, "packed", lambda number: b"\1")
+        assert "one by one" in first_finding([raftcy_pure, raftcy_pure], "groups", 200, 60)
+    monkeypatch.setattr(pure_sessions.SessionTable, "close", lambda self, session: None)
+    assert "the builds differ" in first_finding([raftcy, raftcy_pure], "groups", 500, 60)
 
 
 def test_finds_what_grows(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

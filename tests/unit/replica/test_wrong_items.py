@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.wire.test_whole import config, storage
 
-ODD: list[Any] = [None, 1, "a", object(), int]
+ODD: list[Any] = [None, 1, "a", (2,), int]
 
 
 def group(build: ModuleType) -> Any:
