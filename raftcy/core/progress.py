@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import InvariantError
 from ..wire import consts as k
+from ..wire.checks import flag, instance, u64
 from ..wire.enums import ProgressState
 from ..wire.whole import keep_whole
 from .inflights import Inflights
@@ -68,16 +69,16 @@ class Progress:
         recent_active: bool = False,
     ) -> None:
         self.id = 0
-        self.match = match
-        self.next = next
+        self.match = u64(match, "match")
+        self.next = u64(next, "next")
         self.sent_commit = 0
         self._state = k.PROBE
         self._window_is_shared = False
         self.pending_snapshot = 0
-        self.recent_active = recent_active
+        self.recent_active = flag(recent_active, "recent_active")
         self.msg_app_flow_paused = False
-        self.is_learner = is_learner
-        self.inflights = inflights
+        self.is_learner = flag(is_learner, "is_learner")
+        self.inflights = None if inflights is None else instance(inflights, Inflights, "inflights")
 
     @property
     def state(self) -> Any:

@@ -125,5 +125,6 @@ cdef class RawNode:
 
 cdef tuple _NO_MESSAGE, _NO_REQUEST, _NO_PROPOSAL, _NO_CHANGE_PROPOSED, _NO_CHANGE, _NO_START
 
+cdef int _check_entries(Message m) except -1
 cdef bint _leaves_alive(object error, object refusals) except -1
 cdef bint _needs_append_ack(Raft r, Ready rd) except -1

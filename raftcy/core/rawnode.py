@@ -252,6 +252,7 @@ class RawNode:
         """
         self.check_alive()
         instance(m, Message, "m")
+        _check_entries(m)
         self._begin("step", m)
         done = False
         try:
@@ -295,6 +296,8 @@ class RawNode:
             if type(each) is not Message:
                 instance(each, Message, "m")
             m: Message = each
+            if m._entries is not None:
+                _check_entries(m)
             if m._type == k.SNAP or m._type == k.READ_INDEX:
                 special = True
         return special
@@ -852,6 +855,14 @@ class RawNode:
             self._watched = True
         if self._observer is not None:
             self._observer.raised(self, error, not alive)
+
+
+def _check_entries(m: Message) -> None:
+    """Raise TypeError if the list of a message's entries was changed, and has something else in it."""
+    if m._entries is not None:
+        for e in m._entries:
+            if type(e) is not Entry:
+                instance(e, Entry, "an item of entries")
 
 
 def _leaves_alive(error: BaseException, refusals: Any) -> bool:

@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
 from ..wire cimport consts as k
+from ..wire.checks cimport flag, instance
 from .acks cimport majority_match
 from ..wire.messages cimport ConfState
 from .progress cimport Progress

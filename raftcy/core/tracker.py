@@ -7,6 +7,7 @@ Owns the members, their Progress and the votes of the current election. ``confch
 from typing import Any
 
 from ..wire import consts as k
+from ..wire.checks import flag, instance
 from ..wire.messages import ConfState
 from ..wire.whole import has_one_owner, keep_whole
 from .acks import majority_match
@@ -41,8 +42,8 @@ class TrackerConfig:
     def __init__(
         self, voters: Any = None, auto_leave: bool = False, learners: Any = None, learners_next: Any = None
     ) -> None:
-        self.voters = voters if voters is not None else JointConfig()
-        self.auto_leave = auto_leave
+        self.voters = instance(voters, JointConfig, "voters") if voters is not None else JointConfig()
+        self.auto_leave = flag(auto_leave, "auto_leave")
         self.learners = frozenset(learners) if learners else None
         self.learners_next = frozenset(learners_next) if learners_next else None
 
@@ -105,6 +106,8 @@ class ProgressTracker:
 
     def switch(self, config: TrackerConfig, progress: dict[int, Progress]) -> None:
         """Put a new configuration in force. ``progress`` has a Progress for each member, by id."""
+        for each in progress.values():
+            instance(each, Progress, "an item of progress")
         self.config = config
         # Tuples need no lock when they are read on a free-threaded interpreter.
         self._peers = tuple([progress[id] for id in sorted(progress)])

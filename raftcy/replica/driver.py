@@ -61,7 +61,7 @@ from ..errors import (
 )
 from ..wire import consts as k
 from ..wire.changes import decode_change
-from ..wire.checks import instance, instances, octets, u64
+from ..wire.checks import flag, instance, instances, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
 from .asked import Asked, Outcome
@@ -193,36 +193,25 @@ class Driver:
             raise TypeError(
                 f"{type(storage).__name__} is not a LogStorage: use the result of check_log_storage for node and driver"
             )
-        self._nonce = None if nonce is None else octets(nonce, "nonce")
-        if self._nonce is not None and len(self._nonce) < 8:
-            raise ValueError(f"a nonce of {len(self._nonce)} bytes may come twice: it needs 8 bytes at least")
+        self._nonce = _checked_nonce(nonce)
         self._reads = 0
-        last = storage.last_index()
-        if machine_applied > last:
-            raise Contradiction(
-                f"the machine has applied the entries up to {machine_applied}, but the log ends at {last}: this member "
-                "has lost entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
-            )
+        self._machine_applied = _checked_applied(machine_applied, storage)
         self.node = instance(node, RawNode, "node")
         self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
-        for each in ("apply", "restore", "capture"):
-            if machine is not None and hasattr(machine, each):
-                refuse_coroutine(machine, each)
-        if send is not None and iscoroutinefunction(send):
-            raise TypeError("send must be a plain function: nobody awaits its coroutine")
+        _refuse_coroutines(machine, send)
         self._machine = machine
         self._apply = getattr(machine, "apply", None)
         self._send = send
         self._carrier: Carrier | None = None
         self._observer = observer
-        self.hold_votes = hold_votes
-        self.guard_reads = guard_reads
-        self.guard_snapshots = guard_snapshots
-        self.guard_offers = guard_offers
-        self.keep_snapshots = keep_snapshots
-        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else max_message_bytes
+        self.hold_votes = flag(hold_votes, "hold_votes")
+        self.guard_reads = flag(guard_reads, "guard_reads")
+        self.guard_snapshots = flag(guard_snapshots, "guard_snapshots")
+        self.guard_offers = flag(guard_offers, "guard_offers")
+        self.keep_snapshots = flag(keep_snapshots, "keep_snapshots")
+        self._max_bytes = k.NO_LIMIT if max_message_bytes is None else u64(max_message_bytes, "max_message_bytes")
         # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
         self._lease = guard_reads and not node.raft.read_only.safe()
         self._handed_over = 0
@@ -232,7 +221,6 @@ class Driver:
         self._settled = 0
         self._stages: _Stages | None = None
         self._asked: Asked | None = None
-        self._machine_applied = u64(machine_applied, "machine_applied")
         state, members = check_initial_state(storage.initial_state())
         self.members = members
         self._stored_commit = 0 if state is None else state.commit
@@ -932,6 +920,35 @@ class Driver:
     def failure(self) -> BaseException | None:
         """The error that killed the member, or None while it lives."""
         return self.node.failure
+
+
+def _checked_nonce(nonce: Any) -> bytes | None:
+    if nonce is None:
+        return None
+    checked: bytes = octets(nonce, "nonce")
+    if len(checked) < 8:
+        raise ValueError(f"a nonce of {len(checked)} bytes may come twice: it needs 8 bytes at least")
+    return checked
+
+
+def _checked_applied(applied: Any, storage: Any) -> int:
+    """Check the index up to which a machine has applied entries: all of them must be in the log."""
+    checked = u64(applied, "machine_applied")
+    last = u64(storage.last_index(), "the last index of the storage")
+    if checked > last:
+        raise Contradiction(
+            f"the machine has applied the entries up to {checked}, but the log ends at {last}: this member has lost "
+            "entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
+        )
+    return checked
+
+
+def _refuse_coroutines(machine: Any, send: Any) -> None:
+    for each in ("apply", "restore", "capture"):
+        if machine is not None and hasattr(machine, each):
+            refuse_coroutine(machine, each)
+    if send is not None and iscoroutinefunction(send):
+        raise TypeError("send must be a plain function: nobody awaits its coroutine")
 
 
 def _write(

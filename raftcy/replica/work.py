@@ -1,6 +1,7 @@
 """Work, Write and Batch: what a driver asks its caller to send, to store and to apply."""
 
 from ..core.ready import SoftState
+from ..wire.checks import flag, instance
 from ..wire.messages import Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
 
@@ -25,10 +26,16 @@ class Write:
     def __init__(
         self, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None, sync: bool
     ) -> None:
+        if hard_state is not None and type(hard_state) is not HardState:
+            instance(hard_state, HardState, "hard_state")
+        if type(entries) is not list:
+            instance(entries, list, "entries")
+        if snapshot is not None and type(snapshot) is not Snapshot:
+            instance(snapshot, Snapshot, "snapshot")
         self.hard_state = hard_state
         self.entries = entries
         self.snapshot = snapshot
-        self.sync = sync
+        self.sync = sync if sync is True or sync is False else flag(sync, "sync")
         # Messages to send once the write is stored, and responses to step then.
         self._messages = []
         self._responses = []
@@ -54,6 +61,11 @@ class Batch:
     _responses: list[Message]
 
     def __init__(self, snapshot: Snapshot | None, entries: list[Entry], responses: list[Message]) -> None:
+        if snapshot is not None and type(snapshot) is not Snapshot:
+            instance(snapshot, Snapshot, "snapshot")
+        if type(entries) is not list or type(responses) is not list:
+            instance(entries, list, "entries")
+            instance(responses, list, "responses")
         self.snapshot = snapshot
         self.entries = entries
         self._responses = responses
@@ -75,6 +87,12 @@ class Work:
     soft_state: SoftState | None
 
     def __init__(self, write: Write | None, messages: list[Message], soft_state: SoftState | None) -> None:
+        if write is not None and type(write) is not Write:
+            instance(write, Write, "write")
+        if type(messages) is not list:
+            instance(messages, list, "messages")
+        if soft_state is not None and type(soft_state) is not SoftState:
+            instance(soft_state, SoftState, "soft_state")
         self.write = write
         self.messages = messages
         self.soft_state = soft_state

@@ -363,6 +363,31 @@ ROWS = [
         "Where thousands of groups share a loop, one member's failure stops all behind it.",
     ),
     Row(
+        "faults#F, linkerd2#13023, RayforceDB#589",
+        "U P",
+        "A network swallows packets and heals, and a connection that was open stays dead for as long again; no report.",
+    ),
+    Row(
+        "faults#G",
+        "U",
+        "Connections of peers that vanished without a word take up every place, and nobody else gets through.",
+    ),
+    Row(
+        "faults#H",
+        "U",
+        "Calls of the transport overlap: the older address wins, and tasks and sockets outlive the close.",
+    ),
+    Row(
+        "faults#I",
+        "U",
+        "An address without an encoding ends the task that sends, in silence, and messages pile up.",
+    ),
+    Row(
+        "faults#J",
+        "U",
+        "A receiver refuses one forwarded proposal, and none is ever delivered again.",
+    ),
+    Row(
         "faults#K",
         "U",
         "Nobody reports what became of a snapshot, and its sender waits for good.",

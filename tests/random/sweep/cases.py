@@ -69,7 +69,7 @@ def calls(prefix: str, of: Any, skip: int = 0) -> Iterator[str]:
 def of_class(name: str, cls: Any) -> Iterator[Case]:
     loop = name in IN_LOOP
     path = f"raftcy.{name}" if hasattr(made.raftcy, name) else name
-    for statement in calls(path, cls.__init__, skip=1):
+    for statement in calls(path, cls):
         yield Case("", statement, loop)
     yield Case("", f"{path}.__new__({path})")
     yield Case("", f"{path}.__new__()")

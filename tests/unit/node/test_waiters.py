@@ -150,3 +150,100 @@ async def test_a_ready_that_is_closed_after_its_wake_up_passes_it_on(build: Modu
     await node.campaign()
     closed.close()
     assert (await asyncio.wait_for(waiting, 5)).must_sync
+
+
+class Countdown:
+    """A logger whose nth call raises, whatever it is."""
+
+    def __init__(self, turn: int, error: BaseException) -> None:
+        self._turn = turn
+        self._raised = error
+
+    def _call(self, *args: Any) -> bool:
+        self._turn -= 1
+        if self._turn == 0:
+            raise self._raised
+        return True
+
+    isEnabledFor = debug = info = warning = error = critical = _call
+
+
+async def played(build: ModuleType, given: Any, error: BaseException, logger: Any) -> bool:
+    """A node leads, three proposals wait, its Readys are handled; whether nothing raised. Nobody is left waiting."""
+    try:
+        node = build.restart_node(config(build, storage=given, logger=logger))
+    except BaseException as raised:
+        if raised is error or raised.__cause__ is error:
+            return False
+        raise
+    applied: list[bytes] = []
+
+    async def drive() -> None:
+        async for rd in node:
+            build.MemoryStorage.save(given, rd.hard_state, rd.entries, rd.snapshot)
+            applied.extend(e.data for e in rd.committed_entries if e.data)
+            node.advance()
+
+    async def tick() -> None:
+        while len(applied) < 3:
+            node.tick()
+            await asyncio.sleep(0)
+
+    waiting = [asyncio.create_task(node.propose(b"x")) for _ in range(3)]
+    waiting += [asyncio.create_task(drive()), asyncio.create_task(tick()), asyncio.create_task(node.campaign())]
+    failed: list[Any] = []
+    for _ in range(5000):
+        failed = [task for task in waiting if task.done() and task.exception() is not None]
+        if failed or len(applied) == 3:
+            break
+        await asyncio.sleep(0.001)
+    if not failed:
+        assert len(applied) == 3
+        await node.stop()
+    done, pending = await asyncio.wait(waiting, timeout=5)
+    assert not pending, "somebody waits for ever"
+    raised_by = [raised for task in done if (raised := task.exception()) is not None]
+    for raised in raised_by:
+        causes = (raised, raised.__cause__, getattr(raised, "cause", None))
+        assert error in causes or isinstance(raised, build.Stopped)
+    with pytest.raises(build.Stopped) as stopped:
+        node.status()
+    return stopped.value.cause is None and not raised_by
+
+
+async def test_a_logger_that_raises_at_each_call_in_turn(build: ModuleType) -> None:
+    """Nothing hangs: whoever waits gets an answer or Stopped."""
+    turn = 0
+    while True:
+        turn += 1
+        error = OSError(f"call {turn}")
+        if await played(build, storage(build), error, Countdown(turn, error)):
+            break
+    assert turn > 10
+
+
+async def test_a_storage_that_raises_at_each_call_in_turn(build: ModuleType) -> None:
+    """As with a logger."""
+    turn = 0
+    while True:
+        turn += 1
+        error = OSError(f"call {turn}")
+        left = Countdown(turn, error)
+
+        def raising(name: str, left: Countdown = left) -> Any:
+            def method(self: Any, *args: Any) -> Any:
+                if self.armed:
+                    left._call()
+                return getattr(build.MemoryStorage, name)(self, *args)
+
+            return method
+
+        names = ("initial_state", "entries", "term", "first_index", "last_index", "snapshot")
+        cls: Any = type("Failing", (build.MemoryStorage,), {"armed": False} | {name: raising(name) for name in names})
+        given = cls()
+        metadata = build.SnapshotMetadata(index=1, term=1, conf_state=build.ConfState(voters=[1]))
+        build.MemoryStorage.save(given, build.HardState(term=1, commit=1), None, build.Snapshot(metadata=metadata))
+        given.armed = True
+        if await played(build, given, error, Countdown(0, error)):
+            break
+    assert turn > 3

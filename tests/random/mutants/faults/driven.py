@@ -116,7 +116,7 @@ if new:
     Fault(
         "machine_beyond_the_log",
         "a member whose log has lost what its machine has applied starts",
-        (Edit(DRIVER, "Driver.__init__", "machine_applied > last", "False"),),
+        (Edit(DRIVER, "_checked_applied", "checked > last", "False"),),
         ("faults#P",),
         unseen="the simulator's disks lose nothing that was synced",
     ),
