@@ -25,7 +25,7 @@ from .bodies import Bodies, BodyWriter, Reference
 from .directory import Directory
 from .disk_log import DiskLog, open_group
 from .files import Files
-from .group import GroupLog
+from .group_log import GroupLog
 from .pace import Pace
 from .shared_log import Counters, SharedLog
 from .writing import Batch, Chore

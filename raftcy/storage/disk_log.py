@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from .directory import Directory
-from .group import GroupLog
+from .group_log import GroupLog
 from .opening import Progress
 from .pace import Pace
 from .shared_log import MEMORY_SIZE, SEGMENT_SIZE, SharedLog

@@ -10,7 +10,7 @@ from ..wire.messages import ConfState, Entry, Snapshot
 from . import passport
 from .bodies import Bodies, reference_of
 from .files import Files
-from .group import GroupLog, Host
+from .group_log import GroupLog, Host
 from .layout import FORMAT, Head, segment_name
 from .opening import Found, read_log
 from .rebuild import check_begun, replay

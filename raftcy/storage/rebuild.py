@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ..errors import Corruption
-from .group import GroupLog
+from .group_log import GroupLog
 from .layout import FILLER, FRAME, Head, segment_name
 from .opening import Found, damaged
 

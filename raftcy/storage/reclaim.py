@@ -13,7 +13,7 @@ Rules:
 """
 
 from . import share
-from .group import GroupLog
+from .group_log import GroupLog
 from .layout import segment_name
 
 _MOVED_AT_ONCE = 1 << 20

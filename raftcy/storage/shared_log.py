@@ -13,7 +13,7 @@ from ..wire.checks import u64
 from . import passport, share
 from .bodies import Bodies
 from .files import SECTOR, Files
-from .group import GroupLog, Host
+from .group_log import GroupLog, Host
 from .layout import (
     FILLER,
     FRAME,

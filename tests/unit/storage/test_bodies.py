@@ -16,7 +16,7 @@ from raftcy import (
     StorageFailed,
 )
 from raftcy.storage.bodies import PIECE, Bodies, BodyWriter, Reference, reference_of
-from raftcy.storage.group import GroupLog
+from raftcy.storage.group_log import GroupLog
 from raftcy.storage.shared_log import SharedLog
 from tests.support.cut_disk import CutDisk
 from tests.support.log_histories import do_chores, open_log

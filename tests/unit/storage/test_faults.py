@@ -16,7 +16,7 @@ from raftcy import (
     StorageFailed,
 )
 from raftcy.rafttest.storage_model import contents
-from raftcy.storage import group, layout
+from raftcy.storage import group_log, layout
 from raftcy.storage.shared_log import SLOW_SYNC_S
 from tests.support.cut_disk import CutDisk
 from tests.support.log_histories import do_chores, left_by, open_log
@@ -238,9 +238,9 @@ def test_a_log_may_be_closed_again_and_again() -> None:
 
 def test_what_a_reader_would_refuse_is_not_staged(monkeypatch: pytest.MonkeyPatch) -> None:
     """One limit, checked before anything changes, and below what is believed on reading."""
-    assert 2 * group.SNAPSHOT_MAX + group.SHARE_MAX < layout.BODY_MAX
-    monkeypatch.setattr(group, "SHARE_MAX", 20_000)
-    monkeypatch.setattr(group, "SNAPSHOT_MAX", 5_000)
+    assert 2 * group_log.SNAPSHOT_MAX + group_log.SHARE_MAX < layout.BODY_MAX
+    monkeypatch.setattr(group_log, "SHARE_MAX", 20_000)
+    monkeypatch.setattr(group_log, "SNAPSHOT_MAX", 5_000)
     disk = CutDisk()
     log = open_log(disk)
     one = log.group(1)
