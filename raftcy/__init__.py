@@ -6,6 +6,7 @@ behave the same.
 """
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 from ._build import BUILD, keep
 from .core.config import Config, Peer
@@ -30,7 +31,10 @@ from .core.storage import MemoryStorage, Storage
 from .core.trace import NdjsonTraceLogger, TraceLogger, TracingEvent, TracingMessage, TracingState
 from .core.tracker import TrackerConfig
 from .errors import (
+    BadPeer,
     BootstrapError,
+    CallFailed,
+    CommandError,
     Compacted,
     ConfChangeError,
     ConfChangeRefused,
@@ -38,15 +42,24 @@ from .errors import (
     Contradiction,
     Corruption,
     DecodeError,
+    DirectoryInUse,
+    DirectoryRefused,
     InvariantError,
     LogLost,
+    MachineFailed,
     MalformedMessage,
+    MembersDiffer,
     MembersFailed,
+    MessageTooLong,
+    NewerFormat,
     NotNow,
+    OutcomeUnknown,
     Overloaded,
     ProposalDropped,
     RaftError,
     RangeError,
+    Rejected,
+    SessionExpired,
     SnapshotOutOfDate,
     SnapshotTemporarilyUnavailable,
     SnapshotTooLarge,
@@ -56,7 +69,10 @@ from .errors import (
     Stopped,
     StorageError,
     StorageFailed,
+    TransportError,
     Unavailable,
+    UpgradeNeeded,
+    WrongDirectory,
 )
 from .node import Node, restart_node, start_node
 from .replica.asked import Outcome
@@ -87,15 +103,24 @@ from .wire.enums import (
 from .wire.kinds import is_local_msg, is_local_msg_target, is_response_msg, refuse_from_network
 from .wire.messages import ConfState, Entry, HardState, Message, Snapshot, SnapshotMetadata
 
+if TYPE_CHECKING:
+    from .replica.host import Host
+    from .replica.replica import Replica
+    from .replica.tokens import RejectReason
+    from .replica.tuning import Tuning
+
 __all__ = [
     "BUILD",
     "LOCAL_APPEND_THREAD",
     "LOCAL_APPLY_THREAD",
     "NONE",
     "NO_LIMIT",
+    "BadPeer",
     "BasicStatus",
     "Batch",
     "BootstrapError",
+    "CallFailed",
+    "CommandError",
     "Compacted",
     "ConfChange",
     "ConfChangeError",
@@ -110,23 +135,31 @@ __all__ = [
     "Contradiction",
     "Corruption",
     "DecodeError",
+    "DirectoryInUse",
+    "DirectoryRefused",
     "Driver",
     "Entry",
     "EntryType",
     "HardState",
+    "Host",
     "InvariantError",
     "LogLost",
     "LogStorage",
     "Loopback",
+    "MachineFailed",
     "MalformedMessage",
+    "MembersDiffer",
     "MembersFailed",
     "MemoryStorage",
     "Message",
+    "MessageTooLong",
     "MessageType",
     "NdjsonTraceLogger",
+    "NewerFormat",
     "Node",
     "NotNow",
     "Outcome",
+    "OutcomeUnknown",
     "Overloaded",
     "Peer",
     "Progress",
@@ -139,6 +172,10 @@ __all__ = [
     "ReadOnlyOption",
     "ReadState",
     "Ready",
+    "RejectReason",
+    "Rejected",
+    "Replica",
+    "SessionExpired",
     "Snapshot",
     "SnapshotMetadata",
     "SnapshotOutOfDate",
@@ -161,10 +198,14 @@ __all__ = [
     "TracingMessage",
     "TracingState",
     "TrackerConfig",
+    "TransportError",
+    "Tuning",
     "Unavailable",
+    "UpgradeNeeded",
     "VoteResult",
     "Work",
     "Write",
+    "WrongDirectory",
     "__version__",
     "check_log_storage",
     "compact_log",
@@ -202,5 +243,17 @@ LOCAL_APPLY_THREAD = 2**64 - 2
 NO_LIMIT = 2**64 - 1
 
 __version__ = "0.1.0"
+
+_HOSTS = ("Host", "RejectReason", "Replica", "Tuning")
+
+
+def __getattr__(name: str) -> Any:
+    """The hosts are imported when they are used: they need sockets, files and TLS, which the rest does not."""
+    if name not in _HOSTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import replica
+
+    return getattr(replica, name)
+
 
 keep(sys.modules[__name__])

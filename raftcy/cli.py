@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]``, ``python -m raftcy sim`` and ``python -m raftcy replay FILE``."""
+"""The command line: ``python -m raftcy demo [FILE]``, ``… sim``, ``… replay FILE`` and ``… log inspect DIR``."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from ._arguments import integer
 from .recorder import command as replay
 from .sim import command_line as sim
 from .sim.workers import Terminated, terminable
+from .storage import log_command as log
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,4 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     replay.add_arguments(again)
     again.set_defaults(run=replay.run)
+    looked = commands.add_parser(
+        "log",
+        allow_abbrev=False,
+        help="inspect, verify or export a log on disk",
+        description="Reads the log in a data directory that nobody has open. Nothing is changed.",
+    )
+    log.add_arguments(looked)
+    looked.set_defaults(run=log.run)
     return parser

@@ -6,7 +6,11 @@
     ├── ConfigError(ValueError)             an invalid Config
     ├── RangeError(ValueError, OverflowError)  a number is out of range
     ├── BootstrapError                      bootstrapping without peers, or on a storage that is not empty
+    │   └── MembersDiffer                   members of a new cluster do not agree on who they are; .ours, .theirs
     ├── ProposalDropped                     the proposal was refused and is certainly not in the log; .reason
+    ├── Rejected                            a command is not in the log and never will be; .reason
+    ├── CallFailed                          a request to another host has no reply; .peer
+    ├── OutcomeUnknown                      nobody knows yet whether a command was applied; .token
     ├── Stopped                             the node was stopped, or it died; .cause
     ├── StepError                           the state machine refused a message
     │   ├── StepLocalMessage                a local message came from another node
@@ -24,9 +28,20 @@
     │   ├── SnapshotTooLarge                no message could carry the snapshot, so it was not made; .size, .limit
     │   ├── Contradiction                   the parts of what is stored, or is to be stored, contradict each other
     │   ├── StorageFailed                   the storage raised any other error: the node is dead
-    │   └── Corruption                      the storage does not read back what was written
+    │   ├── Corruption                      the storage does not read back what was written; .file, .offset
+    │   └── DirectoryRefused                a data directory must not be opened here
+    │       ├── DirectoryInUse              another process, or another log of this one, has it open
+    │       ├── WrongDirectory              it belongs to another cluster, or holds no log
+    │       └── NewerFormat                 a newer version of raftcy has written it
     ├── ConfChangeError                     the configuration change is invalid; the configuration is unchanged
     │   └── ConfChangeRefused               the leader appended an empty entry instead of the change; .reason
+    ├── CommandError                        a state machine's refusal of a command; .reason
+    │   └── SessionExpired                  the command's session is not registered, or not any more; .session
+    ├── UpgradeNeeded                       the group uses a newer version than this program knows: the member stops
+    ├── MachineFailed                       a state machine raised an error: the member stops; .index, .command
+    ├── TransportError                      a transport cannot do what it was asked to do
+    │   ├── BadPeer(ValueError)             no peer can have this id or this address
+    │   └── MessageTooLong                  a message fits into no frame; .messages
     ├── DecodeError(ValueError)             the bytes are not a valid message; .offset
     └── InvariantError(AssertionError)      an invariant of the state machine was violated: the node is dead
 
@@ -38,7 +53,10 @@ node, and every later call raises ``Stopped``.
 from typing import Any, Self
 
 __all__ = [
+    "BadPeer",
     "BootstrapError",
+    "CallFailed",
+    "CommandError",
     "Compacted",
     "ConfChangeError",
     "ConfChangeRefused",
@@ -46,15 +64,24 @@ __all__ = [
     "Contradiction",
     "Corruption",
     "DecodeError",
+    "DirectoryInUse",
+    "DirectoryRefused",
     "InvariantError",
     "LogLost",
+    "MachineFailed",
     "MalformedMessage",
+    "MembersDiffer",
     "MembersFailed",
+    "MessageTooLong",
+    "NewerFormat",
     "NotNow",
+    "OutcomeUnknown",
     "Overloaded",
     "ProposalDropped",
     "RaftError",
     "RangeError",
+    "Rejected",
+    "SessionExpired",
     "SnapshotOutOfDate",
     "SnapshotTemporarilyUnavailable",
     "SnapshotTooLarge",
@@ -64,7 +91,10 @@ __all__ = [
     "Stopped",
     "StorageError",
     "StorageFailed",
+    "TransportError",
     "Unavailable",
+    "UpgradeNeeded",
+    "WrongDirectory",
 ]
 
 
@@ -96,6 +126,21 @@ class BootstrapError(RaftError):
     """Cannot bootstrap: no peers, a peer with id 0, or a storage that is not empty (etcd's ``RawNode.Bootstrap``)."""
 
 
+class MembersDiffer(BootstrapError):
+    """Members of a new cluster do not agree on who they are, so that none of them may begin.
+
+    ``ours`` is what this member was given or has confirmed, ``theirs`` what another one says; the text shows both.
+    """
+
+    def __init__(self, text: str, ours: Any = None, theirs: Any = None) -> None:
+        super().__init__(text)
+        self.ours = ours
+        self.theirs = theirs
+
+    def __reduce__(self) -> tuple[type["MembersDiffer"], tuple[str, Any, Any]]:
+        return type(self), (self.args[0], self.ours, self.theirs)
+
+
 class ProposalDropped(RaftError):
     """The proposal was refused and is certainly not in the log (etcd's ``ErrProposalDropped``).
 
@@ -109,6 +154,51 @@ class ProposalDropped(RaftError):
 
     def __reduce__(self) -> tuple[type["ProposalDropped"], tuple[str, str]]:
         return type(self), (self.reason, self.hint)
+
+
+class Rejected(RaftError):
+    """A command is not in the log and certainly never will be: it may be proposed again without harm.
+
+    ``reason`` is one of the texts of ``raftcy.RejectReason``; ``detail`` says more, for people.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"rejected: {reason}" if not detail else f"rejected: {reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type["Rejected"], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
+
+
+class CallFailed(RaftError):
+    """A request to another host has no reply. Whether it came there is not known, unless the text says so.
+
+    ``peer`` is the host that was asked.
+    """
+
+    def __init__(self, peer: int, text: str) -> None:
+        super().__init__(f"no reply from {peer}: {text}")
+        self.peer = peer
+        self.text = text
+
+    def __reduce__(self) -> tuple[type["CallFailed"], tuple[int, str]]:
+        return type(self), (self.peer, self.text)
+
+
+class OutcomeUnknown(RaftError):
+    """Nobody knows yet whether a command was, or will be, applied: proposing it again may apply it twice.
+
+    ``token`` is for ``Replica.outcome``, which says later what became of it. ``why`` is what ended the wait.
+    """
+
+    def __init__(self, token: Any, why: str = "") -> None:
+        super().__init__(f"the outcome is not known: {why}" if why else "the outcome is not known")
+        self.token = token
+        self.why = why
+
+    def __reduce__(self) -> tuple[type["OutcomeUnknown"], tuple[Any, str]]:
+        return type(self), (self.token, self.why)
 
 
 class Stopped(RaftError):
@@ -247,7 +337,35 @@ class StorageFailed(StorageError):
 
 
 class Corruption(StorageError):
-    """The storage does not read back what was written to it."""
+    """The storage does not read back what was written to it. Nothing was changed.
+
+    ``file`` and ``offset`` say where, "" and -1 where that means nothing.
+    """
+
+    def __init__(self, text: str = "", file: str = "", offset: int = -1) -> None:
+        super().__init__(text, file, offset)
+        self.text = text
+        self.file = file
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{self.file}, offset {self.offset}: {self.text}" if self.file else self.text
+
+
+class DirectoryRefused(StorageError):
+    """A data directory must not be opened here. Nothing in it was changed."""
+
+
+class DirectoryInUse(DirectoryRefused):
+    """Another process, or another log of this process, has the directory open."""
+
+
+class WrongDirectory(DirectoryRefused):
+    """The directory belongs to another cluster, or has files and none that say whose it is."""
+
+
+class NewerFormat(DirectoryRefused):
+    """A newer version of raftcy has written the directory. Open it with that version."""
 
 
 class ConfChangeError(RaftError):
@@ -260,6 +378,107 @@ class ConfChangeRefused(ConfChangeError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class CommandError(RaftError):
+    """A state machine refuses a command: it is in the log, and it has changed nothing.
+
+    Every member refuses it alike, because the refusal is the command's answer. ``text`` is for people, and ``reason`` a
+    short word for programs, such as "held" or "malformed"; "" if the machine gives none. Two of equal text and reason
+    are equal.
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["CommandError"], tuple[Any, ...]]:
+        return type(self), (self.text, self.reason)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.__reduce__() == other.__reduce__()
+
+    def __hash__(self) -> int:
+        return hash(self.__reduce__())
+
+
+class SessionExpired(CommandError):
+    """The command names a session that is not registered, or has expired. It was not applied, and never will be.
+
+    ``session`` is its id. Whether earlier commands of the session were applied cannot be known any more.
+    """
+
+    def __init__(self, session: int) -> None:
+        super().__init__(f"session {session} is not registered, or has expired", "expired")
+        self.session = session
+
+    def __reduce__(self) -> tuple[type["SessionExpired"], tuple[Any, ...]]:
+        return type(self), (self.session,)
+
+
+class UpgradeNeeded(RaftError):
+    """The group uses a newer version, of commands or of snapshots, than this program knows.
+
+    The member stops before the first entry that it does not understand, and skips nothing. ``needed`` is the version
+    that it met, ``known`` the newest one that it knows. Start it again with a newer program, on the same data.
+    """
+
+    def __init__(self, what: str, needed: int, known: int) -> None:
+        super().__init__(f"{what} {needed} needs a newer program: this one knows versions up to {known}")
+        self.what = what
+        self.needed = needed
+        self.known = known
+
+    def __reduce__(self) -> tuple[type["UpgradeNeeded"], tuple[str, int, int]]:
+        return type(self), (self.what, self.needed, self.known)
+
+
+class MachineFailed(RaftError):
+    """A state machine raised an error, not a refusal; the member stops. ``__cause__`` is that error.
+
+    ``index`` is the entry that was being applied, 0 for a snapshot. If the machine takes many entries in one call, it
+    is the first of them, and ``last`` is the last one. ``command`` is the data of the first one.
+    """
+
+    def __init__(self, index: int, last: int, command: bytes, error: str) -> None:
+        if index == 0:
+            at = "with a snapshot"
+        elif index == last:
+            shown = repr(command[:64]) + ("..." if len(command) > 64 else "")
+            at = f"at entry {index}, command {shown}"
+        else:
+            at = f"within entries {index} to {last}"
+        super().__init__(f"the state machine failed {at}: {error}")
+        self.index = index
+        self.last = last
+        self.command = command
+        self.error = error
+
+    def __reduce__(self) -> tuple[type["MachineFailed"], tuple[int, int, bytes, str]]:
+        return type(self), (self.index, self.last, self.command, self.error)
+
+
+class TransportError(RaftError):
+    """A transport cannot do what it was asked to do, such as listen twice or serve after ``close``. Nothing changed."""
+
+
+class BadPeer(TransportError, ValueError):
+    """No peer can have this id or this address: the node's own id, a storage thread's, a name without an encoding."""
+
+
+class MessageTooLong(TransportError):
+    """Messages fit into no frame. They were dropped and reported as lost; the others of the same call were sent.
+
+    ``messages`` has them. For a MsgSnap, the failure was reported as well: the leader goes on without it.
+    """
+
+    def __init__(self, text: str, messages: Any = ()) -> None:
+        super().__init__(text)
+        self.messages = tuple(messages)
+
+    def __reduce__(self) -> tuple[type["MessageTooLong"], tuple[str, Any]]:
+        return type(self), (self.args[0], self.messages)
 
 
 class DecodeError(RaftError, ValueError):

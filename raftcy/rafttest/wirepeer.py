@@ -1,9 +1,9 @@
 """One node over TCP that forms clusters with nodes of the reference: ``python -m raftcy.rafttest wirepeer``.
 
-A Pump with a MemoryStorage and a Transport. A line of standard input is a proposal, or a command if it starts with an
-exclamation mark. Standard output has a line ``INDEX TERM DATA`` for each committed entry, and notes that start with
-``#``. The state machine is a digest of all entries, and a snapshot contains the digest. All state is in memory, so do
-not restart a node under the same id: it would have forgotten its votes.
+A Pump with a MemoryStorage, on the connections of ``interop``. A line of standard input is a proposal, or a command if
+it starts with an exclamation mark. Standard output has a line ``INDEX TERM DATA`` for each committed entry, and notes
+that start with ``#``. The state machine is a digest of all entries, and a snapshot contains the digest. All state is in
+memory, so do not restart a node under the same id: it would have forgotten its votes.
 """
 
 import asyncio
@@ -24,13 +24,12 @@ from ..core.storage import MemoryStorage
 from ..errors import ProposalDropped, RaftError, Stopped
 from ..replica.pump import Pump
 from ..replica.work import Batch
-from ..transport import Transport
-from ..transport.transport import Address
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from ..wire.enums import EntryType, MessageType, SnapshotStatus
 from ..wire.gotext import parse_uint
 from ..wire.messages import Entry, Message, Snapshot
 from .goflags import Flag, FlagError, HelpAsked, parse, usage
+from .interop import Address, Interop
 
 _FLAGS = {
     "id": Flag(0, "id of this node"),
@@ -93,7 +92,7 @@ class WirePeer(Pump):
         self._machine = _Digest(out)
         # The reference has no such guard for reads, and tests compare the two outputs line by line.
         super().__init__(RawNode(config), storage, self._machine, guard_reads=False)
-        self.transport: Transport | None = None
+        self.transport: Interop | None = None
         self._compact = compact
         self._state: SoftState | None = None
         self._isolated = False
@@ -125,13 +124,9 @@ class WirePeer(Pump):
             if self._quits:
                 self._end(None)
 
-    async def step(self, m: Message) -> None:
-        """Process a proposal from another node (Receiver)."""
-        await self.step_many([m])
-
-    async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Process messages from another node (Receiver). Writes refusals to standard error and returns none."""
-        refused = [] if self._isolated else await super().step_many(messages)
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Process messages from another node. Writes refusals to standard error and returns none."""
+        refused = [] if self._isolated else super().receive(messages)
         for place, reason in refused:
             m = messages[place]
             if not isinstance(reason, ProposalDropped):
@@ -325,7 +320,7 @@ async def _run(options: dict[str, Any], addresses: dict[int, Address]) -> None:
         logger=_logger(id, options["v"]),
     )
     peer = WirePeer(config, storage, options["compact"], sys.stdout.buffer)
-    async with Transport(id, peer, {n: address for n, address in addresses.items() if n != id}) as transport:
+    async with Interop(id, peer, {n: address for n, address in addresses.items() if n != id}) as transport:
         host, port = await transport.listen(*addresses[id])
         peer.transport = transport
         peer.bootstrap(sorted(addresses))

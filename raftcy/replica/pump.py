@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, SoftState
-from ..errors import NotNow, RaftError, Stopped
+from ..errors import MessageTooLong, NotNow, RaftError, Stopped
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
 from .driver import Driver
@@ -36,7 +36,7 @@ _STRETCH = 64
 
 
 class Pump:
-    """Runs a Driver, and receives the messages of a transport (``Receiver``). Create it inside a running event loop.
+    """Runs a Driver, and is the ``DirectReceiver`` of a transport. Create it inside a running event loop.
 
     ``machine`` and ``options`` are those of Driver; the pump draws a ``nonce``. Set ``send`` before you yield to the
     event loop: the pump calls it with each list of messages to send, and it must return None. While ``send`` is None,
@@ -121,8 +121,17 @@ class Pump:
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Process messages that passed ``refuse_from_network``. Return the place and the error of each refused one."""
-        refused: list[tuple[int, RaftError]] = self._guard(self.driver.step_many, messages)
+        refused = self.receive(messages)
         self.work()
+        return refused
+
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Process messages as ``step_many`` does, without a coroutine.
+
+        The work that follows waits for the event loop's next round, so that what other connections bring shares it.
+        """
+        refused: list[tuple[int, RaftError]] = self._guard(self.driver.step_many, messages)
+        self.soon()
         return refused
 
     def report_unreachable(self, id: int) -> None:
@@ -226,7 +235,14 @@ class Pump:
         return True
 
     def _deliver(self, messages: list[Message]) -> None:
-        if self.send is not None and (answer := self.send(messages)) is not None:
+        if self.send is None:
+            return
+        try:
+            answer = self.send(messages)
+        except MessageTooLong:
+            # The transport has dropped, reported and logged it; another member may need no such message.
+            return
+        if answer is not None:
             # A coroutine would never run, and the messages would be lost without a report.
             raise TypeError(f"send must return None, not {type(answer).__name__}")
 

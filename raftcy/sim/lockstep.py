@@ -61,8 +61,11 @@ class Pair:
         def ours() -> None:
             self.ours = self._runs[0] = prepare(seed, profile, logger=logger, make_raw=make_raw, **options)
 
+        # Each build has its own default, which gives way to a profile's group.
+        same = {name: value for name, value in options.items() if name != "machine" or value is not Ledger}
+
         def theirs() -> None:
-            self._runs[1] = self._other.prepare(seed, profile, **options)
+            self._runs[1] = self._other.prepare(seed, profile, **same)
 
         self._both("set up", [ours, theirs])
         if self.ours is None:

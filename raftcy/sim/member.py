@@ -314,7 +314,7 @@ class Member:
         for e in batch.entries:
             self.host.checkers.applying(self, e)
             if e.type == k.NORMAL:
-                number = application.take(e.index, e.data)
+                number = application.take(e, self.driver.members)
                 if number:
                     self.host.clients.applied(self.id, number, e.index)
             else:

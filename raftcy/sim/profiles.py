@@ -27,6 +27,9 @@ class Profile:
     ``shrinking`` allows changes that keep less than a majority of the voters. Such a cluster may never elect a leader
     again: a configuration takes effect where it is applied, so the members that stay may need votes from members with
     longer logs that already know that they were removed.
+
+    ``group`` names the ready machine, of those in ``models``, around which the members make a group with sessions. They
+    have the machine that ``run`` is given if it is empty.
     """
 
     name: str
@@ -38,12 +41,14 @@ class Profile:
     asynchronous: tuple[float, ...] = (0.0, 0.0, 0.5, 1.0)
     lease: bool = False
     shrinking: bool = False
+    group: str = ""
 
 
 def _times(weights: Mapping[str, float], factor: float) -> dict[str, float]:
     return {name: weight * factor for name, weight in weights.items()}
 
 
+GROUPS = CRASHES | LINKS | CHANGES | ELECTIONS | {"propose": 500, "retry": 60, "compact": 8, "checkpoint": 3}
 ALL = LOAD | ELECTIONS | LINKS | CLOCKS | CRASHES | DISKS | CHANGES
 
 PROFILES = {
@@ -85,11 +90,18 @@ PROFILES = {
             "losses", "lost, duplicated and late messages under stable leaders that compact eagerly",
             LOAD | {"weather": 14, "compact": 60, "unreachable": 4, "transfer": 1.5, "slow_disk": 10},
         ),
+        *(
+            Profile(
+                name, f"a group with sessions, time and versions, and a {name}",
+                GROUPS | _times(CHANGES, changes), interval=800, group=name,
+            )
+            for name, changes in (("counter", 1), ("dictionary", 12), ("lock", 1), ("queue", 1))
+        ),
     )
 }  # fmt: skip
 
 MIXED = "mixed"
-"""Stands for one of the profiles, drawn from the seed."""
+"""Stands for one of the profiles without a group, drawn from the seed."""
 
 
 def names() -> list[str]:
@@ -102,7 +114,8 @@ def find(name: str | Profile, seed: int) -> Profile:
     if isinstance(name, Profile):
         return name
     if name == MIXED:
-        each = list(PROFILES.values())
+        # Those without a machine of their own: it draws from what a machine that is given can be run with.
+        each = [profile for profile in PROFILES.values() if not profile.group]
         return each[int(stream(seed, "profile").random() * len(each))]
     if name not in PROFILES:
         raise ValueError(f"unknown profile {name!r}, not one of {', '.join(names())}")

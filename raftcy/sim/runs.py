@@ -88,7 +88,16 @@ def prepare(
     Raises Violation if a rule is violated during set-up, and ValueError for an unknown profile.
     """
     found = find(profile, seed)
+    if found.group and machine is Ledger:
+        machine = _group(found.group)
     return Run(Cluster(Settings.draw(seed, found), machine, **options), schedule(seed, found, only))
+
+
+def _group(name: str) -> Callable[[], Machine]:
+    # Only these profiles need what the ready machines need.
+    from .groups import subject
+
+    return lambda: subject(name)
 
 
 def run(

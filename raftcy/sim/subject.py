@@ -8,7 +8,8 @@ from typing import Protocol
 class Machine(Protocol):
     """A replicated state machine. It must be deterministic: the same commands in the same order give the same snapshot.
 
-    The same command may be applied twice, because the network may deliver a forwarded proposal twice.
+    The same command may be applied twice, because the network may deliver a forwarded proposal twice. A machine that
+    has ``apply_at(index, term, data, members)`` is called by that in place of ``apply``.
     """
 
     def command(self, random: Random) -> bytes:

@@ -1,12 +1,31 @@
 """Sends messages between nodes over TCP, for asyncio.
 
-Owns sockets, frames, and the rules for what is dropped and reported. Looks at a message only for its address and for
-the few types that no peer may send. One ``Transport`` serves one node, through the ``Receiver`` protocol, which
-``raftcy.Node`` implements.
+Owns sockets, frames, and the rules for what is refused, dropped and reported. Looks at a message only for its address,
+its sender and the few types that no peer may send. One ``Transport`` serves one node, or one node of each of many
+groups, through the ``Receiver`` protocol, which ``raftcy.Node`` implements, or ``DirectReceiver``.
 """
 
 from .limits import Limits, Traffic
-from .receiver import Receiver
-from .transport import Transport
+from .packets import Hello, Reason, Refusal
+from .policy import hear_all, hear_known
+from .receiver import DirectReceiver, Receiver
+from .tls import TLS, allow_names, any_certificate, bind_member_id
+from .transport import Address, Transport
 
-__all__ = ["Limits", "Receiver", "Traffic", "Transport"]
+__all__ = [
+    "TLS",
+    "Address",
+    "DirectReceiver",
+    "Hello",
+    "Limits",
+    "Reason",
+    "Receiver",
+    "Refusal",
+    "Traffic",
+    "Transport",
+    "allow_names",
+    "any_certificate",
+    "bind_member_id",
+    "hear_all",
+    "hear_known",
+]

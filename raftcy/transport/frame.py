@@ -1,39 +1,27 @@
 """Frames, which delimit messages on a stream of bytes: a length of 4 bytes, big endian, followed by the payload.
 
-Does no I/O: the encoder returns the bytes to send, and the caller feeds the decoder with the bytes that arrive. The
-first frame of a connection is the hello, which names the sender. Every later frame holds one encoded Message.
+Does no I/O: the encoder returns the bytes to send, and the caller feeds the decoder with the bytes that arrive. What a
+payload means is the business of ``packets``, or of another protocol on the same frames.
 """
 
 import struct
 
 from ..errors import DecodeError, RangeError
 
-__all__ = [
-    "HELLO_FRAME_BYTES",
-    "MAX_FRAME_BYTES",
-    "FrameDecoder",
-    "decode_hello",
-    "encode_frame",
-    "encode_hello",
-    "frame_parts",
-]
+__all__ = ["LENGTH", "MAX_FRAME_BYTES", "FrameDecoder", "encode_frame", "frame_parts"]
 
 MAX_FRAME_BYTES = 64 << 20
 """The longest payload of a frame, in bytes. Both sides refuse longer ones."""
 
-_LENGTH = struct.Struct(">L")
-_HELLO = struct.Struct(">8sQ")
-_MAGIC = b"RAFTWIR1"
-
-HELLO_FRAME_BYTES = _LENGTH.size + _HELLO.size
-"""The size of the first frame of a connection, in bytes, including its length field."""
+LENGTH = struct.Struct(">L")
+"""The field before each payload: its length in bytes."""
 
 
 def frame_parts(payload: bytes) -> list[bytes]:
     """Return the buffers to send for a frame, without copying the payload. Raises RangeError beyond MAX_FRAME_BYTES."""
     if len(payload) > MAX_FRAME_BYTES:
         raise RangeError(f"a frame holds at most {MAX_FRAME_BYTES} bytes, not {len(payload)}")
-    return [_LENGTH.pack(len(payload)), payload]
+    return [LENGTH.pack(len(payload)), payload]
 
 
 def encode_frame(payload: bytes) -> bytes:
@@ -41,37 +29,23 @@ def encode_frame(payload: bytes) -> bytes:
     return b"".join(frame_parts(payload))
 
 
-def encode_hello(sender: int) -> bytes:
-    """Return the payload of a hello. ``sender`` is the id of the connecting node; RangeError if not 1 to 2**64-1."""
-    if not 0 < sender < 2**64:
-        raise RangeError(f"sender must be 1 to 2**64-1, not {sender}")
-    return _HELLO.pack(_MAGIC, sender)
-
-
-def decode_hello(head: bytes) -> int:
-    """Return the sender's id from the first HELLO_FRAME_BYTES of a connection. Raises DecodeError for anything else."""
-    if len(head) != HELLO_FRAME_BYTES:
-        raise DecodeError(f"a hello takes {HELLO_FRAME_BYTES} bytes including its length, not {len(head)}", 0)
-    (length,) = _LENGTH.unpack_from(head)
-    magic, sender = _HELLO.unpack_from(head, _LENGTH.size)
-    if length != _HELLO.size or magic != _MAGIC or sender == 0:
-        raise DecodeError("the connection does not begin with a hello", 0)
-    return int(sender)
-
-
 class FrameDecoder:
     """Splits a stream, which arrives in chunks of any size, into frames.
 
     The decoder stores only the bytes of an incomplete frame. Memory grows with the bytes that have arrived, never with
     a length that was merely announced; otherwise a peer could make the node allocate 64 MiB by sending four bytes.
+
+    ``limit_bytes`` is the longest payload that is accepted, MAX_FRAME_BYTES if None or 0. It may change between calls.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit_bytes: int | None = None) -> None:
+        self.limit_bytes = limit_bytes
         self._head = bytearray()
         # The payload of the incomplete frame so far, None until its length is known; and that length.
         self._payload: bytearray | None = None
         self._length = 0
         self._consumed = 0
+        self._limit = 0
 
     @property
     def consumed_bytes(self) -> int:
@@ -86,10 +60,11 @@ class FrameDecoder:
     def feed(self, chunk: bytes | bytearray | memoryview) -> list[bytes | bytearray]:
         """Return the payloads that ``chunk`` completes, in order. The caller owns them.
 
-        Raises DecodeError for a frame longer than MAX_FRAME_BYTES, after all frames before it have been returned. Its
+        Raises DecodeError for a frame longer than the limit, after all frames before it have been returned. Its
         offset counts from the first byte ever fed. The stream is unusable from then on: every later call raises the
         same error.
         """
+        self._limit = self.limit_bytes or MAX_FRAME_BYTES
         self._refuse_long()
         payloads: list[bytes | bytearray] = []
         with memoryview(chunk) as view:
@@ -102,11 +77,11 @@ class FrameDecoder:
 
     def _begin(self, view: memoryview, at: int, payloads: list[bytes | bytearray]) -> int:
         """Read the frame that begins at ``at``, as far as it has arrived, and return the position after it."""
-        start = at + _LENGTH.size
+        start = at + LENGTH.size
         if start <= len(view):
-            (length,) = _LENGTH.unpack_from(view, at)
+            (length,) = LENGTH.unpack_from(view, at)
             stop: int = start + length
-            if stop <= len(view) and length <= MAX_FRAME_BYTES:
+            if stop <= len(view) and length <= self._limit:
                 payloads.append(bytes(view[start:stop]))
                 self._consumed += stop - at
                 return stop
@@ -120,24 +95,25 @@ class FrameDecoder:
         """Continue the incomplete frame from the beginning of ``view`` and return the position after it."""
         at = 0
         if self._payload is None:
-            at = _LENGTH.size - len(self._head)
+            at = LENGTH.size - len(self._head)
             self._head += view[:at]
-            if len(self._head) < _LENGTH.size:
+            if len(self._head) < LENGTH.size:
                 return len(view)
-            (self._length,) = _LENGTH.unpack(self._head)
+            (self._length,) = LENGTH.unpack(self._head)
             self._payload = bytearray()
-            if self._length > MAX_FRAME_BYTES:
+            if self._length > self._limit:
                 return len(view)
         stop = at + self._length - len(self._payload)
         self._payload += view[at:stop]
         if stop > len(view):
             return len(view)
         payloads.append(self._payload)
-        self._consumed += _LENGTH.size + self._length
+        self._consumed += LENGTH.size + self._length
         self._payload = None
         self._head.clear()
         return stop
 
     def _refuse_long(self) -> None:
-        if self._payload is not None and self._length > MAX_FRAME_BYTES:
-            raise DecodeError(f"frame of {self._length} bytes, more than {MAX_FRAME_BYTES}", self._consumed)
+        limit = self.limit_bytes or MAX_FRAME_BYTES
+        if self._payload is not None and self._length > limit:
+            raise DecodeError(f"frame of {self._length} bytes, more than {limit}", self._consumed)

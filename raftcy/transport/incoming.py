@@ -1,174 +1,420 @@
-"""Receives what other nodes send: a listening socket, and a task per connection."""
+"""Receives what other nodes send: a listening socket, and the acceptor's end of connections.
+
+A connection comes in three states. It is unproved until its hello has passed every check; such connections are few, and
+their time is short. It may then have to wait for the older connection of its sender. And it is open.
+
+There is one open connection for each sender. A newer one of the same start, by its nonce, replaces the older one at
+once: the sender would not have opened it if the older one were alive. One of another start comes from a restart, or
+from a second process that runs under the same id. So the older connection is pinged first, and if it answers, the newer
+one is refused.
+"""
 
 import asyncio
 import logging
+import socket
+from dataclasses import replace
+from typing import Any
 
-from ..errors import DecodeError, NotNow, ProposalDropped, RaftError, StepError, Stopped
-from ..wire import consts as k
-from ..wire.kinds import refuse_from_network
-from ..wire.messages import Message
-from . import frame
-from .limits import Limits, Traffic
-from .receiver import Receiver
+from ..errors import TransportError
+from ..wire.kinds import is_local_msg_target
+from . import packets
+from .connection import Connection
+from .conversation import Event, Greeted, Messages, Ponged
+from .handover import Feed, Proposals
+from .listener import Listener
+from .packets import Hello, Reason, Refusal
+from .pulse import Pulse
+from .shared import Shared
 
-_CHUNK_BYTES = 1 << 16
-# The most messages passed to the receiver in one call. Between calls the rest of the event loop gets to run.
-_BATCH = 64
-_FORWARDED = (k.PROP, k.READ_INDEX, k.TRANSFER_LEADER)
+__all__ = ["Incoming"]
+
+_COUNTERS = {
+    Reason.VERSION: "refused_version",
+    Reason.CLUSTER: "refused_cluster",
+    Reason.OWN_ID: "refused_sender",
+    Reason.SENDER: "refused_sender",
+    Reason.REMOVED: "refused_sender",
+    Reason.IDENTITY: "refused_identity",
+    Reason.CERTIFICATE: "refused_certificate",
+    Reason.DUPLICATE: "refused_duplicate",
+}
+# A refused dialler gets so long to read why.
+_REFUSED_SECONDS = 0.5
+
+
+class _Accepted(Connection):
+    """The acceptor's end of a connection."""
+
+    def __init__(self, owner: "Incoming", where: object) -> None:
+        super().__init__(owner.shared, accepts=True)
+        self.where = where
+        self._owner = owner
+        self.hello: Hello | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.waits_for: _Accepted | None = None
+        """The older connection that has to answer first."""
+        self.challenger: _Accepted | None = None
+        """The newer connection that waits for this one to answer."""
+        self.task: asyncio.Task[None] | None = None
+        self.feed: Feed | None = None
+        self.refused = False
+        self._pulse = Pulse(1)
+        self._pending = 0
+        self._pings = 0
+
+    @property
+    def host(self) -> object:
+        """The address that it comes from, without the port."""
+        return self.where[0] if isinstance(self.where, tuple) and self.where else self.where
+
+    def abort(self) -> None:
+        """Close the connection now, also if it is not made yet."""
+        if self.task is not None:
+            self.task.cancel()
+        super().abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._pulse.heard()
+        super().data_received(data)
+        shared = self.shared
+        pending = self.speech.pending_bytes if not self._aborted else 0
+        shared.pending_bytes += pending - self._pending
+        self._pending = pending
+        if shared.pending_bytes > shared.limits.pending_bytes:
+            self.broke_rules(ValueError("incomplete frames take too many bytes"))
+            self.abort()
+
+    def happened(self, event: Event) -> None:
+        if isinstance(event, Messages):
+            if self.feed is not None:
+                self.feed.add(event.payloads)
+        elif isinstance(event, Greeted):
+            self._owner.greeted(self, event.hello)
+        elif isinstance(event, Ponged) and self.challenger is not None:
+            self._owner.answered(self)
+
+    def broke_rules(self, error: Exception) -> None:
+        if self.refused:
+            return
+        traffic = self.shared.traffic
+        traffic.malformed_connections += 1
+        text = "%x: connection from %s closed: %s"
+        self.shared.log(logging.WARNING, ("malformed", self.host), text, self.shared.id, self.where, error)
+        if self.hello is None and self.is_usable:
+            self.speech.refuse(Refusal(Reason.MALFORMED, str(error)))
+            self.flush()
+
+    def malformed(self, error: Exception) -> None:
+        """A message had no valid encoding."""
+        self.broke_rules(error)
+        self.abort()
+
+    def ended(self, error: BaseException | None) -> None:
+        self.shared.pending_bytes -= self._pending
+        self._pending = 0
+        self._owner.ended(self)
+
+    def watch(self) -> None:
+        """Look at the open connection: is it alive?"""
+        limits = self.shared.limits
+        if self.feed is not None and self.feed.is_busy:
+            # Nothing is read while the receiver is at work.
+            self._pulse.heard()
+        if not self._pulse.look():
+            self.shared.traffic.silent_connections += 1
+            self.abort()
+            return
+        self.ask()
+        self.timer = self.shared.loop.call_later(limits.idle_seconds / 2, self.watch)
+
+    def ask(self) -> None:
+        """Ping the sender."""
+        self._pings += 1
+        self.ping(self._pings)
 
 
 class Incoming:
-    """Accepts connections, reads messages, and passes them to the receiver.
+    """Accepts connections, checks who they are from, and lets their messages be delivered."""
 
-    - Messages of one connection keep their order. Those that arrive together are passed in one call.
-    - A connection is closed at the first bytes that are not a valid frame or message. The receiver still gets every
-      message before them.
-    - A message for another node, or one that the receiver refuses, is skipped by itself; those after it are delivered.
-    - Forwarded proposals go through a separate, bounded queue. The receiver holds them while it knows no leader, and
-      the messages that would elect one must not wait behind them.
-    """
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self._listener: Listener | None = None
+        # All connections, the unproved ones in the order of their arrival, and the open ones.
+        self._connections: set[_Accepted] = set()
+        self._unproved: dict[_Accepted, None] = {}
+        self._open: dict[int, _Accepted] = {}
+        # Also those of connections that have ended and that still have messages to deliver.
+        self._feeds: set[Feed] = set()
+        self._proposals: dict[int, Proposals] = {}
 
-    def __init__(self, id: int, receiver: Receiver, limits: Limits, traffic: Traffic) -> None:
-        self._id = id
-        self._receiver = receiver
-        self._limits = limits
-        self._traffic = traffic
-        self._log = logging.getLogger("raftcy.transport")
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
-        # Forwarded proposals that wait for a leader, each with its size, and the sum of their sizes. The sum includes
-        # the proposal that the receiver is handling.
-        self._proposals: asyncio.Queue[tuple[Message, int]] = asyncio.Queue(limits.waiting_proposals)
-        self._waiting_bytes = 0
-        # Bytes of incomplete frames, over all connections.
-        self._pending_bytes = 0
-        self._proposer: asyncio.Task[None] | None = None
+    # -- listening
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Accept connections at an address and return it; port 0 picks a free port. Raises OSError if that fails."""
-        self._server = await asyncio.start_server(self._accept, host, port)
-        self._proposer = asyncio.get_running_loop().create_task(self._propose(), name="raftcy transport proposals")
-        bound = self._server.sockets[0].getsockname()
-        return str(bound[0]), int(bound[1])
+        """Accept connections at an address and return it; port 0 picks a free port.
 
-    async def close(self) -> None:
-        """Close the socket and all connections."""
-        if self._server is not None:
-            self._server.close()
-        tasks = [*self._connections, *([self._proposer] if self._proposer else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.wait_closed()
+        Raises OSError if that fails, and TransportError if it listens already, or is closed.
+        """
+        if self.shared.closed:
+            raise TransportError("the transport is closed")
+        if self._listener is not None:
+            raise TransportError(f"{self.shared.id} listens already")
+        listener = Listener(self.shared.loop, self._take, self._short)
+        self._listener = listener
+        try:
+            await listener.bind(host, port)
+            if self.shared.closed:
+                raise TransportError("the transport was closed")
+        except BaseException:
+            listener.close()
+            self._listener = None
+            raise
+        listener.start()
+        return listener.address
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Create the task here: before Python 3.12, a task created by asyncio logs an error when it is cancelled.
-        if len(self._connections) >= self._limits.connections:
-            where = writer.get_extra_info("peername")
-            self._log.warning("%x has too many connections: closed a new one from %s", self._id, where)
-            writer.transport.abort()
+    def _take(self, accepted: socket.socket) -> None:
+        """A socket was accepted: make a connection of it, with a TLS handshake if there is TLS."""
+        try:
+            connection = _Accepted(self, accepted.getpeername())
+        except OSError:
+            accepted.close()
             return
-        task = asyncio.get_running_loop().create_task(self._connection(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        self._connections.add(connection)
+        self._make_room(connection)
+        self._unproved[connection] = None
+        seconds = self.shared.limits.hello_seconds
+        connection.timer = self.shared.loop.call_later(seconds, self._too_late, connection)
+        name = f"raftcy transport to {self.shared.id:x}"
+        connection.task = self.shared.loop.create_task(self._make(connection, accepted), name=name)
+        connection.task.add_done_callback(lambda task: self._made(connection, accepted, task))
 
-    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        where = writer.get_extra_info("peername")
+    async def _make(self, connection: _Accepted, accepted: socket.socket) -> None:
+        tls = self.shared.tls
+        context = None if tls is None else tls.server_context
+        await self.shared.loop.connect_accepted_socket(lambda: connection, accepted, ssl=context)
+
+    def _made(self, connection: _Accepted, accepted: socket.socket, task: asyncio.Task[None]) -> None:
+        connection.task = None
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            # Not in the task itself: it may have been cancelled before it began.
+            accepted.close()
+            connection.abort()
+            connection.forget()
+        if isinstance(error, OSError) and self.shared.tls is not None:
+            self.shared.traffic.refused_certificate += 1
+            self.shared.traffic.refused += 1
+            text = "%x: no TLS with %s: %s"
+            self.shared.log(logging.WARNING, ("tls", connection.host), text, self.shared.id, connection.where, error)
+        elif error is not None and not isinstance(error, OSError):
+            self.shared.failed(error, "accepting a connection")
+
+    def _short(self, error: OSError) -> None:
+        text = "%x cannot accept connections for now: %s"
+        self.shared.log(logging.ERROR, "short", text, self.shared.id, error)
+
+    def stop(self) -> None:
+        """Close the socket and all connections at once."""
+        if self._listener is not None:
+            self._listener.close()
+        for feed in self._feeds:
+            feed.stop()
+        for connection in list(self._connections):
+            connection.abort()
+        for proposals in self._proposals.values():
+            if proposals.task is not None:
+                proposals.task.cancel()
+
+    async def wait_ended(self) -> None:
+        """Wait until all tasks and sockets of a stopped one are gone."""
+        if self._listener is not None:
+            await self._listener.wait_ended()
+        while True:
+            ending: list[asyncio.Future[None]] = [each.gone for each in self._connections]
+            tasks = [each.task for each in self._connections]
+            tasks += [each.task for each in self._feeds]
+            tasks += [each.task for each in self._proposals.values()]
+            ending += [task for task in tasks if task is not None]
+            if not ending:
+                return
+            await asyncio.wait(ending)
+
+    def proposals(self, group: int) -> Proposals:
+        """The proposals of a group that wait."""
+        found = self._proposals.get(group)
+        if found is None:
+            found = self._proposals[group] = Proposals(self.shared, group)
+        return found
+
+    def detach(self, group: int) -> None:
+        """Forget what waits for a group."""
+        proposals = self._proposals.pop(group, None)
+        if proposals is not None and proposals.task is not None:
+            proposals.task.cancel()
+
+    def drop(self, sender: int) -> None:
+        """Close the connection of a sender."""
+        connection = self._open.get(sender)
+        if connection is not None:
+            connection.abort()
+
+    # -- connections that are not proved
+
+    def _make_room(self, newcomer: _Accepted) -> None:
+        limits = self.shared.limits
+        same = [each for each in self._unproved if each.host == newcomer.host]
+        oldest = None
+        if len(same) >= limits.unproved_of_address:
+            oldest = same[0]
+        elif len(self._unproved) >= limits.unproved_connections:
+            oldest = next(iter(self._unproved))
+        if oldest is not None:
+            self.shared.traffic.crowded_out += 1
+            text = "%x: too many connections that do not say who they are: closed the one from %s"
+            self.shared.log(logging.WARNING, "crowded", text, self.shared.id, oldest.where)
+            self._unproved.pop(oldest)
+            oldest.abort()
+
+    def _too_late(self, connection: _Accepted) -> None:
+        self.shared.traffic.silent_connections += 1
+        text = "%x: connection from %s closed: no hello in time"
+        self.shared.log(logging.DEBUG, "late", text, self.shared.id, connection.where)
+        connection.abort()
+
+    # -- proving
+
+    def greeted(self, connection: _Accepted, hello: Hello) -> None:
+        """A connection has said who it is from."""
+        connection.hello = hello
         try:
-            await self._serve(reader, where)
-        except Stopped:
-            self._log.debug("%x is stopped: connection from %s closed", self._id, where)
-        except (OSError, EOFError) as error:
-            self._log.debug("connection from %s to %x broke: %s", where, self._id, error)
-        except DecodeError as error:
-            self._log.warning("connection from %s to %x closed: %s", where, self._id, error)
-        except RaftError as error:
-            self._log.error("%x died while handling a message from %s: %s", self._id, where, error)
-        finally:
-            writer.transport.abort()
+            refusal = self._judge(connection, hello)
+        except Exception as error:
+            self.shared.failed(error, "the policy or the binding")
+            refusal = Refusal(Reason.BUSY, "the node cannot judge now")
+        if refusal is not None:
+            self._refuse(connection, refusal)
+            return
+        older = self._open.get(hello.sender)
+        if older is None or not older.is_usable or older.hello is None or older.hello.nonce == hello.nonce:
+            self._accept(connection, hello)
+            return
+        if older.challenger is not None:
+            self._refuse(connection, Refusal(Reason.BUSY, "another connection is waiting to replace the older one"))
+            return
+        older.challenger, connection.waits_for = connection, older
+        older.ask()
+        self._restart_timer(connection, self.shared.limits.replace_seconds, self._unanswered)
 
-    async def _serve(self, reader: asyncio.StreamReader, where: object) -> None:
-        async with asyncio.timeout(self._limits.hello_seconds):
-            head = await reader.readexactly(frame.HELLO_FRAME_BYTES)
-        sender = frame.decode_hello(head)
-        self._log.debug("connection from %x at %s to %x", sender, where, self._id)
-        frames = frame.FrameDecoder()
-        pending = 0
-        try:
-            while chunk := await reader.read(_CHUNK_BYTES):
-                payloads = frames.feed(chunk)
-                for at in range(0, len(payloads), _BATCH):
-                    await self._deliver(payloads[at : at + _BATCH], sender)
-                self._pending_bytes += frames.pending_bytes - pending
-                pending = frames.pending_bytes
-                if self._pending_bytes > self._limits.pending_bytes:
-                    raise DecodeError("incomplete frames take too many bytes", frames.consumed_bytes)
-        finally:
-            self._pending_bytes -= pending
-
-    async def _deliver(self, payloads: list[bytes | bytearray], sender: int) -> None:
-        """Pass the messages of some frames to the receiver.
-
-        Raises DecodeError for a frame without a valid message, after passing on the messages before it.
-        """
-        batch: list[Message] = []
-        broken: DecodeError | None = None
-        for payload in payloads:
-            self._traffic.received_messages += 1
-            self._traffic.received_bytes += len(payload)
-            try:
-                m = Message.decode(payload)
-            except DecodeError as error:
-                broken = error
-                break
-            if m.to != self._id:
-                self._traffic.ignored_messages += 1
-                continue
-            reason = refuse_from_network(m) or self._refuse_impersonation(m)
-            if reason is None and m.type == k.PROP:
-                reason = self._put_proposal(m, len(payload))
-            elif reason is None:
-                batch.append(m)
-            if reason is not None:
-                self._ignore(m, sender, reason)
-        if batch:
-            for place, refusal in await self._receiver.step_many(batch):
-                self._ignore(batch[place], sender, str(refusal))
-        if broken is not None:
-            raise broken
-
-    def _ignore(self, m: Message, sender: int, reason: str) -> None:
-        self._traffic.ignored_messages += 1
-        self._log.warning("%s from %x to %x ignored: %s", m.type, sender, self._id, reason)
-
-    def _refuse_impersonation(self, m: Message) -> str | None:
-        """Return why a message that names this very node as its sender is refused, or None.
-
-        It could acknowledge entries that this node has not stored. Requests that peers forward are accepted: they keep
-        their first sender, which may be this node, and ask for nothing that any peer could not ask for.
-        """
-        return "it names this node as its sender" if m.from_ == self._id and m.type not in _FORWARDED else None
-
-    def _put_proposal(self, m: Message, size: int) -> str | None:
-        if self._proposals.full():
-            return "too many forwarded proposals wait for a leader"
-        if self._waiting_bytes and self._waiting_bytes + size > self._limits.waiting_proposal_bytes:
-            return "too many bytes of forwarded proposals wait for a leader"
-        self._waiting_bytes += size
-        self._proposals.put_nowait((m, size))
+    def _judge(self, connection: _Accepted, hello: Hello) -> Refusal | None:
+        own, shared = self.shared.hello, self.shared
+        sender = hello.sender
+        identity = shared.known.get(sender, 0)
+        older = self._open.get(sender)
+        if not identity and older is not None and older.hello is not None:
+            identity = older.hello.identity
+        if hello.version != packets.PROTOCOL:
+            return Refusal(Reason.VERSION, f"this node speaks version {packets.PROTOCOL}, not {hello.version}")
+        if not shared.may_talk(hello.cluster):
+            return Refusal(Reason.CLUSTER, f"this node belongs to cluster {own.cluster:x}, not {hello.cluster:x}")
+        if hello.receiver != shared.id:
+            return Refusal(Reason.RECEIVER, f"this is node {shared.id:x}, not {hello.receiver:x}")
+        if sender == shared.id:
+            return Refusal(Reason.OWN_ID, f"this is node {shared.id:x} itself")
+        if is_local_msg_target(sender):
+            return Refusal(Reason.SENDER, f"no node has the id {sender:x}")
+        if shared.tls is not None and (reason := shared.tls.refuse(connection.secured, sender)) is not None:
+            return Refusal(Reason.CERTIFICATE, reason)
+        if identity and hello.identity != identity:
+            text = f"node {sender:x} has the identity {identity:x} here, not {hello.identity:x}: "
+            text += "a member that lost its disk must be removed and come back under a new id"
+            return Refusal(Reason.IDENTITY, text)
+        if (refusal := shared.policy(hello, sender in shared.known)) is not None:
+            return refusal
+        if shared.serves_nobody:
+            return Refusal(Reason.BUSY, f"node {shared.id:x} is stopped")
+        if older is None and len(self._open) >= shared.limits.connections:
+            return Refusal(Reason.BUSY, f"node {shared.id:x} has too many connections")
         return None
 
-    async def _propose(self) -> None:
-        while True:
-            m, size = await self._proposals.get()
-            try:
-                await self._receiver.step(m)
-            except (StepError, ProposalDropped, NotNow) as error:
-                self._traffic.ignored_messages += 1
-                self._log.warning("%s from %x ignored: %s", m.type, m.from_, error)
-            except RaftError as error:
-                self._log.debug("%x accepts no more forwarded proposals: %s", self._id, error)
-                return
-            finally:
-                self._waiting_bytes -= size
+    def _refuse(self, connection: _Accepted, refusal: Refusal) -> None:
+        traffic = self.shared.traffic
+        traffic.refused += 1
+        counter = _COUNTERS.get(refusal.reason)
+        if counter is not None:
+            setattr(traffic, counter, getattr(traffic, counter) + 1)
+        sender = connection.hello.sender if connection.hello is not None else 0
+        text = "%x: refused a connection of %x from %s: %s"
+        kind = ("refused", sender, refusal.reason)
+        self.shared.log(logging.WARNING, kind, text, self.shared.id, sender, connection.where, refusal.text)
+        connection.refused = True
+        connection.speech.refuse(refusal)
+        connection.flush()
+        connection.finish()
+        self._restart_timer(connection, _REFUSED_SECONDS, _Accepted.abort)
+
+    def answered(self, older: _Accepted) -> None:
+        """The older connection of a sender is alive, so the newer one comes from another process."""
+        newer, older.challenger = older.challenger, None
+        if newer is None:
+            return
+        newer.waits_for = None
+        text = f"another start of node {older.hello.sender:x} is alive" if older.hello is not None else ""
+        self._refuse(newer, Refusal(Reason.DUPLICATE, text))
+
+    def _unanswered(self, connection: _Accepted) -> None:
+        if connection.hello is not None and connection.waits_for is not None:
+            self._accept(connection, connection.hello)
+
+    # -- open connections
+
+    def _accept(self, connection: _Accepted, hello: Hello) -> None:
+        shared, sender = self.shared, hello.sender
+        older = self._open.get(sender)
+        _part(connection)
+        if older is not None:
+            shared.traffic.replaced += 1
+            challenger, older.challenger = older.challenger, None
+            if challenger is not None:
+                challenger.waits_for = None
+                self._refuse(challenger, Refusal(Reason.BUSY, "the older connection was replaced just now"))
+            if older.feed is not None:
+                older.feed.stop()
+            older.abort()
+        self._open[sender] = connection
+        self._unproved.pop(connection, None)
+        shared.traffic.accepted += 1
+        if hello.identity and sender in shared.known:
+            shared.known[sender] = hello.identity
+        text = "connection of %x from %s to %x"
+        shared.log(logging.DEBUG, ("accepted", sender), text, sender, connection.where, shared.id)
+        only = shared.newcomers if hello.cluster != shared.hello.cluster else None
+        connection.feed = Feed(shared, sender, connection, self.proposals, connection.malformed, only)
+        self._feeds = {feed for feed in self._feeds if feed.is_needed} | {connection.feed}
+        connection.speech.welcome(replace(shared.hello, receiver=sender))
+        connection.flush()
+        self._restart_timer(connection, shared.limits.idle_seconds / 2, _Accepted.watch)
+
+    def _restart_timer(self, connection: _Accepted, seconds: float, act: Any) -> None:
+        if connection.timer is not None:
+            connection.timer.cancel()
+        connection.timer = self.shared.loop.call_later(seconds, act, connection)
+
+    def ended(self, connection: _Accepted) -> None:
+        """A connection is gone."""
+        if connection.timer is not None:
+            connection.timer.cancel()
+        self._connections.discard(connection)
+        self._unproved.pop(connection, None)
+        hello = connection.hello
+        if hello is not None and self._open.get(hello.sender) is connection:
+            del self._open[hello.sender]
+        _part(connection)
+        challenger, connection.challenger = connection.challenger, None
+        if challenger is not None and challenger.hello is not None and not self.shared.closed:
+            self._accept(challenger, challenger.hello)
+
+
+def _part(connection: _Accepted) -> None:
+    """Let a connection wait for no other."""
+    older, connection.waits_for = connection.waits_for, None
+    if older is not None:
+        older.challenger = None

@@ -1,184 +1,437 @@
-"""Sends to one peer: a bounded queue, and a task that keeps a connection open and writes the queue to it."""
+"""Sends to one peer: a queue, a connection while there is something to say, and the attempts to open one."""
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+import socket
+from dataclasses import replace
+from typing import Any
 
-from ..errors import RangeError
+from ..errors import MessageTooLong, RangeError
 from ..wire import consts as k
+from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
-from . import frame
-from .limits import Limits, Traffic
+from . import packets
+from .addresses import Address, is_literal
+from .connection import Connection
+from .conversation import Event, Greeted, Ponged, Refused
+from .pulse import Pulse
+from .sendqueue import SendQueue
+from .shared import Shared
 
-_BATCH_BYTES = 1 << 20
-# The most bytes passed to asyncio at a time: before Python 3.12 it copies whatever the system does not accept at once.
-_PIECE_BYTES = 1 << 18
+__all__ = ["Outgoing"]
 
-Lost = Callable[[int, bool], None]
-Sent = Callable[[int], None]
+# A connection that is waited for is looked at this often in the time that it has.
+_LOOKS = 4
 
 
-class _Item(NamedTuple):
-    data: bytes
-    snapshot: bool
+class _Refused(ConnectionError):
+    """The peer does not want the connection, or is not the peer."""
+
+
+class _Dialled(Connection):
+    """The dialler's end of a connection."""
+
+    def __init__(self, owner: "Outgoing") -> None:
+        super().__init__(owner.shared, accepts=False)
+        self._owner = owner
+        self.greeted: asyncio.Future[packets.Hello] = owner.shared.loop.create_future()
+        self.made: asyncio.Future[None] = owner.shared.loop.create_future()
+
+    def began(self) -> None:
+        self.speech.begin(self._owner.hello)
+        self.flush()
+
+    def happened(self, event: Event) -> None:
+        if isinstance(event, Greeted):
+            if not self.greeted.done():
+                self.greeted.set_result(event.hello)
+        elif isinstance(event, Refused):
+            self.shared.refused_by(self._owner.peer, event.refusal)
+            self._end(_Refused(event.refusal.text))
+        elif isinstance(event, Ponged):
+            self._owner.confirmed(self, event.token)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._owner.writable(self)
+
+    def broke_rules(self, error: Exception) -> None:
+        self.shared.traffic.malformed_connections += 1
+        text = "%x: the connection to %x closed: %s"
+        self.shared.log(logging.WARNING, ("malformed", self._owner.peer), text, self.shared.id, self._owner.peer, error)
+        self._end(_Refused(str(error)))
+
+    def ended(self, error: BaseException | None) -> None:
+        self._end(ConnectionResetError("the connection was closed"))
+        self._owner.lost(self)
+
+    def _end(self, error: Exception) -> None:
+        if not self.greeted.done():
+            self.greeted.set_exception(error)
+            # Nobody may be waiting for it any more.
+            self.greeted.exception()
 
 
 class Outgoing:
     """Sends messages to one peer, over one connection that it opens when there is something to send.
 
-    Messages that cannot be sent are dropped and reported by ``lost(peer, snapshot)``: a message that finds the queue
-    full, the whole queue when connecting fails, and the batch being written when the connection breaks. ``sent(peer)``
-    reports that a snapshot was handed to the network. Both are called in the thread of the event loop, and ``put`` may
-    call ``lost`` before it returns.
+    - All messages of one turn of the event loop leave in one write.
+    - Messages that cannot be sent are dropped and reported: one that finds the queue full, and the whole queue when
+      connecting fails or the connection breaks.
+    - The connection is pinged. It counts as broken about ``write_timeout_seconds`` after the last sign of the peer: an
+      answer to a ping or, while a ping is on its way behind much else, bytes that the peer's system acknowledges.
+    - Names are looked up for each attempt, and all addresses take turns.
+    - Nothing waits in its calls. ``stop`` ends everything; the tasks and sockets that then take a moment to end are
+      awaited by ``wait_ended``.
     """
 
-    def __init__(
-        self, id: int, peer: int, address: tuple[str, int], lost: Lost, sent: Sent, limits: Limits, traffic: Traffic
-    ) -> None:
-        self._id = id
-        self._peer = peer
-        self.address = address
-        self._lost = lost
-        self._sent = sent
-        self._limits = limits
-        self._traffic = traffic
-        self._log = logging.getLogger("raftcy.transport")
-        self._queue: deque[_Item] = deque()
-        self._queued_bytes = 0
-        self._wanted = asyncio.Event()
-        self._reader: asyncio.StreamReader | None = None
-        self._writer: asyncio.StreamWriter | None = None
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"raftcy transport {id:x} to {peer:x}")
+    def __init__(self, shared: Shared, peer: int, addresses: tuple[Address, ...]) -> None:
+        self.shared = shared
+        self.peer = peer
+        self.addresses = addresses
+        limits = shared.limits
+        self._queue = SendQueue(limits.queue_messages, limits.queue_bytes)
+        self._connection: _Dialled | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._flush_due: asyncio.Handle | None = None
+        self._look_due: asyncio.TimerHandle | None = None
+        self._pulse = Pulse(_LOOKS)
+        self._ping_pending = False
+        # Whether the connection has answered a ping. A peer that only accepts connections is tried with pauses.
+        self._answered = False
+        # Where in the stream the ping ends that was not answered yet, and how far it was acknowledged at the last look.
+        self._ping_at = 0
+        self._acknowledged = 0
+        self._turn = 0
+        self._pause = limits.retry_min_seconds
+        self._earliest = 0.0
+        self._had_connection = False
+        self._reported: dict[int, float] = {}
+        self._lookups: dict[str, asyncio.Future[Any]] = {}
+        self._ending: list[asyncio.Future[None]] = []
+        self._stopped = False
 
-    def put(self, m: Message) -> None:
-        """Queue a message. Never waits."""
+    @property
+    def address(self) -> Address:
+        """The first address."""
+        return self.addresses[0]
+
+    @property
+    def hello(self) -> packets.Hello:
+        """How this node introduces itself to the peer."""
+        return replace(self.shared.hello, receiver=self.peer)
+
+    # -- messages
+
+    def put(self, group: int, m: Message) -> None:
+        """Queue a message. Never waits. Raises MessageTooLong after the loss has been reported."""
+        traffic = self.shared.traffic
+        snapshot = m.type == k.SNAP
         try:
-            item = _Item(m.encode(), m.type == k.SNAP)
+            data = m.encode()
         except RangeError as error:
-            self._log.error("%s to %x has no encoding and is dropped: %s", m.type, self._peer, error)
-            self._drop([_Item(b"", m.type == k.SNAP)])
+            text = "%s to %x has no encoding and is dropped: %s"
+            self.shared.log(logging.ERROR, ("encoding", self.peer), text, m.type, self.peer, error)
+            self._drop_one(group, snapshot)
             return
-        size = len(item.data)
-        full = len(self._queue) >= self._limits.queue_messages or (
-            self._queue and self._queued_bytes + size > self._limits.queue_bytes
-        )
-        if size > frame.MAX_FRAME_BYTES:
-            self._log.error("%s of %d bytes to %x does not fit into a frame: dropped", m.type, size, self._peer)
-        if full or size > frame.MAX_FRAME_BYTES:
-            self._drop([item])
+        if len(data) > packets.message_bytes_max(self.shared.limits.frame_bytes):
+            text = f"{m.type} of {len(data)} bytes to {self.peer:x} does not fit into a frame"
+            self.shared.log(logging.WARNING, ("long", self.peer), "%s: dropped", text)
+            traffic.too_long_messages += 1
+            self._drop_one(group, snapshot)
+            raise MessageTooLong(text, [m])
+        if not self._queue.put(group, data, snapshot):
+            traffic.queue_full_messages += 1
+            self._drop_one(group, snapshot)
             return
-        self._queue.append(item)
-        self._queued_bytes += size
-        self._wanted.set()
+        if self._flush_due is None:
+            if self._connection is not None:
+                if not self._connection.paused:
+                    self._flush_due = self.shared.loop.call_soon(self._flush_now)
+            elif self._task is None:
+                self._dial()
 
-    async def close(self) -> None:
-        """End the task and the connection. Queued messages are discarded without a report."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self._disconnect()
+    def flush(self) -> None:
+        """Write what waits now, and not at the end of this turn."""
+        if self._flush_due is not None:
+            self._flush_due.cancel()
+            self._flush_now()
 
-    async def _run(self) -> None:
-        pause = self._limits.retry_min_seconds
+    def _flush_now(self) -> None:
+        self._flush_due = None
+        connection, queue = self._connection, self._queue
+        if connection is None:
+            return
+        traffic = self.shared.traffic
+        while not connection.paused and connection.is_usable:
+            messages, size = queue.written_messages, queue.written_bytes
+            piece = queue.next_piece()
+            if piece is None:
+                return
+            data, ends_snapshot = piece
+            if ends_snapshot:
+                connection.write(data)
+                data = packets.encode_token(packets.PING, queue.next_token())
+            connection.write(data)
+            traffic.sent_messages += queue.written_messages - messages
+            traffic.sent_bytes += queue.written_bytes - size
+
+    def _drop_one(self, group: int, snapshot: bool) -> None:
+        self.shared.traffic.dropped_messages += 1
+        if snapshot:
+            self.shared.snapshot(self.peer, group, SnapshotStatus.FAILURE)
+        self._unreachable([group])
+
+    def _give_up(self) -> None:
+        """Drop everything that waits or is not confirmed, and report it."""
+        lost = self._queue.give_up()
+        self.shared.traffic.dropped_messages += lost.messages
+        for group in lost.snapshots:
+            self.shared.snapshot(self.peer, group, SnapshotStatus.FAILURE)
+        self._unreachable(lost.groups)
+
+    def _unreachable(self, groups: list[int]) -> None:
+        now = self.shared.loop.time()
+        due = [g for g in groups if now - self._reported.get(g, -1e9) >= self.shared.limits.report_seconds]
+        for group in due:
+            self._reported[group] = now
+        self.shared.unreachable(self.peer, due)
+
+    # -- the connection that is open
+
+    def confirmed(self, connection: _Dialled, token: int) -> None:
+        """The peer has answered a ping."""
+        if connection is not self._connection:
+            return
+        self._pulse.heard()
+        self._ping_pending = False
+        self._answered = True
+        self._pause = self.shared.limits.retry_min_seconds
+        for group in self._queue.confirm(token):
+            self.shared.snapshot(self.peer, group, SnapshotStatus.FINISH)
+
+    def writable(self, connection: _Dialled) -> None:
+        """There is room again."""
+        if connection is self._connection:
+            self._flush_now()
+
+    def lost(self, connection: _Dialled) -> None:
+        """A connection is gone."""
+        if connection is self._connection:
+            self._drop_connection(in_silence=False)
+
+    def _opened(self, connection: _Dialled) -> None:
+        traffic = self.shared.traffic
+        traffic.connects += 1
+        traffic.reconnects += self._had_connection
+        self._had_connection = True
+        self._connection = connection
+        self._pulse = Pulse(_LOOKS)
+        self._ping_pending = self._answered = False
+        self._acknowledged = connection.acknowledged_bytes
+        text = "%x is connected to %x at %s"
+        self.shared.log(logging.DEBUG, ("connected", self.peer), text, self.shared.id, self.peer, connection.where)
+        self._flush_now()
+        self._look()
+
+    def _look(self) -> None:
+        """Look at the open connection: is it alive? Ask it."""
+        connection = self._connection
+        if connection is None:
+            return
+        acknowledged = connection.acknowledged_bytes
+        if acknowledged > self._acknowledged and not (self._ping_pending and acknowledged >= self._ping_at):
+            # The peer's system takes what comes before the ping. Once it has that, its process has to answer.
+            self._pulse.heard()
+        self._acknowledged = acknowledged
+        if not self._pulse.look():
+            self._drop_connection(in_silence=True)
+            return
+        # Within a large message, it is the progress of that which counts.
+        if not self._ping_pending and not self._queue.is_within_message:
+            self._ping_pending = True
+            connection.ping(self._queue.next_token())
+            self._ping_at = connection.written_bytes
+        interval = self.shared.limits.write_timeout_seconds / _LOOKS
+        self._look_due = self.shared.loop.call_later(interval, self._look)
+
+    def _drop_connection(self, in_silence: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._look_due is not None:
+            self._look_due.cancel()
+        if self._flush_due is not None:
+            self._flush_due.cancel()
+            self._flush_due = None
+        connection.abort()
+        self._ended_later(connection.gone)
+        if self._stopped:
+            return
+        if in_silence or self._queue.is_unconfirmed:
+            self.shared.traffic.broken_connections += 1
+            how = "fell silent" if in_silence else "broke"
+            text = "%x: the connection to %x %s"
+            self.shared.log(logging.INFO, ("broke", self.peer), text, self.shared.id, self.peer, how)
+        if not self._answered:
+            self._earliest = self.shared.loop.time() + self._next_pause()
+        self._give_up()
+        # What the reports have caused may wait already.
+        if self._queue and self._task is None:
+            self._dial()
+
+    # -- connecting
+
+    def _dial(self) -> None:
+        name = f"raftcy transport {self.shared.id:x} to {self.peer:x}"
+        self._task = self.shared.loop.create_task(self._connect_on(), name=name)
+        self._task.add_done_callback(self._dialled)
+
+    def _dialled(self, task: asyncio.Task[None]) -> None:
+        if task is not self._task:
+            return
+        self._task = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.shared.failed(error, f"connecting to {self.peer:x}")
+        if self._stopped:
+            return
+        if task.cancelled() or error is not None:
+            self._earliest = self.shared.loop.time() + self._next_pause()
+            self._give_up()
+        if self._queue and self._connection is None and self._task is None:
+            self._dial()
+
+    async def _connect_on(self) -> None:
+        """Try until a connection is open, or nothing waits to be sent."""
+        loop = self.shared.loop
         while True:
-            await self._wanted.wait()
-            if self._is_broken():
-                self._disconnect()
-            if self._writer is None:
-                try:
-                    await self._dial()
-                except OSError as error:
-                    self._log.debug("no connection from %x to %x: %s", self._id, self._peer, error)
-                    self._drop(self._take(all_of_them=True))
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, self._limits.retry_max_seconds)
-                    continue
-                pause = self._limits.retry_min_seconds
-            await self._write(self._take())
-
-    async def _dial(self) -> None:
-        host, port = self.address
-        async with asyncio.timeout(self._limits.dial_seconds):
-            self._reader, self._writer = await asyncio.open_connection(host, port)
-        # With this limit, drain() returns only once the operating system has accepted everything.
-        self._writer.transport.set_write_buffer_limits(high=0)
-        self._writer.write(frame.encode_frame(frame.encode_hello(self._id)))
-
-    async def _write(self, batch: list[_Item]) -> None:
-        writer = self._writer
-        if writer is None:
-            return
-        size = sum(len(item.data) for item in batch)
-        try:
-            parts = [part for item in batch for part in frame.frame_parts(item.data)]
-            if size > 2 * _BATCH_BYTES:
-                await self._write_long(writer, parts)
+            wait = self._earliest - loop.time()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            try:
+                connection = await self._connect()
+            except (OSError, UnicodeError, OverflowError) as error:
+                self.shared.traffic.failed_dials += 1
+                text = "no connection from %x to %x: %s"
+                self.shared.log(logging.DEBUG, ("dial", self.peer), text, self.shared.id, self.peer, error)
             else:
-                # Not writelines: in Python 3.12.0 to 3.12.8, 3.13.0 and 3.13.1, drain() does not wait after it.
-                writer.write(b"".join(parts))
-                await _drain(writer, self._limits.write_seconds)
-        except OSError as error:
-            self._log.debug("connection from %x to %x broke: %s", self._id, self._peer, error)
-            self._disconnect()
-            self._drop(batch)
-            return
-        self._traffic.sent_messages += len(batch)
-        self._traffic.sent_bytes += size
-        for item in batch:
-            if item.snapshot:
-                self._sent(self._peer)
+                self._opened(connection)
+                return
+            self._earliest = loop.time() + self._next_pause()
+            self._give_up()
+            if not self._queue:
+                return
 
-    async def _write_long(self, writer: asyncio.StreamWriter, parts: list[bytes]) -> None:
-        for part in parts:
-            view = memoryview(part)
-            for at in range(0, len(view), _PIECE_BYTES):
-                writer.write(view[at : at + _PIECE_BYTES])
-                await _drain(writer, self._limits.write_seconds)
+    def _next_pause(self) -> float:
+        pause = self._pause
+        self._pause = min(2 * pause, self.shared.limits.retry_max_seconds)
+        return pause * (1 - self.shared.random.random() / 2)
 
-    def _take(self, all_of_them: bool = False) -> list[_Item]:
-        batch: list[_Item] = []
-        size = 0
-        while self._queue and (all_of_them or size < _BATCH_BYTES):
-            if batch and not all_of_them and len(self._queue[0].data) > _BATCH_BYTES:
-                break
-            item = self._queue.popleft()
-            size += len(item.data)
-            batch.append(item)
-        self._queued_bytes -= size
-        if not self._queue:
-            self._wanted.clear()
-        return batch
-
-    def _drop(self, batch: list[_Item]) -> None:
-        """Report a batch as lost: once for each snapshot in it, or once if it has none."""
-        self._traffic.dropped_messages += len(batch)
-        snapshots = sum(item.snapshot for item in batch)
-        for _ in range(snapshots):
-            self._lost(self._peer, True)
-        if batch and not snapshots:
-            self._lost(self._peer, False)
-
-    def _is_broken(self) -> bool:
-        """Whether the peer has closed the connection. It never writes, so only the end of its stream can arrive."""
-        if self._reader is None or self._writer is None:
-            return False
-        return self._reader.at_eof() or self._writer.is_closing()
-
-    def _disconnect(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-        self._reader = self._writer = None
-
-
-async def _drain(writer: asyncio.StreamWriter, patience_seconds: float) -> None:
-    """Wait until everything is written. Raises TimeoutError once not a single byte was accepted for that long."""
-    while True:
-        before = writer.transport.get_write_buffer_size()
+    async def _connect(self) -> _Dialled:
+        """Open a connection, prove both ends, and return it."""
+        limits, loop, tls = self.shared.limits, self.shared.loop, self.shared.tls
+        async with asyncio.timeout(limits.dial_seconds):
+            dialled, name = await self._dial_next()
+        connection = _Dialled(self)
+        secured: dict[str, Any] = {} if tls is None else {"ssl": tls.client_context, "server_hostname": name}
+        made = False
         try:
-            async with asyncio.timeout(patience_seconds):
-                await writer.drain()
-            return
-        except TimeoutError:
-            if writer.transport.get_write_buffer_size() >= before:
-                raise
+            async with asyncio.timeout(limits.greet_seconds):
+                await loop.create_connection(lambda: connection, sock=dialled, **secured)
+                made = True
+                theirs = await connection.greeted
+            self._check(connection, theirs)
+            if not connection.is_usable:
+                raise ConnectionResetError("the connection was closed")
+        except BaseException:
+            connection.abort()
+            if not made:
+                dialled.close()
+                connection.forget()
+            self._ended_later(connection.gone)
+            raise
+        return connection
+
+    def _check(self, connection: _Dialled, theirs: packets.Hello) -> None:
+        """Check that the other end is the peer. Raises _Refused."""
+        own, tls = self.shared.hello, self.shared.tls
+        expected = self.shared.known.get(self.peer)
+        reason = None
+        if theirs.version != packets.PROTOCOL:
+            reason = f"it speaks version {theirs.version}"
+        elif not self.shared.may_talk(theirs.cluster):
+            reason = f"it belongs to cluster {theirs.cluster:x}, not {own.cluster:x}"
+        elif theirs.sender != self.peer or theirs.receiver != self.shared.id:
+            reason = f"it is node {theirs.sender:x}"
+        elif expected and theirs.identity != expected:
+            reason = f"its identity is {theirs.identity:x}, not {expected:x}"
+        elif tls is not None:
+            reason = tls.refuse(connection.secured, self.peer)
+        if reason is not None:
+            self.shared.traffic.wrong_peers += 1
+            text = "%x: at the address of %x is another: %s"
+            self.shared.log(logging.WARNING, ("wrong", self.peer), text, self.shared.id, self.peer, reason)
+            raise _Refused(reason)
+        if theirs.identity and self.peer in self.shared.known:
+            self.shared.known[self.peer] = theirs.identity
+
+    async def _dial_next(self) -> tuple[socket.socket, str]:
+        """Connect to the next address; returns the socket, and the name that the address belongs to."""
+        family, address, name = await self._next_address()
+        dialled = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            dialled.setblocking(False)
+            await self.shared.loop.sock_connect(dialled, address)
+        except BaseException:
+            dialled.close()
+            raise
+        return dialled, name
+
+    async def _next_address(self) -> tuple[int, Any, str]:
+        """Return family and address of a socket to connect to, and their name. Each call returns the next."""
+        turn, self._turn = self._turn, self._turn + 1
+        name, port = self.addresses[turn % len(self.addresses)]
+        if is_literal(name) and "%" not in name:
+            return socket.AF_INET6 if ":" in name else socket.AF_INET, (name, port), name
+        lookup = self._lookups.get(name)
+        if lookup is None:
+            # One at a time: a resolver that hangs must not pile up threads.
+            lookup = asyncio.ensure_future(self.shared.loop.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+            self._lookups[name] = lookup
+            lookup.add_done_callback(lambda done: self._looked_up(name, done))
+        found = await asyncio.shield(lookup)
+        if not found:
+            raise OSError(f"{name} has no address")
+        family, _, _, _, address = found[turn // len(self.addresses) % len(found)]
+        return family, (address[0], port, *address[2:]), name
+
+    def _looked_up(self, name: str, lookup: asyncio.Future[Any]) -> None:
+        del self._lookups[name]
+        if not lookup.cancelled():
+            lookup.exception()
+
+    # -- the end
+
+    def stop(self) -> None:
+        """End everything at once. Snapshots that are not confirmed are reported as failed, and nothing else is."""
+        self._stopped = True
+        if self._task is not None:
+            self._task.cancel()
+            self._ended_later(self._task)
+        for lookup in self._lookups.values():
+            lookup.cancel()
+            self._ended_later(lookup)
+        self._drop_connection(in_silence=False)
+        for group in self._queue.give_up().snapshots:
+            self.shared.snapshot(self.peer, group, SnapshotStatus.FAILURE)
+
+    async def wait_ended(self) -> None:
+        """Wait until all tasks and sockets of a stopped one are gone."""
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    def _ended_later(self, future: asyncio.Future[None]) -> None:
+        if not future.done():
+            self._ending.append(future)
+            future.add_done_callback(self._ending.remove)

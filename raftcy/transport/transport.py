@@ -1,21 +1,29 @@
 """Transport: carries the messages between one node and the others."""
 
-import logging
-from collections.abc import Iterable, Mapping
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from ..errors import RaftError, Stopped
+from ..errors import MessageTooLong, RangeError, TransportError
 from ..wire import consts as k
 from ..wire.enums import SnapshotStatus
 from ..wire.kinds import is_local_msg_target
 from ..wire.messages import Message
+from .addresses import Address, Addresses, check_addresses, check_peer
 from .incoming import Incoming
 from .limits import Limits, Traffic
 from .outgoing import Outgoing
-from .receiver import Receiver
+from .packets import Hello, Refusal
+from .policy import Policy, hear_all
+from .receiver import DirectReceiver, Receiver
+from .shared import Shared
+from .tls import TLS
 
-Address = tuple[str, int]
+__all__ = ["Address", "Transport"]
 
 
 class Transport:
@@ -23,73 +31,195 @@ class Transport:
 
     Each node listens, and connects to every peer that it has messages for. A connection carries messages in one
     direction, from the node that opened it. Messages may be lost. The transport reports losses to the node, so that
-    raft can react: ``report_unreachable`` for dropped messages, ``report_snapshot`` for the outcome of each MsgSnap.
-    After a failure to connect it waits, longer each time, and then tries again with later messages. ``limits`` bounds
-    its memory.
+    raft can react: ``report_unreachable`` for messages that may not have arrived, ``report_snapshot`` for the outcome
+    of each MsgSnap. After a failure to connect it waits, longer each time, and then tries again with later messages.
+    ``limits`` bounds its memory.
 
     ``id`` is the id of the node, ``receiver`` the node itself, and ``peers`` maps the other nodes' ids to their
-    addresses. Create it inside a running event loop and call it only from that loop's thread.
+    addresses. ``attach`` adds receivers for further groups. Create it inside a running event loop and call it only from
+    that loop's thread. A call that is cancelled has had its whole effect or none, and of calls that contradict each
+    other the one that began last wins.
 
-    There is no encryption and no authentication: use it on loopback or in a trusted network only. Anybody who can
-    connect can speak as any node.
+    Both ends of a connection introduce themselves, and each refuses the other if anything is wrong:
+
+    - ``cluster``, 0 to 2**64-1, must be the same on all nodes.
+      With ``newcomers``, the id of a group, a node whose ``cluster`` is 0 counts as one that does not know its cluster
+      yet: such nodes, and nodes of any cluster with them, may talk in that group and in no other.
+    - ``identity`` is a number that was drawn when the member was made and that is kept with its data, 0 for none. A
+      peer that comes back with another identity has lost its data, and is refused.
+    - ``nonce`` is drawn at each start, by the transport if it is None. Of two processes that run as the same member,
+      the second one is refused while the first is alive.
+    - ``policy`` judges senders; see ``raftcy.transport.policy``.
+    - ``tls`` are the settings of TLS. Without them there is no encryption, and anybody who can connect can speak as any
+      node: use it on loopback or in a trusted network only.
+
+    ``advertise`` are the addresses at which this node wants to be reached, for peers that do not know it.
+
+    ``on_refused(peer, refusal)`` is called when a peer refuses this node. ``on_failure(error)`` is called for each
+    exception that nobody expected, such as one of the application's receiver; ``failure`` is the first of them. The
+    transport goes on after it. ``source`` supplies the random part of pauses.
     """
 
     def __init__(
-        self, id: int, receiver: Receiver, peers: Mapping[int, Address] | None = None, limits: Limits | None = None
+        self,
+        id: int,
+        receiver: Receiver | DirectReceiver,
+        peers: Mapping[int, Addresses] | None = None,
+        limits: Limits | None = None,
+        *,
+        cluster: int = 0,
+        identity: int = 0,
+        nonce: int | None = None,
+        tls: TLS | None = None,
+        policy: Policy = hear_all,
+        advertise: Iterable[Address] = (),
+        on_failure: Callable[[BaseException], object] | None = None,
+        on_refused: Callable[[int, Refusal], object] | None = None,
+        source: random.Random | None = None,
+        newcomers: int | None = None,
     ) -> None:
-        self._id = id
-        self._receiver = receiver
-        self._limits = limits or Limits()
-        self.traffic = Traffic()
-        self._log = logging.getLogger("raftcy.transport")
-        self._incoming = Incoming(id, receiver, self._limits, self.traffic)
+        check_peer(id, 0)
+        for name, number in (("cluster", cluster), ("identity", identity), ("nonce", nonce or 0)):
+            if not 0 <= number < 2**64:
+                raise RangeError(f"{name} must be 0 to 2**64-1, not {number}")
+        hello = Hello(
+            sender=id,
+            receiver=id,
+            cluster=cluster,
+            identity=identity,
+            nonce=secrets.randbits(64) if nonce is None else nonce,
+            addresses=tuple(advertise),
+        )
+        self._shared = Shared(
+            hello, limits or Limits(), tls, policy, source or random.Random(), on_failure, on_refused, newcomers
+        )
+        self._shared.attach(0, receiver)
+        self._incoming = Incoming(self._shared)
         self._outgoing: dict[int, Outgoing] = {}
-        for peer, address in (peers or {}).items():
-            self._add(peer, address)
+        # Those that are stopped and may still have tasks or sockets.
+        self._ending: list[Outgoing] = []
+        for peer, addresses in (peers or {}).items():
+            self._set(check_peer(peer, id), check_addresses(addresses))
+
+    @property
+    def traffic(self) -> Traffic:
+        """The counters, as they go up."""
+        return self._shared.traffic
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The first exception that nobody expected, None if there was none."""
+        return self._shared.failure
+
+    @property
+    def peers(self) -> dict[int, tuple[Address, ...]]:
+        """The addresses of each peer."""
+        return {id: outgoing.addresses for id, outgoing in self._outgoing.items()}
+
+    @property
+    def hello(self) -> Hello:
+        """How this node introduces itself; ``receiver`` means nothing here."""
+        return self._shared.hello
+
+    def counters(self) -> Traffic:
+        """Return a copy of the counters."""
+        return replace(self._shared.traffic)
+
+    def attach(self, group: int, receiver: Receiver | DirectReceiver) -> None:
+        """Deliver the messages of a group to a receiver, in place of the one that it has. Group 0 is the first one's.
+
+        Raises RangeError unless ``group`` is 0 to 2**64-1.
+        """
+        if not 0 <= group < 2**64:
+            raise RangeError(f"group must be 0 to 2**64-1, not {group}")
+        self._shared.attach(group, receiver)
+
+    def detach(self, group: int) -> None:
+        """Deliver nothing more to a group. Its messages are ignored and counted from now on."""
+        self._shared.detach(group)
+        self._incoming.detach(group)
 
     async def listen(self, host: str, port: int) -> Address:
         """Accept connections from other nodes at an address, and return it. Port 0 picks a free port.
 
-        Raises OSError if it cannot listen there.
+        Raises OSError if it cannot listen there, and TransportError if it listens already or is closed.
         """
         return await self._incoming.listen(host, port)
 
-    async def set_peer(self, id: int, address: Address | None) -> None:
-        """Set the address of a peer; None forgets the peer. If the address changes, queued messages are discarded.
+    async def set_peer(self, id: int, address: Addresses | None, *, identity: int = 0) -> None:
+        """Set the address of a peer, or several of them; None forgets the peer.
 
-        Raises ValueError if ``id`` is the id of this node.
+        If the addresses change, queued messages are discarded. The change happens at once; what is awaited is the end
+        of the former connection. ``identity`` is that of the peer, 0 if it is not known: it is then learned from the
+        first connection.
+
+        Raises BadPeer if ``id`` is the id of this node or of no node, or if nothing can connect to an address. Raises
+        TransportError if the transport is closed.
         """
-        known = self._outgoing.get(id)
-        if known is not None and known.address == address:
+        check_peer(id, self._shared.id)
+        if address is None:
+            await self.remove_peer(id)
             return
-        if known is not None:
-            del self._outgoing[id]
-            await known.close()
-        if address is not None:
-            self._add(id, address)
+        addresses = check_addresses(address)
+        if self._shared.closed:
+            raise TransportError("the transport is closed")
+        self._set(id, addresses, identity)
+        await self._wait_ended()
 
-    def send(self, messages: Iterable[Message]) -> None:
-        """Send each message to the peer in its ``to``. Never waits.
+    async def remove_peer(self, id: int) -> None:
+        """Forget a peer, and close its connections. Whether it may come back is up to the policy."""
+        self._shared.known.pop(id, None)
+        outgoing = self._outgoing.pop(id, None)
+        if outgoing is not None:
+            self._stop(outgoing)
+            self._incoming.drop(id)
+        await self._wait_ended()
+
+    def send(self, messages: Iterable[Message], group: int = 0) -> None:
+        """Send each message to the peer in its ``to``. Never waits: what was sent leaves at the end of this turn.
 
         A message to a peer without an address is dropped and reported. Raises ValueError for a message to a storage
-        thread, which the application must handle itself.
+        thread, which the application must handle itself. Raises MessageTooLong for messages that fit into no frame,
+        after the others were sent.
         """
+        too_long: list[MessageTooLong] = []
         for m in messages:
-            if is_local_msg_target(m.to):
-                raise ValueError(f"{m.type} is for a storage thread, not for the network")
             outgoing = self._outgoing.get(m.to)
-            if outgoing is None:
-                self.traffic.dropped_messages += 1
-                self._lost(m.to, m.type == k.SNAP)
+            if outgoing is not None:
+                try:
+                    outgoing.put(group, m)
+                except MessageTooLong as error:
+                    too_long.append(error)
+            elif is_local_msg_target(m.to):
+                raise ValueError(f"{m.type} is for a storage thread, not for the network")
             else:
-                outgoing.put(m)
+                self.traffic.dropped_messages += 1
+                if m.type == k.SNAP:
+                    self._shared.snapshot(m.to, group, SnapshotStatus.FAILURE)
+                self._shared.unreachable(m.to, [group])
+        if too_long:
+            raise MessageTooLong(str(too_long[0]), [m for error in too_long for m in error.messages])
+
+    def flush(self) -> None:
+        """Write what was sent in this turn now, for a caller that is about to block, such as in a sync of its disk."""
+        for outgoing in self._outgoing.values():
+            outgoing.flush()
 
     async def close(self) -> None:
-        """Close all connections and discard queued messages. Calling it again does nothing."""
-        await self._incoming.close()
+        """Close all connections and discard queued messages. Calling it again does nothing.
+
+        It takes effect at once, also if it is cancelled. When it returns, no task and no socket is left.
+        """
+        self._shared.closed = True
+        self._incoming.stop()
         while self._outgoing:
-            _, outgoing = self._outgoing.popitem()
-            await outgoing.close()
+            self._stop(self._outgoing.popitem()[1])
+        await self._incoming.wait_ended()
+        await self._wait_ended()
+        # A connection that was on its way in or out at that moment ends in the next turns, as soon as it is made.
+        for _ in range(4):
+            await asyncio.sleep(0)
+        await self._incoming.wait_ended()
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,28 +229,22 @@ class Transport:
     ) -> None:
         await self.close()
 
-    def _add(self, peer: int, address: Address) -> None:
-        if peer == self._id:
-            raise ValueError(f"{peer} is the id of this node, not of a peer")
-        self._outgoing[peer] = Outgoing(self._id, peer, address, self._lost, self._written, self._limits, self.traffic)
-
-    def _lost(self, peer: int, snapshot: bool) -> None:
-        if snapshot:
-            self._report_snapshot(peer, SnapshotStatus.FAILURE)
-        try:
-            self._receiver.report_unreachable(peer)
-        except Stopped:
+    def _set(self, peer: int, addresses: tuple[Address, ...], identity: int = 0) -> None:
+        known = self._shared.known
+        known[peer] = identity or known.get(peer, 0)
+        outgoing = self._outgoing.get(peer)
+        if outgoing is not None and outgoing.addresses == addresses:
             return
-        except RaftError as error:
-            self._log.error("%x died: %s", self._id, error)
+        self._outgoing[peer] = Outgoing(self._shared, peer, addresses)
+        if outgoing is not None:
+            self._stop(outgoing)
 
-    def _written(self, peer: int) -> None:
-        self._report_snapshot(peer, SnapshotStatus.FINISH)
+    def _stop(self, outgoing: Outgoing) -> None:
+        self._ending.append(outgoing)
+        outgoing.stop()
 
-    def _report_snapshot(self, peer: int, status: SnapshotStatus) -> None:
-        try:
-            self._receiver.report_snapshot(peer, status)
-        except Stopped:
-            return
-        except RaftError as error:
-            self._log.error("%x died: %s", self._id, error)
+    async def _wait_ended(self) -> None:
+        for outgoing in tuple(self._ending):
+            await outgoing.wait_ended()
+            if outgoing in self._ending:
+                self._ending.remove(outgoing)

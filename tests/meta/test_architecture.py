@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 QUESTIONS = "A stranger's five questions"
-FOLDERS = ("wire", "core", "replica")
+FOLDERS = ("wire", "core", "machines", "replica", "storage")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -236,7 +236,9 @@ def refuses_long(error: str) -> Callable[[Definition], bool]:
     return lambda node: (
         isinstance(node, ast.FunctionDef)
         and any(
-            isinstance(part, ast.If) and "> MAX_FRAME_BYTES" in text_of(part.test) and has(part, ast.Raise, error)
+            isinstance(part, ast.If)
+            and re.search("> (MAX_FRAME_BYTES|limit)$", text_of(part.test))
+            and has(part, ast.Raise, error)
             for part in ast.walk(node)
         )
     )

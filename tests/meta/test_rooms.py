@@ -27,13 +27,15 @@ ROOMS: dict[str, set[str]] = {
     "wire": {"errors"},
     "core": {"errors", "wire", "_random"},
     "node": {"errors", "wire", "core"},
+    "machines": {"errors", "wire"},
     "transport": {"errors", "wire"},
-    "replica": {"errors", "wire", "core"},
+    "storage": {"errors", "wire", "core", "_arguments"},
+    "replica": {"errors", "wire", "core", "machines", "storage", "transport"},
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
     "demo": {"", "errors", "wire", "core", "transport", "replica"},
-    "sim": {"", "errors", "wire", "core", "replica", "recorder", "_build", "_arguments"},
-    "cli": {"", "demo", "recorder", "sim", "_arguments"},
+    "sim": {"", "errors", "wire", "core", "machines", "replica", "recorder", "_build", "_arguments"},
+    "cli": {"", "demo", "recorder", "sim", "storage", "_arguments"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}
@@ -71,12 +73,27 @@ LAYERS = {
 OUTSIDE_WORLD = {
     *("asyncio", "datetime", "io", "os", "random", "secrets", "select", "socket", "subprocess", "threading", "time")
 }
-# The outside world that modules of the lower rooms may use: a Config's default source, a trace's stream, the shell of a
-# driver.
+# The outside world that modules of the lower rooms may use: a Config's default source, a trace's stream, a snapshot in
+# memory, the shells of a driver.
 MAY_KNOW = {
     "core.config": {"random"},
     "core.trace": {"io"},
+    "machines.group": {"io"},
     "replica.pump": {"asyncio", "secrets"},
+    "replica.aside": {"asyncio", "threading"},
+    "replica.blocking": {"asyncio", "threading"},
+    "replica.diskloop": {"asyncio"},
+    "replica.host": {"asyncio", "os", "secrets", "time"},
+    "replica.session": {"asyncio"},
+    "replica.replica": {"asyncio", "io", "secrets", "time"},
+}
+
+
+# The same for the log on disk: its folder, its thread, its command.
+STORAGE_MAY_KNOW = {
+    "directory": {"os", "sys", "pathlib", "fcntl", "msvcrt", "threading"},
+    "disk_log": {"os", "queue", "secrets", "threading", "time"},
+    "log_command": {"sys", "pathlib"},
 }
 
 
@@ -229,7 +246,7 @@ def test_no_source_needs_cython_at_run_time() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("folder", ["core", "wire", "replica"])
+@pytest.mark.parametrize("folder", ["core", "wire", "machines", "replica"])
 def test_the_ground_and_the_driver_know_no_outside_world(folder: str) -> None:
     """No clock, no random numbers, no files, no sockets, no threads."""
     wrong = []
@@ -245,6 +262,21 @@ def test_the_ground_and_the_driver_know_no_outside_world(folder: str) -> None:
     assert wrong == []
 
 
+def test_the_log_on_disk_knows_its_platform_by_six_calls() -> None:
+    """Only what is made of a folder knows the system, a clock or a thread; nothing knows an event loop."""
+    wrong = []
+    for path in files(".py"):
+        if room(module(path)) != "storage":
+            continue
+        for node in nodes(path):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            taken = {room(each) for each in names} & (OUTSIDE_WORLD | {"fcntl", "msvcrt", "queue", "pathlib", "sys"})
+            if taken - STORAGE_MAY_KNOW.get(path.stem, set()):
+                wrong.append(f"raftcy/{name(path)}:{node.lineno}")
+    assert wrong == []
+
+
 def test_the_simulator_knows_no_event_loop() -> None:
     """It drives the same driver as services do, by virtual time."""
     found = {found.module for path in files(".py") if room(module(path)) == "sim" for found in imports(path)}
@@ -252,7 +284,7 @@ def test_the_simulator_knows_no_event_loop() -> None:
     assert "replica.pump" not in found
 
 
-@pytest.mark.parametrize("folder", ["core", "wire", "replica"])
+@pytest.mark.parametrize("folder", ["core", "wire", "machines", "replica"])
 def test_the_ground_and_the_driver_print_nothing(folder: str) -> None:
     wrong = [
         f"raftcy/{name(path)}:{node.lineno}"

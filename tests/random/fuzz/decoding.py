@@ -83,10 +83,10 @@ def framing(builds: list[ModuleType], data: bytes) -> None:
     c = Choices(data)
     cuts = [c.below(32) for _ in range(c.below(8))]
     stream = c.octets(len(data))
-    hellos = [hello(build, stream[:20]) for build in builds]
+    hellos = [said(build, stream, [*cuts, len(stream)]) for build in builds] + [said(builds[0], stream, [len(stream)])]
     runs = [feed(build, stream, cuts) for build in builds]
     whole = [feed(build, stream, []) for build in builds]
-    if hellos[0] != hellos[-1] or runs[0] != runs[-1] or whole[0] != whole[-1]:
+    if any(each != hellos[0] for each in hellos) or runs[0] != runs[-1] or whole[0] != whole[-1]:
         raise Finding(f"{stream.hex()}: {hellos}, {runs}, {whole}")
     if runs[0] != whole[0]:
         raise Finding(f"{stream.hex()} in pieces: {runs[0]}, as a whole: {whole[0]}")
@@ -98,16 +98,32 @@ def framing(builds: list[ModuleType], data: bytes) -> None:
         raise Finding(f"{stream.hex()}: frames are written in another way")
 
 
-def hello(build: ModuleType, head: bytes) -> Any:
-    """Decode a stream as the hello that names its sender."""
-    frame, errors = load(build, "transport.frame"), load(build, "errors")
-    try:
-        sender = frame.decode_hello(head)
-    except errors.DecodeError as error:
-        return str(error)
-    if frame.encode_frame(frame.encode_hello(sender)) != head:
-        raise Finding(f"the hello {head.hex()} is written in another way")
-    return sender
+def said(build: ModuleType, stream: bytes, cuts: list[int]) -> Any:
+    """What a stream says to the acceptor of a connection: to one that waits for a hello, and to one that had it."""
+    conversation, packets = load(build, "transport.conversation"), load(build, "transport.packets")
+    outcomes = []
+    for is_open in (False, True):
+        speech = conversation.Speech(True)
+        if is_open:
+            speech.welcome(packets.Hello(sender=1, receiver=2))
+        told: list[str] = []
+        payloads: list[bytes] = []
+        at = 0
+        for size in cuts:
+            for event in speech.receive(stream[at : at + size]):
+                if isinstance(event, conversation.Messages):
+                    payloads += [bytes(each) for each in event.payloads]
+                else:
+                    told.append(repr(event))
+                if isinstance(event, conversation.Greeted) and event.hello.version == packets.PROTOCOL:
+                    written = packets.encode_greeting(packets.HELLO, event.hello)
+                    if packets.decode_greeting(written[4:]) != event.hello:
+                        raise Finding(f"{event} is not read as it was written")
+            at += size
+        if speech.pending_bytes > len(stream):
+            raise Finding(f"{speech.pending_bytes} bytes wait of {len(stream)}")
+        outcomes.append((told, payloads, str(speech.error), speech.take_output()))
+    return outcomes
 
 
 def feed(build: ModuleType, stream: bytes, cuts: list[int]) -> tuple[list[bytes], str | None, int]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from .decoding import decoding, framing
+from .groups import groups
 from .recordings import recordings
 from .steps import changes, snapshots, steps
 
@@ -16,4 +17,5 @@ TARGETS: dict[str, Target] = {
     "changes": changes,
     "snapshots": snapshots,
     "recordings": recordings,
+    "groups": groups,
 }

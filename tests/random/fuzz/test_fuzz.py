@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import rawnode as pure_rawnode
+from raftcy_pure.machines import group as pure_group
+from raftcy_pure.machines import sessions as pure_sessions
 from raftcy_pure.transport import frame as pure_frame
+from raftcy_pure.transport import packets
 from raftcy_pure.wire import codec as pure_codec
 
 from .choices import Choices
 from .corpus import FOLDER, kept, overheard
 from .decoding import decoding, framing
+from .groups import groups
 from .minimise import reached, worth_keeping
 from .recordings import recordings
 from .steps import changes, snapshots, steps
@@ -25,6 +29,8 @@ from .targets import TARGETS
 pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
 MOST_KEPT_BYTES = 16_000
+HELLO = packets.encode_greeting(packets.HELLO, packets.Hello(sender=1, receiver=2, addresses=(("a", 1),)))
+PING = packets.encode_token(packets.PING, 7)
 
 
 def drawn(count: int) -> Any:
@@ -54,7 +60,10 @@ def test_decode(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> Non
 
 @drawn(300)
 @given(data=st.binary(max_size=80))
-@example(data=b"\x00" + b"\0\0\0\x10RAFTWIR1" + bytes(7) + b"\x01" + b"\0\0\0\0")
+@example(data=b"\x00" + HELLO + b"\0\0\0\0")
+@example(data=b"\x02\x05\x1f" + HELLO)
+@example(data=b"\x01\x09" + PING + packets.message_head(3, 2) + b"\x08\x01" + PING + b"\0\0\0\x01\x07")
+@example(data=b"\x00" + HELLO[:9] + b"\x00\x09" + HELLO[11:])
 def test_frames(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
     framing([raftcy, raftcy_pure], data)
 
@@ -81,6 +90,12 @@ def test_snapshots(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> 
 @given(data=st.binary(max_size=80))
 def test_recordings(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
     recordings([raftcy, raftcy_pure], data)
+
+
+@drawn(200)
+@given(data=st.binary(max_size=80))
+def test_groups(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
+    groups([raftcy, raftcy_pure], data)
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -136,6 +151,17 @@ def test_finds_that_the_builds_differ(
     assert first_finding([raftcy, raftcy_pure], "decode", 20_000, 8).startswith("Finding: ")
     monkeypatch.setattr(pure_frame, "MAX_FRAME_BYTES", 64)
     assert first_finding([raftcy, raftcy_pure], "frames", 100).startswith("Finding: ")
+
+
+def test_finds_what_a_group_forgets(
+    raftcy: ModuleType, raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time that does not travel in snapshots, and sessions that only one of the builds knows."""
+    with monkeypatch.context() as patch:
+        patch.setattr(pure_group, "packed", lambda number: b"\1")
+        assert "one by one" in first_finding([raftcy_pure, raftcy_pure], "groups", 200, 60)
+    monkeypatch.setattr(pure_sessions.SessionTable, "close", lambda self, session: None)
+    assert "the builds differ" in first_finding([raftcy, raftcy_pure], "groups", 500, 60)
 
 
 def test_finds_what_grows(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,19 +139,16 @@ ROWS = [
         "etcd#5230, etcd#4903",
         "W",
         "A torn record in a preallocated file fails its checksum, and a majority cannot start.",
-        waits=f"{DURABLE_LOG}: cuts at every sector of the last record",
     ),
     Row(
         "etcd#6515",
         "W",
         "Sectors of zeros within the last records cannot be repaired.",
-        waits=f"{DURABLE_LOG}: any subset of the unsynced data is lost",
     ),
     Row(
         "etcd#14098",
         "W",
         "Unsynced data is lost, the rest reads as a record that is too long, and the node never starts.",
-        waits=f"{DURABLE_LOG}: unsynced data is lost at every step",
     ),
     Row(
         "etcd#14025, etcd#14114",
@@ -169,7 +166,6 @@ ROWS = [
         "etcd#22442, etcd#22443",
         "W",
         "Reading the log back revives overwritten entries behind a snapshot, and the node votes by them.",
-        waits=f"{DURABLE_LOG}: the log read back equals the one in memory",
     ),
     Row(
         "cockroach#3728, cockroach#3611",
@@ -262,13 +258,11 @@ ROWS = [
         "redisraft#43, redisraft#53, redisraft#654",
         "W",
         "A node does not start: the log does not continue the snapshot, or a crash left half a snapshot.",
-        waits=f"{DURABLE_LOG}: a crash at every step of a snapshot and of a compaction",
     ),
     Row(
         "NuRaft#185",
         "W",
         "The newest snapshot is damaged, and the node falls back behind committed entries.",
-        waits=f"{DURABLE_LOG}: a bit flipped in the newest snapshot and in the log",
     ),
     Row(
         "ClickHouse#102629",
@@ -279,7 +273,6 @@ ROWS = [
         "ClickHouse#84434, ClickHouse#75197",
         "W",
         "Writes still go to a file that was rolled back, or behind a broken record.",
-        waits=f"{DURABLE_LOG}: the log is cut while a write is on its way",
     ),
     Row(
         "redpanda#16105, redpanda#2937, redpanda#29849",
@@ -295,31 +288,26 @@ ROWS = [
         "hashicorp/raft#395",
         "W",
         "The newest snapshots are deleted first, because they are sorted by a term that was reset.",
-        waits=f"{DURABLE_LOG}: the highest index is kept",
     ),
     Row(
         "hashicorp/raft-wal#31",
         "W",
         "Cutting the log leaves a segment without its index, and the node does not start.",
-        waits=f"{DURABLE_LOG}: the log is cut at the end of a segment",
     ),
     Row(
         "dqlite#309, lxd#6226, etcd#3591, etcd#4220",
         "W",
         "A full disk leaves files that keep the node from ever starting again.",
-        waits=f"{DURABLE_LOG}: the disk is full at each write in turn",
     ),
     Row(
         "nats-server#2549, unistore#567",
         "W",
         "Repair cuts at the wrong index, or mistakes damage in an older segment for the end of the log.",
-        waits=f"{DURABLE_LOG}: damage before the last segment is an error",
     ),
     Row(
         "raft-engine#142, raft-engine#315, tikv#14743",
         "W",
         "Rewriting the log loses parts of it.",
-        waits=f"{DURABLE_LOG}: every crash state of a compaction",
     ),
     Row(
         "willemt/raft#118",
@@ -373,6 +361,31 @@ ROWS = [
         "faults#C",
         "U",
         "Where thousands of groups share a loop, one member's failure stops all behind it.",
+    ),
+    Row(
+        "faults#F, linkerd2#13023, RayforceDB#589",
+        "U P",
+        "A network swallows packets and heals, and a connection that was open stays dead for as long again; no report.",
+    ),
+    Row(
+        "faults#G",
+        "U",
+        "Connections of peers that vanished without a word take up every place, and nobody else gets through.",
+    ),
+    Row(
+        "faults#H",
+        "U",
+        "Calls of the transport overlap: the older address wins, and tasks and sockets outlive the close.",
+    ),
+    Row(
+        "faults#I",
+        "U",
+        "An address without an encoding ends the task that sends, in silence, and messages pile up.",
+    ),
+    Row(
+        "faults#J",
+        "U",
+        "A receiver refuses one forwarded proposal, and none is ever delivered again.",
     ),
     Row(
         "faults#K",

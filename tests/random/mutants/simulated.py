@@ -66,11 +66,12 @@ def write(table: dict[str, Line]) -> None:
         "",
         "<!-- Written by `python -m tests.random.mutants`; not to be edited. -->",
         "",
-        f"**{len(ordered)}** faults in the core, each found: {counts.count(1)} by the first seed,",
+        f"**{len(ordered)}** faults in the core and around state machines, each found:",
+        f"{counts.count(1)} by the first seed,",
         f"half of them within {counts[len(counts) // 2]}, all within {counts[-1]}.",
         "Seeds are of the profile named, counted from 1, of 2,000 steps each.",
         "",
-        "| fault | what the core does | profile | seeds | rule that breaks |",
+        "| fault | what goes wrong | profile | seeds | rule that breaks |",
         "| --- | --- | --- | --- | --- |",
         *(
             f"| `{each.name}` | {FAULTS[each.name].says} | {each.profile} | {each.seeds} | {each.rule} |"

@@ -6,13 +6,12 @@ from functools import cache
 import pytest
 
 from .edit import ROOT, Edit, Moved, edited, edited_files
-from .faults import FAULTS, borders, driven, elections, joint, logs, reads, replication, snapshots, stored
+from .faults import FAULTS, MODULES
 from .named import outcome_of
 from .rows import ROWS
 from .tree import run, tree
 
 pytestmark = pytest.mark.once
-MODULES = (elections, replication, logs, stored, snapshots, joint, reads, driven, borders)
 
 
 @cache

@@ -245,10 +245,22 @@ def _dies(build: ModuleType, given: Any, error: BaseException, **options: Any) -
     return False
 
 
+_made: list[Any] = []
+
+
 def _coroutine(*args: Any) -> Any:
     async def nothing() -> None: ...
 
-    return nothing()
+    _made.append(nothing())
+    return _made[-1]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Any:
+    """A coroutine that nobody awaits warns when it is collected, which may be after the last test."""
+    yield
+    while _made:
+        _made.pop().close()
 
 
 async def _async(*args: Any) -> None: ...

@@ -2,7 +2,6 @@
 
 import tracemalloc
 from types import ModuleType
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -102,33 +101,19 @@ def test_frame_that_is_too_long(build: ModuleType) -> None:
         frame(build).FrameDecoder().feed(b"\x04\0\0\x01" + bytes(frame(build).MAX_FRAME_BYTES + 1))
 
 
-def test_hello(build: ModuleType) -> None:
-    hello = frame(build).encode_hello(0x0102)
-    assert hello == b"RAFTWIR1\0\0\0\0\0\0\x01\x02"
-    head = frame(build).encode_frame(hello)
-    assert len(head) == frame(build).HELLO_FRAME_BYTES == 20
-    assert frame(build).decode_hello(head) == 0x0102
-    assert frame(build).decode_hello(frame(build).encode_frame(frame(build).encode_hello(2**64 - 1))) == 2**64 - 1
-
-
-@pytest.mark.parametrize("sender", [0, -1, 2**64])
-def test_hello_of_an_invalid_sender(build: ModuleType, sender: int) -> None:
-    with pytest.raises(load(build, "errors").RangeError, match="sender must be 1 to"):
-        frame(build).encode_hello(sender)
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"",
-        b"\0\0\0\x10RAFTWIR1\0\0\0\0\0\0\0",
-        b"\0\0\0\x10RAFTWIR2\0\0\0\0\0\0\0\x01",
-        b"\0\0\0\x11RAFTWIR1\0\0\0\0\0\0\0\x01",
-        b"\0\0\0\x10RAFTWIR1\0\0\0\0\0\0\0\0",
-        b"\0\0\0\x10RAFTWIR1\0\0\0\0\0\0\0\x01x",
-        b"GET / HTTP/1.1\r\n\r\n..",
-    ],
-)
-def test_no_hello(build: ModuleType, head: Any) -> None:
-    with pytest.raises(load(build, "errors").DecodeError, match="hello"):
-        frame(build).decode_hello(head)
+def test_a_lower_limit(build: ModuleType) -> None:
+    """It may rise between two chunks, as a connection proves who it is from."""
+    errors = load(build, "errors")
+    decoder = frame(build).FrameDecoder(4)
+    assert decoder.feed(frame(build).encode_frame(b"four")) == [b"four"]
+    decoder.limit_bytes = 5
+    assert decoder.feed(frame(build).encode_frame(b"fives")) == [b"fives"]
+    with pytest.raises(errors.DecodeError, match="frame of 6 bytes, more than 5 at offset 17"):
+        decoder.feed(frame(build).encode_frame(b"sixsix"))
+    for size in (1, 4):
+        decoder = frame(build).FrameDecoder(4)
+        for at in range(0, 4 - size, size):
+            assert decoder.feed(b"\0\0\0\x05"[at : at + size]) == []
+        with pytest.raises(errors.DecodeError, match="more than 4"):
+            decoder.feed(b"\0\0\0\x05"[4 - size :])
+        assert decoder.pending_bytes <= 4

@@ -1,10 +1,33 @@
 """The deliberate faults by subject, and all of them by name in FAULTS."""
 
-from . import borders, driven, elections, joint, logs, reads, replication, snapshots, stored
+from . import (
+    borders,
+    connections,
+    driven,
+    elections,
+    joint,
+    logs,
+    machines,
+    on_disk,
+    reads,
+    replication,
+    snapshots,
+    stored,
+)
 from .fault import Fault
 
-FAULTS: dict[str, Fault] = {
-    fault.name: fault
-    for module in (elections, replication, logs, stored, snapshots, joint, reads, driven, borders)
-    for fault in module.FAULTS
-}
+MODULES = (
+    elections,
+    replication,
+    logs,
+    stored,
+    snapshots,
+    joint,
+    reads,
+    machines,
+    driven,
+    borders,
+    on_disk,
+    connections,
+)
+FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}

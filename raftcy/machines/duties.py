@@ -1,0 +1,52 @@
+"""What a member has to propose by itself, so that the group's time and version go on."""
+
+from typing import NamedTuple
+
+from .elapsed import INTERVAL_MS, Timekeeper
+from .group import GroupMachine
+
+REPORT_AGAIN_MS = 2000
+
+
+class Duty(NamedTuple):
+    """An entry to propose. ``only_in_term`` is the only term that it may be appended in, 0 for any."""
+
+    data: bytes
+    only_in_term: int
+
+
+class Duties:
+    """The duties of the member ``id`` of a group; one object for each start.
+
+    ``interval_ms`` is how often a leader counts time (see `Timekeeper`). After ``again_ms`` a report that was not
+    applied is proposed again, because it may have got lost.
+    """
+
+    __slots__ = ("_group", "_id", "_keeper", "_next_ms", "again_ms")
+
+    def __init__(
+        self, group: GroupMachine, id: int, interval_ms: int = INTERVAL_MS, again_ms: int = REPORT_AGAIN_MS
+    ) -> None:
+        self._group = group
+        self._id = id
+        self._keeper = Timekeeper(interval_ms)
+        self._next_ms: int | None = None
+        self.again_ms = again_ms
+
+    def due(self, now_ms: int, term: int, has_leader: bool) -> list[Duty]:
+        """The entries to propose now. Call it at every tick, between two batches that are applied.
+
+        ``now_ms`` is a monotonic clock's. ``term`` is the term that this member leads, 0 if it does not lead;
+        ``has_leader`` says whether it knows a leader, itself or another, to which it can propose. What cannot be
+        proposed may be dropped. Raises UpgradeNeeded if the group is beyond this program.
+        """
+        found: list[Duty] = []
+        counted = self._keeper.due(now_ms, term, self._group.needs_time())
+        if counted is not None:
+            found.append(Duty(counted, term))
+        if has_leader and (self._next_ms is None or now_ms >= self._next_ms):
+            report = self._group.versions.report_due(self._id)
+            if report is not None:
+                self._next_ms = now_ms + self.again_ms
+                found.append(Duty(report, 0))
+        return found

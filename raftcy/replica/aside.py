@@ -1,0 +1,72 @@
+"""Work that must not run in the event loop: a thread for it, and what is done when it has ended."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Aside(Protocol):
+    """Runs functions one after the other, beside the event loop."""
+
+    def submit(self, act: Callable[[], Any], done: Callable[[Any, BaseException | None], object]) -> None:
+        """Call ``act``, and then, in the event loop, ``done`` with its result, or with None and what it raised."""
+
+    def close(self) -> None:
+        """End, once all that was submitted is done. Waits for nothing."""
+
+
+class Thread:
+    """An ``Aside`` with one thread, which begins with the first call. Make it in a running event loop."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._name = name
+        self._queue: queue.SimpleQueue[tuple[Callable[[], Any], Callable[[Any, BaseException | None], object]] | None]
+        self._queue = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, act: Callable[[], Any], done: Callable[[Any, BaseException | None], object]) -> None:
+        """See Aside."""
+        if self._thread is None:
+            # A daemon: a disk that never answers must not keep the process from ending.
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        self._queue.put((act, done))
+
+    def _run(self) -> None:
+        while (job := self._queue.get()) is not None:
+            act, done = job
+            result, failure = None, None
+            try:
+                result = act()
+            except BaseException as error:
+                failure = error
+            try:
+                self._loop.call_soon_threadsafe(done, result, failure)
+            except RuntimeError:
+                # The loop is closed: nobody is left to be told.
+                return
+
+    def close(self) -> None:
+        """See Aside."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread = None
+
+
+async def run_aside(aside: Aside, act: Callable[[], Any]) -> Any:
+    """Call ``act`` beside the event loop, and wait for its result. If the wait is cancelled, ``act`` goes on."""
+    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def done(result: Any, failure: BaseException | None) -> None:
+        if ended.cancelled():
+            return
+        if failure is None:
+            ended.set_result(result)
+        else:
+            ended.set_exception(failure)
+
+    aside.submit(act, done)
+    return await ended

@@ -1,0 +1,207 @@
+"""Hosts and replicas for programs without asyncio: an event loop on a thread of its own does the work.
+
+Calls may come from any thread but that one, and wait for their result. A call that is interrupted, by ctrl-C for
+example, leaves nothing half done: what it has begun goes on, or is cancelled.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ..errors import ConfigError, InvariantError, Stopped
+from ..machines import StateMachine
+from . import host as hosts
+from . import replica as replicas
+from .standing import ReplicaStatus
+from .tokens import Fate, Token
+
+_T = TypeVar("_T")
+
+
+class _Loop:
+    """An event loop on a thread."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="raftcy event loop", daemon=True)
+        self._guard = threading.Lock()
+        self._closed = False
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        # Names were looked up on a thread of it.
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine there, and wait for what it returns or raises."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise InvariantError("a blocking call from the event loop's own thread would wait for itself")
+        with self._guard:
+            if self._closed:
+                work.close()
+                raise Stopped()
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+
+class Host:
+    """As ``raftcy.Host``, with the same arguments: a context manager. It can be opened once."""
+
+    def __init__(self, directory: Any, **options: Any) -> None:
+        self._host = hosts.Host(directory, **options)
+        self._loop: _Loop | None = None
+
+    def __enter__(self) -> Self:
+        if self._loop is not None:
+            raise ConfigError("a host can be opened once")
+        self._loop = _Loop()
+        try:
+            self._loop.wait(self._host.__aenter__())
+        except BaseException:
+            self._loop.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _opened(self) -> _Loop:
+        if self._loop is None:
+            raise Stopped()
+        return self._loop
+
+    def close(self) -> None:
+        """Hand leaderships over, and end everything. Calling it again does nothing."""
+        if self._loop is not None:
+            try:
+                self._loop.wait(self._host.close())
+            except Stopped:
+                return
+            finally:
+                self._loop.close()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """See ``raftcy.Host``."""
+        return self._host.failure
+
+    @property
+    def cluster(self) -> int:
+        """The id of the cluster."""
+        return self._host.cluster
+
+    def replica(self, name: str, machine: StateMachine) -> "Replica":
+        """See ``raftcy.Host.replica``. From then on the machine belongs to the event loop's thread."""
+        loop = self._opened()
+
+        async def make() -> replicas.Replica:
+            return self._host.replica(name, machine)
+
+        return Replica(loop, loop.wait(make()))
+
+    def request(self, member: int, kind: int, data: bytes, timeout_s: float | None = None) -> bytes:
+        """See ``raftcy.Host.request``."""
+        return self._opened().wait(self._host.request(member, kind, data, timeout_s))
+
+    def wait_closed(self) -> None:
+        """Wait until the host fails or is closed; raises ``failure`` if there is one."""
+        self._opened().wait(self._host.wait_closed())
+
+
+class Replica:
+    """As ``raftcy.Replica``; ``Host.replica`` makes it."""
+
+    def __init__(self, loop: _Loop, replica: replicas.Replica) -> None:
+        self._loop = loop
+        self._replica = replica
+        self.name = replica.name
+        self.id = replica.id
+
+    def propose(self, command: Any, *, only_in_term: int = 0, timeout_s: float | None = None) -> Any:
+        """See ``raftcy.Replica.propose``."""
+
+        async def act() -> Any:
+            return await self._replica.propose(command, only_in_term=only_in_term, timeout_s=timeout_s)
+
+        return self._loop.wait(act())
+
+    def propose_many(
+        self, commands: Sequence[Any], *, only_in_term: int = 0, timeout_s: float | None = None
+    ) -> list[Any]:
+        """See ``raftcy.Replica.propose_many``."""
+
+        async def act() -> list[Any]:
+            return await self._replica.propose_many(commands, only_in_term=only_in_term, timeout_s=timeout_s)
+
+        return self._loop.wait(act())
+
+    def outcome(self, token: Token, timeout_s: float | None = None) -> Fate:
+        """See ``raftcy.Replica.outcome``."""
+        return self._loop.wait(self._replica.outcome(token, timeout_s))
+
+    def read(
+        self,
+        look: Callable[[Any], _T],
+        *,
+        at_least: int | None = None,
+        stale: bool = False,
+        timeout_s: float | None = None,
+    ) -> _T:
+        """What ``look`` returns: it is called with the machine once ``raftcy.Replica.read`` would return.
+
+        It runs on the event loop's thread, where nothing is applied meanwhile, so it must be short, and must not return
+        parts of the state that change later.
+        """
+
+        async def act() -> _T:
+            await self._replica.read(at_least=at_least, stale=stale, timeout_s=timeout_s)
+            return look(self._replica.machine)
+
+        return self._loop.wait(act())
+
+    def wait_for_leader(self, timeout_s: float | None = None) -> int:
+        """See ``raftcy.Replica.wait_for_leader``."""
+        return self._loop.wait(self._replica.wait_for_leader(timeout_s))
+
+    def transfer_leadership(self, to: int | None = None, timeout_s: float | None = None) -> None:
+        """See ``raftcy.Replica.transfer_leadership``."""
+        self._loop.wait(self._replica.transfer_leadership(to, timeout_s))
+
+    def status(self) -> ReplicaStatus:
+        """See ``raftcy.Replica.status``."""
+
+        async def act() -> ReplicaStatus:
+            return self._replica.status()
+
+        return self._loop.wait(act())
+
+    @property
+    def failure(self) -> BaseException | None:
+        """See ``raftcy.Replica``."""
+        return self._replica.failure
+
+    def close(self) -> None:
+        """See ``raftcy.Replica.close``."""
+        self._loop.wait(self._replica.close())

@@ -1,0 +1,159 @@
+"""Requests from one host to another, and their replies, in messages that may be lost. No I/O.
+
+They travel as messages of a group of their own, which no raft group has: a request as a heartbeat, a reply as its
+answer, since a transport lets these kinds come from their sender only. ``index`` is the number of the request,
+``commit`` its kind, ``log_term`` the raft group that it is about, and ``context`` has the bytes.
+
+Rules:
+
+- A request is sent once. It ends with the reply, or with CallFailed: then it is not known whether it came.
+- Numbers begin at random with each start, so that a reply to a call of an earlier start means nothing.
+- Both sides are bounded: what waits for a reply, and what waits to be answered.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import CallFailed, Overloaded
+from ..wire.enums import MessageType
+from ..wire.messages import Message
+
+CALL_GROUP = 0
+"""The group of these messages. The groups of replicas have other ids."""
+
+Answer = Callable[[bytes | None, str], None]
+"""Answers a request: with bytes, or with None and why there are none. Called once; later calls do nothing."""
+
+
+class _Call:
+    __slots__ = ("end", "peer", "ticks")
+
+    def __init__(self, peer: int, end: Any, ticks: int) -> None:
+        self.peer = peer
+        self.end = end
+        self.ticks = ticks
+
+
+class Calls:
+    """The requests of the host ``id``, and those to it.
+
+    ``send`` takes each message to send. ``serve(sender, kind, group, data, answer)`` is called for each request that
+    comes; it calls ``answer``, at once or later. ``first`` is the number of the first request. At most ``limit``
+    requests wait on each side.
+    """
+
+    def __init__(
+        self,
+        id: int,
+        first: int,
+        send: Callable[[Message], object],
+        serve: Callable[[int, int, int, bytes, Answer], object],
+        limit: int = 10_000,
+    ) -> None:
+        self._id = id
+        self._number = first
+        self._send = send
+        self._serve = serve
+        self._limit = limit
+        self._open: dict[int, _Call] = {}
+        self._serving = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any, ticks: int) -> int:
+        """Send a request; returns its number. ``end`` gets the reply's bytes, or CallFailed after so many ticks.
+
+        ``end`` has ``done``, ``set_result`` and ``set_exception``. Raises Overloaded if too many wait for a reply.
+        """
+        if len(self._open) >= self._limit:
+            raise Overloaded(f"{self._limit} requests wait for a reply already")
+        self._number = number = (self._number + 1) % 2**64
+        self._open[number] = _Call(peer, end, ticks)
+        self._send(
+            Message(
+                type=MessageType.MSG_HEARTBEAT,
+                from_=self._id,
+                to=peer,
+                index=number,
+                commit=kind,
+                log_term=group,
+                context=data,
+            )
+        )
+        return number
+
+    def receive(self, m: Message) -> None:
+        """Take a message of the calls' group from the peer in its ``from_``. What is none of theirs is ignored."""
+        if m.type == MessageType.MSG_HEARTBEAT_RESP:
+            call = self._open.get(m.index)
+            # Only who was asked may answer.
+            if call is not None and call.peer == m.from_:
+                del self._open[m.index]
+                if not m.reject:
+                    _give(call, m.context)
+                else:
+                    _fail(call, m.context.decode(errors="replace"))
+        elif m.type == MessageType.MSG_HEARTBEAT:
+            self._take(m)
+
+    def _take(self, m: Message) -> None:
+        """Serve a request."""
+        sender, number = m.from_, m.index
+        if self._serving >= self._limit:
+            self._reply(sender, number, None, "too many requests wait to be answered")
+            return
+        self._serving += 1
+        answered = False
+
+        def answer(data: bytes | None, why: str = "") -> None:
+            nonlocal answered
+            if not answered:
+                answered = True
+                self._serving -= 1
+                self._reply(sender, number, data, why)
+
+        self._serve(sender, m.commit, m.log_term, m.context, answer)
+
+    def _reply(self, to: int, number: int, data: bytes | None, why: str) -> None:
+        self._send(
+            Message(
+                type=MessageType.MSG_HEARTBEAT_RESP,
+                from_=self._id,
+                to=to,
+                index=number,
+                reject=data is None,
+                context=why.encode(errors="replace") if data is None else data,
+            )
+        )
+
+    def unreachable(self, peer: int) -> None:
+        """Messages to a peer may be lost: no request to it that is open is known to have come, and no reply will."""
+        for number in [number for number, call in self._open.items() if call.peer == peer]:
+            _fail(self._open.pop(number), f"the connection to {peer} broke")
+
+    def tick(self) -> None:
+        """Let a tick pass; requests that have waited long enough fail."""
+        over = []
+        for number, call in self._open.items():
+            call.ticks -= 1
+            if call.ticks < 0 or call.end.done():
+                over.append(number)
+        for number in over:
+            _fail(self._open.pop(number), "no reply came in time")
+
+    def close(self) -> None:
+        """Fail all open requests."""
+        calls, self._open = list(self._open.values()), {}
+        for call in calls:
+            _fail(call, "the host was closed")
+
+
+def _give(call: _Call, data: bytes) -> None:
+    if not call.end.done():
+        call.end.set_result(data)
+
+
+def _fail(call: _Call, why: str) -> None:
+    if not call.end.done():
+        call.end.set_exception(CallFailed(call.peer, why))

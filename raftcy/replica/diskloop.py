@@ -1,0 +1,157 @@
+"""The log of a host in its event loop: what all groups stage during one sync shares the next one.
+
+Rules:
+
+- A sync begins once the packets of this turn are gone: in the loop's next round, or the one after it where the loop
+  itself writes at the end of a round (uvloop). The disk then works while they travel.
+- One sync is under way at a time. Where it runs is decided by ``storage.pace``: in the loop, or beside it.
+- The first error ends the log, and with it all groups: ``failed`` is called, once, and nothing more is written.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from ..storage.pace import Pace
+from ..storage.shared_log import SharedLog
+from .aside import Aside
+
+
+class Writer(Protocol):
+    """A group that stages writes in the log."""
+
+    def sync_begins(self) -> None:
+        """All that is staged becomes durable with the sync that begins now."""
+
+    def sync_ended(self) -> None:
+        """It is durable."""
+
+
+class DiskLoop:
+    """Syncs a SharedLog. ``aside`` runs syncs, ``chores`` everything that may take long."""
+
+    def __init__(
+        self,
+        log: SharedLog,
+        pace: Pace,
+        aside: Aside,
+        chores: Aside,
+        failed: Callable[[BaseException], object],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._log = log
+        self._pace = pace
+        self._aside = aside
+        self._chores = chores
+        self._failed = failed
+        # Whether transports write at the end of a round of the loop only.
+        self._writes_late = type(self._loop).__module__.partition(".")[0] in ("uvloop", "winloop")
+        self._waiting: dict[Writer, None] = {}
+        self._flying: list[Writer] = []
+        self._due = False
+        self._scheduled: asyncio.Handle | None = None
+        self._begun = 0.0
+        self._idle: asyncio.Future[None] | None = None
+        self._dead = False
+        self.syncs = 0
+        """How many syncs have ended."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a sync is under way."""
+        return self._begun > 0
+
+    def waits_s(self) -> float:
+        """How long the sync that is under way has lasted, in seconds; 0 if none is."""
+        return self._loop.time() - self._begun if self._begun else 0.0
+
+    def staged(self, writer: Writer, due: bool) -> None:
+        """A group has staged something; ``due`` if a sync must begin for it."""
+        self._waiting[writer] = None
+        if due:
+            self._due = True
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if self._scheduled is None and not self._begun and not self._dead:
+            later = self._hop if self._writes_late else self._begin
+            self._scheduled = self._loop.call_soon(later)
+
+    def _hop(self) -> None:
+        self._scheduled = self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._scheduled = None
+        if self._dead or self._begun:
+            return
+        self._due = False
+        try:
+            batch = self._log.prepare()
+        except BaseException as error:
+            self._fail(error)
+            return
+        self._flying, self._waiting = list(self._waiting), {}
+        for writer in self._flying:
+            writer.sync_begins()
+        self._begun = self._loop.time() or 1e-9
+        if batch is None:
+            self._end(None)
+        elif self._pace.on_thread():
+            self._aside.submit(batch.run, lambda _, failure: self._end(batch))
+        else:
+            batch.run()
+            self._end(batch)
+
+    def _end(self, batch: Any) -> None:
+        self._begun = 0.0
+        try:
+            if batch is not None:
+                self._log.finish(batch)
+                self._pace.took(batch.seconds)
+                self.syncs += 1
+                self._tidy()
+        except BaseException as error:
+            self._fail(error)
+            return
+        flying, self._flying = self._flying, []
+        for writer in flying:
+            writer.sync_ended()
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+        if self._due:
+            self._schedule()
+
+    def _tidy(self) -> None:
+        """Make room and give it back, beside the loop."""
+        for chore in self._log.chores():
+            self._chores.submit(chore.run, partial(self._tidied, chore))
+
+    def _tidied(self, chore: Any, result: Any, failure: BaseException | None) -> None:
+        if self._dead:
+            return
+        try:
+            self._log.chore_done(chore)
+            self._tidy()
+        except BaseException as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._dead:
+            self.stop()
+            self._failed(error)
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._dead = True
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    async def settle(self) -> None:
+        """Wait until no sync is under way."""
+        while self._begun and not self._dead:
+            self._idle = self._loop.create_future()
+            await self._idle

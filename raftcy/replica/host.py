@@ -1,0 +1,638 @@
+"""A host: one process's share of any number of groups. One data directory, one log, one listener, one ticker.
+
+Rules:
+
+- The first start of a cluster waits until all members have confirmed who they are (``bootstrap``), and has that on disk
+  before any group begins. Later starts go by what is on disk.
+- An error of the log, of the transport or of a task ends all replicas; one of a machine ends its replica only.
+  ``failure`` is the first of them. The process lives on.
+- Closing hands leadership over first.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self
+
+from ..errors import CallFailed, ConfigError, MembersDiffer, RaftError, Stopped, StorageFailed
+from ..machines import StateMachine
+from ..storage.directory import Directory
+from ..storage.pace import Pace
+from ..storage.shared_log import SharedLog
+from ..transport import TLS, Transport
+from ..transport.packets import Reason, Refusal
+from ..wire.enums import SnapshotStatus
+from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
+from .aside import Aside, Thread, run_aside
+from .bootstrap import Bootstrap, given_members, split_address, stored
+from .calls import CALL_GROUP, Answer, Calls
+from .diskloop import DiskLoop
+from .membertable import MemberTable, decode_table, with_table
+from .replica import FORWARD, Replica
+from .tuning import Tuning
+
+NEWCOMERS_GROUP = 2**64 - 1
+"""The group in which members of a new cluster talk until they know that they are one."""
+SYSTEM_LOG = 0
+"""The group of the log that has the members of the cluster."""
+CONFIRM = 1
+"""The kind of the request by which members of a new cluster tell each other who they are."""
+OWN_KINDS = 256
+"""Kinds of requests below this are raftcy's own."""
+_LOG = logging.getLogger("raftcy.replica")
+
+Serving = Callable[[int, bytes], Awaitable[bytes]]
+"""What answers requests of a kind: it is given the asking host's id and the bytes."""
+
+
+class _CallReceiver:
+    """The receiving end of calls, for a transport."""
+
+    def __init__(self, calls: Calls, guarded: Callable[[], None]) -> None:
+        self._calls = calls
+        self._guarded = guarded
+
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages."""
+        self._guarded()
+        for m in messages:
+            self._calls.receive(m)
+        return []
+
+    def report_unreachable(self, id: int) -> None:
+        """Messages may be lost."""
+        self._calls.unreachable(id)
+
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
+        """There are no snapshots here."""
+
+
+class Host:
+    """A member of a cluster, with the groups that it serves: an async context manager, in which ``replica`` makes them.
+
+    ``directory`` is the data directory; it is made if it is not there, and belongs to this host alone. ``id`` is this
+    member's id, 1 to 2**64-3. ``members`` has the addresses of all members by id, this one included: a text such as
+    "host:7000", or a list of them. It must be the same on all, and counts for the first start only: once the directory
+    holds data, it is ignored with one line in the log. ``listen`` is the address to listen at, the first one of this
+    member if it is None. ``tls`` are the settings of TLS; without them anybody who can connect can speak as any member,
+    so leave it out in a trusted network only. ``tuning`` has times and limits.
+
+    ``failure`` is the first error that has ended a replica, or all of them; None while all are well.
+
+    ``__aenter__`` raises MembersDiffer if the members of a new cluster do not agree on who they are, or if this one has
+    lost its data; ConfigError and ValueError for arguments that cannot work; OSError if it cannot listen; and what
+    opening the directory raises: DirectoryInUse, WrongDirectory, NewerFormat, Corruption, StorageFailed.
+    """
+
+    def __init__(
+        self,
+        directory: str | PathLike[str],
+        *,
+        id: int,
+        members: Mapping[int, str | list[str] | tuple[str, ...]],
+        listen: str | None = None,
+        tls: TLS | None = None,
+        tuning: Tuning | None = None,
+        seams: "Seams | None" = None,
+    ) -> None:
+        self._given = given_members(members)
+        if id not in self._given:
+            raise MembersDiffer(f"member {id} is not in the list of members: {sorted(self._given)}")
+        self.id = id
+        self.tuning = tuning or Tuning()
+        self.failure: BaseException | None = None
+        self.cluster = 0
+        self.table = MemberTable(())
+        self._path = directory
+        self._listen = split_address(listen if listen is not None else self._given[id][0])
+        self._tls = tls
+        self._seams = seams or Seams()
+        self._replicas: dict[int, Replica] = {}
+        self._names: dict[str, Replica] = {}
+        self._dirty: list[Replica] = []
+        self._due: asyncio.Handle | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+        self._serving: dict[int, Serving] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._over: asyncio.Event = asyncio.Event()
+        self._open = False
+        self._closing = False
+        self._log: Any = None
+        self._files: Any = None
+        self._transport: Any = None
+        self._disk: DiskLoop | None = None
+        self._calls: Calls | None = None
+        self._newcomers: Calls | None = None
+        self._syncs: Aside | None = None
+        self._chores: Aside | None = None
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._open or self._closing:
+            raise ConfigError("a host can be opened once")
+        self._open = True
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        seams = self._seams
+        self._syncs = seams.aside("raftcy log")
+        self._chores = seams.aside("raftcy chores")
+        self._log = await run_aside(self._chores, self._open_log)
+        self.identity = int.from_bytes(self._log.identity[:8], "big") or 1
+        table = self._stored_table()
+        if table is None:
+            table = await self._begin_cluster()
+        elif table.addresses() != self._given:
+            _LOG.warning("%s holds data: the list of members given is ignored, they are %s", self._path, table)
+        self.table = table
+        own = table.find(self.id)
+        if own is None or own.identity != self.identity:
+            raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
+        self._disk = DiskLoop(self._log, Pace(self.tuning.sync), self._syncs, self._chores, self._fail)
+        await self._begin_to_talk()
+        self._tick_due(self._loop.time())
+
+    def _open_log(self) -> Any:
+        self._files = self._seams.files(self._path)
+        return self._seams.log(self._files)
+
+    def _stored_table(self) -> MemberTable | None:
+        """The members as they are on disk, None before the first start has ended."""
+        snapshot = self._log.group(SYSTEM_LOG).snapshot()
+        if snapshot.metadata.index == 0:
+            if self._log.cluster:
+                raise StorageFailed(f"{self._path} names a cluster, but not its members")
+            return None
+        table, _ = decode_table(snapshot.data)
+        self.cluster = table.cluster
+        if not self._log.cluster:
+            # A crash came in between.
+            self._log.set_cluster(_cluster_bytes(table.cluster))
+        return table
+
+    async def _begin_to_talk(self) -> None:
+        """Listen, and know the peers."""
+        self._calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(CALL_GROUP, [m]), self._serve)
+        transport = self._make_transport(self.cluster)
+        transport.attach(CALL_GROUP, _CallReceiver(self._calls, self._check))
+        self._newcomers = Calls(
+            self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
+        )
+        transport.attach(NEWCOMERS_GROUP, _CallReceiver(self._newcomers, self._check))
+        for member in self.table.members:
+            if member.id != self.id:
+                addresses = [split_address(address) for address in member.addresses]
+                await transport.set_peer(member.id, addresses, identity=member.identity)
+        await transport.listen(*self._listen)
+
+    def _make_transport(self, cluster: int) -> Any:
+        self._transport = self._seams.transport(
+            self.id,
+            _Nobody(),
+            cluster=cluster,
+            identity=self.identity,
+            tls=self._tls,
+            newcomers=NEWCOMERS_GROUP,
+            on_failure=self._fail,
+            on_refused=self._refused,
+        )
+        return self._transport
+
+    def _refused(self, peer: int, refusal: Refusal) -> None:
+        """A peer does not talk to this member: some reasons will not go away."""
+        if refusal.reason in (Reason.IDENTITY, Reason.REMOVED):
+            self._fail(MembersDiffer(f"member {peer} refuses this one: {refusal.text}"))
+
+    async def close(self) -> None:
+        """Hand leaderships over, and end everything. Calling it again does nothing."""
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            await asyncio.gather(*[replica.close() for replica in list(self._replicas.values())])
+        finally:
+            await self._shut()
+
+    async def _shut(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._due is not None:
+            self._due.cancel()
+        for calls in (self._calls, self._newcomers):
+            if calls is not None:
+                calls.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._transport is not None:
+            await self._transport.close()
+        if self._disk is not None:
+            try:
+                await asyncio.wait_for(self._disk.settle(), self.tuning.handover_ms / 1000)
+            except TimeoutError:
+                _LOG.error("the host %x was closed while its disk hangs: the log is left as by a crash", self.id)
+            self._disk.stop()
+        hangs = self._disk is not None and self._disk.is_busy
+        if self._files is not None and self._chores is not None and not hangs:
+            await self._close_log(self._chores)
+        for aside in (self._syncs, self._chores):
+            if aside is not None:
+                aside.close()
+        self._over.set()
+
+    async def _close_log(self, aside: Aside) -> None:
+        def close() -> None:
+            try:
+                if self._log is not None:
+                    self._log.close()
+            finally:
+                closing = getattr(self._files, "close", None)
+                if closing is not None:
+                    closing()
+
+        try:
+            await run_aside(aside, close)
+        except StorageFailed as error:
+            self._note(error)
+
+    async def wait_closed(self) -> None:
+        """Wait until the host fails or is closed; raises ``failure`` if there is one."""
+        await self._over.wait()
+        if self.failure is not None:
+            raise self.failure
+
+    def _note(self, error: BaseException) -> None:
+        if self.failure is None:
+            self.failure = error
+
+    def _fail(self, error: BaseException) -> None:
+        """End all replicas."""
+        if self._over.is_set():
+            return
+        self._note(error)
+        _LOG.error("the host %x has failed: %r", self.id, error)
+        self._over.set()
+        if self._disk is not None:
+            self._disk.stop()
+        for replica in list(self._replicas.values()):
+            replica.die(error)
+        if self._calls is not None:
+            self._calls.close()
+
+    def _check(self) -> None:
+        if self._over.is_set() or not self._open:
+            raise Stopped(self.failure)
+
+    # -- the first start -------------------------------------------------------------------------------------------
+
+    async def _begin_cluster(self) -> MemberTable:
+        """Wait until all members have confirmed who they are, and store that."""
+        begun = Bootstrap(self.id, self.identity, self._given)
+        failed: asyncio.Future[None] = self._loop.create_future()
+        heard = asyncio.Event()
+
+        def hear(sender: int, data: bytes) -> None:
+            try:
+                begun.hear(sender, data)
+            except MembersDiffer as error:
+                if not failed.done():
+                    failed.set_exception(error)
+            except RaftError as error:
+                _LOG.warning("member %x says what cannot be understood: %s", sender, error)
+            heard.set()
+
+        def serve(sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
+            if kind != CONFIRM:
+                answer(None, "the cluster has not begun")
+                return
+            hear(sender, data)
+            answer(begun.say(), "")
+
+        if begun.table is None:
+            _LOG.info("member %x waits for the other members of a new cluster: %s", self.id, sorted(self._given))
+            await self._confirm_with_all(begun, serve, hear, heard, failed)
+        table = begun.table
+        if table is None:
+            raise MembersDiffer("the members of the new cluster were not confirmed")
+        await self._store(table)
+        return table
+
+    async def _confirm_with_all(
+        self, begun: Bootstrap, serve: Any, hear: Any, heard: asyncio.Event, failed: "asyncio.Future[None]"
+    ) -> None:
+        transport = self._make_transport(0)
+        calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), serve)
+        transport.attach(NEWCOMERS_GROUP, _CallReceiver(calls, lambda: None))
+        others = [id for id in self._given if id != self.id]
+        try:
+            for id in others:
+                await transport.set_peer(id, [split_address(address) for address in self._given[id]])
+            await transport.listen(*self._listen)
+            while begun.table is None:
+                for id in others:
+                    calls.ask(id, CONFIRM, 0, begun.say(), _Told(partial_hear(hear, id)), 10)
+                heard.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(heard.wait(), self.tuning.tick_ms / 1000)
+                calls.tick()
+                if failed.done():
+                    failed.result()
+                if self.failure is not None:
+                    raise self.failure
+                if begun.table is None:
+                    await asyncio.sleep(self.tuning.tick_ms / 1000)
+            # Those that wait still hear that this member has confirmed, too.
+            for id in others:
+                calls.ask(id, CONFIRM, 0, begun.say(), _Told(lambda data: None), 10)
+            transport.flush()
+            await asyncio.sleep(self.tuning.tick_ms / 1000)
+        finally:
+            if not failed.done():
+                failed.cancel()
+            calls.close()
+            await transport.close()
+
+    async def _store(self, table: MemberTable) -> None:
+        """Store the table: as the first snapshot of the group that has the members."""
+        voters = ConfState(voters=[member.id for member in table.members])
+        metadata = SnapshotMetadata(conf_state=voters, index=1, term=1)
+        system = self._log.group(SYSTEM_LOG)
+        system.save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=table.encode(), metadata=metadata))
+
+        def store() -> None:
+            self._log.sync()
+            self._log.set_cluster(_cluster_bytes(table.cluster))
+
+        if self._chores is None:
+            raise Stopped(self.failure)
+        await run_aside(self._chores, store)
+        self.cluster = table.cluster
+
+    def _serve_newcomer(self, sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
+        """A member that does not know the cluster yet: the table is all that it gets."""
+        if kind == CONFIRM:
+            answer(stored(self.table), "")
+        else:
+            answer(None, "the cluster has begun")
+
+    # -- replicas --------------------------------------------------------------------------------------------------
+
+    def replica(self, name: str, machine: StateMachine) -> Replica:
+        """The member of the group ``name`` on this host, which starts at once; its state comes into ``machine``.
+
+        All members of the cluster are members of the group, and must serve it: a majority of them has to, before
+        anything is committed. Names are the same on all.
+
+        Raises ConfigError if this host serves the name already, Stopped if it has failed or is closed, and what
+        restoring the machine raises.
+        """
+        self._check()
+        if self._closing:
+            raise Stopped(self.failure)
+        group = group_of(name)
+        if group in self._replicas:
+            raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
+        log = self._log.group(group)
+        if log.snapshot().metadata.index == 0 and log.last_index() == 0:
+            self._begin_group(log)
+        replica = Replica(self, name, group, machine, log)
+        self._replicas[group] = replica
+        self._transport.attach(group, replica)
+        self.wake(replica)
+        return replica
+
+    def _begin_group(self, log: Any) -> None:
+        """Stage the beginning of a group, the same on all members; it is durable with the first vote."""
+        voters = ConfState(voters=[member.id for member in self.table.members])
+        metadata = SnapshotMetadata(conf_state=voters, index=1, term=1)
+        data = with_table(self.cluster, self.table, None)
+        log.save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=data, metadata=metadata))
+
+    async def request(self, member: int, kind: int, data: bytes, timeout_s: float | None = None) -> bytes:
+        """Ask another host; returns what its ``serve`` for this kind answers. The request is sent once.
+
+        Raises CallFailed if no reply comes within ``timeout_s`` (``Tuning.call_ms`` if it is None), Overloaded if too
+        many requests wait, ValueError for a kind below 256 or above 2**64-1, and Stopped.
+        """
+        _check_kind(kind)
+        self._check()
+        if self._calls is None:
+            raise Stopped(self.failure)
+        milliseconds = self.tuning.call_ms if timeout_s is None else round(timeout_s * 1000)
+        end: asyncio.Future[bytes] = self._loop.create_future()
+        if member == self.id:
+            self._serve(self.id, kind, 0, data, lambda found, why: _answer_self(end, self.id, found, why))
+        else:
+            self._calls.ask(member, kind, 0, data, end, self.tuning.ticks(milliseconds))
+        async with asyncio.timeout(milliseconds / 1000 + 1):
+            return await end
+
+    def serve(self, kind: int, serving: Serving) -> None:
+        """Answer other hosts' requests of a kind, 256 to 2**64-1, by a coroutine function. Its errors reach the asker.
+
+        Raises ValueError for any other kind.
+        """
+        _check_kind(kind)
+        self._serving[kind] = serving
+
+    def _serve(self, sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
+        if kind == FORWARD:
+            replica = self._replicas.get(group)
+            if replica is None:
+                answer(None, "this host does not serve the group")
+            else:
+                replica.take_forwarded(sender, data, answer)
+            return
+        serving = self._serving.get(kind)
+        if serving is None:
+            answer(None, f"nobody serves requests of the kind {kind}")
+            return
+        task = self._loop.create_task(_serve_one(serving, sender, data, answer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- what replicas need ----------------------------------------------------------------------------------------
+
+    def wake(self, replica: Replica) -> None:
+        """Give a replica a turn in the loop's next round."""
+        if not replica.is_dirty:
+            replica.is_dirty = True
+            self._dirty.append(replica)
+            if self._due is None:
+                self._due = self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._due = None
+        dirty, self._dirty = self._dirty, []
+        for replica in dirty:
+            replica.is_dirty = False
+            replica.turn()
+
+    def send(self, group: int, messages: list[Message]) -> None:
+        """Send messages of a group."""
+        try:
+            self._transport.send(messages, group)
+        except RaftError as error:
+            # Those that are too long were reported as lost.
+            _LOG.error("messages were not sent: %s", error)
+
+    def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
+        """Send a request of a replica."""
+        if self._calls is None:
+            raise Stopped(self.failure)
+        self._calls.ask(peer, kind, group, data, end, self.tuning.ticks(self.tuning.call_ms))
+
+    def staged(self, replica: Replica, due: bool) -> None:
+        """A replica has staged a write."""
+        if self._disk is not None:
+            self._disk.staged(replica, due)
+
+    def disk_waits_s(self) -> float:
+        """How long the sync that is under way has lasted, in seconds."""
+        return 0.0 if self._disk is None else self._disk.waits_s()
+
+    def died(self, replica: Replica, error: BaseException) -> None:
+        """A replica has died. An error of the log is one of all."""
+        self.left(replica)
+        self._note(error)
+        if isinstance(error, StorageFailed) or (self._log is not None and self._log.failure is not None):
+            self._fail(error)
+
+    def left(self, replica: Replica) -> None:
+        """A replica serves no more."""
+        if self._replicas.get(replica.group) is replica:
+            del self._replicas[replica.group]
+            self._transport.detach(replica.group)
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    def _tick_due(self, due: float) -> None:
+        """Let a tick pass. What a stall has kept back is left out: late ticks never burst."""
+        seconds = self.tuning.tick_ms / 1000
+        now = self._loop.time()
+        due = due + seconds if due + seconds > now else now + seconds
+        self._ticker = self._loop.call_at(due, self._tick_due, due)
+        if self._over.is_set():
+            return
+        for calls in (self._calls, self._newcomers):
+            if calls is not None:
+                calls.tick()
+        for replica in list(self._replicas.values()):
+            replica.tick()
+
+    def __repr__(self) -> str:
+        return f"<Host {self.id} of the cluster {self.cluster:016x}, {len(self._replicas)} groups>"
+
+
+class Seams:
+    """What a host uses of the world: tests and simulators replace it."""
+
+    def files(self, path: Any) -> Any:
+        """The files of a data directory."""
+        return Directory(path)
+
+    def log(self, files: Any) -> SharedLog:
+        """The log in these files."""
+        return SharedLog(files, clock=time.monotonic, draw=secrets.token_bytes)
+
+    def aside(self, name: str) -> Aside:
+        """A thread for what must not run in the event loop."""
+        return Thread(name)
+
+    def transport(self, id: int, receiver: Any, **options: Any) -> Any:
+        """What carries messages."""
+        return Transport(id, receiver, **options)
+
+
+class _Nobody:
+    """Receives for a group that nobody serves."""
+
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take nothing."""
+        return []
+
+    def report_unreachable(self, id: int) -> None:
+        """Nobody wants to know."""
+
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
+        """Nobody wants to know."""
+
+
+class _Told:
+    """Where a reply goes that is not waited for."""
+
+    def __init__(self, hear: Callable[[bytes], None]) -> None:
+        self._hear = hear
+
+    def done(self) -> bool:
+        """It waits until it is told."""
+        return False
+
+    def set_result(self, data: bytes) -> None:
+        """The reply."""
+        self._hear(data)
+
+    def set_exception(self, error: BaseException) -> None:
+        """There is none; the next request will have one."""
+
+
+def partial_hear(hear: Callable[[int, bytes], None], id: int) -> Callable[[bytes], None]:
+    """``hear`` for one sender."""
+    return lambda data: hear(id, data)
+
+
+def group_of(name: str) -> int:
+    """The id of the group with this name: 1 to 2**63-1. Raises ConfigError for an empty name, TypeError for no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a group is a text, not {name!r}")
+    if not name:
+        raise ConfigError("a group needs a name")
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % (2**63 - 1) + 1
+
+
+def _cluster_bytes(cluster: int) -> bytes:
+    return cluster.to_bytes(8, "big")
+
+
+def _check_kind(kind: int) -> None:
+    if not OWN_KINDS <= kind < 2**64:
+        raise ValueError(f"kinds of requests are {OWN_KINDS} to 2**64-1, not {kind}")
+
+
+def _answer_self(end: "asyncio.Future[bytes]", id: int, data: bytes | None, why: str) -> None:
+    if end.done():
+        return
+    if data is None:
+        end.set_exception(CallFailed(id, why))
+    else:
+        end.set_result(data)
+
+
+async def _serve_one(serving: Serving, sender: int, data: bytes, answer: Answer) -> None:
+    try:
+        found = await serving(sender, data)
+    except Exception as error:
+        answer(None, f"{type(error).__name__}: {error}")
+        return
+    except BaseException:
+        answer(None, "the host was closed")
+        raise
+    answer(bytes(found), "")

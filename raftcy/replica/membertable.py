@@ -1,0 +1,122 @@
+"""The table of a cluster's members: who they are, and where they listen; and its place in each snapshot.
+
+Its bytes are a version, the number of members, and for each, by ascending id: id and identity (8 bytes each), the
+number of addresses (1 byte), and each address with its length (2 bytes). The cluster's id is taken from the hash of
+these bytes, as they were when the cluster began.
+"""
+
+import hashlib
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import DecodeError
+
+_VERSION = 1
+_COUNT = struct.Struct(">BL")
+_MEMBER = struct.Struct(">QQB")
+_LENGTH = struct.Struct(">H")
+_HEAD = struct.Struct(">BBQL")
+_HAS_STATE = 1
+
+Members = Mapping[int, tuple[str, ...]]
+"""The addresses of each member, by its id: what a host is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member: its id, the identity of its data directory (0 if it is not known), and its addresses."""
+
+    id: int
+    identity: int
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTable:
+    """All members, by ascending id."""
+
+    members: tuple[Member, ...]
+
+    def encode(self) -> bytes:
+        """The bytes, by which two tables are compared."""
+        parts = [_COUNT.pack(_VERSION, len(self.members))]
+        for member in self.members:
+            parts.append(_MEMBER.pack(member.id, member.identity, len(member.addresses)))
+            for address in member.addresses:
+                text = address.encode()
+                parts += (_LENGTH.pack(len(text)), text)
+        return b"".join(parts)
+
+    @property
+    def cluster(self) -> int:
+        """The id of the cluster that begins with this table; never 0."""
+        return int.from_bytes(hashlib.sha256(self.encode()).digest()[:8], "big") or 1
+
+    def find(self, id: int) -> Member | None:
+        """The member with this id, None if there is none."""
+        return next((member for member in self.members if member.id == id), None)
+
+    def addresses(self) -> dict[int, tuple[str, ...]]:
+        """The addresses of each member."""
+        return {member.id: member.addresses for member in self.members}
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{member.id}={'|'.join(member.addresses)}" + (f" ({member.identity:016x})" if member.identity else "")
+            for member in self.members
+        )
+
+
+def table_of(members: Members, identities: Mapping[int, int]) -> MemberTable:
+    """The table of these members, with the identities that are known."""
+    return MemberTable(tuple(Member(id, identities.get(id, 0), members[id]) for id in sorted(members)))
+
+
+def decode_table(data: bytes, at: int = 0) -> tuple[MemberTable, int]:
+    """The table that begins at an offset, and where it ends. Raises DecodeError for bytes that are none."""
+    try:
+        version, count = _COUNT.unpack_from(data, at)
+        if version != _VERSION:
+            raise DecodeError(f"a table of members of the unknown version {version}", at)
+        at += _COUNT.size
+        members: list[Member] = []
+        for _ in range(count):
+            id, identity, number = _MEMBER.unpack_from(data, at)
+            if id <= (members[-1].id if members else 0):
+                raise DecodeError(f"the member {id} is out of order", at)
+            at += _MEMBER.size
+            addresses = []
+            for _ in range(number):
+                (length,) = _LENGTH.unpack_from(data, at)
+                at += _LENGTH.size
+                text = data[at : at + length]
+                if len(text) < length:
+                    raise DecodeError("an address is cut off", at)
+                addresses.append(text.decode())
+                at += length
+            members.append(Member(id, identity, tuple(addresses)))
+    except (struct.error, UnicodeDecodeError) as error:
+        raise DecodeError(f"a table of members is malformed: {error}", min(at, len(data))) from None
+    return MemberTable(tuple(members)), at
+
+
+def with_table(cluster: int, table: MemberTable, state: bytes | None) -> bytes:
+    """The data of a snapshot: cluster, members, and the machine's state, None if it has applied nothing yet."""
+    head = table.encode()
+    return _HEAD.pack(_VERSION, 0 if state is None else _HAS_STATE, cluster, len(head)) + head + (state or b"")
+
+
+def split_table(data: bytes) -> tuple[int, MemberTable, bytes | None]:
+    """What ``with_table`` was given. Raises DecodeError for bytes that are not of it."""
+    if len(data) < _HEAD.size:
+        raise DecodeError("a snapshot without its table of members", len(data))
+    version, flags, cluster, length = _HEAD.unpack_from(data)
+    if version != _VERSION or flags > _HAS_STATE:
+        raise DecodeError(f"a snapshot of the unknown version {version}, with the flags {flags}", 0)
+    table, end = decode_table(data, _HEAD.size)
+    if end != _HEAD.size + length:
+        raise DecodeError(f"a table of members of {length} bytes ends at {end}", _HEAD.size)
+    if not flags and end != len(data):
+        raise DecodeError("a snapshot has a state that it says it has not", end)
+    return cluster, table, data[end:] if flags else None

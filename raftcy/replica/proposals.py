@@ -1,0 +1,394 @@
+"""Commands on their way: from the call that proposes them to the answer of the machine, or to why there is none.
+
+A ``Proposal`` is one call with one or more commands. It waits until it is handed on: appended by this member as leader,
+or sent to the leader in a request. Then it has a place, a term and the index of its first command, and what is applied
+there decides (see ``asked``). What is said of it is certain, or OutcomeUnknown:
+
+- Rejected: it was never handed on, the leader refused it, or an entry of another term was committed in its place.
+- OutcomeUnknown: a request had no reply, a snapshot jumped over the place, or the member ended in between. What
+  ``Proposals`` learns of such a command later it remembers, up to a bound.
+
+A reply may come after this member has applied the entries that it tells of. So while requests are under way, the
+answers to what is applied are kept, up to a bound.
+"""
+
+from bisect import insort
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import CommandError, OutcomeUnknown, Rejected
+from ..wire.messages import Entry
+from .forwarding import COMMANDS_MAX, Placed, Refused
+from .tokens import Fate, RejectReason, Token
+
+REPLIES_MAX = 1024
+"""Of so many commands without a place at most, the replies that come late are remembered."""
+KEPT_MAX = 1 << 16
+"""So many answers at most are kept for replies that are under way."""
+
+
+class Proposal:
+    """One call: its commands, and where its answers go.
+
+    ``end`` has ``done``, ``set_result`` and ``set_exception``, as a future does. It gets the machine's answer to the
+    only command; with ``many``, a list with an answer or an error for each. ``only_in_term`` is 0 for any term.
+    """
+
+    __slots__ = (
+        "commands",
+        "count",
+        "done",
+        "end",
+        "index",
+        "many",
+        "number",
+        "only_in_term",
+        "results",
+        "size",
+        "term",
+    )
+
+    def __init__(self, commands: Sequence[bytes], end: Any, many: bool = False, only_in_term: int = 0) -> None:
+        self.commands = commands
+        self.count = len(commands)
+        self.size = sum(map(len, commands)) if many else len(commands[0])
+        self.end = end
+        self.many = many
+        self.only_in_term = only_in_term
+        # How many commands have their result; the term and the index of the first one, once they are known.
+        self.done = 0
+        self.term = 0
+        self.index = 0
+        self.number = 0
+        self.results: list[Any] = []
+
+    def __lt__(self, other: "Proposal") -> bool:
+        return self.index < other.index
+
+
+class Proposals:
+    """The proposals of one start of one member, which ``start`` names; no other start had these bytes.
+
+    At most ``count_max`` commands with ``bytes_max`` bytes wait for an answer, and none of them has more than
+    ``command_bytes_max``. A command that waits alone may exceed ``bytes_max``.
+    """
+
+    def __init__(self, start: bytes, count_max: int, bytes_max: int, command_bytes_max: int) -> None:
+        self._start = start
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+        self._command_bytes_max = command_bytes_max
+        self._queue: list[Proposal] = []
+        # By term: what has a place, by ascending index, since a leader appends in that order.
+        self._placed: dict[int, deque[Proposal]] = {}
+        # By number: what was sent to the leader and has no reply.
+        self._sent: dict[int, Proposal] = {}
+        self._number = 0
+        self._late: OrderedDict[int, Placed | Refused] = OrderedDict()
+        self._kept: deque[tuple[list[Entry], list[Any] | None]] = deque()
+        self._kept_count = 0
+        # Up to where entries were applied while ``_kept`` had them all.
+        self._kept_after = 0
+        self.applied = 0
+        self._applied_term = 0
+        self._cause: BaseException | None = None
+        self.count = 0
+        self.size = 0
+
+    # -- on the way in
+
+    def add(self, proposal: Proposal) -> None:
+        """Let a proposal wait for ``take``. Raises Rejected if it is too large, or too much waits already."""
+        longest = proposal.size if not proposal.many else max(map(len, proposal.commands), default=0)
+        if longest > self._command_bytes_max:
+            raise Rejected(
+                RejectReason.TOO_LARGE, f"a command of {longest} bytes, where {self._command_bytes_max} are allowed"
+            )
+        if self.count + proposal.count > self._count_max and (self.count > 0 or proposal.many):
+            raise Rejected(RejectReason.OVERLOADED, f"{self.count} commands wait already")
+        if self.size + proposal.size > self._bytes_max and self.count > 0:
+            raise Rejected(RejectReason.OVERLOADED, f"{self.size} bytes of commands wait already")
+        self.count += proposal.count
+        self.size += proposal.size
+        self._queue.append(proposal)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether ``take`` has anything."""
+        return len(self._queue) > 0
+
+    def take(self) -> list[Proposal]:
+        """All that waits to be handed on, in the order of the calls; what was given up meanwhile is left out."""
+        queue, self._queue = self._queue, []
+        taken = [each for each in queue if not each.end.done()]
+        if len(taken) < len(queue):
+            for each in queue:
+                if each.end.done():
+                    self._forget(each)
+        return taken
+
+    def place(self, proposal: Proposal, term: int, index: int) -> None:
+        """A proposal was appended: its first command at ``index``, and none of them is applied yet."""
+        proposal.term = term
+        proposal.index = index
+        placed = self._placed.get(term)
+        if placed is None:
+            placed = self._placed[term] = deque()
+        if placed and placed[-1].index > index:
+            insort(placed, proposal)
+        else:
+            placed.append(proposal)
+
+    def reject(self, proposal: Proposal, reason: RejectReason, detail: str = "") -> None:
+        """None of its commands is in the log, nor ever will be."""
+        error = Rejected(reason, detail)
+        error.__cause__ = self._cause
+        self._some(proposal, [error] * (proposal.count - proposal.done))
+
+    # -- requests to the leader
+
+    def send(self, proposal: Proposal, term: int) -> int:
+        """A proposal is sent to the leader of ``term``; the number by which ``reply`` and ``lose`` know it."""
+        self._number += 1
+        proposal.number = self._number
+        proposal.term = term
+        if not self._sent:
+            self._kept_after = self.applied
+        self._sent[self._number] = proposal
+        return self._number
+
+    def reply(self, number: int, reply: Placed | Refused) -> None:
+        """The leader's reply to a request. One that comes too late is remembered for ``fate``."""
+        proposal = self._sent.pop(number, None)
+        if proposal is None or proposal.end.done():
+            self._late[number] = reply
+            while len(self._late) > REPLIES_MAX:
+                self._late.popitem(last=False)
+            if proposal is not None:
+                self._forget(proposal)
+        elif isinstance(reply, Refused):
+            self.reject(proposal, reply.reason, reply.detail)
+        else:
+            self._catch_up(proposal, reply)
+        if not self._sent:
+            self._kept.clear()
+            self._kept_count = 0
+
+    def lose(self, number: int, why: str) -> None:
+        """A request has no reply, and the caller does not wait any longer; a reply may still come."""
+        proposal = self._sent.pop(number, None)
+        if proposal is not None:
+            self._give_up(proposal, why)
+        if not self._sent:
+            self._kept.clear()
+            self._kept_count = 0
+
+    def _catch_up(self, proposal: Proposal, reply: Placed) -> None:
+        """Place a proposal whose entries may be applied here already."""
+        self.place(proposal, reply.term, reply.index)
+        if reply.index > self.applied:
+            self._supersede()
+            return
+        if reply.index <= self._kept_after:
+            self._placed[reply.term].remove(proposal)
+            self._give_up(proposal, "it was applied before the leader's reply came")
+            return
+        for entries, answers in self._kept:
+            if entries[-1].index >= reply.index and proposal.done < proposal.count:
+                self._settle(proposal.term, entries, answers)
+        self._supersede()
+
+    # -- what becomes of them
+
+    def settle(self, entries: list[Entry], answers: list[Any] | None) -> None:
+        """Entries with consecutive indexes were applied, with these answers, None for no answers."""
+        if self._sent:
+            self._kept.append((entries, answers))
+            self._kept_count += len(entries)
+            while self._kept_count > KEPT_MAX and len(self._kept) > 1:
+                dropped, _ = self._kept.popleft()
+                self._kept_count -= len(dropped)
+                self._kept_after = dropped[-1].index
+        last = entries[-1]
+        self.applied = last.index
+        self._applied_term = last.term
+        for term in list(self._placed):
+            self._settle(term, entries, answers)
+        self._supersede()
+
+    def _supersede(self) -> None:
+        """Reject what should stand after an entry of a later term: terms never fall in a log."""
+        for term in [term for term in self._placed if term < self._applied_term]:
+            for proposal in self._placed.pop(term):
+                self.reject(
+                    proposal, RejectReason.SUPERSEDED, f"an entry of term {self._applied_term} was committed before it"
+                )
+
+    def _settle(self, term: int, entries: list[Entry], answers: list[Any] | None) -> None:
+        first, last = entries[0].index, entries[-1].index
+        placed = self._placed[term]
+        while placed:
+            proposal = placed[0]
+            at = proposal.index + proposal.done
+            if at > last:
+                return
+            start = at - first
+            if not proposal.many:
+                # Most calls are of one command: this is ``_some``, written out.
+                placed.popleft()
+                self.count -= 1
+                self.size -= proposal.size
+                end = proposal.end
+                proposal.done = 1
+                if not end.done():
+                    found = _result(None if answers is None else answers[start], entries[start], proposal)
+                    if isinstance(found, _RAISED):
+                        end.set_exception(found)
+                    else:
+                        end.set_result(found)
+                continue
+            count = min(proposal.count - proposal.done, last - at + 1)
+            if entries[start].term == term == entries[start + count - 1].term:
+                # Terms never fall in a log, so all in between have this one, too.
+                results = [None] * count if answers is None else answers[start : start + count]
+            else:
+                results = [
+                    _result(None if answers is None else answers[n], entries[n], proposal)
+                    for n in range(start, start + count)
+                ]
+            self._some(proposal, results)
+            if proposal.done == proposal.count:
+                placed.popleft()
+        del self._placed[term]
+
+    def jump(self, index: int, term: int) -> None:
+        """A snapshot took the place of all entries up to ``index``: of what has its place there nothing is known."""
+        self.applied = index
+        self._applied_term = term
+        self._kept.clear()
+        self._kept_count = 0
+        self._kept_after = self.applied
+        for term, placed in list(self._placed.items()):
+            while placed and placed[0].index + placed[0].done <= index:
+                proposal = placed[0]
+                count = min(proposal.count, index - proposal.index + 1) - proposal.done
+                why = "a snapshot jumped over its place"
+                first = proposal.done
+                self._some(proposal, [self._unknown(proposal, first + n, why) for n in range(count)])
+                if proposal.done < proposal.count:
+                    break
+                placed.popleft()
+            if not placed:
+                del self._placed[term]
+        self._supersede()
+
+    def give_up(self, proposal: Proposal, why: str) -> None:
+        """The caller does not wait any longer. What was not handed on is rejected; of the rest nothing is known."""
+        if proposal.end.done():
+            return
+        if proposal in self._queue:
+            self._queue.remove(proposal)
+            self.reject(proposal, RejectReason.STOPPED, why)
+            return
+        placed = self._placed.get(proposal.term)
+        if placed is not None and proposal in placed:
+            placed.remove(proposal)
+            if not placed:
+                del self._placed[proposal.term]
+        if self._sent.get(proposal.number) is proposal:
+            # Its reply will be remembered for its token.
+            del self._sent[proposal.number]
+        self._give_up(proposal, why)
+
+    def stop(self, why: str, cause: BaseException | None = None) -> None:
+        """The member ends: what was not handed on is rejected, and of the rest nothing is known.
+
+        ``cause`` becomes the ``__cause__`` of what the callers get.
+        """
+        self._cause = cause
+        queue, self._queue = self._queue, []
+        for proposal in queue:
+            self.reject(proposal, RejectReason.STOPPED, why)
+        sent, self._sent = list(self._sent.values()), {}
+        placed = [each for some in self._placed.values() for each in some]
+        self._placed = {}
+        for proposal in placed + sent:
+            self._give_up(proposal, why)
+
+    def fate(self, token: Token) -> Placed | Fate | None:
+        """What is known of a command by its token: its place, that it was rejected or is lost, None if it is open.
+
+        An open one has no reply yet. Whether what has a place was applied is for the log to say.
+        """
+        if token.index > 0:
+            return Placed(token.term, token.index)
+        if token.start != self._start:
+            return Fate.LOST
+        reply = self._late.get(token.number)
+        if reply is None:
+            # Of an entry of that term, all places are in the past now.
+            return Fate.LOST if self._applied_term > token.term else None
+        return reply if isinstance(reply, Placed) else Fate.REJECTED
+
+    def _give_up(self, proposal: Proposal, why: str) -> None:
+        first = proposal.done
+        self._some(proposal, [self._unknown(proposal, n, why) for n in range(first, proposal.count)])
+
+    def _unknown(self, proposal: Proposal, n: int, why: str) -> OutcomeUnknown:
+        index = proposal.index + n if proposal.index else 0
+        error = OutcomeUnknown(Token(proposal.term, index, self._start, proposal.number), why)
+        error.__cause__ = self._cause
+        return error
+
+    def _some(self, proposal: Proposal, results: list[Any]) -> None:
+        """The next commands of a proposal have their results."""
+        proposal.done += len(results)
+        end = proposal.end
+        if not proposal.many:
+            self._forget(proposal)
+            if not end.done():
+                found = results[0]
+                if isinstance(found, _RAISED):
+                    end.set_exception(found)
+                else:
+                    end.set_result(found)
+            return
+        if proposal.results:
+            proposal.results += results
+        else:
+            proposal.results = results
+        if proposal.done == proposal.count:
+            self._forget(proposal)
+            if not end.done():
+                end.set_result(proposal.results)
+
+    def _forget(self, proposal: Proposal) -> None:
+        self.count -= proposal.count
+        self.size -= proposal.size
+
+
+# What a call of one command raises, and a call of many returns in its list.
+_RAISED = (CommandError, Rejected, OutcomeUnknown)
+
+
+def _result(answer: Any, e: Entry, proposal: Proposal) -> Any:
+    """What became of a command in whose place an entry was applied."""
+    if e.term == proposal.term:
+        return answer
+    return Rejected(RejectReason.SUPERSEDED, f"an entry of term {e.term} was committed at {e.index}")
+
+
+def parts(proposals: list[Proposal], bytes_max: int) -> list[list[Proposal]]:
+    """Cut proposals, in order, into requests that a message can carry, each with at least one proposal."""
+    cut: list[list[Proposal]] = []
+    count = size = 0
+    for each in proposals:
+        if cut and count + each.count <= COMMANDS_MAX and size + each.size <= bytes_max:
+            cut[-1].append(each)
+            count += each.count
+            size += each.size
+        else:
+            cut.append([each])
+            count, size = each.count, each.size
+    return cut

@@ -1,0 +1,961 @@
+"""One member of one group on its host: the shell of a Driver whose log is synced beside it.
+
+All calls come from the thread of the host's event loop. What changes a replica, messages, proposals, reads, ticks and
+the end of a sync, wakes it; it then does all that its driver has to say in one turn. Rules:
+
+- The order is the driver's: appends leave at once, answers and votes once the sync that they rest on has ended.
+- Whoever waits is told how it ends, whatever that is: an error of the machine, the log or a task ends the replica, and
+  with it every wait and every later call.
+- Nothing here waits in the middle of a turn. Long batches are applied in slices; between them the loop runs on.
+"""
+
+import asyncio
+import heapq
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from io import BytesIO
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from ..core.config import Config
+from ..core.ready import ReadState
+from ..errors import (
+    Compacted,
+    DecodeError,
+    InvariantError,
+    NotNow,
+    Overloaded,
+    ProposalDropped,
+    RaftError,
+    Rejected,
+    SnapshotTooLarge,
+    Stopped,
+    StorageFailed,
+)
+from ..machines import GroupMachine, StateMachine, Timekeeper
+from ..machines.envelope import MARK, open_session, plain
+from ..wire import consts as k
+from ..wire.checks import octets
+from ..wire.enums import MessageType, SnapshotStatus, StateType
+from ..wire.messages import ConfState, Entry, Message, Snapshot
+from . import events as happened
+from .barriers import Barriers
+from .calls import Answer
+from .driver import Driver
+from .events import Event, EventQueue
+from .forwarding import Forwarded, Placed, Refused, decode_forwarded, decode_reply, encode_forwarded, encode_reply
+from .membertable import MemberTable, split_table, with_table
+from .proposals import Proposal, Proposals, parts
+from .session import Session
+from .slices import has_data, is_change, slices
+from .staged import Staged
+from .standing import ReplicaStatus
+from .tokens import Fate, RejectReason, Token, reason_of
+from .tuning import Tuning
+from .work import Batch, Write
+
+FORWARD = 1
+"""The kind of the request that hands commands to the leader."""
+PART_BYTES = 1 << 20
+"""About so many bytes of commands go into one request."""
+SLICE_S = 0.005
+"""A batch that takes longer than this to apply, in seconds, is interrupted for the rest of the event loop."""
+_LOG = logging.getLogger("raftcy.replica")
+
+
+class Surroundings(Protocol):
+    """What a replica needs of its host."""
+
+    id: int
+    cluster: int
+    table: MemberTable
+    tuning: Tuning
+
+    def wake(self, replica: "Replica") -> None:
+        """Give it a turn soon."""
+
+    def send(self, group: int, messages: list[Message]) -> None:
+        """Send messages of a group."""
+
+    def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
+        """Send a request to another host."""
+
+    def staged(self, replica: "Replica", due: bool) -> None:
+        """A write was staged; ``due`` if a sync must begin for it."""
+
+    def disk_waits_s(self) -> float:
+        """How long the sync that is under way has lasted, in seconds."""
+
+    def died(self, replica: "Replica", error: BaseException) -> None:
+        """A replica has died."""
+
+    def left(self, replica: "Replica") -> None:
+        """A replica was closed."""
+
+
+class _State:
+    """A replica's machine as its driver has it: only snapshots go through the driver."""
+
+    def __init__(self, replica: "Replica") -> None:
+        self._replica = replica
+
+    def capture(self) -> bytes:
+        """The data of a snapshot."""
+        return self._replica._capture()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take over the state of a snapshot."""
+        self._replica._take_state(snapshot)
+
+
+class _Staging:
+    """A group's log as its driver has it. Its ``sync`` waits for nothing: the host syncs what was staged."""
+
+    def __init__(self, log: Any, staged: Any) -> None:
+        # Bound methods, so that reading costs no call more.
+        for name in ("initial_state", "entries", "term", "first_index", "last_index", "snapshot"):
+            setattr(self, name, getattr(log, name))
+        for name in ("save", "create_snapshot", "compact"):
+            setattr(self, name, getattr(log, name))
+        self._staged = staged
+
+    def sync(self) -> None:
+        """Ask the host for a sync."""
+        self._staged()
+
+    def close(self) -> None:
+        """The host closes the log."""
+
+
+class _Reply:
+    """Where the reply to a forwarded request goes."""
+
+    __slots__ = ("_replica", "_sent")
+
+    def __init__(self, replica: "Replica", sent: list[Proposal]) -> None:
+        self._replica = replica
+        self._sent = [(each.number, each.count) for each in sent]
+
+    def done(self) -> bool:
+        """It waits until it is told."""
+        return False
+
+    def set_result(self, data: bytes) -> None:
+        """The leader has replied."""
+        proposals = self._replica._proposals
+        try:
+            reply = decode_reply(data)
+        except DecodeError as error:
+            self.set_exception(error)
+            return
+        index = reply.index if isinstance(reply, Placed) else 0
+        for number, count in self._sent:
+            proposals.reply(number, Placed(reply.term, index) if isinstance(reply, Placed) else reply)
+            index += count
+        _wake(self._replica._unplaced_waits)
+
+    def set_exception(self, error: BaseException) -> None:
+        """There will be no reply."""
+        for number, _ in self._sent:
+            self._replica._proposals.lose(number, str(error))
+
+
+class Replica:
+    """One group's member on a host: ``Host.replica`` makes it. An async context manager, which closes it.
+
+    ``machine`` is the state machine, and ``name`` that of the group. ``failure`` is what it died of, None while it
+    lives and after ``close``.
+    """
+
+    def __init__(self, host: Surroundings, name: str, group: int, machine: StateMachine, log: Any) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._host = host
+        self.name = name
+        self.group = group
+        self.id = host.id
+        self.machine = machine
+        self.failure: BaseException | None = None
+        tuning = host.tuning
+        self._log = log
+        self._group_machine = GroupMachine(machine, self._present_members)
+        self._table = host.table
+        # No start had it before: contexts of reads and tokens begin with it.
+        self._start = secrets.token_bytes(16)
+        self._proposals = Proposals(self._start, tuning.waiting_commands, tuning.waiting_bytes, tuning.command_bytes)
+        self._guests: list[tuple[Forwarded, Answer]] = []
+        self._guest_bytes = 0
+        self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
+        self._timekeeper = Timekeeper()
+        self._until_report = 0
+        self._inbox: list[Message] = []
+        self._batch: Batch | None = None
+        self._runs: Iterator[list[Entry]] | None = None
+        self._answers: list[Any] = []
+        self._since_snapshot = 0
+        self._too_large_at = 0
+        self._followers: dict[EventQueue, None] = {}
+        # By index and order: who waits until the machine has applied so far.
+        self._applied_waits: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waits = 0
+        self._known_leader = (0, 0)
+        self._leader_waits: set[asyncio.Future[None]] = set()
+        self._unplaced_waits: set[asyncio.Future[None]] = set()
+        self._closing = False
+        self._over = False
+        self._silent = False
+        self._warned = False
+        self.is_dirty = False
+        state, _ = log.initial_state()
+        self._staged = Staged(*(0, 0) if state is None else (state.term, state.vote))
+        self._driver = self._start_driver(log)
+        self._proposals.applied = self._driver.applied
+        self._log_at_start = self._driver.applied
+
+    def _start_driver(self, log: Any) -> Driver:
+        tuning = self._host.tuning
+        config = Config(
+            id=self.id,
+            election_tick=tuning.election_ticks,
+            heartbeat_tick=1,
+            storage=_Staging(log, lambda: self._host.staged(self, True)),
+            async_storage_writes=True,
+            max_size_per_msg=1 << 20,
+            max_committed_size_per_ready=8 << 20,
+            max_uncommitted_entries_size=2 * tuning.waiting_bytes,
+            max_inflight_msgs=512,
+            max_pending_reads=10_000,
+            max_pending_msgs=100_000,
+            check_quorum=True,
+            pre_vote=True,
+            step_down_on_removal=True,
+            disable_proposal_forwarding=True,
+            batch_append=True,
+        )
+        return Driver.start(config, _State(self), nonce=self._start)
+
+    def _present_members(self) -> ConfState:
+        return self._driver.members
+
+    # -- what a program asks --------------------------------------------------------------------------------------
+
+    def propose(self, command: Any, *, only_in_term: int = 0, timeout_s: float | None = None) -> "asyncio.Future[Any]":
+        """Propose a command; the result is the machine's answer, once this member has applied it.
+
+        ``command`` is what the machine's ``encode`` takes: bytes, unless it says otherwise. It is proposed at once,
+        whether anybody awaits the result or not. It is then durable on a majority, and applied here; other members
+        apply it soon. With ``only_in_term`` it is refused in any other term, and never forwarded: the term of a
+        leadership fences off everything that was proposed before or after it.
+
+        Raises, when it is awaited:
+
+        - Rejected: the command is not in the log and never will be. ``reason`` is a RejectReason.
+        - OutcomeUnknown: ``timeout_s`` has passed, or the answer was lost; ``outcome`` tells later what became of it.
+        - CommandError: the machine has refused the command.
+
+        A cancelled wait does not take the command back, unless it was not handed on yet.
+        """
+        data = self.machine.encode(command)
+        if type(data) is not bytes or not data or data[0] == MARK:
+            data = plain(octets(data, "command"))
+        return self._propose([data], False, only_in_term, timeout_s)
+
+    def propose_many(
+        self, commands: Sequence[Any], *, only_in_term: int = 0, timeout_s: float | None = None
+    ) -> "asyncio.Future[list[Any]]":
+        """Propose commands in this order; the result is a list with an item for each, once all have one.
+
+        An item is the machine's answer, or a CommandError, Rejected or OutcomeUnknown, which are not raised. Nothing
+        stands between two of the commands in the log, but some of them may be applied and the later ones lost.
+        """
+        encode = self.machine.encode
+        data = [plain(octets(encode(each), "command")) for each in commands]
+        return self._propose(data, True, only_in_term, timeout_s)
+
+    def propose_entry(self, entry: bytes, *, only_in_term: int = 0, timeout_s: float | None = None) -> Any:
+        """Propose the bytes of an entry that ``machines.envelope`` has made. For sessions; returns a future."""
+        return self._propose([entry], False, only_in_term, timeout_s)
+
+    async def session(self, timeout_ms: int = 60_000, timeout_s: float | None = None) -> Session:
+        """Open a session: its commands are applied once, however often they have to be proposed.
+
+        It expires when the group has had no sign of it for ``timeout_ms`` of the group's time; while this process
+        lives, the session gives one now and then. Raises what ``propose`` raises; CommandError if the machine cannot
+        have sessions; RangeError for a timeout below 100 ms or above a week.
+        """
+        id = await self.propose_entry(open_session(timeout_ms), timeout_s=timeout_s)
+        return Session(self, id, timeout_ms)
+
+    @property
+    def election_s(self) -> float:
+        """The election timeout in seconds."""
+        return self._host.tuning.election_ms / 1000
+
+    def _propose(
+        self, commands: list[bytes], many: bool, only_in_term: int, timeout_s: float | None
+    ) -> "asyncio.Future[Any]":
+        end: asyncio.Future[Any] = self._loop.create_future()
+        if not commands:
+            end.set_result([])
+            return end
+        proposal = Proposal(commands, end, many, only_in_term)
+        if self._over or self._closing:
+            self._reject(proposal, RejectReason.STOPPED)
+            return end
+        try:
+            self._proposals.add(proposal)
+        except Rejected as error:
+            _reject_all(proposal, error)
+            return end
+        if timeout_s is not None:
+            timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
+            end.add_done_callback(lambda _: timer.cancel())
+        if not self.is_dirty:
+            self._host.wake(self)
+        return end
+
+    def _reject(self, proposal: Proposal, reason: RejectReason) -> None:
+        error = Rejected(reason, "" if self.failure is None else repr(self.failure))
+        error.__cause__ = self.failure
+        _reject_all(proposal, error)
+
+    def _too_late(self, proposal: Proposal, timeout_s: float) -> None:
+        self._proposals.give_up(proposal, f"{timeout_s} s have passed")
+
+    async def outcome(self, token: Token, timeout_s: float | None = None) -> Fate:
+        """What became of a command whose outcome was not known: applied, rejected, or too old to know.
+
+        Waits until that is decided. Raises Stopped if the replica ends before, and TimeoutError.
+        """
+        async with asyncio.timeout(timeout_s):
+            while True:
+                found = self._proposals.fate(token)
+                if isinstance(found, Placed):
+                    await self._until_applied(found.index)
+                    return self._fate_at(found)
+                if found is not None:
+                    return found
+                await self._next(self._unplaced_waits)
+
+    def _fate_at(self, place: Placed) -> Fate:
+        try:
+            term = self._log.term(place.index)
+        except Compacted:
+            return Fate.LOST
+        return Fate.APPLIED if term == place.term else Fate.REJECTED
+
+    async def read(self, *, at_least: int | None = None, stale: bool = False, timeout_s: float | None = None) -> int:
+        """Wait until the machine has applied all that was committed when this was called; returns its applied index.
+
+        After it, and until the next ``await``, ``machine`` may be read, on any member: it shows every command that
+        anybody had an answer to before. With ``at_least`` it waits for this index instead, such as that of an earlier
+        read, and asks nobody. With ``stale`` it does not wait. It waits while there is no leader.
+
+        Raises Overloaded if too many reads wait, Stopped if the replica ends before, and TimeoutError.
+        """
+        self._check()
+        if stale:
+            return self._driver.applied
+        async with asyncio.timeout(timeout_s):
+            if at_least is not None:
+                await self._until_applied(at_least)
+                return self._driver.applied
+            read: asyncio.Future[None] = self._loop.create_future()
+            self._barriers.add(read)
+            self._host.wake(self)
+            await read
+            return self._driver.applied
+
+    async def wait_for_leader(self, timeout_s: float | None = None) -> int:
+        """Wait until this member knows a leader; returns its id. Raises Stopped if it ends before, and TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                self._check()
+                leader = self.leader
+                if leader is not None:
+                    return leader
+                await self._next(self._leader_waits)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What happens to this member from now on; ends with ReplicaStopped. Each follower gets all events."""
+        ready = asyncio.Event()
+        queue = EventQueue(self._host.tuning.events, ready.set)
+        if self._over:
+            queue.put(happened.ReplicaStopped(self.failure))
+        else:
+            self._followers[queue] = None
+        try:
+            while True:
+                event = queue.take()
+                if event is None:
+                    ready.clear()
+                    await ready.wait()
+                    continue
+                yield event
+                if isinstance(event, happened.ReplicaStopped):
+                    return
+        finally:
+            self._followers.pop(queue, None)
+
+    async def transfer_leadership(self, to: int | None = None, timeout_s: float | None = None) -> None:
+        """Hand the leadership to another voter, the one that is furthest if None is given; returns once it leads.
+
+        Raises NotNow if this member does not lead, there is no such voter, or the other did not take over within an
+        election timeout; Stopped if it ends before, and TimeoutError.
+        """
+        self._check()
+        target = self._successor() if to is None else to
+        if not self.is_leader or target is None:
+            raise NotNow("only a leader can hand over, to another voter")
+        term = self.term
+        self._driver.node.transfer_leader(target)
+        if self._driver.node.raft.lead_transferee != target:
+            raise NotNow(f"{target} is no other voter")
+        self._host.wake(self)
+        # The core gives up after an election timeout, but a leader that has stepped down meanwhile says nothing.
+        deadline = self._loop.time() + 2 * self._host.tuning.election_ms / 1000
+        async with asyncio.timeout(timeout_s):
+            while self.leader != target:
+                led_on = self.is_leader and self.term == term
+                given_up = led_on and self._driver.node.raft.lead_transferee != target
+                if given_up or self._loop.time() > deadline:
+                    raise NotNow(f"{target} did not take over in time")
+                if not led_on and self.leader is not None:
+                    raise NotNow(f"{self.leader} leads instead of {target}")
+                await self._next(self._leader_waits)
+
+    def _successor(self) -> int | None:
+        """The voter that has most of the log, of those that were active lately."""
+        progress = self._driver.node.status().progress
+        voters = [id for id in self._driver.members.voters if id != self.id and id in progress]
+        active = [id for id in voters if progress[id].recent_active] or voters
+        return max(active, key=lambda id: (progress[id].match, -id), default=None)
+
+    # -- how it stands --------------------------------------------------------------------------------------------
+
+    @property
+    def term(self) -> int:
+        """The present term."""
+        return int(self._driver.node.raft.term)
+
+    @property
+    def role(self) -> StateType:
+        """What this member is in the present term."""
+        return StateType(self._driver.node.raft.state)
+
+    @property
+    def leader(self) -> int | None:
+        """The leader that this member knows of, None if it knows of none."""
+        return None if self._over else int(self._driver.node.raft.lead) or None
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this member leads, as far as it knows; another one may lead in a later term already."""
+        return not self._over and bool(self._driver.node.raft.state == k.LEADER)
+
+    @property
+    def commit(self) -> int:
+        """The index up to which the log is known to be committed."""
+        return int(self._driver.node.raft.log.committed)
+
+    @property
+    def applied(self) -> int:
+        """The index up to which the machine has applied the log."""
+        return self._driver.applied
+
+    @property
+    def members(self) -> ConfState:
+        """The members as of the applied index."""
+        return self._driver.members
+
+    def status(self) -> ReplicaStatus:
+        """How this replica stands."""
+        driver = self._driver
+        raft = driver.node.raft
+        last = int(raft.log.last_index())
+        lag = {}
+        if self.is_leader:
+            progress = driver.node.status().progress
+            lag = {id: last - each.match for id, each in progress.items() if id != self.id}
+        leader = self.leader
+        found = None if leader is None else self._table.find(leader)
+        return ReplicaStatus(
+            name=self.name,
+            id=self.id,
+            cluster=self._host.cluster,
+            role=self.role,
+            term=self.term,
+            leader=leader,
+            leader_addresses=() if found is None else found.addresses,
+            commit=self.commit,
+            applied=driver.applied,
+            last_index=last,
+            snapshot_index=self._log.snapshot().metadata.index,
+            members=driver.members,
+            lag=lag,
+            waiting_commands=self._proposals.count,
+            waiting_reads=len(self._barriers),
+            failure=self.failure,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Replica {self.name!r} of member {self.id}, {self.role.name.lower()} in term {self.term}>"
+
+    # -- turns ----------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Let a tick pass. For the host."""
+        self._guarded(self._tick)
+
+    def turn(self) -> None:
+        """Do what is to be done. For the host."""
+        self._guarded(self._turn)
+
+    def _guarded(self, act: Any, *arguments: Any) -> None:
+        if self._over:
+            return
+        try:
+            act(*arguments)
+        except BaseException as error:
+            self.die(error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _tick(self) -> None:
+        self._watch_disk()
+        self._driver.tick()
+        self._barriers.tick()
+        self._propose_own()
+        self._turn()
+        _wake(self._leader_waits)
+
+    def _propose_own(self) -> None:
+        """Propose what the group itself needs: that time has passed, and which versions this program knows."""
+        term = self.term if self.is_leader else 0
+        machine = self._group_machine
+        passed = self._timekeeper.due(int(self._loop.time() * 1000), term, machine.needs_time())
+        if passed is not None:
+            self._forget(self.propose_entry(passed, only_in_term=term))
+        versions = machine.versions
+        self._until_report -= 1
+        # A program that knows the first version only has nothing to say, unless it is older than its last report.
+        if self._until_report <= 0 and (versions.knows > 1 or versions.reported(self.id) > 0):
+            self._until_report = self._host.tuning.election_ticks
+            report = versions.report_due(self.id)
+            if report is not None and self.leader is not None:
+                self._forget(self.propose_entry(report, timeout_s=self.election_s))
+
+    @staticmethod
+    def _forget(end: "asyncio.Future[Any]") -> None:
+        """Nobody waits: if it was lost, it is proposed again."""
+        end.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+    def _watch_disk(self) -> None:
+        """A leader whose disk hangs hands over, and is silent after that: it must not keep others from leading."""
+        waits = self._host.disk_waits_s() if len(self._staged) else 0.0
+        election_s = self._host.tuning.election_ms / 1000
+        self._silent = self._silent and waits > election_s
+        if waits > election_s and self.is_leader:
+            if not self._warned:
+                self._warned = True
+                _LOG.warning("%s: the disk of leader %x has not answered for %.1f s", self.name, self.id, waits)
+                target = self._successor()
+                if target is not None:
+                    self._driver.node.transfer_leader(target)
+            elif waits > 2 * election_s:
+                self._silent = True
+        elif not waits:
+            self._warned = False
+
+    def _turn(self) -> None:
+        driver = self._driver
+        if self._inbox:
+            inbox, self._inbox = self._inbox, []
+            driver.step_many(inbox)
+        if self._proposals.is_waiting or self._guests:
+            self._hand_on()
+        if self._barriers.is_due:
+            self._begin_read()
+        while True:
+            work = driver.poll()
+            if work is not None:
+                if work.messages:
+                    self._send(work.messages)
+                if work.write is not None:
+                    self._stage(work.write)
+            if not self._apply() and work is None:
+                break
+        for state in driver.take_reads():
+            self._answer_read(state)
+        raft = driver.node.raft
+        if (raft.lead, raft.term if raft.lead else 0) != self._known_leader:
+            self._leader_changed()
+
+    def _leader_changed(self) -> None:
+        raft = self._driver.node.raft
+        self._known_leader = (raft.lead, raft.term if raft.lead else 0)
+        self._tell(happened.LeaderChanged(int(raft.lead) or None, int(raft.term)))
+        self._barriers.lose()
+        if raft.lead:
+            if self._barriers.is_due:
+                self._host.wake(self)
+        _wake(self._leader_waits)
+
+    def _send(self, messages: list[Message]) -> None:
+        if not self._silent:
+            self._host.send(self.group, messages)
+
+    def _stage(self, write: Write) -> None:
+        """Stage a write; it is acknowledged once it is durable, or at once if nothing in it has to be."""
+        self._log.save(write.hard_state, write.entries, write.snapshot)
+        if self._staged.add(write):
+            messages = self._driver.stored(write)
+            if messages:
+                self._send(messages)
+        self._host.staged(self, self._staged.is_due)
+
+    def sync_begins(self) -> None:
+        """All that is staged becomes durable with this sync. For the host."""
+        self._staged.begin()
+
+    def sync_ended(self) -> None:
+        """What was staged before the last sync is durable. For the host."""
+        self._guarded(self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        for write in self._staged.end():
+            messages = self._driver.stored(write)
+            if messages:
+                self._send(messages)
+        self._turn()
+
+    # -- proposals ------------------------------------------------------------------------------------------------
+
+    def _hand_on(self) -> None:
+        """Append what waits as leader, or hand it to the leader."""
+        taken = self._proposals.take()
+        guests, self._guests = self._guests, []
+        self._guest_bytes = 0
+        raft = self._driver.node.raft
+        term, leads = raft.term, raft.state == k.LEADER
+        for _, answer in [guest for guest in guests if not leads or guest[0].term != term]:
+            refused = Refused(RejectReason.NO_LEADER, f"{self.id} does not lead that term")
+            answer(encode_reply(refused), "")
+        guests = [guest for guest in guests if leads and guest[0].term == term]
+        for each in taken:
+            if each.only_in_term and not (leads and each.only_in_term == term):
+                self._proposals.reject(each, RejectReason.OTHER_TERM, f"the present term is {term}")
+        taken = [each for each in taken if not each.end.done()]
+        if leads:
+            self._append(taken, guests)
+        elif taken:
+            self._forward(taken, int(raft.lead), int(term))
+
+    def _append(self, taken: list[Proposal], guests: list[tuple[Forwarded, Answer]]) -> None:
+        """Append commands as the leader: all of them, or none."""
+        entries = [Entry(data=command) for each in taken for command in each.commands]
+        entries += [Entry(data=command) for forwarded, _ in guests for command in forwarded.commands]
+        if not entries:
+            return
+        refused = self._driver.step(Message(type=MessageType.MSG_PROP, from_=self.id, entries=entries))
+        if refused is not None:
+            text = refused.reason if isinstance(refused, ProposalDropped) else str(refused)
+            reason = reason_of(text)
+            for each in taken:
+                self._proposals.reject(each, reason, text)
+            for _, answer in guests:
+                answer(encode_reply(Refused(reason, text)), "")
+            return
+        raft = self._driver.node.raft
+        term = int(raft.term)
+        index = int(raft.log.last_index()) - len(entries) + 1
+        for each in taken:
+            self._proposals.place(each, term, index)
+            index += each.count
+        for forwarded, answer in guests:
+            answer(encode_reply(Placed(term, index)), "")
+            index += len(forwarded.commands)
+
+    def _forward(self, taken: list[Proposal], leader: int, term: int) -> None:
+        """Hand commands to the leader, once."""
+        reason = None
+        if not _is_member(self.id, self._driver.members):
+            reason = RejectReason.NOT_A_MEMBER
+        elif leader == 0:
+            reason = RejectReason.NO_LEADER
+        if reason is not None:
+            for each in taken:
+                self._proposals.reject(each, reason)
+            return
+        for part in parts(taken, PART_BYTES):
+            commands = [command for each in part for command in each.commands]
+            for each in part:
+                self._proposals.send(each, term)
+            reply = _Reply(self, part)
+            try:
+                data = encode_forwarded(term, commands)
+                self._host.ask(leader, FORWARD, self.group, data, reply)
+            except (ValueError, Overloaded) as error:
+                # It was not sent.
+                for each in part:
+                    self._proposals.reply(each.number, Refused(RejectReason.OVERLOADED, str(error)))
+
+    def take_forwarded(self, sender: int, data: bytes, answer: Answer) -> None:
+        """Commands of another member. For the host."""
+        try:
+            forwarded = decode_forwarded(data)
+        except DecodeError as error:
+            answer(None, str(error))
+            return
+        tuning = self._host.tuning
+        if self._guests and self._guest_bytes + len(data) > tuning.waiting_bytes:
+            answer(encode_reply(Refused(RejectReason.OVERLOADED, "too much waits at the leader")), "")
+            return
+        if max(map(len, forwarded.commands)) > tuning.command_bytes:
+            answer(encode_reply(Refused(RejectReason.TOO_LARGE, "a command is too large here")), "")
+            return
+        self._guests.append((forwarded, answer))
+        self._guest_bytes += len(data)
+        self._host.wake(self)
+
+    # -- reads ----------------------------------------------------------------------------------------------------
+
+    def _begin_read(self) -> None:
+        """Ask for a round of reads, if a leader is known; else when there is one."""
+        if self._driver.node.raft.lead == 0:
+            return
+        try:
+            context = self._driver.read()
+        except (NotNow, Overloaded):
+            # The next tick tries again.
+            return
+        self._barriers.begin(context)
+
+    def _answer_read(self, state: ReadState) -> None:
+        for read in self._barriers.end(state.request_ctx):
+            if not read.done():
+                read.set_result(None)
+        if self._barriers.is_due:
+            self._host.wake(self)
+
+    # -- applying -------------------------------------------------------------------------------------------------
+
+    def _apply(self) -> bool:
+        """Apply what is committed, for a while; the rest comes in the loop's next rounds. Whether a batch has ended."""
+        began = 0.0
+        ended = False
+        while True:
+            if self._runs is None:
+                batch = self._driver.next_batch()
+                if batch is None:
+                    return ended
+                self._batch = batch
+                self._answers = []
+                if batch.snapshot is not None:
+                    self._take_state(batch.snapshot)
+                self._runs = slices(batch.entries)
+            for run in self._runs:
+                self._apply_run(run)
+                now = time.perf_counter()
+                began = began or now
+                if now - began > SLICE_S:
+                    self._host.wake(self)
+                    return ended
+            self._runs = None
+            self._applied()
+            ended = True
+
+    def _apply_run(self, run: list[Entry]) -> None:
+        if has_data(run):
+            answers = self._group_machine.apply(run)
+            if len(answers) != len(run):
+                raise InvariantError(f"the machine gave {len(answers)} answers to {len(run)} entries")
+            if self._answers:
+                self._answers += answers
+            else:
+                self._answers = answers
+            self._since_snapshot += sum([len(e.data) for e in run])
+            return
+        self._answers += [None] * len(run)
+        if is_change(run):
+            members = self._driver.change(run[0])
+            refused = self._driver.refused_change
+            if refused is not None:
+                self._answers[-1] = refused
+            else:
+                self._tell(happened.MembersChanged(members, run[0].index))
+
+    def _applied(self) -> None:
+        """A batch is applied: tell everybody who waited for it."""
+        batch, self._batch = self._batch, None
+        if batch is None:
+            raise InvariantError("no batch is being applied")
+        driver = self._driver
+        driver.finish(batch)
+        if batch.snapshot is not None:
+            metadata = batch.snapshot.metadata
+            self._since_snapshot = 0
+            self._proposals.jump(metadata.index, metadata.term)
+            self._tell(happened.SnapshotReceived(metadata.index))
+        if batch.entries:
+            self._proposals.settle(batch.entries, self._answers)
+        waits = self._applied_waits
+        while waits and waits[0][0] <= driver.applied:
+            _, _, wait = heapq.heappop(waits)
+            if not wait.done():
+                wait.set_result(None)
+        if self._unplaced_waits:
+            _wake(self._unplaced_waits)
+        self._make_snapshot()
+
+    def _make_snapshot(self) -> None:
+        """Make a snapshot if one is due."""
+        driver, tuning = self._driver, self._host.tuning
+        entries = driver.applied - max(self._log.snapshot().metadata.index, self._too_large_at)
+        if entries < tuning.snapshot_entries and self._since_snapshot < tuning.snapshot_bytes:
+            return
+        try:
+            made = driver.make_snapshot(tuning.kept_entries)
+        except SnapshotTooLarge as error:
+            # The log grows on, and the next attempt comes after as much again.
+            self._too_large_at = driver.applied
+            self._since_snapshot = 0
+            self._tell(happened.SnapshotFailed(error))
+            return
+        if made is not None:
+            self._since_snapshot = 0
+            self._tell(happened.SnapshotMade(made.metadata.index, len(made.data)))
+
+    def _capture(self) -> bytes:
+        return with_table(self._host.cluster, self._table, self._group_machine.capture())
+
+    def _take_state(self, snapshot: Snapshot) -> None:
+        """Take over the state of a snapshot."""
+        cluster, table, state = split_table(snapshot.data)
+        if cluster != self._host.cluster:
+            raise StorageFailed(f"a snapshot of the cluster {cluster:x}, not {self._host.cluster:x}")
+        self._table = table
+        if state is not None:
+            self._group_machine.restore_state(BytesIO(state), snapshot.metadata.index)
+
+    # -- messages -------------------------------------------------------------------------------------------------
+
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages that a transport has checked. For the host's transport."""
+        self._check()
+        self._inbox += messages
+        self._host.wake(self)
+        return []
+
+    def report_unreachable(self, id: int) -> None:
+        """A message to a member may be lost. For the host's transport."""
+        if not self._over:
+            self._driver.report_unreachable(id)
+            self._host.wake(self)
+
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
+        """A snapshot has come to a member, or is lost. For the host's transport."""
+        if not self._over:
+            self._driver.report_snapshot(id, status)
+            self._host.wake(self)
+
+    # -- waits ----------------------------------------------------------------------------------------------------
+
+    async def _until_applied(self, index: int) -> None:
+        if self._driver.applied >= index:
+            return
+        self._check()
+        wait: asyncio.Future[None] = self._loop.create_future()
+        self._waits += 1
+        heapq.heappush(self._applied_waits, (index, self._waits, wait))
+        await wait
+
+    async def _next(self, waits: set["asyncio.Future[None]"]) -> None:
+        self._check()
+        wait: asyncio.Future[None] = self._loop.create_future()
+        waits.add(wait)
+        try:
+            await wait
+        finally:
+            waits.discard(wait)
+
+    def _tell(self, event: Event) -> None:
+        for queue in self._followers:
+            queue.put(event)
+
+    def _check(self) -> None:
+        if self._over:
+            raise Stopped(self.failure)
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def die(self, error: BaseException) -> None:
+        """End at once, because of an error. For the host."""
+        if self._over:
+            return
+        self.failure = error
+        self._driver.fail(error)
+        _LOG.error("%s: member %x died: %r", self.name, self.id, error)
+        self._end()
+        self._host.died(self, error)
+
+    def _end(self) -> None:
+        self._over = True
+        cause = self.failure
+        why = "the replica was closed" if cause is None else f"the replica died: {cause!r}"
+        for answer in [answer for _, answer in self._guests]:
+            answer(encode_reply(Refused(RejectReason.STOPPED, why)), "")
+        self._guests = []
+        self._proposals.stop(why, cause)
+        stopped = [wait for _, _, wait in self._applied_waits] + self._barriers.take_all()
+        stopped += [*self._leader_waits, *self._unplaced_waits]
+        self._applied_waits = []
+        for wait in stopped:
+            if not wait.done():
+                wait.set_exception(Stopped(cause))
+        self._tell(happened.ReplicaStopped(cause))
+
+    async def close(self) -> None:
+        """Hand leadership over, and end. Calling it again does nothing. What waits is told."""
+        if self._over or self._closing:
+            return
+        self._closing = True
+        deadline = self._loop.time() + self._host.tuning.handover_ms / 1000
+        try:
+            while self.is_leader and self._successor() is not None and self._loop.time() < deadline:
+                try:
+                    await self.transfer_leadership(timeout_s=deadline - self._loop.time())
+                except NotNow:
+                    await asyncio.sleep(self._host.tuning.tick_ms / 1000)
+        except (TimeoutError, Stopped):
+            _LOG.warning("%s: %x was closed before it could hand its leadership over", self.name, self.id)
+        finally:
+            if not self._over:
+                self._end()
+            self._host.left(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _reject_all(proposal: Proposal, error: Rejected) -> None:
+    if proposal.many:
+        proposal.end.set_result([error] * proposal.count)
+    else:
+        proposal.end.set_exception(error)
+
+
+def _wake(waits: set["asyncio.Future[None]"]) -> None:
+    for wait in waits:
+        if not wait.done():
+            wait.set_result(None)
+
+
+def _is_member(id: int, members: ConfState) -> bool:
+    return id in members.voters or id in members.learners or id in members.voters_outgoing

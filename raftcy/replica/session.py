@@ -1,0 +1,134 @@
+"""A client's session with a group: commands that are applied once, however often they have to be proposed.
+
+Each command has a number. It is proposed until its answer is there, always under the same number; the group applies it
+once and answers each time. The session lives in the log, so it outlives leaders and restarts of members, but not its
+timeout: the group's time goes on while nobody uses it.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from ..errors import CommandError, OutcomeUnknown, Overloaded, Rejected
+from ..machines import SessionClient
+from ..wire.checks import octets
+from .tokens import RejectReason, Token
+
+# After these a new attempt may succeed soon.
+_PASSING = (
+    RejectReason.NO_LEADER,
+    RejectReason.TRANSFER,
+    RejectReason.OTHER_TERM,
+    RejectReason.SUPERSEDED,
+    RejectReason.QUOTA,
+    RejectReason.OVERLOADED,
+)
+
+
+class Proposing(Protocol):
+    """What a session needs of its replica."""
+
+    machine: Any
+    failure: BaseException | None
+
+    @property
+    def election_s(self) -> float:
+        """The election timeout in seconds."""
+
+    def propose_entry(self, entry: bytes, *, only_in_term: int = 0, timeout_s: float | None = None) -> Any:
+        """Propose the bytes of an entry."""
+
+
+class Session:
+    """``Replica.session`` opens it. An async context manager, which closes it; used by one task or by several."""
+
+    def __init__(self, replica: Proposing, id: int, timeout_ms: int) -> None:
+        self._replica = replica
+        self._client = SessionClient(id)
+        self._entries: dict[int, bytes] = {}
+        self._refresh_s = timeout_ms / 3000
+        self._alive = asyncio.get_running_loop().create_task(self._live(), name=f"raftcy session {id}")
+        self.id = id
+
+    async def propose(self, command: Any, *, timeout_s: float | None = None) -> Any:
+        """As ``Replica.propose``, but tried again until the answer is there; the command is applied once.
+
+        Raises OutcomeUnknown after ``timeout_s``: ``again`` goes on with its token. Raises SessionExpired if the
+        session's time has run out, Overloaded while too many of its commands wait, and Rejected for what will not pass.
+        """
+        if self._client.full():
+            raise Overloaded(f"too many commands of session {self.id} wait for an answer")
+        data = octets(self._replica.machine.encode(command), "command")
+        number, entry = self._client.begin(data)
+        self._entries[number] = entry
+        return await self._attempt(number, timeout_s)
+
+    async def again(self, token: Token, timeout_s: float | None = None) -> Any:
+        """Go on with a command whose outcome was not known; ValueError for a token of another session."""
+        if token.start != self._start or token.number not in self._entries:
+            raise ValueError(f"no command of session {self.id} waits under this token")
+        return await self._attempt(token.number, timeout_s)
+
+    @property
+    def _start(self) -> bytes:
+        return b"session" + self.id.to_bytes(8, "big")
+
+    async def _attempt(self, number: int, timeout_s: float | None) -> Any:
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._until_answered(self._entries[number])
+        except TimeoutError:
+            token = Token(0, 0, self._start, number)
+            raise OutcomeUnknown(token, f"{timeout_s} s have passed") from None
+        except CommandError:
+            self._ended(number)
+            raise
+        self._ended(number)
+        return answer
+
+    def _ended(self, number: int) -> None:
+        if self._entries.pop(number, None) is not None:
+            self._client.answered(number)
+
+    async def _until_answered(self, entry: bytes) -> Any:
+        replica = self._replica
+        patience_s = 3 * replica.election_s
+        while True:
+            try:
+                return await replica.propose_entry(entry, timeout_s=patience_s)
+            except OutcomeUnknown:
+                if replica.failure is not None:
+                    raise
+            except Rejected as error:
+                if error.reason not in _PASSING:
+                    raise
+            await asyncio.sleep(replica.election_s / 10)
+
+    async def _live(self) -> None:
+        """Show the group that the session is in use."""
+        while True:
+            await asyncio.sleep(self._refresh_s)
+            try:
+                await self._until_answered(self._client.keep_alive())
+            except (CommandError, Rejected, OutcomeUnknown):
+                # The next command says what is wrong.
+                return
+
+    async def close(self) -> None:
+        """Let the group forget the session. If nobody can be told, it expires. Calling it again does nothing."""
+        if self._alive.cancelled() or self._alive.done():
+            return
+        self._alive.cancel()
+        await asyncio.gather(self._alive, return_exceptions=True)
+        try:
+            await self._replica.propose_entry(self._client.close(), timeout_s=self._replica.election_s)
+        except (CommandError, Rejected, OutcomeUnknown):
+            return
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

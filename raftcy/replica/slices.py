@@ -1,0 +1,51 @@
+"""Committed entries in pieces that a machine can apply without stopping the event loop for long."""
+
+from collections.abc import Iterator
+
+from ..wire import consts as k
+from ..wire.messages import Entry
+
+SLICE_ENTRIES = 512
+SLICE_BYTES = 1 << 20
+
+
+def slices(entries: list[Entry], count: int = SLICE_ENTRIES, size_bytes: int = SLICE_BYTES) -> Iterator[list[Entry]]:
+    """Cut entries, in order, into runs for one call each.
+
+    Either a run has entries with data for the machine, at most ``count`` of them and at most ``size_bytes`` of data
+    (one entry may have more); or it is one configuration change, or a run of empty entries, of which the machine is
+    told nothing.
+    """
+    first = 0
+    kind = _EMPTY
+    size = 0
+    for place, e in enumerate(entries):
+        its = _kind(e)
+        full = its == _DATA and (place - first >= count or size + len(e.data) > size_bytes)
+        if place > first and (its != kind or its == _CHANGE or full):
+            yield entries[first:place]
+            first = place
+            size = 0
+        kind = its
+        size += len(e.data)
+    if first < len(entries):
+        yield entries[first:]
+
+
+_EMPTY, _DATA, _CHANGE = range(3)
+
+
+def _kind(e: Entry) -> int:
+    if e.type != k.NORMAL:
+        return _CHANGE
+    return _DATA if len(e.data) > 0 else _EMPTY
+
+
+def is_change(run: list[Entry]) -> bool:
+    """Whether a run is a configuration change."""
+    return _kind(run[0]) == _CHANGE
+
+
+def has_data(run: list[Entry]) -> bool:
+    """Whether a run is for the machine."""
+    return _kind(run[0]) == _DATA

@@ -1,0 +1,197 @@
+"""A folder of the operating system as ``Files``, and the lock on it.
+
+What ``sync`` promises is what the platform does: ``fdatasync`` on Linux; ``F_FULLFSYNC`` on macOS, where ``fsync``
+leaves the data in the disk's own cache; ``FlushFileBuffers`` on Windows, where a folder cannot be synced and NTFS keeps
+the order of names itself. A disk that says that it has written what it has not is beyond all of them.
+"""
+
+import errno
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import DirectoryInUse
+from .files import FOLDER
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = "lock"
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class Directory:
+    """The files of a folder, which is made if it is not there, for its owner alone.
+
+    Locked until ``close``: raises DirectoryInUse if another process, or another Directory, has it. With ``reading``
+    nothing is made or written, and the folder has to be there.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, reading: bool = False) -> None:
+        self.path = Path(path)
+        self._open: dict[str, int] = {}
+        self._guard = threading.Lock()
+        self._lock = -1
+        self._reading = reading
+        if reading:
+            if not (self.path / LOCK).exists():
+                os.listdir(self.path)
+                return
+            flags = os.O_RDONLY
+        else:
+            self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            flags = _FLAGS
+        self._lock = os.open(self.path / LOCK, flags, _FILE_MODE)
+        try:
+            _lock(self._lock)
+        except OSError as error:
+            os.close(self._lock)
+            raise DirectoryInUse(
+                f"{self.path} is in use: another process, or another log in this one, has it open"
+            ) from error
+
+    # -- the six calls -------------------------------------------------------------------------------------------
+
+    def names(self) -> dict[str, int]:
+        """See Files. The lock is none of the files."""
+        found = {}
+        with os.scandir(self.path) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False) and entry.name != LOCK:
+                    found[entry.name] = entry.stat(follow_symlinks=False).st_size
+        return found
+
+    def read(self, name: str, at: int, size: int) -> bytes:
+        """See Files."""
+        file = self._file(name, making=False)
+        parts = []
+        while size > 0:
+            part = _read(file, size, at, self._guard)
+            if not part:
+                break
+            parts.append(part)
+            at += len(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def write(self, name: str, at: int, data: bytes) -> None:
+        """See Files."""
+        file = self._file(name, making=True)
+        view = memoryview(data)
+        while view:
+            count = _write(file, view, at, self._guard)
+            if count == 0:
+                raise OSError(f"{name}: nothing was written of {len(view)} bytes")
+            # The rest, not the same again: a write may take a part, and the next one then says why.
+            view = view[count:]
+            at += count
+
+    def sync(self, name: str) -> None:
+        """See Files."""
+        if name != FOLDER:
+            _sync(self._file(name, making=False))
+        elif hasattr(os, "O_DIRECTORY"):
+            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _sync_folder(folder)
+            finally:
+                os.close(folder)
+
+    def rename(self, old: str, new: str) -> None:
+        """See Files."""
+        self._forget(old)
+        self._forget(new)
+        os.replace(self.path / old, self.path / new)
+
+    def remove(self, name: str) -> None:
+        """See Files."""
+        self._forget(name)
+        with suppress(FileNotFoundError):
+            os.unlink(self.path / name)
+
+    # -- files that are open -------------------------------------------------------------------------------------
+
+    def _file(self, name: str, making: bool) -> int:
+        with self._guard:
+            file = self._open.get(name, -1)
+            if file < 0:
+                flags = _FLAGS if making else _FLAGS & ~os.O_CREAT
+                if self._reading:
+                    flags = flags & ~os.O_RDWR | os.O_RDONLY
+                file = self._open[name] = os.open(self.path / name, flags, _FILE_MODE)
+            return file
+
+    def _forget(self, name: str) -> None:
+        with self._guard:
+            file = self._open.pop(name, -1)
+        if file >= 0:
+            os.close(file)
+
+    def close(self) -> None:
+        """Close all files and give up the lock. May be called twice."""
+        for name in list(self._open):
+            self._forget(name)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _lock(file: int) -> None:
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        import msvcrt
+
+        locking: Any = msvcrt
+        locking.locking(file, locking.LK_NBLCK, 1)
+
+
+def _fullfsync(file: int) -> None:
+    """What macOS needs; a file system that knows nothing of it, such as one on the network, gets an fsync."""
+    control: Any = fcntl
+    try:
+        control.fcntl(file, control.F_FULLFSYNC)
+    except OSError as error:
+        # Any other error is one of the disk, which a second sync would hide.
+        if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY):
+            raise
+        os.fsync(file)
+
+
+def _syncing() -> Callable[[int], None]:
+    if sys.platform == "darwin":
+        return _fullfsync
+    return getattr(os, "fdatasync", os.fsync)
+
+
+_sync = _syncing()
+_sync_folder: Callable[[int], None] = _fullfsync if sys.platform == "darwin" else os.fsync
+
+
+if hasattr(os, "pread"):
+
+    def _read(file: int, size: int, at: int, guard: threading.Lock) -> bytes:
+        return os.pread(file, size, at)
+
+    def _write(file: int, data: memoryview, at: int, guard: threading.Lock) -> int:
+        return os.pwrite(file, data, at)
+
+else:
+
+    def _read(file: int, size: int, at: int, guard: threading.Lock) -> bytes:
+        with guard:
+            os.lseek(file, at, os.SEEK_SET)
+            return os.read(file, size)
+
+    def _write(file: int, data: memoryview, at: int, guard: threading.Lock) -> int:
+        with guard:
+            os.lseek(file, at, os.SEEK_SET)
+            return os.write(file, data)

@@ -1,0 +1,207 @@
+"""What one group writes in one record: items, each with its kind and its length.
+
+A record is there whole or not at all, and so is what is in it: hard state, entries and snapshot of a save. The items
+stand in the order in which they take effect.
+"""
+
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from ..errors import Corruption, DecodeError
+from ..wire.messages import Entry, HardState, Message, Snapshot
+from .layout import FILLER
+
+# What an item is. Numbers are never used for anything else again.
+BEGIN, RECEIVED, ENTRIES, HARD, MADE, COMPACT, NEWEST, OLDER, PREFIX, DROP, FALL_BACK = range(1, 12)
+NAMES = {
+    BEGIN: "begin",
+    RECEIVED: "received",
+    ENTRIES: "entries",
+    HARD: "hard state",
+    MADE: "made",
+    COMPACT: "compact",
+    NEWEST: "newest",
+    OLDER: "older",
+    PREFIX: "prefix",
+    DROP: "drop",
+    FALL_BACK: "fall back",
+}
+
+FILLER_START = bytes((FILLER,))
+_ITEM = struct.Struct("<BI")
+_RUN = struct.Struct("<QQ")
+_SPAN = struct.Struct("<QQI")
+_BEGIN = struct.Struct("<QQQQQQI")
+_INDEX = struct.Struct("<Q")
+# Far below the number of items that an encoding may hold.
+_ENTRIES_MAX = 1 << 16
+
+
+class Begin(NamedTuple):
+    """Where a group stands: what a log begins with for it, when all that stands before is gone.
+
+    The log is retained after (``floor``, ``floor_term``) and visible after (``base``, ``base_term``). The entries up to
+    ``prefix`` stand in this record, and those from there to ``last`` in records before it, in segments that are still
+    there. ``runs`` says where each term begins.
+    """
+
+    floor: int
+    floor_term: int
+    base: int
+    base_term: int
+    prefix: int
+    last: int
+    runs: list[tuple[int, int]]
+
+
+class Span(NamedTuple):
+    """Entries as they stand in an item: the first and the last index, where each term begins, and their encoding."""
+
+    first: int
+    last: int
+    runs: list[tuple[int, int]]
+    encoded: memoryview
+
+    def decode(self) -> list[Entry]:
+        """The entries."""
+        return Message.decode(self.encoded).entries
+
+
+class Share:
+    """What a group has staged since the last record. Later calls replace what they make needless."""
+
+    __slots__ = ("compact", "dropped", "entries", "fallen", "hard", "made", "received", "size")
+
+    def __init__(self) -> None:
+        # Snapshots that nothing needs any more once this share is durable.
+        self.dropped: list[Snapshot] = []
+        # The older snapshot has taken the place of the newest one, before anything else.
+        self.fallen = False
+        self.received: Snapshot | None = None
+        self.entries: list[Entry] = []
+        self.hard: HardState | None = None
+        self.made: list[Snapshot] = []
+        self.compact = 0
+        self.size = 0
+
+    def receive(self, snapshot: Snapshot) -> None:
+        """A snapshot replaces the log, and with it what was staged of it."""
+        self.received = snapshot
+        self.entries = []
+        self.made = []
+        self.compact = 0
+        self.size = len(snapshot.data)
+
+    def put(self, new: list[Entry]) -> None:
+        """Entries replace what was staged from the first one's index on."""
+        if self.entries:
+            keep = new[0].index - self.entries[0].index
+            del self.entries[max(keep, 0) :]
+        self.entries += new
+
+    def encode(self) -> bytes:
+        """The body of the record."""
+        parts: list[bytes] = []
+        if self.fallen:
+            add(parts, FALL_BACK, b"")
+        if self.received is not None:
+            add(parts, RECEIVED, self.received.encode())
+        add_entries(parts, ENTRIES, self.entries)
+        if self.hard is not None:
+            add(parts, HARD, self.hard.encode())
+        for each in self.made:
+            add(parts, MADE, each.encode())
+        if self.compact:
+            add(parts, COMPACT, _INDEX.pack(self.compact))
+        return b"".join(parts)
+
+
+def add(parts: list[bytes], kind: int, payload: bytes) -> None:
+    """Append an item."""
+    parts += (_ITEM.pack(kind, len(payload)), payload)
+
+
+def add_begin(parts: list[bytes], begin: Begin) -> None:
+    """Append the item that a group begins with."""
+    head = _BEGIN.pack(*begin[:-1], len(begin.runs))
+    add(parts, BEGIN, head + b"".join(_RUN.pack(*run) for run in begin.runs))
+
+
+def add_entries(parts: list[bytes], kind: int, entries: list[Entry]) -> None:
+    """Append entries with consecutive indexes, none if the list is empty."""
+    for at in range(0, len(entries), _ENTRIES_MAX):
+        some = entries[at : at + _ENTRIES_MAX] if len(entries) > _ENTRIES_MAX else entries
+        first, last = some[0], some[-1]
+        runs = [(first.index, first.term)]
+        if len({e.term for e in some}) > 1:
+            runs += [(e.index, e.term) for before, e in pairwise(some) if e.term != before.term]
+        head = _SPAN.pack(first.index, last.index, len(runs))
+        add(parts, kind, b"".join((head, *(_RUN.pack(*run) for run in runs), Message(entries=some).encode())))
+
+
+def items(body: bytes) -> Iterator[tuple[int, memoryview]]:
+    """The items of a record, none of one that only takes up space. Raises Corruption for what is never written."""
+    view = memoryview(body)
+    at = len(body) if body[:1] == FILLER_START else 0
+    while at < len(body):
+        if len(body) - at < _ITEM.size:
+            raise Corruption("an item of a record is cut off")
+        kind, length = _ITEM.unpack_from(body, at)
+        at += _ITEM.size
+        if length > len(body) - at or kind not in NAMES:
+            raise Corruption(f"a record has an item of kind {kind} and length {length}")
+        yield kind, view[at : at + length]
+        at += length
+
+
+def begin_of(payload: memoryview) -> Begin:
+    """What an item of the kind BEGIN says."""
+    if len(payload) < _BEGIN.size:
+        raise Corruption("a beginning is cut off")
+    floor, floor_term, base, base_term, prefix, last, count = _BEGIN.unpack_from(payload)
+    if len(payload) != _BEGIN.size + count * _RUN.size:
+        raise Corruption(f"a beginning of {len(payload)} bytes has {count} terms")
+    runs = [_RUN.unpack_from(payload, _BEGIN.size + n * _RUN.size) for n in range(count)]
+    return Begin(floor, floor_term, base, base_term, prefix, last, runs)
+
+
+def index_of(payload: memoryview) -> int:
+    """What an item of the kind COMPACT says."""
+    index: int = _unpacked(_INDEX, payload)[0]
+    return index
+
+
+def span_of(payload: memoryview) -> Span:
+    """What an item of the kind ENTRIES or PREFIX says; the entries themselves are not decoded."""
+    if len(payload) < _SPAN.size:
+        raise Corruption("an item with entries is cut off")
+    first, last, count = _SPAN.unpack_from(payload)
+    at = _SPAN.size + count * _RUN.size
+    if len(payload) < at or not 0 < count <= last - first + 1:
+        raise Corruption(f"an item with the entries {first} to {last} has {count} terms")
+    runs = [_RUN.unpack_from(payload, _SPAN.size + n * _RUN.size) for n in range(count)]
+    return Span(first, last, runs, payload[at:])
+
+
+def snapshot_of(payload: memoryview) -> Snapshot:
+    """The snapshot in an item."""
+    try:
+        return Snapshot.decode(payload)
+    except DecodeError as error:
+        raise Corruption(f"a snapshot cannot be decoded: {error}") from error
+
+
+def hard_state_of(payload: memoryview) -> HardState:
+    """The hard state in an item."""
+    try:
+        return HardState.decode(payload)
+    except DecodeError as error:
+        raise Corruption(f"a hard state cannot be decoded: {error}") from error
+
+
+def _unpacked(form: struct.Struct, payload: memoryview) -> tuple[int, ...]:
+    if len(payload) != form.size:
+        raise Corruption(f"an item of {len(payload)} bytes where {form.size} are due")
+    return form.unpack(payload)

@@ -1,0 +1,137 @@
+"""What both ends of a connection say, without I/O: bytes in, events and bytes out.
+
+The dialler begins with its HELLO and says nothing else until the WELCOME. Then it sends messages, and both ends may
+ping and answer pings. Whatever breaks these rules ends the connection.
+"""
+
+from typing import NamedTuple
+
+from ..errors import DecodeError
+from . import packets as p
+from .frame import FrameDecoder
+
+__all__ = ["Event", "Greeted", "Messages", "Ponged", "Refused", "Speech"]
+
+
+class Greeted(NamedTuple):
+    """The other end has introduced itself. An acceptor answers with ``welcome`` or ``refuse``."""
+
+    hello: p.Hello
+
+
+class Refused(NamedTuple):
+    """The acceptor does not want this connection."""
+
+    refusal: p.Refusal
+
+
+class Messages(NamedTuple):
+    """Payloads of MESSAGE packets, in order."""
+
+    payloads: list[bytes | bytearray]
+
+
+class Ponged(NamedTuple):
+    """The other end has received everything up to the ping with this token."""
+
+    token: int
+
+
+Event = Greeted | Refused | Messages | Ponged
+
+
+class Speech:
+    """One end of a connection.
+
+    ``receive`` takes bytes as they arrive, in chunks of any size, and returns what they mean. ``output`` collects the
+    bytes to send; its owner takes them away. ``error`` is None until the other end has broken the rules; what it said
+    before that is still returned. From then on nothing is read.
+
+    A connection is open once the acceptor has said WELCOME, in the eyes of each end when it has sent or read that.
+    """
+
+    def __init__(self, accepts: bool, limit_bytes: int | None = None) -> None:
+        self.output: list[bytes] = []
+        self.error: DecodeError | None = None
+        self.is_open = False
+        self.theirs: p.Hello | None = None
+        """How the other end has introduced itself."""
+        self._accepts = accepts
+        self._limit_bytes = limit_bytes
+        self._frames = FrameDecoder(p.GREETING_BYTES_MAX)
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of a frame that has arrived in part."""
+        return self._frames.pending_bytes
+
+    def take_output(self) -> bytes:
+        """Return the bytes to send, and forget them."""
+        data = b"".join(self.output)
+        self.output.clear()
+        return data
+
+    def begin(self, hello: p.Hello) -> None:
+        """Say HELLO. Only for the dialler."""
+        self.output.append(p.encode_greeting(p.HELLO, hello))
+
+    def welcome(self, hello: p.Hello) -> None:
+        """Accept the connection. Only for an acceptor that was greeted."""
+        self.output.append(p.encode_greeting(p.WELCOME, hello))
+        self._open()
+
+    def refuse(self, refusal: p.Refusal) -> None:
+        """Refuse the connection. The owner closes it after it has sent the output."""
+        self.output.append(p.encode_refusal(refusal))
+
+    def ping(self, token: int) -> None:
+        """Ask for a sign that everything sent so far has arrived."""
+        self.output.append(p.encode_token(p.PING, token))
+
+    def receive(self, chunk: bytes | bytearray | memoryview) -> list[Event]:
+        """Take bytes that have arrived, and return what they say, in order."""
+        events: list[Event] = []
+        if self.error is not None:
+            return events
+        try:
+            payloads = self._frames.feed(chunk)
+            self._read(payloads, events)
+            # The decoder reports a frame that is too long only after the frames before it.
+            if payloads:
+                self._frames.feed(b"")
+        except DecodeError as error:
+            self.error = error
+        return events
+
+    def _read(self, payloads: list[bytes | bytearray], events: list[Event]) -> None:
+        messages: list[bytes | bytearray] | None = None
+        for payload in payloads:
+            kind = payload[0] if payload else 0
+            if not self.is_open:
+                events.append(self._greeting(kind, payload))
+            elif kind == p.MESSAGE and self._accepts:
+                if messages is None:
+                    messages = []
+                    events.append(Messages(messages))
+                messages.append(payload)
+            elif kind == p.PING:
+                self.output.append(p.encode_token(p.PONG, p.decode_token(payload)))
+            elif kind == p.PONG:
+                events.append(Ponged(p.decode_token(payload)))
+                messages = None
+            else:
+                raise DecodeError(f"a packet of kind {kind} is out of place", 0)
+
+    def _greeting(self, kind: int, payload: bytes | bytearray) -> Event:
+        if self.theirs is None and kind == (p.HELLO if self._accepts else p.WELCOME):
+            self.theirs = p.decode_greeting(payload)
+            if not self._accepts:
+                self._open()
+            return Greeted(self.theirs)
+        if kind == p.REFUSED and not self._accepts:
+            return Refused(p.decode_refusal(payload))
+        raise DecodeError("the connection does not begin with a hello", 0)
+
+    def _open(self) -> None:
+        self.is_open = True
+        self._frames.limit_bytes = self._limit_bytes

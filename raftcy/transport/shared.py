@@ -1,0 +1,156 @@
+"""What the parts of one transport share: who it is, its settings and counters, and its ways to report."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..errors import RaftError, Stopped
+from ..wire.enums import SnapshotStatus
+from .limits import Limits, Traffic
+from .packets import Hello, Refusal
+from .policy import Policy
+from .receiver import DirectReceiver, Receiver
+from .tls import TLS
+
+__all__ = ["Shared"]
+
+_LOG = logging.getLogger("raftcy.transport")
+# A line of one kind is logged at most this often; later ones in that time are counted and told with the next.
+_LOG_SECONDS = 1.0
+_KINDS_MAX = 1000
+
+
+class Shared:
+    """One for each transport."""
+
+    def __init__(
+        self,
+        hello: Hello,
+        limits: Limits,
+        tls: TLS | None,
+        policy: Policy,
+        source: random.Random,
+        on_failure: Callable[[BaseException], object] | None,
+        on_refused: Callable[[int, Refusal], object] | None,
+        newcomers: int | None = None,
+    ) -> None:
+        self.id = hello.sender
+        self.newcomers = newcomers
+        """The group of nodes that do not know their cluster yet, None if there must be none."""
+        self.hello = hello
+        self.limits = limits
+        self.tls = tls
+        self.policy = policy
+        self.random = source
+        self.loop = asyncio.get_running_loop()
+        self.traffic = Traffic()
+        self.receivers: dict[int, Receiver | DirectReceiver] = {}
+        self.direct: set[int] = set()
+        """The groups whose receivers are DirectReceivers."""
+        self.over: set[int] = set()
+        """The groups whose receivers have raised Stopped."""
+        self.pending_bytes = 0
+        """The bytes of incomplete frames, over all connections."""
+        self.known: dict[int, int] = {}
+        """The identity of each known peer, 0 while it is not known."""
+        self.failure: BaseException | None = None
+        self.closed = False
+        self._on_failure = on_failure
+        self._on_refused = on_refused
+        # By kind: when it was logged last, and how many were left out since.
+        self._logged: dict[object, tuple[float, int]] = {}
+
+    def attach(self, group: int, receiver: Receiver | DirectReceiver) -> None:
+        """Deliver a group's messages to a receiver."""
+        self.receivers[group] = receiver
+        self.over.discard(group)
+        if isinstance(receiver, DirectReceiver):
+            self.direct.add(group)
+        else:
+            self.direct.discard(group)
+
+    def detach(self, group: int) -> None:
+        """Deliver nothing more to a group."""
+        self.receivers.pop(group, None)
+        self.over.discard(group)
+        self.direct.discard(group)
+
+    def may_talk(self, cluster: int) -> bool:
+        """Whether a connection with a node of this cluster is allowed: it is the same one, or not known to both yet."""
+        own = self.hello.cluster
+        return cluster == own or (self.newcomers is not None and 0 in (cluster, own))
+
+    @property
+    def serves_nobody(self) -> bool:
+        """Whether every receiver has stopped."""
+        return bool(self.over) and self.over.issuperset(self.receivers)
+
+    def log(self, level: int, kind: object, text: str, *arguments: object) -> None:
+        """Log a line, unless one of its kind was logged just now. A kind is a short tuple, or a word."""
+        if not _LOG.isEnabledFor(level):
+            return
+        now = self.loop.time()
+        at, left_out = self._logged.get(kind, (now - _LOG_SECONDS, 0))
+        if now - at < _LOG_SECONDS:
+            self._logged[kind] = (at, left_out + 1)
+            return
+        if len(self._logged) >= _KINDS_MAX:
+            self._logged.clear()
+        self._logged[kind] = (now, 0)
+        if left_out:
+            text, arguments = text + " (and %d more like this)", (*arguments, left_out)
+        _LOG.log(level, text, *arguments)
+
+    def failed(self, error: BaseException, where: str) -> None:
+        """Take note of an exception that nobody expected. It never goes unseen."""
+        self.traffic.failed_calls += 1
+        if self.failure is None:
+            self.failure = error
+        self.log(logging.ERROR, ("failed", where, type(error)), "%x: %s failed: %r", self.id, where, error)
+        if self._on_failure is not None:
+            try:
+                self._on_failure(error)
+            except Exception as again:
+                self.log(logging.ERROR, "on_failure", "%x: on_failure failed itself: %r", self.id, again)
+
+    def refused_by(self, peer: int, refusal: Refusal) -> None:
+        """A peer has refused this node."""
+        self.traffic.refused_by_peers += 1
+        self.log(
+            logging.WARNING,
+            ("refused by", peer, refusal.reason),
+            "%x is refused by %x: %s (%s)",
+            self.id,
+            peer,
+            refusal.text,
+            refusal.reason.name,
+        )
+        if self._on_refused is not None:
+            self.call("on_refused", self._on_refused, peer, refusal)
+
+    def call(self, where: str, act: Callable[..., Any], *arguments: object) -> None:
+        """Call what belongs to the application, whatever it raises."""
+        try:
+            act(*arguments)
+        except Stopped:
+            return
+        except RaftError as error:
+            self.log(logging.ERROR, (where, type(error)), "%x: %s raised %r", self.id, where, error)
+        except Exception as error:
+            self.failed(error, where)
+
+    def unreachable(self, peer: int, groups: Iterable[int]) -> None:
+        """Report a peer to the receivers of these groups."""
+        for group in groups:
+            receiver = self.receivers.get(group)
+            if receiver is not None:
+                self.traffic.unreachable_reports += 1
+                self.call("report_unreachable", receiver.report_unreachable, peer)
+
+    def snapshot(self, peer: int, group: int, status: SnapshotStatus) -> None:
+        """Report how a snapshot ended."""
+        receiver = self.receivers.get(group)
+        if receiver is not None:
+            self.call("report_snapshot", receiver.report_snapshot, peer, status)

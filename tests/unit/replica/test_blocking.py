@@ -1,0 +1,92 @@
+"""Hosts for programs without asyncio: calls from many threads, errors, and the end."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from raftcy.errors import CallFailed, CommandError, ConfigError, Rejected, Stopped, WrongDirectory
+from raftcy.replica import Tuning, blocking
+from raftcy.replica.replica import RejectReason
+from tests.support.hosts import Ledger
+
+from ...system.replica.kills import free_ports
+
+QUICK = Tuning(tick_ms=10, election_ms=100)
+
+
+def host(folder: Path) -> blocking.Host:
+    return blocking.Host(folder, id=1, members={1: f"127.0.0.1:{free_ports(1)[0]}"}, tuning=QUICK)
+
+
+def ended() -> bool:
+    """Whether no thread of a host is left, after what is under way."""
+    left = [each for each in threading.enumerate() if each.name.startswith(("raftcy", "asyncio"))]
+    for thread in left:
+        thread.join(10)
+    return not any(thread.is_alive() for thread in left)
+
+
+def names(machine: Ledger) -> list[str]:
+    return list(machine.entries)
+
+
+def test_calls_from_many_threads(tmp_path: Path) -> None:
+    with host(tmp_path) as one:
+        replica = one.replica("ledger", Ledger())
+        assert replica.wait_for_leader(10) == 1
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda n: replica.propose(b"%d" % n), range(100)))
+        assert sorted(found) == list(range(1, 101))
+        assert len(set(replica.read(names))) == 100
+        assert replica.propose_many([b"x", b"no"]) == [101, CommandError("no")]
+        with pytest.raises(CommandError):
+            replica.propose(b"no")
+        with pytest.raises(TimeoutError):
+            replica.read(names, at_least=10**6, timeout_s=0.05)
+        assert replica.status().leader == 1
+        with pytest.raises(CallFailed):
+            one.request(1, 300, b"")
+        assert one.failure is None
+    with pytest.raises(Stopped):
+        replica.propose(b"x")
+    with pytest.raises(Stopped):
+        one.replica("other", Ledger())
+    with pytest.raises(ConfigError):
+        one.__enter__()
+    one.close()
+    assert ended()
+
+
+def test_an_error_of_the_machine_reaches_the_caller(tmp_path: Path) -> None:
+    with host(tmp_path) as one:
+        replica = one.replica("ledger", Ledger())
+        replica.wait_for_leader(10)
+        with pytest.raises(Exception, match="die"):
+            replica.propose(b"die")
+        with pytest.raises(Stopped):
+            replica.read(names)
+        with pytest.raises(Rejected) as caught:
+            replica.propose(b"x")
+        assert caught.value.reason == RejectReason.STOPPED
+        assert one.failure is replica.failure is not None
+        with pytest.raises(type(one.failure)):
+            raise one.failure
+
+
+def test_a_call_from_the_loops_own_thread_is_refused(tmp_path: Path) -> None:
+    with host(tmp_path) as one:
+        replica = one.replica("ledger", Ledger())
+        replica.wait_for_leader(10)
+        with pytest.raises(AssertionError, match="would wait for itself"):
+            replica.read(lambda machine: replica.propose(b"x"))
+
+
+def test_a_start_that_fails_leaves_no_thread(tmp_path: Path) -> None:
+    (tmp_path / "strange").write_text("not a log")
+    for _ in range(2):
+        # The second attempt meets the same error, and not the lock of the first one.
+        with pytest.raises(WrongDirectory, match="strange"):
+            host(tmp_path).__enter__()
+    assert ended()

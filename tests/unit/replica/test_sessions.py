@@ -1,0 +1,172 @@
+"""Sessions of a replica, the group's time and its version: in virtual time, with members that come and go."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from raftcy.errors import CommandError, OutcomeUnknown, Rejected, SessionExpired, UpgradeNeeded
+from raftcy.replica.tokens import RejectReason, Token
+from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger
+
+from .test_host import caught, run, tuned
+
+
+class Second(Ledger):
+    """A program that knows version 2."""
+
+    knows = 2
+
+
+def test_a_session_answers_as_a_replica_does() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            for replica in replicas.values():
+                async with await replica.session() as session:
+                    before = len(ledger(leader_of(replicas)))
+                    assert await session.propose(b"x") == before + 1
+                    assert await caught(session.propose(b"no")) == CommandError("no")
+                    found = await asyncio.gather(*[session.propose(b"y") for _ in range(5)])
+                    assert sorted(found) == list(range(before + 2, before + 7))
+            assert len(leader_of(replicas)._group_machine.sessions) == 0
+
+    run(story())
+
+
+def test_a_command_is_applied_once_although_its_answer_was_lost() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader, follower = leader_of(replicas), followers_of(replicas)[0]
+            session = await follower.session()
+            world.cuts.add((leader.id, follower.id))
+            error = await caught(session.propose(b"x", timeout_s=0.05))
+            assert isinstance(error, OutcomeUnknown)
+            world.heal()
+            assert await session.again(error.token) == 1
+            assert ledger(follower) == ["x"]
+            with pytest.raises(ValueError, match="no command of session"):
+                await session.again(error.token)
+            with pytest.raises(ValueError, match="no command of session"):
+                await session.again(Token(0, 0, b"another", 1))
+            await session.close()
+
+    run(story())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_command_once_under_faults(seed: int) -> None:
+    async def story() -> None:
+        draw = random.Random(seed)
+        world = World()
+        hosts = {id: world.host(id) for id in world.members}
+        await asyncio.gather(*[host.__aenter__() for host in hosts.values()])
+        replicas = {id: host.replica("ledger", Ledger()) for id, host in hosts.items()}
+        steady = replicas[1]
+        await agreed(replicas)
+
+        async def client(name: str) -> None:
+            session = await steady.session()
+            for number in range(30):
+                await session.propose(f"{name}.{number}".encode())
+            await session.close()
+
+        async def faults() -> None:
+            for _ in range(8):
+                await asyncio.sleep(draw.random() * 0.3)
+                if draw.random() < 0.5:
+                    world.cut(draw.choice([1, 2, 3]))
+                    await asyncio.sleep(draw.random() * 0.3)
+                    world.heal()
+                    continue
+                id = draw.choice([2, 3])
+                world.crash(hosts[id])
+                await asyncio.sleep(draw.random() * 0.2)
+                hosts[id] = world.host(id)
+                await hosts[id].__aenter__()
+                replicas[id] = hosts[id].replica("ledger", Ledger())
+
+        await asyncio.gather(faults(), *[client(f"c{n}") for n in range(3)])
+        await agreed(replicas)
+        for replica in replicas.values():
+            await replica.read()
+            assert sorted(ledger(replica)) == sorted(f"c{n}.{number}" for n in range(3) for number in range(30))
+        await asyncio.gather(*[host.close() for host in hosts.values()])
+
+    run(story())
+
+
+def test_a_session_that_nobody_uses_expires() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader = leader_of(replicas)
+            used, idle = await leader.session(1000), await leader.session(1000)
+            idle._alive.cancel()
+            await asyncio.sleep(8)
+            assert isinstance(await caught(idle.propose(b"x")), SessionExpired)
+            assert await used.propose(b"y") == 1
+            assert ledger(leader) == ["y"]
+            await used.close()
+            await used.close()
+            await asyncio.sleep(1)
+            before = leader.commit
+            await asyncio.sleep(5)
+            assert leader.commit == before, "without sessions no time is written"
+
+    run(story())
+
+
+def test_a_session_ends_with_its_replica() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader = leader_of(replicas)
+            session = await leader.session()
+            await leader.close()
+            error = await caught(session.propose(b"x"))
+            assert isinstance(error, Rejected)
+            assert error.reason == RejectReason.STOPPED
+            await session.close()
+
+    run(story())
+
+
+def test_the_version_rises_once_all_members_know_it() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.running() as hosts:
+            replicas = {id: hosts[id].replica("ledger", Second() if id < 3 else Ledger()) for id in hosts}
+            await agreed(replicas)
+            await asyncio.sleep(2)
+            assert {replica._group_machine.version for replica in replicas.values()} == {1}
+            await replicas[3].close()
+            replicas[3] = hosts[3].replica("ledger", Second())
+            await asyncio.sleep(2)
+            assert {replica._group_machine.version for replica in replicas.values()} == {2}
+            await replicas[3].close()
+            old: Any = hosts[3].replica("ledger", Ledger())
+            await asyncio.sleep(2)
+            assert isinstance(old.failure, UpgradeNeeded)
+            assert isinstance(hosts[3].failure, UpgradeNeeded)
+
+    run(story())
+
+
+def test_sessions_outlive_a_restart_of_all() -> None:
+    async def story() -> None:
+        world = World(3, tuned(snapshot_entries=10, kept_entries=2))
+        async with world.serving() as replicas:
+            session = await leader_of(replicas).session(3_600_000)
+            for _ in range(15):
+                await session.propose(b"x")
+            _, entry = session._client.begin(b"last")
+            assert await leader_of(replicas).propose_entry(entry) == 16
+            session._alive.cancel()
+        async with world.serving() as replicas:
+            assert await leader_of(replicas).propose_entry(entry) == 16, "it is answered again, and not applied again"
+            assert ledger(leader_of(replicas)) == ["x"] * 15 + ["last"]
+
+    run(story())
