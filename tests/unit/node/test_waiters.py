@@ -168,6 +168,7 @@ class Countdown:
     isEnabledFor = debug = info = warning = error = critical = _call
 
 
+# A loop of its own: it tests Node, with a storage or a logger that raises at one call.
 async def played(build: ModuleType, given: Any, error: BaseException, logger: Any) -> bool:
     """A node leads, three proposals wait, its Readys are handled; whether nothing raised. Nobody is left waiting."""
     try:
