@@ -25,6 +25,8 @@ IN_LOOP = {"start_node", "restart_node", "Node"}
 # Protocols, enums, errors and plain numbers: nothing in them is compiled, or takes an argument of ours.
 NOT_SWEPT = {"LogStorage", "Storage", "StateMachine", "TraceLogger", "Outcome", "NdjsonTraceLogger"}
 NOT_SWEPT |= {"TracingEvent", "TracingMessage", "TracingState"}
+# Services on asyncio, with files and sockets; plain Python in both builds, above the driver that is swept.
+NOT_SWEPT |= {"Host", "Replica", "Tuning"}
 # Its numbers are converted as C does it, since the core calls these methods at every message; nothing may crash.
 CONVERTED = {"Progress"}
 # What would wait, write to a file or end this process by design.
