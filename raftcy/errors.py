@@ -475,7 +475,7 @@ class MessageTooLong(TransportError):
 
     def __init__(self, text: str, messages: Any = ()) -> None:
         super().__init__(text)
-        self.messages = tuple(messages)
+        self.messages: tuple[Any, ...] = tuple(messages)
 
     def __reduce__(self) -> tuple[type["MessageTooLong"], tuple[str, Any]]:
         return type(self), (self.args[0], self.messages)

@@ -105,10 +105,11 @@ class Host:
         if id not in self._given:
             raise MembersDiffer(f"member {id} is not in the list of members: {sorted(self._given)}")
         self.id = id
-        self.tuning = tuning or Tuning()
+        self.tuning: Tuning = tuning or Tuning()
         self.failure: BaseException | None = None
-        self.cluster = 0
-        self.table = MemberTable(())
+        self.cluster: int = 0
+        self.identity: int = 0
+        self.table: MemberTable = MemberTable(())
         self._path = directory
         self._listen = split_address(listen if listen is not None else self._given[id][0])
         self._tls = tls

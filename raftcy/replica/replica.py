@@ -174,7 +174,7 @@ class Replica:
         self._host = host
         self.name = name
         self.group = group
-        self.id = host.id
+        self.id: int = host.id
         self.machine = machine
         self.failure: BaseException | None = None
         tuning = host.tuning
