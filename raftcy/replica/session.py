@@ -46,6 +46,8 @@ class Session:
         self._replica = replica
         self._client = SessionClient(id)
         self._entries: dict[int, bytes] = {}
+        # Numbers of which an attempt has ended without certainty: the log may have their entry.
+        self._unsure: set[int] = set()
         self._refresh_s = timeout_ms / 3000
         self._alive = asyncio.get_running_loop().create_task(self._live(), name=f"raftcy session {id}")
         self.id = id
@@ -53,8 +55,10 @@ class Session:
     async def propose(self, command: Any, *, timeout_s: float | None = None) -> Any:
         """As ``Replica.propose``, but tried again until the answer is there; the command is applied once.
 
-        Raises OutcomeUnknown after ``timeout_s``: ``again`` goes on with its token. Raises SessionExpired if the
-        session's time has run out, Overloaded while too many of its commands wait, and Rejected for what will not pass.
+        Raises OutcomeUnknown after ``timeout_s``, and when the replica ends or refuses the command after an attempt
+        that may have put it into the log: ``again`` goes on with its token. Raises Rejected for what will not pass and
+        is certainly not in the log, SessionExpired if the session's time has run out, and Overloaded while too many of
+        its commands wait.
         """
         if self._client.full():
             raise Overloaded(f"too many commands of session {self.id} wait for an answer")
@@ -74,12 +78,21 @@ class Session:
         return b"session" + self.id.to_bytes(8, "big")
 
     async def _attempt(self, number: int, timeout_s: float | None) -> Any:
+        token = Token(0, 0, self._start, number)
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await self._until_answered(self._entries[number])
+                answer = await self._until_answered(self._entries[number], number)
         except TimeoutError:
-            token = Token(0, 0, self._start, number)
+            self._unsure.add(number)
             raise OutcomeUnknown(token, f"{timeout_s} s have passed") from None
+        except OutcomeUnknown as error:
+            # The session's own token: ``again`` knows no other.
+            raise OutcomeUnknown(token, error.why) from error
+        except Rejected as error:
+            if number in self._unsure:
+                # This attempt is not in the log, but an earlier one may be.
+                raise OutcomeUnknown(token, str(error)) from error
+            raise
         except CommandError:
             self._ended(number)
             raise
@@ -87,16 +100,20 @@ class Session:
         return answer
 
     def _ended(self, number: int) -> None:
+        self._unsure.discard(number)
         if self._entries.pop(number, None) is not None:
             self._client.answered(number)
 
-    async def _until_answered(self, entry: bytes) -> Any:
+    async def _until_answered(self, entry: bytes, number: int = 0) -> Any:
+        """Propose an entry until it has an answer. ``number`` is 0 for an entry that is not a command."""
         replica = self._replica
         patience_s = 3 * replica.election_s
         while True:
             try:
                 return await replica.propose_entry(entry, timeout_s=patience_s)
             except OutcomeUnknown:
+                if number:
+                    self._unsure.add(number)
                 if replica.failure is not None:
                     raise
             except Rejected as error:

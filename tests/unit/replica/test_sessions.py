@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from raftcy.errors import CommandError, OutcomeUnknown, Rejected, SessionExpired, UpgradeNeeded
+from raftcy.replica.session import Session
 from raftcy.replica.tokens import RejectReason, Token
 from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger
 
@@ -129,6 +130,92 @@ def test_a_session_ends_with_its_replica() -> None:
             error = await caught(session.propose(b"x"))
             assert isinstance(error, Rejected)
             assert error.reason == RejectReason.STOPPED
+            await session.close()
+
+    run(story())
+
+
+class Answering:
+    """A replica whose attempts end as listed: an exception is raised, None never ends, and the rest are answers."""
+
+    machine = Ledger()
+    failure: BaseException | None = None
+    election_s = 0.1
+
+    def __init__(self, *ends: Any) -> None:
+        self.ends = list(ends)
+        self.entries: list[bytes] = []
+
+    def propose_entry(self, entry: bytes, *, only_in_term: int = 0, timeout_s: float | None = None) -> Any:
+        self.entries.append(entry)
+        end = asyncio.get_running_loop().create_future()
+        said = self.ends.pop(0) if self.ends else 0
+        if isinstance(said, Exception):
+            end.set_exception(said)
+        elif said is not None:
+            end.set_result(said)
+        return end
+
+
+def unknown() -> OutcomeUnknown:
+    return OutcomeUnknown(Token(3, 0, b"the replica's", 7), "no reply")
+
+
+@pytest.mark.parametrize("reason", [RejectReason.STOPPED, RejectReason.NOT_A_MEMBER, RejectReason.REFUSED])
+def test_what_may_be_in_the_log_is_never_said_to_be_rejected(reason: RejectReason) -> None:
+    async def story() -> None:
+        rejected = Rejected(reason)
+        replica = Answering(unknown(), Rejected(RejectReason.NO_LEADER), rejected, Rejected(reason), 5)
+        session = Session(replica, 9, 60_000)
+        error = await caught(session.propose(b"x"))
+        assert isinstance(error, OutcomeUnknown)
+        assert error.__cause__ is rejected
+        assert isinstance(await caught(session.again(error.token)), OutcomeUnknown), "it stays unknown"
+        assert await session.again(error.token) == 5
+        assert len(set(replica.entries)) == 1
+        await session.close()
+
+    run(story())
+
+
+def test_after_a_wait_that_ended_a_rejection_is_not_certain() -> None:
+    async def story() -> None:
+        replica = Answering(None, Rejected(RejectReason.STOPPED))
+        session = Session(replica, 9, 60_000)
+        error = await caught(session.propose(b"x", timeout_s=0.05))
+        assert isinstance(error, OutcomeUnknown)
+        assert isinstance(await caught(session.again(error.token)), OutcomeUnknown)
+        await session.close()
+
+    run(story())
+
+
+def test_the_token_is_the_session_s_own_when_the_replica_has_died() -> None:
+    async def story() -> None:
+        replica = Answering(unknown(), 5)
+        replica.failure = RuntimeError("dead")
+        session = Session(replica, 9, 60_000)
+        error = await caught(session.propose(b"x"))
+        assert isinstance(error, OutcomeUnknown)
+        assert await session.again(error.token) == 5
+        await session.close()
+
+    run(story())
+
+
+def test_a_replica_closed_over_a_command_in_the_log_does_not_say_rejected() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader = leader_of(replicas)
+            session = await leader.session()
+            # No other member can take it, so that it stays in the leader's log.
+            world.cut(leader.id)
+            proposed = asyncio.ensure_future(session.propose(b"x"))
+            await asyncio.sleep(0.02)
+            await leader.close()
+            assert isinstance(await caught(proposed), OutcomeUnknown)
+            world.heal()
             await session.close()
 
     run(story())
