@@ -58,14 +58,22 @@ class Session:
         Raises OutcomeUnknown after ``timeout_s``, and when the replica ends or refuses the command after an attempt
         that may have put it into the log: ``again`` goes on with its token. Raises Rejected for what will not pass and
         is certainly not in the log, SessionExpired if the session's time has run out, and Overloaded while too many of
-        its commands wait.
+        its commands wait; one whose outcome is unknown waits until ``again`` has its answer.
+
+        A cancelled wait is not tried again: the command is applied once or not at all.
         """
         if self._client.full():
             raise Overloaded(f"too many commands of session {self.id} wait for an answer")
         data = octets(self._replica.machine.encode(command), "command")
         number, entry = self._client.begin(data)
         self._entries[number] = entry
-        return await self._attempt(number, timeout_s)
+        try:
+            return await self._attempt(number, timeout_s)
+        except asyncio.CancelledError:
+            # Nobody has a token to ask by. Later commands acknowledge the number, so the group applies an entry that is
+            # on its way now or never.
+            self._ended(number)
+            raise
 
     async def again(self, token: Token, timeout_s: float | None = None) -> Any:
         """Go on with a command whose outcome was not known; ValueError for a token of another session."""
@@ -92,6 +100,7 @@ class Session:
             if number in self._unsure:
                 # This attempt is not in the log, but an earlier one may be.
                 raise OutcomeUnknown(token, str(error)) from error
+            self._ended(number)
             raise
         except CommandError:
             self._ended(number)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from raftcy.errors import CommandError, OutcomeUnknown, Rejected, SessionExpired, UpgradeNeeded
+from raftcy.machines.sessions import WINDOW
 from raftcy.replica.session import Session
 from raftcy.replica.tokens import RejectReason, Token
 from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger
@@ -174,6 +175,56 @@ def test_what_may_be_in_the_log_is_never_said_to_be_rejected(reason: RejectReaso
         assert await session.again(error.token) == 5
         assert len(set(replica.entries)) == 1
         await session.close()
+
+    run(story())
+
+
+@pytest.mark.parametrize("end", [Rejected(RejectReason.TOO_LARGE), None], ids=["rejected", "cancelled"])
+def test_what_nobody_asks_for_any_more_leaves_room(end: Exception | None) -> None:
+    async def story() -> None:
+        session = Session(Answering(end), 9, 60_000)
+        first = asyncio.ensure_future(session.propose(b"x"))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        for _ in range(WINDOW + 1):
+            assert await session.propose(b"x") == 0
+        assert not session._entries
+        await session.close()
+
+    run(story())
+
+
+def test_a_cancelled_again_may_be_repeated() -> None:
+    async def story() -> None:
+        session = Session(Answering(None, None, 5), 9, 60_000)
+        error = await caught(session.propose(b"x", timeout_s=0.05))
+        assert isinstance(error, OutcomeUnknown)
+        going_on = asyncio.ensure_future(session.again(error.token))
+        await asyncio.sleep(0.01)
+        going_on.cancel()
+        await asyncio.gather(going_on, return_exceptions=True)
+        assert await session.again(error.token) == 5
+        await session.close()
+
+    run(story())
+
+
+def test_a_cancelled_command_is_applied_once_at_most() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader, follower = leader_of(replicas), followers_of(replicas)[0]
+            session = await follower.session()
+            world.cuts.add((leader.id, follower.id))
+            proposed = asyncio.ensure_future(session.propose(b"x"))
+            await asyncio.sleep(0.05)
+            proposed.cancel()
+            await asyncio.gather(proposed, return_exceptions=True)
+            world.heal()
+            assert await session.propose(b"y") == 2
+            assert ledger(follower) == ["x", "y"]
+            await session.close()
 
     run(story())
 
