@@ -80,6 +80,8 @@ class Proposals:
         self._bytes_max = bytes_max
         self._command_bytes_max = command_bytes_max
         self._queue: list[Proposal] = []
+        # What ``take`` gave last, until ``handed_on``.
+        self._taken: list[Proposal] = []
         # By term: what has a place, by ascending index, since a leader appends in that order.
         self._placed: dict[int, deque[Proposal]] = {}
         # By number: what was sent to the leader and has no reply.
@@ -119,14 +121,23 @@ class Proposals:
         return len(self._queue) > 0
 
     def take(self) -> list[Proposal]:
-        """All that waits to be handed on, in the order of the calls; what was given up meanwhile is left out."""
+        """All that waits to be handed on, in the order of the calls; what was given up meanwhile is left out.
+
+        Call ``handed_on`` once each of them was placed, sent or rejected. If the member ends before, nothing is known
+        of the others.
+        """
         queue, self._queue = self._queue, []
         taken = [each for each in queue if not each.end.done()]
         if len(taken) < len(queue):
             for each in queue:
                 if each.end.done():
                     self._forget(each)
+        self._taken = taken
         return taken
+
+    def handed_on(self) -> None:
+        """All that was taken was placed, sent or rejected."""
+        self._taken = []
 
     def place(self, proposal: Proposal, term: int, index: int) -> None:
         """A proposal was appended: its first command at ``index``, and none of them is applied yet."""
@@ -302,7 +313,7 @@ class Proposals:
         self._give_up(proposal, why)
 
     def stop(self, why: str, cause: BaseException | None = None) -> None:
-        """The member ends: what was not handed on is rejected, and of the rest nothing is known.
+        """The member ends: what was not taken to be handed on is rejected, and of the rest nothing is known.
 
         ``cause`` becomes the ``__cause__`` of what the callers get.
         """
@@ -315,6 +326,10 @@ class Proposals:
         self._placed = {}
         for proposal in placed + sent:
             self._give_up(proposal, why)
+        taken, self._taken = self._taken, []
+        for proposal in taken:
+            if proposal.done < proposal.count:
+                self._give_up(proposal, why)
 
     def fate(self, token: Token) -> Placed | Fate | None:
         """What is known of a command by its token: its place, that it was rejected or is lost, None if it is open.

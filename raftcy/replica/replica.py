@@ -186,6 +186,8 @@ class Replica:
         self._proposals = Proposals(self._start, tuning.waiting_commands, tuning.waiting_bytes, tuning.command_bytes)
         self._guests: list[tuple[Forwarded, Answer]] = []
         self._guest_bytes = 0
+        # Guests that are being handed on: some may be in the log already.
+        self._handed: list[tuple[Forwarded, Answer]] = []
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._timekeeper = Timekeeper()
         self._until_report = 0
@@ -636,6 +638,7 @@ class Replica:
         """Append what waits as leader, or hand it to the leader."""
         taken = self._proposals.take()
         guests, self._guests = self._guests, []
+        self._handed = guests
         self._guest_bytes = 0
         raft = self._driver.node.raft
         term, leads = raft.term, raft.state == k.LEADER
@@ -651,6 +654,8 @@ class Replica:
             self._append(taken, guests)
         elif taken:
             self._forward(taken, int(raft.lead), int(term))
+        self._proposals.handed_on()
+        self._handed = []
 
     def _append(self, taken: list[Proposal], guests: list[tuple[Forwarded, Answer]]) -> None:
         """Append commands as the leader: all of them, or none."""
@@ -907,6 +912,10 @@ class Replica:
         for answer in [answer for _, answer in self._guests]:
             answer(encode_reply(Refused(RejectReason.STOPPED, why)), "")
         self._guests = []
+        for _, answer in self._handed:
+            # No answer to those that have one. The others learn that nobody knows.
+            answer(None, why)
+        self._handed = []
         self._proposals.stop(why, cause)
         stopped = [wait for _, _, wait in self._applied_waits] + self._barriers.take_all()
         stopped += [*self._leader_waits, *self._unplaced_waits]

@@ -112,6 +112,26 @@ def test_a_refusal_of_the_machine_is_raised() -> None:
     run(story())
 
 
+def test_an_error_while_commands_are_handed_on_ends_their_waits() -> None:
+    """They may be in the log by then, so nobody is told Rejected, neither here nor at the member that forwarded."""
+
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader, follower = leader_of(replicas), followers_of(replicas)[0]
+            wrong = RuntimeError("it broke")
+
+            def broken(*_: Any) -> None:
+                raise wrong
+
+            leader._append = broken  # type: ignore[method-assign]
+            handed = follower.propose(b"x")
+            assert isinstance(await caught(handed), OutcomeUnknown)
+            assert leader.failure is wrong
+
+    run(story())
+
+
 def test_a_command_is_forwarded_once() -> None:
     async def story() -> None:
         world = World()

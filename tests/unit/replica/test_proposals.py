@@ -444,6 +444,39 @@ def test_the_end_of_the_member() -> None:
     assert proposals.count == proposals.size == 0
 
 
+def test_the_end_of_the_member_while_it_hands_on() -> None:
+    """What was taken may be in the log or with the leader already."""
+    proposals = made()
+    placed, requested, rejected, taken, several = *(one(proposals) for _ in range(4)), many(proposals, 2)
+    proposals.take()
+    proposals.place(placed, 2, 7)
+    proposals.send(requested, 2)
+    proposals.reject(rejected, RejectReason.OTHER_TERM)
+    cause = RuntimeError("it broke")
+    proposals.stop("it is over", cause)
+    assert [kind(each.end.error) for each in (placed, requested, rejected, taken)] == [
+        "OutcomeUnknown",
+        "OutcomeUnknown",
+        "other term",
+        "OutcomeUnknown",
+    ]
+    assert taken.end.error.__cause__ is cause
+    assert [kind(each) for each in several.end.result] == ["OutcomeUnknown", "OutcomeUnknown"]
+    assert proposals.count == proposals.size == 0
+
+
+def test_what_was_handed_on_is_not_kept() -> None:
+    proposals = made()
+    proposal = one(proposals)
+    proposals.take()
+    proposals.place(proposal, 2, 7)
+    proposals.handed_on()
+    apply(proposals, 7, 2)
+    assert not proposals._taken
+    proposals.stop("it is over")
+    assert proposal.end.result == "answer 7"
+
+
 def test_texts_of_the_core_have_reasons() -> None:
     assert reason_of("there is no leader") == RejectReason.NO_LEADER
     assert reason_of("something new") == RejectReason.REFUSED
