@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from .offers import MAX_MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,8 @@ class Tuning:
     waiting_bytes: int = 64 << 20
     """The same in bytes."""
     command_bytes: int = 8 << 20
-    """The most bytes of one command."""
+    """The most bytes of one command with its envelope, 63 MiB at most: a longer one would fit into no message, and
+    the group could never pass it."""
     waiting_reads: int = 1 << 16
     """So many reads of a replica wait at most; further ones raise Overloaded."""
     events: int = 1024
@@ -51,6 +53,8 @@ class Tuning:
             raise ConfigError(f"election_ms must be at least twice tick_ms, {self.tick_ms}, not {self.election_ms}")
         if self.sync not in ("auto", "thread"):
             raise ConfigError(f'sync must be "auto" or "thread", not {self.sync!r}')
+        if self.command_bytes > MAX_MESSAGE_BYTES:
+            raise ConfigError(f"command_bytes must be at most {MAX_MESSAGE_BYTES}, not {self.command_bytes}")
         if self.command_bytes > self.waiting_bytes:
             raise ConfigError("waiting_bytes must be at least command_bytes")
 

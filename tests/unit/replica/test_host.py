@@ -999,6 +999,7 @@ def test_a_newcomer_gets_the_table_and_nothing_else() -> None:
         {"election_ms": 150, "tick_ms": 100},
         {"sync": "loop"},
         {"waiting_bytes": 10, "command_bytes": 11},
+        {"waiting_bytes": 1 << 30, "command_bytes": (63 << 20) + 1},
         {"events": True},
     ],
 )
