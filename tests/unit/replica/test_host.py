@@ -126,8 +126,28 @@ def test_an_error_while_commands_are_handed_on_ends_their_waits() -> None:
 
             leader._append = broken  # type: ignore[method-assign]
             handed = follower.propose(b"x")
-            assert isinstance(await caught(handed), OutcomeUnknown)
+            error = await caught(handed)
+            assert isinstance(error, OutcomeUnknown)
+            assert "it broke" in error.why, "the leader says so, before the request has waited too long"
             assert leader.failure is wrong
+
+    run(story())
+
+
+def test_an_error_while_own_commands_are_handed_on_ends_their_waits() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader = leader_of(replicas)
+            wrong = RuntimeError("it broke")
+
+            def broken(*_: Any) -> None:
+                raise wrong
+
+            leader._append = broken  # type: ignore[method-assign]
+            error = await caught(asyncio.wait_for(leader.propose(b"x"), 5))
+            assert isinstance(error, OutcomeUnknown)
+            assert error.__cause__ is wrong
 
     run(story())
 
