@@ -87,7 +87,9 @@ class Proposals:
         # By number: what was sent to the leader and has no reply.
         self._sent: dict[int, Proposal] = {}
         self._number = 0
-        self._late: OrderedDict[int, Placed | Refused] = OrderedDict()
+        # By number: the reply that came late, or LOST if none will come; and the highest number that was forgotten.
+        self._late: OrderedDict[int, Placed | Refused | Fate] = OrderedDict()
+        self._forgotten = 0
         self._kept: deque[tuple[list[Entry], list[Any] | None]] = deque()
         self._kept_count = 0
         # Up to where entries were applied while ``_kept`` had them all.
@@ -173,9 +175,7 @@ class Proposals:
         """The leader's reply to a request. One that comes too late is remembered for ``fate``."""
         proposal = self._sent.pop(number, None)
         if proposal is None or proposal.end.done():
-            self._late[number] = reply
-            while len(self._late) > REPLIES_MAX:
-                self._late.popitem(last=False)
+            self._remember(number, reply)
             if proposal is not None:
                 self._forget(proposal)
         elif isinstance(reply, Refused):
@@ -186,8 +186,15 @@ class Proposals:
             self._kept.clear()
             self._kept_count = 0
 
+    def _remember(self, number: int, reply: Placed | Refused | Fate) -> None:
+        self._late[number] = reply
+        while len(self._late) > REPLIES_MAX:
+            forgotten, _ = self._late.popitem(last=False)
+            self._forgotten = max(self._forgotten, forgotten)
+
     def lose(self, number: int, why: str) -> None:
-        """A request has no reply, and the caller does not wait any longer; a reply may still come."""
+        """A request will have no reply: the wait ends, and its commands are lost for ``fate``."""
+        self._remember(number, Fate.LOST)
         proposal = self._sent.pop(number, None)
         if proposal is not None:
             self._give_up(proposal, why)
@@ -337,14 +344,20 @@ class Proposals:
         An open one has no reply yet. Whether what has a place was applied is for the log to say.
         """
         if token.index > 0:
+            if token.index > self.applied and self._applied_term > token.term:
+                # Terms never fall in a log, so an entry of a later term will stand there.
+                return Fate.REJECTED
             return Placed(token.term, token.index)
         if token.start != self._start:
             return Fate.LOST
         reply = self._late.get(token.number)
         if reply is None:
-            # Of an entry of that term, all places are in the past now.
-            return Fate.LOST if self._applied_term > token.term else None
-        return reply if isinstance(reply, Placed) else Fate.REJECTED
+            # Of an entry of that term, all places are in the past now; or the reply may have been forgotten.
+            over = self._applied_term > token.term or token.number <= self._forgotten
+            return Fate.LOST if over else None
+        if isinstance(reply, Placed):
+            return self.fate(Token(reply.term, reply.index, token.start, token.number))
+        return Fate.REJECTED if isinstance(reply, Refused) else reply
 
     def _give_up(self, proposal: Proposal, why: str) -> None:
         first = proposal.done

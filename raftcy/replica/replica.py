@@ -160,6 +160,7 @@ class _Reply:
         """There will be no reply."""
         for number, _ in self._sent:
             self._replica._proposals.lose(number, str(error))
+        _wake(self._replica._unplaced_waits)
 
 
 class Replica:
@@ -334,9 +335,9 @@ class Replica:
             while True:
                 found = self._proposals.fate(token)
                 if isinstance(found, Placed):
-                    await self._until_applied(found.index)
-                    return self._fate_at(found)
-                if found is not None:
+                    if self._driver.applied >= found.index:
+                        return self._fate_at(found)
+                elif found is not None:
                     return found
                 await self._next(self._unplaced_waits)
 

@@ -29,7 +29,7 @@ from raftcy.replica.events import (
     SnapshotReceived,
 )
 from raftcy.replica.host import group_of
-from raftcy.replica.tokens import Fate, RejectReason
+from raftcy.replica.tokens import Fate, RejectReason, Token
 from raftcy.replica.tuning import Tuning
 from raftcy.wire.enums import MessageType
 from tests.support.hosts import TUNING, Ledger, World, agreed, followers_of, leader_of, ledger
@@ -130,6 +130,32 @@ def test_an_error_while_commands_are_handed_on_ends_their_waits() -> None:
             assert isinstance(error, OutcomeUnknown)
             assert "it broke" in error.why, "the leader says so, before the request has waited too long"
             assert leader.failure is wrong
+
+    run(story())
+
+
+def test_an_outcome_does_not_wait_for_the_term_to_end() -> None:
+    async def story() -> None:
+        world = World()
+        async with world.serving() as replicas:
+            leader, follower = leader_of(replicas), followers_of(replicas)[0]
+            waits = []
+            # A forwarded command whose reply is lost, and a place beyond the end of the log.
+            world.cuts.add((leader.id, follower.id))
+            error = await caught(follower.propose(b"x", timeout_s=0.02))
+            assert isinstance(error, OutcomeUnknown)
+            waits.append(asyncio.ensure_future(follower.outcome(error.token, 5)))
+            await asyncio.sleep(0.03)
+            world.heal()
+            assert await waits[0] == Fate.LOST
+            token = Token(leader.term - 1, leader.applied + 100, b"", 0)
+            assert await leader.outcome(token, 5) == Fate.REJECTED
+            token = Token(leader.term, leader.applied + 100, b"", 0)
+            waiting = asyncio.ensure_future(follower.outcome(token, 5))
+            await asyncio.sleep(0.01)
+            await leader.transfer_leadership(follower.id)
+            await follower.propose(b"y")
+            assert await waiting == Fate.REJECTED
 
     run(story())
 

@@ -334,7 +334,7 @@ def test_a_request_without_a_reply() -> None:
     assert isinstance(proposal.end.error, OutcomeUnknown)
     token = proposal.end.error.token
     assert token == Token(2, 0, START, proposal.number)
-    assert proposals.fate(token) is None
+    assert proposals.fate(token) == Fate.LOST, "no reply will come, so nobody has to wait"
     proposals.reply(proposal.number, Placed(2, 7))
     assert proposals.fate(token) == Placed(2, 7)
     assert proposals.count == 0
@@ -355,7 +355,29 @@ def test_late_replies_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         proposals.reply(number, Placed(2, number))
     assert len(proposals._late) == 2
     assert proposals.fate(Token(2, 0, START, 4)) == Placed(2, 4)
-    assert proposals.fate(Token(2, 0, START, 1)) is None
+    assert proposals.fate(Token(2, 0, START, 1)) == Fate.LOST, "its reply was forgotten"
+    assert proposals.fate(Token(2, 0, START, 5)) is None
+
+
+def test_a_lost_request_of_a_caller_who_has_given_up() -> None:
+    proposals = made()
+    proposal = sent(proposals)
+    proposals.give_up(proposal, "time is over")
+    token = proposal.end.error.token
+    assert proposals.fate(token) is None
+    proposals.lose(proposal.number, "no reply")
+    assert proposals.fate(token) == Fate.LOST
+
+
+def test_a_place_behind_an_entry_of_a_later_term_is_rejected() -> None:
+    proposals = made()
+    token = Token(2, 9, START, 0)
+    apply(proposals, 5, 2)
+    assert proposals.fate(token) == Placed(2, 9)
+    apply(proposals, 6, 3)
+    assert proposals.fate(token) == Fate.REJECTED
+    assert proposals.fate(Token(2, 6, START, 0)) == Placed(2, 6), "the log says it"
+    assert proposals.fate(Token(3, 9, START, 0)) == Placed(3, 9)
 
 
 def test_a_command_without_a_place_is_lost_once_its_term_is_over() -> None:
