@@ -15,7 +15,7 @@ from ..errors import Overloaded
 
 
 class Barriers:
-    """The reads of one member. A read is whatever the caller waits with; nothing here looks into it.
+    """The reads of one member. A read is whatever the caller waits with, hashable; nothing here looks into it.
 
     A round is lost after ``patience`` ticks. At most ``limit`` reads wait.
     """
@@ -25,8 +25,9 @@ class Barriers:
     def __init__(self, patience: int, limit: int) -> None:
         self._patience = patience
         self._limit = limit
-        self._next: list[Any] = []
-        self._asked: list[Any] = []
+        # In the order of their coming; dictionaries, so that any of them is dropped quickly.
+        self._next: dict[Any, None] = {}
+        self._asked: dict[Any, None] = {}
         self._context: bytes | None = None
         self._ticks = 0
 
@@ -37,7 +38,12 @@ class Barriers:
         """Take a read in. Raises Overloaded if too many wait."""
         if len(self._next) + len(self._asked) >= self._limit:
             raise Overloaded(f"{self._limit} reads wait already")
-        self._next.append(read)
+        self._next[read] = None
+
+    def drop(self, read: Any) -> None:
+        """Nobody waits for a read any more."""
+        self._next.pop(read, None)
+        self._asked.pop(read, None)
 
     @property
     def is_due(self) -> bool:
@@ -46,7 +52,7 @@ class Barriers:
 
     def begin(self, context: bytes) -> None:
         """A round was asked for under this context. All reads that wait now share it."""
-        self._asked, self._next = self._next, []
+        self._asked, self._next = self._next, {}
         self._context = context
         self._ticks = 0
 
@@ -54,9 +60,9 @@ class Barriers:
         """The machine answers what was asked under a context: the reads of that round, none if it was lost."""
         if context != self._context:
             return []
-        ended, self._asked = self._asked, []
+        ended, self._asked = self._asked, {}
         self._context = None
-        return ended
+        return list(ended)
 
     def tick(self) -> None:
         """Let a tick pass."""
@@ -68,14 +74,14 @@ class Barriers:
     def lose(self) -> None:
         """The round under way, if any, will have no answer."""
         if self._context is not None:
-            self._next = self._asked + self._next
-            self._asked = []
+            self._next = self._asked | self._next
+            self._asked = {}
             self._context = None
 
     def take_all(self) -> list[Any]:
         """All reads that wait; none of them waits any more."""
-        reads = self._asked + self._next
-        self._asked = []
-        self._next = []
+        reads = self._asked | self._next
+        self._asked = {}
+        self._next = {}
         self._context = None
-        return reads
+        return list(reads)

@@ -367,7 +367,11 @@ class Replica:
             read: asyncio.Future[None] = self._loop.create_future()
             self._barriers.add(read)
             self._host.wake(self)
-            await read
+            try:
+                await read
+            except BaseException:
+                self._barriers.drop(read)
+                raise
             return self._driver.applied
 
     async def wait_for_leader(self, timeout_s: float | None = None) -> int:
@@ -872,6 +876,13 @@ class Replica:
         if self._driver.applied >= index:
             return
         self._check()
+        limit = self._host.tuning.waiting_reads
+        if len(self._applied_waits) >= limit:
+            # Those that were given up stay until here.
+            self._applied_waits = [each for each in self._applied_waits if not each[2].done()]
+            heapq.heapify(self._applied_waits)
+            if len(self._applied_waits) >= limit:
+                raise Overloaded(f"{limit} reads wait already")
         wait: asyncio.Future[None] = self._loop.create_future()
         self._waits += 1
         heapq.heappush(self._applied_waits, (index, self._waits, wait))

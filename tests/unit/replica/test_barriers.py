@@ -89,6 +89,20 @@ def test_reads_are_bounded() -> None:
     assert barriers.take_all() == ["b", "c"]
 
 
+def test_a_read_that_nobody_waits_for_takes_no_room() -> None:
+    barriers = Barriers(10, 2)
+    begun(barriers, b"1", "a")
+    barriers.add("b")
+    barriers.drop("a")
+    barriers.drop("b")
+    barriers.drop("b")
+    assert len(barriers) == 0
+    barriers.add("c")
+    barriers.add("d")
+    assert barriers.end(b"1") == []
+    assert barriers.take_all() == ["c", "d"]
+
+
 def test_all_are_given_back_at_the_end() -> None:
     barriers = Barriers(10, 100)
     begun(barriers, b"1", "a", "b")

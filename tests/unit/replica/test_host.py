@@ -160,6 +160,27 @@ def test_an_outcome_does_not_wait_for_the_term_to_end() -> None:
     run(story())
 
 
+@pytest.mark.parametrize("at_least", [None, 10_000])
+def test_reads_that_were_cancelled_take_no_room(at_least: int | None) -> None:
+    async def story() -> None:
+        world = World(3, tuned(waiting_reads=8))
+        async with world.serving() as replicas:
+            follower = followers_of(replicas)[0]
+            world.cut(follower.id)
+            for _ in range(30):
+                assert isinstance(await caught(follower.read(at_least=at_least, timeout_s=0.001)), TimeoutError)
+            assert len(follower._barriers) == 0
+            assert len(follower._applied_waits) <= 8
+            waits = [asyncio.ensure_future(follower.read(at_least=at_least)) for _ in range(8)]
+            await asyncio.sleep(0.01)
+            assert isinstance(await caught(follower.read(at_least=at_least, timeout_s=1)), Overloaded)
+            await follower.close()
+            for wait in waits:
+                assert isinstance(await caught(wait), Stopped)
+
+    run(story())
+
+
 def test_an_error_while_own_commands_are_handed_on_ends_their_waits() -> None:
     async def story() -> None:
         world = World()
@@ -297,7 +318,7 @@ def test_reads_of_other_kinds() -> None:
             assert await follower.read(stale=True) >= index
             assert isinstance(await caught(follower.read(timeout_s=1)), TimeoutError)
             assert isinstance(await caught(follower.read(at_least=index + 50, timeout_s=1)), TimeoutError)
-            assert len(follower._barriers) == 1
+            assert len(follower._barriers) == 0
             world.heal()
             await follower.read()
             assert len(follower._barriers) == 0
