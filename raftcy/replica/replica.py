@@ -208,10 +208,14 @@ class Replica:
         self._warned = False
         self.is_dirty = False
         state, _ = log.initial_state()
-        self._staged = Staged(*(0, 0) if state is None else (state.term, state.vote))
+        term, vote = (0, 0) if state is None else (state.term, state.vote)
+        self._staged = Staged(term, vote, unsynced=log.is_unsynced)
         self._driver = self._start_driver(log)
         self._proposals.applied = self._driver.applied
         self._log_at_start = self._driver.applied
+        if self._staged.is_due:
+            # What a replica before this one has staged.
+            host.staged(self, True)
 
     def _start_driver(self, log: Any) -> Driver:
         tuning = self._host.tuning
@@ -745,6 +749,9 @@ class Replica:
         """Apply what is committed, for a while; the rest comes in the loop's next rounds. Whether a batch has ended."""
         began = 0.0
         ended = False
+        if self._staged.is_unsynced:
+            # A machine with a database must not get ahead of the log.
+            return False
         while True:
             if self._runs is None:
                 batch = self._driver.next_batch()

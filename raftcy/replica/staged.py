@@ -6,6 +6,8 @@ Rules:
 - A write that holds nothing but a commit index is never synced for its own sake: a crash may take such an index back.
   If nothing of the group waits, it is acknowledged at once, else together with the last write that waits before it.
   Earlier it must not be: its answers speak of all that the log has, also of entries that are not durable yet.
+- The log may hold what a replica before this one has staged. Then nothing is acknowledged before the first sync that
+  begins from now on has ended: until then nobody knows how much of the log a crash would leave.
 """
 
 from collections import deque
@@ -14,18 +16,26 @@ from .work import Write
 
 
 class Staged:
-    """``term`` and ``vote`` are those of the stored hard state, 0 without one."""
+    """``term`` and ``vote`` are those of the stored hard state, 0 without one.
 
-    __slots__ = ("_syncing", "_term", "_vote", "_waiting", "is_due")
+    ``unsynced`` says that the log holds something, the hard state perhaps, that was staged before and is not durable.
+    """
 
-    def __init__(self, term: int = 0, vote: int = 0) -> None:
+    __slots__ = ("_syncing", "_term", "_vote", "_waiting", "is_due", "is_unsynced")
+
+    def __init__(self, term: int = 0, vote: int = 0, unsynced: bool = False) -> None:
         self._term = term
         self._vote = vote
-        self._waiting: deque[tuple[Write, bool]] = deque()
+        # None stands for what was staged before.
+        self._waiting: deque[tuple[Write | None, bool]] = deque()
         # How many of those that wait, from the oldest on, the sync under way makes durable.
         self._syncing = 0
-        self.is_due = False
+        self.is_due = unsynced
         """Whether a sync should begin for this group: something must last, and no sync under way covers it."""
+        self.is_unsynced = unsynced
+        """Whether what was staged before may not be durable yet."""
+        if unsynced:
+            self._waiting.append((None, True))
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -55,7 +65,9 @@ class Staged:
     def end(self) -> list[Write]:
         """The sync has ended well: the writes to acknowledge now, in order."""
         ended = [self._waiting.popleft()[0] for _ in range(self._syncing)]
+        if self._syncing:
+            self.is_unsynced = False
         self._syncing = 0
         while self._waiting and not self._waiting[0][1]:
             ended.append(self._waiting.popleft()[0])
-        return ended
+        return [write for write in ended if write is not None]

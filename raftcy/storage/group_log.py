@@ -93,6 +93,7 @@ class GroupLog:
         "floor_term",
         "flying_span",
         "id",
+        "is_flying",
         "loose",
         "newest",
         "older",
@@ -123,6 +124,8 @@ class GroupLog:
         # The first index that is staged, and that is being written; 0 for none.
         self._staged_from = self._flying = 0
         self._flying_needless: list[Snapshot] = []
+        # Whether anything of the group is being written.
+        self.is_flying = False
         # The entries of the share that is being written: the first and the last index.
         self.flying_span: tuple[int, int] | None = None
         self.dropped = False
@@ -510,6 +513,7 @@ class GroupLog:
         share, self.share = self.share, None
         self._flying, self._staged_from = self._staged_from, 0
         self.flying_span = None
+        self.is_flying = share is not None
         if share is not None:
             self._flying_needless = share.dropped
             if share.entries:
@@ -519,9 +523,15 @@ class GroupLog:
     def landed(self) -> list[str]:
         """What was being written is durable: the files that nothing needs any more."""
         self._flying = 0
+        self.is_flying = False
         self.flying_span = None
         needless, self._flying_needless = self._flying_needless, []
         return [] if self.bodies is None else [name for each in needless for name in self.bodies.names_of(each)]
+
+    @property
+    def is_unsynced(self) -> bool:
+        """Whether a crash now could take back something that the group shows: it is staged, or being written."""
+        return self.share is not None or self.is_flying
 
     def drop(self) -> None:
         """The group is gone, once that is written."""

@@ -32,7 +32,7 @@ from raftcy.replica.host import group_of
 from raftcy.replica.tokens import Fate, RejectReason
 from raftcy.replica.tuning import Tuning
 from raftcy.wire.enums import MessageType
-from tests.support.hosts import TUNING, Ledger, World, agreed, followers_of, leader_of, ledger
+from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger, tuned
 from tests.support.virtual import run_virtually
 
 
@@ -46,10 +46,6 @@ def run(story: Coroutine[Any, Any, None]) -> None:
         assert not left
 
     run_virtually(all_of_it())
-
-
-def tuned(**fields: Any) -> Tuning:
-    return Tuning(**{name: getattr(TUNING, name) for name in TUNING.__slots__} | fields)
 
 
 async def caught(wait: Any) -> BaseException:
