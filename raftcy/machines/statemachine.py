@@ -79,6 +79,8 @@ class StateMachine:
 
     knows: int = 1
     version: int = 1
+    # Whether a replica was given this machine. It would get the whole log a second time from another one.
+    _has_served: bool = False
 
     def apply(self, commands: Sequence[Command]) -> Sequence[Any]:
         """Apply committed commands, in order; returns an answer for each.

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..errors import CallFailed, ConfigError, MembersDiffer, RaftError, Stopped, StorageFailed
-from ..machines import StateMachine
+from ..machines import OnDiskMachine, StateMachine
 from ..storage.directory import Directory
 from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
@@ -402,8 +402,12 @@ class Host:
         All members of the cluster are members of the group, and must serve it: a majority of them has to, before
         anything is committed. Names are the same on all.
 
-        Raises ConfigError if this host serves the name already, Stopped if it has failed or is closed, and what
-        restoring the machine raises.
+        The machine is given the group's whole state, its snapshot and the commands after it. So each replica needs a
+        new machine, also one that is made again after ``close`` or an error: what a used one has would be applied to
+        it a second time. Only an OnDiskMachine, which knows how far it is, may be used again.
+
+        Raises ConfigError if this host serves the name already, or if the machine was used before; Stopped if the host
+        has failed or is closed; and what restoring the machine raises.
         """
         self._check()
         if self._closing:
@@ -411,6 +415,7 @@ class Host:
         group = group_of(name)
         if group in self._replicas:
             raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
+        _take_machine(machine)
         log = self._log.group(group)
         if log.snapshot().metadata.index == 0 and log.last_index() == 0:
             self._begin_group(log)
@@ -611,6 +616,15 @@ def group_of(name: str) -> int:
 
 def _cluster_bytes(cluster: int) -> bytes:
     return cluster.to_bytes(8, "big")
+
+
+def _take_machine(machine: StateMachine) -> None:
+    """Mark a machine as used; raises ConfigError if it was, unless it knows itself what it has applied."""
+    if isinstance(machine, OnDiskMachine):
+        return
+    if machine._has_served:
+        raise ConfigError(f"{machine!r} has served a replica before: a replica needs a new machine")
+    machine._has_served = True
 
 
 def _check_kind(kind: int) -> None:

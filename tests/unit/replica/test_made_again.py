@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from raftcy.replica.host import Host
+from raftcy.errors import ConfigError
+from raftcy.machines import Command, OnDiskMachine
+from raftcy.replica.host import Host, group_of
 from raftcy.replica.replica import Replica
 from raftcy.wire.enums import MessageType
 from tests.support.hosts import Ledger, World, followers_of, leader_of, ledger, tuned
@@ -120,5 +122,79 @@ def test_a_log_that_is_durable_holds_nothing_back() -> None:
             await again.read(timeout_s=5)
             assert ledger(again) == ["x"]
             world.aside(follower.id).go_on()
+
+    run(story())
+
+
+# -- machines ------------------------------------------------------------------------------------------------------
+
+
+class Database(OnDiskMachine):
+    """What stays when the process ends: the commands, and how far they are applied."""
+
+    def __init__(self) -> None:
+        self.stored: list[bytes] = []
+        self.index = 0
+
+    @property
+    def applied(self) -> int:
+        return self.index
+
+    def apply_one(self, command: Command) -> int:
+        self.stored.append(command.data)
+        self.index = command.index
+        return len(self.stored)
+
+    def capture(self) -> bytes:
+        return b",".join(self.stored)
+
+
+def test_a_used_machine_is_refused() -> None:
+    """The log would be applied to it a second time."""
+
+    async def story() -> None:
+        world = World(1)
+        async with world.running() as hosts:
+            machine = Ledger()
+            replica = hosts[1].replica("ledger", machine)
+            await replica.wait_for_leader()
+            await replica.propose(b"x")
+            await replica.close()
+            for name in ("ledger", "other"):
+                with pytest.raises(ConfigError, match="has served a replica before"):
+                    hosts[1].replica(name, machine)
+            assert group_of("other") not in hosts[1]._log.groups(), "a refused machine begins no group"
+            again = hosts[1].replica("ledger", Ledger())
+            await again.read()
+            assert ledger(again) == machine.entries == ["x"]
+
+    run(story())
+
+
+def test_a_name_that_is_served_uses_no_machine() -> None:
+    async def story() -> None:
+        world = World(1)
+        async with world.running() as hosts:
+            replica = hosts[1].replica("ledger", Ledger())
+            machine = Ledger()
+            with pytest.raises(ConfigError, match="serves 'ledger' already"):
+                hosts[1].replica("ledger", machine)
+            await replica.close()
+            await hosts[1].replica("ledger", machine).read()
+
+    run(story())
+
+
+def test_a_machine_on_disk_is_used_again() -> None:
+    async def story() -> None:
+        world = World(1)
+        async with world.running() as hosts:
+            machine = Database()
+            for number in (1, 2):
+                replica = hosts[1].replica("ledger", machine)
+                await replica.wait_for_leader()
+                assert await replica.propose(b"%d" % number) == number
+                await replica.close()
+            assert machine.stored == [b"1", b"2"]
 
     run(story())
