@@ -7,6 +7,7 @@ example, leaves nothing half done: what it has begun goes on, or is cancelled.
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -33,6 +34,7 @@ class _Loop:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._loop.run_until_complete(_cancel_rest())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         # Names were looked up on a thread of it.
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
@@ -50,6 +52,9 @@ class _Loop:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            # The loop has ended meanwhile.
+            raise Stopped() from None
         except BaseException:
             future.cancel()
             raise
@@ -62,6 +67,14 @@ class _Loop:
             self._closed = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+
+
+async def _cancel_rest() -> None:
+    """Cancel all tasks that are left, and wait for their end: a closing that was interrupted is finished by it."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
 
 
 class Host:
@@ -93,7 +106,7 @@ class Host:
         return self._loop
 
     def close(self) -> None:
-        """Hand leaderships over, and end everything. Calling it again does nothing."""
+        """Hand leaderships over, and end everything. Every call waits until that is done."""
         if self._loop is not None:
             try:
                 self._loop.wait(self._host.close())

@@ -124,6 +124,7 @@ class Host:
         self._over: asyncio.Event = asyncio.Event()
         self._open = False
         self._closing = False
+        self._ending: asyncio.Task[None] | None = None
         self._log: Any = None
         self._files: Any = None
         self._transport: Any = None
@@ -223,10 +224,16 @@ class Host:
             self._fail(MembersDiffer(f"member {peer} refuses this one: {refusal.text}"))
 
     async def close(self) -> None:
-        """Hand leaderships over, and end everything. Calling it again does nothing."""
-        if self._closing:
-            return
-        self._closing = True
+        """Hand leaderships over, and end everything. Every call waits until that is done.
+
+        A cancelled wait does not stop it; call again to wait for the end.
+        """
+        if self._ending is None:
+            self._closing = True
+            self._ending = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._ending)
+
+    async def _close(self) -> None:
         try:
             await asyncio.gather(*[replica.close() for replica in list(self._replicas.values())])
         finally:

@@ -203,6 +203,7 @@ class Replica:
         self._leader_waits: set[asyncio.Future[None]] = set()
         self._unplaced_waits: set[asyncio.Future[None]] = set()
         self._closing = False
+        self._ending: asyncio.Task[None] | None = None
         self._over = False
         self._silent = False
         self._warned = False
@@ -924,10 +925,18 @@ class Replica:
         self._tell(happened.ReplicaStopped(cause))
 
     async def close(self) -> None:
-        """Hand leadership over, and end. Calling it again does nothing. What waits is told."""
-        if self._over or self._closing:
-            return
-        self._closing = True
+        """Hand leadership over, and end. What waits is told. Every call waits until that is done.
+
+        A cancelled wait does not stop it.
+        """
+        if self._ending is None:
+            if self._over:
+                return
+            self._closing = True
+            self._ending = self._loop.create_task(self._close())
+        await asyncio.shield(self._ending)
+
+    async def _close(self) -> None:
         deadline = self._loop.time() + self._host.tuning.handover_ms / 1000
         try:
             while self.is_leader and self._successor() is not None and self._loop.time() < deadline:

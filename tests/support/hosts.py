@@ -303,6 +303,11 @@ def abandon(host: Host) -> None:
     for replica in list(host._replicas.values()):
         replica.die(RuntimeError("crashed"))
     host._closing = True
+
+    async def closed() -> None:
+        pass
+
+    host._ending = host._loop.create_task(closed())
     host._over.set()
 
 
