@@ -46,6 +46,7 @@ CONFIRM = 1
 OWN_KINDS = 256
 """Kinds of requests below this are raftcy's own."""
 _LOG = logging.getLogger("raftcy.replica")
+_LEFT = "the host %x was closed while its disk hangs: the log is left as by a crash"
 
 Serving = Callable[[int, bytes], Awaitable[bytes]]
 """What answers requests of a kind: it is given the asking host's id and the bytes."""
@@ -226,6 +227,7 @@ class Host:
     async def close(self) -> None:
         """Hand leaderships over, and end everything. Every call waits until that is done.
 
+        A disk that hangs is not waited for longer than twice ``Tuning.handover_ms``: the log is left as by a crash.
         A cancelled wait does not stop it; call again to wait for the end.
         """
         if self._ending is None:
@@ -240,6 +242,15 @@ class Host:
             await self._shut()
 
     async def _shut(self) -> None:
+        try:
+            await self._end_all()
+        finally:
+            for aside in (self._syncs, self._chores):
+                if aside is not None:
+                    aside.close()
+            self._over.set()
+
+    async def _end_all(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
         if self._due is not None:
@@ -256,15 +267,11 @@ class Host:
             try:
                 await asyncio.wait_for(self._disk.settle(), self.tuning.handover_ms / 1000)
             except TimeoutError:
-                _LOG.error("the host %x was closed while its disk hangs: the log is left as by a crash", self.id)
+                _LOG.error(_LEFT, self.id)
             self._disk.stop()
         hangs = self._disk is not None and self._disk.is_busy
         if self._files is not None and self._chores is not None and not hangs:
             await self._close_log(self._chores)
-        for aside in (self._syncs, self._chores):
-            if aside is not None:
-                aside.close()
-        self._over.set()
 
     async def _close_log(self, aside: Aside) -> None:
         def close() -> None:
@@ -277,7 +284,10 @@ class Host:
                     closing()
 
         try:
-            await run_aside(aside, close)
+            # The last sync may hang, or a chore before it.
+            await asyncio.wait_for(run_aside(aside, close), self.tuning.handover_ms / 1000)
+        except TimeoutError:
+            _LOG.error(_LEFT, self.id)
         except StorageFailed as error:
             self._note(error)
 

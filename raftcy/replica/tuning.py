@@ -38,7 +38,8 @@ class Tuning:
     kept_entries: int = 10_000
     """So many entries before a snapshot stay in the log, for followers that are a little behind."""
     handover_ms: int = 3000
-    """A replica that is closed while it leads tries for so long to hand its leadership over."""
+    """A replica that is closed while it leads tries for so long to hand its leadership over. A host that is closed then
+    waits for so long until a sync has ended, and once more until its log is closed."""
     call_ms: int = 5000
     """How long a request to another host waits for its reply."""
 

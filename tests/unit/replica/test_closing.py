@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from raftcy.errors import Stopped
-from tests.support.hosts import Ledger, World, leader_of, tuned
+from tests.support.hosts import Ledger, World, leader_of, ledger, tuned
 from tests.support.virtual import run_virtually
 
 
@@ -95,5 +95,53 @@ def test_a_replica_whose_close_was_cancelled_ends() -> None:
             await leader.close()
             assert leader._over
             world.heal()
+
+    run(story())
+
+
+@pytest.mark.parametrize("where", ["chore", "sync"])
+def test_a_dead_disk_does_not_keep_a_host_open(where: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A chore that never ends is before the log's own end; or the sync of that end never does."""
+
+    async def story() -> None:
+        world = World(1)
+        async with world.serving() as replicas:
+            await replicas[1].propose(b"x")
+            host: Any = replicas[1]._host
+            chores = world.aside(1, "raftcy chores")
+            chores.hangs = True
+            if where == "chore":
+                chores.submit(lambda: None, lambda result, failure: None)
+            async with asyncio.timeout(5):
+                await host.close()
+                await host.wait_closed()
+            assert "left as by a crash" in caplog.text
+            assert not host._log._closed
+            # The thread comes back from the disk when nobody waits any more.
+            chores.go_on()
+            assert host._log._closed
+        async with world.serving() as replicas:
+            await replicas[1].read()
+            assert ledger(replicas[1]) == ["x"]
+
+    run(story())
+
+
+def test_an_error_at_the_end_is_raised_and_the_end_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        world = World(1)
+        host = world.host(1)
+        await host.__aenter__()
+
+        async def fail() -> None:
+            raise OSError("no")
+
+        monkeypatch.setattr(host._transport, "close", fail)
+        for _ in range(2):
+            with pytest.raises(OSError, match="no"):
+                await host.close()
+        assert host._over.is_set()
+        async with asyncio.timeout(5):
+            await host.wait_closed()
 
     run(story())
