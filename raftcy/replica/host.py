@@ -20,7 +20,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import CallFailed, ConfigError, MembersDiffer, RaftError, Stopped, StorageFailed
+from ..errors import CallFailed, ConfigError, Contradiction, MembersDiffer, RaftError, Stopped, StorageFailed
 from ..machines import OnDiskMachine, StateMachine
 from ..storage.directory import Directory
 from ..storage.pace import Pace
@@ -423,8 +423,9 @@ class Host:
         new machine, also one that is made again after ``close`` or an error: what a used one has would be applied to
         it a second time. Only an OnDiskMachine, which knows how far it is, may be used again.
 
-        Raises ConfigError if this host serves the name already, or if the machine was used before; Stopped if the host
-        has failed or is closed; and what restoring the machine raises.
+        Raises ConfigError if this host serves the name already, or if the machine was used before; Contradiction if an
+        OnDiskMachine has applied entries that the log does not have; Stopped if the host has failed or is closed; and
+        what restoring the machine raises.
         """
         self._check()
         if self._closing:
@@ -432,8 +433,9 @@ class Host:
         group = group_of(name)
         if group in self._replicas:
             raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
-        _take_machine(machine)
         log = self._log.group(group)
+        _check_machine(machine, log.last_index())
+        _take_machine(machine)
         if log.snapshot().metadata.index == 0 and log.last_index() == 0:
             self._begin_group(log)
         replica = Replica(self, name, group, machine, log)
@@ -633,6 +635,20 @@ def group_of(name: str) -> int:
 
 def _cluster_bytes(cluster: int) -> bytes:
     return cluster.to_bytes(8, "big")
+
+
+def _check_machine(machine: StateMachine, last: int) -> None:
+    """Raise Contradiction if a machine on disk is ahead of a log that ends at ``last``.
+
+    The member has acknowledged those entries, and does not have them any more: if it voted, a leader could be elected
+    that lacks committed entries.
+    """
+    applied = machine.applied if isinstance(machine, OnDiskMachine) else 0
+    if applied > last:
+        raise Contradiction(
+            f"the machine has applied the log up to {applied}, but the log ends at {last}: is it an old copy, or the "
+            "machine that of another group? Bring both back as they were; if the log is lost, so is this member"
+        )
 
 
 def _take_machine(machine: StateMachine) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from raftcy.errors import ConfigError
+from raftcy.errors import ConfigError, Contradiction
 from raftcy.machines import Command, OnDiskMachine
 from raftcy.replica.host import Host, group_of
 from raftcy.replica.replica import Replica
@@ -196,5 +196,35 @@ def test_a_machine_on_disk_is_used_again() -> None:
                 assert await replica.propose(b"%d" % number) == number
                 await replica.close()
             assert machine.stored == [b"1", b"2"]
+
+    run(story())
+
+
+def test_a_machine_that_is_ahead_of_the_log_is_refused() -> None:
+    """The directory is an old copy: the member acknowledged entries that it has no more, so it must not vote."""
+
+    async def story() -> None:
+        world = World(1)
+        machine = Database()
+        async with world.running() as hosts:
+            replica = hosts[1].replica("ledger", machine)
+            await replica.wait_for_leader()
+            await replica.propose(b"old")
+        copy = {name: bytes(data) for name, data in world.disks[1].durable.items()}
+        async with world.running() as hosts:
+            replica = hosts[1].replica("ledger", machine)
+            await replica.wait_for_leader()
+            await replica.propose_many([b"new"] * 5)
+        applied = machine.applied
+        world.disks[1].durable = copy
+        world.disks[1].cut_power()
+        async with world.running() as hosts:
+            with pytest.raises(Contradiction, match=f"up to {applied}, but the log ends at"):
+                hosts[1].replica("ledger", machine)
+            with pytest.raises(Contradiction, match="but the log ends at 0"):
+                hosts[1].replica("other", machine)
+            assert group_of("other") not in hosts[1]._log.groups(), "no group is begun"
+            await hosts[1].replica("ledger", Ledger()).read()
+        assert machine.stored == [b"old", *[b"new"] * 5]
 
     run(story())
