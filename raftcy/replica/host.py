@@ -27,6 +27,7 @@ from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
 from ..transport import TLS, Transport
 from ..transport.packets import Reason, Refusal
+from ..wire.checks import octets
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from .aside import Aside, Thread, run_aside
@@ -471,7 +472,9 @@ class Host:
             return await end
 
     def serve(self, kind: int, serving: Serving) -> None:
-        """Answer other hosts' requests of a kind, 256 to 2**64-1, by a coroutine function. Its errors reach the asker.
+        """Answer other hosts' requests of a kind, 256 to 2**64-1, by a coroutine function, which returns bytes.
+
+        Its errors reach the asker, and so does a TypeError for an answer of another type.
 
         Raises ValueError for any other kind.
         """
@@ -676,11 +679,11 @@ def _answer_self(end: "asyncio.Future[bytes]", id: int, data: bytes | None, why:
 
 async def _serve_one(serving: Serving, sender: int, data: bytes, answer: Answer) -> None:
     try:
-        found = await serving(sender, data)
+        found = octets(await serving(sender, data), "the answer")
     except Exception as error:
         answer(None, f"{type(error).__name__}: {error}")
         return
     except BaseException:
         answer(None, "the host was closed")
         raise
-    answer(bytes(found), "")
+    answer(found, "")

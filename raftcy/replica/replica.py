@@ -610,6 +610,11 @@ class Replica:
     def _send(self, messages: list[Message]) -> None:
         if not self._silent:
             self._host.send(self.group, messages)
+            return
+        for m in messages:
+            if m.type == k.SNAP:
+                # Its receiver would get no entries until somebody says what became of it.
+                self._driver.report_snapshot(m.to, SnapshotStatus.FAILURE)
 
     def _stage(self, write: Write) -> None:
         """Stage a write; it is acknowledged once it is durable, or at once if nothing in it has to be."""
