@@ -215,7 +215,7 @@ class Feed:
         self._work()
 
     def _panicked(self, error: BaseException) -> None:
-        """Drop all waiting messages and close the connection: the receiver raised a BaseException, such as an exit."""
+        """Drop all waiting messages and close the connection, after the receiver raised a BaseException."""
         self._shared.traffic.ignored_messages += len(self._waiting)
         self._waiting.clear()
         self._shared.failed(error, "the receiver")
