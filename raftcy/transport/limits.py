@@ -13,7 +13,8 @@ class Limits:
     """
 
     frame_bytes: int = MAX_FRAME_BYTES
-    """The longest frame, in bytes; 13 of them are overhead. The transport neither sends nor accepts longer frames."""
+    """The longest payload of a frame, in bytes. A message may have 9 bytes less, for its kind and its group. The
+    transport neither sends nor accepts longer payloads."""
 
     queue_messages: int = 4096
     """The most messages that wait for one peer. The transport drops and reports further messages."""
