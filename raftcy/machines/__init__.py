@@ -1,8 +1,8 @@
-"""State machines of groups: what a user writes, and what sessions, the group's time and versions need around it.
+"""State machines of groups: the application's machine, with sessions, the group's time and versions around it.
 
-Nothing here has a clock, a disk or a network. ``statemachine`` has the class that a user derives from, ``group`` the
-machine that a driver is given, ``envelope`` the bytes of a group's log entries. `docs/machines.md` shows how to write
-one.
+This room uses no clock, disk or network. ``statemachine`` has the base class of the application's machine, ``group``
+the machine that a driver gets, and ``envelope`` the bytes of a group's log entries. `docs/machines.md` shows how to
+write a machine.
 """
 
 from ..errors import CommandError, MachineFailed, SessionExpired, UpgradeNeeded

@@ -18,7 +18,7 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class SetTotal:
-    """Set the total, only if it is ``expected`` now; whatever it is, if that is None. The answer is the new total."""
+    """Set the total if it is ``expected`` now; if ``expected`` is None, always. The answer is the new total."""
 
     total: int
     expected: int | None = None
@@ -27,8 +27,8 @@ class SetTotal:
 class Counter(TypedMachine):
     """A total from -2**63 to 2**63-1, 0 at first.
 
-    A command that would leave this range is refused with the reason "range", a `SetTotal` that expects another total
-    with the reason "changed".
+    It refuses a command that would leave this range with the reason "range", and a `SetTotal` that expects another
+    total with the reason "changed".
     """
 
     def __init__(self) -> None:
@@ -55,5 +55,5 @@ class Counter(TypedMachine):
         return pack(self.total)
 
     def restore(self, file: Readable) -> None:
-        """Set the total to that of a capture."""
+        """Set the total to the one in a capture."""
         self.total = unpack(file.read(), int)

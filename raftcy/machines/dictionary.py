@@ -1,4 +1,4 @@
-"""A ready machine: texts and their values, with a revision by which a change can be made to depend on what was read."""
+"""A ready machine: texts and their values, with revisions, so that a change can require that nothing else changed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Value(NamedTuple):
 class Put:
     """Set ``key`` to ``data``. The answer is the new revision.
 
-    With a ``revision``, only if the key has this revision now; 0 is for a key that must not be there.
+    With a ``revision``, it applies only if the key has this revision now; 0 means that the key must not exist.
     """
 
     key: str
@@ -34,16 +34,16 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove ``key``, with a ``revision`` only if it has this one. The answer is whether it was there."""
+    """Remove ``key``; with a ``revision``, only if the key has this one. The answer is whether the key existed."""
 
     key: str
     revision: int | None = None
 
 
 class Dictionary(TypedMachine):
-    """Values by their keys. A command whose revision is not the key's is refused with the reason "changed".
+    """Values by their keys. It refuses a command with another revision than the key's with the reason "changed".
 
-    Read by `get` and `keys`, after ``read`` of the replica for a linearizable answer.
+    Read it with `get` and `keys`; for a linearizable answer, call the replica's ``read`` first.
     """
 
     def __init__(self) -> None:
@@ -53,11 +53,11 @@ class Dictionary(TypedMachine):
         return len(self._items)
 
     def get(self, key: str) -> Value | None:
-        """The value of a key, None if it is not there."""
+        """Return the value of a key, None if the key does not exist."""
         return self._items.get(key)
 
     def keys(self) -> Iterator[str]:
-        """The keys. Must not be read across an ``await``: the state may change."""
+        """Return an iterator over the keys. Do not use it across an ``await``, because the state may change."""
         return iter(self._items)
 
     @applies(Put, name="put")
@@ -85,7 +85,7 @@ class Dictionary(TypedMachine):
         return Pieces(_pieces(self._items.copy()))
 
     def restore(self, file: Readable) -> None:
-        """Replace the items by those of a capture. Raises Corruption for bytes that are none."""
+        """Replace the items by the items of a capture. Raises Corruption for bytes that are not a capture."""
         items: dict[str, Value] = {}
         while head := file.read(_SIZE_BYTES):
             size = int.from_bytes(head, "little")
@@ -97,7 +97,7 @@ class Dictionary(TypedMachine):
 
 
 def _pieces(items: dict[str, Value]) -> Iterator[bytes]:
-    # In the order in which the keys came, which is the same on all members, and stays so when they are restored.
+    # In the order in which the keys were added, which is the same on all members and survives a restore.
     rest = iter(items.items())
     while some := [(key, value.data, value.revision) for key, value in islice(rest, _PIECE_ITEMS)]:
         data = pack(some)

@@ -1,4 +1,4 @@
-"""What a member has to propose by itself, so that the group's time and version go on."""
+"""The entries that a member must propose without being asked, so that the group's time and version advance."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ REPORT_AGAIN_MS = 2000
 
 
 class Duty(NamedTuple):
-    """An entry to propose. ``only_in_term`` is the only term that it may be appended in, 0 for any."""
+    """An entry to propose. It may be appended only in the term ``only_in_term``, 0 for any term."""
 
     data: bytes
     only_in_term: int
@@ -18,8 +18,8 @@ class Duty(NamedTuple):
 class Duties:
     """The duties of the member ``id`` of a group; one object for each start.
 
-    ``interval_ms`` is how often a leader counts time (see `Timekeeper`). After ``again_ms`` a report that was not
-    applied is proposed again, because it may have got lost.
+    ``interval_ms`` is how often a leader counts time (see `Timekeeper`). A report of the version that was not applied
+    within ``again_ms`` may be lost, so it is proposed again.
     """
 
     __slots__ = ("_group", "_id", "_keeper", "_next_ms", "again_ms")
@@ -34,11 +34,11 @@ class Duties:
         self.again_ms = again_ms
 
     def due(self, now_ms: int, term: int, has_leader: bool) -> list[Duty]:
-        """The entries to propose now. Call it at every tick, between two batches that are applied.
+        """Return the entries to propose now. Call it at every tick, but not while a batch is being applied.
 
-        ``now_ms`` is a monotonic clock's. ``term`` is the term that this member leads, 0 if it does not lead;
-        ``has_leader`` says whether it knows a leader, itself or another, to which it can propose. What cannot be
-        proposed may be dropped. Raises UpgradeNeeded if the group is beyond this program.
+        ``now_ms`` is the time of a monotonic clock. ``term`` is the term that this member leads, 0 if it does not lead.
+        ``has_leader`` says whether it knows a leader, itself or another member, to which it can propose. The caller may
+        drop entries that it cannot propose. Raises UpgradeNeeded if the group's version is beyond this program.
         """
         found: list[Duty] = []
         counted = self._keeper.due(now_ms, term, self._group.needs_time())

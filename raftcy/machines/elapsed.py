@@ -2,13 +2,13 @@
 
 Rules:
 
-- No clock's date is in it. A leader counts by a monotonic clock, from the moment on that it leads, and proposes what
-  has passed since it proposed last.
-- What a leader proposes counts only if the entry is of its own term. The times of two leaders thus never overlap, and
-  the group's time never runs ahead of real time: a lost entry, a leader's absence, or a clock that stands still makes
-  it late, nothing makes it early.
-- One entry adds `ADVANCE_MOST_MS` at most. A command may stand in the log right before an entry that counts time from
-  before the command; a `deadline` has that much added, so that it never comes before its real time.
+- No date enters it. A leader counts with a monotonic clock from the moment it leads, and proposes the time since its
+  last proposal. So a clock that is set to another date does no harm.
+- A leader's count applies only in an entry of the leader's term. Otherwise the counts of two leaders could overlap, and
+  the group's time could run ahead of real time. It can only be late: after a lost entry, without a leader, or while a
+  clock stands still.
+- One entry adds at most `ADVANCE_MOST_MS`. The entry right after a command may count time from before the command, so a
+  `deadline` adds that much. Otherwise a lease could end early.
 """
 
 from . import envelope
@@ -18,20 +18,20 @@ INTERVAL_MS = 500
 
 
 def deadline(now_ms: int, after_ms: int) -> int:
-    """The group's time at which ``after_ms`` have certainly passed since a command that was applied at ``now_ms``."""
+    """Return the group's time at which ``after_ms`` have certainly passed since a command applied at ``now_ms``."""
     return now_ms + after_ms + ADVANCE_MOST_MS
 
 
 def advanced(now_ms: int, entry_term: int, content: TimePassed) -> int:
-    """The group's time after an entry of ``entry_term``."""
+    """Return the group's time after an entry of ``entry_term``."""
     return now_ms + content.elapsed_ms if content.term == entry_term else now_ms
 
 
 class Timekeeper:
-    """What a leader counts, and when it proposes it.
+    """Counts a leader's time, and decides when the leader proposes it.
 
-    ``interval_ms`` is how often: shorter makes deadlines finer, longer saves entries. 1 to `ADVANCE_MOST_MS`;
-    ValueError for anything else.
+    ``interval_ms`` is how often, 1 to `ADVANCE_MOST_MS`; ValueError for anything else. A shorter interval makes
+    deadlines finer, a longer one saves entries.
     """
 
     __slots__ = ("_since_ms", "_term", "interval_ms")
@@ -44,11 +44,12 @@ class Timekeeper:
         self._since_ms = 0
 
     def due(self, now_ms: int, term: int, wanted: bool) -> bytes | None:
-        """The entry to propose now, None if none is due. Call it at every tick.
+        """Return the entry to propose now, None if none is due. Call it at every tick.
 
-        ``now_ms`` is a monotonic clock's, ``term`` the term that this member leads, 0 if it does not lead. ``wanted``
-        is whether anything of the group ends by time (``GroupMachine.needs_time``). Propose the entry at once, and in
-        this term only. If it gets lost, the group's time is late by as much, which does no harm.
+        ``now_ms`` is the time of a monotonic clock, and ``term`` the term that this member leads, 0 if it does not
+        lead. ``wanted`` says whether any session or state of the group ends by time (``GroupMachine.needs_time``).
+        Propose the entry at once, and in this term only. If it gets lost, the group's time is late by that much, which
+        does no harm.
         """
         if term != self._term or not wanted:
             self._term = term

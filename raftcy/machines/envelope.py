@@ -1,7 +1,8 @@
-"""The bytes of a group's log entries: commands of the state machine, and what sessions, clock and versions need.
+"""The bytes of a group's log entries: commands of the state machine, and entries of sessions, time and versions.
 
-A command of the state machine stands in the log as it is, so the log can be read, and nothing is copied. All else
-begins with the byte 0xC1 (`MARK`), which begins neither a UTF-8 text nor a MessagePack value, and a byte for the kind:
+The log holds a command of the state machine unchanged, so people can read the log, and nothing is copied. Every other
+entry begins with the byte 0xC1 (`MARK`), which begins neither a UTF-8 text nor a MessagePack value, and a byte for the
+kind:
 
 ::
 
@@ -15,8 +16,8 @@ begins with the byte 0xC1 (`MARK`), which begins neither a UTF-8 text nor a Mess
     6     version report    member version
 
 Fields are numbers as in `packing`; data goes to the end. An entry has exactly one encoding. The fields of a kind never
-change: what needs others gets a kind of its own. A kind that this program does not know is one of a newer program, and
-stops the member with `UpgradeNeeded`, because to skip it would be to differ from the members that know it.
+change; an entry with other fields gets a new kind. An unknown kind comes from a newer program, and stops the member
+with `UpgradeNeeded`. If the member skipped it, its state would differ from the members that know the kind.
 """
 
 from typing import NamedTuple
@@ -31,7 +32,7 @@ PLAIN, OPENED, COMMAND, ACKNOWLEDGED, CLOSED, TIME, REPORT = range(7)
 TIMEOUT_LEAST_MS = 100
 TIMEOUT_MOST_MS = 7 * 24 * 3600 * 1000
 ADVANCE_MOST_MS = 1000
-"""The most that one entry adds to the group's time, and so what every deadline has added to it: see `elapsed`."""
+"""The most milliseconds that one entry adds to the group's time. Every deadline is later by as much: see `elapsed`."""
 VERSION_MOST = 2**31 - 1
 
 _HEADS = [bytes((MARK, kind)) for kind in range(7)]
@@ -44,7 +45,7 @@ class Plain(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A client asks for a session that expires after so many milliseconds of the group's time without a sign of it."""
+    """A client asks for a session that expires after ``timeout_ms`` of the group's time without a sign of life."""
 
     timeout_ms: int
 
@@ -59,20 +60,20 @@ class SessionCommand(NamedTuple):
 
 
 class Acknowledged(NamedTuple):
-    """A client lives, and has the answers of all numbers up to ``acknowledged``."""
+    """A client is alive, and has the answers of all numbers up to ``acknowledged``."""
 
     session: int
     acknowledged: int
 
 
 class Closed(NamedTuple):
-    """A session ends: its client needs it no longer."""
+    """A session ends, because its client does not need it any more."""
 
     session: int
 
 
 class TimePassed(NamedTuple):
-    """The leader of ``term`` has counted so many milliseconds since it counted last."""
+    """The leader of ``term`` has counted ``elapsed_ms`` since its last count."""
 
     term: int
     elapsed_ms: int
@@ -89,13 +90,13 @@ Content = Plain | Opened | SessionCommand | Acknowledged | Closed | TimePassed |
 
 
 def plain(data: bytes) -> bytes:
-    """The entry of a command without a session; ``data`` itself in nearly all cases."""
+    """Return the entry of a command without a session; it is ``data`` itself in nearly all cases."""
     data = octets(data, "data")
     return _HEADS[PLAIN] + data if not data or data[0] == MARK else data
 
 
 def open_session(timeout_ms: int) -> bytes:
-    """The entry that opens a session. Its answer is the session's id.
+    """Return the entry that opens a session. Its answer is the session's id.
 
     ``timeout_ms`` is `TIMEOUT_LEAST_MS` to `TIMEOUT_MOST_MS`; ValueError for anything else.
     """
@@ -105,9 +106,9 @@ def open_session(timeout_ms: int) -> bytes:
 
 
 def session_command(session: int, place: int, acknowledged: int, data: bytes) -> bytes:
-    """The entry of command number ``place`` of a session, from 1 on. ``acknowledged`` is below ``place``.
+    """Return the entry of command number ``place`` of a session, from 1 on. ``acknowledged`` must be below ``place``.
 
-    ValueError if it is not: the client would have acknowledged an answer that it now asks for.
+    ValueError if it is not, because the client would acknowledge an answer that it asks for.
     """
     if not 0 <= acknowledged < place:
         raise ValueError(f"command {place} cannot acknowledge the numbers up to {acknowledged}")
@@ -116,33 +117,33 @@ def session_command(session: int, place: int, acknowledged: int, data: bytes) ->
 
 
 def acknowledge(session: int, acknowledged: int) -> bytes:
-    """The entry by which a client lives on, and says that it has the answers up to ``acknowledged``."""
+    """Return the entry that keeps a session alive, and says that its client has the answers up to ``acknowledged``."""
     return _HEADS[ACKNOWLEDGED] + number(session) + number(acknowledged)
 
 
 def close_session(session: int) -> bytes:
-    """The entry that ends a session."""
+    """Return the entry that ends a session."""
     return _HEADS[CLOSED] + number(session)
 
 
 def time_passed(term: int, elapsed_ms: int) -> bytes:
-    """The entry by which the leader of ``term`` adds 1 to `ADVANCE_MOST_MS` milliseconds; else ValueError."""
+    """Return the entry with which the leader of ``term`` adds 1 to `ADVANCE_MOST_MS` milliseconds; else ValueError."""
     if not 1 <= elapsed_ms <= ADVANCE_MOST_MS:
         raise ValueError(f"elapsed_ms must be 1 to {ADVANCE_MOST_MS}, not {elapsed_ms}")
     return _HEADS[TIME] + number(term) + number(elapsed_ms)
 
 
 def version_report(member: int, version: int) -> bytes:
-    """The entry by which a member says up to which version its program knows all; ValueError for a version below 1."""
+    """Return the entry that reports up to which version a member's program knows all; ValueError below version 1."""
     if not 1 <= version <= VERSION_MOST:
         raise ValueError(f"version must be 1 to {VERSION_MOST}, not {version}")
     return _HEADS[REPORT] + number(member) + number(version)
 
 
 def decode(data: bytes) -> Content:
-    """What an entry's bytes say.
+    """Decode the bytes of an entry.
 
-    Raises DecodeError with the offset for what no function here makes, and UpgradeNeeded for an unknown kind.
+    Raises DecodeError with the offset for bytes that no function here makes, and UpgradeNeeded for an unknown kind.
     """
     if not data:
         raise DecodeError("an entry is empty", 0)

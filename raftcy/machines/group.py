@@ -1,12 +1,12 @@
-"""A group's machine, as a driver has it: sessions, time and versions, around the state machine that a user writes.
+"""The machine that a driver gets for a group: sessions, time and versions around the application's state machine.
 
 Rules:
 
-- What an entry does depends on the entries before it, and on the members as of there, only: not on how many come in one
-  call, nor on which member, nor on restarts.
-- An entry that is refused changes nothing and has its refusal as its answer, on all members alike.
-- Nothing is skipped that may be a command: what only a newer program can read stops the member before it.
-- The machine of a user is given commands only, each once, in the order of the log.
+- The effect of an entry depends only on the entries before it and on the members at that point. It does not depend on
+  the number of entries in one call, on the member, or on restarts. Otherwise the members' states would differ.
+- A refused entry changes nothing, and its answer is the refusal, the same on all members.
+- No entry that may be a command is skipped: the member stops before an entry that only a newer program can read.
+- The application's machine gets commands only, each once, in the order of the log.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,10 +35,10 @@ _command = tuple.__new__
 
 
 class GroupCapture:
-    """The state of a group at one index, ready to be written while it goes on.
+    """The state of a group at one index, which can be written while the group goes on.
 
     ``write`` writes all of it, on any thread. ``slices`` writes it piece by piece, for an event loop; ``sliceable``
-    says whether the machine's part comes in small pieces then, or in one. Call one of the two, and once.
+    says whether the machine's part then comes in small pieces, or in one. Call only one of them, and only once.
     """
 
     __slots__ = ("_body", "_head", "sliceable")
@@ -54,7 +54,7 @@ class GroupCapture:
             pass
 
     def slices(self, file: Writable) -> Iterator[None]:
-        """Write a piece at each step."""
+        """Write one piece at each step."""
         writer = StateWriter(file)
         size = 0
         for part in self._head:
@@ -77,29 +77,29 @@ class GroupCapture:
 
 
 class _Batch:
-    """Commands for one call of the machine: the places of their answers, and which of them are whose of a session."""
+    """Commands for one call of the machine, with the places of their answers, and their sessions and numbers."""
 
     __slots__ = ("commands", "numbers", "places")
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
         self.places: list[int] = []
-        # By session and number, which of the commands it is.
+        # The position of a command in the batch, by its session and number.
         self.numbers: dict[tuple[int, int], int] = {}
 
     def add(self, place: int, command: Command) -> None:
-        """One more command, whose answer goes to this place."""
+        """Add a command, whose answer goes to this place."""
         self.commands.append(command)
         self.places.append(place)
 
 
 class GroupMachine:
-    """Applies a group's log: what a Driver is given as its machine.
+    """Applies a group's log. Pass it to a Driver as its machine.
 
-    ``machine`` is the user's, ``members`` returns the members as of the entries that were applied last, such as
-    ``lambda: driver.members``. Before ``members`` is set the group's version stays.
+    ``machine`` is the application's machine. ``members`` returns the members as of the last applied entries, for
+    example ``lambda: driver.members``. The group's version does not change until ``members`` is set.
 
-    ``version``, ``time_ms`` and ``sessions`` are of the last applied entry.
+    ``version``, ``time_ms`` and ``sessions`` have the state as of the last applied entry.
     """
 
     def __init__(self, machine: StateMachine, members: Callable[[], ConfState] | None = None) -> None:
@@ -118,30 +118,31 @@ class GroupMachine:
 
     @property
     def machine_applied(self) -> int:
-        """The index up to which a machine on disk has applied; 0 for any other one.
+        """The index up to which a machine on disk has applied commands; 0 for any other machine.
 
-        A member whose log ends before it has lost entries. The driver itself is not to be told: this group needs all
-        entries from the snapshot on, and keeps from the machine what it has.
+        If a member's log ends before it, the member has lost entries. Do not pass it to the driver as
+        ``machine_applied``: this group needs all entries from the snapshot on, and itself skips the commands that the
+        machine has applied.
         """
         return 0 if self._on_disk is None else self._on_disk.applied
 
     def needs_time(self) -> bool:
-        """Whether leaders have to count time: see ``Timekeeper.due``."""
+        """Whether leaders must count time: see ``Timekeeper.due``."""
         return len(self.sessions) > 0 or self.machine.needs_time()
 
     def refuses_member(self, version: int) -> CommandError | None:
-        """Why a member whose program knows versions up to ``version`` cannot be added, None if it can.
+        """Return why a member whose program knows versions up to ``version`` cannot be added, None if it can.
 
-        To be asked where the change is applied: all members then give the same answer.
+        Call it where the change is applied: there, all members give the same answer.
         """
         return self.versions.refuses(version)
 
     # -- applying ------------------------------------------------------------------------------------------------
 
     def apply(self, entries: list[Entry]) -> list[Any]:
-        """Apply committed entries that are neither empty nor changes of the members; returns an answer for each.
+        """Apply committed entries, and return an answer for each. Do not pass empty entries or membership changes.
 
-        Raises UpgradeNeeded before the first entry that a newer program is needed for; those before it are applied.
+        Raises UpgradeNeeded before the first entry that needs a newer program; the entries before it are applied.
         Raises MachineFailed if the machine raises.
         """
         self.versions.check()
@@ -154,14 +155,14 @@ class GroupMachine:
         return self._hand(commands)
 
     def _apply_mixed(self, entries: list[Entry]) -> list[Any]:
-        """`apply` for entries of which some are marked: the commands between two of the group's own are one call."""
+        """Apply entries of which some are marked. Commands between two marked entries reach the machine in one call."""
         answers: list[Any] = [None] * len(entries)
         batch = _Batch()
         for place, e in enumerate(entries):
             try:
                 content = envelope.decode(e.data)
             except DecodeError as error:
-                # Kinds never change, so that every program that knows the kind refuses it.
+                # Kinds never change, so every program that knows this kind refuses the entry.
                 answers[place] = CommandError(f"entry {e.index} is malformed: {error}", "malformed")
                 continue
             except UpgradeNeeded:
@@ -171,7 +172,7 @@ class GroupMachine:
                 batch.add(place, Command(e.index, e.term, content.data, self.time_ms, 0))
             elif isinstance(content, envelope.SessionCommand):
                 if (content.session, content.number) in batch.numbers:
-                    # It is repeated before it has its answer.
+                    # The batch repeats a command that has no answer yet, so the batch has to run first.
                     batch = self._run(batch, answers)
                 answers[place] = self._begin(place, e, content, batch)
             else:
@@ -183,10 +184,10 @@ class GroupMachine:
     def slices(
         self, entries: list[Entry], most_entries: int = SLICE_ENTRIES, most_bytes: int = SLICE_BYTES
     ) -> Iterator[list[Any]]:
-        """`apply` in slices: each step applies some of the entries and gives their answers.
+        """Apply entries in slices: each step applies some of them and yields their answers.
 
-        Between two steps ticks and messages may be handled, but nobody may read the machine, nor capture it: finish the
-        driver's batch behind the last step only, which is what reads wait for.
+        Between two steps the caller may handle ticks and messages, but must neither read nor capture the machine, whose
+        state is that of no finished batch. Finish the driver's batch only after the last step: reads wait for that.
         """
         begin = size = 0
         for place, e in enumerate(entries):
@@ -203,11 +204,11 @@ class GroupMachine:
             self.machine.version = self.versions.version
 
     def _run(self, batch: "_Batch", answers: list[Any]) -> "_Batch":
-        """Hand a batch to the machine, put its answers in their places, and keep those of sessions; a new batch."""
+        """Apply a batch, store its answers, keep the answers of sessions, and return a new batch."""
         commands = batch.commands
         if not commands:
             return batch
-        # What a machine on disk has applied before a restart; its answers to sessions are kept there.
+        # A machine on disk has applied the commands up to here before a restart, and keeps their answers for sessions.
         old = 0 if self._on_disk is None else self._on_disk.applied
         given = self._hand(commands)
         for (session, number), at in batch.numbers.items():
@@ -224,7 +225,7 @@ class GroupMachine:
         return _Batch()
 
     def _hand(self, commands: list[Command]) -> list[Any]:
-        """The machine's answers; None for what a machine on disk has applied before a restart."""
+        """Return the machine's answers; None for commands that a machine on disk has applied before a restart."""
         known = 0
         if self._on_disk is not None:
             applied = self._on_disk.applied
@@ -245,7 +246,7 @@ class GroupMachine:
         return [None] * known + given
 
     def _apply_own(self, e: Entry, content: Content) -> Any:
-        """Apply an entry that the machine does not see."""
+        """Apply an entry of sessions, time or versions, which the machine does not get."""
         if isinstance(content, envelope.TimePassed):
             self.time_ms = elapsed.advanced(self.time_ms, e.term, content)
             self.sessions.expire(self.time_ms)
@@ -265,7 +266,7 @@ class GroupMachine:
         raise InvariantError(f"entry {e.index} has {content!r}, which nobody applies")
 
     def _begin(self, place: int, e: Entry, content: envelope.SessionCommand, batch: "_Batch") -> Any:
-        """A session's command: its kept answer or a refusal; None if the batch has it now."""
+        """Return the kept answer of a session's command, or a refusal; None after adding it to the batch."""
         session, number = content.session, content.number
         found = self.sessions.begin(session, number, content.acknowledged, self.time_ms)
         if isinstance(found, bytes):
@@ -276,9 +277,9 @@ class GroupMachine:
         return found
 
     def kept_answer(self, session: int, place: int) -> tuple[Any] | None:
-        """The answer of command number ``place`` of a session, as the only item of a tuple.
+        """Return the answer of command number ``place`` of a session, as the only item of a tuple.
 
-        None if it has not been applied yet, was acknowledged, or the session is not there.
+        None if the command is not applied yet, if its answer was acknowledged, or if the session does not exist.
         """
         kept = self.sessions.answer(session, place)
         return None if kept is None else (self._decode_answer(kept),)
@@ -294,7 +295,7 @@ class GroupMachine:
     # -- snapshots -----------------------------------------------------------------------------------------------
 
     def capture_state(self) -> GroupCapture:
-        """The state as of the last applied entry, to be written later: see GroupCapture.
+        """Return the state as of the last applied entry, for writing it later: see GroupCapture.
 
         Raises MachineFailed if the machine's ``capture`` raises.
         """
@@ -311,12 +312,12 @@ class GroupMachine:
         return GroupCapture(head, body)
 
     def restore_state(self, file: Readable, index: int) -> None:
-        """Replace the state by that of a snapshot, which is of ``index``.
+        """Replace the state by the state of a snapshot of ``index``.
 
-        A machine on disk that has applied this index already keeps what it has. Sessions, time and versions are checked
-        before anything changes: Corruption if they are damaged, UpgradeNeeded if the group's version or the format is
-        beyond this program. Raises MachineFailed if the machine raises, and Corruption for damage within its part: the
-        state is unknown then.
+        A machine on disk that has already applied this index keeps its state. Before anything changes, this checks
+        sessions, time and versions: it raises Corruption if they are damaged, and UpgradeNeeded if the group's version
+        or the format is beyond this program. It raises MachineFailed if the machine raises, and Corruption for damage
+        in the machine's part; the state is unknown then.
         """
         reader = StateReader(file)
         try:
@@ -348,13 +349,13 @@ class GroupMachine:
         return time_ms, versions, sessions
 
     def capture(self) -> bytes:
-        """`capture_state` as bytes, for a driver that keeps snapshots in memory."""
+        """Return `capture_state` as bytes, for a driver that keeps snapshots in memory."""
         file = BytesIO()
         self.capture_state().write(file)
         return file.getvalue()
 
     def restore(self, snapshot: Snapshot) -> None:
-        """`restore_state` from a snapshot's data, for such a driver."""
+        """Call `restore_state` with a snapshot's data, for a driver that keeps snapshots in memory."""
         self.restore_state(BytesIO(snapshot.data), snapshot.metadata.index)
 
 

@@ -1,12 +1,12 @@
-"""A ready machine: locks that end with a lease, with a token that fences off who held one before.
+"""A ready machine: locks that end with a lease, and tokens that fence off earlier holders.
 
 A lease runs by the group's time. It never ends before ``lease_ms`` of real time have passed since the command was
-appended to the log, and ends up to a second or two later; while the group has no leader it does not end at all. A
-holder therefore counts for itself, from before it proposed `Acquire` or `Renew`, and stops when the time is over: to
-ask whether it still holds the lock would be too late.
+appended to the log. It may end a second or two later, and does not end while the group has no leader. A holder must
+therefore measure the lease itself, from before it proposed `Acquire` or `Renew`, and stop when the time is over. Asking
+whether it still holds the lock would be too late: the answer may be outdated when it arrives.
 
-Even so, a holder that stood still may wake up late and write. Who is written to keeps the highest token that it has
-seen, and refuses lower ones: every holder has a higher token than all before it.
+Even so, a holder that was paused may wake up late and write. The receiver of the write should therefore remember the
+highest token that it has seen, and refuse lower ones: every holder has a higher token than all holders before it.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LEASE_MOST_MS = 24 * 3600 * 1000
 
 
 class Held(NamedTuple):
-    """Who holds a lock, with which token, and up to which time of the group."""
+    """A held lock: its owner, its token, and the group's time at which its lease ends."""
 
     owner: str
     token: int
@@ -37,8 +37,9 @@ def _check(lease_ms: int) -> None:
 class Acquire:
     """Take the lock ``name`` for ``owner``, if it is free. The answer is the token.
 
-    ``lease_ms`` is 1 to `LEASE_MOST_MS`; ValueError for anything else. Refused with the reason "held" if it is held,
-    also by the same owner: propose it by a session, so that a second try of one command gets the first one's token.
+    ``lease_ms`` is 1 to `LEASE_MOST_MS`; ValueError for anything else. Refused with the reason "held" if the lock is
+    held, even by the same owner. Propose it in a session, so that a second try of the command gets the first one's
+    token.
     """
 
     name: str
@@ -51,9 +52,9 @@ class Acquire:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Let the lease of who holds ``name`` with ``token`` begin anew. The answer is the token.
+    """Begin anew the lease of the lock ``name``, held with ``token``. The answer is the token.
 
-    Refused with the reason "lost" if the lock is not held with it, or the lease is over.
+    Refused with the reason "lost" if the lock is not held with this token, or if its lease is over.
     """
 
     name: str
@@ -66,14 +67,14 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Give back ``name``, held with ``token``. The answer is True. Refused with the reason "lost" as `Renew` is."""
+    """Give back the lock ``name``, held with ``token``. The answer is True. Refused in the same cases as `Renew`."""
 
     name: str
     token: int
 
 
 class Lock(TypedMachine):
-    """Locks by their names. A name that nobody holds costs nothing."""
+    """Locks by their names. A lock that nobody holds takes no memory."""
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
@@ -82,11 +83,11 @@ class Lock(TypedMachine):
         return len(self._held)
 
     def holder(self, name: str) -> Held | None:
-        """Who holds a lock, its lease over or not; None if it was given back, or never taken."""
+        """Return the holder of a lock, even if its lease is over; None if the lock was given back or never taken."""
         return self._held.get(name)
 
     def needs_time(self) -> bool:
-        """While any lock is held."""
+        """Return True while any lock is held, because leases end by the group's time."""
         return len(self._held) > 0
 
     @applies(Acquire, name="acquire")
@@ -120,10 +121,10 @@ class Lock(TypedMachine):
         return held
 
     def capture(self) -> bytes:
-        """All locks that are held."""
+        """Return all held locks."""
         return pack([(name, *held) for name, held in sorted(self._held.items())])
 
     def restore(self, file: Readable) -> None:
-        """Replace the locks by those of a capture."""
+        """Replace the locks by the locks of a capture."""
         found = unpack(file.read(), list[tuple[str, str, int, int]])
         self._held = {name: Held(owner, token, deadline_ms) for name, owner, token, deadline_ms in found}

@@ -1,7 +1,7 @@
-"""Numbers and bytes of this room's formats, and a strict reader for them.
+"""The encoding of numbers and bytes in this room's formats, and a strict reader for them.
 
-A number is a varint: seven bits a byte, lowest first, at most 64 bits, in its shortest form. Bytes stand behind their
-length. Every value has one encoding, so equal data gives equal bytes.
+A number is a varint: seven bits per byte, lowest first, at most 64 bits, in its shortest form. Bytes follow their
+length. Every value has exactly one encoding, so equal data gives equal bytes.
 """
 
 from ..errors import DecodeError
@@ -9,7 +9,7 @@ from ..wire.checks import u64
 
 
 def number(value: int) -> bytes:
-    """The bytes of a number from 0 to 2**64-1; TypeError or RangeError for anything else."""
+    """Encode a number from 0 to 2**64-1; TypeError or RangeError for anything else."""
     value = u64(value, "number")
     if value < 0x80:
         return bytes((value,))
@@ -22,12 +22,12 @@ def number(value: int) -> bytes:
 
 
 def block(data: bytes) -> bytes:
-    """The bytes of a block: its length, then what it holds."""
+    """Encode a block: its length, then the data."""
     return number(len(data)) + data
 
 
 class Reader:
-    """Reads bytes from ``at`` on. Every method raises DecodeError where the bytes are cut off or not canonical."""
+    """Reads bytes from ``at`` on. Every method raises DecodeError if the bytes are cut off or not canonical."""
 
     __slots__ = ("at", "data")
 
@@ -36,7 +36,7 @@ class Reader:
         self.at = at
 
     def number(self, least: int = 0, most: int = 2**64 - 1) -> int:
-        """A number from ``least`` to ``most``."""
+        """Read a number from ``least`` to ``most``."""
         data, at = self.data, self.at
         if at < len(data) and least <= data[at] <= most and data[at] < 0x80:
             self.at = at + 1
@@ -61,7 +61,7 @@ class Reader:
         return value
 
     def take(self, size: int) -> bytes:
-        """The next ``size`` bytes."""
+        """Read the next ``size`` bytes."""
         if size > len(self.data) - self.at:
             raise DecodeError("the bytes are cut off", self.at)
         found = self.data[self.at : self.at + size]
@@ -69,11 +69,11 @@ class Reader:
         return found
 
     def block(self) -> bytes:
-        """A block of bytes."""
+        """Read a block of bytes."""
         return self.take(self.number())
 
     def count(self, least_bytes: int = 1) -> int:
-        """The number of items that follow, each of ``least_bytes`` at least; more than fit are refused unread."""
+        """Read the number of items that follow, each of at least ``least_bytes``; more than can fit are refused."""
         begin = self.at
         count = self.number()
         if count > (len(self.data) - self.at) // least_bytes:
@@ -81,10 +81,10 @@ class Reader:
         return count
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Read all remaining bytes."""
         return self.take(len(self.data) - self.at)
 
     def end(self) -> None:
-        """Nothing may follow."""
+        """Refuse any remaining bytes."""
         if self.at != len(self.data):
             raise DecodeError(f"{len(self.data) - self.at} bytes are left over", self.at)

@@ -1,7 +1,7 @@
 """Answers as bytes: None, bools, integers, floats, texts, bytes, lists, tuples, dicts, and refusals of these.
 
-A byte says what follows. What comes out equals what went in, lists and tuples told apart; a dict keeps its order. Never
-pickled: bytes of a snapshot must not be able to run code.
+One byte gives the type of each value. Unpacking returns a value equal to the packed one; lists and tuples stay apart,
+and a dict keeps its order. Nothing is pickled, so the bytes of a snapshot cannot run code.
 """
 
 import struct
@@ -32,7 +32,7 @@ _TAGS = [bytes((tag,)) for tag in range(14)]
 
 
 def pack(value: Any) -> bytes:
-    """The bytes of plain data. TypeError for anything else, and for what is nested more than `DEPTH_MOST` deep."""
+    """Encode plain data. TypeError for anything else, and for data nested more than `DEPTH_MOST` deep."""
     parts: list[bytes] = []
     _pack(value, parts, 0)
     return b"".join(parts)
@@ -82,7 +82,7 @@ def _integer(value: int) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """The data of these bytes. DecodeError if they are not what `pack` makes."""
+    """Decode plain data. DecodeError for bytes that `pack` does not make."""
     reader = Reader(data)
     value = _unpack(reader, 0)
     reader.end()

@@ -2,15 +2,15 @@
 
 Rules:
 
-- A session begins and ends by entries of the log, so all members know the same ones. Its id is the index of the entry
+- Entries of the log begin and end a session, so all members know the same sessions. Its id is the index of the entry
   that opened it.
-- A command carries a number of its session. The first entry of a number is applied, and its answer kept; later ones get
-  the kept answer.
-- The client acknowledges the answers that it has, from the lowest number up. Those are forgotten, and a command whose
-  number was acknowledged is refused: whether it was applied is forgotten too.
-- A number is at most `WINDOW` above the acknowledged ones, so the kept answers of a session are bounded.
-- A session of which the group has heard nothing for its timeout, by the group's time, is gone. A command of a session
-  that is not there is refused with `SessionExpired`, and never applied: it might have been applied before.
+- A command carries a number within its session. The first entry with a number is applied, and its answer kept; later
+  entries with that number get the kept answer.
+- The client acknowledges the answers that it has, from the lowest number up. The group forgets these answers, and
+  refuses commands with acknowledged numbers, because it cannot know any more whether it has applied them.
+- A number is at most `WINDOW` above the acknowledged ones. Otherwise a session could keep any number of answers.
+- A session expires when the group has heard nothing from it for its timeout, by the group's time. A command of an
+  unknown session is refused with `SessionExpired`, and never applied, because it might have been applied before.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ from .elapsed import deadline
 from .packing import Reader, block, number
 
 WINDOW = 1024
-"""The most commands of one session that are not acknowledged. Part of the format: all members must have the same."""
+"""The most unacknowledged commands of one session. Part of the format: all members must use the same value."""
 SESSIONS_MOST = 65_536
-"""The most sessions of a group. Part of the format: all members must have the same."""
+"""The most sessions of a group. Part of the format: all members must use the same value."""
 
 
 class _Session:
@@ -32,7 +32,7 @@ class _Session:
         self.timeout_ms = timeout_ms
         self.deadline_ms = deadline_ms
         self.acknowledged = acknowledged
-        # By number, all above `acknowledged`.
+        # The kept answers by number; all numbers are above `acknowledged`.
         self.answers: dict[int, bytes] = {}
 
 
@@ -43,7 +43,7 @@ class SessionTable:
 
     def __init__(self) -> None:
         self._sessions: dict[int, _Session] = {}
-        # No deadline is before it.
+        # No deadline is earlier than this.
         self._earliest_ms = 0
 
     def __len__(self) -> int:
@@ -53,11 +53,11 @@ class SessionTable:
         return session in self._sessions
 
     def kept(self) -> int:
-        """The number of answers that are kept."""
+        """The number of kept answers."""
         return sum(len(session.answers) for session in self._sessions.values())
 
     def open(self, index: int, timeout_ms: int, now_ms: int) -> int | CommandError:
-        """Open a session; its id, or a refusal."""
+        """Open a session, and return its id, or a refusal."""
         if len(self._sessions) >= SESSIONS_MOST:
             return CommandError(f"the group has {SESSIONS_MOST} sessions already", "sessions")
         end = deadline(now_ms, timeout_ms)
@@ -66,7 +66,7 @@ class SessionTable:
         return index
 
     def begin(self, session: int, place: int, acknowledged: int, now_ms: int) -> bytes | CommandError | None:
-        """A command of a session: its kept answer or a refusal; None if it is to be applied and its answer kept."""
+        """Return a command's kept answer, or a refusal; None if the caller must apply it and `keep` its answer."""
         found = self._sessions.get(session)
         if found is None:
             return SessionExpired(session)
@@ -82,13 +82,13 @@ class SessionTable:
         return found.answers.get(place)
 
     def keep(self, session: int, place: int, answer: bytes) -> None:
-        """Keep the answer of a command that `begin` said to apply, unless it was acknowledged since."""
+        """Keep the answer of a command for which `begin` returned None, unless it was acknowledged since."""
         found = self._sessions[session]
         if place > found.acknowledged:
             found.answers[place] = answer
 
     def acknowledge(self, session: int, acknowledged: int, now_ms: int) -> CommandError | None:
-        """The client lives, and has the answers up to ``acknowledged``; a refusal if there is no such session."""
+        """Note that the client is alive and has the answers up to ``acknowledged``; a refusal without the session."""
         found = self._sessions.get(session)
         if found is None:
             return SessionExpired(session)
@@ -106,16 +106,16 @@ class SessionTable:
                 del answers[place]
 
     def answer(self, session: int, place: int) -> bytes | None:
-        """The kept answer of a command; None if it was not applied by a session that is open, or is acknowledged."""
+        """Return the kept answer of a command; None if no open session has applied it, or if it was acknowledged."""
         found = self._sessions.get(session)
         return None if found is None else found.answers.get(place)
 
     def close(self, session: int) -> CommandError | None:
-        """End a session; a refusal if it is not there."""
+        """End a session; returns a refusal if it does not exist."""
         return SessionExpired(session) if self._sessions.pop(session, None) is None else None
 
     def expire(self, now_ms: int) -> None:
-        """The group's time is ``now_ms``: the sessions whose deadline has come are gone."""
+        """Drop the sessions whose deadline has come at the group's time ``now_ms``."""
         if now_ms < self._earliest_ms or not self._sessions:
             return
         sessions = self._sessions
@@ -124,7 +124,7 @@ class SessionTable:
         self._earliest_ms = min((found.deadline_ms for found in sessions.values()), default=0)
 
     def copy(self) -> "SessionTable":
-        """The table as it is now, to be encoded later."""
+        """Return a copy of the table, for encoding it later."""
         table = SessionTable()
         table._earliest_ms = self._earliest_ms
         for session, found in self._sessions.items():
@@ -133,7 +133,7 @@ class SessionTable:
         return table
 
     def encode(self) -> Iterator[bytes]:
-        """The table as bytes, a session at a time; equal tables have equal ones."""
+        """Yield the table as bytes, one session at a time; equal tables have equal bytes."""
         yield number(len(self._sessions))
         for session, found in sorted(self._sessions.items()):
             parts = [number(session), number(found.timeout_ms), number(found.deadline_ms), number(found.acknowledged)]
@@ -144,7 +144,7 @@ class SessionTable:
 
     @staticmethod
     def decode(reader: Reader) -> "SessionTable":
-        """The table of these bytes. DecodeError if they are not what `encode` makes."""
+        """Decode a table. DecodeError for bytes that `encode` does not make."""
         table = SessionTable()
         last = 0
         for _ in range(reader.number(0, SESSIONS_MOST)):

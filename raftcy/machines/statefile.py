@@ -1,4 +1,4 @@
-"""The file of a snapshot: what the group itself keeps, then what the state machine has written.
+"""The file of a snapshot: first the group's state (the head), then the state machine's (the body).
 
 ::
 
@@ -7,10 +7,10 @@
     piece:      length (4 bytes, 1 to 65536)  checksum (4 bytes)  data
     end:        0 (4 bytes)                   checksum (4 bytes)
 
-Numbers are little endian. Each checksum is the CRC-32 of the data, continued from the one before it, so a piece that is
-missing, twice or in another's place is found; that of an end is continued by one byte, so head and body cannot be taken
-for each other. All of the head is checked before anything changes, and a piece of the body before the machine reads any
-of it.
+Numbers are little endian. Each checksum is the CRC-32 of the data, continued from the checksum before it, so a reader
+notices a missing, repeated or exchanged piece. The checksum of an end continues over one more byte, so head and body
+cannot be confused. A reader checks the whole head before anything changes, and each piece of the body before the
+machine reads it.
 """
 
 import struct
@@ -29,7 +29,7 @@ _FORMAT = struct.Struct("<I")
 
 
 class StateWriter:
-    """Writes a snapshot to ``file``: by ``write`` its head, then after `end` its body, and `end` again."""
+    """Writes a snapshot to ``file``: ``write`` the head, call `end`, ``write`` the body, and call `end` again."""
 
     def __init__(self, file: Writable) -> None:
         self._file = file
@@ -38,7 +38,7 @@ class StateWriter:
         file.write(MAGIC + _FORMAT.pack(FORMAT))
 
     def write(self, data: bytes) -> int:
-        """Take data of the head or the body."""
+        """Write data of the head or the body."""
         waiting = self._waiting
         waiting += data
         if len(waiting) >= PIECE_BYTES:
@@ -53,7 +53,7 @@ class StateWriter:
         self._file.write(_NUMBERS.pack(len(data), self._sum) + data)
 
     def end(self) -> None:
-        """Write what waits, and the end of the head, or of the body."""
+        """Write the buffered data, and the end of the head or of the body."""
         if self._waiting:
             self._piece(bytes(self._waiting))
             self._waiting.clear()
@@ -62,9 +62,9 @@ class StateWriter:
 
 
 class StateReader:
-    """Reads a snapshot from ``file``: ``head`` at once, then the body by ``read``.
+    """Reads a snapshot from ``file``: the constructor reads ``head``, and ``read`` reads the body.
 
-    Raises Corruption for what a StateWriter has not written, and UpgradeNeeded for a later format.
+    Raises Corruption for bytes that no StateWriter has written, and UpgradeNeeded for a later format.
     """
 
     def __init__(self, file: Readable) -> None:
@@ -95,7 +95,7 @@ class StateReader:
         return b"".join(parts)
 
     def _piece(self) -> bytes:
-        """The next piece; nothing at an end."""
+        """Read the next piece; an end returns no bytes."""
         begin = self._at
         size, told = _NUMBERS.unpack(self._exactly(_NUMBERS.size))
         if size > PIECE_BYTES:
@@ -107,7 +107,7 @@ class StateReader:
         return data
 
     def read(self, size: int = -1) -> bytes:
-        """The next ``size`` bytes of the machine's data, fewer only at the end; all that is left if it is negative."""
+        """Return the next ``size`` bytes of the machine's data, fewer only at the end; the rest if it is negative."""
         parts = []
         wanted = size
         while wanted != 0:
@@ -126,9 +126,10 @@ class StateReader:
         return b"".join(parts)
 
     def finish(self) -> None:
-        """The machine has read all that it wants. Checks what it left, and that nothing follows.
+        """Check, after the machine has read its state, that no data is left and that nothing follows.
 
-        Raises Corruption if it left data that it has written: it would have another state than the one that was saved.
+        Raises Corruption if the machine left some of its data unread, because its state would differ from the saved
+        one.
         """
         left = len(self._left)
         while not self._ended:
@@ -142,6 +143,6 @@ class StateReader:
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
-    """Bytes cut into pieces."""
+    """Cut bytes into pieces."""
     for at in range(0, len(data), PIECE_BYTES):
         yield data[at : at + PIECE_BYTES]

@@ -1,4 +1,4 @@
-"""What a user of a group writes: a state machine."""
+"""The base classes of an application's state machine."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -9,12 +9,12 @@ from . import plaindata
 
 
 class Command(NamedTuple):
-    """A committed command, as a state machine is given it.
+    """A committed command, as a state machine gets it.
 
-    ``index`` and ``term`` are those of its log entry: no two commands of a group have the same index, and later ones
-    have higher ones. ``data`` is what was proposed. ``time_ms`` is the group's time: milliseconds that its leaders have
-    counted, the same on all members. It never falls, it stands still while there is no leader, and it has nothing to do
-    with any clock's date. ``session`` is the session that the command came by, 0 if it came without one.
+    ``index`` and ``term`` come from its log entry. No two commands of a group have the same index, and later commands
+    have higher ones. ``data`` has the proposed bytes. ``time_ms`` is the group's time: milliseconds that its leaders
+    have counted, the same on all members. It never falls, it stands still while the group has no leader, and it does
+    not depend on the date of any clock. ``session`` is the command's session, 0 without one.
     """
 
     index: int  # type: ignore[assignment]  # in place of the tuple's method
@@ -25,30 +25,30 @@ class Command(NamedTuple):
 
 
 class Writable(Protocol):
-    """Where a snapshot is written to."""
+    """The file to which a snapshot is written."""
 
     def write(self, data: bytes, /) -> Any:
         """Take all of ``data``."""
 
 
 class Readable(Protocol):
-    """Where a snapshot is read from."""
+    """The file from which a snapshot is read."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return the next ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
+        """Return the next ``size`` bytes, fewer only at the end; all remaining bytes if ``size`` is negative."""
 
 
 class Capture(Protocol):
-    """The state of a machine at one index, ready to be written while the machine goes on."""
+    """The state of a machine at one index, which can be written while the machine goes on."""
 
     def write(self, file: Writable, /) -> None:
-        """Write the state. May be called on another thread, once."""
+        """Write the state. It is called once, perhaps on another thread."""
 
 
 class Pieces:
-    """A capture that is made of pieces of bytes, so that the event loop can write one at a time between its work.
+    """A capture in pieces of bytes, so that the event loop can write one piece at a time between its other work.
 
-    ``pieces`` is an iterable of bytes, such as a generator over a copy of the state. It is read once.
+    ``pieces`` is an iterable of bytes, for example a generator over a copy of the state. It is read once.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -66,25 +66,28 @@ class Pieces:
 class StateMachine:
     """A deterministic machine: the same commands in the same order give the same state and answers on every member.
 
-    So its methods must not look at a clock, at random numbers, at the environment, or at the order of a set; what they
-    need of these belongs into the command. Write ``apply_one`` or ``apply``, and ``capture`` and ``restore``.
+    So its methods must not use a clock, random numbers, the environment, or the order of a set. If a command needs such
+    a value, the proposer must put it into the command. Otherwise the members' states differ, without an error. Write
+    ``apply_one`` or ``apply``, and ``capture`` and ``restore``.
 
-    A refusal is an answer: return a `CommandError`, and the proposer gets it raised. An error that is raised stops the
-    member with `MachineFailed`: what happens to the state is unknown then.
+    A refusal is an answer: return a `CommandError`, and the proposal raises it. If a method raises any other error, the
+    member stops with `MachineFailed`, because the state is then unknown.
 
     ``knows`` is the newest version of commands and snapshots that this program knows, from 1 on. ``version`` is the
-    group's, which rises to what all members know. Use nothing newer than ``version``: neither in commands that you
-    propose, nor in ``capture``.
+    group's version, which rises to the newest version that all members know. Use nothing newer than ``version``, either
+    in the commands that you propose or in ``capture``; other members could not read it.
     """
 
     knows: int = 1
     version: int = 1
+    # Whether a replica was given this machine. It would get the whole log a second time from another one.
+    _has_served: bool = False
 
     def apply(self, commands: Sequence[Command]) -> Sequence[Any]:
-        """Apply committed commands, in order; returns an answer for each.
+        """Apply committed commands, in order, and return an answer for each.
 
-        Called with as many as there are, so that a database can take them in one transaction. How many there are in one
-        call differs from member to member, and must not make a difference.
+        One call passes all available commands, so that a database can take them in one transaction. Their number
+        differs from member to member, and must not change the outcome.
         """
         answers = []
         command = None
@@ -99,69 +102,70 @@ class StateMachine:
         return answers
 
     def apply_one(self, command: Command) -> Any:
-        """Apply one command; returns its answer."""
+        """Apply one command, and return its answer."""
         raise NotImplementedError(f"{type(self).__name__} has neither apply nor apply_one")
 
     def capture(self) -> bytes | Capture:
-        """The whole state, as it is now: bytes, or what writes them later, on a thread or piece by piece (`Pieces`).
+        """Return the whole present state: bytes, a `Capture` that writes them later on a thread, or `Pieces`.
 
-        Must return within milliseconds, for the event loop stands still meanwhile, and what it returns must not change
-        when further commands are applied: copy a dict, do not encode it. Equal states should give equal bytes.
+        It must return within milliseconds, because the event loop stands still meanwhile. The returned object must not
+        change when further commands are applied. So copy a dict, and encode the copy later. Equal states should give
+        equal bytes.
         """
         raise NotImplementedError(f"{type(self).__name__} has no capture")
 
     def restore(self, file: Readable) -> None:
-        """Replace the state by that of a capture, written at the group's ``version``, which is set before.
+        """Replace the state by the state of a capture. ``version`` is set before to the group's version at the capture.
 
-        What it raises stops the member.
+        If it raises an error, the member stops.
         """
         raise NotImplementedError(f"{type(self).__name__} has no restore")
 
     def encode(self, command: Any) -> bytes:
-        """A command as bytes, for proposing. Here bytes as they are; TypeError for anything else."""
+        """Encode a command for proposing. This default returns bytes unchanged; TypeError for anything else."""
         return octets(command, "command")
 
     def needs_time(self) -> bool:
-        """Whether the group's time has to go on, because something of this state ends by it.
+        """Return whether the group's time must advance, because a part of this state, such as a lease, ends by it.
 
-        While no machine and no session needs it, leaders add no time to the log, and an idle group can sleep.
+        While neither the machine nor a session needs it, leaders add no time to the log, and an idle group can sleep.
         """
         return False
 
     def encode_answer(self, answer: Any) -> bytes:
-        """An answer as bytes, to be kept for a session. Here plain data; TypeError for anything else."""
+        """Encode an answer that a session keeps. This default encodes plain data; TypeError for anything else."""
         return plaindata.pack(answer)
 
     def decode_answer(self, data: bytes) -> Any:
-        """The answer of these bytes."""
+        """Decode an answer."""
         return plaindata.unpack(data)
 
 
 class OnDiskMachine(StateMachine):
-    """A machine that keeps its state itself, durably, such as in a database.
+    """A machine that itself keeps its state durably, for example in a database.
 
-    It stores ``applied`` in the transaction of the commands that it applies. After a restart it is given what lies
-    above; sessions, time and versions are followed from the snapshot on all the same. A group whose machine has
-    sessions needs the answers of commands below ``applied`` again then: with ``keeps_answers`` the machine keeps the
-    answer of each command of a session in the same transaction, until it has been captured twice since, and gives it
-    out by ``kept_answer``. Without it the group refuses sessions.
+    It stores ``applied`` in the transaction of the commands that it applies. After a restart, it gets only the commands
+    above ``applied``, while the group follows sessions, time and versions from the snapshot on. With sessions, the
+    group then needs the answers of commands below ``applied`` again. With ``keeps_answers``, the machine keeps the
+    answer of each session's command in the same transaction, until two captures have followed, and returns it from
+    ``kept_answer``. Without ``keeps_answers``, the group refuses sessions.
 
-    Its captures carry ``applied`` and the kept answers along. The group itself may still be behind, after a restart;
-    who restores such a capture follows it from there in the same way.
+    A capture must include ``applied`` and the kept answers. After a restart, the group itself may still be behind the
+    machine; a member that restores such a capture catches up in the same way.
     """
 
     keeps_answers: bool = False
 
     @property
     def applied(self) -> int:
-        """The index of the last command that is applied and durable; 0 at first. A restored snapshot sets it too."""
+        """The index of the last command that is applied and durable, 0 at first. Restoring a snapshot sets it too."""
         raise NotImplementedError(f"{type(self).__name__} has no applied")
 
     def kept_answer(self, index: int) -> Any:
-        """The answer that the command at ``index`` was given."""
+        """Return the answer of the command at ``index``."""
         raise NotImplementedError(f"{type(self).__name__} has no kept_answer")
 
 
 def failed(first: Command, last: Command, error: BaseException) -> MachineFailed:
-    """The error that stops a member after commands that failed."""
+    """Return the error that stops a member after failed commands."""
     return MachineFailed(first.index, last.index, first.data, f"{type(error).__name__}: {error}")

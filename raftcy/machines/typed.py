@@ -1,17 +1,16 @@
 """State machines whose commands are dataclasses.
 
-A command is encoded by msgspec, which the extra ``raftcy[machines]`` installs: its version, its name, and the values of
-its fields, in their order, as MessagePack. Nothing is pickled, so bytes cannot run code. Decoding checks every field
+msgspec, which the extra ``raftcy[machines]`` installs, encodes a command: its version, its name, and the values of its
+fields, in their order, as MessagePack. Nothing is pickled, so bytes cannot run code. Decoding checks every field
 against its type.
 
 Rules:
 
-- A command belongs to a version. Before the group has reached it the command is refused, on all members alike, and
-  ``encode`` refuses to make it.
-- Bytes that are no command are refused on all members alike: an unknown name, a field of another type, one too many or
-  too few.
-- The name and the fields of a command never change, and it is never removed, because old entries are applied again.
-  What needs other fields is a new command, of a new version.
+- A command belongs to a version. Until the group has reached that version, all members refuse the command, and
+  ``encode`` refuses to make it. Otherwise a member with an older program could not apply it.
+- All members refuse malformed bytes: an unknown name, a field of another type, one field too many or too few.
+- Never change the name or the fields of a command, and never remove it, because old entries are applied again. A
+  command with other fields is a new command, of a new version.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,26 +33,26 @@ _DEPTH_MOST = 8
 
 
 class _Kind(NamedTuple):
-    """A kind of command: how it is written and read, and who applies it."""
+    """A kind of command: how to encode and decode it, and the method that applies it."""
 
     cls: type
     name: str
     version: int
-    # What its bytes begin with: version and name.
+    # The beginning of its bytes: version and name.
     head: bytes
     names: tuple[str, ...]
-    # The fields' values of the bytes behind the head, and the command of these values.
+    # Functions: decode the values of the fields after the head, and make a command of them.
     decode: Callable[[bytes], Any]
     make: Callable[..., Any]
     handler: str
 
 
 def applies(command: type, *, version: int = 1, name: str = "") -> Callable[[_Handler], _Handler]:
-    """The method below applies commands of this dataclass; it is given the command and the `Command` around it.
+    """Mark the method that applies commands of this dataclass. It gets the command and the `Command` around it.
 
-    ``version`` is the group's version that the command needs, ``name`` what it is called in the log: the class's name
-    if none is given. Raises ConfigError for a class that cannot be a command: no dataclass, or with a field whose
-    values are not the same on all members (sets have no order) or not checked (Any, other dataclasses).
+    ``version`` is the group's version that the command needs. ``name`` is its name in the log, by default the name of
+    the class. Raises ConfigError for a class that cannot be a command: if it is not a dataclass, or if it has a field
+    whose values may differ between members (sets have no order) or cannot be checked (Any, other dataclasses).
     """
 
     def mark(handler: _Handler) -> _Handler:
@@ -79,7 +78,7 @@ def _kind(cls: type, version: int, name: str, handler: str) -> _Kind:
         wrong = _objection(msgspec.inspect.type_info(type), 0)
         if wrong:
             raise ConfigError(f"field {field} of {cls.__name__}: {wrong}")
-    # An empty tuple as a type means any tuple.
+    # To msgspec, an empty tuple as a type means any tuple.
     decoder = msgspec.msgpack.Decoder(tuple[types] if types else tuple[()])  # type: ignore[valid-type]
     head = number(version) + block(name.encode())
     make = _by_keywords(cls, names) if any(field.kw_only for field in given) else cls
@@ -91,7 +90,7 @@ def _by_keywords(cls: type, names: tuple[str, ...]) -> Callable[..., Any]:
 
 
 def _objection(type: Any, depth: int) -> str:
-    """Why a field cannot have this type, "" if it can."""
+    """Return why a field cannot have this type, "" if it can."""
     i = msgspec.inspect
     if depth > _DEPTH_MOST:
         return f"types are nested more than {_DEPTH_MOST} deep"
@@ -116,12 +115,11 @@ def _objection(type: Any, depth: int) -> str:
 
 
 class TypedMachine(StateMachine):
-    """A state machine that is given dataclasses.
+    """A state machine whose commands are dataclasses.
 
-    A subclass has a method for each kind of command, marked with `applies`. What the method returns is the answer; a
-    `CommandError` that it returns or raises is the refusal, and must leave the state as it was. ``knows`` is the
-    highest version of the commands, if the subclass does not set it higher (a new format of snapshots is a new version,
-    too).
+    A subclass has a method for each kind of command, marked with `applies`. The method returns the answer. To refuse
+    the command, it returns or raises a `CommandError`, and must leave the state as it was. ``knows`` is the highest
+    version of the commands, unless the subclass sets it higher (a new format of snapshots is a new version too).
     """
 
     _by_head: ClassVar[dict[bytes, _Kind]] = {}
@@ -143,10 +141,10 @@ class TypedMachine(StateMachine):
             cls.knows = highest
 
     def encode(self, command: Any) -> bytes:
-        """A command as bytes.
+        """Encode a command.
 
-        Raises TypeError for what is none of this machine's commands, and CommandError, of reason "malformed" or
-        "version", for one that every member would refuse.
+        Raises TypeError for an object that is not one of this machine's commands, and CommandError, with the reason
+        "malformed" or "version", for a command that every member would refuse.
         """
         kind = self._by_class.get(type(command))
         if kind is None:
@@ -162,17 +160,17 @@ class TypedMachine(StateMachine):
         return kind.head + data
 
     def decode(self, data: bytes) -> Any:
-        """The command of these bytes.
+        """Decode a command.
 
-        Raises CommandError, of reason "malformed", "unknown" or "version", for what every member refuses, and
-        UpgradeNeeded for a command that the group may use and this program does not know.
+        Raises CommandError, with the reason "malformed", "unknown" or "version", for bytes that every member refuses,
+        and UpgradeNeeded for a command that the group may use but this program does not know.
         """
         kind, values = self._decode(data)
         return _made(kind, values)
 
     def _decode(self, data: bytes) -> tuple[_Kind, Any]:
-        """The kind of a command, and the values of its fields."""
-        # Nearly all versions, and all lengths of names, are numbers of one byte.
+        """Decode the kind of a command, and the values of its fields."""
+        # Nearly all versions, and the lengths of all names, take one byte.
         head = data[: 2 + data[1]] if len(data) > 1 else data
         kind = self._by_head.get(head)
         if kind is None:
@@ -221,12 +219,12 @@ def _made(kind: _Kind, values: Any) -> Any:
     try:
         return kind.make(*values)
     except ValueError:
-        # A check of the dataclass itself, in its __post_init__.
+        # The dataclass itself has refused the values, in its __post_init__.
         raise _malformed(kind) from None
 
 
 def _malformed(kind: _Kind) -> CommandError:
-    # Without the reason: its words are another library's, and may differ from member to member.
+    # Without the library's reason, whose text may differ from member to member.
     return CommandError(f"the command {kind.name} is malformed", "malformed")
 
 
@@ -235,10 +233,10 @@ def _too_new(version: int, present: int) -> CommandError:
 
 
 def pack(value: Any) -> bytes:
-    """Plain data as MessagePack, for the captures of machines: what `unpack` gives back, but tuples come as lists."""
+    """Encode plain data as MessagePack, for the captures of machines. `unpack` returns it, with tuples as lists."""
     return msgspec.msgpack.encode(value)
 
 
 def unpack(data: bytes, type: Any = Any) -> Any:
-    """The value of MessagePack's bytes; msgspec.ValidationError if it is not of this type."""
+    """Decode MessagePack; msgspec.ValidationError if the value is not of this type."""
     return msgspec.msgpack.decode(data, type=type)

@@ -1,14 +1,14 @@
-"""The group's version: what commands and snapshots may be of.
+"""The group's version: the newest version that commands and snapshots may have.
 
 Rules:
 
-- Each member reports through the log up to which version its program knows all. The group's version is the lowest of
-  these, over all members, learners and both halves of a joint configuration included; a member that has not reported
-  holds it where it is.
-- It only rises. A report below it is refused, and so is the change that would add such a member: it could not apply
-  what is in the log.
-- A member whose own program does not know the group's version stops with `UpgradeNeeded`, before it applies anything of
-  that version.
+- Each member reports through the log up to which version its program knows everything. The group's version is the
+  lowest of these reports, over all members, including learners and both halves of a joint configuration. Until a member
+  has reported, the version does not rise.
+- The version never falls. A report below it is refused, and so is a change that would add such a member, because the
+  member could not apply the commands in the log.
+- A member whose program does not know the group's version stops with `UpgradeNeeded`, before it applies any command of
+  that version. If it skipped them, its state would differ.
 """
 
 from ..errors import CommandError, UpgradeNeeded
@@ -19,7 +19,7 @@ from .packing import Reader, number
 
 
 class Versions:
-    """The group's ``version``, what the members have reported, and what this program ``knows``."""
+    """The group's ``version``, the reports of the members, and the newest version that this program ``knows``."""
 
     __slots__ = ("_members", "_reports", "knows", "version")
 
@@ -32,15 +32,15 @@ class Versions:
         self._members: frozenset[int] = frozenset()
 
     def reported(self, member: int) -> int:
-        """What a member has reported, 0 if it has not."""
+        """Return the version that a member has reported, 0 without a report."""
         return self._reports.get(member, 0)
 
     def report_due(self, member: int) -> bytes | None:
-        """The entry that the member of this program has to propose; None if there is nothing to report.
+        """Return the report that this program's member must propose, None if none is due.
 
-        That is so once its report is applied, for an id that is not a member's, and for a program that knows the first
-        version only, which holds the group there without a report. The entry may get lost. Raises UpgradeNeeded if the
-        group is beyond this program.
+        None is due once a report is applied, if the id is not a member's, or if the program knows only the first
+        version, at which the group stays without a report. The entry may get lost. Raises UpgradeNeeded if the group's
+        version is beyond this program.
         """
         self.check()
         if self._reports.get(member, 1) == self.knows or (self._members and member not in self._members):
@@ -48,7 +48,7 @@ class Versions:
         return envelope.version_report(member, self.knows)
 
     def refuses(self, version: int) -> CommandError | None:
-        """Why a member whose program knows all up to ``version`` cannot join, None if it can; alike on all members."""
+        """Return why a member whose program knows ``version`` cannot join, None if it can; the same on all members."""
         if version >= self.version:
             return None
         return CommandError(
@@ -57,7 +57,7 @@ class Versions:
         )
 
     def report(self, member: int, version: int) -> CommandError | None:
-        """A member's report is applied; a refusal if it does not count. Raises UpgradeNeeded as `check` does."""
+        """Apply a member's report; returns a refusal if it does not count. Raises UpgradeNeeded as `check` does."""
         if member not in self._members:
             return CommandError(f"{member} is not a member", "not a member")
         refused = self.refuses(version)
@@ -67,7 +67,7 @@ class Versions:
         return refused
 
     def follow(self, members: ConfState) -> None:
-        """The members have changed. Raises UpgradeNeeded as `check` does."""
+        """Take over changed members. Raises UpgradeNeeded as `check` does."""
         present = frozenset((*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next))
         if present == self._members:
             return
@@ -84,19 +84,19 @@ class Versions:
                 self.check()
 
     def check(self) -> None:
-        """Raises UpgradeNeeded if the group's version is beyond this program."""
+        """Raise UpgradeNeeded if the group's version is beyond this program."""
         if self.version > self.knows:
             raise UpgradeNeeded("version", self.version, self.knows)
 
     def encode(self) -> bytes:
-        """Version and reports as bytes; equal ones have equal bytes."""
+        """Encode version and reports; equal ones have equal bytes."""
         parts = [number(self.version), number(len(self._reports))]
         for member, version in sorted(self._reports.items()):
             parts += [number(member), number(version)]
         return b"".join(parts)
 
     def decode(self, reader: Reader) -> "Versions":
-        """What these bytes say, for the same program. DecodeError if `encode` does not make them; does not `check`."""
+        """Decode versions for the same program; does not `check`. DecodeError for bytes that `encode` does not make."""
         found = Versions(self.knows)
         found.version = reader.number(1, VERSION_MOST)
         last = 0

@@ -1,8 +1,9 @@
-"""A ready machine: a queue of work in which each item is done once, whatever becomes of its workers.
+"""A ready machine: a queue of work in which each item is done once, even if workers fail.
 
-A worker takes an item for a lease and reports its result with the token that it got. If the lease is over the item is
-given to the next worker, first of all that wait. The first worker's token is void then: only one result of an item is
-ever accepted. A worker's effects elsewhere are its own affair: let them carry the token, and refuse lower ones there.
+A worker takes an item for a lease, and reports that it is done with the token that it got. If the lease is over, the
+item waits again in its old place, and the next worker takes it. The first worker's token is then void: the queue
+accepts `Done` only once for an item. The queue cannot prevent that both workers have effects elsewhere: send the token
+along, and let the receiver refuse lower tokens.
 """
 
 import heapq
@@ -17,7 +18,7 @@ from .typed import TypedMachine, applies, pack, unpack
 
 
 class Item(NamedTuple):
-    """An item: its work, how often it was taken, and while it is taken by whom, with which token, up to which time.
+    """An item: its work, how often it was taken, and, while it is taken, its worker, its token, and its lease's end.
 
     ``token`` is 0 while the item waits.
     """
@@ -38,10 +39,10 @@ class Enqueue:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Take the oldest item that waits, for ``lease_ms`` milliseconds: 1 to a day, ValueError for anything else.
+    """Take the oldest waiting item, for ``lease_ms`` milliseconds: 1 to a day, ValueError for anything else.
 
-    The answer is its id, the token, how often it was taken with this time, and its data, as a tuple; None if no item
-    waits. Propose it by a session: a second try without one would take a second item.
+    The answer is a tuple of its id, the token, how often it was taken including this time, and its data; None if no
+    item waits. Propose it in a session, because a second try without one would take a second item.
     """
 
     worker: str
@@ -54,9 +55,9 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The item ``id``, taken with ``token``, is done, and gone. The answer is True.
+    """Report that the item ``id``, taken with ``token``, is done, and remove it. The answer is True.
 
-    Refused with the reason "lost" if it is not taken with this token: somebody else may have it, or it is done.
+    Refused with the reason "lost" if the item is not taken with this token: another worker may have it, or it is done.
     """
 
     id: int
@@ -65,19 +66,19 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """Let the item ``id``, taken with ``token``, wait again in its old place. Answered and refused as `Done` is."""
+    """Let the item ``id``, taken with ``token``, wait again in its old place. Answered and refused like `Done`."""
 
     id: int
     token: int
 
 
 class WorkQueue(TypedMachine):
-    """Items by their ids. ``done`` counts the ones that were done."""
+    """Items by their ids. ``done`` counts the items that were done."""
 
     def __init__(self) -> None:
         self.done = 0
         self._items: dict[int, Item] = {}
-        # Heaps: the ids of those that wait; deadline and id of those that are taken, and of some that are no longer.
+        # Heaps: the ids of waiting items; deadline and id of taken items, with some outdated pairs.
         self._waiting: list[int] = []
         self._taken: list[tuple[int, int]] = []
         self._taken_count = 0
@@ -86,11 +87,11 @@ class WorkQueue(TypedMachine):
         return len(self._items)
 
     def item(self, id: int) -> Item | None:
-        """An item that is not done; None if there is none with this id."""
+        """Return an item that is not done; None if no such item has this id."""
         return self._items.get(id)
 
     def needs_time(self) -> bool:
-        """While any item is taken."""
+        """Return True while any item is taken, because leases end by the group's time."""
         return self._taken_count > 0
 
     @applies(Enqueue, name="enqueue")
@@ -151,15 +152,15 @@ class WorkQueue(TypedMachine):
     def _untaken(self) -> None:
         self._taken_count -= 1
         if self._taken_count == 0:
-            # Time may stand still from now on, so what is left would stay.
+            # The group's time may stand still from now on, so the outdated pairs would never be dropped.
             self._taken.clear()
 
     def capture(self) -> bytes:
-        """All items, and the count of those that were done."""
+        """Return all items, and the count of the items that were done."""
         return pack((self.done, [(id, *item) for id, item in sorted(self._items.items())]))
 
     def restore(self, file: Readable) -> None:
-        """Replace the items by those of a capture."""
+        """Replace the items by the items of a capture."""
         self.done, found = unpack(file.read(), tuple[int, list[tuple[int, bytes, int, str, int, int]]])
         self._items = {id: Item(*fields) for id, *fields in found}
         self._waiting = sorted(id for id, item in self._items.items() if item.token == 0)

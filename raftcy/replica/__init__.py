@@ -1,10 +1,10 @@
 """Members of replicated groups.
 
-``Host`` and ``Replica`` are what a service uses: a durable member, with log, transport and machine, for asyncio;
-``blocking`` has the same for programs without it. ``docs/replica.md`` shows how.
+A service uses ``Host`` and ``Replica``: a durable member, with log, transport and machine, for asyncio. ``blocking``
+has the same for programs without asyncio. ``docs/replica.md`` shows how to use them.
 
-Below them is ``driver``, which is the whole round of a node: it has no clock, disk or network, and whoever runs it
-brings these. ``loopback`` runs the drivers of one process, ``pump`` runs one in an asyncio event loop.
+They build on ``driver``, which runs the whole round of a node without a clock, a disk or a network; the code around it
+supplies these. ``loopback`` runs the drivers of one process, and ``pump`` runs one driver in an asyncio event loop.
 """
 
 from importlib import import_module
@@ -57,7 +57,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what a program uses when it uses it: whoever wants a driver only needs no transport and no TLS."""
+    """Import a name at its first use, so that a program with drivers only does not load the transport and TLS."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_PLACES.get(name, 'events')}", __name__), name)

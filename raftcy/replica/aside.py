@@ -1,4 +1,4 @@
-"""Work that must not run in the event loop: a thread for it, and what is done when it has ended."""
+"""Runs work on a thread beside the event loop, and reports its end to the loop."""
 
 import asyncio
 import queue
@@ -11,14 +11,14 @@ class Aside(Protocol):
     """Runs functions one after the other, beside the event loop."""
 
     def submit(self, act: Callable[[], Any], done: Callable[[Any, BaseException | None], object]) -> None:
-        """Call ``act``, and then, in the event loop, ``done`` with its result, or with None and what it raised."""
+        """Call ``act``, and then, in the event loop, ``done`` with its result and None, or with None and its error."""
 
     def close(self) -> None:
-        """End, once all that was submitted is done. Waits for nothing."""
+        """End after all submitted work is done. This call does not wait for that."""
 
 
 class Thread:
-    """An ``Aside`` with one thread, which begins with the first call. Make it in a running event loop."""
+    """An ``Aside`` with one thread, which starts at the first call. Create it inside a running event loop."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.get_running_loop()
@@ -30,7 +30,7 @@ class Thread:
     def submit(self, act: Callable[[], Any], done: Callable[[Any, BaseException | None], object]) -> None:
         """See Aside."""
         if self._thread is None:
-            # A daemon: a disk that never answers must not keep the process from ending.
+            # A daemon thread, so that a disk that never answers cannot keep the process from ending.
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
         self._queue.put((act, done))
@@ -46,7 +46,7 @@ class Thread:
             try:
                 self._loop.call_soon_threadsafe(done, result, failure)
             except RuntimeError:
-                # The loop is closed: nobody is left to be told.
+                # The loop is closed, so nobody waits for the result.
                 return
 
     def close(self) -> None:

@@ -1,12 +1,12 @@
-"""Linearizable reads that wait, in rounds: those that came before a round began share it.
+"""Linearizable reads, in rounds: all reads that arrived before a round began share it.
 
-A round asks the leader, under a context of its own, up to where the log is committed; it ends once the machine has
-applied that. Rules:
+A round asks the leader for its commit index, under a new context. It ends once the machine has applied up to that
+index. Rules:
 
-- A read that comes while a round is under way waits for the next one: the leader may have answered the round already,
-  from before a write that the read must see.
-- At most one round is under way. A round that has no answer after some ticks, or whose leader is gone, is lost. Its
-  reads go into the next one, which has a new context: a late answer to the old one means nothing any more.
+- A read that arrives during a round waits for the next one. Otherwise the leader's answer could come from before a
+  write that the read must see.
+- At most one round is under way. A round is lost if it has no answer after some ticks, or if its leader is gone. Its
+  reads join the next round, which has a new context, so a late answer to the lost round is ignored.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from ..errors import Overloaded
 
 
 class Barriers:
-    """The reads of one member. A read is whatever the caller waits with, hashable; nothing here looks into it.
+    """The waiting reads of one member. A read is any hashable object of the caller, such as a future.
 
     A round is lost after ``patience`` ticks. At most ``limit`` reads wait.
     """
@@ -35,7 +35,7 @@ class Barriers:
         return len(self._next) + len(self._asked)
 
     def add(self, read: Any) -> None:
-        """Take a read in. Raises Overloaded if too many wait."""
+        """Add a read. Raises Overloaded if too many wait."""
         if len(self._next) + len(self._asked) >= self._limit:
             raise Overloaded(f"{self._limit} reads wait already")
         self._next[read] = None
@@ -47,17 +47,17 @@ class Barriers:
 
     @property
     def is_due(self) -> bool:
-        """Whether a round should begin: reads wait, and none is under way."""
+        """Whether a round should begin: reads wait, and no round is under way."""
         return self._context is None and len(self._next) > 0
 
     def begin(self, context: bytes) -> None:
-        """A round was asked for under this context. All reads that wait now share it."""
+        """Begin a round under this context. All waiting reads share it."""
         self._asked, self._next = self._next, {}
         self._context = context
         self._ticks = 0
 
     def end(self, context: bytes) -> list[Any]:
-        """The machine answers what was asked under a context: the reads of that round, none if it was lost."""
+        """Return the reads of the round with this context, which the machine can answer now; none if it was lost."""
         if context != self._context:
             return []
         ended, self._asked = self._asked, {}
@@ -72,14 +72,14 @@ class Barriers:
                 self.lose()
 
     def lose(self) -> None:
-        """The round under way, if any, will have no answer."""
+        """Give up the round under way, if any. Its reads join the next one."""
         if self._context is not None:
             self._next = self._asked | self._next
             self._asked = {}
             self._context = None
 
     def take_all(self) -> list[Any]:
-        """All reads that wait; none of them waits any more."""
+        """Remove and return all waiting reads."""
         reads = self._asked | self._next
         self._asked = {}
         self._next = {}

@@ -1,12 +1,13 @@
-"""Hosts and replicas for programs without asyncio: an event loop on a thread of its own does the work.
+"""Hosts and replicas for programs without asyncio: an event loop on a separate thread does the work.
 
-Calls may come from any thread but that one, and wait for their result. A call that is interrupted, by ctrl-C for
-example, leaves nothing half done: what it has begun goes on, or is cancelled.
+Calls may come from any other thread, and wait for their result. An interrupted call, for example by ctrl-C, leaves
+nothing half done: its work goes on, or is cancelled.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -33,13 +34,14 @@ class _Loop:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._loop.run_until_complete(_cancel_rest())
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        # Names were looked up on a thread of it.
+        # The loop's executor has looked up host names on its threads.
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
     def wait(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine there, and wait for what it returns or raises."""
+        """Run a coroutine in the loop, and return its result or raise its error."""
         if threading.current_thread() is self._thread:
             work.close()
             raise InvariantError("a blocking call from the event loop's own thread would wait for itself")
@@ -50,6 +52,9 @@ class _Loop:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            # The loop has ended meanwhile.
+            raise Stopped() from None
         except BaseException:
             future.cancel()
             raise
@@ -64,8 +69,16 @@ class _Loop:
         self._thread.join()
 
 
+async def _cancel_rest() -> None:
+    """Cancel all tasks that are left, and wait for their end: a closing that was interrupted is finished by it."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+
+
 class Host:
-    """As ``raftcy.Host``, with the same arguments: a context manager. It can be opened once."""
+    """A blocking ``raftcy.Host``, with the same arguments: a context manager. It can be entered only once."""
 
     def __init__(self, directory: Any, **options: Any) -> None:
         self._host = hosts.Host(directory, **options)
@@ -93,7 +106,7 @@ class Host:
         return self._loop
 
     def close(self) -> None:
-        """Hand leaderships over, and end everything. Calling it again does nothing."""
+        """Hand over leaderships, and end everything. Every call waits for the end."""
         if self._loop is not None:
             try:
                 self._loop.wait(self._host.close())
@@ -113,7 +126,7 @@ class Host:
         return self._host.cluster
 
     def replica(self, name: str, machine: StateMachine) -> "Replica":
-        """See ``raftcy.Host.replica``. From then on the machine belongs to the event loop's thread."""
+        """See ``raftcy.Host.replica``. Afterwards, only the event loop's thread may use the machine."""
         loop = self._opened()
 
         async def make() -> replicas.Replica:
@@ -126,12 +139,12 @@ class Host:
         return self._opened().wait(self._host.request(member, kind, data, timeout_s))
 
     def wait_closed(self) -> None:
-        """Wait until the host fails or is closed; raises ``failure`` if there is one."""
+        """Wait until the host fails or is closed. Raises ``failure`` if it is not None."""
         self._opened().wait(self._host.wait_closed())
 
 
 class Replica:
-    """As ``raftcy.Replica``; ``Host.replica`` makes it."""
+    """A blocking ``raftcy.Replica``, which ``Host.replica`` makes."""
 
     def __init__(self, loop: _Loop, replica: replicas.Replica) -> None:
         self._loop = loop
@@ -169,10 +182,10 @@ class Replica:
         stale: bool = False,
         timeout_s: float | None = None,
     ) -> _T:
-        """What ``look`` returns: it is called with the machine once ``raftcy.Replica.read`` would return.
+        """Wait like ``raftcy.Replica.read``, then call ``look`` with the machine, and return its result.
 
-        It runs on the event loop's thread, where nothing is applied meanwhile, so it must be short, and must not return
-        parts of the state that change later.
+        ``look`` runs on the event loop's thread, which applies nothing meanwhile. So it must be short, and must not
+        return parts of the state that change later.
         """
 
         async def act() -> _T:

@@ -1,20 +1,20 @@
-"""How the members of a new cluster find out that they are the same ones, before any of them votes. No I/O.
+"""How the members of a new cluster agree on who they are, before any of them votes. No I/O.
 
-Each member was given a list of members, and has drawn an identity that is on its disk. They tell each other both. Once
-a member has heard the identity of all the others, from themselves, it confirms the table of them; once all have
-confirmed the same table, it stores the table, and with it the cluster's id. From then on it hands the table to whoever
+Each member gets a list of members, and has an identity on its disk. The members send each other both. Once a member has
+heard the identities of all others from themselves, it confirms the table of all members. Once all have confirmed the
+same table, it stores the table, and with it the cluster's id. From then on it sends the table to every member that
 asks.
 
-Why: a member that loses its disk has lost its votes, too, and must not vote again under its old id. It comes back with
-another identity, so that the others know it. That holds from the first vote on only if every member that votes has all
-identities on disk.
+Why: a member that loses its disk has lost its votes too, and must not vote again under its old id. It comes back with
+another identity, by which the others notice the loss. From the first vote on, this works only if every member that
+votes has all identities on disk.
 
 Rules:
 
-- A list that differs is an error that shows both. So is an identity that differs from one that was confirmed.
-- A member that has confirmed a table never confirms another one, as long as it runs. After a restart it may: then the
-  other members have not all confirmed the first table, or one of them has stored it, and refuses the second one.
-- A stored table is taken from any member, if it names the taker with its own identity.
+- A list that differs is an error that shows both lists. So is an identity that differs from a confirmed one.
+- While a member runs, it confirms only one table. After a restart it may confirm another. That is safe: either the
+  other members have not all confirmed the first table, or one of them has stored it and refuses the second.
+- A member takes over a stored table from any member, if the table names it with its identity.
 """
 
 from collections.abc import Mapping
@@ -28,19 +28,19 @@ _HEARD, _CONFIRMED, _STORED = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a member says of the cluster: its table so far, and whether it has confirmed or stored it."""
+    """A member's statement: its table so far, and whether it has confirmed or stored the table."""
 
     table: MemberTable
     confirmed: bool
     stored: bool
 
     def encode(self) -> bytes:
-        """The bytes."""
+        """Return the statement as bytes."""
         return bytes([_STORED if self.stored else _CONFIRMED if self.confirmed else _HEARD]) + self.table.encode()
 
 
 def decode_statement(data: bytes) -> Statement:
-    """What a member said. Raises DecodeError for bytes that are no statement."""
+    """Decode a statement. Raises DecodeError for other bytes."""
     if not data or data[0] > _STORED:
         raise DecodeError("no statement of a new cluster's member", 0)
     table, end = decode_table(data, 1)
@@ -50,9 +50,9 @@ def decode_statement(data: bytes) -> Statement:
 
 
 class Bootstrap:
-    """One member of a new cluster: ``id``, with the identity of its data directory, 1 to 2**64-1.
+    """One member of a new cluster: ``id``, with the ``identity`` of its data directory, 1 to 2**64-1.
 
-    ``table`` is None until it may be stored. Raises MembersDiffer if ``members`` does not have ``id``.
+    ``table`` is None until the caller may store it. Raises MembersDiffer if ``members`` does not have ``id``.
     """
 
     def __init__(self, id: int, identity: int, members: Members) -> None:
@@ -69,18 +69,18 @@ class Bootstrap:
 
     @property
     def missing(self) -> list[int]:
-        """The members that have not confirmed the table yet, or were not heard at all."""
+        """The members that have not confirmed the table yet, or have said nothing yet."""
         return sorted(set(self._members) - self._agreed)
 
     def say(self) -> bytes:
-        """What to tell the others now."""
+        """Return the statement to send to the others now."""
         table = self.table or self._confirmed or table_of(self._members, self._identities)
         return Statement(table, self._confirmed is not None, False).encode()
 
     def hear(self, sender: int, data: bytes) -> None:
-        """Take what the member ``sender`` says.
+        """Take a statement of the member ``sender``.
 
-        Raises MembersDiffer if it contradicts what is known here, and DecodeError for bytes that are no statement.
+        Raises MembersDiffer if it contradicts this member's list or table, and DecodeError for other bytes.
         """
         said = decode_statement(data)
         if self.table is not None:
@@ -116,7 +116,7 @@ class Bootstrap:
         self.table = table
 
     def _look(self) -> None:
-        """Confirm the table once it is whole, and see who has confirmed the same."""
+        """Confirm the table once it is complete, and check whether all have confirmed the same one."""
         if self._confirmed is None:
             if len(self._identities) < len(self._members):
                 return
@@ -135,12 +135,12 @@ class Bootstrap:
 
 
 def stored(table: MemberTable) -> bytes:
-    """What a member says that has stored the table."""
+    """Return the statement of a member that has stored the table."""
     return Statement(table, True, True).encode()
 
 
 def given_members(members: Mapping[int, object]) -> dict[int, tuple[str, ...]]:
-    """What a caller gave as the members, each with one address or several. TypeError or ValueError for others."""
+    """Check a caller's members, each with one address or several. Raises TypeError or ValueError for wrong ones."""
     found: dict[int, tuple[str, ...]] = {}
     for id, addresses in members.items():
         if isinstance(id, bool) or not isinstance(id, int) or not 0 < id < 2**64 - 2:
@@ -155,7 +155,7 @@ def given_members(members: Mapping[int, object]) -> dict[int, tuple[str, ...]]:
 
 
 def split_address(address: object) -> tuple[str, int]:
-    """Host and port of "host:port", or of "[address]:port" for IPv6. Raises ValueError or TypeError for others."""
+    """Split "host:port", or "[address]:port" for IPv6, into its parts. Raises ValueError or TypeError for others."""
     if not isinstance(address, str):
         raise TypeError(f'an address is a text such as "host:7000", not {address!r}')
     host, colon, port = address.rpartition(":")

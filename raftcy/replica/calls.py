@@ -1,14 +1,14 @@
 """Requests from one host to another, and their replies, in messages that may be lost. No I/O.
 
-They travel as messages of a group of their own, which no raft group has: a request as a heartbeat, a reply as its
-answer, since a transport lets these kinds come from their sender only. ``index`` is the number of the request,
-``commit`` its kind, ``log_term`` the raft group that it is about, and ``context`` has the bytes.
+They travel as messages of group 0, which no raft group uses: a request as a heartbeat, and a reply as a heartbeat's
+answer, because a transport accepts these types only from their sender. ``index`` is the number of the request,
+``commit`` its kind, ``log_term`` the raft group that it concerns, and ``context`` has the bytes.
 
 Rules:
 
-- A request is sent once. It ends with the reply, or with CallFailed: then it is not known whether it came.
-- Numbers begin at random with each start, so that a reply to a call of an earlier start means nothing.
-- Both sides are bounded: what waits for a reply, and what waits to be answered.
+- A request is sent once. It ends with the reply, or with CallFailed, after which nobody knows whether it arrived.
+- Each start begins with a random number, so that a late reply to a call of an earlier start matches no call.
+- Both sides are bounded: the requests that wait for a reply, and the requests that wait for this host's answer.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ CALL_GROUP = 0
 """The group of these messages. The groups of replicas have other ids."""
 
 Answer = Callable[[bytes | None, str], None]
-"""Answers a request: with bytes, or with None and why there are none. Called once; later calls do nothing."""
+"""Answers a request with bytes, or with None and the reason for a failure. Later calls do nothing."""
 
 
 class _Call:
@@ -35,10 +35,10 @@ class _Call:
 
 
 class Calls:
-    """The requests of the host ``id``, and those to it.
+    """The requests from and to the host ``id``.
 
-    ``send`` takes each message to send. ``serve(sender, kind, group, data, answer)`` is called for each request that
-    comes; it calls ``answer``, at once or later. ``first`` is the number of the first request. At most ``limit``
+    ``send`` takes each message to send. ``serve(sender, kind, group, data, answer)`` is called for each arriving
+    request, and calls ``answer`` at once or later. ``first`` is the number of the first request. At most ``limit``
     requests wait on each side.
     """
 
@@ -62,9 +62,10 @@ class Calls:
         return len(self._open)
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any, ticks: int) -> int:
-        """Send a request; returns its number. ``end`` gets the reply's bytes, or CallFailed after so many ticks.
+        """Send a request, and return its number. ``end`` gets the reply's bytes, or CallFailed after ``ticks``.
 
-        ``end`` has ``done``, ``set_result`` and ``set_exception``. Raises Overloaded if too many wait for a reply.
+        ``end`` has ``done``, ``set_result`` and ``set_exception``. Raises Overloaded if too many requests wait for a
+        reply.
         """
         if len(self._open) >= self._limit:
             raise Overloaded(f"{self._limit} requests wait for a reply already")
@@ -84,10 +85,10 @@ class Calls:
         return number
 
     def receive(self, m: Message) -> None:
-        """Take a message of the calls' group from the peer in its ``from_``. What is none of theirs is ignored."""
+        """Take a message of the calls' group from the peer in its ``from_``. Other messages are ignored."""
         if m.type == MessageType.MSG_HEARTBEAT_RESP:
             call = self._open.get(m.index)
-            # Only who was asked may answer.
+            # Only the asked peer may answer.
             if call is not None and call.peer == m.from_:
                 del self._open[m.index]
                 if not m.reject:
@@ -128,12 +129,12 @@ class Calls:
         )
 
     def unreachable(self, peer: int) -> None:
-        """Messages to a peer may be lost: no request to it that is open is known to have come, and no reply will."""
+        """Fail all open requests to a peer: messages to it may be lost, so perhaps no reply will come."""
         for number in [number for number, call in self._open.items() if call.peer == peer]:
             _fail(self._open.pop(number), f"the connection to {peer} broke")
 
     def tick(self) -> None:
-        """Let a tick pass; requests that have waited long enough fail."""
+        """Let a tick pass, and fail the requests that have waited too long."""
         over = []
         for number, call in self._open.items():
             call.ticks -= 1

@@ -1,11 +1,11 @@
-"""The log of a host in its event loop: what all groups stage during one sync shares the next one.
+"""Syncs the log of a host in its event loop: all changes that groups stage during one sync share the next one.
 
 Rules:
 
-- A sync begins once the packets of this turn are gone: in the loop's next round, or the one after it where the loop
-  itself writes at the end of a round (uvloop). The disk then works while they travel.
-- One sync is under way at a time. Where it runs is decided by ``storage.pace``: in the loop, or beside it.
-- The first error ends the log, and with it all groups: ``failed`` is called, once, and nothing more is written.
+- A sync begins after the packets of this turn have left: in the loop's next round, or one round later if the loop
+  itself writes at the end of a round (uvloop). So the disk works while the packets travel.
+- One sync is under way at a time. ``storage.pace`` decides whether it runs in the loop or beside it.
+- The first error ends the log, and with it all groups: it calls ``failed``, once, and writes nothing more.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ class Writer(Protocol):
     """A group that stages writes in the log."""
 
     def sync_begins(self) -> None:
-        """All that is staged becomes durable with the sync that begins now."""
+        """The sync that begins now makes all staged writes durable."""
 
     def sync_ended(self) -> None:
-        """It is durable."""
+        """The writes are durable."""
 
 
 class DiskLoop:
-    """Syncs a SharedLog. ``aside`` runs syncs, ``chores`` everything that may take long."""
+    """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class DiskLoop:
         self._aside = aside
         self._chores = chores
         self._failed = failed
-        # Whether transports write at the end of a round of the loop only.
+        # Whether transports write only at the end of a round of the loop.
         self._writes_late = type(self._loop).__module__.partition(".")[0] in ("uvloop", "winloop")
         self._waiting: dict[Writer, None] = {}
         self._flying: list[Writer] = []
@@ -63,11 +63,11 @@ class DiskLoop:
         return self._begun > 0
 
     def waits_s(self) -> float:
-        """How long the sync that is under way has lasted, in seconds; 0 if none is."""
+        """How long the present sync has lasted, in seconds; 0 without one."""
         return self._loop.time() - self._begun if self._begun else 0.0
 
     def staged(self, writer: Writer, due: bool) -> None:
-        """A group has staged something; ``due`` if a sync must begin for it."""
+        """Note that a group has staged a write; ``due`` says whether a sync must begin for it."""
         self._waiting[writer] = None
         if due:
             self._due = True
@@ -123,7 +123,7 @@ class DiskLoop:
             self._schedule()
 
     def _tidy(self) -> None:
-        """Make room and give it back, beside the loop."""
+        """Run the log's chores beside the loop: making a spare segment, removing files."""
         for chore in self._log.chores():
             self._chores.submit(chore.run, partial(self._tidied, chore))
 
@@ -142,7 +142,7 @@ class DiskLoop:
             self._failed(error)
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Begin no more syncs and chores."""
         self._dead = True
         if self._scheduled is not None:
             self._scheduled.cancel()

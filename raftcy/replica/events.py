@@ -1,4 +1,4 @@
-"""What happens to a member, for whoever follows it: events, in their order, in queues that are bounded."""
+"""The events of a member, in order, in a bounded queue for each follower."""
 
 from collections import deque
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from ..wire.messages import ConfState
 
 @dataclass(frozen=True, slots=True)
 class LeaderChanged:
-    """This member follows another leader, None if it knows of none. ``term`` is the term in which it learned that.
+    """This member knows another leader, or none if ``leader`` is None. ``term`` is the term in which it learned that.
 
-    The member leads itself if ``leader`` is its own id; ``term`` is then its fencing term: no other member ever leads
-    in it, and what belongs to an older one is out of date.
+    If ``leader`` is this member's id, it leads, and ``term`` is its fencing term: no other member ever leads in this
+    term, and work of an older term is out of date.
     """
 
     leader: int | None
@@ -21,7 +21,7 @@ class LeaderChanged:
 
 @dataclass(frozen=True, slots=True)
 class MembersChanged:
-    """The members of the group, as of the entry at ``index``, which is applied here."""
+    """The members of the group as of the entry at ``index``, which this member has applied."""
 
     members: ConfState
     index: int
@@ -29,7 +29,7 @@ class MembersChanged:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotMade:
-    """A snapshot of the state up to ``index`` was made, of ``size`` bytes."""
+    """This member has made a snapshot of the state up to ``index``, of ``size`` bytes."""
 
     index: int
     size: int
@@ -37,28 +37,28 @@ class SnapshotMade:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotReceived:
-    """The state was replaced by the leader's snapshot up to ``index``."""
+    """The leader's snapshot up to ``index`` has replaced the state."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFailed:
-    """No snapshot was made, and the member goes on without it; ``error`` says why."""
+    """The member could not make a snapshot, and goes on without it; ``error`` says why."""
 
     error: Exception
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaStopped:
-    """The last event: the member has ended. ``cause`` is what it died of, None after an ordinary end."""
+    """The last event: the member has ended. ``cause`` is the error that ended it, None after an ordinary end."""
 
     cause: BaseException | None
 
 
 @dataclass(frozen=True, slots=True)
 class EventsMissed:
-    """So many events were dropped here, because nobody took them in time."""
+    """``count`` events were dropped here, because the follower did not take them in time."""
 
     count: int
 
@@ -69,9 +69,9 @@ Event = (
 
 
 class EventQueue:
-    """The events for one follower, at most ``limit`` of them: the oldest are dropped first, and counted.
+    """The events for one follower, at most ``limit`` of them. It drops the oldest first, and counts them.
 
-    ``wake`` is called, without arguments, after an event was put.
+    It calls ``wake``, without arguments, after each added event.
     """
 
     __slots__ = ("_events", "_limit", "_missed", "_wake")
@@ -94,7 +94,7 @@ class EventQueue:
         self._wake()
 
     def take(self) -> Event | None:
-        """The oldest event, None if none waits. Where events were dropped, EventsMissed stands in their place."""
+        """Return the oldest event, None if none waits. EventsMissed takes the place of dropped events."""
         if self._missed:
             missed, self._missed = EventsMissed(self._missed), 0
             return missed

@@ -1,12 +1,12 @@
-"""The request by which a member hands commands to the leader, and the reply: their bytes, and what they may be.
+"""The request with which a member forwards commands to the leader, and the reply, as bytes.
 
 A request names the term in which its sender knew the receiver as leader. The receiver appends the commands in that term
-or refuses them; it never passes them on. So a command that was forwarded can only have an entry of that term, and the
-sender knows what became of it as soon as it knows the place.
+or refuses them; it never passes them on. So a forwarded command can only have an entry of that term, and the sender can
+tell its outcome once it knows the place.
 
 Numbers are big-endian. A request is a version, the term, the number of commands, the length of each, and then their
-bytes. A reply is a version, a kind, and then term and first index of the place, or the reason of the refusal and its
-detail.
+bytes. A reply is a version, a kind, and then either the term and the first index of the place, or the reason of the
+refusal and its detail.
 """
 
 import struct
@@ -25,7 +25,7 @@ _HEAD = struct.Struct(">BQL")
 _PLACED = struct.Struct(">BBQQ")
 _REFUSED = struct.Struct(">BBB")
 _IS_PLACED, _IS_REFUSED = 1, 2
-# By their number on the wire: a new reason comes at the end.
+# A reason's position is its number on the wire, so add new reasons at the end only.
 _REASONS = tuple(RejectReason)
 
 
@@ -47,14 +47,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """None of the commands is in the log, nor ever will be."""
+    """None of the commands is in the log, and none ever will be."""
 
     reason: RejectReason
     detail: str = ""
 
 
 def encode_forwarded(term: int, commands: Sequence[bytes]) -> bytes:
-    """The bytes of a request of 1 to ``COMMANDS_MAX`` commands. Raises ValueError for more, or none."""
+    """Encode a request of 1 to ``COMMANDS_MAX`` commands. Raises ValueError for any other number."""
     count = len(commands)
     if not 0 < count <= COMMANDS_MAX:
         raise ValueError(f"a request has 1 to {COMMANDS_MAX} commands, not {count}")
@@ -63,7 +63,7 @@ def encode_forwarded(term: int, commands: Sequence[bytes]) -> bytes:
 
 
 def decode_forwarded(data: bytes) -> Forwarded:
-    """What a request says. Raises DecodeError for bytes that are none."""
+    """Decode a request. Raises DecodeError for other bytes."""
     if len(data) < _HEAD.size:
         raise DecodeError("a forwarded proposal is cut off", len(data))
     version, term, count = _HEAD.unpack_from(data)
@@ -85,7 +85,7 @@ def decode_forwarded(data: bytes) -> Forwarded:
 
 
 def encode_reply(reply: Placed | Refused) -> bytes:
-    """The bytes of a reply. A detail is cut after ``DETAIL_BYTES_MAX`` bytes."""
+    """Encode a reply. A detail is cut after ``DETAIL_BYTES_MAX`` bytes."""
     if isinstance(reply, Placed):
         return _PLACED.pack(VERSION, _IS_PLACED, reply.term, reply.index)
     detail = reply.detail.encode(errors="replace")[:DETAIL_BYTES_MAX]
@@ -93,7 +93,7 @@ def encode_reply(reply: Placed | Refused) -> bytes:
 
 
 def decode_reply(data: bytes) -> Placed | Refused:
-    """What a reply says. A reason of a later version counts as REFUSED. Raises DecodeError for bytes that are none."""
+    """Decode a reply. A reason of a later version counts as REFUSED. Raises DecodeError for other bytes."""
     if len(data) < _REFUSED.size:
         raise DecodeError("a reply to a forwarded proposal is cut off", len(data))
     _check_version(data[0])

@@ -1,12 +1,13 @@
-"""A host: one process's share of any number of groups. One data directory, one log, one listener, one ticker.
+"""A host: one process's members of any number of groups, with one data directory, one log, one listener and one ticker.
 
 Rules:
 
-- The first start of a cluster waits until all members have confirmed who they are (``bootstrap``), and has that on disk
-  before any group begins. Later starts go by what is on disk.
-- An error of the log, of the transport or of a task ends all replicas; one of a machine ends its replica only.
-  ``failure`` is the first of them. The process lives on.
-- Closing hands leadership over first.
+- The first start of a cluster waits until all members have confirmed the same table of members (``bootstrap``), and
+  stores the table before any group begins. Later starts use the stored table. Otherwise a member that lost its disk
+  could vote twice without the others noticing.
+- An error of the log, of the transport or of a task ends all replicas. An error of a machine ends its replica only.
+  ``failure`` is the first error. The process lives on.
+- Closing hands over leaderships first, so that the other members need no election.
 """
 
 import asyncio
@@ -20,13 +21,14 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import CallFailed, ConfigError, MembersDiffer, RaftError, Stopped, StorageFailed
-from ..machines import StateMachine
+from ..errors import CallFailed, ConfigError, Contradiction, MembersDiffer, RaftError, Stopped, StorageFailed
+from ..machines import OnDiskMachine, StateMachine
 from ..storage.directory import Directory
 from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
 from ..transport import TLS, Transport
 from ..transport.packets import Reason, Refusal
+from ..wire.checks import octets
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from .aside import Aside, Thread, run_aside
@@ -38,21 +40,22 @@ from .replica import FORWARD, Replica
 from .tuning import Tuning
 
 NEWCOMERS_GROUP = 2**64 - 1
-"""The group in which members of a new cluster talk until they know that they are one."""
+"""The group in which the members of a new cluster talk until they have agreed on their table."""
 SYSTEM_LOG = 0
-"""The group of the log that has the members of the cluster."""
+"""The group of the log that holds the table of the cluster's members."""
 CONFIRM = 1
-"""The kind of the request by which members of a new cluster tell each other who they are."""
+"""The kind of request in which members of a new cluster send each other their statements."""
 OWN_KINDS = 256
-"""Kinds of requests below this are raftcy's own."""
+"""Kinds of requests below this are reserved for raftcy."""
 _LOG = logging.getLogger("raftcy.replica")
+_LEFT = "the host %x was closed while its disk hangs: the log is left as by a crash"
 
 Serving = Callable[[int, bytes], Awaitable[bytes]]
-"""What answers requests of a kind: it is given the asking host's id and the bytes."""
+"""Answers requests of a kind. It gets the asking host's id and the bytes, and returns the bytes of the answer."""
 
 
 class _CallReceiver:
-    """The receiving end of calls, for a transport."""
+    """The receiver of calls, for a transport."""
 
     def __init__(self, calls: Calls, guarded: Callable[[], None]) -> None:
         self._calls = calls
@@ -66,28 +69,28 @@ class _CallReceiver:
         return []
 
     def report_unreachable(self, id: int) -> None:
-        """Messages may be lost."""
+        """Fail the open calls to a peer, since messages may be lost."""
         self._calls.unreachable(id)
 
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """There are no snapshots here."""
+        """Do nothing, since calls send no snapshots."""
 
 
 class Host:
-    """A member of a cluster, with the groups that it serves: an async context manager, in which ``replica`` makes them.
+    """A member of a cluster, with its groups: an async context manager, within which ``replica`` makes the groups.
 
-    ``directory`` is the data directory; it is made if it is not there, and belongs to this host alone. ``id`` is this
-    member's id, 1 to 2**64-3. ``members`` has the addresses of all members by id, this one included: a text such as
-    "host:7000", or a list of them. It must be the same on all, and counts for the first start only: once the directory
-    holds data, it is ignored with one line in the log. ``listen`` is the address to listen at, the first one of this
-    member if it is None. ``tls`` are the settings of TLS; without them anybody who can connect can speak as any member,
-    so leave it out in a trusted network only. ``tuning`` has times and limits.
+    ``directory`` is the data directory. The host makes it if it does not exist, and no other host may use it. ``id`` is
+    this member's id, 1 to 2**64-3. ``members`` has the addresses of all members by id, including this one: a text such
+    as "host:7000", or a list of texts. It must be the same on all members, and is used at the first start only: once
+    the directory holds data, the host ignores it, with one line in the log. ``listen`` is the address to listen at; if
+    it is None, the host uses the first address of this member. ``tls`` has the settings of TLS. Without it, anybody who
+    can connect can speak as any member, so omit it only in a trusted network. ``tuning`` has times and limits.
 
-    ``failure`` is the first error that has ended a replica, or all of them; None while all are well.
+    ``failure`` is the first error that ended a replica, or all replicas; None before one has happened.
 
-    ``__aenter__`` raises MembersDiffer if the members of a new cluster do not agree on who they are, or if this one has
-    lost its data; ConfigError and ValueError for arguments that cannot work; OSError if it cannot listen; and what
-    opening the directory raises: DirectoryInUse, WrongDirectory, NewerFormat, Corruption, StorageFailed.
+    ``__aenter__`` raises MembersDiffer if the members of a new cluster do not agree on their table, or if this member
+    has lost its data; ConfigError and ValueError for arguments that cannot work; OSError if it cannot listen; and the
+    errors of opening the directory: DirectoryInUse, WrongDirectory, NewerFormat, Corruption, StorageFailed.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Host:
         self._over: asyncio.Event = asyncio.Event()
         self._open = False
         self._closing = False
+        self._ending: asyncio.Task[None] | None = None
         self._log: Any = None
         self._files: Any = None
         self._transport: Any = None
@@ -176,7 +180,7 @@ class Host:
         return self._seams.log(self._files)
 
     def _stored_table(self) -> MemberTable | None:
-        """The members as they are on disk, None before the first start has ended."""
+        """Return the stored table of the members, None before the first start has ended."""
         snapshot = self._log.group(SYSTEM_LOG).snapshot()
         if snapshot.metadata.index == 0:
             if self._log.cluster:
@@ -185,12 +189,12 @@ class Host:
         table, _ = decode_table(snapshot.data)
         self.cluster = table.cluster
         if not self._log.cluster:
-            # A crash came in between.
+            # A crash came after the table was stored and before the cluster's id was.
             self._log.set_cluster(_cluster_bytes(table.cluster))
         return table
 
     async def _begin_to_talk(self) -> None:
-        """Listen, and know the peers."""
+        """Listen, and give the transport the addresses of the peers."""
         self._calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(CALL_GROUP, [m]), self._serve)
         transport = self._make_transport(self.cluster)
         transport.attach(CALL_GROUP, _CallReceiver(self._calls, self._check))
@@ -218,21 +222,37 @@ class Host:
         return self._transport
 
     def _refused(self, peer: int, refusal: Refusal) -> None:
-        """A peer does not talk to this member: some reasons will not go away."""
+        """Fail for a peer's refusal whose reason is permanent."""
         if refusal.reason in (Reason.IDENTITY, Reason.REMOVED):
             self._fail(MembersDiffer(f"member {peer} refuses this one: {refusal.text}"))
 
     async def close(self) -> None:
-        """Hand leaderships over, and end everything. Calling it again does nothing."""
-        if self._closing:
-            return
-        self._closing = True
+        """Hand over leaderships, and end everything. Every call waits for the end.
+
+        It waits for a hanging disk for at most twice ``Tuning.handover_ms``, and then leaves the log as a crash would.
+        Cancelling a wait does not stop the closing; call again to wait for the end.
+        """
+        if self._ending is None:
+            self._closing = True
+            self._ending = asyncio.get_running_loop().create_task(self._close())
+        await asyncio.shield(self._ending)
+
+    async def _close(self) -> None:
         try:
             await asyncio.gather(*[replica.close() for replica in list(self._replicas.values())])
         finally:
             await self._shut()
 
     async def _shut(self) -> None:
+        try:
+            await self._end_all()
+        finally:
+            for aside in (self._syncs, self._chores):
+                if aside is not None:
+                    aside.close()
+            self._over.set()
+
+    async def _end_all(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
         if self._due is not None:
@@ -249,15 +269,11 @@ class Host:
             try:
                 await asyncio.wait_for(self._disk.settle(), self.tuning.handover_ms / 1000)
             except TimeoutError:
-                _LOG.error("the host %x was closed while its disk hangs: the log is left as by a crash", self.id)
+                _LOG.error(_LEFT, self.id)
             self._disk.stop()
         hangs = self._disk is not None and self._disk.is_busy
         if self._files is not None and self._chores is not None and not hangs:
             await self._close_log(self._chores)
-        for aside in (self._syncs, self._chores):
-            if aside is not None:
-                aside.close()
-        self._over.set()
 
     async def _close_log(self, aside: Aside) -> None:
         def close() -> None:
@@ -270,12 +286,15 @@ class Host:
                     closing()
 
         try:
-            await run_aside(aside, close)
+            # The last sync may hang, or a chore before it.
+            await asyncio.wait_for(run_aside(aside, close), self.tuning.handover_ms / 1000)
+        except TimeoutError:
+            _LOG.error(_LEFT, self.id)
         except StorageFailed as error:
             self._note(error)
 
     async def wait_closed(self) -> None:
-        """Wait until the host fails or is closed; raises ``failure`` if there is one."""
+        """Wait until the host fails or is closed. Raises ``failure`` if it is not None."""
         await self._over.wait()
         if self.failure is not None:
             raise self.failure
@@ -305,7 +324,7 @@ class Host:
     # -- the first start -------------------------------------------------------------------------------------------
 
     async def _begin_cluster(self) -> MemberTable:
-        """Wait until all members have confirmed who they are, and store that."""
+        """Wait until all members have confirmed the same table, and store it."""
         begun = Bootstrap(self.id, self.identity, self._given)
         failed: asyncio.Future[None] = self._loop.create_future()
         heard = asyncio.Event()
@@ -360,7 +379,7 @@ class Host:
                     raise self.failure
                 if begun.table is None:
                     await asyncio.sleep(self.tuning.tick_ms / 1000)
-            # Those that wait still hear that this member has confirmed, too.
+            # Other members may still wait for this member's confirmation.
             for id in others:
                 calls.ask(id, CONFIRM, 0, begun.say(), _Told(lambda data: None), 10)
             transport.flush()
@@ -372,7 +391,7 @@ class Host:
             await transport.close()
 
     async def _store(self, table: MemberTable) -> None:
-        """Store the table: as the first snapshot of the group that has the members."""
+        """Store the table as the first snapshot of the group that holds the members."""
         voters = ConfState(voters=[member.id for member in table.members])
         metadata = SnapshotMetadata(conf_state=voters, index=1, term=1)
         system = self._log.group(SYSTEM_LOG)
@@ -388,7 +407,7 @@ class Host:
         self.cluster = table.cluster
 
     def _serve_newcomer(self, sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
-        """A member that does not know the cluster yet: the table is all that it gets."""
+        """Answer a member that does not know the cluster yet: it gets the table, and nothing else."""
         if kind == CONFIRM:
             answer(stored(self.table), "")
         else:
@@ -397,13 +416,18 @@ class Host:
     # -- replicas --------------------------------------------------------------------------------------------------
 
     def replica(self, name: str, machine: StateMachine) -> Replica:
-        """The member of the group ``name`` on this host, which starts at once; its state comes into ``machine``.
+        """Start this host's member of the group ``name``, and return it. It restores its state into ``machine``.
 
-        All members of the cluster are members of the group, and must serve it: a majority of them has to, before
-        anything is committed. Names are the same on all.
+        All members of the cluster are members of the group, and should serve it under the same name. The group commits
+        nothing until a majority of them does.
 
-        Raises ConfigError if this host serves the name already, Stopped if it has failed or is closed, and what
-        restoring the machine raises.
+        A replica needs a new machine, even one that is made again after ``close`` or an error: the group's whole state
+        would be applied to a used machine a second time. Only an OnDiskMachine, which knows its applied index, may be
+        used again.
+
+        Raises ConfigError if this host already serves the name, or if the machine has served before; Contradiction if
+        an OnDiskMachine has applied entries that the log does not hold; Stopped if the host has failed or is closed;
+        and the errors of restoring the machine.
         """
         self._check()
         if self._closing:
@@ -412,6 +436,8 @@ class Host:
         if group in self._replicas:
             raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
         log = self._log.group(group)
+        _check_machine(machine, log.last_index())
+        _take_machine(machine)
         if log.snapshot().metadata.index == 0 and log.last_index() == 0:
             self._begin_group(log)
         replica = Replica(self, name, group, machine, log)
@@ -421,14 +447,14 @@ class Host:
         return replica
 
     def _begin_group(self, log: Any) -> None:
-        """Stage the beginning of a group, the same on all members; it is durable with the first vote."""
+        """Stage the beginning of a group, the same on all members. The sync of the first vote makes it durable."""
         voters = ConfState(voters=[member.id for member in self.table.members])
         metadata = SnapshotMetadata(conf_state=voters, index=1, term=1)
         data = with_table(self.cluster, self.table, None)
         log.save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=data, metadata=metadata))
 
     async def request(self, member: int, kind: int, data: bytes, timeout_s: float | None = None) -> bytes:
-        """Ask another host; returns what its ``serve`` for this kind answers. The request is sent once.
+        """Send a request to another host, once, and return the answer of its ``serve`` for this kind.
 
         Raises CallFailed if no reply comes within ``timeout_s`` (``Tuning.call_ms`` if it is None), Overloaded if too
         many requests wait, ValueError for a kind below 256 or above 2**64-1, and Stopped.
@@ -447,7 +473,9 @@ class Host:
             return await end
 
     def serve(self, kind: int, serving: Serving) -> None:
-        """Answer other hosts' requests of a kind, 256 to 2**64-1, by a coroutine function. Its errors reach the asker.
+        """Answer other hosts' requests of a kind, 256 to 2**64-1, with a coroutine function that returns bytes.
+
+        The asking host gets its errors as CallFailed, also a TypeError for an answer of another type.
 
         Raises ValueError for any other kind.
         """
@@ -492,7 +520,7 @@ class Host:
         try:
             self._transport.send(messages, group)
         except RaftError as error:
-            # Those that are too long were reported as lost.
+            # The transport has reported the messages that are too long as lost.
             _LOG.error("messages were not sent: %s", error)
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
@@ -507,18 +535,18 @@ class Host:
             self._disk.staged(replica, due)
 
     def disk_waits_s(self) -> float:
-        """How long the sync that is under way has lasted, in seconds."""
+        """How long the present sync has lasted, in seconds; 0 without one."""
         return 0.0 if self._disk is None else self._disk.waits_s()
 
     def died(self, replica: Replica, error: BaseException) -> None:
-        """A replica has died. An error of the log is one of all."""
+        """Note that a replica has died. An error of the log ends all replicas."""
         self.left(replica)
         self._note(error)
         if isinstance(error, StorageFailed) or (self._log is not None and self._log.failure is not None):
             self._fail(error)
 
     def left(self, replica: Replica) -> None:
-        """A replica serves no more."""
+        """Forget a replica that has ended."""
         if self._replicas.get(replica.group) is replica:
             del self._replicas[replica.group]
             self._transport.detach(replica.group)
@@ -526,7 +554,7 @@ class Host:
     # -- time ------------------------------------------------------------------------------------------------------
 
     def _tick_due(self, due: float) -> None:
-        """Let a tick pass. What a stall has kept back is left out: late ticks never burst."""
+        """Let a tick pass. It skips ticks that a stall has delayed, because a burst of them could depose a leader."""
         seconds = self.tuning.tick_ms / 1000
         now = self._loop.time()
         due = due + seconds if due + seconds > now else now + seconds
@@ -544,22 +572,22 @@ class Host:
 
 
 class Seams:
-    """What a host uses of the world: tests and simulators replace it."""
+    """The host's access to files, threads and network. Tests and simulators replace it."""
 
     def files(self, path: Any) -> Any:
-        """The files of a data directory."""
+        """Return the files of a data directory."""
         return Directory(path)
 
     def log(self, files: Any) -> SharedLog:
-        """The log in these files."""
+        """Return the log in these files."""
         return SharedLog(files, clock=time.monotonic, draw=secrets.token_bytes)
 
     def aside(self, name: str) -> Aside:
-        """A thread for what must not run in the event loop."""
+        """Return a thread for work that must not run in the event loop."""
         return Thread(name)
 
     def transport(self, id: int, receiver: Any, **options: Any) -> Any:
-        """What carries messages."""
+        """Return the transport of the messages."""
         return Transport(id, receiver, **options)
 
 
@@ -578,13 +606,13 @@ class _Nobody:
 
 
 class _Told:
-    """Where a reply goes that is not waited for."""
+    """Takes a reply for which nobody waits, and passes it to ``hear``."""
 
     def __init__(self, hear: Callable[[bytes], None]) -> None:
         self._hear = hear
 
     def done(self) -> bool:
-        """It waits until it is told."""
+        """Return False: a reply is always welcome."""
         return False
 
     def set_result(self, data: bytes) -> None:
@@ -592,16 +620,16 @@ class _Told:
         self._hear(data)
 
     def set_exception(self, error: BaseException) -> None:
-        """There is none; the next request will have one."""
+        """Ignore a failure, since the next request will get a reply."""
 
 
 def partial_hear(hear: Callable[[int, bytes], None], id: int) -> Callable[[bytes], None]:
-    """``hear`` for one sender."""
+    """Return ``hear`` for one sender."""
     return lambda data: hear(id, data)
 
 
 def group_of(name: str) -> int:
-    """The id of the group with this name: 1 to 2**63-1. Raises ConfigError for an empty name, TypeError for no text."""
+    """Return the id of the group with this name, 1 to 2**63-1. ConfigError if it is empty, TypeError if not a text."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a group is a text, not {name!r}")
     if not name:
@@ -611,6 +639,29 @@ def group_of(name: str) -> int:
 
 def _cluster_bytes(cluster: int) -> bytes:
     return cluster.to_bytes(8, "big")
+
+
+def _check_machine(machine: StateMachine, last: int) -> None:
+    """Raise Contradiction if a machine on disk is ahead of a log that ends at ``last``.
+
+    The member has acknowledged those entries, and does not have them any more: if it voted, a leader could be elected
+    that lacks committed entries.
+    """
+    applied = machine.applied if isinstance(machine, OnDiskMachine) else 0
+    if applied > last:
+        raise Contradiction(
+            f"the machine has applied the log up to {applied}, but the log ends at {last}: is it an old copy, or the "
+            "machine that of another group? Bring both back as they were; if the log is lost, so is this member"
+        )
+
+
+def _take_machine(machine: StateMachine) -> None:
+    """Mark a machine as used; raises ConfigError if it was, unless it knows itself what it has applied."""
+    if isinstance(machine, OnDiskMachine):
+        return
+    if machine._has_served:
+        raise ConfigError(f"{machine!r} has served a replica before: a replica needs a new machine")
+    machine._has_served = True
 
 
 def _check_kind(kind: int) -> None:
@@ -629,11 +680,11 @@ def _answer_self(end: "asyncio.Future[bytes]", id: int, data: bytes | None, why:
 
 async def _serve_one(serving: Serving, sender: int, data: bytes, answer: Answer) -> None:
     try:
-        found = await serving(sender, data)
+        found = octets(await serving(sender, data), "the answer")
     except Exception as error:
         answer(None, f"{type(error).__name__}: {error}")
         return
     except BaseException:
         answer(None, "the host was closed")
         raise
-    answer(bytes(found), "")
+    answer(found, "")

@@ -1,8 +1,8 @@
-"""The table of a cluster's members: who they are, and where they listen; and its place in each snapshot.
+"""The table of a cluster's members, with their identities and addresses, and its place in each snapshot.
 
 Its bytes are a version, the number of members, and for each, by ascending id: id and identity (8 bytes each), the
-number of addresses (1 byte), and each address with its length (2 bytes). The cluster's id is taken from the hash of
-these bytes, as they were when the cluster began.
+number of addresses (1 byte), and each address with its length (2 bytes). The cluster's id comes from the hash of these
+bytes at the beginning of the cluster.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _HEAD = struct.Struct(">BBQL")
 _HAS_STATE = 1
 
 Members = Mapping[int, tuple[str, ...]]
-"""The addresses of each member, by its id: what a host is given."""
+"""The addresses of each member by its id, as a host gets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MemberTable:
     members: tuple[Member, ...]
 
     def encode(self) -> bytes:
-        """The bytes, by which two tables are compared."""
+        """Return the bytes. Two tables are equal if their bytes are."""
         parts = [_COUNT.pack(_VERSION, len(self.members))]
         for member in self.members:
             parts.append(_MEMBER.pack(member.id, member.identity, len(member.addresses)))
@@ -50,15 +50,15 @@ class MemberTable:
 
     @property
     def cluster(self) -> int:
-        """The id of the cluster that begins with this table; never 0."""
+        """The id of a cluster that begins with this table; never 0."""
         return int.from_bytes(hashlib.sha256(self.encode()).digest()[:8], "big") or 1
 
     def find(self, id: int) -> Member | None:
-        """The member with this id, None if there is none."""
+        """Return the member with this id, None if the table has none."""
         return next((member for member in self.members if member.id == id), None)
 
     def addresses(self) -> dict[int, tuple[str, ...]]:
-        """The addresses of each member."""
+        """Return the addresses of each member."""
         return {member.id: member.addresses for member in self.members}
 
     def __str__(self) -> str:
@@ -69,12 +69,12 @@ class MemberTable:
 
 
 def table_of(members: Members, identities: Mapping[int, int]) -> MemberTable:
-    """The table of these members, with the identities that are known."""
+    """Return the table of these members, with the known identities."""
     return MemberTable(tuple(Member(id, identities.get(id, 0), members[id]) for id in sorted(members)))
 
 
 def decode_table(data: bytes, at: int = 0) -> tuple[MemberTable, int]:
-    """The table that begins at an offset, and where it ends. Raises DecodeError for bytes that are none."""
+    """Decode the table at an offset, and return it with its end. Raises DecodeError for other bytes."""
     try:
         version, count = _COUNT.unpack_from(data, at)
         if version != _VERSION:
@@ -102,13 +102,13 @@ def decode_table(data: bytes, at: int = 0) -> tuple[MemberTable, int]:
 
 
 def with_table(cluster: int, table: MemberTable, state: bytes | None) -> bytes:
-    """The data of a snapshot: cluster, members, and the machine's state, None if it has applied nothing yet."""
+    """Return a snapshot's data: cluster, members, and the machine's state, None if it has applied nothing yet."""
     head = table.encode()
     return _HEAD.pack(_VERSION, 0 if state is None else _HAS_STATE, cluster, len(head)) + head + (state or b"")
 
 
 def split_table(data: bytes) -> tuple[int, MemberTable, bytes | None]:
-    """What ``with_table`` was given. Raises DecodeError for bytes that are not of it."""
+    """Split the data that ``with_table`` has made into its parts. Raises DecodeError for other bytes."""
     if len(data) < _HEAD.size:
         raise DecodeError("a snapshot without its table of members", len(data))
     version, flags, cluster, length = _HEAD.unpack_from(data)

@@ -1,40 +1,40 @@
-"""Which snapshots a leader offers to its peers: not one that the peer must refuse, nor the same one without a pause.
+"""Decides which snapshots a leader offers to its peers: none that the peer must refuse, and none again without a pause.
 
 Rules:
 
-- A snapshot that does not name its receiver is never sent. The receiver would refuse it, answer that it still has
-  nothing, and be sent the same snapshot at once, as fast as the network goes.
-- A snapshot that is too large for a message is never sent: no transport could carry it.
-- A peer that has not taken what it was offered is offered nothing for a pause of some ticks. Whatever the reason is, a
-  lost message or a receiver that refuses, sending the same bytes at once helps nobody.
+- A snapshot that does not name its receiver is never sent. The receiver would refuse it and answer that it still has
+  nothing, and the leader would send the same snapshot again at once, as fast as the network goes.
+- A snapshot that is too large for a message is never sent, because no transport could carry it.
+- A peer that has not taken an offered snapshot gets no offer for a pause of some ticks. Whether the message was lost or
+  the receiver refuses it, sending the same bytes again at once would only load the network.
 
-Each reason is told once for each peer, until a snapshot that can be sent is there.
+Each reason is reported once for each peer, until a snapshot can be sent.
 """
 
 from ..wire.messages import ConfState, Snapshot
 
 MAX_MESSAGE_BYTES = 63 << 20
-"""The most bytes that a proposal or a snapshot's data may have unless it is set otherwise: raftcy.transport sends
-frames of 64 MiB at most, and the rest of the message needs room, too."""
+"""The default for the most bytes of a proposal or of a snapshot's data: raftcy.transport sends frames of at most
+64 MiB, and the rest of the message needs room too."""
 
 
 class Offers:
-    """What each peer was offered last. ``pause`` is in ticks, ``limit_bytes`` is None for no limit."""
+    """The last offer to each peer. ``pause`` is in ticks; ``limit_bytes`` is None for no limit."""
 
     def __init__(self, pause: int, limit_bytes: int | None) -> None:
         self._pause = pause
         self._limit_bytes = limit_bytes
-        # By peer: the index of the snapshot, and the tick at which it was offered.
+        # For each peer: the index of the offered snapshot, and the tick of the offer.
         self._last: dict[int, tuple[int, int]] = {}
         self._told: set[tuple[int, str]] = set()
 
     def must_wait(self, peer: int, match: int, tick: int) -> bool:
-        """Whether a peer, known to have the log up to ``match``, is to be offered nothing at this tick."""
+        """Whether a peer, known to have the log up to ``match``, must wait for an offer at this tick."""
         index, when = self._last.get(peer, (0, 0))
         return match < index and tick < when + self._pause
 
     def objection(self, snapshot: Snapshot, peer: int) -> str:
-        """Why a snapshot cannot be sent to a peer; "" if it can."""
+        """Return why a snapshot cannot be sent to a peer, "" if it can."""
         index = snapshot.metadata.index
         if not _names(snapshot.metadata.conf_state, peer):
             return (
@@ -49,11 +49,11 @@ class Offers:
         return ""
 
     def too_large(self, size_bytes: int) -> bool:
-        """Whether no message can carry so much."""
+        """Whether no message can carry this many bytes."""
         return self._limit_bytes is not None and size_bytes > self._limit_bytes
 
     def offered(self, peer: int, index: int, match: int, tick: int) -> str:
-        """A snapshot is sent, or could not be made; what is to be told of the one before that was not taken."""
+        """Note an offer, and return a text to report if the peer has not taken the offer before, "" if it has."""
         before, _ = self._last.get(peer, (0, 0))
         self._last[peer] = (index, tick)
         if match < before:
@@ -65,7 +65,7 @@ class Offers:
         return ""
 
     def is_news(self, peer: int, kind: str) -> bool:
-        """Whether this was not told of a peer yet; from now on it was."""
+        """Return whether this is the first report of its kind for a peer, and note the report."""
         if (peer, kind) in self._told:
             return False
         self._told.add((peer, kind))
@@ -73,5 +73,5 @@ class Offers:
 
 
 def _names(members: ConfState, peer: int) -> bool:
-    """Whether a receiver finds itself in a configuration, as the core asks it before it restores a snapshot."""
+    """Whether a configuration names a receiver; the core asks the same before it restores a snapshot."""
     return peer in members.voters or peer in members.learners or peer in members.voters_outgoing

@@ -1,15 +1,15 @@
-"""Commands on their way: from the call that proposes them to the answer of the machine, or to why there is none.
+"""Commands on their way: from the call that proposes them to the machine's answer, or to the error in its place.
 
 A ``Proposal`` is one call with one or more commands. It waits until it is handed on: appended by this member as leader,
-or sent to the leader in a request. Then it has a place, a term and the index of its first command, and what is applied
-there decides (see ``asked``). What is said of it is certain, or OutcomeUnknown:
+or sent to the leader in a request. Then it gets a place, a term and the index of its first command, and the entry that
+is applied there decides the outcome (see ``asked``). Every outcome is either certain or OutcomeUnknown:
 
 - Rejected: it was never handed on, the leader refused it, or an entry of another term was committed in its place.
-- OutcomeUnknown: a request had no reply, a snapshot jumped over the place, or the member ended in between. What
-  ``Proposals`` learns of such a command later it remembers, up to a bound.
+- OutcomeUnknown: a request had no reply, a snapshot skipped the place, or the member ended before the outcome was
+  known. ``Proposals`` remembers later news about such a command, up to a bound.
 
-A reply may come after this member has applied the entries that it tells of. So while requests are under way, the
-answers to what is applied are kept, up to a bound.
+A reply may come after this member has applied the entries that it places. So while requests are under way, the answers
+to applied entries are kept, up to a bound. Otherwise the caller would never get its answer.
 """
 
 from bisect import insort
@@ -23,16 +23,16 @@ from .forwarding import COMMANDS_MAX, Placed, Refused
 from .tokens import Fate, RejectReason, Token
 
 REPLIES_MAX = 1024
-"""Of so many commands without a place at most, the replies that come late are remembered."""
+"""Late replies are remembered for at most this many commands without a place."""
 KEPT_MAX = 1 << 16
-"""So many answers at most are kept for replies that are under way."""
+"""At most this many answers are kept for replies that are under way."""
 
 
 class Proposal:
-    """One call: its commands, and where its answers go.
+    """One call: its commands, and the receiver of its answers.
 
-    ``end`` has ``done``, ``set_result`` and ``set_exception``, as a future does. It gets the machine's answer to the
-    only command; with ``many``, a list with an answer or an error for each. ``only_in_term`` is 0 for any term.
+    ``end`` has ``done``, ``set_result`` and ``set_exception``, like a future. It gets the machine's answer to the only
+    command; with ``many``, it gets a list with an answer or an error for each. ``only_in_term`` is 0 for any term.
     """
 
     __slots__ = (
@@ -56,7 +56,7 @@ class Proposal:
         self.end = end
         self.many = many
         self.only_in_term = only_in_term
-        # How many commands have their result; the term and the index of the first one, once they are known.
+        # How many commands have their result; and the place of the first one, once it is known.
         self.done = 0
         self.term = 0
         self.index = 0
@@ -68,9 +68,9 @@ class Proposal:
 
 
 class Proposals:
-    """The proposals of one start of one member, which ``start`` names; no other start had these bytes.
+    """The proposals of one start of one member. ``start`` names it, with bytes that no other start has.
 
-    At most ``count_max`` commands with ``bytes_max`` bytes wait for an answer, and none of them has more than
+    At most ``count_max`` commands with ``bytes_max`` bytes wait for an answer, and none has more than
     ``command_bytes_max``. A command that waits alone may exceed ``bytes_max``.
     """
 
@@ -82,9 +82,9 @@ class Proposals:
         self._queue: list[Proposal] = []
         # What ``take`` gave last, until ``handed_on``.
         self._taken: list[Proposal] = []
-        # By term: what has a place, by ascending index, since a leader appends in that order.
+        # For each term: the proposals with a place, by ascending index, since a leader appends in that order.
         self._placed: dict[int, deque[Proposal]] = {}
-        # By number: what was sent to the leader and has no reply.
+        # By number: the proposals that were sent to the leader and have no reply.
         self._sent: dict[int, Proposal] = {}
         self._number = 0
         # By number: the reply that came late, or LOST if none will come; and the highest number that was forgotten.
@@ -103,7 +103,7 @@ class Proposals:
     # -- on the way in
 
     def add(self, proposal: Proposal) -> None:
-        """Let a proposal wait for ``take``. Raises Rejected if it is too large, or too much waits already."""
+        """Let a proposal wait for ``take``. Raises Rejected if it is too large, or if too much waits already."""
         longest = proposal.size if not proposal.many else max(map(len, proposal.commands), default=0)
         if longest > self._command_bytes_max:
             raise Rejected(
@@ -119,7 +119,7 @@ class Proposals:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether ``take`` has anything."""
+        """Whether ``take`` would return any proposal."""
         return len(self._queue) > 0
 
     def take(self) -> list[Proposal]:
@@ -142,7 +142,7 @@ class Proposals:
         self._taken = []
 
     def place(self, proposal: Proposal, term: int, index: int) -> None:
-        """A proposal was appended: its first command at ``index``, and none of them is applied yet."""
+        """Note that a proposal was appended, with its first command at ``index``; no command is applied yet."""
         proposal.term = term
         proposal.index = index
         placed = self._placed.get(term)
@@ -154,7 +154,7 @@ class Proposals:
             placed.append(proposal)
 
     def reject(self, proposal: Proposal, reason: RejectReason, detail: str = "") -> None:
-        """None of its commands is in the log, nor ever will be."""
+        """Reject a proposal: none of its commands is in the log, and none ever will be."""
         error = Rejected(reason, detail)
         error.__cause__ = self._cause
         self._some(proposal, [error] * (proposal.count - proposal.done))
@@ -162,7 +162,7 @@ class Proposals:
     # -- requests to the leader
 
     def send(self, proposal: Proposal, term: int) -> int:
-        """A proposal is sent to the leader of ``term``; the number by which ``reply`` and ``lose`` know it."""
+        """Note that a proposal is sent to the leader of ``term``, and return its number for ``reply`` and ``lose``."""
         self._number += 1
         proposal.number = self._number
         proposal.term = term
@@ -172,7 +172,7 @@ class Proposals:
         return self._number
 
     def reply(self, number: int, reply: Placed | Refused) -> None:
-        """The leader's reply to a request. One that comes too late is remembered for ``fate``."""
+        """Take the leader's reply to a request. A late reply is remembered for ``fate``."""
         proposal = self._sent.pop(number, None)
         if proposal is None or proposal.end.done():
             self._remember(number, reply)
@@ -203,7 +203,7 @@ class Proposals:
             self._kept_count = 0
 
     def _catch_up(self, proposal: Proposal, reply: Placed) -> None:
-        """Place a proposal whose entries may be applied here already."""
+        """Place a proposal whose entries this member may already have applied."""
         self.place(proposal, reply.term, reply.index)
         if reply.index > self.applied:
             self._supersede()
@@ -220,7 +220,7 @@ class Proposals:
     # -- what becomes of them
 
     def settle(self, entries: list[Entry], answers: list[Any] | None) -> None:
-        """Entries with consecutive indexes were applied, with these answers, None for no answers."""
+        """Note applied entries, with consecutive indexes, and their answers; None for no answers."""
         if self._sent:
             self._kept.append((entries, answers))
             self._kept_count += len(entries)
@@ -236,7 +236,7 @@ class Proposals:
         self._supersede()
 
     def _supersede(self) -> None:
-        """Reject what should stand after an entry of a later term: terms never fall in a log."""
+        """Reject proposals of a term below the last applied one, because terms never fall in a log."""
         for term in [term for term in self._placed if term < self._applied_term]:
             for proposal in self._placed.pop(term):
                 self.reject(
@@ -253,7 +253,7 @@ class Proposals:
                 return
             start = at - first
             if not proposal.many:
-                # Most calls are of one command: this is ``_some``, written out.
+                # Most calls have one command. This is ``_some`` written out, which saves a call.
                 placed.popleft()
                 self.count -= 1
                 self.size -= proposal.size
@@ -268,7 +268,7 @@ class Proposals:
                 continue
             count = min(proposal.count - proposal.done, last - at + 1)
             if entries[start].term == term == entries[start + count - 1].term:
-                # Terms never fall in a log, so all in between have this one, too.
+                # Terms never fall in a log, so all entries in between have this term too.
                 results = [None] * count if answers is None else answers[start : start + count]
             else:
                 results = [
@@ -281,7 +281,7 @@ class Proposals:
         del self._placed[term]
 
     def jump(self, index: int, term: int) -> None:
-        """A snapshot took the place of all entries up to ``index``: of what has its place there nothing is known."""
+        """Note that a snapshot has replaced all entries up to ``index``, which leaves the outcomes there unknown."""
         self.applied = index
         self._applied_term = term
         self._kept.clear()
@@ -302,7 +302,7 @@ class Proposals:
         self._supersede()
 
     def give_up(self, proposal: Proposal, why: str) -> None:
-        """The caller does not wait any longer. What was not handed on is rejected; of the rest nothing is known."""
+        """End a caller's wait: reject commands that were not handed on. The outcomes of the others are unknown."""
         if proposal.end.done():
             return
         if proposal in self._queue:
@@ -315,14 +315,14 @@ class Proposals:
             if not placed:
                 del self._placed[proposal.term]
         if self._sent.get(proposal.number) is proposal:
-            # Its reply will be remembered for its token.
+            # ``reply`` will remember its reply for ``fate``.
             del self._sent[proposal.number]
         self._give_up(proposal, why)
 
     def stop(self, why: str, cause: BaseException | None = None) -> None:
         """The member ends: what was not taken to be handed on is rejected, and of the rest nothing is known.
 
-        ``cause`` becomes the ``__cause__`` of what the callers get.
+        ``cause`` becomes the ``__cause__`` of the callers' errors.
         """
         self._cause = cause
         queue, self._queue = self._queue, []
@@ -339,9 +339,9 @@ class Proposals:
                 self._give_up(proposal, why)
 
     def fate(self, token: Token) -> Placed | Fate | None:
-        """What is known of a command by its token: its place, that it was rejected or is lost, None if it is open.
+        """Return the place of a token's command, or that it was rejected or is lost; None while it has no reply.
 
-        An open one has no reply yet. Whether what has a place was applied is for the log to say.
+        The log then tells whether the entry at that place is the command.
         """
         if token.index > 0:
             if token.index > self.applied and self._applied_term > token.term:
@@ -370,7 +370,7 @@ class Proposals:
         return error
 
     def _some(self, proposal: Proposal, results: list[Any]) -> None:
-        """The next commands of a proposal have their results."""
+        """Give the next commands of a proposal their results."""
         proposal.done += len(results)
         end = proposal.end
         if not proposal.many:
@@ -396,12 +396,12 @@ class Proposals:
         self.size -= proposal.size
 
 
-# What a call of one command raises, and a call of many returns in its list.
+# The errors that a call of one command raises, and that a call of many returns in its list.
 _RAISED = (CommandError, Rejected, OutcomeUnknown)
 
 
 def _result(answer: Any, e: Entry, proposal: Proposal) -> Any:
-    """What became of a command in whose place an entry was applied."""
+    """Return the outcome of a command after an entry was applied in its place."""
     if e.term == proposal.term:
         return answer
     return Rejected(RejectReason.SUPERSEDED, f"an entry of term {e.term} was committed at {e.index}")

@@ -1,12 +1,14 @@
-"""One member of one group on its host: the shell of a Driver whose log is synced beside it.
+"""One member of one group on its host: it runs a Driver whose log the host syncs.
 
-All calls come from the thread of the host's event loop. What changes a replica, messages, proposals, reads, ticks and
-the end of a sync, wakes it; it then does all that its driver has to say in one turn. Rules:
+All calls come from the thread of the host's event loop. Messages, proposals, reads, ticks and the end of a sync wake a
+replica, which then does all of its driver's work in one turn. Rules:
 
-- The order is the driver's: appends leave at once, answers and votes once the sync that they rest on has ended.
-- Whoever waits is told how it ends, whatever that is: an error of the machine, the log or a task ends the replica, and
-  with it every wait and every later call.
-- Nothing here waits in the middle of a turn. Long batches are applied in slices; between them the loop runs on.
+- The driver decides the order: appends leave at once, and answers and votes leave after the sync that makes them
+  durable. Otherwise a crash could take back a vote that others have counted.
+- Every wait ends. An error of the machine, the log or a task ends the replica, and with it every wait and every later
+  call.
+- No turn waits. Long batches are applied in slices, and the event loop runs between them. Otherwise a long batch would
+  delay the heartbeats of all groups.
 """
 
 import asyncio
@@ -57,16 +59,16 @@ from .tuning import Tuning
 from .work import Batch, Write
 
 FORWARD = 1
-"""The kind of the request that hands commands to the leader."""
+"""The kind of request that forwards commands to the leader."""
 PART_BYTES = 1 << 20
-"""About so many bytes of commands go into one request."""
+"""About how many bytes of commands go into one request."""
 SLICE_S = 0.005
-"""A batch that takes longer than this to apply, in seconds, is interrupted for the rest of the event loop."""
+"""After this time, in seconds, applying a batch pauses to let the rest of the event loop run."""
 _LOG = logging.getLogger("raftcy.replica")
 
 
 class Surroundings(Protocol):
-    """What a replica needs of its host."""
+    """The part of a host that a replica needs."""
 
     id: int
     cluster: int
@@ -83,10 +85,10 @@ class Surroundings(Protocol):
         """Send a request to another host."""
 
     def staged(self, replica: "Replica", due: bool) -> None:
-        """A write was staged; ``due`` if a sync must begin for it."""
+        """Note that a write was staged; ``due`` says whether a sync must begin for it."""
 
     def disk_waits_s(self) -> float:
-        """How long the sync that is under way has lasted, in seconds."""
+        """How long the present sync has lasted, in seconds; 0 without one."""
 
     def died(self, replica: "Replica", error: BaseException) -> None:
         """A replica has died."""
@@ -96,7 +98,7 @@ class Surroundings(Protocol):
 
 
 class _State:
-    """A replica's machine as its driver has it: only snapshots go through the driver."""
+    """The machine that the driver of a replica gets: only snapshots go through the driver."""
 
     def __init__(self, replica: "Replica") -> None:
         self._replica = replica
@@ -111,10 +113,10 @@ class _State:
 
 
 class _Staging:
-    """A group's log as its driver has it. Its ``sync`` waits for nothing: the host syncs what was staged."""
+    """The log that the driver of a replica gets. Its ``sync`` does not wait, because the host syncs staged writes."""
 
     def __init__(self, log: Any, staged: Any) -> None:
-        # Bound methods, so that reading costs no call more.
+        # Bound methods, so that a read costs no extra call.
         for name in ("initial_state", "entries", "term", "first_index", "last_index", "snapshot"):
             setattr(self, name, getattr(log, name))
         for name in ("save", "create_snapshot", "compact"):
@@ -126,11 +128,11 @@ class _Staging:
         self._staged()
 
     def close(self) -> None:
-        """The host closes the log."""
+        """Do nothing, because the host closes the log."""
 
 
 class _Reply:
-    """Where the reply to a forwarded request goes."""
+    """Takes the reply to a forwarded request."""
 
     __slots__ = ("_replica", "_sent")
 
@@ -139,11 +141,11 @@ class _Reply:
         self._sent = [(each.number, each.count) for each in sent]
 
     def done(self) -> bool:
-        """It waits until it is told."""
+        """Return False: it waits until the reply, or an error, comes."""
         return False
 
     def set_result(self, data: bytes) -> None:
-        """The leader has replied."""
+        """Take the leader's reply."""
         proposals = self._replica._proposals
         try:
             reply = decode_reply(data)
@@ -157,17 +159,17 @@ class _Reply:
         _wake(self._replica._unplaced_waits)
 
     def set_exception(self, error: BaseException) -> None:
-        """There will be no reply."""
+        """Note that no reply will come."""
         for number, _ in self._sent:
             self._replica._proposals.lose(number, str(error))
         _wake(self._replica._unplaced_waits)
 
 
 class Replica:
-    """One group's member on a host: ``Host.replica`` makes it. An async context manager, which closes it.
+    """One group's member on a host. ``Host.replica`` makes it. As an async context manager, it closes at the end.
 
-    ``machine`` is the state machine, and ``name`` that of the group. ``failure`` is what it died of, None while it
-    lives and after ``close``.
+    ``machine`` is the state machine, and ``name`` the name of the group. ``failure`` is the error that ended it, None
+    while it runs and after ``close``.
     """
 
     def __init__(self, host: Surroundings, name: str, group: int, machine: StateMachine, log: Any) -> None:
@@ -182,7 +184,7 @@ class Replica:
         self._log = log
         self._group_machine = GroupMachine(machine, self._present_members)
         self._table = host.table
-        # No start had it before: contexts of reads and tokens begin with it.
+        # No other start has these bytes. The contexts of reads, and tokens, begin with them.
         self._start = secrets.token_bytes(16)
         self._proposals = Proposals(self._start, tuning.waiting_commands, tuning.waiting_bytes, tuning.command_bytes)
         self._guests: list[tuple[Forwarded, Answer]] = []
@@ -199,22 +201,27 @@ class Replica:
         self._since_snapshot = 0
         self._too_large_at = 0
         self._followers: dict[EventQueue, None] = {}
-        # By index and order: who waits until the machine has applied so far.
+        # A heap of the waits for an applied index, by index and order of arrival.
         self._applied_waits: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waits = 0
         self._known_leader = (0, 0)
         self._leader_waits: set[asyncio.Future[None]] = set()
         self._unplaced_waits: set[asyncio.Future[None]] = set()
         self._closing = False
+        self._ending: asyncio.Task[None] | None = None
         self._over = False
         self._silent = False
         self._warned = False
         self.is_dirty = False
         state, _ = log.initial_state()
-        self._staged = Staged(*(0, 0) if state is None else (state.term, state.vote))
+        term, vote = (0, 0) if state is None else (state.term, state.vote)
+        self._staged = Staged(term, vote, unsynced=log.is_unsynced)
         self._driver = self._start_driver(log)
         self._proposals.applied = self._driver.applied
         self._log_at_start = self._driver.applied
+        if self._staged.is_due:
+            # What a replica before this one has staged.
+            host.staged(self, True)
 
     def _start_driver(self, log: Any) -> Driver:
         tuning = self._host.tuning
@@ -244,20 +251,20 @@ class Replica:
     # -- what a program asks --------------------------------------------------------------------------------------
 
     def propose(self, command: Any, *, only_in_term: int = 0, timeout_s: float | None = None) -> "asyncio.Future[Any]":
-        """Propose a command; the result is the machine's answer, once this member has applied it.
+        """Propose a command. The result is the machine's answer, once this member has applied the command.
 
-        ``command`` is what the machine's ``encode`` takes: bytes, unless it says otherwise. It is proposed at once,
-        whether anybody awaits the result or not. It is then durable on a majority, and applied here; other members
-        apply it soon. With ``only_in_term`` it is refused in any other term, and never forwarded: the term of a
-        leadership fences off everything that was proposed before or after it.
+        ``command`` is an argument for the machine's ``encode``: bytes, by default. The call proposes it at once, even
+        if nobody awaits the result. When the result is there, the command is durable on a majority and applied here;
+        other members apply it soon. With ``only_in_term``, the command is refused in any other term, and never
+        forwarded. So a leader that passes its term cannot mix its commands with another leader's.
 
-        Raises, when it is awaited:
+        Awaiting the result raises:
 
         - Rejected: the command is not in the log and never will be. ``reason`` is a RejectReason.
-        - OutcomeUnknown: ``timeout_s`` has passed, or the answer was lost; ``outcome`` tells later what became of it.
+        - OutcomeUnknown: ``timeout_s`` has passed, or the answer was lost. Ask ``outcome`` later.
         - CommandError: the machine has refused the command.
 
-        A cancelled wait does not take the command back, unless it was not handed on yet.
+        Cancelling the wait takes the command back only if it was not handed on yet.
         """
         data = self.machine.encode(command)
         if type(data) is not bytes or not data or data[0] == MARK:
@@ -267,25 +274,25 @@ class Replica:
     def propose_many(
         self, commands: Sequence[Any], *, only_in_term: int = 0, timeout_s: float | None = None
     ) -> "asyncio.Future[list[Any]]":
-        """Propose commands in this order; the result is a list with an item for each, once all have one.
+        """Propose commands in this order. The result is a list with an item for each, once all have one.
 
-        An item is the machine's answer, or a CommandError, Rejected or OutcomeUnknown, which are not raised. Nothing
-        stands between two of the commands in the log, but some of them may be applied and the later ones lost.
+        An item is the machine's answer, or a CommandError, Rejected or OutcomeUnknown, which are not raised. The log
+        has no other entries between the commands, but the first ones may be applied and the later ones lost.
         """
         encode = self.machine.encode
         data = [plain(octets(encode(each), "command")) for each in commands]
         return self._propose(data, True, only_in_term, timeout_s)
 
     def propose_entry(self, entry: bytes, *, only_in_term: int = 0, timeout_s: float | None = None) -> Any:
-        """Propose the bytes of an entry that ``machines.envelope`` has made. For sessions; returns a future."""
+        """Propose an entry that ``machines.envelope`` has made, and return a future. Sessions use this."""
         return self._propose([entry], False, only_in_term, timeout_s)
 
     async def session(self, timeout_ms: int = 60_000, timeout_s: float | None = None) -> Session:
-        """Open a session: its commands are applied once, however often they have to be proposed.
+        """Open a session: the group applies each of its commands once, even if it is proposed several times.
 
-        It expires when the group has had no sign of it for ``timeout_ms`` of the group's time; while this process
-        lives, the session gives one now and then. Raises what ``propose`` raises; CommandError if the machine cannot
-        have sessions; RangeError for a timeout below 100 ms or above a week.
+        The session expires when the group has heard nothing from it for ``timeout_ms`` of the group's time. While this
+        process lives, the session keeps itself alive. Raises the errors of ``propose``; CommandError if the machine
+        cannot have sessions; RangeError for a timeout below 100 ms or above a week.
         """
         id = await self.propose_entry(open_session(timeout_ms), timeout_s=timeout_s)
         return Session(self, id, timeout_ms)
@@ -327,7 +334,7 @@ class Replica:
         self._proposals.give_up(proposal, f"{timeout_s} s have passed")
 
     async def outcome(self, token: Token, timeout_s: float | None = None) -> Fate:
-        """What became of a command whose outcome was not known: applied, rejected, or too old to know.
+        """Return the fate of a command whose outcome was unknown: applied, rejected, or lost (too old to know).
 
         Waits until that is decided. Raises Stopped if the replica ends before, and TimeoutError.
         """
@@ -349,11 +356,12 @@ class Replica:
         return Fate.APPLIED if term == place.term else Fate.REJECTED
 
     async def read(self, *, at_least: int | None = None, stale: bool = False, timeout_s: float | None = None) -> int:
-        """Wait until the machine has applied all that was committed when this was called; returns its applied index.
+        """Wait until the machine has applied everything committed at the time of the call; return its applied index.
 
-        After it, and until the next ``await``, ``machine`` may be read, on any member: it shows every command that
-        anybody had an answer to before. With ``at_least`` it waits for this index instead, such as that of an earlier
-        read, and asks nobody. With ``stale`` it does not wait. It waits while there is no leader.
+        Afterwards, until the next ``await``, you may read ``machine``, on any member. It shows every command that was
+        answered to anybody before the call. With ``at_least``, this waits for that index instead, for example from an
+        earlier read, and asks no other member. With ``stale``, it does not wait. Otherwise it also waits while the
+        group has no leader.
 
         Raises Overloaded if too many reads wait, Stopped if the replica ends before, and TimeoutError.
         """
@@ -375,7 +383,10 @@ class Replica:
             return self._driver.applied
 
     async def wait_for_leader(self, timeout_s: float | None = None) -> int:
-        """Wait until this member knows a leader; returns its id. Raises Stopped if it ends before, and TimeoutError."""
+        """Wait until this member knows a leader, and return its id.
+
+        Raises Stopped if the replica ends before, and TimeoutError.
+        """
         async with asyncio.timeout(timeout_s):
             while True:
                 self._check()
@@ -385,7 +396,7 @@ class Replica:
                 await self._next(self._leader_waits)
 
     async def events(self) -> AsyncIterator[Event]:
-        """What happens to this member from now on; ends with ReplicaStopped. Each follower gets all events."""
+        """Iterate over the events of this member from now on, up to ReplicaStopped. Each iterator gets all events."""
         ready = asyncio.Event()
         queue = EventQueue(self._host.tuning.events, ready.set)
         if self._over:
@@ -406,10 +417,10 @@ class Replica:
             self._followers.pop(queue, None)
 
     async def transfer_leadership(self, to: int | None = None, timeout_s: float | None = None) -> None:
-        """Hand the leadership to another voter, the one that is furthest if None is given; returns once it leads.
+        """Hand the leadership to the voter ``to``, by default the voter with most of the log; return once it leads.
 
-        Raises NotNow if this member does not lead, there is no such voter, or the other did not take over within an
-        election timeout; Stopped if it ends before, and TimeoutError.
+        Raises NotNow if this member does not lead, if ``to`` is not another voter, or if that voter does not take over
+        in time; Stopped if the replica ends before, and TimeoutError.
         """
         self._check()
         target = self._successor() if to is None else to
@@ -433,7 +444,7 @@ class Replica:
                 await self._next(self._leader_waits)
 
     def _successor(self) -> int | None:
-        """The voter that has most of the log, of those that were active lately."""
+        """Return the recently active voter that has most of the log."""
         progress = self._driver.node.status().progress
         voters = [id for id in self._driver.members.voters if id != self.id and id in progress]
         active = [id for id in voters if progress[id].recent_active] or voters
@@ -448,17 +459,17 @@ class Replica:
 
     @property
     def role(self) -> StateType:
-        """What this member is in the present term."""
+        """The role of this member in the present term."""
         return StateType(self._driver.node.raft.state)
 
     @property
     def leader(self) -> int | None:
-        """The leader that this member knows of, None if it knows of none."""
+        """The id of the leader that this member knows, None if it knows none."""
         return None if self._over else int(self._driver.node.raft.lead) or None
 
     @property
     def is_leader(self) -> bool:
-        """Whether this member leads, as far as it knows; another one may lead in a later term already."""
+        """Whether this member leads, as far as it knows. Another member may already lead in a later term."""
         return not self._over and bool(self._driver.node.raft.state == k.LEADER)
 
     @property
@@ -477,7 +488,7 @@ class Replica:
         return self._driver.members
 
     def status(self) -> ReplicaStatus:
-        """How this replica stands."""
+        """Return the present state of this replica."""
         driver = self._driver
         raft = driver.node.raft
         last = int(raft.log.last_index())
@@ -516,7 +527,7 @@ class Replica:
         self._guarded(self._tick)
 
     def turn(self) -> None:
-        """Do what is to be done. For the host."""
+        """Do all waiting work. For the host."""
         self._guarded(self._turn)
 
     def _guarded(self, act: Any, *arguments: Any) -> None:
@@ -538,7 +549,7 @@ class Replica:
         _wake(self._leader_waits)
 
     def _propose_own(self) -> None:
-        """Propose what the group itself needs: that time has passed, and which versions this program knows."""
+        """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
         term = self.term if self.is_leader else 0
         machine = self._group_machine
         passed = self._timekeeper.due(int(self._loop.time() * 1000), term, machine.needs_time())
@@ -546,7 +557,7 @@ class Replica:
             self._forget(self.propose_entry(passed, only_in_term=term))
         versions = machine.versions
         self._until_report -= 1
-        # A program that knows the first version only has nothing to say, unless it is older than its last report.
+        # A program that knows only the first version reports nothing, unless its last report was of a later version.
         if self._until_report <= 0 and (versions.knows > 1 or versions.reported(self.id) > 0):
             self._until_report = self._host.tuning.election_ticks
             report = versions.report_due(self.id)
@@ -555,11 +566,14 @@ class Replica:
 
     @staticmethod
     def _forget(end: "asyncio.Future[Any]") -> None:
-        """Nobody waits: if it was lost, it is proposed again."""
+        """Ignore the outcome of an entry for which nobody waits. If it was lost, another one is proposed later."""
         end.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     def _watch_disk(self) -> None:
-        """A leader whose disk hangs hands over, and is silent after that: it must not keep others from leading."""
+        """Hand over the leadership if the disk hangs, and fall silent if that fails.
+
+        A leader with a hanging disk commits nothing, but its heartbeats would keep the others from electing another.
+        """
         waits = self._host.disk_waits_s() if len(self._staged) else 0.0
         election_s = self._host.tuning.election_ms / 1000
         self._silent = self._silent and waits > election_s
@@ -612,9 +626,14 @@ class Replica:
     def _send(self, messages: list[Message]) -> None:
         if not self._silent:
             self._host.send(self.group, messages)
+            return
+        for m in messages:
+            if m.type == k.SNAP:
+                # Its receiver would get no entries until somebody says what became of it.
+                self._driver.report_snapshot(m.to, SnapshotStatus.FAILURE)
 
     def _stage(self, write: Write) -> None:
-        """Stage a write; it is acknowledged once it is durable, or at once if nothing in it has to be."""
+        """Stage a write. It is acknowledged once it is durable, or at once if it need not be durable."""
         self._log.save(write.hard_state, write.entries, write.snapshot)
         if self._staged.add(write):
             messages = self._driver.stored(write)
@@ -623,11 +642,11 @@ class Replica:
         self._host.staged(self, self._staged.is_due)
 
     def sync_begins(self) -> None:
-        """All that is staged becomes durable with this sync. For the host."""
+        """Note that the sync that begins now makes all staged writes durable. For the host."""
         self._staged.begin()
 
     def sync_ended(self) -> None:
-        """What was staged before the last sync is durable. For the host."""
+        """Acknowledge the writes that the last sync has made durable. For the host."""
         self._guarded(self._acknowledge)
 
     def _acknowledge(self) -> None:
@@ -640,7 +659,7 @@ class Replica:
     # -- proposals ------------------------------------------------------------------------------------------------
 
     def _hand_on(self) -> None:
-        """Append what waits as leader, or hand it to the leader."""
+        """Append waiting commands as the leader, or forward them to the leader."""
         taken = self._proposals.take()
         guests, self._guests = self._guests, []
         self._handed = guests
@@ -688,7 +707,7 @@ class Replica:
             index += len(forwarded.commands)
 
     def _forward(self, taken: list[Proposal], leader: int, term: int) -> None:
-        """Hand commands to the leader, once."""
+        """Forward commands to the leader, once."""
         reason = None
         if not _is_member(self.id, self._driver.members):
             reason = RejectReason.NOT_A_MEMBER
@@ -712,7 +731,7 @@ class Replica:
                     self._proposals.reply(each.number, Refused(RejectReason.OVERLOADED, str(error)))
 
     def take_forwarded(self, sender: int, data: bytes, answer: Answer) -> None:
-        """Commands of another member. For the host."""
+        """Take commands that another member forwards. For the host."""
         try:
             forwarded = decode_forwarded(data)
         except DecodeError as error:
@@ -732,7 +751,7 @@ class Replica:
     # -- reads ----------------------------------------------------------------------------------------------------
 
     def _begin_read(self) -> None:
-        """Ask for a round of reads, if a leader is known; else when there is one."""
+        """Begin a round of reads if a leader is known. Otherwise the round begins once this member knows one."""
         if self._driver.node.raft.lead == 0:
             return
         try:
@@ -752,9 +771,12 @@ class Replica:
     # -- applying -------------------------------------------------------------------------------------------------
 
     def _apply(self) -> bool:
-        """Apply what is committed, for a while; the rest comes in the loop's next rounds. Whether a batch has ended."""
+        """Apply committed entries for a while, the rest in the loop's next rounds. Return whether a batch has ended."""
         began = 0.0
         ended = False
+        if self._staged.is_unsynced:
+            # A machine with a database must not get ahead of the log.
+            return False
         while True:
             if self._runs is None:
                 batch = self._driver.next_batch()
@@ -797,7 +819,7 @@ class Replica:
                 self._tell(happened.MembersChanged(members, run[0].index))
 
     def _applied(self) -> None:
-        """A batch is applied: tell everybody who waited for it."""
+        """Finish an applied batch, and wake everybody who waited for it."""
         batch, self._batch = self._batch, None
         if batch is None:
             raise InvariantError("no batch is being applied")
@@ -828,7 +850,7 @@ class Replica:
         try:
             made = driver.make_snapshot(tuning.kept_entries)
         except SnapshotTooLarge as error:
-            # The log grows on, and the next attempt comes after as much again.
+            # The log keeps growing. The next attempt comes after as many entries again.
             self._too_large_at = driver.applied
             self._since_snapshot = 0
             self._tell(happened.SnapshotFailed(error))
@@ -852,20 +874,20 @@ class Replica:
     # -- messages -------------------------------------------------------------------------------------------------
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages that a transport has checked. For the host's transport."""
+        """Take messages from a transport, which has checked them. For the host's transport."""
         self._check()
         self._inbox += messages
         self._host.wake(self)
         return []
 
     def report_unreachable(self, id: int) -> None:
-        """A message to a member may be lost. For the host's transport."""
+        """Note that a message to a member may be lost. For the host's transport."""
         if not self._over:
             self._driver.report_unreachable(id)
             self._host.wake(self)
 
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """A snapshot has come to a member, or is lost. For the host's transport."""
+        """Note that a snapshot has reached a member, or is lost. For the host's transport."""
         if not self._over:
             self._driver.report_snapshot(id, status)
             self._host.wake(self)
@@ -938,10 +960,18 @@ class Replica:
         self._tell(happened.ReplicaStopped(cause))
 
     async def close(self) -> None:
-        """Hand leadership over, and end. Calling it again does nothing. What waits is told."""
-        if self._over or self._closing:
-            return
-        self._closing = True
+        """Hand over the leadership, end, and end all waits. Every call waits for the end.
+
+        Cancelling a wait does not stop the closing.
+        """
+        if self._ending is None:
+            if self._over:
+                return
+            self._closing = True
+            self._ending = self._loop.create_task(self._close())
+        await asyncio.shield(self._ending)
+
+    async def _close(self) -> None:
         deadline = self._loop.time() + self._host.tuning.handover_ms / 1000
         try:
             while self.is_leader and self._successor() is not None and self._loop.time() < deadline:

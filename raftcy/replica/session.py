@@ -1,8 +1,8 @@
-"""A client's session with a group: commands that are applied once, however often they have to be proposed.
+"""A client's session with a group: the group applies each command once, even if it is proposed several times.
 
-Each command has a number. It is proposed until its answer is there, always under the same number; the group applies it
-once and answers each time. The session lives in the log, so it outlives leaders and restarts of members, but not its
-timeout: the group's time goes on while nobody uses it.
+Each command has a number. The session proposes it under that number until the answer comes; the group applies it once,
+and answers each time. The session lives in the log, so it survives elections and restarts of members. It expires if the
+group hears nothing from it for its timeout.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from ..machines import SessionClient
 from ..wire.checks import octets
 from .tokens import RejectReason, Token
 
-# After these a new attempt may succeed soon.
+# Reasons after which a new attempt may soon succeed.
 _PASSING = (
     RejectReason.NO_LEADER,
     RejectReason.TRANSFER,
@@ -26,7 +26,7 @@ _PASSING = (
 
 
 class Proposing(Protocol):
-    """What a session needs of its replica."""
+    """The part of a replica that a session needs."""
 
     machine: Any
     failure: BaseException | None
@@ -40,7 +40,7 @@ class Proposing(Protocol):
 
 
 class Session:
-    """``Replica.session`` opens it. An async context manager, which closes it; used by one task or by several."""
+    """A session, opened by ``Replica.session``. An async context manager, which closes it. Tasks may share it."""
 
     def __init__(self, replica: Proposing, id: int, timeout_ms: int) -> None:
         self._replica = replica
@@ -53,7 +53,7 @@ class Session:
         self.id = id
 
     async def propose(self, command: Any, *, timeout_s: float | None = None) -> Any:
-        """As ``Replica.propose``, but tried again until the answer is there; the command is applied once.
+        """Propose a command as ``Replica.propose`` does, again and again until the answer comes. It is applied once.
 
         Raises OutcomeUnknown after ``timeout_s``, and when the replica ends or refuses the command after an attempt
         that may have put it into the log: ``again`` goes on with its token. Raises Rejected for what will not pass and
@@ -76,7 +76,7 @@ class Session:
             raise
 
     async def again(self, token: Token, timeout_s: float | None = None) -> Any:
-        """Go on with a command whose outcome was not known; ValueError for a token of another session."""
+        """Go on with a command whose outcome was unknown. ValueError for a token of another session."""
         if token.start != self._start or token.number not in self._entries:
             raise ValueError(f"no command of session {self.id} waits under this token")
         return await self._attempt(token.number, timeout_s)
@@ -131,17 +131,17 @@ class Session:
             await asyncio.sleep(replica.election_s / 10)
 
     async def _live(self) -> None:
-        """Show the group that the session is in use."""
+        """Keep the session alive in the group."""
         while True:
             await asyncio.sleep(self._refresh_s)
             try:
                 await self._until_answered(self._client.keep_alive())
             except (CommandError, Rejected, OutcomeUnknown):
-                # The next command says what is wrong.
+                # The next command of the session will raise the error.
                 return
 
     async def close(self) -> None:
-        """Let the group forget the session. If nobody can be told, it expires. Calling it again does nothing."""
+        """Make the group forget the session; if that fails, it expires later. Calling it again does nothing."""
         if self._alive.cancelled() or self._alive.done():
             return
         self._alive.cancel()

@@ -1,4 +1,4 @@
-"""Committed entries in pieces that a machine can apply without stopping the event loop for long."""
+"""Cuts committed entries into pieces that a machine can apply without stopping the event loop for long."""
 
 from collections.abc import Iterator
 
@@ -12,9 +12,9 @@ SLICE_BYTES = 1 << 20
 def slices(entries: list[Entry], count: int = SLICE_ENTRIES, size_bytes: int = SLICE_BYTES) -> Iterator[list[Entry]]:
     """Cut entries, in order, into runs for one call each.
 
-    Either a run has entries with data for the machine, at most ``count`` of them and at most ``size_bytes`` of data
-    (one entry may have more); or it is one configuration change, or a run of empty entries, of which the machine is
-    told nothing.
+    A run has one of three contents: entries with data for the machine, at most ``count`` of them with at most
+    ``size_bytes`` of data (a single entry may have more); one configuration change; or empty entries. The machine gets
+    only runs of the first kind.
     """
     first = 0
     kind = _EMPTY

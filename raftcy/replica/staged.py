@@ -2,10 +2,12 @@
 
 Rules:
 
-- Writes are acknowledged in their order, each once it is durable, and all before it.
-- A write that holds nothing but a commit index is never synced for its own sake: a crash may take such an index back.
-  If nothing of the group waits, it is acknowledged at once, else together with the last write that waits before it.
-  Earlier it must not be: its answers speak of all that the log has, also of entries that are not durable yet.
+- Writes are acknowledged in their order, each once it and all earlier ones are durable.
+- A write with only a commit index does not cause a sync, because a crash may revert a commit index. If no write of the
+  group waits, it is acknowledged at once, otherwise together with the last waiting write before it. An earlier
+  acknowledgement would be wrong: its answers cover the whole log, including entries that are not durable yet.
+- The log may hold something that an earlier replica has staged. Nothing is acknowledged then before the first sync
+  that begins afterwards has ended: a crash before that could take back any part of what the log shows.
 """
 
 from collections import deque
@@ -14,24 +16,32 @@ from .work import Write
 
 
 class Staged:
-    """``term`` and ``vote`` are those of the stored hard state, 0 without one."""
+    """The staged writes. ``term`` and ``vote`` come from the stored hard state, 0 without one.
 
-    __slots__ = ("_syncing", "_term", "_vote", "_waiting", "is_due")
+    ``unsynced`` says that the log holds writes of an earlier replica that are not durable.
+    """
 
-    def __init__(self, term: int = 0, vote: int = 0) -> None:
+    __slots__ = ("_syncing", "_term", "_vote", "_waiting", "is_due", "is_unsynced")
+
+    def __init__(self, term: int = 0, vote: int = 0, unsynced: bool = False) -> None:
         self._term = term
         self._vote = vote
-        self._waiting: deque[tuple[Write, bool]] = deque()
-        # How many of those that wait, from the oldest on, the sync under way makes durable.
+        # None stands for the writes of an earlier replica.
+        self._waiting: deque[tuple[Write | None, bool]] = deque()
+        # How many waiting writes, from the oldest on, the present sync makes durable.
         self._syncing = 0
-        self.is_due = False
-        """Whether a sync should begin for this group: something must last, and no sync under way covers it."""
+        self.is_due = unsynced
+        """Whether a sync should begin for this group: a write must be durable, and no present sync covers it."""
+        self.is_unsynced = unsynced
+        """Whether the log may hold writes of an earlier replica that are not durable yet."""
+        if unsynced:
+            self._waiting.append((None, True))
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, write: Write) -> bool:
-        """A write was staged; whether it is to be acknowledged at once."""
+        """Note a staged write, and return whether the caller should acknowledge it at once."""
         must = self._must_last(write)
         if not must and not self._waiting:
             return True
@@ -40,7 +50,7 @@ class Staged:
         return False
 
     def _must_last(self, write: Write) -> bool:
-        """Whether the write holds anything that a crash must not take back."""
+        """Whether the write has anything that a crash must not revert."""
         state = write.hard_state
         changed = state is not None and (state.term != self._term or state.vote != self._vote)
         if state is not None:
@@ -48,14 +58,16 @@ class Staged:
         return changed or len(write.entries) > 0 or write.snapshot is not None
 
     def begin(self) -> None:
-        """A sync begins, which makes durable all that is staged now."""
+        """Note that a sync begins, which makes all staged writes durable."""
         self._syncing = len(self._waiting)
         self.is_due = False
 
     def end(self) -> list[Write]:
-        """The sync has ended well: the writes to acknowledge now, in order."""
+        """Note that the sync has succeeded, and return the writes to acknowledge now, in order."""
         ended = [self._waiting.popleft()[0] for _ in range(self._syncing)]
+        if self._syncing:
+            self.is_unsynced = False
         self._syncing = 0
         while self._waiting and not self._waiting[0][1]:
             ended.append(self._waiting.popleft()[0])
-        return ended
+        return [write for write in ended if write is not None]

@@ -1,4 +1,4 @@
-"""How a replica stands at one moment."""
+"""The state of a replica at one moment."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ..wire.messages import ConfState
 
 @dataclass(frozen=True, slots=True)
 class ReplicaStatus:
-    """A replica's state, as it knows it. It may be behind the others, and the leader that it knows may be gone."""
+    """A replica's view of its state. It may be behind the other members, and the leader that it knows may be gone."""
 
     name: str
     id: int
@@ -21,7 +21,7 @@ class ReplicaStatus:
     commit: int
     """The index up to which the log is known to be committed."""
     applied: int
-    """The index up to which the machine has applied it."""
+    """The index up to which the machine has applied the log."""
     last_index: int
     """The index of the last entry of the log."""
     snapshot_index: int
@@ -31,4 +31,4 @@ class ReplicaStatus:
     waiting_commands: int
     waiting_reads: int
     failure: BaseException | None
-    """What the replica died of, None while it lives and after an ordinary end."""
+    """The error that ended the replica, None while it runs and after an ordinary end."""

@@ -1,4 +1,4 @@
-"""What is said of a command that was proposed: why it was rejected, how it ended, and by what it is asked for later."""
+"""The outcomes of proposed commands: reasons of a rejection, fates, and the tokens with which to ask for them later."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,23 +8,23 @@ class RejectReason(StrEnum):
     """Why a command is certainly not in the log; the ``reason`` of ``Rejected``."""
 
     NO_LEADER = "no leader"
-    """This member knows of no leader, or the one that it knew did not lead any more."""
+    """This member knows no leader, or the leader that it knew did not lead any more."""
     TRANSFER = "transfer"
     """The leader was handing its leadership over."""
     QUOTA = "quota"
-    """Too much is uncommitted at the leader."""
+    """The leader has too many uncommitted bytes."""
     NOT_A_MEMBER = "not a member"
-    """The member that was asked does not belong to the group, or not any more."""
+    """The member that was asked does not belong to the group, or does not belong to it any more."""
     TOO_LARGE = "too large"
-    """A command has more bytes than a message may have."""
+    """A command is larger than a message may be."""
     OVERLOADED = "overloaded"
     """Too many commands, or too many bytes of them, wait already."""
     STOPPED = "stopped"
     """The member stopped before it handed the command on."""
     OTHER_TERM = "other term"
-    """The term was not, or no longer, the one in which the command was to be proposed."""
+    """The term is not the one that the caller asked for."""
     SUPERSEDED = "superseded"
-    """Another leader's entry was committed in the place that the command had."""
+    """Another leader's entry was committed in the command's place."""
     REFUSED = "refused"
     """Any other refusal of the core; the detail says which."""
 
@@ -38,16 +38,16 @@ _BY_TEXT = {
 
 
 def reason_of(text: str) -> RejectReason:
-    """The reason that the core's text of a dropped proposal stands for."""
+    """Return the reason for the core's text of a dropped proposal."""
     return _BY_TEXT.get(text, RejectReason.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A command whose outcome was not known when its wait ended; ``Replica.outcome`` takes it.
+    """Identifies a command whose outcome was unknown when its wait ended. Pass it to ``Replica.outcome``.
 
-    ``term`` is the term in which it was proposed, and ``index`` its place in the log, 0 if that was not known.
-    ``start`` and ``number`` say which start of which member handed it on, and as what.
+    ``term`` is the term in which it was proposed, and ``index`` its place in the log, 0 if that was unknown. ``start``
+    identifies the start of the member that handed it on, and ``number`` the command within that start.
     """
 
     term: int
@@ -57,9 +57,9 @@ class Token:
 
 
 class Fate(StrEnum):
-    """How a command ended, as ``Replica.outcome`` tells later."""
+    """How a command ended, as ``Replica.outcome`` returns it."""
 
     APPLIED = "applied"
     REJECTED = "rejected"
     LOST = "lost"
-    """It is too old to know: its place was compacted away, or never known to this member."""
+    """Too old to know: the place was compacted away, or this member never knew it."""

@@ -8,39 +8,40 @@ from .offers import MAX_MESSAGE_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """Times are in milliseconds. All members of a cluster should have the same ones.
+    """Times, in milliseconds, and limits. All members of a cluster should use the same times.
 
     Raises ConfigError for values that cannot work.
     """
 
     tick_ms: int = 100
-    """How often time is looked at. Heartbeats are sent at every tick."""
+    """The time between two ticks. A leader sends heartbeats at every tick."""
     election_ms: int = 1000
-    """A follower that has heard of no leader for this long, and up to twice as long, begins an election; a leader that
-    has heard of no majority for this long steps down. At least twice ``tick_ms``; ten times is a good value, and far
-    more than a sync or a round trip takes."""
+    """A follower begins an election when it has not heard from a leader for a random time of one to two times this. A
+    leader steps down when it has not heard from a majority for this time. It must be at least twice ``tick_ms``; ten
+    times is a good value. It should be far more than a sync or a round trip takes, or healthy leaders are deposed."""
     sync: str = "auto"
-    """Where the log is synced: "auto" in the event loop while the disk is quick, else on a thread; "thread" never in
-    the loop."""
+    """Where the log is synced: "auto" syncs in the event loop while the disk is quick, and otherwise on a thread;
+    "thread" never syncs in the loop."""
     waiting_commands: int = 1 << 16
-    """So many commands of a replica wait for an answer at most; further ones are rejected as overloaded."""
+    """The most commands of a replica that wait for an answer. Further ones are rejected as overloaded."""
     waiting_bytes: int = 64 << 20
-    """The same in bytes."""
+    """The most bytes of a replica's commands that wait for an answer."""
     command_bytes: int = 8 << 20
     """The most bytes of one command with its envelope, 63 MiB at most: a longer one would fit into no message, and
     the group could never pass it."""
     waiting_reads: int = 1 << 16
-    """So many reads of a replica wait at most; further ones raise Overloaded."""
+    """The most waiting reads of a replica. Further ones raise Overloaded."""
     events: int = 1024
-    """So many events wait for each follower at most; the oldest are dropped first."""
+    """The most events that wait for one follower. The oldest are dropped first."""
     snapshot_entries: int = 100_000
-    """A snapshot is made after so many entries."""
+    """A replica makes a snapshot after this many entries."""
     snapshot_bytes: int = 256 << 20
-    """A snapshot is made after so many bytes of commands, at least."""
+    """A replica makes a snapshot after this many bytes of commands, even with fewer entries."""
     kept_entries: int = 10_000
-    """So many entries before a snapshot stay in the log, for followers that are a little behind."""
+    """How many entries before a snapshot stay in the log, for followers that are a little behind."""
     handover_ms: int = 3000
-    """A replica that is closed while it leads tries for so long to hand its leadership over."""
+    """How long a leader that is being closed tries to hand over its leadership. A closing host then waits
+    as long for the present sync, and as long again until its log is closed."""
     call_ms: int = 5000
     """How long a request to another host waits for its reply."""
 
@@ -64,5 +65,5 @@ class Tuning:
         return self.election_ms // self.tick_ms
 
     def ticks(self, milliseconds: int) -> int:
-        """A time in ticks, 1 at least."""
+        """Return a time in ticks, at least 1."""
         return max(1, -(-milliseconds // self.tick_ms))

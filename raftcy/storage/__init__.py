@@ -1,19 +1,23 @@
 """The log on disk: one for all groups of a host. ``docs/storage.md`` has the format.
 
-Rules, each with what breaks without it:
+Rules, and what breaks without each:
 
-1. One write at a time, and its sync before the next. Else a crash could tear two, and a hole would look like an end.
-2. A group's share of a write is one record. Else a crash could leave a hard state without its entries.
-3. A record is checked by place, chain and contents, and says up to where the log was synced. Else damage in the middle
-   would be taken for a torn tail, and acknowledged entries would be cut off.
-4. Only what a crash can leave is cut: a missing sector, or a missing end, of the last write.
-5. What an opening reads it makes durable before it answers. Else a vote that is in the page cache only could be given
-   twice.
-6. The first error of a write or a sync ends the log. Else a sync that lies after one that failed would be believed.
-7. Space is given back only once nothing that is durable needs it.
+1. The log syncs each write before it begins the next. Otherwise a crash could tear two writes, and a hole in the first
+   would look like the end of the log.
+2. A group's share of a write is one record. Otherwise a crash could leave a hard state without its entries.
+3. Checksums tie a record to its place, its predecessor and its contents, and it says up to where the log was synced.
+   Otherwise damage in the middle would look like a torn tail, and acknowledged entries would be cut off.
+4. An opening cuts off only what a crash can leave: a missing sector, or a missing end, of the last write. Otherwise it
+   would cut off damaged records that were acknowledged.
+5. An opening makes everything that it reads durable before it answers. Otherwise a node could repeat a vote that only
+   the page cache holds, lose it in a power cut, and vote again for another candidate.
+6. The first error of a write or a sync ends the log. After a failed sync, a second one succeeds without having written
+   the data, so the log must not believe it.
+7. The log removes a file only when no durable state needs it. Otherwise a crash could leave a group without a part of
+   its entries, or without its snapshot.
 
-``SharedLog`` does it all over the six calls of ``Files``, without a clock, a thread or a platform. ``DiskLog`` puts it
-into a folder, and ``open_group`` is that for a single group::
+``SharedLog`` does all of this with the six calls of ``Files``, without a clock, a thread or a platform. ``DiskLog``
+runs it in a folder, and ``open_group`` opens a folder for a single group::
 
     with DiskLog("data", cluster=b"example") as log:
         storage = log.group(7)          # a LogStorage

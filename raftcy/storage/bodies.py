@@ -1,13 +1,14 @@
 """Snapshots as files: a state of any size, written in pieces, and found again by a short reference.
 
-``Snapshot.data`` is the reference, and it travels and is stored like any other data. The file is written aside, synced,
-renamed, and the folder synced, before the reference exists. Each piece has a checksum that begins with that of the
-piece before it, the first one with group, index and term; the reference has the last one. So a piece that is damaged,
-exchanged, stale or missing is noticed, and so is a whole file of another snapshot. Nothing in it depends on the
-directory: the reference of a snapshot is the same on every member.
+``Snapshot.data`` is the reference, and it travels and is stored like any other data. The writer writes the file aside,
+syncs it, renames it and syncs the folder before the reference exists, so a crash never leaves a reference without its
+file. Each piece has a checksum that begins with the checksum of the piece before it, the first one with group, index
+and term; the reference has the last checksum. So a reader notices a piece that is damaged, exchanged, stale or missing,
+and also a whole file of another snapshot. Body and reference do not depend on the directory: the reference of a
+snapshot is the same on every member.
 
-The name of a file has its checksum, so that a body that comes from a leader never takes the place of another one of the
-same index, which was made here and to which the log refers.
+The file's name contains the checksum. Otherwise a body from a leader could replace another body of the same index,
+which was made here and to which the log refers.
 """
 
 import struct
@@ -22,7 +23,7 @@ from .files import FOLDER, Files
 from .opening import damaged
 
 PIECE = 64 << 10
-"""How much of a body is under one checksum, in bytes."""
+"""How many bytes of a body one checksum covers."""
 
 _FORMAT = 1
 _MAGIC = b"\xd5raftsnp"
@@ -38,7 +39,7 @@ END_SIZE = _PIECE.size + _TOTAL.size
 
 @dataclass(frozen=True)
 class Reference:
-    """Which body, how many bytes it has, and the checksum of its last piece."""
+    """Names a body by group, index and term, with its size in bytes and the checksum of its last piece."""
 
     group: int
     index: int
@@ -63,7 +64,7 @@ class Reference:
 
 
 def reference_of(data: bytes) -> Reference | None:
-    """The reference in the data of a snapshot, None if it is none."""
+    """Return the reference that the data of a snapshot encodes, None if it encodes none."""
     if len(data) != _REFERENCE.size + _U32.size or data[:8] != _REFERENCE_MAGIC:
         return None
     if zlib.crc32(data[:-4]) != _U32.unpack_from(data, _REFERENCE.size)[0]:
@@ -81,9 +82,9 @@ def _header(group: int, index: int, term: int) -> bytes:
 
 
 class BodyWriter:
-    """Writes one body. It may run on any thread, and only one of a group at a time.
+    """Writes one body. It may run on any thread, but a group may have only one writer at a time.
 
-    Its errors are StorageFailed, and end this body only: what it has written is removed, and the log goes on.
+    Its errors are StorageFailed, and end this body only: it removes what it has written, and the log goes on.
     """
 
     def __init__(self, files: Files, group: int, index: int, term: int, wanted: Reference | None = None) -> None:
@@ -125,9 +126,9 @@ class BodyWriter:
         self._at += len(data)
 
     def finish(self) -> Reference:
-        """Make the body durable, under its name.
+        """Make the body durable under its name, and return its reference.
 
-        Raises Corruption if it is not the one that was announced (``Bodies.receive``); nothing of it is left then.
+        Raises Corruption, and leaves nothing of the body, if it differs from the announced one (``Bodies.receive``).
         """
         if self._done:
             raise InvariantError("the body is finished")
@@ -150,7 +151,7 @@ class BodyWriter:
         return reference
 
     def abort(self) -> None:
-        """Give up: remove what was written. After ``finish`` nothing happens."""
+        """Give up, and remove the written part. After ``finish`` this does nothing."""
         if self._done:
             return
         self._done = True
@@ -170,7 +171,7 @@ class Bodies:
         self._group = group
 
     def write(self, index: int, term: int) -> BodyWriter:
-        """Begin the body of a snapshot that is made here. ``finish`` gives the reference for ``create_snapshot``."""
+        """Begin the body of a snapshot of this member. ``finish`` returns the reference for ``create_snapshot``."""
         return BodyWriter(self._files, self._group, index, term)
 
     def receive(self, reference: Reference) -> BodyWriter:
@@ -180,9 +181,9 @@ class Bodies:
         return BodyWriter(self._files, self._group, reference.index, reference.term, reference)
 
     def read(self, reference: Reference) -> Iterator[bytes]:
-        """The body, in pieces, each of them verified. Raises Corruption, at the latest at the end.
+        """Yield the body in verified pieces.
 
-        OSError if the file cannot be read.
+        Raises Corruption for damage, which may show only at the end, and OSError if the file cannot be read.
         """
         name, at = reference.name, HEADER_SIZE
         files = self._files
@@ -209,14 +210,14 @@ class Bodies:
             raise damaged("the end of a snapshot is damaged", name, at)
 
     def verify(self, snapshot: Snapshot) -> None:
-        """Read the body of a snapshot, if it has one. Raises Corruption."""
+        """Read the body of a snapshot, if it has one, to verify it. Raises Corruption if it is damaged."""
         reference = self.reference(snapshot)
         if reference is not None:
             for _ in self.read(reference):
                 pass
 
     def reference(self, snapshot: Snapshot) -> Reference | None:
-        """The reference of a snapshot, None for one without data. Raises Corruption for data that is none."""
+        """Return a snapshot's reference, None without data. Raises Corruption if the data is not its reference."""
         if not snapshot.data:
             return None
         found = reference_of(snapshot.data)
@@ -226,7 +227,7 @@ class Bodies:
         return found
 
     def check(self, snapshot: Snapshot) -> None:
-        """Raise Contradiction unless a snapshot that is to be stored has no data, or refers to a body that is there."""
+        """Raise Contradiction if a new snapshot has data that does not refer to a body of this group on disk."""
         try:
             reference = self.reference(snapshot)
         except Corruption as error:
@@ -237,7 +238,7 @@ class Bodies:
             raise Contradiction(f"the body {reference.name} is not there, or not finished")
 
     def names_of(self, snapshot: Snapshot) -> list[str]:
-        """The file of a snapshot's body, in a list; an empty one if it has none."""
+        """Return a list with the name of the body's file; it is empty if the snapshot has no body."""
         found = reference_of(snapshot.data)
         return [] if found is None or found.group != self._group else [found.name]
 

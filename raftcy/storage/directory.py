@@ -1,8 +1,8 @@
 """A folder of the operating system as ``Files``, and the lock on it.
 
-What ``sync`` promises is what the platform does: ``fdatasync`` on Linux; ``F_FULLFSYNC`` on macOS, where ``fsync``
-leaves the data in the disk's own cache; ``FlushFileBuffers`` on Windows, where a folder cannot be synced and NTFS keeps
-the order of names itself. A disk that says that it has written what it has not is beyond all of them.
+``sync`` is ``fdatasync`` on Linux. It is ``F_FULLFSYNC`` on macOS, where ``fsync`` leaves the data in the disk's cache.
+It is ``FlushFileBuffers`` on Windows, where a folder cannot be synced and NTFS itself keeps the order of names. None of
+them helps against a disk that reports unwritten data as written.
 """
 
 import errno
@@ -30,10 +30,10 @@ _FLAGS = _READING | os.O_RDWR | os.O_CREAT
 
 
 class Directory:
-    """The files of a folder, which is made if it is not there, for its owner alone.
+    """The files of a folder. It makes the folder, accessible to its owner only, if it does not exist.
 
-    Locked until ``close``: raises DirectoryInUse if another process, or another Directory, has it. With ``reading``
-    nothing is made or written, and the folder has to be there.
+    It locks the folder until ``close``, and raises DirectoryInUse if another process, or another Directory, has locked
+    it. With ``reading`` it makes and writes nothing, and the folder must exist.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, reading: bool = False) -> None:
@@ -62,7 +62,7 @@ class Directory:
     # -- the six calls -------------------------------------------------------------------------------------------
 
     def names(self) -> dict[str, int]:
-        """See Files. The lock is none of the files."""
+        """See Files. The lock file is left out."""
         found = {}
         with os.scandir(self.path) as entries:
             for entry in entries:
@@ -74,7 +74,7 @@ class Directory:
         """See Files."""
         if name.endswith(".log"):
             return self._read(self._file(name, making=False), at, size)
-        # Of thousands of snapshots none is to keep a file open.
+        # Snapshots are closed again at once: thousands of them would use up the file descriptors.
         file = os.open(self.path / name, _READING)
         try:
             return self._read(file, at, size)
@@ -100,7 +100,7 @@ class Directory:
             count = _write(file, view, at, self._guard)
             if count == 0:
                 raise OSError(f"{name}: nothing was written of {len(view)} bytes")
-            # The rest, not the same again: a write may take a part, and the next one then says why.
+            # A write may take only a part, for example on a full disk. Writing the rest then raises the reason.
             view = view[count:]
             at += count
 
@@ -144,7 +144,7 @@ class Directory:
             os.close(file)
 
     def close(self) -> None:
-        """Close all files and give up the lock. May be called twice."""
+        """Close all files and release the lock. May be called twice."""
         for name in list(self._open):
             self._forget(name)
         if self._lock >= 0:
@@ -163,12 +163,12 @@ def _lock(file: int) -> None:
 
 
 def _fullfsync(file: int) -> None:
-    """What macOS needs; a file system that knows nothing of it, such as one on the network, gets an fsync."""
+    """Sync a file on macOS. A file system without F_FULLFSYNC, for example on a network, gets an fsync."""
     control: Any = fcntl
     try:
         control.fcntl(file, control.F_FULLFSYNC)
     except OSError as error:
-        # Any other error is one of the disk, which a second sync would hide.
+        # Any other error comes from the disk. A second sync would succeed and hide it.
         if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY):
             raise
         os.fsync(file)

@@ -1,7 +1,8 @@
-"""A log in a folder, with a thread for what nobody waits for: the blocking shell around ``SharedLog``.
+"""A log in a folder, with a helper thread for chores: the blocking shell around ``SharedLog``.
 
-It knows no event loop. A program without one calls ``sync``, or that of a group. One with a loop takes the sync apart:
-``log.prepare``, ``Batch.run`` in the loop or on a thread, as ``pace`` says, and ``log.finish``.
+It works without an event loop: the program calls ``sync``, of the log or of a group. A program with an event loop calls
+the three parts of a sync instead: ``log.prepare``, ``Batch.run`` in the loop or on a thread, as ``pace`` says, and
+``log.finish``.
 """
 
 import os
@@ -21,11 +22,11 @@ from .writing import Batch, Chore
 
 
 class DiskLog:
-    """The log in the folder ``path``, which is made if it is not there. A context manager.
+    """The log in the folder ``path``, which it makes if it does not exist. A context manager.
 
-    ``cluster`` is the id of the cluster, empty if it is not known yet. ``segment_size`` is in bytes, and
-    ``memory_size`` how many bytes of entries are kept in memory for all groups together. ``sync`` is "auto", "loop" or
-    "thread": see ``Pace``. ``progress`` is called with the bytes that are read and the bytes to read.
+    ``cluster`` is the id of the cluster, empty while it is unknown. ``segment_size`` is in bytes. ``memory_size`` is
+    how many bytes of entries all groups together keep in memory. ``sync`` is "auto", "loop" or "thread": see ``Pace``.
+    While the log opens, it calls ``progress`` with the bytes read so far and the bytes to read.
 
     Raises DirectoryInUse, WrongDirectory, NewerFormat, Corruption, and StorageFailed if the folder cannot be read or
     written.
@@ -66,18 +67,18 @@ class DiskLog:
         return self.log.group(id, bodies=bodies)
 
     def sync(self) -> None:
-        """Make durable what all groups have staged. Raises StorageFailed; the log is dead then."""
+        """Make everything durable that groups have staged. Raises StorageFailed if that fails; the log is dead then."""
         self.log.sync()
 
     def finish(self, batch: Batch) -> None:
-        """``SharedLog.finish``, noting how long the batch took."""
+        """Call ``SharedLog.finish``, and note how long the batch took."""
         self.pace.took(batch.seconds)
         self.log.finish(batch)
 
     def tend(self) -> None:
-        """Hand chores to the helper thread, and take note of those that it has done. Never waits.
+        """Hand chores to the helper thread, and note the chores that it has done. Never waits.
 
-        Called after each batch. Raises StorageFailed if a chore has failed; the log is dead then.
+        The log calls it after each batch. Raises StorageFailed if a chore has failed; the log is dead then.
         """
         self._take_done()
         for chore in self.log.chores():
@@ -96,9 +97,9 @@ class DiskLog:
             self._done.put(chore)
 
     def close(self) -> None:
-        """Wait for the helper thread, sync what is staged, write a mark, and give the folder up. May be called twice.
+        """Wait for the helper thread, sync staged changes, write a mark, and release the folder. May be called twice.
 
-        Raises StorageFailed if that fails now; not if the log has failed before.
+        Raises StorageFailed if this fails, but not if the log had failed before.
         """
         try:
             if self._helper is not None:
@@ -126,9 +127,9 @@ class DiskLog:
 
 
 def open_group(path: str | os.PathLike[str], id: int = 0, *, bodies: bool = False, **options: Any) -> GroupLog:
-    """The log of one group in a folder of its own: a LogStorage whose ``close`` closes the folder.
+    """Open a folder for a single group, and return its log: a LogStorage whose ``close`` closes the folder.
 
-    ``options`` are those of DiskLog, and so are the errors.
+    ``options`` and errors are the same as for DiskLog.
     """
     opened = DiskLog(path, **options)
     try:

@@ -1,42 +1,42 @@
-"""The six calls through which a log reaches its files, and what the log relies on in them.
+"""The six calls through which a log reaches its files, and their guarantees, on which the log relies.
 
-Whoever implements ``Files`` decides what a file is: ``Directory`` has a folder of the operating system, a test or a
-simulator has bytes in memory. Names are plain file names; there are no folders in folders.
+An implementation of ``Files`` decides what a file is: ``Directory`` uses a folder of the operating system, tests and
+simulators use bytes in memory. Names are plain file names, without subfolders.
 
-A power cut may keep or lose each 512-byte sector of a write, and each change of a name, by itself, until a ``sync`` of
-that file, or of the folder, has returned. A sector is never half old and half new.
+Until a ``sync`` of the file has returned, a power cut may keep or lose each 512-byte sector of a write independently;
+the same holds for each change of a name, until a ``sync`` of the folder. A sector is never half old and half new.
 """
 
 from typing import Protocol
 
 SECTOR = 512
-"""What a disk writes whole or not at all, in bytes."""
+"""The bytes that a disk writes whole or not at all."""
 
 FOLDER = ""
 """The name that ``Files.sync`` takes for the folder itself."""
 
 
 class Files(Protocol):
-    """One folder of files. Every call may raise OSError; after one of a write or a sync, the log uses it no more.
+    """One folder of files. Every call may raise OSError; after an error of a write or a sync, the log stops using it.
 
-    ``write`` and ``sync`` of a file may run on another thread than the other calls, but only one of them at a time for
-    a file; ``rename`` and ``remove`` may as well, for files that nothing else uses.
+    ``write`` and ``sync`` may run on another thread than the other calls, but only one of them at a time for each file.
+    ``rename`` and ``remove`` may also run there, for files that nothing else uses.
     """
 
     def names(self) -> dict[str, int]:
         """The files with their sizes, in bytes."""
 
     def read(self, name: str, at: int, size: int) -> bytes:
-        """The bytes of a file from ``at`` on: ``size`` of them, fewer at its end. FileNotFoundError without it."""
+        """Return ``size`` bytes of a file from ``at`` on, fewer at its end. FileNotFoundError if it does not exist."""
 
     def write(self, name: str, at: int, data: bytes) -> None:
-        """Write all of ``data``, or raise OSError. Makes the file, for its owner alone, if it is not there."""
+        """Write all of ``data``, or raise OSError. Makes a missing file, accessible to its owner only."""
 
     def sync(self, name: str) -> None:
-        """Make all that was written to a file durable; of ``FOLDER``, which files there are and their names."""
+        """Make the contents of a file durable, or, for ``FOLDER``, the list of the files with their names."""
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file another name, in place of a file that has it."""
+        """Give a file another name. A file that already has that name is replaced."""
 
     def remove(self, name: str) -> None:
-        """Remove a file. A file that is not there is no error."""
+        """Remove a file. A missing file is not an error."""

@@ -1,14 +1,16 @@
-"""One group's part of a log: a LogStorage whose entries are in memory at the end and on disk before that.
+"""One group's part of a log: a LogStorage that keeps its newest entries in memory and the older ones on disk only.
 
 Invariants:
 
-- ``floor`` ≤ ``base`` ≤ ``last``. Entries after ``base`` can be read; those after ``floor`` are retained on disk, so
-  that the snapshot before the newest one can still be continued. ``floor`` only rises: to ``base``, or to the index of
-  the older snapshot if that is lower. A received snapshot raises it to its own index, because no log leads there.
+- ``floor`` ≤ ``base`` ≤ ``last``. Entries after ``base`` can be read. The disk retains the entries after ``floor``, so
+  that a damaged newest snapshot can be replaced by the older one and the entries after it. ``floor`` only rises: to
+  ``base``, or to the index of the older snapshot if that is lower. A received snapshot raises it to the snapshot's
+  index, because no entries lead there.
 - ``_runs`` has the term of every index after ``floor``: where each term begins.
-- ``_window`` holds the entries from ``_window_first`` to ``last``. What is staged or being written is always in it;
-  only what is on disk leaves it.
-- What changes a group is first checked, then made true here, then staged. So an error leaves both as they were.
+- ``_window`` holds the entries from ``_window_first`` to ``last``. Entries leave it only once they are on disk, so a
+  staged entry, or one that is being written, is always in it.
+- Every change is first checked, then applied here, then staged. So an error leaves both the group and its share as
+  they were.
 """
 
 import itertools
@@ -35,17 +37,17 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("raftcy.storage")
 
-# What an entry in memory takes beside its data, in bytes, about.
+# About how many bytes an entry in memory takes in addition to its data.
 _OVERHEAD = 200
 SHARE_MAX = 2**29
-"""The most that a group may stage between two syncs, in bytes; half of what a reader takes."""
+"""The most bytes that a group may stage between two syncs: half of the longest body that a reader accepts."""
 
 SNAPSHOT_MAX = 2**27
-"""The longest data of a snapshot that stands in the log itself, in bytes: a beginning holds two of them."""
+"""The longest data of a snapshot that the log itself holds, in bytes. A beginning holds two snapshots."""
 
 
 class Host:
-    """What a group needs of its log: where to read, and whom to tell that something is staged."""
+    """The part of the log that a group needs: where it reads, and whom it informs of staged changes."""
 
     __slots__ = ("changed", "failed", "files", "identity", "moved")
 
@@ -58,7 +60,7 @@ class Host:
     ) -> None:
         self.files = files
         self.identity = identity
-        # Called when a group begins to stage a share, and when the bytes that it holds in memory change.
+        # Callbacks: a group begins to stage a share; the bytes that a group holds in memory change.
         self.changed = changed
         self.moved = moved
         self.failed: BaseException | None = None
@@ -67,8 +69,8 @@ class Host:
 class GroupLog:
     """The LogStorage of one group: see ``SharedLog.group``.
 
-    Nothing is durable before ``sync``, which writes what all groups of the log have staged. After the first error of
-    the files every call of every group raises StorageFailed, with that error as its cause.
+    Changes are durable only after ``sync``, which writes the staged changes of all groups of the log. After the first
+    error of the files, every call of every group raises StorageFailed, with that error as its cause.
     """
 
     __slots__ = (
@@ -93,6 +95,7 @@ class GroupLog:
         "floor_term",
         "flying_span",
         "id",
+        "is_flying",
         "loose",
         "newest",
         "older",
@@ -120,23 +123,25 @@ class GroupLog:
         self.window_bytes = 0
         self.places = Places()
         self.share: Share | None = None
-        # The first index that is staged, and that is being written; 0 for none.
+        # The first staged index, and the first index that is being written; 0 for none.
         self._staged_from = self._flying = 0
         self._flying_needless: list[Snapshot] = []
-        # The entries of the share that is being written: the first and the last index.
+        # Whether any share of the group is being written.
+        self.is_flying = False
+        # The first and the last index of the entries that are being written.
         self.flying_span: tuple[int, int] | None = None
         self.dropped = False
-        # The segment of its beginning, and the oldest one that it takes to understand it; 0 before the first record.
+        # The segment of the group's beginning, and the oldest segment that the group needs; 0 before the first record.
         self.begun = self.rests = 0
-        # While a log is read: its beginning has not been met yet.
+        # Set while a log is read and the beginning of the group has not come yet.
         self.loose = False
-        # Who keeps the bodies of its snapshots; None if these are in the log themselves.
+        # Keeps the bodies of the group's snapshots; None if the log itself holds their data.
         self.bodies: Bodies | None = None
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def initial_state(self) -> tuple[HardState | None, ConfState]:
-        """The hard state, None if none was saved yet, and the members as of the newest snapshot."""
+        """Return the hard state, None before the first was saved, and the members as of the newest snapshot."""
         return self._state, self.newest.metadata.conf_state
 
     def first_index(self) -> int:
@@ -163,9 +168,9 @@ class GroupLog:
     def entries(self, lo: int, hi: int, max_size: int) -> list[Entry]:
         """The entries of ``lo`` to ``hi`` - 1, as many as fit into ``max_size`` encoded bytes, but at least one.
 
-        Those that are no longer in memory are read from disk, in this call. Raises Compacted if ``lo`` is below the
-        first index, Unavailable if there are no entries at all, InvariantError if ``hi`` is beyond the last index + 1
-        or below ``lo``, and Corruption if an entry on disk is no longer what was written.
+        This call reads entries that have left the memory from disk. Raises Compacted if ``lo`` is below the first
+        index, Unavailable if the log has no entries, InvariantError if ``hi`` is beyond the last index + 1 or below
+        ``lo``, and Corruption if an entry on disk was damaged since it was written.
         """
         lo, hi, max_size = u64(lo, "lo"), u64(hi, "hi"), u64(max_size, "max_size")
         if lo <= self._base:
@@ -183,7 +188,7 @@ class GroupLog:
         return self._read(lo, hi, max_size)
 
     def _read(self, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """Entries of which the first one is on disk only."""
+        """Return entries of which at least the first one is on disk only."""
         end = min(hi, self._window_first)
         try:
             found = self.places.read(self._host.files, self._host.identity, self.id, lo, end, max_size)
@@ -204,11 +209,11 @@ class GroupLog:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def save(self, hard_state: HardState | None, entries: list[Entry] | None, snapshot: Snapshot | None) -> None:
-        """Stage what one Ready holds: all of it, or nothing if it raises. See LogStorage.
+        """Stage the contents of one Ready: all of them, or nothing if it raises. See LogStorage.
 
-        Raises what MemoryStorage.save raises; RangeError for more than half a gibibyte between two syncs; StorageFailed
-        after an error of the files. With ``bodies``, also Contradiction for a snapshot whose data is no reference to a
-        body that is there.
+        Raises the same errors as MemoryStorage.save; RangeError for more than half a gibibyte between two syncs; and
+        StorageFailed after an error of the files. With ``bodies``, also raises Contradiction for a snapshot whose data
+        does not refer to a body on disk.
         """
         self.check_alive()
         if hard_state is not None:
@@ -240,7 +245,7 @@ class GroupLog:
             self._staged().hard = hard_state
 
     def _check_save(self, hard_state: HardState | None, new: list[Entry], snapshot: Snapshot | None) -> None:
-        """Raise what speaks against saving these three together."""
+        """Raise an error if these three must not be saved together."""
         base, last = self._base, self._last
         term = self._term_at(last)
         if snapshot is not None:
@@ -261,7 +266,7 @@ class GroupLog:
         check_hard_state(HardState() if state is None else state, base, last, term)
 
     def _check_size(self, entries: int, data: bytes | None) -> None:
-        """Raise RangeError for what a reader would refuse."""
+        """Raise RangeError for sizes that a reader would refuse."""
         if data is not None and len(data) > SNAPSHOT_MAX:
             raise RangeError(f"a snapshot in the log may have at most {SNAPSHOT_MAX} bytes of data: use bodies")
         staged = 0 if self.share is None else self.share.size
@@ -278,7 +283,7 @@ class GroupLog:
         check_members(snapshot.metadata.conf_state)
 
     def sync(self) -> None:
-        """Write what this and all other groups of the log have staged, and sync once.
+        """Write the staged changes of this and all other groups of the log, and sync once.
 
         Raises StorageFailed if a write or the sync fails; the log is dead then.
         """
@@ -288,8 +293,8 @@ class GroupLog:
         """Stage and return a snapshot of the state up to the entry ``i``. See LogStorage.
 
         Raises SnapshotOutOfDate if the present snapshot is as new, Compacted if the term of ``i`` is no longer known,
-        InvariantError if ``i`` is beyond the last index, Contradiction if the snapshot would have no voters, or, with
-        ``bodies``, if ``data`` is no reference to a body of this index and term that is there.
+        InvariantError if ``i`` is beyond the last index, and Contradiction if the snapshot would have no voters. With
+        ``bodies``, also raises Contradiction if ``data`` does not refer to a body of this index and term on disk.
         """
         self.check_alive()
         index = u64(i, "i")
@@ -319,10 +324,10 @@ class GroupLog:
         return made
 
     def compact(self, compact_index: int) -> None:
-        """Drop the entries up to this index, whose term stays known.
+        """Drop the entries up to this index. The term of this index stays known.
 
-        On disk they stay as long as the older snapshot needs them. Raises Compacted if the index is below the first
-        one, InvariantError if it is beyond the last one.
+        The entries stay on disk as long as the older snapshot needs them. Raises Compacted if the index is below the
+        first one, and InvariantError if it is beyond the last one.
         """
         self.check_alive()
         index = u64(compact_index, "compact_index")
@@ -334,15 +339,15 @@ class GroupLog:
         self._staged().compact = index
 
     def close(self) -> None:
-        """Release the log, if it was opened for this group alone; else nothing is to be released.
+        """Close the log if ``open_group`` opened it for this group alone; otherwise do nothing.
 
-        What was saved and not synced may be lost.
+        Changes that were saved but not synced may be lost.
         """
         if self._closing is not None:
             self._closing()
 
     def close_with(self, closing: "Callable[[], None]") -> None:
-        """Call this in ``close``: the log is this group's alone."""
+        """Make ``close`` call ``closing``, because the log belongs to this group alone."""
         self._closing = closing
 
     def check_alive(self) -> None:
@@ -353,7 +358,7 @@ class GroupLog:
             raise StorageFailed(f"the log has failed: {self._host.failed}") from self._host.failed
 
     def _needless(self) -> list[Snapshot]:
-        """The snapshot that the next one will make needless: of each group the newest two are kept."""
+        """Return the snapshot that the next one makes needless: each group keeps the newest two."""
         return [self.older] if self.older is not None and self.newest.metadata.index > 0 else []
 
     def _staged(self) -> Share:
@@ -379,7 +384,7 @@ class GroupLog:
         self.newest = snapshot
 
     def _put(self, first: int, last: int, runs: list[tuple[int, int]], entries: list[Entry] | None) -> None:
-        """Entries that connect; None for the entries themselves if they are on disk only."""
+        """Append entries that connect to the log. ``entries`` is None if they are on disk only."""
         indexes, terms = self._runs
         while indexes and indexes[-1] >= first:
             indexes.pop()
@@ -447,7 +452,7 @@ class GroupLog:
         self._window_first += count
 
     def evict(self, size: int) -> None:
-        """Drop the oldest entries in memory that are on disk, of about ``size`` bytes."""
+        """Drop about ``size`` bytes of entries from memory, the oldest first, if they are on disk."""
         end = min(self._staged_from or self._last + 1, self._flying or self._last + 1)
         count = freed = 0
         while self._window_first + count < end and freed < size:
@@ -461,10 +466,10 @@ class GroupLog:
     # -- bodies --------------------------------------------------------------------------------------------------
 
     def keep_bodies(self, bodies: "Bodies") -> list[str]:
-        """From now on the data of snapshots refers to bodies. Verify the newest one; returns files that nothing needs.
+        """Keep snapshots as bodies from now on: verify the newest body, and return the files that nothing needs.
 
-        If it is damaged, the older snapshot takes its place, where the log reaches from that to all that is committed.
-        Raises Corruption if it does not.
+        If the newest body is damaged, the older snapshot takes its place, provided that the log reaches from there to
+        everything committed. Raises Corruption if it does not.
         """
         try:
             bodies.verify(self.newest)
@@ -479,7 +484,7 @@ class GroupLog:
         return bodies.strays([each for each in (self.newest, self.older) if each is not None])
 
     def _cannot_fall_back(self, bodies: "Bodies") -> str:
-        """Why the older snapshot cannot be used, "" if it can."""
+        """Return why the older snapshot cannot replace the newest one, "" if it can."""
         older = self.older
         if older is None:
             return "There is no older snapshot"
@@ -506,10 +511,11 @@ class GroupLog:
         self._base = older.metadata.index
 
     def take_share(self) -> Share | None:
-        """What is staged, which is being written from now on."""
+        """Take the staged share, which is being written from now on."""
         share, self.share = self.share, None
         self._flying, self._staged_from = self._staged_from, 0
         self.flying_span = None
+        self.is_flying = share is not None
         if share is not None:
             self._flying_needless = share.dropped
             if share.entries:
@@ -517,14 +523,20 @@ class GroupLog:
         return share
 
     def landed(self) -> list[str]:
-        """What was being written is durable: the files that nothing needs any more."""
+        """Note that the last share taken is durable, and return the files that nothing needs any more."""
         self._flying = 0
+        self.is_flying = False
         self.flying_span = None
         needless, self._flying_needless = self._flying_needless, []
         return [] if self.bodies is None else [name for each in needless for name in self.bodies.names_of(each)]
 
+    @property
+    def is_unsynced(self) -> bool:
+        """Whether a crash now could take back a part of the group that is staged or being written."""
+        return self.share is not None or self.is_flying
+
     def drop(self) -> None:
-        """The group is gone, once that is written."""
+        """Stage that the group is gone."""
         share = Share()
         share.dropped = [each for each in (self.older, self.newest) if each is not None]
         self.share = share
@@ -532,13 +544,13 @@ class GroupLog:
         self._clear_window(self._last + 1)
 
     def restated(self, upto: int) -> Begin:
-        """What this group begins with in a later segment, beside which the entries up to ``upto`` are to be written."""
+        """Return a beginning of this group for a later segment; the caller adds the entries up to its ``prefix``."""
         prefix = min(max(upto, self.floor), self._last)
         runs = list(zip(*self._runs, strict=True))
         return Begin(self.floor, self.floor_term, self._base, self._base_term, prefix, self._last, runs)
 
     def rest_on(self, begin: Begin, segment: int, offset: int, size: int) -> None:
-        """A record here says what the group begins with; what the segments before it hold up to ``prefix`` may go."""
+        """Note a record with a beginning of the group. Earlier records up to ``prefix`` are not needed any more."""
         if begin.prefix == begin.last:
             self.places.clear()
         elif not self.places.keep_after(begin.prefix):
@@ -551,7 +563,7 @@ class GroupLog:
                 self.places.ends(begin.last)
 
     def retained(self, hi: int, max_size: int) -> list[Entry]:
-        """The retained entries up to ``hi``, or as many as take ``max_size`` encoded bytes, and one more."""
+        """Return the retained entries up to ``hi``, or as many as fit into ``max_size`` encoded bytes and one more."""
         lo = self.floor + 1
         if lo >= self._window_first:
             at = self._head + lo - self._window_first
@@ -563,11 +575,11 @@ class GroupLog:
         return found
 
     def retained_bytes(self) -> int:
-        """About how many bytes it takes to restate the group."""
+        """Return about how many bytes a restatement of the group takes."""
         return self.places.retained() + len(self.newest.data) + len(self.older.data if self.older else b"")
 
     def describe(self, parts: list[bytes]) -> None:
-        """Append what a beginning holds beside the entries: snapshots and hard state."""
+        """Append the snapshots and the hard state, which a beginning holds in addition to entries."""
         if self.older is not None:
             shares.add(parts, shares.OLDER, self.older.encode())
         if self.newest.metadata.index or self.newest.metadata.conf_state.voters or self.newest.has("data"):
@@ -576,7 +588,7 @@ class GroupLog:
             shares.add(parts, shares.HARD, self._state.encode())
 
     def replay(self, body: bytes, segment: int, offset: int, size: int) -> bool:
-        """Make true what a record says; whether the group is still there. Corruption if it contradicts the group."""
+        """Apply a record, and return whether the group still exists. Corruption if the record contradicts the group."""
         here = (segment, offset)
         for kind, payload in shares.items(body):
             if kind == shares.BEGIN:
@@ -604,7 +616,7 @@ class GroupLog:
 
     def _begin(self, begin: Begin, here: tuple[int, int], size: int) -> None:
         if self.loose:
-            # It rests on a segment that is gone, so another beginning follows: the group was restated once more.
+            # The segment with its other entries is gone, so another beginning follows: the group was restated again.
             if begin.prefix < begin.last and not (self.floor <= begin.prefix and self._last == begin.last):
                 return
         elif (self._last, self.floor, self._base) != (begin.last, begin.floor, begin.base):
@@ -660,7 +672,7 @@ def _runs_of(entries: list[Entry]) -> list[tuple[int, int]]:
 
 
 def _consecutive(entries: list[Entry]) -> list[Entry]:
-    """The entries in a new list, each index one more than the one before."""
+    """Return the entries in a new list, after checking that their indexes are consecutive."""
     new = list(entries)
     for e in new:
         if not isinstance(e, Entry):
@@ -676,7 +688,7 @@ def _consecutive(entries: list[Entry]) -> list[Entry]:
 
 
 def _complete(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with all of its metadata present."""
+    """Return the snapshot with all of its metadata present."""
     memory = MemoryStorage()
     memory.apply_snapshot(snapshot)
     return memory.snapshot()

@@ -1,15 +1,15 @@
 """The bytes of a segment: its header, and the frame of a record. ``docs/storage.md`` has them as tables.
 
-What a place holds, rather than what it means: nothing here knows of entries. Numbers are little-endian.
+This module does not interpret the bodies of records; it knows nothing of entries. Numbers are little-endian.
 
 - A segment begins with a sector for its header; records follow without gaps; the rest is zeros.
-- A record is a head, a body, and one byte ``END``. The head has a checksum of its own, so that the length in it can be
-  trusted when the body cannot. It covers the checksum of the body, so it stands for the whole record, and the next
+- A record is a head, a body, and one byte ``END``. The head has a separate checksum, so that its length can be trusted
+  when the body is damaged. That checksum covers the checksum of the body, so it stands for the whole record. The next
   record repeats it (``previous``): that is the chain.
 - The checksum of a head begins with the directory's identity, the segment's number and the record's place, so a record
-  that was written anywhere else never fits.
-- No sector of a write is all zeros: a record begins with ``MAGIC``, ends with ``END``, and a body with a long run of
-  zeros is masked. So a sector that reads as zeros is one that was not written.
+  from any other place never fits.
+- No sector of a write is all zeros: a record begins with ``MAGIC`` and ends with ``END``, and a body with a long run of
+  zeros is masked. So a sector that reads as zeros was not written.
 """
 
 import struct
@@ -21,22 +21,22 @@ from ..errors import InvariantError
 from .files import SECTOR
 
 FORMAT = 1
-"""The version of the format that is written here. Nothing newer is read."""
+"""The version of the format that this module writes. It reads nothing newer."""
 
 MAGIC = b"\xd5rec"
 END = b"\xa7"
 HEAD_SIZE = 48
 FRAME = HEAD_SIZE + len(END)
-"""What a record takes beside its body, in bytes; also the size of a record that has none."""
+"""The bytes of a record without its body."""
 
 FILLER = 0xFF
-"""What the body of a record begins with that only takes up space."""
+"""The first byte of a body that only takes up space."""
 
 HEADER = SECTOR
 """Where the first record of a segment begins."""
 
 BODY_MAX = 2**30
-"""The longest body of a record, in bytes. Nothing longer is written, so nothing longer is believed."""
+"""The longest body of a record, in bytes. A writer refuses longer ones, so a reader takes them for damage."""
 
 _HEAD = struct.Struct("<4sIIIQQQI")
 _U32 = struct.Struct("<I")
@@ -51,10 +51,10 @@ Position = tuple[int, int]
 
 
 class Header(NamedTuple):
-    """What a segment says of itself and of the one before it.
+    """The header of a segment, which also describes the end of the segment before.
 
-    ``size`` is that of the file. ``chain`` is the checksum of the last record before this segment, and ``ended`` where
-    it ended in the segment before. ``mark`` is up to where the log was known to be synced.
+    ``size`` is the size of the file. ``chain`` is the checksum of the last record before this segment, and ``ended``
+    the offset at which that record ended. ``mark`` is the position up to which the log was known to be synced.
     """
 
     number: int
@@ -65,7 +65,7 @@ class Header(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the head of a record says. ``checksum`` is its own."""
+    """The head of a record. ``checksum`` is the checksum of the head itself."""
 
     length: int
     body_checksum: int
@@ -94,7 +94,7 @@ def segment_number(name: str) -> int:
 
 
 def seed(identity: bytes, number: int) -> int:
-    """Where the checksums of a segment begin."""
+    """Return the start value of a segment's checksums."""
     return zlib.crc32(_U64.pack(number), zlib.crc32(identity))
 
 
@@ -107,7 +107,7 @@ def pack_header(header: Header, seed: int) -> bytes:
 
 
 def unpack_header(data: bytes, seed: int) -> Header | None:
-    """What the first sector of a segment says, None if it is not as it was written."""
+    """Decode the first sector of a segment; None if it is damaged."""
     if len(data) < HEADER or data[_SEGMENT_END - 1 : HEADER] != END.ljust(HEADER - _SEGMENT_END + 1, b"\0"):
         return None
     magic, version, chain, number, size, ended, mark_segment, mark_offset = _SEGMENT.unpack_from(data)
@@ -123,7 +123,7 @@ def header_is_cut(end: int) -> bool:
 
 
 def pack_record(body: bytes, group: int, previous: int, mark: Position, seed: int, offset: int) -> tuple[bytes, int]:
-    """A record for this place, and its checksum for the chain. Raises InvariantError for one that no reader takes."""
+    """Return a record for this place, and its checksum for the chain. Raises InvariantError if its body is too long."""
     if len(body) > BODY_MAX:
         raise InvariantError(f"the body of a record has {len(body)} bytes")
     mask = 0
@@ -135,7 +135,7 @@ def pack_record(body: bytes, group: int, previous: int, mark: Position, seed: in
 
 
 def unpack_head(data: bytes | memoryview, at: int, seed: int, offset: int) -> Head | None:
-    """The head of the record that stands in ``data`` at ``at`` and in its segment at ``offset``; None if none does."""
+    """Decode the head at ``at`` in ``data``, which is at ``offset`` in its segment; None if no intact head is there."""
     if len(data) - at < HEAD_SIZE:
         return None
     magic, length, body_checksum, previous, group, mark_segment, mark_offset, mask = _HEAD.unpack_from(data, at)
@@ -148,7 +148,7 @@ def unpack_head(data: bytes | memoryview, at: int, seed: int, offset: int) -> He
 
 
 def body_of(head: Head, data: bytes | memoryview, at: int) -> bytes | None:
-    """The body of the record at ``at``, as it was given to ``pack_record``; None if it is damaged."""
+    """Return the body of the record at ``at``, as ``pack_record`` got it; None if it is damaged."""
     first, last = at + HEAD_SIZE, at + HEAD_SIZE + head.length
     body = bytes(data[first:last])
     if len(body) != head.length or data[last : last + 1] != END or zlib.crc32(body) != head.body_checksum:
@@ -157,7 +157,7 @@ def body_of(head: Head, data: bytes | memoryview, at: int) -> bytes | None:
 
 
 def _masked(body: bytes) -> tuple[bytes, int]:
-    """A body without long runs of zeros, and the number of the mask that makes the old one of it again."""
+    """Return a body without long runs of zeros, and the number of the mask that restores the original."""
     mask = 1
     while True:
         stirred = _stirred(body, mask)

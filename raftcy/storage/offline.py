@@ -1,4 +1,4 @@
-"""Looking at a log that nobody has open: what is in it, whether it is intact, and its entries. Nothing is changed."""
+"""Inspects, verifies and exports a log that nobody has open, and changes nothing."""
 
 import base64
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _READ_AT_ONCE = 1 << 20
 
 
 class OfflineLog:
-    """A log as it stands. Raises Corruption, NewerFormat, and WrongDirectory for a folder without a log."""
+    """A log in its present state. Raises Corruption, NewerFormat, and WrongDirectory for a folder without a log."""
 
     def __init__(self, files: Files) -> None:
         found = passport.read(files)
@@ -39,7 +39,7 @@ class OfflineLog:
         replay(self.groups, lambda id: GroupLog(id, self._host, _nothing), number, offset, head, body)
 
     def describe(self) -> dict[str, Any]:
-        """What is in it, as plain data."""
+        """Return a description of the log and its groups as plain data."""
         sizes = self.files.names()
         return {
             "format": FORMAT,
@@ -55,7 +55,7 @@ class OfflineLog:
         }
 
     def damage(self) -> Iterator[Corruption]:
-        """Read every entry and every snapshot's body: what is damaged. Opening has verified the records already."""
+        """Read every entry and every snapshot's body, and yield all damage. Opening has verified the records."""
         for _, group in sorted(self.groups.items()):
             try:
                 for e in self._entries(group, group.floor + 1):
@@ -71,7 +71,7 @@ class OfflineLog:
                         yield error
 
     def export(self, group: GroupLog) -> Iterator[dict[str, Any]]:
-        """A group as rows of plain data: first what it holds, then its entries."""
+        """Yield a group as rows of plain data: first a description, then its entries."""
         yield _described(group)
         for e in self._entries(group, group.first_index()):
             yield {
@@ -90,7 +90,7 @@ class OfflineLog:
 
 
 def _nothing(*arguments: Any) -> None:
-    """Nothing changes."""
+    """Ignore changes: a log that is only read has none."""
 
 
 def _described(group: GroupLog) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Opening a log: what its segments say, verified; and making that durable before anything is said on it.
+"""Opening a log: it reads and verifies the segments, and makes them durable before the log answers anything.
 
-A record that opening reads may be in the page cache only: the process that wrote it may have been killed before its
-sync, or the sync may have failed. If a vote were repeated on the strength of it, a power cut could still take it away.
-So all after the last certain sync is written once more and synced, and a torn tail is overwritten with zeros; only then
-is the log open.
+A record that an opening reads may be in the page cache only: the process that wrote it may have been killed before its
+sync, or the sync may have failed. If the node repeated a vote from such a record, a power cut could still erase the
+vote, and the node could then vote for another candidate. So the opening writes everything after the last certain sync
+again and syncs it, and overwrites a torn tail with zeros. Only then is the log open.
 """
 
 import logging
@@ -24,14 +24,14 @@ WAY_BACK = (
 )
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes that are read, and the bytes to read."""
+"""Called with the bytes read so far, and the bytes to read."""
 
 Record = Callable[[int, int, Head, bytes], None]
 """Called with each record: segment, offset, head and body."""
 
 
 class Cut(NamedTuple):
-    """A torn tail: ``size`` bytes from ``offset`` of a segment's file on, which a crash has left of the last write."""
+    """A torn tail: ``size`` bytes from ``offset`` on in a segment's file, left of the last write by a crash."""
 
     file: str
     offset: int
@@ -39,11 +39,11 @@ class Cut(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a log holds: segments from ``first`` to ``last``, records up to ``offset`` of the last one.
+    """The extent of a log: segments from ``first`` to ``last``, with records up to ``offset`` of the last one.
 
-    ``last`` is 0 if there is no segment, and ``size`` the file's. ``mark`` is up to where the log is certain to be
-    synced. ``marked`` says that the last record is the mark of a clean close. ``spare`` has the segments after the
-    last one, in which nothing is written.
+    ``last`` is 0 if the log has no segments, and ``size`` is the size of the last one's file. The log is certain to be
+    synced up to ``mark``. ``marked`` says that the last record is the mark of a clean close. ``spare`` has the segments
+    after the last one, which hold no records.
     """
 
     first: int
@@ -58,14 +58,14 @@ class Found(NamedTuple):
 
 
 def damaged(text: str, file: str, offset: int) -> Corruption:
-    """The error for damage, with the way back."""
+    """Return the error for damage, with advice on how to recover."""
     return Corruption(f"{text}. {WAY_BACK}", file, offset)
 
 
 def read_log(files: Files, identity: bytes, record: Record, progress: Progress | None = None) -> Found:
-    """Read all segments and verify all that can be verified. Nothing is changed.
+    """Read and verify all segments, change nothing, and call ``record`` with each record.
 
-    Raises Corruption for damage, and what ``record`` raises.
+    Raises Corruption for damage, and every error that ``record`` raises.
     """
     return _Reading(files, identity, record, progress).run()
 
@@ -99,7 +99,7 @@ class _Reading:
         return Found(first, self.last, self.end.offset, size, self.end.chain, mark, self.marked, self.cut, spare)
 
     def read_segment(self, number: int) -> bool:
-        """Go through a segment; False if the log has ended before it or in it."""
+        """Read a segment, and return False if the log ends before it or in it."""
         name, size, start = segment_name(number), self.sizes[number], seed(self.identity, number)
         sector = self.files.read(name, 0, HEADER)
         header = unpack_header(sector, start)
@@ -128,7 +128,7 @@ class _Reading:
         return self.cut is None
 
     def check_header(self, header: Header, number: int) -> None:
-        """Raise Corruption unless the segment follows what was read before it."""
+        """Raise Corruption unless the segment continues the one before it."""
         name = segment_name(number)
         if header.number != number:
             raise damaged(f"the segment says that it is number {header.number}", name, 0)
@@ -142,7 +142,7 @@ class _Reading:
             )
 
     def without_header(self, number: int) -> None:
-        """A segment that is not begun, or whose first write is torn."""
+        """Judge a segment without an intact header: it is not begun, its first write is torn, or it is damaged."""
         name, size = segment_name(number), self.sizes[number]
         content = tail.content_end(self.files, name, 0, size)
         self.check_behind(number, 0, content)
@@ -155,7 +155,7 @@ class _Reading:
             self.cut = Cut(name, 0, content)
 
     def judge(self, number: int, content: int) -> None:
-        """Something stands behind the last record of a segment: note it as a torn tail, or raise Corruption."""
+        """Judge bytes after the last record of a segment: note them as a torn tail, or raise Corruption."""
         name, size, start = segment_name(number), self.sizes[number], seed(self.identity, number)
         offset = self.end.offset
         if self.ended_here(number):
@@ -176,7 +176,7 @@ class _Reading:
         return header is not None and (header.ended, header.chain) == (self.end.offset, self.end.chain)
 
     def check_behind(self, number: int, offset: int, content: int) -> None:
-        """Raise Corruption if anything behind a place was written when this place was synced."""
+        """Raise Corruption if anything after a place was written when the place was known to be synced."""
         name, start = segment_name(number), seed(self.identity, number)
         for mark in tail.marks_behind(self.files, name, start, offset, content):
             if mark > (number, offset):
@@ -187,9 +187,9 @@ class _Reading:
 
 
 def make_durable(files: Files, found: Found) -> None:
-    """Write what stands after the last certain sync once more, overwrite a torn tail with zeros, and sync.
+    """Write everything after the last certain sync again, overwrite a torn tail with zeros, and sync.
 
-    Segments that are not begun are removed: whether they are on disk is not certain.
+    It removes segments that are not begun, because their names may not be durable.
     """
     if found.last:
         for number in range(found.mark[0], found.last + 1):

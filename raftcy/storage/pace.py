@@ -1,21 +1,21 @@
 """Where to sync: in the event loop, or on a thread.
 
-A sync in the loop saves two switches between threads, which at a fast disk cost more than the sync. But nothing else
-happens while it lasts. So ``auto`` takes the loop until a sync is slow, then a thread for a while: a disk that hangs
-stops the loop once.
+A sync in the loop saves two switches between threads, which cost more than the sync of a fast disk. But the loop does
+nothing else during the sync. So ``auto`` syncs in the loop until a sync is slow, and then on a thread for a while: a
+disk that hangs stops the loop only once.
 """
 
 from ..errors import ConfigError
 
 SLOW_S = 0.005
-"""A sync that takes longer is left to a thread the next times, in seconds."""
+"""After a sync longer than this, in seconds, a thread does the next ones."""
 
 THREAD_FOR = 20
-"""How many syncs after a slow one."""
+"""How many syncs a thread does after a slow one."""
 
 
 class Pace:
-    """Says for each sync whether a thread is to do it. ``sync`` is "auto", "loop" or "thread" (never in the loop)."""
+    """Decides for each sync whether a thread does it. ``sync`` is "auto", "loop" (always in the loop) or "thread"."""
 
     __slots__ = ("_left", "sync")
 
@@ -26,11 +26,11 @@ class Pace:
         self._left = 0
 
     def on_thread(self) -> bool:
-        """Whether the next sync is to be done by a thread."""
+        """Whether a thread should do the next sync."""
         return self.sync == "thread" or self._left > 0
 
     def took(self, seconds: float) -> None:
-        """A write with its sync has taken so long."""
+        """Note how long a write with its sync took."""
         if self.sync != "auto":
             return
         if seconds > SLOW_S:

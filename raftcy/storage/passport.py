@@ -1,7 +1,7 @@
-"""The file that says whose a data directory is: format version, identity, cluster.
+"""The file that identifies a data directory: format version, identity, cluster.
 
-The identity is drawn when the directory is made and never changes. The checksums of all records begin with it, so a
-file that strays in from another directory never fits. The cluster may become known later, and then never changes.
+The identity is drawn when the directory is made, and never changes. The checksums of all records begin with it, so a
+file from another directory never fits. The cluster may become known later, and then never changes.
 """
 
 import json
@@ -22,7 +22,7 @@ _TITLE = "raftcy data directory, format "
 
 @dataclass(frozen=True)
 class Passport:
-    """Whose a directory is. ``cluster`` is empty as long as it is not known."""
+    """The identity and the cluster of a directory. ``cluster`` is empty while it is unknown."""
 
     identity: bytes
     cluster: bytes = b""
@@ -34,7 +34,7 @@ class Passport:
 
 
 def decode(data: bytes) -> Passport:
-    """What the file says. Raises NewerFormat, WrongDirectory for a file that is none of raftcy's, and Corruption."""
+    """Decode the file. Raises NewerFormat, WrongDirectory if raftcy did not write it, and Corruption for damage."""
     title, _, rest = data.partition(b"\n")
     version = title.removeprefix(_TITLE.encode())
     intact = data[-10:] == f"\n{zlib.crc32(data[:-10]):08x}\n".encode()
@@ -49,7 +49,7 @@ def decode(data: bytes) -> Passport:
 
 
 def read(files: Files) -> Passport | None:
-    """What a directory says of itself, None if it is empty."""
+    """Read the passport of a directory, None if the directory is empty."""
     names = files.names()
     if NAME in names:
         return decode(files.read(NAME, 0, names[NAME] + 1))
@@ -60,7 +60,7 @@ def read(files: Files) -> Passport | None:
 
 
 def write(files: Files, passport: Passport) -> None:
-    """Store it: aside, synced, renamed, the folder synced. After a crash the old one is there, or the new one."""
+    """Store a passport: write it aside, sync, rename, sync the folder. A crash leaves the old one or the new one."""
     files.remove(ASIDE)
     files.write(ASIDE, 0, passport.encode())
     files.sync(ASIDE)
@@ -69,9 +69,9 @@ def write(files: Files, passport: Passport) -> None:
 
 
 def claim(files: Files, cluster: bytes, fresh: bytes) -> Passport:
-    """The passport of a directory, which is made with the identity ``fresh`` if the directory is empty.
+    """Return the passport of a directory. An empty directory gets a new one with the identity ``fresh``.
 
-    ``cluster`` is what the caller belongs to, empty if it does not know. Raises WrongDirectory for another one.
+    ``cluster`` is the caller's cluster, empty if it is unknown. Raises WrongDirectory if the directory has another one.
     """
     passport = read(files)
     if passport is None:

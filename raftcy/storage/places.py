@@ -1,13 +1,15 @@
-"""Where a group's entries stand in the segments: a sparse index, and reading by it.
+"""A sparse index of the places of a group's entries in the segments, and reading by it.
 
 Rules:
 
-- A place is authoritative from its index up to that of the next place. A record whose entries replace others begins a
-  place of its own, and so does the first record of a group in a segment. So whoever reads from a place on, record by
-  record, meets the entries it stands for first, in order and without a gap.
-- Between two places of a group lie at most ``STRIDE`` bytes of its own and ``REACH`` bytes of all groups, and one
-  record more. That bounds both the memory for the index and what is read in vain.
-- What is read is verified as at the opening: a bit that has turned since then is Corruption, and never an entry.
+- A place is authoritative from its index up to the index of the next place. A record whose entries replace others
+  begins a new place, and so does the first record of a group in a segment. So a reader that goes from a place on,
+  record by record, meets the place's entries first, in order and without a gap. Without the new places, it could return
+  entries that were replaced.
+- Two places of a group are at most ``STRIDE`` bytes of the group, ``REACH`` bytes of all groups, and one record apart.
+  The first bounds the memory for the index, the second the bytes that a reader skips.
+- A reader verifies records as an opening does: a bit that has turned since then is Corruption, and never becomes an
+  entry.
 """
 
 from bisect import bisect_right
@@ -27,7 +29,7 @@ _BLOCK = 64 << 10
 
 
 class Place(NamedTuple):
-    """A record with entries from ``first`` on. ``before`` is how many bytes of the group were written before it."""
+    """A record with entries from ``first`` on. The group wrote ``before`` bytes before it."""
 
     first: int
     segment: int
@@ -36,7 +38,7 @@ class Place(NamedTuple):
 
 
 class Places:
-    """The sparse index of one group. ``written`` is how many bytes it has written in all."""
+    """The sparse index of one group. ``written`` counts all bytes that the group has written."""
 
     __slots__ = ("_end", "_items", "written")
 
@@ -46,7 +48,7 @@ class Places:
         self.written = 0
 
     def clear(self) -> None:
-        """Nothing of the group is in the segments any more."""
+        """Forget all places: the segments hold no entries of the group any more."""
         self._items = []
         self._end = 0
 
@@ -64,7 +66,7 @@ class Places:
         return segment != before.segment or self.written - before.before >= STRIDE or offset - before.offset >= REACH
 
     def keep_after(self, index: int) -> bool:
-        """Forget the places of the entries up to this index; False if there is none for those after it."""
+        """Forget the places of the entries up to this index. False if no place has the next entry."""
         at = self._first_above(index + 1) - 1
         if at < 0:
             return False
@@ -72,33 +74,33 @@ class Places:
         return True
 
     def put_first(self, first: int, segment: int, offset: int, size: int) -> None:
-        """Note a record with the oldest entries, from ``first`` on, which have moved there."""
+        """Note a record to which the oldest entries, from ``first`` on, have moved."""
         before = self._items[0].before if self._items else self.written
         self._items.insert(0, Place(first, segment, offset, before))
         self.written += size
 
     def ends(self, last: int) -> None:
-        """The entries that are noted end with this one."""
+        """Note that the entries end with this index."""
         self._end = last
 
     def _first_above(self, index: int) -> int:
         return bisect_right(self._items, index, key=_index_of)
 
     def forget(self, index: int) -> None:
-        """The entries up to this index are no longer retained."""
+        """Forget the places of the entries up to this index, which are no longer retained."""
         needless = self._first_above(index + 1) - 1
         if needless > 0:
             del self._items[:needless]
 
     def oldest_segment(self) -> int:
-        """The oldest segment that holds an entry; 0 if none does.
+        """Return the oldest segment that holds an entry; 0 if none does.
 
-        It need not be that of the first entry: what was restated stands behind what followed it.
+        It need not be the segment of the first entry: restated entries are in a later segment than their successors.
         """
         return min([place.segment for place in self._items], default=0)
 
     def last_up_to(self, segment: int) -> int | None:
-        """The last index that stands in this segment or before it, 0 if none does; None if the last one of all does."""
+        """Return the last index in this segment or before it: 0 if no entry is there, None if the last one is."""
         items = self._items
         for at in range(len(items) - 1, -1, -1):
             if items[at].segment <= segment:
@@ -106,11 +108,11 @@ class Places:
         return 0
 
     def retained(self) -> int:
-        """About how many bytes the retained entries take."""
+        """Return about how many bytes the retained entries take."""
         return self.written - self._items[0].before if self._items else 0
 
     def read(self, files: Files, identity: bytes, group: int, lo: int, hi: int, max_size: int) -> list[Entry]:
-        """The entries from ``lo`` to ``hi`` - 1, or as many as take ``max_size`` encoded bytes, and one more."""
+        """Return the entries from ``lo`` to ``hi`` - 1, or as many as fit into ``max_size`` bytes and one more."""
         found: list[Entry] = []
         size = 0
         while lo < hi and size <= max_size:
@@ -131,7 +133,7 @@ def _index_of(place: Place) -> int:
 
 
 def _read_from(files: Files, identity: bytes, group: int, place: Place, lo: int, hi: int, max_size: int) -> list[Entry]:
-    """The entries from ``lo`` on, at least one, that a place stands for."""
+    """Return entries of a place from ``lo`` on, at least one."""
     name, start = segment_name(place.segment), seed(identity, place.segment)
     offset, want = place.offset, lo
     found: list[Entry] = []
@@ -158,7 +160,7 @@ def _read_from(files: Files, identity: bytes, group: int, place: Place, lo: int,
 
 
 def _entries_in(body: bytes, want: int, hi: int) -> list[Entry]:
-    """Those of the entries in a record that come next, and are below ``hi``."""
+    """Return the entries of a record from the index ``want`` on that are below ``hi``."""
     found: list[Entry] = []
     for kind, payload in share.items(body):
         if kind in (share.ENTRIES, share.PREFIX):

@@ -1,4 +1,4 @@
-"""What the records of a log make of its groups."""
+"""Rebuilds the groups of a log from its records."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from .opening import Found, damaged
 def replay(
     groups: dict[int, GroupLog], make: Callable[[int], GroupLog], number: int, offset: int, head: Head, body: bytes
 ) -> None:
-    """Make true what a record says, in ``groups``. Raises Corruption if it contradicts the records before it."""
+    """Apply a record to ``groups``. Raises Corruption if it contradicts the records before it."""
     if not body or body[0] == FILLER:
         return
     group = groups.get(head.group)
@@ -26,7 +26,7 @@ def replay(
 
 
 def check_begun(groups: dict[int, GroupLog], found: Found) -> None:
-    """Every group has to have begun; of one that has not, only a part was read. Raises Corruption."""
+    """Raise Corruption if a group has no beginning, because then only a part of its records was read."""
     for id, group in groups.items():
         if group.loose:
             raise damaged(f"the beginning of the group {id} is missing", segment_name(found.first), 0)

@@ -1,15 +1,15 @@
-"""Giving space back, by whole segments, the oldest first.
+"""Frees space in whole segments, the oldest first.
 
-A group rests on the segments from that of its beginning on. To free the oldest segment, each group that rests on it is
-restated: a record says what it begins with, and holds those of its entries that stand in the oldest segment. The
-segment may be removed once these records are durable.
+A group rests on all segments from its beginning on. To free the oldest segment, the log restates each group that rests
+on it: a new record holds a beginning of the group, with its entries from the oldest segment. The segment may be removed
+once these records are durable.
 
 Rules:
 
-- So that this comes to an end, the log may grow to twice what is retained and two segments more before anything moves:
-  then at least half of what is freed is more than what is written for it.
-- A group with much in the oldest segment is not moved. It holds the segment until it compacts.
-- Each write moves a bounded amount, so that no sync becomes long by it.
+- The log may grow to twice the retained bytes plus two segments before any group moves. So it frees more than it writes
+  for that; otherwise it could move the same groups again and again without an end.
+- A group with many bytes in the oldest segment does not move. It holds the segment until it compacts.
+- Each write moves a bounded number of bytes, so that its sync stays short.
 """
 
 from . import share
@@ -22,7 +22,7 @@ Restated = tuple[GroupLog, bytes, share.Begin]
 
 
 class Reclaim:
-    """What is being done to free the segment ``first``, the oldest one."""
+    """The work to free the oldest segment, ``first``."""
 
     __slots__ = ("_allowed", "_left", "_number", "_segment_size", "first")
 
@@ -31,24 +31,24 @@ class Reclaim:
         self._segment_size = segment_size
         self._number = 0
         self._allowed = 0
-        # Groups that are still to be moved; None if nothing is being done.
+        # The groups that still have to move; None if no segment is being freed.
         self._left: list[GroupLog] | None = None
 
     def begun(self, number: int, groups: dict[int, GroupLog]) -> None:
-        """A segment has been begun."""
+        """Note that the log has begun a segment."""
         self._number = number
         retained = sum([group.retained_bytes() for group in groups.values()])
         self._allowed = 2 + 2 * retained // self._segment_size
         self._choose(groups)
 
     def _choose(self, groups: dict[int, GroupLog]) -> None:
-        """See whether the oldest segment is to be freed, and who has to move."""
+        """Decide whether to free the oldest segment, and which groups have to move for it."""
         self._left = None
         if self._number - self.first >= max(self._allowed, 2):
             self._left = [group for group in groups.values() if group.begun and group.rests <= self.first]
 
     def move(self, groups: dict[int, GroupLog]) -> list[Restated]:
-        """Restate some of the groups that rest on the oldest segment: the records for that."""
+        """Restate some groups that rest on the oldest segment, and return the records."""
         records: list[Restated] = []
         moved = 0
         while self._left and moved < _MOVED_AT_ONCE:
@@ -57,7 +57,7 @@ class Reclaim:
                 continue
             made = self._restatement(group)
             if made is None:
-                # It holds the segment, so nobody else has to move for that.
+                # This group holds the segment, so moving the others would free nothing.
                 self._left = None
                 break
             records.append((group, *made))
@@ -65,13 +65,13 @@ class Reclaim:
         return records
 
     def _restatement(self, group: GroupLog) -> tuple[bytes, share.Begin] | None:
-        """The body of a record that restates a group, None if it has too much to move."""
+        """Return the body of a record that restates a group, None if the group has too many bytes to move."""
         span = group.flying_span
         rest = group.places.last_up_to(self.first)
         if rest is None:
             rest = group.last_index()
         if span is not None:
-            # The places do not know yet what the share of this write replaces.
+            # The places do not have the share of this write yet, which may replace some of their entries.
             rest = min(rest, span[0] - 1)
         begin = group.restated(rest)
         parts: list[bytes] = []
@@ -86,9 +86,9 @@ class Reclaim:
         return b"".join(parts), begin
 
     def landed(self, groups: dict[int, GroupLog], leaving: list[GroupLog]) -> list[str]:
-        """A write is durable: the files of the segments that are free now.
+        """Note that a write is durable, and return the files of the segments that are free now.
 
-        ``leaving`` are groups that are dropped, but not yet durably.
+        ``leaving`` has the dropped groups whose drop is not durable yet.
         """
         free: list[str] = []
         while self._left is not None and not self._left:
@@ -101,7 +101,7 @@ class Reclaim:
         return free
 
     def holders(self, groups: dict[int, GroupLog]) -> list[int]:
-        """The groups that have too much in the oldest segment."""
+        """Return the groups that hold the oldest segment although it could be freed."""
         if self._number - self.first < max(self._allowed, 2):
             return []
         return sorted(group.id for group in groups.values() if group.begun and group.rests <= self.first)

@@ -1,7 +1,7 @@
-"""What one group writes in one record: items, each with its kind and its length.
+"""The contents of one group's record: items, each with its kind and its length.
 
-A record is there whole or not at all, and so is what is in it: hard state, entries and snapshot of a save. The items
-stand in the order in which they take effect.
+A crash leaves a record whole or not at all, and so the hard state, the entries and the snapshot of one save. The items
+take effect in their order.
 """
 
 import struct
@@ -13,7 +13,7 @@ from ..errors import Corruption, DecodeError
 from ..wire.messages import Entry, HardState, Message, Snapshot
 from .layout import FILLER
 
-# What an item is. Numbers are never used for anything else again.
+# The kinds of items. A number is never used again for another kind.
 BEGIN, RECEIVED, ENTRIES, HARD, MADE, COMPACT, NEWEST, OLDER, PREFIX, DROP, FALL_BACK = range(1, 12)
 NAMES = {
     BEGIN: "begin",
@@ -35,16 +35,16 @@ _RUN = struct.Struct("<QQ")
 _SPAN = struct.Struct("<QQI")
 _BEGIN = struct.Struct("<QQQQQQI")
 _INDEX = struct.Struct("<Q")
-# Far below the number of items that an encoding may hold.
+# Entries in one item: far fewer than an encoding may hold.
 _ENTRIES_MAX = 1 << 16
 
 
 class Begin(NamedTuple):
-    """Where a group stands: what a log begins with for it, when all that stands before is gone.
+    """The beginning of a group: where it stands, so that a reader does not need the removed records before.
 
-    The log is retained after (``floor``, ``floor_term``) and visible after (``base``, ``base_term``). The entries up to
-    ``prefix`` stand in this record, and those from there to ``last`` in records before it, in segments that are still
-    there. ``runs`` says where each term begins.
+    The log is retained after (``floor``, ``floor_term``) and visible after (``base``, ``base_term``). This record holds
+    the entries up to ``prefix``; earlier records, in segments that still exist, hold the entries from there to
+    ``last``. ``runs`` says where each term begins.
     """
 
     floor: int
@@ -57,7 +57,7 @@ class Begin(NamedTuple):
 
 
 class Span(NamedTuple):
-    """Entries as they stand in an item: the first and the last index, where each term begins, and their encoding."""
+    """The entries of an item: the first and the last index, where each term begins, and their encoding."""
 
     first: int
     last: int
@@ -70,14 +70,14 @@ class Span(NamedTuple):
 
 
 class Share:
-    """What a group has staged since the last record. Later calls replace what they make needless."""
+    """The staged changes of a group since its last record. Later changes replace the earlier ones they outdate."""
 
     __slots__ = ("compact", "dropped", "entries", "fallen", "hard", "made", "received", "size")
 
     def __init__(self) -> None:
         # Snapshots that nothing needs any more once this share is durable.
         self.dropped: list[Snapshot] = []
-        # The older snapshot has taken the place of the newest one, before anything else.
+        # Whether the older snapshot has replaced the newest one, before all other changes.
         self.fallen = False
         self.received: Snapshot | None = None
         self.entries: list[Entry] = []
@@ -87,7 +87,7 @@ class Share:
         self.size = 0
 
     def receive(self, snapshot: Snapshot) -> None:
-        """A snapshot replaces the log, and with it what was staged of it."""
+        """Stage a snapshot that replaces the log, and drop the staged entries."""
         self.received = snapshot
         self.entries = []
         self.made = []
@@ -95,7 +95,7 @@ class Share:
         self.size = len(snapshot.data)
 
     def put(self, new: list[Entry]) -> None:
-        """Entries replace what was staged from the first one's index on."""
+        """Stage entries. They replace staged ones from the first one's index on."""
         if self.entries:
             keep = new[0].index - self.entries[0].index
             del self.entries[max(keep, 0) :]
@@ -124,13 +124,13 @@ def add(parts: list[bytes], kind: int, payload: bytes) -> None:
 
 
 def add_begin(parts: list[bytes], begin: Begin) -> None:
-    """Append the item that a group begins with."""
+    """Append the item with a beginning."""
     head = _BEGIN.pack(*begin[:-1], len(begin.runs))
     add(parts, BEGIN, head + b"".join(_RUN.pack(*run) for run in begin.runs))
 
 
 def add_entries(parts: list[bytes], kind: int, entries: list[Entry]) -> None:
-    """Append entries with consecutive indexes, none if the list is empty."""
+    """Append entries with consecutive indexes; an empty list appends nothing."""
     for at in range(0, len(entries), _ENTRIES_MAX):
         some = entries[at : at + _ENTRIES_MAX] if len(entries) > _ENTRIES_MAX else entries
         first, last = some[0], some[-1]
@@ -142,7 +142,7 @@ def add_entries(parts: list[bytes], kind: int, entries: list[Entry]) -> None:
 
 
 def items(body: bytes) -> Iterator[tuple[int, memoryview]]:
-    """The items of a record, none of one that only takes up space. Raises Corruption for what is never written."""
+    """Yield the items of a record; a filler has none. Raises Corruption for bytes that no writer writes."""
     view = memoryview(body)
     at = len(body) if body[:1] == FILLER_START else 0
     while at < len(body):
@@ -157,7 +157,7 @@ def items(body: bytes) -> Iterator[tuple[int, memoryview]]:
 
 
 def begin_of(payload: memoryview) -> Begin:
-    """What an item of the kind BEGIN says."""
+    """Decode an item of the kind BEGIN."""
     if len(payload) < _BEGIN.size:
         raise Corruption("a beginning is cut off")
     floor, floor_term, base, base_term, prefix, last, count = _BEGIN.unpack_from(payload)
@@ -168,13 +168,13 @@ def begin_of(payload: memoryview) -> Begin:
 
 
 def index_of(payload: memoryview) -> int:
-    """What an item of the kind COMPACT says."""
+    """Decode an item of the kind COMPACT."""
     index: int = _unpacked(_INDEX, payload)[0]
     return index
 
 
 def span_of(payload: memoryview) -> Span:
-    """What an item of the kind ENTRIES or PREFIX says; the entries themselves are not decoded."""
+    """Decode an item of the kind ENTRIES or PREFIX, without decoding the entries themselves."""
     if len(payload) < _SPAN.size:
         raise Corruption("an item with entries is cut off")
     first, last, count = _SPAN.unpack_from(payload)

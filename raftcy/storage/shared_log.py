@@ -1,7 +1,7 @@
-"""One log for all groups of a host: what they stage goes out as one write and one sync.
+"""One log for all groups of a host: their staged changes go out as one write and one sync.
 
-It does no waiting and reads no clock of its own. Files, clock and random bytes are given to it, so that the simulator
-and the tests run it as it is. All calls are made from one thread, but for ``Batch.run`` and ``Chore.run``.
+It waits for nothing. The caller supplies files, clock and random bytes, so the simulator and the tests run the same
+code. All calls come from one thread, except ``Batch.run`` and ``Chore.run``.
 """
 
 import logging
@@ -38,13 +38,13 @@ SEGMENT_SIZE = 64 << 20
 MEMORY_SIZE = 64 << 20
 SLOW_SYNC_S = 1.0
 _SEGMENT_MIN = 4096
-# What a clean close needs at the end of a segment.
+# The bytes that a clean close needs at the end of a segment.
 _RESERVE = SECTOR + 2 * FRAME
 
 
 @dataclass
 class Counters:
-    """What a log has done since it was opened. ``seconds`` is the time of all writes with their syncs."""
+    """Counters of a log since it was opened. ``seconds`` is the time of all writes with their syncs."""
 
     syncs: int = 0
     records: int = 0
@@ -57,14 +57,15 @@ class Counters:
 
 
 class SharedLog:
-    """See the module. ``segment_size`` is in bytes, and ``memory_size`` how many bytes of entries stay in memory.
+    """The log of all groups, over ``Files``.
 
-    ``cluster`` is the id of the cluster that the caller belongs to, empty if it is not known yet. ``progress`` is
-    called while the log is read. ``clock`` gives the time in seconds, from any start, and ``draw`` so many random
-    bytes, once, for the identity of a new directory.
+    ``segment_size`` is in bytes. ``memory_size`` is how many bytes of entries stay in memory. ``cluster`` is the id of
+    the caller's cluster, empty while it is unknown. ``progress`` is called while the log is read. ``clock`` returns the
+    time in seconds, from any start. ``draw`` returns a given number of random bytes; it is called once, for the
+    identity of a new directory.
 
-    Raises WrongDirectory, NewerFormat and Corruption, and StorageFailed if a file cannot be read, or what was read
-    cannot be made durable.
+    Raises WrongDirectory, NewerFormat and Corruption, and StorageFailed if a file cannot be read or the records that
+    were read cannot be made durable.
     """
 
     def __init__(
@@ -91,9 +92,9 @@ class SharedLog:
         self._in_memory = 0
         self._flight: Batch | None = None
         self._flying: list[GroupLog] = []
-        # Called after each batch that is durable, when there may be chores.
+        # Called after each durable batch, because new chores may wait then.
         self.landed: Callable[[], None] | None = None
-        # Groups that are dropped, until that is durable.
+        # Dropped groups whose drop is not durable yet.
         self._leaving: list[GroupLog] = []
         self._gone: list[str] = []
         self._spare = 0
@@ -116,7 +117,7 @@ class SharedLog:
         self._size = found.size
         self._chain = found.chain
         self._mark: Position = (found.last, found.offset)
-        # The log ends with the mark of a clean close; another one would need space of its own.
+        # Whether the log ends with the mark of a clean close; if so, closing writes no other one.
         self._marked = found.marked
         self._reclaim = Reclaim(found.first or 1, segment_size)
 
@@ -124,16 +125,16 @@ class SharedLog:
 
     @property
     def identity(self) -> bytes:
-        """What this directory is told by, drawn when it was made."""
+        """The identity of this directory, 16 bytes that were drawn when it was made."""
         return self._passport.identity
 
     @property
     def cluster(self) -> bytes:
-        """The id of the cluster, empty if it is not known yet."""
+        """The id of the cluster, empty while it is unknown."""
         return self._passport.cluster
 
     def set_cluster(self, cluster: bytes) -> None:
-        """Store the id of the cluster, once it is known. Raises WrongDirectory if the directory has another one."""
+        """Store the id of the cluster when it becomes known. Raises WrongDirectory if the directory has another one."""
         self._check_alive()
         try:
             self._passport = passport.claim(self.files, cluster, self.identity)
@@ -141,16 +142,16 @@ class SharedLog:
             raise self._fail(error) from error
 
     def groups(self) -> list[int]:
-        """The ids of the groups that have anything in the log."""
+        """Return the ids of the groups that have records in the log."""
         return sorted(id for id, group in self._groups.items() if group.begun or group.share is not None)
 
     def group(self, id: int, *, bodies: bool = False) -> GroupLog:
-        """The log of a group, which is empty if nothing was ever written to it. The same object each time.
+        """Return the log of a group, the same object each time. It is empty if the group has written nothing.
 
-        With ``bodies`` the data of its snapshots refers to files, which are written by ``GroupLog.bodies`` and read
-        here once: if the newest one is damaged, the older one takes its place where nothing is lost by that. Else the
-        data is the state itself, and stands in the log. Raises Corruption, which concerns this group alone, and
-        StorageFailed if a file cannot be read.
+        With ``bodies``, the data of its snapshots refers to files, which ``GroupLog.bodies`` writes. This call reads
+        the newest file once: if it is damaged, the older one takes its place, provided that nothing is lost by that.
+        Without ``bodies``, the data is the state itself, and the log holds it. Raises Corruption, which concerns this
+        group only, and StorageFailed if a file cannot be read.
         """
         id = u64(id, "id")
         found = self._groups.get(id)
@@ -159,14 +160,14 @@ class SharedLog:
         if bodies and found.bodies is None:
             try:
                 for name in found.keep_bodies(Bodies(self.files, id)):
-                    # At once: the same body may come again.
+                    # Removed at once: a later chore could remove a body of the same name that was written meanwhile.
                     self.files.remove(name)
             except OSError as error:
                 raise StorageFailed(f"a snapshot of the group {id} cannot be read: {error}") from error
         return found
 
     def drop(self, id: int) -> None:
-        """Stage that a group is gone, with all that it has written. It may begin anew later."""
+        """Stage that a group is gone, with all its records. The group may begin anew later."""
         self._check_alive()
         group = self._groups.pop(u64(id, "id"), None)
         if group is None:
@@ -182,9 +183,9 @@ class SharedLog:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def sync(self) -> None:
-        """Make durable what all groups have staged: one write and one sync, none if nothing is staged.
+        """Make all staged changes durable with one write and one sync; do nothing if nothing is staged.
 
-        Raises StorageFailed if either fails; the log is dead then. A batch that is under way has to be finished first.
+        Raises StorageFailed if either fails; the log is dead then. The caller must finish a prepared batch first.
         """
         batch = self.prepare()
         if batch is not None:
@@ -196,9 +197,9 @@ class SharedLog:
             self.finish(batch)
 
     def prepare(self) -> Batch | None:
-        """The next write: all that is staged. None if nothing is.
+        """Return the next write, with all staged changes; None if nothing is staged.
 
-        Until it is finished, groups may stage more, and no other batch can be prepared.
+        Until the caller finishes it, groups may stage more, but no other batch can be prepared.
         """
         self._check_alive()
         if self._flight is not None:
@@ -222,7 +223,7 @@ class SharedLog:
         return batch
 
     def _batch(self, bodies: list[tuple[int, bytes]]) -> Batch:
-        """A write of these records at the end of the log, in a new segment if they do not fit into the present one."""
+        """Return a write of these records at the end of the log, in a new segment if they do not fit into this one."""
         total = sum([FRAME + len(body) for _, body in bodies])
         parts: list[bytes] = []
         size = 0
@@ -252,9 +253,9 @@ class SharedLog:
         return batch
 
     def finish(self, batch: Batch) -> None:
-        """A batch has run: what it holds is durable. Raises StorageFailed if it is not; the log is dead then.
+        """Acknowledge a batch that has run. Raises StorageFailed if it has failed; the log is dead then.
 
-        Nothing is written again after an error: what the failed write or sync has left on the disk is not known.
+        The log never writes again after an error, because nobody knows what the failed write or sync left on the disk.
         """
         if batch is not self._flight:
             raise InvariantError("this batch is not under way")
@@ -290,7 +291,7 @@ class SharedLog:
 
     @property
     def failure(self) -> BaseException | None:
-        """The error that has ended the log, None while it is alive."""
+        """The error that ended the log, None while it is alive."""
         return self._host.failed
 
     def _check_alive(self) -> None:
@@ -300,9 +301,9 @@ class SharedLog:
             raise StorageFailed("the log is closed")
 
     def close(self) -> None:
-        """Sync what is staged and write a mark, by which damage that comes later is told from a torn tail.
+        """Sync staged changes, and write a mark. Without it, later damage could look like a torn tail.
 
-        A log that has failed is closed without a word. Raises StorageFailed if it fails now. May be called twice.
+        A log that has failed is closed without an error. Raises StorageFailed if this fails now. May be called twice.
         """
         if self._closed:
             return
@@ -317,21 +318,24 @@ class SharedLog:
             self._closed = True
 
     def _closing_records(self) -> list[tuple[int, bytes]]:
-        """An empty record, for its mark, in a sector of its own: what damages the last commit leaves the mark alone."""
+        """Return the records of a clean close: a filler, then an empty record with the mark in a separate sector.
+
+        Damage to the sectors of the last commit then leaves the mark intact.
+        """
         size = SECTOR - (self._offset + FRAME) % SECTOR
         return [(0, bytes((FILLER,)) * size), (0, b"")]
 
     def abandon(self) -> None:
-        """Take no more calls, and write nothing: what was not synced is lost, as by a crash."""
+        """Refuse all further calls, and write nothing. Unsynced changes are lost, as in a crash."""
         self._closed = True
 
     # -- space and memory ----------------------------------------------------------------------------------------
 
     def chores(self) -> list[Chore]:
-        """Work to be done beside the log, if there is any: make a spare segment, remove files that nothing needs.
+        """Return the work that waits beside the log: making a spare segment, removing files that nothing needs.
 
-        Each is to be run, on any thread, and then given to ``chore_done``. They may be left undone: then a segment is
-        made when it is needed, which takes longer, and no space comes back.
+        The caller runs each chore on any thread, and then passes it to ``chore_done``. Without that, the log makes a
+        segment only when it needs one, which takes longer, and frees no space.
         """
         found: list[Chore] = []
         if self._host.failed is not None or self._closed:
@@ -347,7 +351,7 @@ class SharedLog:
         return found
 
     def chore_done(self, chore: Chore) -> None:
-        """A chore has run. Its error ends the log: raises StorageFailed."""
+        """Acknowledge a chore that has run. If it has failed, the log is dead, and this raises StorageFailed."""
         if chore.size:
             self._making = False
             self._spare = chore.size
@@ -358,14 +362,14 @@ class SharedLog:
             raise self._fail(chore.error) from chore.error
 
     def holders(self) -> list[int]:
-        """The groups that keep the oldest segment from being given back, having too much in it to be moved.
+        """Return the groups that hold the oldest segment, because they have too many bytes in it to move.
 
-        Each goes on holding it until it has made a snapshot and compacted its log.
+        Such a group holds the segment until it makes a snapshot and compacts its log.
         """
         return self._reclaim.holders(self._groups)
 
     def segments(self) -> tuple[int, int]:
-        """The numbers of the oldest and of the newest segment; (1, 0) if there is none."""
+        """Return the numbers of the oldest and the newest segment; (1, 0) without segments."""
         return self._reclaim.first, self._number
 
     def _moved(self, group: GroupLog, size: int) -> None:
@@ -377,7 +381,7 @@ class SharedLog:
             self._warm.pop(group, None)
 
     def _evict(self) -> None:
-        """Drop entries that are on disk from memory, those of groups first that have not written for long."""
+        """Drop entries that are on disk from memory, first from the groups that wrote longest ago."""
         if self._in_memory <= self._memory_size:
             return
         for group in list(self._warm):
@@ -387,7 +391,7 @@ class SharedLog:
 
     @property
     def in_memory(self) -> int:
-        """About how many bytes the entries take that are in memory."""
+        """Return about how many bytes the entries in memory take."""
         return self._in_memory
 
     # -- opening -------------------------------------------------------------------------------------------------
@@ -406,7 +410,7 @@ _Record = tuple[GroupLog, bytes, "share.Begin | None"]
 
 
 def _record_of(group: GroupLog) -> _Record:
-    """What a group has staged, with its beginning if it has none yet."""
+    """Return a record of a group's staged changes, with its beginning if it has none yet."""
     taken = group.take_share()
     parts: list[bytes] = []
     if group.dropped:
@@ -420,7 +424,7 @@ def _record_of(group: GroupLog) -> _Record:
 
 
 def _note(group: GroupLog, body: bytes, begin: "share.Begin | None", number: int, offset: int) -> None:
-    """A record of a group is being written at this place."""
+    """Note that a record of a group is being written at this place."""
     size = FRAME + len(body)
     if begin is not None:
         group.rest_on(begin, number, offset, size)

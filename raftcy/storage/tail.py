@@ -1,17 +1,18 @@
-"""Reading the records of a segment, and the rule of the tail: what may be cut off, and what is damage.
+"""Reads the records of a segment, and has the rule of the tail: what may be cut off, and what is damage.
 
-A crash leaves the last write torn: some of its sectors are there, others are as they were before, and they were zeros.
-Everything before that write was synced, because only one write is under way at a time. So at the first place where no
-intact record of the chain stands:
+A crash may leave the last write torn: some of its sectors are written, and the others still hold the zeros from before.
+Everything before that write was synced, because the log does one write at a time. So at the first place without an
+intact record of the chain:
 
-1. If any record behind it, or a later segment, was written when the log was known to be synced beyond this place, then
-   what stood here was durable. It is damage, whatever it looks like.
-2. Else it is a torn tail if a whole sector of the record reads as zeros, of what the write covered of it, or if all
-   from some place in the record on does. A write has no sector of zeros and ends with a byte that is not zero
-   (``layout``), so neither can be a part of what was written.
+1. If any record after it, or a later segment, was written when the log was known to be synced beyond this place, the
+   record here was durable. So it is damage, whatever it looks like.
+2. Otherwise it is a torn tail if a whole sector of the record, as far as the write covered it, reads as zeros, or if
+   everything from some place in the record on does. A write has no sector of zeros and ends with a byte other than zero
+   (``layout``), so neither can be a part of a complete write.
 3. Anything else is damage: a bit that has turned leaves the rest of its sector as it was.
 
-Only a torn tail is ever cut. Damage is an error that names file and offset.
+Only a torn tail is ever cut off; cutting off damage would lose acknowledged entries. Damage is an error that names file
+and offset.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ Visit = Callable[[int, Head, bytes], None]
 
 
 class End(NamedTuple):
-    """Where the records of a segment end, the checksum of the last one, and the highest mark among them."""
+    """The end of a segment's records, the checksum of the last one, and the highest mark in them."""
 
     offset: int
     chain: int
@@ -47,7 +48,7 @@ class End(NamedTuple):
 
 
 def read_records(files: Files, name: str, start: int, chain: int, visit: Visit) -> End:
-    """Visit the records of a segment, up to the first place where no intact one of the chain stands.
+    """Visit the records of a segment, up to the first place without an intact record of the chain.
 
     ``start`` is the seed of the segment's checksums, ``chain`` the checksum of the record before the first one.
     """
@@ -74,7 +75,7 @@ def read_records(files: Files, name: str, start: int, chain: int, visit: Visit) 
 
 
 def content_end(files: Files, name: str, at: int, size: int) -> int:
-    """Where the zeros at the end of a file begin; ``at`` if all from there on are zeros."""
+    """Return where the zeros at the end of a file begin; ``at`` if everything from there on is zero."""
     end = at
     while at < size:
         block = files.read(name, at, min(BLOCK, size - at))
@@ -87,7 +88,7 @@ def content_end(files: Files, name: str, at: int, size: int) -> int:
 
 
 def content_start(files: Files, name: str, at: int, end: int) -> int:
-    """Where the first byte stands that is not zero; ``end`` if there is none before it."""
+    """Return the place of the first byte other than zero; ``end`` if all bytes before it are zeros."""
     while at < end:
         block = files.read(name, at, min(BLOCK, end - at))
         rest = block.lstrip(b"\0")
@@ -100,7 +101,7 @@ def content_start(files: Files, name: str, at: int, end: int) -> int:
 
 
 def marks_behind(files: Files, name: str, start: int, offset: int, end: int) -> Iterator[Position]:
-    """The marks of all heads that stand anywhere in a part of a segment, in a chain or not."""
+    """Yield the marks of all intact heads anywhere in a part of a segment, in a chain or not."""
     at = offset
     while at < end:
         block = files.read(name, at, min(BLOCK, end - at) + HEAD_SIZE)
@@ -114,9 +115,9 @@ def marks_behind(files: Files, name: str, start: int, offset: int, end: int) -> 
 
 
 def objection(files: Files, name: str, number: int, start: int, chain: int, offset: int, end: int, size: int) -> str:
-    """Why the record at ``offset`` cannot be a torn one, "" if it can.
+    """Return why the record at ``offset`` cannot be torn, "" if it can.
 
-    ``end`` is where the zeros at the end of the file begin, ``size`` that of the file.
+    ``end`` is where the zeros at the end of the file begin, and ``size`` the size of the file.
     """
     head = unpack_head(files.read(name, offset, HEAD_SIZE), 0, start, offset)
     if head is None:
@@ -136,14 +137,14 @@ def objection(files: Files, name: str, number: int, start: int, chain: int, offs
 
 
 def header_objection(files: Files, name: str, end: int) -> str:
-    """Why the header of a segment cannot be a torn one, "" if it can."""
+    """Return why the header of a segment cannot be torn, "" if it can."""
     if header_is_cut(end) or not files.read(name, 0, HEADER).strip(b"\0"):
         return ""
     return "the header is damaged, and its sector is not missing"
 
 
 def _lacks_sector(files: Files, name: str, begin: int, first: int, last: int, size: int) -> bool:
-    """Whether a sector that holds a part of ``first`` to ``last`` reads as zeros, from ``begin`` of its write on."""
+    """Whether a sector with a part of ``first`` to ``last`` reads as zeros, from the write's start ``begin`` on."""
     at = first - first % SECTOR
     while at < last:
         block = files.read(name, at, BLOCK)

@@ -1,4 +1,4 @@
-"""What touches the files, in pieces that any thread can do: a write with its sync, a spare segment, files to remove."""
+"""The work on the files, in pieces that any thread can run: a write with its sync, a spare segment, removing files."""
 
 from collections.abc import Callable
 
@@ -6,16 +6,16 @@ from .files import FOLDER, Files
 from .layout import Position
 
 SPARE = "spare"
-# Each is made aside, and by one thread: the spare by a chore, a segment that finds no spare by its batch.
+# Two names, because two threads may make a file at once: a chore makes the spare, a batch a segment without a spare.
 _SPARE_ASIDE = "spare.new"
 _SEGMENT_ASIDE = "segment.new"
 _BLOCK = 1 << 20
 
 
 class Batch:
-    """One write and one sync, with the records of all groups that had something staged.
+    """One write and one sync, with the records of all groups that had staged changes.
 
-    ``SharedLog.prepare`` makes it, ``run`` does the work, on any thread, and ``SharedLog.finish`` acknowledges it.
+    ``SharedLog.prepare`` makes it, ``run`` does the work on any thread, and ``SharedLog.finish`` acknowledges it.
     """
 
     __slots__ = ("_clock", "_files", "_spare", "data", "end", "error", "name", "offset", "records", "seconds", "size")
@@ -25,7 +25,7 @@ class Batch:
     ) -> None:
         self._files = files
         self._clock = clock
-        # For the first write of a segment: the size of its file, and whether a spare one is there for it.
+        # For the first write of a segment: the size of its file, and whether it can use the spare segment.
         self.size = 0
         self._spare = False
         self.name = name
@@ -37,12 +37,12 @@ class Batch:
         self.seconds = 0.0
 
     def begins_segment(self, size: int, spare: bool) -> None:
-        """The segment has to be made first."""
+        """Make the segment before the write."""
         self.size = size
         self._spare = spare
 
     def run(self) -> None:
-        """Write and sync. An error is noted in ``error``, and ``finish`` raises it; an interrupt is raised here too."""
+        """Write and sync. An error goes to ``error``, and ``finish`` raises it. An interrupt is raised here too."""
         files = self._files
         begun = self._clock()
         try:
@@ -62,9 +62,10 @@ class Batch:
 
 
 def make_zeros(files: Files, name: str, size: int) -> None:
-    """Make a file of zeros for a segment, durable before it has its name.
+    """Make a file of zeros for a segment. The file is durable before it gets its name.
 
-    Zeros rather than reserved blocks: a write into a reserved block costs the file system a commit of its journal.
+    It writes zeros instead of reserving blocks, because each write into a reserved block would cost the file system a
+    commit of its journal.
     """
     files.remove(name)
     for at in range(0, size, _BLOCK):
@@ -73,7 +74,7 @@ def make_zeros(files: Files, name: str, size: int) -> None:
 
 
 class Chore:
-    """Work that nobody waits for: ``run`` it on a thread, then give it to ``SharedLog.chore_done``."""
+    """Work that nobody waits for: ``run`` it on any thread, then pass it to ``SharedLog.chore_done``."""
 
     __slots__ = ("_files", "error", "names", "size")
 
@@ -84,13 +85,13 @@ class Chore:
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Make a spare segment of ``size`` bytes, or remove the files ``names``. Errors are in ``error``."""
+        """Make a spare segment of ``size`` bytes, or remove the files ``names``. An error goes to ``error``."""
         try:
             if self.size:
                 make_zeros(self._files, _SPARE_ASIDE, self.size)
                 self._files.rename(_SPARE_ASIDE, SPARE)
             for name in self.names:
-                # One after the other, each for certain: a gap between segments would be taken for damage.
+                # Removed one by one, each durably before the next: a gap between segments would look like damage.
                 self._files.remove(name)
                 self._files.sync(FOLDER)
         except Exception as error:
@@ -101,5 +102,5 @@ class Chore:
 
 
 def leftovers(names: dict[str, int]) -> list[str]:
-    """The files that a crash may have left unfinished."""
+    """Return the files that a crash may have left unfinished."""
     return sorted(name for name in names if name in (SPARE, _SPARE_ASIDE, _SEGMENT_ASIDE) or name.endswith(".part"))

@@ -1,8 +1,8 @@
 """Sends messages between nodes over TCP, for asyncio.
 
-Owns sockets, frames, and the rules for what is refused, dropped and reported. Looks at a message only for its address,
-its sender and the few types that no peer may send. One ``Transport`` serves one node, or one node of each of many
-groups, through the ``Receiver`` protocol, which ``raftcy.Node`` implements, or ``DirectReceiver``.
+This room owns the sockets, the frames, and the rules for refusing, dropping and reporting. It looks only at a message's
+address, its sender and its type, because no peer may send local messages. One ``Transport`` serves one node, or one
+node of each of many groups, through the ``Receiver`` protocol, which ``raftcy.Node`` implements, or ``DirectReceiver``.
 """
 
 from .limits import Limits, Traffic

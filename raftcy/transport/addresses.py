@@ -1,4 +1,4 @@
-"""Addresses of peers: what they may be, and which of them to try next."""
+"""Checks the ids and the addresses of peers, so that bad ones are refused before anything connects to them."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ def check_peer(id: Any, own: int) -> int:
 
 
 def check_addresses(addresses: Any) -> tuple[Address, ...]:
-    """Return one address, or several, as a tuple. Raises BadPeer for what nothing can connect to."""
+    """Return one address, or several, as a tuple. Raises BadPeer for an address that nothing can connect to."""
     if isinstance(addresses, tuple) and len(addresses) == 2 and isinstance(addresses[0], str):
         addresses = [addresses]
     try:
@@ -51,7 +51,7 @@ def _check(host: Any, port: Any) -> None:
 
 
 def is_literal(host: str) -> bool:
-    """Whether a host is an IPv4 or IPv6 address, for which nobody has to be asked."""
+    """Whether a host is an IPv4 or IPv6 address, which needs no look-up."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The shell of one connection, for both of its ends: a ``Speech`` on a socket, with or without TLS."""
+"""Runs a ``Speech`` on a socket, with or without TLS. Both ends of a connection build on this class."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ if sys.platform == "linux":
 
 __all__ = ["Connection", "unacknowledged_bytes"]
 
-# Of macOS; Python does not name it.
+# The socket option of macOS that counts unacknowledged bytes. Python has no name for it.
 _SO_NWRITE = 0x1024
 
-# asyncio asks to pause above so many unwritten bytes, and to go on when all of them are written.
+# asyncio calls pause_writing above this many unwritten bytes, and resume_writing when none are left.
 _BUFFER_BYTES = 1 << 18
 
 
@@ -39,15 +39,16 @@ def unacknowledged_bytes(raw: Any) -> int:
 class Connection(asyncio.Protocol):
     """One end of a connection. Subclasses say what its events mean, in ``happened`` and ``ended``.
 
-    asyncio hands over a connection with TLS after the handshake. Until then, whoever makes it can only cancel that, and
-    calls ``forget`` then, because asyncio says nothing to a connection that it has not handed over.
+    With TLS, asyncio calls ``connection_made`` only after the handshake. If the owner cancels the handshake, asyncio
+    never calls the connection at all, so the owner must then call ``forget``. Otherwise ``gone`` would never be done,
+    and closing the transport would hang.
     """
 
     def __init__(self, shared: Shared, accepts: bool) -> None:
         self.shared = shared
         self.speech = Speech(accepts, shared.limits.frame_bytes)
         self.paused = False
-        """Whether the operating system does not accept more bytes just now."""
+        """Whether the operating system accepts no more bytes at the moment."""
         self.gone: asyncio.Future[None] = shared.loop.create_future()
         """Done when the socket is closed."""
         self.where: object = None
@@ -62,13 +63,13 @@ class Connection(asyncio.Protocol):
         """The connection is made."""
 
     def happened(self, event: Event) -> None:
-        """Something was said."""
+        """The other end has said something."""
 
     def ended(self, error: BaseException | None) -> None:
         """The connection is gone. Called once, and only if it was made."""
 
     def broke_rules(self, error: Exception) -> None:
-        """The other end has said what makes no sense. The connection is closed."""
+        """The other end has broken the protocol. The connection is closed after this call."""
 
     # -- asyncio.Protocol
 
@@ -85,7 +86,7 @@ class Connection(asyncio.Protocol):
         self.began()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, and let the subclass know what they say."""
+        """Read bytes, and call ``happened`` for each event in them."""
         if self._aborted:
             return
         for event in self.speech.receive(data):
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
         self.paused = False
 
     def eof_received(self) -> bool:
-        """The other end has said its last; nothing can be said to it either."""
+        """The other end sends nothing more. Returning False lets asyncio close this end too."""
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -126,7 +127,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether something can still be said."""
+        """Whether this end can still send."""
         return self._transport is not None and not self._aborted and not self._transport.is_closing()
 
     @property
@@ -136,10 +137,10 @@ class Connection(asyncio.Protocol):
 
     @property
     def acknowledged_bytes(self) -> int:
-        """How many of them the other end's system has acknowledged, as far as this one tells.
+        """How many of the written bytes the other end's system has acknowledged.
 
-        A system that does not tell counts them as acknowledged once it has accepted them. With TLS the number is a
-        little too low while bytes are on their way. It grows only by acknowledgements in any case.
+        Where this system cannot tell, bytes count as acknowledged once it has accepted them. With TLS the number is a
+        little too low while bytes are on their way, because the system counts encrypted bytes.
         """
         if self._transport is None:
             return 0
@@ -153,36 +154,36 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def flush(self) -> None:
-        """Hand over what the speech has to say."""
+        """Write the output of the speech."""
         self.write(self.speech.take_output())
 
     def pause_reading(self) -> None:
-        """Read no more for now."""
+        """Stop reading until ``resume_reading``."""
         if self.is_usable and self._transport.is_reading():
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Read again after ``pause_reading``."""
         if self.is_usable and not self._transport.is_reading():
             self._transport.resume_reading()
 
     def finish(self) -> None:
-        """Close the connection once all is written. ``abort`` must follow if that takes too long."""
+        """Close the connection after everything is written. The caller must ``abort`` it if that takes too long."""
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
-        """Close the connection now. Nothing is delivered from here on, and ``gone`` is done soon."""
+        """Close the connection now. It delivers nothing from here on, and ``gone`` is done soon."""
         self._aborted = True
         if self._transport is not None:
             self._transport.abort()
 
     def forget(self) -> None:
-        """Count the socket as closed in the next turn, in which what ``abort`` has begun is done."""
+        """Count the socket as closed in the next turn of the event loop, after the effects of ``abort``."""
         self.shared.loop.call_soon(self.connection_lost, None)
 
     def _tune(self, raw: Any) -> None:
-        """Let the operating system notice a dead connection as well, where it can."""
+        """Make the operating system detect a dead connection too, where it can."""
         seconds = self.shared.limits.write_timeout_seconds
         for level, name, value in (
             (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
@@ -201,5 +202,5 @@ class Connection(asyncio.Protocol):
                 self.shared.log(logging.DEBUG, name, "%x cannot set %s: %s", self.shared.id, name, error)
 
     def ping(self, token: int) -> None:
-        """Ask for a sign of life."""
+        """Send a ping, which the other end must answer with the same token."""
         self.write(packets.encode_token(packets.PING, token))

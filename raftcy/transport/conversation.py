@@ -1,7 +1,7 @@
-"""What both ends of a connection say, without I/O: bytes in, events and bytes out.
+"""The protocol of a connection, for both ends, without I/O: bytes in, events and bytes out.
 
-The dialler begins with its HELLO and says nothing else until the WELCOME. Then it sends messages, and both ends may
-ping and answer pings. Whatever breaks these rules ends the connection.
+The dialler begins with its HELLO and sends nothing else until the WELCOME arrives. Then it sends messages, and both
+ends may ping and must answer pings. An end that breaks these rules loses the connection.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Greeted(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The acceptor does not want this connection."""
+    """The acceptor refuses this connection."""
 
     refusal: p.Refusal
 
@@ -43,11 +43,11 @@ Event = Greeted | Refused | Messages | Ponged
 class Speech:
     """One end of a connection.
 
-    ``receive`` takes bytes as they arrive, in chunks of any size, and returns what they mean. ``output`` collects the
-    bytes to send; its owner takes them away. ``error`` is None until the other end has broken the rules; what it said
-    before that is still returned. From then on nothing is read.
+    ``receive`` takes bytes as they arrive, in chunks of any size, and returns their events. ``output`` collects the
+    bytes to send, and ``take_output`` takes them away. ``error`` is None until the other end breaks the rules.
+    ``receive`` still returns the events before the error, and ignores all bytes after it.
 
-    A connection is open once the acceptor has said WELCOME, in the eyes of each end when it has sent or read that.
+    The connection is open for the acceptor when it sends the WELCOME, and for the dialler when it reads it.
     """
 
     def __init__(self, accepts: bool, limit_bytes: int | None = None) -> None:
@@ -55,14 +55,14 @@ class Speech:
         self.error: DecodeError | None = None
         self.is_open = False
         self.theirs: p.Hello | None = None
-        """How the other end has introduced itself."""
+        """The hello of the other end, None before it arrives."""
         self._accepts = accepts
         self._limit_bytes = limit_bytes
         self._frames = FrameDecoder(p.GREETING_BYTES_MAX)
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes of a frame that has arrived in part."""
+        """How many bytes of an incomplete frame have arrived."""
         return self._frames.pending_bytes
 
     def take_output(self) -> bytes:
@@ -72,24 +72,24 @@ class Speech:
         return data
 
     def begin(self, hello: p.Hello) -> None:
-        """Say HELLO. Only for the dialler."""
+        """Send the HELLO. Only the dialler calls this."""
         self.output.append(p.encode_greeting(p.HELLO, hello))
 
     def welcome(self, hello: p.Hello) -> None:
-        """Accept the connection. Only for an acceptor that was greeted."""
+        """Accept the connection. Only an acceptor that has read a HELLO calls this."""
         self.output.append(p.encode_greeting(p.WELCOME, hello))
         self._open()
 
     def refuse(self, refusal: p.Refusal) -> None:
-        """Refuse the connection. The owner closes it after it has sent the output."""
+        """Refuse the connection. The owner sends the output and then closes the connection."""
         self.output.append(p.encode_refusal(refusal))
 
     def ping(self, token: int) -> None:
-        """Ask for a sign that everything sent so far has arrived."""
+        """Send a ping. Its answer proves that the other end has received everything sent before it."""
         self.output.append(p.encode_token(p.PING, token))
 
     def receive(self, chunk: bytes | bytearray | memoryview) -> list[Event]:
-        """Take bytes that have arrived, and return what they say, in order."""
+        """Take bytes that have arrived, and return their events, in order."""
         events: list[Event] = []
         if self.error is not None:
             return events

@@ -1,7 +1,7 @@
 """Frames, which delimit messages on a stream of bytes: a length of 4 bytes, big endian, followed by the payload.
 
-Does no I/O: the encoder returns the bytes to send, and the caller feeds the decoder with the bytes that arrive. What a
-payload means is the business of ``packets``, or of another protocol on the same frames.
+This module does no I/O: the encoder returns the bytes to send, and the caller feeds the decoder with the bytes that
+arrive. ``packets``, or another protocol on the same frames, gives the payloads their meaning.
 """
 
 import struct
@@ -32,10 +32,11 @@ def encode_frame(payload: bytes) -> bytes:
 class FrameDecoder:
     """Splits a stream, which arrives in chunks of any size, into frames.
 
-    The decoder stores only the bytes of an incomplete frame. Memory grows with the bytes that have arrived, never with
-    a length that was merely announced; otherwise a peer could make the node allocate 64 MiB by sending four bytes.
+    The decoder stores only the bytes of an incomplete frame. Its memory grows with the bytes that have arrived, never
+    with an announced length; otherwise a peer could make the node allocate 64 MiB by sending four bytes.
 
-    ``limit_bytes`` is the longest payload that is accepted, MAX_FRAME_BYTES if None or 0. It may change between calls.
+    ``limit_bytes`` is the longest payload that the decoder accepts; None and 0 mean MAX_FRAME_BYTES. The owner may
+    change it between calls.
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
@@ -49,12 +50,12 @@ class FrameDecoder:
 
     @property
     def consumed_bytes(self) -> int:
-        """Bytes of all frames returned so far, including their lengths."""
+        """The bytes of all frames returned so far, including their length fields."""
         return self._consumed
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes of the incomplete frame. If this is not 0 when the stream ends, the last frame was cut off."""
+        """The bytes of the incomplete frame. If this is not 0 when the stream ends, the last frame was cut off."""
         return len(self._head) + (0 if self._payload is None else len(self._payload))
 
     def feed(self, chunk: bytes | bytearray | memoryview) -> list[bytes | bytearray]:

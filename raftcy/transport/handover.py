@@ -17,7 +17,7 @@ from .shared import Shared
 
 __all__ = ["Feed", "Proposals"]
 
-# The most messages in one call of a receiver. Between calls the rest of the event loop gets to run.
+# The most messages in one call of a receiver. Between calls, other tasks of the event loop run.
 _BATCH = 64
 _DIRECT_BATCH = 256
 _FORWARDED = (k.PROP, k.READ_INDEX, k.TRANSFER_LEADER)
@@ -26,19 +26,20 @@ _FORWARDED = (k.PROP, k.READ_INDEX, k.TRANSFER_LEADER)
 class Proposals:
     """The forwarded proposals of one group that wait for their receiver, which may wait for a leader.
 
-    They have a task of their own while there are any: messages that would elect a leader must not wait behind them.
+    A separate task delivers them. If they shared the task of the other messages, the votes that would elect a leader
+    would wait behind a proposal that waits for that leader.
     """
 
     def __init__(self, shared: Shared, group: int) -> None:
         self._shared = shared
         self._group = group
         self._queue: deque[tuple[Message, int]] = deque()
-        # The sum of their sizes, that of the one which the receiver is handling included.
+        # The sum of their sizes, including the proposal that the receiver is handling.
         self._bytes = 0
         self.task: asyncio.Task[None] | None = None
 
     def put(self, m: Message, size: int) -> str | None:
-        """Add a proposal, or return why there is no room."""
+        """Add a proposal and return None, or return why it has no room."""
         limits = self._shared.limits
         reason = None
         if len(self._queue) >= limits.waiting_proposals:
@@ -89,12 +90,14 @@ class Proposals:
 
 
 class Feed:
-    """Delivers what one connection has brought, in order, in calls of bounded size.
+    """Delivers the messages of one connection, in order, in calls of bounded size.
 
-    - Those that arrived together, for one group, are passed in one call.
-    - A message that may not be delivered, or that the receiver refuses, is skipped by itself and counted.
-    - ``malformed`` is called at the first bytes that are no message, after everything before them was delivered.
-    - While messages wait, nothing more is read.
+    - One call passes messages of one group that arrived together.
+    - A message that must not be delivered, or that the receiver refuses, is skipped and counted; the others are
+      delivered.
+    - At the first bytes that do not decode as a message, the feed delivers everything before them and then calls
+      ``malformed``.
+    - While messages wait, the connection reads nothing more, so a slow receiver bounds the memory.
     """
 
     def __init__(
@@ -107,7 +110,7 @@ class Feed:
         only: int | None = None,
     ) -> None:
         self._shared = shared
-        # The one group that is heard, None for all.
+        # The only group whose messages are delivered, None for all groups.
         self._only = only
         self._sender = sender
         self._connection = connection
@@ -125,11 +128,11 @@ class Feed:
 
     @property
     def is_needed(self) -> bool:
-        """Whether there is, or will be, something to deliver."""
+        """Whether the feed has, or may still get, messages to deliver."""
         return self.is_busy or self._connection.is_usable
 
     def add(self, payloads: list[bytes | bytearray]) -> None:
-        """Deliver messages, now if nothing waits."""
+        """Deliver messages: at once if no others wait, otherwise after them."""
         self._waiting.extend(payloads)
         if self.task is None and self._due is None:
             self._work()
@@ -149,7 +152,7 @@ class Feed:
         group, batch = self._next_batch(_DIRECT_BATCH)
         if batch:
             receiver: Any = self._shared.receivers.get(group)
-            # Asked once for each group: looking at a protocol takes longer than delivering.
+            # ``attach`` has looked up the kind once: an isinstance check of a protocol takes longer than a delivery.
             if group in self._shared.direct:
                 self._direct(group, receiver, batch)
             elif receiver is not None:
@@ -167,7 +170,7 @@ class Feed:
             self._connection.resume_reading()
 
     def _closes(self) -> bool:
-        """Close the connection if it is of no more use, and return whether it is not."""
+        """Close the connection if it is malformed or serves no receiver, and return whether it was closed."""
         if self._broken is not None:
             self._malformed(self._broken)
         elif self._shared.serves_nobody:
@@ -189,7 +192,7 @@ class Feed:
             self._refused(batch, refused)
 
     async def _deliver(self, group: int, receiver: Receiver, batch: list[Message]) -> None:
-        """Deliver a batch to a receiver that may wait, and go on with what waits for such receivers."""
+        """Deliver a batch to a receiver whose calls may wait, in parts of bounded size."""
         for at in range(0, len(batch), _BATCH):
             part = batch[at : at + _BATCH]
             if group in self._shared.over:
@@ -212,14 +215,14 @@ class Feed:
         self._work()
 
     def _panicked(self, error: BaseException) -> None:
-        """The receiver has raised what is no Exception: what came after it on this connection is not delivered."""
+        """Drop all waiting messages and close the connection, after the receiver raised a BaseException."""
         self._shared.traffic.ignored_messages += len(self._waiting)
         self._waiting.clear()
         self._shared.failed(error, "the receiver")
         self._connection.abort()
 
     def _lost(self, group: int, batch: list[Message], error: Exception) -> None:
-        """The receiver has raised: the messages of this call are lost."""
+        """Count the messages of a call in which the receiver raised; they are lost."""
         self._shared.traffic.ignored_messages += len(batch)
         if isinstance(error, Stopped):
             self._shared.over.add(group)
@@ -241,12 +244,12 @@ class Feed:
         self._shared.log(logging.WARNING, kind, text, m.type, self._sender, self._shared.id, reason)
 
     def _next_batch(self, most: int) -> tuple[int, list[Message]]:
-        """Take messages of one group that may be delivered, at most so many."""
+        """Take at most ``most`` waiting messages, and return the deliverable ones of one group, with that group."""
         shared, waiting = self._shared, self._waiting
         traffic = shared.traffic
         batch: list[Message] = []
         group = -1
-        # Messages that are not delivered count as well, so that they cannot hold up the event loop.
+        # Skipped messages count too. Otherwise a peer could hold up the event loop with messages that are skipped.
         for _ in range(most):
             if not waiting:
                 break
@@ -276,9 +279,9 @@ class Feed:
     def _refuse(self, group: int, m: Message) -> str | None:
         """Return why a message must not be delivered, or None.
 
-        Its sender must be the one of the connection, which has proved it; otherwise one member could acknowledge in
-        another's name. A request that a member forwards keeps its first sender, and what counts is the member that
-        forwards it: it asks for nothing that this member could not ask for itself.
+        A message must name the sender that the connection has proved; otherwise one member could acknowledge entries in
+        another's name. A forwarded request keeps its first sender. That is safe, because the member that forwards it
+        could make the same request itself.
         """
         traffic = self._shared.traffic
         if m.to != self._shared.id:

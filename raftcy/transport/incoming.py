@@ -1,12 +1,13 @@
-"""Receives what other nodes send: a listening socket, and the acceptor's end of connections.
+"""Receives messages from other nodes: a listening socket, and the acceptor's end of connections.
 
-A connection comes in three states. It is unproved until its hello has passed every check; such connections are few, and
-their time is short. It may then have to wait for the older connection of its sender. And it is open.
+A connection has three states. It is unproved until its hello has passed every check; limits bound the number and the
+time of unproved connections, so that strangers cannot exhaust the node. It may then have to wait for the older
+connection of its sender. After that it is open.
 
-There is one open connection for each sender. A newer one of the same start, by its nonce, replaces the older one at
-once: the sender would not have opened it if the older one were alive. One of another start comes from a restart, or
-from a second process that runs under the same id. So the older connection is pinged first, and if it answers, the newer
-one is refused.
+Each sender has one open connection. A newer connection of the same start, which has the same nonce, replaces the older
+one at once: the sender would not have opened it if the older one were alive. A connection of another start comes from
+a restart, or from a second process that runs under the same id. So the acceptor pings the older connection first, and
+refuses the newer one if the older one answers. Otherwise two processes could vote as one member.
 """
 
 import asyncio
@@ -38,7 +39,7 @@ _COUNTERS = {
     Reason.CERTIFICATE: "refused_certificate",
     Reason.DUPLICATE: "refused_duplicate",
 }
-# A refused dialler gets so long to read why.
+# How long a refused dialler has to read the reason, before the connection is aborted.
 _REFUSED_SECONDS = 0.5
 
 
@@ -64,11 +65,11 @@ class _Accepted(Connection):
 
     @property
     def host(self) -> object:
-        """The address that it comes from, without the port."""
+        """The other end's address without the port."""
         return self.where[0] if isinstance(self.where, tuple) and self.where else self.where
 
     def abort(self) -> None:
-        """Close the connection now, also if it is not made yet."""
+        """Close the connection now, even if it is not made yet."""
         if self.task is not None:
             self.task.cancel()
         super().abort()
@@ -105,7 +106,7 @@ class _Accepted(Connection):
             self.flush()
 
     def malformed(self, error: Exception) -> None:
-        """A message had no valid encoding."""
+        """Close the connection: a message had no valid encoding."""
         self.broke_rules(error)
         self.abort()
 
@@ -115,10 +116,10 @@ class _Accepted(Connection):
         self._owner.ended(self)
 
     def watch(self) -> None:
-        """Look at the open connection: is it alive?"""
+        """Close the open connection if it was silent for too long; otherwise ping it and look again later."""
         limits = self.shared.limits
         if self.feed is not None and self.feed.is_busy:
-            # Nothing is read while the receiver is at work.
+            # The connection reads nothing while the receiver is at work, so silence proves nothing.
             self._pulse.heard()
         if not self._pulse.look():
             self.shared.traffic.silent_connections += 1
@@ -134,16 +135,16 @@ class _Accepted(Connection):
 
 
 class Incoming:
-    """Accepts connections, checks who they are from, and lets their messages be delivered."""
+    """Accepts connections, checks their senders, and delivers their messages."""
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self._listener: Listener | None = None
-        # All connections, the unproved ones in the order of their arrival, and the open ones.
+        # All connections; the unproved ones, in the order of their arrival; and the open ones by sender.
         self._connections: set[_Accepted] = set()
         self._unproved: dict[_Accepted, None] = {}
         self._open: dict[int, _Accepted] = {}
-        # Also those of connections that have ended and that still have messages to deliver.
+        # Includes the feeds of ended connections that still have messages to deliver.
         self._feeds: set[Feed] = set()
         self._proposals: dict[int, Proposals] = {}
 
@@ -152,7 +153,7 @@ class Incoming:
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Accept connections at an address and return it; port 0 picks a free port.
 
-        Raises OSError if that fails, and TransportError if it listens already, or is closed.
+        Raises OSError if it cannot listen there, and TransportError if it listens already or is closed.
         """
         if self.shared.closed:
             raise TransportError("the transport is closed")
@@ -172,7 +173,7 @@ class Incoming:
         return listener.address
 
     def _take(self, accepted: socket.socket) -> None:
-        """A socket was accepted: make a connection of it, with a TLS handshake if there is TLS."""
+        """Make a connection of an accepted socket, with a handshake if the transport uses TLS."""
         try:
             connection = _Accepted(self, accepted.getpeername())
         except OSError:
@@ -196,7 +197,7 @@ class Incoming:
         connection.task = None
         error = None if task.cancelled() else task.exception()
         if task.cancelled() or error is not None:
-            # Not in the task itself: it may have been cancelled before it began.
+            # The task cannot close the socket itself: it may have been cancelled before it began.
             accepted.close()
             connection.abort()
             connection.forget()
@@ -225,7 +226,7 @@ class Incoming:
                 proposals.task.cancel()
 
     async def wait_ended(self) -> None:
-        """Wait until all tasks and sockets of a stopped one are gone."""
+        """Wait until all tasks and sockets are gone, after ``stop``."""
         if self._listener is not None:
             await self._listener.wait_ended()
         while True:
@@ -239,14 +240,14 @@ class Incoming:
             await asyncio.wait(ending)
 
     def proposals(self, group: int) -> Proposals:
-        """The proposals of a group that wait."""
+        """Return the queue of a group's forwarded proposals."""
         found = self._proposals.get(group)
         if found is None:
             found = self._proposals[group] = Proposals(self.shared, group)
         return found
 
     def detach(self, group: int) -> None:
-        """Forget what waits for a group."""
+        """Discard the forwarded proposals that wait for a group."""
         proposals = self._proposals.pop(group, None)
         if proposals is not None and proposals.task is not None:
             proposals.task.cancel()
@@ -283,7 +284,7 @@ class Incoming:
     # -- proving
 
     def greeted(self, connection: _Accepted, hello: Hello) -> None:
-        """A connection has said who it is from."""
+        """Judge a connection by its hello: accept it, refuse it, or let it wait for its sender's older connection."""
         connection.hello = hello
         try:
             refusal = self._judge(connection, hello)
@@ -352,7 +353,7 @@ class Incoming:
         self._restart_timer(connection, _REFUSED_SECONDS, _Accepted.abort)
 
     def answered(self, older: _Accepted) -> None:
-        """The older connection of a sender is alive, so the newer one comes from another process."""
+        """Refuse the newer connection: the older one is alive, so the newer one comes from another process."""
         newer, older.challenger = older.challenger, None
         if newer is None:
             return
@@ -399,7 +400,7 @@ class Incoming:
         connection.timer = self.shared.loop.call_later(seconds, act, connection)
 
     def ended(self, connection: _Accepted) -> None:
-        """A connection is gone."""
+        """Forget a connection that is gone, and accept the one that waited for it."""
         if connection.timer is not None:
             connection.timer.cancel()
         self._connections.discard(connection)
@@ -414,7 +415,7 @@ class Incoming:
 
 
 def _part(connection: _Accepted) -> None:
-    """Let a connection wait for no other."""
+    """End a connection's wait for the older one."""
     older, connection.waits_for = connection.waits_for, None
     if older is not None:
         older.challenger = None

@@ -7,63 +7,67 @@ from .frame import MAX_FRAME_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much a transport holds, and how long it waits.
+    """Bounds for the memory and the waits of a transport.
 
-    Raises ValueError unless every limit is positive and ``frame_bytes`` at most 64 MiB.
+    Raises ValueError unless every limit is positive and ``frame_bytes`` is at most 64 MiB.
     """
 
     frame_bytes: int = MAX_FRAME_BYTES
-    """The longest frame, in bytes, 13 of which are not the message's. Longer ones are neither sent nor accepted."""
+    """The longest payload of a frame, in bytes. A message may have 9 bytes less, for its kind and its group. The
+    transport neither sends nor accepts longer payloads."""
 
     queue_messages: int = 4096
-    """The most messages that wait for one peer. Further messages are dropped."""
+    """The most messages that wait for one peer. The transport drops and reports further messages."""
 
     queue_bytes: int = 64 << 20
-    """The most bytes that wait for one peer. A message that waits alone may be larger, up to the size of a frame."""
+    """The most bytes that wait for one peer. A message that waits alone may be larger, up to ``frame_bytes``."""
 
     connections: int = 256
-    """The most connections open at a time from other nodes, one for each sender. A further sender is refused."""
+    """The most open connections from other nodes, one for each sender. A further sender is refused with BUSY."""
 
     unproved_connections: int = 64
-    """The most connections that have not said who they are. For a further one, the oldest of them is closed."""
+    """The most unproved connections, whose hello has not passed yet. A further one closes the oldest of them."""
 
     unproved_of_address: int = 16
-    """The same for the connections from one address."""
+    """The most unproved connections from one address. A further one closes the oldest from that address."""
 
     pending_bytes: int = 256 << 20
-    """The most bytes of incomplete frames, over all connections. A connection that exceeds it is closed. It must be at
-    least the size of the longest message, or that message never arrives."""
+    """The most bytes of incomplete frames, over all connections. The connection that exceeds it is closed. Make it at
+    least as large as the longest message, or that message never arrives."""
 
     waiting_proposals: int = 4096
     """The most forwarded proposals of a group that wait for a leader. Further ones are dropped."""
 
     waiting_proposal_bytes: int = 64 << 20
-    """The most bytes of forwarded proposals. One that waits alone may be larger, up to the size of a frame."""
+    """The most bytes of a group's waiting forwarded proposals. A proposal that waits alone may be larger, up to
+    ``frame_bytes``."""
 
     hello_seconds: float = 5.0
-    """How long a new connection may take to say who it is, TLS included."""
+    """How long a new connection from another node may take to send its hello, including the TLS handshake."""
 
     replace_seconds: float = 1.0
-    """How long a connection may take to answer before another start of its sender replaces it."""
+    """How long an open connection may take to answer a ping before another start of its sender replaces it."""
 
     idle_seconds: float = 10.0
-    """After about so long without a byte, a ping unanswered, a connection from another node counts as broken."""
+    """A connection from another node counts as broken after about this long without a byte, not even an answer to a
+    ping."""
 
     dial_seconds: float = 0.5
     """How long connecting to a peer may take."""
 
     greet_seconds: float = 2.0
-    """How long a peer may take to answer the hello of a new connection, TLS included."""
+    """How long a peer may take to answer the hello of a new connection, including the TLS handshake."""
 
     write_timeout_seconds: float = 2.0
-    """About so long after the last byte that the peer has acknowledged, a connection to it counts as broken."""
+    """A connection to a peer counts as broken about this long after the peer's last sign of life, which is an answer to
+    a ping or, while a ping is on its way, an acknowledgement of bytes before the ping."""
 
     report_seconds: float = 0.1
-    """A peer is reported as unreachable at most this often to one group."""
+    """The shortest time between two reports to one group that a peer is unreachable."""
 
     retry_min_seconds: float = 0.02
-    """The pause after the first failure to connect. It doubles with every further failure. Each pause is cut by a
-    random part of up to a half, so that peers do not try in step."""
+    """The pause after the first failure to connect. It doubles with every further failure. A random part of up to half
+    is cut off each pause, so that peers do not try in step."""
 
     retry_max_seconds: float = 0.3
     """The longest pause after a failure to connect. A peer that comes back may hear from this node that much later."""
@@ -90,36 +94,36 @@ class Traffic:
     received_bytes: int = 0
 
     dropped_messages: int = 0
-    """Messages not sent, for whatever reason: no connection, a full queue, no address, no encoding, too long."""
+    """Messages not sent for any reason: no connection, a full queue, no address, no encoding, or too long."""
     too_long_messages: int = 0
-    """Those of them that fit into no frame."""
+    """Dropped messages that fit into no frame."""
     queue_full_messages: int = 0
-    """Those of them for which the queue had no room."""
+    """Dropped messages that found the queue full."""
     ignored_messages: int = 0
-    """Messages received but not delivered, for whatever reason: the four kinds below, and refused by the receiver."""
+    """Messages received but not delivered: the four kinds below, and messages that the receiver refused."""
     foreign_messages: int = 0
-    """Those of them that named another receiver, or another sender than the connection's."""
+    """Ignored messages that named another receiver, or a sender other than the connection's."""
     forbidden_messages: int = 0
-    """Those of them that no peer may send, such as local messages."""
+    """Ignored messages of types that no peer may send, such as local messages."""
     groupless_messages: int = 0
-    """Those of them of a group without a receiver."""
+    """Ignored messages for a group without a receiver."""
     overloaded_proposals: int = 0
-    """Those of them that were forwarded proposals for which there was no room."""
+    """Ignored forwarded proposals that found no room to wait."""
     failed_calls: int = 0
     """Calls of a receiver or callback that raised an unexpected exception."""
 
     connects: int = 0
-    """Connections to peers that were opened and accepted."""
+    """Connections that this node opened and the peer accepted."""
     reconnects: int = 0
-    """Those of them that followed another one to the same peer."""
+    """Accepted connections that followed an earlier one to the same peer."""
     failed_dials: int = 0
     """Attempts to connect to a peer that failed, refusals included."""
     broken_connections: int = 0
-    """Connections to peers that ended while messages were not confirmed, or in silence."""
+    """Connections to peers that ended with unconfirmed messages, or because the peer fell silent."""
     refused_by_peers: int = 0
     """Connections that a peer has refused."""
     wrong_peers: int = 0
-    """Connections whose other end was not the peer that should be there, or could not prove it."""
+    """Connections whose other end was not the expected peer, or could not prove that it was."""
     unreachable_reports: int = 0
     """Calls of ``report_unreachable``."""
 
@@ -128,7 +132,7 @@ class Traffic:
     replaced: int = 0
     """Connections that a newer one of the same sender has replaced."""
     refused: int = 0
-    """Connections from other nodes that were refused, for whatever ``Reason``."""
+    """Connections from other nodes that this node refused, for any ``Reason``."""
     refused_cluster: int = 0
     refused_version: int = 0
     refused_identity: int = 0
@@ -138,8 +142,8 @@ class Traffic:
     refused_duplicate: int = 0
     """Refused because another start of the same member is connected and alive."""
     crowded_out: int = 0
-    """Connections closed because too many had not said who they are."""
+    """Connections closed because too many were unproved."""
     silent_connections: int = 0
-    """Connections closed because no hello came in time, or nothing more."""
+    """Connections closed because the hello did not come in time, or because they fell silent later."""
     malformed_connections: int = 0
-    """Connections closed because their bytes were no valid frames, packets or messages."""
+    """Connections closed because their bytes were not valid frames, packets or messages."""

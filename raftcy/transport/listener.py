@@ -1,8 +1,7 @@
 """Listening sockets.
 
-asyncio's own servers finish the accepting of a connection in a task that nobody can wait for. A server that is closed
-in that moment leaves the connection open and unserved. Here accepting is one step, so that closing leaves nothing
-behind.
+asyncio's servers finish accepting a connection in a task that nobody can wait for. A server that closes at that moment
+leaves the connection open and unserved. Here accepting is a single step, so closing leaves nothing behind.
 """
 
 import asyncio
@@ -18,7 +17,7 @@ __all__ = ["Listener"]
 _BACKLOG = 128
 # The most connections accepted in one turn of the event loop.
 _AT_ONCE = 32
-# For so long nothing is accepted after the system had no means left to do so.
+# How long accepting pauses after the system ran out of means for it, such as file descriptors.
 _SHORTAGE_SECONDS = 0.5
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -43,7 +42,7 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def bind(self, host: str, port: int) -> None:
-        """Take the addresses, without serving them yet. Raises OSError if that fails; it then holds none."""
+        """Bind to the addresses, without serving them yet. Raises OSError, and holds none of them, if that fails."""
         passive = socket.AI_PASSIVE
         found = await self._loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=passive)
         try:
@@ -65,7 +64,7 @@ class Listener:
             self._watch(each)
 
     def close(self) -> None:
-        """Accept nothing more. Connections that the system holds ready are closed by it."""
+        """Accept nothing more. The system closes the connections that it had ready."""
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -78,7 +77,7 @@ class Listener:
             listening.close()
 
     async def wait_ended(self) -> None:
-        """Wait until a closed one has no task left."""
+        """Wait until no task is left, after ``close``."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -87,7 +86,7 @@ class Listener:
         try:
             self._loop.add_reader(listening.fileno(), self._ready, listening)
         except NotImplementedError:
-            # The event loop of Windows can only do it in a task.
+            # The event loop of Windows can only accept in a task.
             task = self._loop.create_task(self._accept_on(listening))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -131,7 +130,7 @@ def _bound(family: int, kind: int, protocol: int, address: Any) -> socket.socket
         if os.name == "posix":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # The addresses of both versions have sockets of their own.
+            # Each IP version has its socket, so the one for IPv6 must not take IPv4 too.
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.setblocking(False)
         listening.bind(address)

@@ -1,4 +1,4 @@
-"""Sends to one peer: a queue, a connection while there is something to say, and the attempts to open one."""
+"""Sends to one peer: a queue, a connection that opens when messages wait, and the attempts to open it."""
 
 import asyncio
 import logging
@@ -20,12 +20,12 @@ from .shared import Shared
 
 __all__ = ["Outgoing"]
 
-# A connection that is waited for is looked at this often in the time that it has.
+# An open connection is checked this many times in ``write_timeout_seconds``.
 _LOOKS = 4
 
 
 class _Refused(ConnectionError):
-    """The peer does not want the connection, or is not the peer."""
+    """The peer refuses the connection, or the other end is not the peer."""
 
 
 class _Dialled(Connection):
@@ -68,21 +68,21 @@ class _Dialled(Connection):
     def _end(self, error: Exception) -> None:
         if not self.greeted.done():
             self.greeted.set_exception(error)
-            # Nobody may be waiting for it any more.
+            # Perhaps nobody waits for it any more. Reading it here keeps asyncio from logging it as never retrieved.
             self.greeted.exception()
 
 
 class Outgoing:
-    """Sends messages to one peer, over one connection that it opens when there is something to send.
+    """Sends messages to one peer, over one connection that it opens when messages wait.
 
     - All messages of one turn of the event loop leave in one write.
-    - Messages that cannot be sent are dropped and reported: one that finds the queue full, and the whole queue when
-      connecting fails or the connection breaks.
-    - The connection is pinged. It counts as broken about ``write_timeout_seconds`` after the last sign of the peer: an
-      answer to a ping or, while a ping is on its way behind much else, bytes that the peer's system acknowledges.
-    - Names are looked up for each attempt, and all addresses take turns.
-    - Nothing waits in its calls. ``stop`` ends everything; the tasks and sockets that then take a moment to end are
-      awaited by ``wait_ended``.
+    - Messages that cannot be sent are dropped and reported: a message that finds the queue full, and the whole queue
+      when connecting fails or the connection breaks.
+    - Pings check the connection. It counts as broken about ``write_timeout_seconds`` after the peer's last sign of
+      life: an answer to a ping or, while a ping waits behind other bytes, an acknowledgement of those bytes by the
+      peer's system. An acknowledgement of the ping alone proves nothing, because the system of a hung process gives it.
+    - Each attempt looks up names anew, and all addresses take turns.
+    - No call waits, except ``wait_ended``. After ``stop``, it awaits the tasks and sockets that take a moment to end.
     """
 
     def __init__(self, shared: Shared, peer: int, addresses: tuple[Address, ...]) -> None:
@@ -97,9 +97,10 @@ class Outgoing:
         self._look_due: asyncio.TimerHandle | None = None
         self._pulse = Pulse(_LOOKS)
         self._ping_pending = False
-        # Whether the connection has answered a ping. A peer that only accepts connections is tried with pauses.
+        # Whether the connection has answered a ping. Without this, a peer that accepts connections and answers nothing
+        # would be dialled again at once each time.
         self._answered = False
-        # Where in the stream the ping ends that was not answered yet, and how far it was acknowledged at the last look.
+        # Where the unanswered ping ends in the stream, and how much of the stream was acknowledged at the last look.
         self._ping_at = 0
         self._acknowledged = 0
         self._turn = 0
@@ -118,13 +119,13 @@ class Outgoing:
 
     @property
     def hello(self) -> packets.Hello:
-        """How this node introduces itself to the peer."""
+        """The hello that this node sends to the peer."""
         return replace(self.shared.hello, receiver=self.peer)
 
     # -- messages
 
     def put(self, group: int, m: Message) -> None:
-        """Queue a message. Never waits. Raises MessageTooLong after the loss has been reported."""
+        """Queue a message. Never waits. Raises MessageTooLong, after reporting the loss, if it fits into no frame."""
         traffic = self.shared.traffic
         snapshot = m.type == k.SNAP
         try:
@@ -152,7 +153,7 @@ class Outgoing:
                 self._dial()
 
     def flush(self) -> None:
-        """Write what waits now, and not at the end of this turn."""
+        """Write the waiting messages now, and not at the end of this turn of the event loop."""
         if self._flush_due is not None:
             self._flush_due.cancel()
             self._flush_now()
@@ -183,7 +184,7 @@ class Outgoing:
         self._unreachable([group])
 
     def _give_up(self) -> None:
-        """Drop everything that waits or is not confirmed, and report it."""
+        """Drop all waiting and unconfirmed messages, and report them."""
         lost = self._queue.give_up()
         self.shared.traffic.dropped_messages += lost.messages
         for group in lost.snapshots:
@@ -211,12 +212,12 @@ class Outgoing:
             self.shared.snapshot(self.peer, group, SnapshotStatus.FINISH)
 
     def writable(self, connection: _Dialled) -> None:
-        """There is room again."""
+        """Write on: the operating system accepts bytes again."""
         if connection is self._connection:
             self._flush_now()
 
     def lost(self, connection: _Dialled) -> None:
-        """A connection is gone."""
+        """Drop the open connection, which has broken."""
         if connection is self._connection:
             self._drop_connection(in_silence=False)
 
@@ -235,19 +236,19 @@ class Outgoing:
         self._look()
 
     def _look(self) -> None:
-        """Look at the open connection: is it alive? Ask it."""
+        """Drop the open connection if the peer was silent for too long; otherwise ping it and look again later."""
         connection = self._connection
         if connection is None:
             return
         acknowledged = connection.acknowledged_bytes
         if acknowledged > self._acknowledged and not (self._ping_pending and acknowledged >= self._ping_at):
-            # The peer's system takes what comes before the ping. Once it has that, its process has to answer.
+            # The peer's system acknowledges the bytes before the ping. Once it has those, its process has to answer.
             self._pulse.heard()
         self._acknowledged = acknowledged
         if not self._pulse.look():
             self._drop_connection(in_silence=True)
             return
-        # Within a large message, it is the progress of that which counts.
+        # No ping fits into the middle of a large message; there, the acknowledgements of its bytes count.
         if not self._ping_pending and not self._queue.is_within_message:
             self._ping_pending = True
             connection.ping(self._queue.next_token())
@@ -276,7 +277,7 @@ class Outgoing:
         if not self._answered:
             self._earliest = self.shared.loop.time() + self._next_pause()
         self._give_up()
-        # What the reports have caused may wait already.
+        # The reports may have made the application send new messages, which wait already.
         if self._queue and self._task is None:
             self._dial()
 
@@ -303,7 +304,7 @@ class Outgoing:
             self._dial()
 
     async def _connect_on(self) -> None:
-        """Try until a connection is open, or nothing waits to be sent."""
+        """Try until a connection is open, or no message waits."""
         loop = self.shared.loop
         while True:
             wait = self._earliest - loop.time()
@@ -377,7 +378,7 @@ class Outgoing:
             self.shared.known[self.peer] = theirs.identity
 
     async def _dial_next(self) -> tuple[socket.socket, str]:
-        """Connect to the next address; returns the socket, and the name that the address belongs to."""
+        """Connect to the next address, and return the socket with the name of that address."""
         family, address, name = await self._next_address()
         dialled = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -389,14 +390,14 @@ class Outgoing:
         return dialled, name
 
     async def _next_address(self) -> tuple[int, Any, str]:
-        """Return family and address of a socket to connect to, and their name. Each call returns the next."""
+        """Return the next address to try: the family and address of a socket, and the name they belong to."""
         turn, self._turn = self._turn, self._turn + 1
         name, port = self.addresses[turn % len(self.addresses)]
         if is_literal(name) and "%" not in name:
             return socket.AF_INET6 if ":" in name else socket.AF_INET, (name, port), name
         lookup = self._lookups.get(name)
         if lookup is None:
-            # One at a time: a resolver that hangs must not pile up threads.
+            # One look-up at a time. Otherwise a resolver that hangs would pile up threads.
             lookup = asyncio.ensure_future(self.shared.loop.getaddrinfo(name, port, type=socket.SOCK_STREAM))
             self._lookups[name] = lookup
             lookup.add_done_callback(lambda done: self._looked_up(name, done))
@@ -414,7 +415,7 @@ class Outgoing:
     # -- the end
 
     def stop(self) -> None:
-        """End everything at once. Snapshots that are not confirmed are reported as failed, and nothing else is."""
+        """End everything at once. Report unconfirmed snapshots as failed, and nothing else."""
         self._stopped = True
         if self._task is not None:
             self._task.cancel()
@@ -427,7 +428,7 @@ class Outgoing:
             self.shared.snapshot(self.peer, group, SnapshotStatus.FAILURE)
 
     async def wait_ended(self) -> None:
-        """Wait until all tasks and sockets of a stopped one are gone."""
+        """Wait until all tasks and sockets are gone, after ``stop``."""
         while self._ending:
             await asyncio.wait(self._ending)
 

@@ -1,4 +1,4 @@
-"""Packets: what the frames between two transports hold. Does no I/O.
+"""Packets: the contents of the frames between two transports. This module does no I/O.
 
 A packet begins with one byte for its kind. Numbers are big endian.
 
@@ -15,7 +15,7 @@ PING   both        a token (8 bytes)
 PONG   both        the token of the ping that it answers
 ====== =========== ===================================================================================================
 
-Magic and version stay where they are in every version, so that each version can refuse the others by name.
+Magic and version keep their places in every version, so that each version can name the version that it refuses.
 """
 
 import struct
@@ -54,7 +54,7 @@ PROTOCOL = 2
 HELLO, WELCOME, REFUSED, MESSAGE, PING, PONG = 1, 2, 3, 4, 5, 6
 
 GREETING_BYTES_MAX = 4096
-"""The longest packet before a connection is open. A stranger can make a node hold no more than this."""
+"""The longest packet before a connection is open. It bounds the memory that one connection of a stranger can take."""
 
 ADDRESSES_MAX = 8
 _TEXT_BYTES_MAX = 400
@@ -74,7 +74,7 @@ class Reason(IntEnum):
     """Why an acceptor refuses a connection."""
 
     MALFORMED = 1
-    """The bytes were no hello, or something came before its answer."""
+    """The bytes were not a hello, or more bytes came before the answer to it."""
     VERSION = 2
     """Another version of this protocol."""
     CLUSTER = 3
@@ -82,11 +82,11 @@ class Reason(IntEnum):
     RECEIVER = 4
     """The connection was meant for another node."""
     OWN_ID = 5
-    """The sender says that it is the acceptor itself."""
+    """The sender claims the id of the acceptor."""
     SENDER = 6
-    """The policy does not hear this sender."""
+    """The policy refuses this sender, or the sender's id is reserved."""
     REMOVED = 7
-    """The sender was removed from the cluster; it should stop."""
+    """The sender was removed from the cluster, and should stop."""
     IDENTITY = 8
     """A known id with another identity, such as a member that has lost its disk. Replace the member under a new id."""
     CERTIFICATE = 9
@@ -94,12 +94,12 @@ class Reason(IntEnum):
     DUPLICATE = 10
     """Another start of the same member is connected and alive."""
     BUSY = 11
-    """Not now: the sender may try again."""
+    """The acceptor cannot take the connection now. The sender may try again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """That a connection is refused, and why. ``text`` is for people."""
+    """Why a connection is refused. ``text`` is for people."""
 
     reason: Reason
     text: str
@@ -109,9 +109,9 @@ class Refusal:
 class Hello:
     """How one side of a connection introduces itself. ``receiver`` is the node that it wants to reach.
 
-    ``cluster`` and ``identity`` are numbers that their owner chooses, 0 to 2**64-1. An identity is drawn when a member
-    is made and kept with its data; 0 means that there is none. ``nonce`` is drawn at each start. ``addresses`` are
-    where the sender listens, 8 at most.
+    ``cluster`` and ``identity`` are numbers that the application chooses, 0 to 2**64-1. It draws the identity when it
+    makes a member and keeps it with the member's data; 0 means no identity. ``nonce`` is drawn at each start.
+    ``addresses`` are the addresses at which the sender listens, 8 at most.
     """
 
     sender: int
@@ -124,7 +124,7 @@ class Hello:
 
 
 def encode_greeting(kind: int, hello: Hello) -> bytes:
-    """Return the frame of a HELLO or WELCOME. Raises RangeError for what does not fit."""
+    """Return the frame of a HELLO or WELCOME. Raises RangeError for a field that does not fit."""
     try:
         parts = [
             _START.pack(kind, _MAGIC, hello.version),
@@ -141,7 +141,7 @@ def encode_greeting(kind: int, hello: Hello) -> bytes:
 
 
 def decode_greeting(payload: bytes | bytearray) -> Hello:
-    """Read a HELLO or WELCOME. Of another version, only ``version`` is read. Raises DecodeError for anything else."""
+    """Read a HELLO or WELCOME; of another version, only ``version``. Raises DecodeError for any other packet."""
     try:
         _, magic, version = _START.unpack_from(payload)
         if magic != _MAGIC:
@@ -179,7 +179,7 @@ def encode_refusal(refusal: Refusal) -> bytes:
 
 
 def decode_refusal(payload: bytes | bytearray) -> Refusal:
-    """Read a REFUSED. A reason of a later version counts as BUSY. Raises DecodeError for anything else."""
+    """Read a REFUSED. A reason of a later version counts as BUSY. Raises DecodeError for any other packet."""
     if len(payload) < _REFUSAL.size or len(payload) > _REFUSAL.size + _TEXT_BYTES_MAX:
         raise DecodeError("a refusal of the wrong size", 0)
     number = payload[1]
@@ -200,7 +200,7 @@ def decode_token(payload: bytes | bytearray) -> int:
 
 
 def message_head(group: int, size: int) -> bytes:
-    """Return what precedes an encoded Message of ``size`` bytes on a connection: the frame's length, kind and group."""
+    """Return the bytes before an encoded Message of ``size`` bytes: the frame's length, the kind and the group."""
     return _MESSAGE_HEAD.pack(size + HEAD_BYTES, MESSAGE, group)
 
 

@@ -1,21 +1,21 @@
-"""Whether the other end of a connection still answers, judged by looks at regular intervals. Does no I/O.
+"""Judges at regular intervals whether the other end of a connection still answers. This module does no I/O.
 
-Looks are counted, not seconds: a process that was stopped for a minute looks once after it, and must not take its own
-absence for its peer's.
+It counts looks, not seconds. A process that was stopped for a minute looks only once afterwards; if it counted seconds,
+it would take its pause for a silence of the peer.
 """
 
 __all__ = ["Pulse"]
 
 
 class Pulse:
-    """Counts the looks at which nothing was heard. ``patience`` of them are forgiven."""
+    """Counts the looks since the other end was heard. It counts as alive for ``patience`` of them."""
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
         self._silent = 0
 
     def heard(self) -> None:
-        """Something has arrived, or the other end has acknowledged bytes."""
+        """Start over: bytes have arrived, or the other end has acknowledged some."""
         self._silent = 0
 
     def look(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a transport requires of the nodes that it serves."""
+"""The protocols that the nodes of a transport implement."""
 
 from typing import Protocol, runtime_checkable
 
@@ -10,22 +10,22 @@ from ..wire.messages import Message
 class Receiver(Protocol):
     """The receiving side of a node whose calls may have to wait. ``raftcy.Node`` implements it.
 
-    The transport calls it in the thread of the event loop. When ``step`` or ``step_many`` raises ``Stopped``, the
-    transport delivers nothing more to this receiver, and closes connections that serve no other. Any other RaftError
-    costs the messages of that call only: they are dropped and counted. Any other exception is a failure of the
-    application: it costs the same, and ``Transport.failure`` has it.
+    The transport calls it in the thread of the event loop. After ``step`` or ``step_many`` has raised ``Stopped``, the
+    transport delivers nothing more to this receiver, and closes connections that serve no other. After any other
+    RaftError, the transport drops and counts the messages of that call, and goes on. Any other exception is a failure
+    of the application: it costs the same messages, and ``Transport.failure`` keeps the first one.
     """
 
     async def step(self, m: Message) -> None:
-        """Take a MsgProp. May wait for a leader; the transport delivers other messages meanwhile.
+        """Take a forwarded proposal, a MsgProp. May wait for a leader; other messages are delivered meanwhile.
 
-        Raises why it is refused, ProposalDropped for example.
+        Raises an error if the receiver refuses the proposal, for example ProposalDropped.
         """
 
     async def step_many(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages of other types, in order, and return the position and the error of each one refused.
+        """Take messages of other types, in order, and return the position and the error of each refused one.
 
-        They arrived together from one node and are 64 at most.
+        The messages, at most 64, arrived together from one node.
         """
 
     def report_unreachable(self, id: int) -> None:
@@ -37,16 +37,16 @@ class Receiver(Protocol):
 
 @runtime_checkable
 class DirectReceiver(Protocol):
-    """The receiving side of a node that never has to wait, such as ``raftcy.replica.pump.Pump``.
+    """The receiving side of a node whose calls never wait, such as ``raftcy.replica.pump.Pump``.
 
-    Messages reach it in the callback that read them, without a task in between. Exceptions mean what they mean for a
-    ``Receiver``.
+    The callback that reads messages passes them on directly, without a task in between. Exceptions mean the same as for
+    a ``Receiver``.
     """
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages of any type, proposals included, and return the position and the error of each one refused.
+        """Take messages of any type, including proposals, and return the position and the error of each refused one.
 
-        They arrived together from one node and are 256 at most.
+        The messages, at most 256, arrived together from one node.
         """
 
     def report_unreachable(self, id: int) -> None:

@@ -1,7 +1,7 @@
-"""The messages that wait for one peer, and those that it has not confirmed. Does no I/O.
+"""Keeps the messages that wait for one peer, and notes which written messages are unconfirmed. Does no I/O.
 
-Messages leave in pieces: small ones are joined, and a large one is cut, so that a connection never has to hold much
-more than one piece. A peer confirms by answering a ping; what was written before the ping has then arrived.
+Messages leave in pieces: small messages are joined and a large one is cut, so that a connection holds little more than
+one piece. A peer confirms by answering a ping: everything written before that ping has then arrived.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ _PIECE_BYTES = 1 << 18
 
 
 class Lost(NamedTuple):
-    """What a broken connection, or a failed attempt to connect, has cost."""
+    """The losses of a broken connection, or of a failed attempt to connect."""
 
     messages: int
     """The messages that were never written."""
@@ -33,43 +33,43 @@ class SendQueue:
         self._bytes_max = bytes_max
         self._queue: deque[tuple[int, bytes, bool]] = deque()
         self._queued_bytes = 0
-        # What is left of a large message, its size, its group, and whether it is a snapshot.
+        # The unwritten rest of a large message, its size, its group, and whether it is a snapshot.
         self._rest: memoryview | None = None
         self._rest_size = 0
         self._rest_snapshot: int | None = None
-        # Groups with messages written since the last ping, and those of before it that no pong has confirmed.
+        # Groups with messages written since the last ping, and groups with earlier messages that no pong has confirmed.
         self._groups: set[int] = set()
         self._unconfirmed: set[int] = set()
         # The snapshots that were written, each with the token whose pong confirms it.
         self._snapshots: deque[tuple[int, int]] = deque()
         self.token = 0
-        """Goes up with each snapshot and each ping."""
+        """The token of the last ping. It goes up with each snapshot and each ping."""
         self.written_messages = 0
         self.written_bytes = 0
-        """Counters of what was taken away for writing; bytes are those of encoded messages."""
+        """Counters of the messages taken away for writing; bytes are those of encoded messages."""
 
     def __len__(self) -> int:
         return len(self._queue) + (self._rest is not None)
 
     @property
     def queued_bytes(self) -> int:
-        """The bytes of the messages that wait."""
+        """The bytes of the waiting messages."""
         return self._queued_bytes
 
     @property
     def is_within_message(self) -> bool:
-        """Whether the message written last is not written to its end, so that nothing else may come in between."""
+        """Whether only a part of the last message is written yet. Nothing else may be written before its end."""
         return self._rest is not None
 
     @property
     def is_unconfirmed(self) -> bool:
-        """Whether messages were put, or written, that no pong has confirmed."""
+        """Whether the queue holds messages, or has given some away that no pong has confirmed."""
         return bool(self._queue or self._groups or self._unconfirmed)
 
     def put(self, group: int, data: bytes, snapshot: bool) -> bool:
-        """Add an encoded message. Returns False, and changes nothing, if there is no room for it."""
+        """Add an encoded message. Returns False, and changes nothing, if it has no room."""
         size = len(data)
-        # An empty queue has no bytes, apart from what is left of a large message.
+        # The bytes of an empty queue are the rest of a large message, if any.
         if len(self._queue) >= self._messages_max or (
             self._queued_bytes and self._queued_bytes + size > self._bytes_max
         ):
@@ -79,9 +79,9 @@ class SendQueue:
         return True
 
     def next_piece(self) -> tuple[bytes | memoryview, bool] | None:
-        """Take the next bytes to write. The flag says that a snapshot ends there, and a ping should follow.
+        """Take the next bytes to write. The flag says that a snapshot ends with them.
 
-        The queue then expects a ping with ``next_token()``; its pong confirms the snapshot.
+        After a snapshot, the caller must write a ping with ``next_token()``, whose pong confirms the snapshot.
         """
         if self._rest is not None:
             return self._next_of_rest()
@@ -108,14 +108,14 @@ class SendQueue:
         return b"".join(parts), snapshot
 
     def next_token(self) -> int:
-        """Return the token of a ping to be written now."""
+        """Return the token of a ping that the caller writes now."""
         self.token += 1
         self._unconfirmed |= self._groups
         self._groups.clear()
         return self.token
 
     def confirm(self, token: int) -> list[int]:
-        """Take note of a pong, and return the group of each snapshot that it confirms."""
+        """Note a pong, and return the group of each snapshot that it confirms."""
         arrived = []
         while self._snapshots and self._snapshots[0][0] <= token:
             arrived.append(self._snapshots.popleft()[1])
@@ -124,7 +124,7 @@ class SendQueue:
         return arrived
 
     def give_up(self) -> Lost:
-        """Forget everything, and return what may not have arrived."""
+        """Forget everything, and return the possible losses."""
         groups = sorted(self._groups | self._unconfirmed | {group for group, _, _ in self._queue})
         snapshots = [group for _, group in self._snapshots]
         if self._rest_snapshot is not None:

@@ -1,4 +1,4 @@
-"""What the parts of one transport share: who it is, its settings and counters, and its ways to report."""
+"""The state that the parts of one transport share: its hello, settings and counters, and its ways to report."""
 
 import asyncio
 import logging
@@ -17,13 +17,13 @@ from .tls import TLS
 __all__ = ["Shared"]
 
 _LOG = logging.getLogger("raftcy.transport")
-# A line of one kind is logged at most this often; later ones in that time are counted and told with the next.
+# Lines of one kind are logged at most once in this time. The next line says how many were left out.
 _LOG_SECONDS = 1.0
 _KINDS_MAX = 1000
 
 
 class Shared:
-    """One for each transport."""
+    """The shared state; each transport has one."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Shared:
     ) -> None:
         self.id = hello.sender
         self.newcomers = newcomers
-        """The group of nodes that do not know their cluster yet, None if there must be none."""
+        """The group in which nodes that do not know their cluster yet may talk, None to refuse such nodes."""
         self.hello = hello
         self.limits = limits
         self.tls = tls
@@ -59,7 +59,7 @@ class Shared:
         self.closed = False
         self._on_failure = on_failure
         self._on_refused = on_refused
-        # By kind: when it was logged last, and how many were left out since.
+        # For each kind: when a line was logged last, and how many were left out since.
         self._logged: dict[object, tuple[float, int]] = {}
 
     def attach(self, group: int, receiver: Receiver | DirectReceiver) -> None:
@@ -78,7 +78,11 @@ class Shared:
         self.direct.discard(group)
 
     def may_talk(self, cluster: int) -> bool:
-        """Whether a connection with a node of this cluster is allowed: it is the same one, or not known to both yet."""
+        """Whether a node of this cluster may connect.
+
+        It may if the cluster is this node's. With ``newcomers`` it also may if either end does not know its cluster
+        yet.
+        """
         own = self.hello.cluster
         return cluster == own or (self.newcomers is not None and 0 in (cluster, own))
 
@@ -104,7 +108,7 @@ class Shared:
         _LOG.log(level, text, *arguments)
 
     def failed(self, error: BaseException, where: str) -> None:
-        """Take note of an exception that nobody expected. It never goes unseen."""
+        """Count, log and pass on an unexpected exception, so that it never goes unseen."""
         self.traffic.failed_calls += 1
         if self.failure is None:
             self.failure = error
@@ -116,7 +120,7 @@ class Shared:
                 self.log(logging.ERROR, "on_failure", "%x: on_failure failed itself: %r", self.id, again)
 
     def refused_by(self, peer: int, refusal: Refusal) -> None:
-        """A peer has refused this node."""
+        """Count and log that a peer has refused this node, and call ``on_refused``."""
         self.traffic.refused_by_peers += 1
         self.log(
             logging.WARNING,
@@ -131,7 +135,7 @@ class Shared:
             self.call("on_refused", self._on_refused, peer, refusal)
 
     def call(self, where: str, act: Callable[..., Any], *arguments: object) -> None:
-        """Call what belongs to the application, whatever it raises."""
+        """Call a function of the application, and survive any Exception that it raises."""
         try:
             act(*arguments)
         except Stopped:
@@ -142,7 +146,7 @@ class Shared:
             self.failed(error, where)
 
     def unreachable(self, peer: int, groups: Iterable[int]) -> None:
-        """Report a peer to the receivers of these groups."""
+        """Report a peer as unreachable to the receivers of these groups."""
         for group in groups:
             receiver = self.receivers.get(group)
             if receiver is not None:
@@ -150,7 +154,7 @@ class Shared:
                 self.call("report_unreachable", receiver.report_unreachable, peer)
 
     def snapshot(self, peer: int, group: int, status: SnapshotStatus) -> None:
-        """Report how a snapshot ended."""
+        """Report the outcome of a snapshot to the receiver of its group."""
         receiver = self.receivers.get(group)
         if receiver is not None:
             self.call("report_snapshot", receiver.report_snapshot, peer, status)

@@ -1,8 +1,9 @@
 """TLS between nodes: version 1.3, certificates on both sides, and which certificate may speak as which member.
 
-Every node has a certificate and its key, and the authorities that it trusts for its peers. Use an authority that signs
-nothing else: whoever holds a certificate of it can connect. The names in a certificate are then bound to the id of the
-node that shows it, by a function that takes the certificate, as ``ssl.SSLSocket.getpeercert`` returns it, and the id.
+Every node has a certificate with its key, and the authorities that it trusts for its peers. Use an authority that signs
+nothing else, because every holder of one of its certificates can connect. A binding then decides whether the names in a
+certificate allow its holder to speak as a member: a function of the certificate, as ``ssl.SSLSocket.getpeercert``
+returns it, and the id.
 """
 
 import ssl
@@ -13,7 +14,7 @@ from typing import Any
 __all__ = ["ALPN", "TLS", "Binding", "allow_names", "any_certificate", "bind_member_id", "names_of"]
 
 ALPN = "raftcy/2"
-"""The protocol that both ends must agree on, so that a certificate for another service's port is of no use here."""
+"""The ALPN protocol that both ends must agree on, so that nobody can redirect a connection to another service."""
 
 Binding = Callable[[dict[str, Any], int], bool]
 Path = str | PathLike[str]
@@ -25,16 +26,16 @@ def names_of(certificate: dict[str, Any]) -> set[str]:
 
 
 def bind_member_id(certificate: dict[str, Any], id: int) -> bool:
-    """Accept a certificate with the DNS name ``member-ID`` or the URI ``raftcy:member:ID``, ID in decimal. The default.
+    """Accept a certificate with the DNS name ``member-ID`` or the URI ``raftcy:member:ID``, ID in decimal.
 
-    A stolen key then lets its holder speak as one member only.
+    This is the default: a stolen key lets its holder speak as one member only.
     """
     names = certificate.get("subjectAltName", ())
     return ("DNS", f"member-{id}") in names or ("URI", f"raftcy:member:{id}") in names
 
 
 def any_certificate(certificate: dict[str, Any], id: int) -> bool:
-    """Accept any certificate of the authorities, for clusters that share one. Each holder can speak as any member."""
+    """Accept any certificate of the authorities, for members that share one. Each holder can speak as any member."""
     return True
 
 
@@ -51,11 +52,11 @@ def allow_names(names: Iterable[str]) -> Binding:
 class TLS:
     """The TLS settings of a transport, from files in PEM format.
 
-    ``certificate`` holds the node's certificate, and those between it and the authority if there are any; ``key`` its
-    private key, None if that is in the same file. ``authorities`` holds the certificates that sign the peers'.
+    ``certificate`` holds the node's certificate, followed by any intermediate certificates. ``key`` holds the private
+    key; it is None if the key is in the same file. ``authorities`` holds the certificates that sign those of the peers.
     ``password`` opens an encrypted key. ``binding`` decides which certificate may speak as which member.
 
-    Raises OSError if a file cannot be read, and ssl.SSLError, a subclass of it, if one does not hold what it should.
+    Raises OSError if a file cannot be read, and its subclass ssl.SSLError if a file has the wrong contents.
     """
 
     def __init__(
@@ -75,9 +76,9 @@ class TLS:
         self.server_context, self.client_context = self._make()
 
     def reload(self) -> None:
-        """Read the files again. New connections use what they hold now, and open ones go on.
+        """Read the files again. New connections use the new contents, and open connections continue.
 
-        If that raises, the transport goes on with what it has.
+        If this raises, the transport keeps using the old contents.
         """
         self.server_context, self.client_context = self._make()
 
@@ -96,9 +97,9 @@ class TLS:
     def _make(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # The binding checks the name: a member is known by its id, wherever it runs.
+        # The binding checks the name instead: a member is known by its id, not by its host.
         client.check_hostname = False
-        # Nothing is resumed, so that every connection proves a certificate that is valid now.
+        # Without tickets, no session resumes, so every connection has to show a certificate that is valid now.
         server.num_tickets = 0
         for context in (server, client):
             context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -109,5 +110,5 @@ class TLS:
         return server, client
 
     def _refuse_prompt(self) -> str:
-        """Without a password, OpenSSL would ask for one on the terminal, and the node would hang."""
+        """Return the password, "" without one. Otherwise OpenSSL would ask on the terminal, and the node would hang."""
         return self._password or ""

@@ -1,4 +1,4 @@
-"""Transport: carries the messages between one node and the others."""
+"""The transport: it carries messages between one node and the others."""
 
 import asyncio
 import random
@@ -31,33 +31,33 @@ class Transport:
 
     Each node listens, and connects to every peer that it has messages for. A connection carries messages in one
     direction, from the node that opened it. Messages may be lost. The transport reports losses to the node, so that
-    raft can react: ``report_unreachable`` for messages that may not have arrived, ``report_snapshot`` for the outcome
-    of each MsgSnap. After a failure to connect it waits, longer each time, and then tries again with later messages.
-    ``limits`` bounds its memory.
+    raft can react: it calls ``report_unreachable`` for messages that may not have arrived, and ``report_snapshot`` for
+    the outcome of each MsgSnap. After a failure to connect it drops the waiting messages, pauses, longer each time, and
+    tries again with later messages. ``limits`` bounds its memory.
 
     ``id`` is the id of the node, ``receiver`` the node itself, and ``peers`` maps the other nodes' ids to their
     addresses. ``attach`` adds receivers for further groups. Create it inside a running event loop and call it only from
-    that loop's thread. A call that is cancelled has had its whole effect or none, and of calls that contradict each
-    other the one that began last wins.
+    that loop's thread. A cancelled call has had its whole effect or none. Of calls that contradict each other, the one
+    that began last wins.
 
     Both ends of a connection introduce themselves, and each refuses the other if anything is wrong:
 
     - ``cluster``, 0 to 2**64-1, must be the same on all nodes.
-      With ``newcomers``, the id of a group, a node whose ``cluster`` is 0 counts as one that does not know its cluster
-      yet: such nodes, and nodes of any cluster with them, may talk in that group and in no other.
-    - ``identity`` is a number that was drawn when the member was made and that is kept with its data, 0 for none. A
-      peer that comes back with another identity has lost its data, and is refused.
+      If ``newcomers`` is the id of a group, 0 means that a node does not know its cluster yet: such a node and nodes of
+      any cluster may talk with each other, but in that group only.
+    - ``identity`` is a number that the application draws when it makes the member and keeps with the member's data; 0
+      means none. A peer that comes back with another identity has lost its data and its votes, and is refused.
     - ``nonce`` is drawn at each start, by the transport if it is None. Of two processes that run as the same member,
-      the second one is refused while the first is alive.
+      the second is refused while the first is alive.
     - ``policy`` judges senders; see ``raftcy.transport.policy``.
-    - ``tls`` are the settings of TLS. Without them there is no encryption, and anybody who can connect can speak as any
-      node: use it on loopback or in a trusted network only.
+    - ``tls`` has the settings of TLS. Without it nothing is encrypted, and anybody who can connect can speak as any
+      node. Omit it only on loopback or in a trusted network.
 
-    ``advertise`` are the addresses at which this node wants to be reached, for peers that do not know it.
+    ``advertise`` has the addresses at which this node wants to be reached, for peers that do not know it.
 
     ``on_refused(peer, refusal)`` is called when a peer refuses this node. ``on_failure(error)`` is called for each
-    exception that nobody expected, such as one of the application's receiver; ``failure`` is the first of them. The
-    transport goes on after it. ``source`` supplies the random part of pauses.
+    unexpected exception, for example of the application's receiver; ``failure`` is the first of them. The transport
+    goes on after it. ``source`` supplies the random part of pauses.
     """
 
     def __init__(
@@ -96,19 +96,19 @@ class Transport:
         self._shared.attach(0, receiver)
         self._incoming = Incoming(self._shared)
         self._outgoing: dict[int, Outgoing] = {}
-        # Those that are stopped and may still have tasks or sockets.
+        # Stopped ones, which may still have tasks or sockets.
         self._ending: list[Outgoing] = []
         for peer, addresses in (peers or {}).items():
             self._set(check_peer(peer, id), check_addresses(addresses))
 
     @property
     def traffic(self) -> Traffic:
-        """The counters, as they go up."""
+        """The live counters. ``counters`` returns a copy."""
         return self._shared.traffic
 
     @property
     def failure(self) -> BaseException | None:
-        """The first exception that nobody expected, None if there was none."""
+        """The first unexpected exception, None before one has happened."""
         return self._shared.failure
 
     @property
@@ -118,7 +118,7 @@ class Transport:
 
     @property
     def hello(self) -> Hello:
-        """How this node introduces itself; ``receiver`` means nothing here."""
+        """The hello that this node sends. Its ``receiver`` has no meaning here."""
         return self._shared.hello
 
     def counters(self) -> Traffic:
@@ -126,7 +126,9 @@ class Transport:
         return replace(self._shared.traffic)
 
     def attach(self, group: int, receiver: Receiver | DirectReceiver) -> None:
-        """Deliver the messages of a group to a receiver, in place of the one that it has. Group 0 is the first one's.
+        """Deliver the messages of a group to a receiver, which replaces the group's present one.
+
+        Group 0 belongs to the receiver that the transport was created with.
 
         Raises RangeError unless ``group`` is 0 to 2**64-1.
         """
@@ -135,7 +137,7 @@ class Transport:
         self._shared.attach(group, receiver)
 
     def detach(self, group: int) -> None:
-        """Deliver nothing more to a group. Its messages are ignored and counted from now on."""
+        """Stop delivering to a group. Its messages are ignored and counted from now on."""
         self._shared.detach(group)
         self._incoming.detach(group)
 
@@ -149,11 +151,11 @@ class Transport:
     async def set_peer(self, id: int, address: Addresses | None, *, identity: int = 0) -> None:
         """Set the address of a peer, or several of them; None forgets the peer.
 
-        If the addresses change, queued messages are discarded. The change happens at once; what is awaited is the end
-        of the former connection. ``identity`` is that of the peer, 0 if it is not known: it is then learned from the
-        first connection.
+        If the addresses change, queued messages are discarded. The change happens at once; the call only waits for the
+        end of the former connection. ``identity`` is the peer's; with 0, the transport learns it from the peer's first
+        connection.
 
-        Raises BadPeer if ``id`` is the id of this node or of no node, or if nothing can connect to an address. Raises
+        Raises BadPeer if no node may have ``id``, if it is this node's, or if nothing can connect to an address. Raises
         TransportError if the transport is closed.
         """
         check_peer(id, self._shared.id)
@@ -167,7 +169,7 @@ class Transport:
         await self._wait_ended()
 
     async def remove_peer(self, id: int) -> None:
-        """Forget a peer, and close its connections. Whether it may come back is up to the policy."""
+        """Forget a peer, and close its connections. The policy decides whether the peer may connect again."""
         self._shared.known.pop(id, None)
         outgoing = self._outgoing.pop(id, None)
         if outgoing is not None:
@@ -176,11 +178,12 @@ class Transport:
         await self._wait_ended()
 
     def send(self, messages: Iterable[Message], group: int = 0) -> None:
-        """Send each message to the peer in its ``to``. Never waits: what was sent leaves at the end of this turn.
+        """Send each message to the peer in its ``to``. Never waits.
 
-        A message to a peer without an address is dropped and reported. Raises ValueError for a message to a storage
-        thread, which the application must handle itself. Raises MessageTooLong for messages that fit into no frame,
-        after the others were sent.
+        The messages leave at the end of this turn of the event loop, in one write for each peer. A message to a peer
+        without an address is dropped and reported. Raises ValueError for a message to a storage thread, which the
+        application must handle itself. Raises MessageTooLong for messages that fit into no frame, after sending the
+        others.
         """
         too_long: list[MessageTooLong] = []
         for m in messages:
@@ -201,14 +204,17 @@ class Transport:
             raise MessageTooLong(str(too_long[0]), [m for error in too_long for m in error.messages])
 
     def flush(self) -> None:
-        """Write what was sent in this turn now, for a caller that is about to block, such as in a sync of its disk."""
+        """Write the messages of this turn now.
+
+        A caller that is about to block the loop, for example in a sync of its disk, would otherwise delay them.
+        """
         for outgoing in self._outgoing.values():
             outgoing.flush()
 
     async def close(self) -> None:
         """Close all connections and discard queued messages. Calling it again does nothing.
 
-        It takes effect at once, also if it is cancelled. When it returns, no task and no socket is left.
+        It takes effect at once, even if it is cancelled. When it returns, no task and no socket is left.
         """
         self._shared.closed = True
         self._incoming.stop()
@@ -216,7 +222,7 @@ class Transport:
             self._stop(self._outgoing.popitem()[1])
         await self._incoming.wait_ended()
         await self._wait_ended()
-        # A connection that was on its way in or out at that moment ends in the next turns, as soon as it is made.
+        # A connection that was being made at that moment ends in the next turns, as soon as it is made.
         for _ in range(4):
             await asyncio.sleep(0)
         await self._incoming.wait_ended()

@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from raftcy.errors import CommandError
@@ -27,6 +28,11 @@ from raftcy.wire.enums import SnapshotStatus
 from raftcy.wire.messages import Message
 
 TUNING = Tuning(tick_ms=10, election_ms=100, handover_ms=500, call_ms=500)
+
+
+def tuned(**fields: Any) -> Tuning:
+    """``TUNING`` with some fields changed."""
+    return replace(TUNING, **fields)
 
 
 class Ledger(StateMachine):
@@ -297,6 +303,11 @@ def abandon(host: Host) -> None:
     for replica in list(host._replicas.values()):
         replica.die(RuntimeError("crashed"))
     host._closing = True
+
+    async def closed() -> None:
+        pass
+
+    host._ending = host._loop.create_task(closed())
     host._over.set()
 
 

@@ -19,7 +19,7 @@ from .edit import ROOT, Edit, edited_files
 COPIED = ("raftcy", "tests", "pyproject.toml")
 MEMORY_KIB = 4 << 20
 # Extensions would hide the edits; the rest is large and not needed here.
-LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "*.pyx", "*.pxd", "oracle", "packaging", "wirepeer", ".*")
+LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "oracle", "packaging", "wirepeer", ".*")
 
 
 _running: set["subprocess.Popen[str]"] = set()

@@ -1,5 +1,6 @@
 """Hosts for programs without asyncio: calls from many threads, errors, and the end."""
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -89,4 +90,45 @@ def test_a_start_that_fails_leaves_no_thread(tmp_path: Path) -> None:
         # The second attempt meets the same error, and not the lock of the first one.
         with pytest.raises(WrongDirectory, match="strange"):
             host(tmp_path).__enter__()
+    assert ended()
+
+
+def test_a_second_close_leaves_the_first_one_its_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = host(tmp_path)
+    one.__enter__()
+    begun, go_on = threading.Event(), threading.Event()
+    shut = one._host._shut
+
+    async def slowly() -> None:
+        begun.set()
+        await asyncio.get_running_loop().run_in_executor(None, go_on.wait)
+        await shut()
+
+    monkeypatch.setattr(one._host, "_shut", slowly)
+    closes = [threading.Thread(target=one.close, daemon=True) for _ in range(2)]
+    closes[0].start()
+    assert begun.wait(10)
+    closes[1].start()
+    closes[1].join(0.05)
+    assert closes[1].is_alive(), "the end has not come yet"
+    go_on.set()
+    for each in closes:
+        each.join(10)
+    assert not any(each.is_alive() for each in closes)
+    assert ended()
+
+
+def test_a_call_that_waits_while_the_loop_ends_is_told(tmp_path: Path) -> None:
+    with host(tmp_path) as one:
+        begun = threading.Event()
+
+        async def wait() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(one._opened().wait, wait())
+            assert begun.wait(10)
+            one.close()
+            assert isinstance(call.exception(10), Stopped)
     assert ended()

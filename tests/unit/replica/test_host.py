@@ -32,7 +32,8 @@ from raftcy.replica.host import group_of
 from raftcy.replica.tokens import Fate, RejectReason, Token
 from raftcy.replica.tuning import Tuning
 from raftcy.wire.enums import MessageType
-from tests.support.hosts import TUNING, Ledger, World, agreed, followers_of, leader_of, ledger
+from raftcy.wire.messages import Message
+from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger, tuned
 from tests.support.virtual import run_virtually
 
 
@@ -46,10 +47,6 @@ def run(story: Coroutine[Any, Any, None]) -> None:
         assert not left
 
     run_virtually(all_of_it())
-
-
-def tuned(**fields: Any) -> Tuning:
-    return Tuning(**{name: getattr(TUNING, name) for name in TUNING.__slots__} | fields)
 
 
 async def caught(wait: Any) -> BaseException:
@@ -707,6 +704,38 @@ def test_a_member_that_was_away_comes_back_by_a_snapshot() -> None:
     run(story())
 
 
+def test_a_snapshot_that_silence_has_swallowed_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader whose disk hangs sends nothing. It would wait for the end of that snapshot for as long as it leads."""
+
+    async def story() -> None:
+        world = World(3, tuned(snapshot_entries=20, kept_entries=5))
+        async with world.serving() as replicas:
+            away = followers_of(replicas)[0]
+            world.cut(away.id)
+            leader = await agreed({id: each for id, each in replicas.items() if id != away.id})
+            for _ in range(50):
+                await leader.propose(b"x")
+            swallowed: list[Message] = []
+            send = leader._send
+
+            def send_once(messages: list[Message]) -> None:
+                leader._silent = not swallowed and any(m.type == MessageType.MSG_SNAP for m in messages)
+                swallowed.extend(messages if leader._silent else [])
+                send(messages)
+                leader._silent = False
+
+            monkeypatch.setattr(leader, "_send", send_once)
+            term = leader.term
+            world.heal()
+            await away.read(timeout_s=5)
+            assert ledger(away) == ["x"] * 50
+            assert any(m.type == MessageType.MSG_SNAP and m.to == away.id for m in swallowed)
+            assert leader.is_leader
+            assert leader.term == term
+
+    run(story())
+
+
 async def _until(replica: Any, kind: type) -> Any:
     async for event in replica.events():
         if isinstance(event, kind):
@@ -1038,6 +1067,28 @@ def test_hosts_ask_each_other() -> None:
             with pytest.raises(ValueError, match="kinds of requests are 256"):
                 hosts[1].serve(1, serve)
         assert isinstance(await caught(hosts[1].request(2, 300, b"x")), Stopped)
+
+    run(story())
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 5, [1]])
+def test_an_answer_that_is_not_bytes_is_an_error_of_the_server(wrong: Any) -> None:
+    async def story() -> None:
+        world = World(2)
+        async with world.running() as hosts:
+
+            async def serve(sender: int, data: bytes) -> Any:
+                return wrong
+
+            for host in hosts.values():
+                host.serve(300, serve)
+            for member in world.members:
+                error = await caught(hosts[1].request(member, 300, b"x", timeout_s=1))
+                assert isinstance(error, CallFailed)
+                assert "TypeError" in str(error)
+            assert hosts[1]._calls is not None
+            assert hosts[2]._calls is not None
+            assert hosts[2]._calls._serving == 0
 
     run(story())
 

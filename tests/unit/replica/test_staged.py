@@ -118,3 +118,20 @@ def test_never_early_never_late() -> None:
             undone = any(must and place not in durable for place, (_, must) in enumerate(model))
             assert staged.is_due or covered is not None or not undone
         assert count > 0
+
+
+def test_what_was_staged_before_holds_everything_back() -> None:
+    """Its answers would stand for entries, or for a vote, that a crash could still take away."""
+    staged = Staged(3, 2, unsynced=True)
+    assert staged.is_due
+    assert staged.is_unsynced
+    first, second = commit(5, term=3, vote=2), answers(5)
+    assert not staged.add(first)
+    assert staged.end() == [], "a sync that has begun earlier does not cover it"
+    assert staged.is_unsynced
+    staged.begin()
+    assert not staged.is_due
+    assert not staged.add(second)
+    assert staged.end() == [first, second]
+    assert not staged.is_unsynced
+    assert staged.add(answers(5))
