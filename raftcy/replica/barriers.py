@@ -25,7 +25,7 @@ class Barriers:
     def __init__(self, patience: int, limit: int) -> None:
         self._patience = patience
         self._limit = limit
-        # In the order of their coming; dictionaries, so that any of them is dropped quickly.
+        # Dictionaries keep the order of arrival, and drop a read in constant time.
         self._next: dict[Any, None] = {}
         self._asked: dict[Any, None] = {}
         self._context: bytes | None = None
@@ -41,7 +41,7 @@ class Barriers:
         self._next[read] = None
 
     def drop(self, read: Any) -> None:
-        """Nobody waits for a read any more."""
+        """Remove a read whose caller has given up. A read that does not wait is ignored."""
         self._next.pop(read, None)
         self._asked.pop(read, None)
 

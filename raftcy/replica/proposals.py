@@ -80,7 +80,7 @@ class Proposals:
         self._bytes_max = bytes_max
         self._command_bytes_max = command_bytes_max
         self._queue: list[Proposal] = []
-        # What ``take`` gave last, until ``handed_on``.
+        # The proposals that ``take`` returned last, until ``handed_on``.
         self._taken: list[Proposal] = []
         # For each term: the proposals with a place, by ascending index, since a leader appends in that order.
         self._placed: dict[int, deque[Proposal]] = {}
@@ -123,7 +123,7 @@ class Proposals:
         return len(self._queue) > 0
 
     def take(self) -> list[Proposal]:
-        """All that waits to be handed on, in the order of the calls; what was given up meanwhile is left out.
+        """Take all proposals that wait to be handed on, in the order of the calls, except those given up meanwhile.
 
         Call ``handed_on`` once each of them was placed, sent or rejected. If the member ends before, nothing is known
         of the others.
@@ -138,7 +138,7 @@ class Proposals:
         return taken
 
     def handed_on(self) -> None:
-        """All that was taken was placed, sent or rejected."""
+        """Note that every taken proposal was placed, sent or rejected."""
         self._taken = []
 
     def place(self, proposal: Proposal, term: int, index: int) -> None:
@@ -193,7 +193,7 @@ class Proposals:
             self._forgotten = max(self._forgotten, forgotten)
 
     def lose(self, number: int, why: str) -> None:
-        """A request will have no reply: the wait ends, and its commands are lost for ``fate``."""
+        """End the caller's wait for a request that will have no reply. For ``fate`` its commands are LOST."""
         self._remember(number, Fate.LOST)
         proposal = self._sent.pop(number, None)
         if proposal is not None:
@@ -320,7 +320,7 @@ class Proposals:
         self._give_up(proposal, why)
 
     def stop(self, why: str, cause: BaseException | None = None) -> None:
-        """The member ends: what was not taken to be handed on is rejected, and of the rest nothing is known.
+        """End the member: reject the proposals that were not taken. The outcomes of the others are unknown.
 
         ``cause`` becomes the ``__cause__`` of the callers' errors.
         """
@@ -352,7 +352,7 @@ class Proposals:
             return Fate.LOST
         reply = self._late.get(token.number)
         if reply is None:
-            # Of an entry of that term, all places are in the past now; or the reply may have been forgotten.
+            # A later term is applied, so all entries of that term are in the past; or the reply was perhaps forgotten.
             over = self._applied_term > token.term or token.number <= self._forgotten
             return Fate.LOST if over else None
         if isinstance(reply, Placed):

@@ -900,7 +900,7 @@ class Replica:
         self._check()
         limit = self._host.tuning.waiting_reads
         if len(self._applied_waits) >= limit:
-            # Those that were given up stay until here.
+            # Cancelled waits stay in the heap until it is full.
             self._applied_waits = [each for each in self._applied_waits if not each[2].done()]
             heapq.heapify(self._applied_waits)
             if len(self._applied_waits) >= limit:
@@ -947,7 +947,7 @@ class Replica:
             answer(encode_reply(Refused(RejectReason.STOPPED, why)), "")
         self._guests = []
         for _, answer in self._handed:
-            # No answer to those that have one. The others learn that nobody knows.
+            # A second answer does nothing, so only the open requests fail: their outcome is unknown.
             answer(None, why)
         self._handed = []
         self._proposals.stop(why, cause)

@@ -70,8 +70,8 @@ class Session:
         try:
             return await self._attempt(number, timeout_s)
         except asyncio.CancelledError:
-            # Nobody has a token to ask by. Later commands acknowledge the number, so the group applies an entry that is
-            # on its way now or never.
+            # The caller has no token for ``again``. Later commands acknowledge the number, and the group then refuses an
+            # entry that it has not applied yet.
             self._ended(number)
             raise
 
