@@ -70,8 +70,8 @@ class Session:
         try:
             return await self._attempt(number, timeout_s)
         except asyncio.CancelledError:
-            # The caller has no token for ``again``. Later commands acknowledge the number, and the group then refuses an
-            # entry that it has not applied yet.
+            # The caller has no token for ``again``. Later commands acknowledge the number, and the group then refuses
+            # an entry that it has not applied yet.
             self._ended(number)
             raise
 
