@@ -9,7 +9,7 @@ import asyncio
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from ..errors import CommandError, OutcomeUnknown, Overloaded, Rejected
+from ..errors import CommandError, OutcomeUnknown, Overloaded, Rejected, SessionExpired
 from ..machines import SessionClient
 from ..wire.checks import octets
 from .tokens import RejectReason, Token
@@ -57,8 +57,9 @@ class Session:
 
         Raises OutcomeUnknown after ``timeout_s``, and when the replica ends or refuses the command after an attempt
         that may have put it into the log: ``again`` goes on with its token. Raises Rejected for what will not pass and
-        is certainly not in the log, SessionExpired if the session's time has run out, and Overloaded while too many of
-        its commands wait; one whose outcome is unknown waits until ``again`` has its answer.
+        is certainly not in the log, SessionExpired if the session's time has run out and no attempt can have been
+        applied (else OutcomeUnknown, which stays unknown), and Overloaded while too many of its commands wait; one
+        whose outcome is unknown waits until ``again`` has its answer.
 
         A cancelled wait is not tried again: the command is applied once or not at all.
         """
@@ -102,8 +103,12 @@ class Session:
                 raise OutcomeUnknown(token, str(error)) from error
             self._ended(number)
             raise
-        except CommandError:
+        except CommandError as error:
+            unsure = number in self._unsure
             self._ended(number)
+            if unsure and isinstance(error, SessionExpired):
+                # This attempt was not applied, but an earlier one may have been. Nobody can tell any more.
+                raise OutcomeUnknown(token, str(error)) from error
             raise
         self._ended(number)
         return answer

@@ -241,6 +241,21 @@ def test_after_a_wait_that_ended_a_rejection_is_not_certain() -> None:
     run(story())
 
 
+def test_an_expired_session_does_not_say_that_an_earlier_attempt_was_not_applied() -> None:
+    async def story() -> None:
+        expired = SessionExpired(9)
+        session = Session(Answering(unknown(), expired, expired), 9, 60_000)
+        error = await caught(session.propose(b"x"))
+        assert isinstance(error, OutcomeUnknown)
+        assert error.__cause__ is expired
+        assert await caught(session.propose(b"y")) is expired, "without an earlier attempt it is certain"
+        with pytest.raises(ValueError, match="no command"):
+            await session.again(error.token)
+        await session.close()
+
+    run(story())
+
+
 def test_the_token_is_the_session_s_own_when_the_replica_has_died() -> None:
     async def story() -> None:
         replica = Answering(unknown(), 5)
