@@ -12,6 +12,7 @@ import pytest
 
 from raftcy._build import SWITCH
 from tests.support.needs import ROOT, needs_shared
+from tests.support.transports import free_port
 
 pytestmark = pytest.mark.once
 
@@ -57,6 +58,13 @@ def blocks(language: str) -> list[object]:
     return found
 
 
+def with_free_ports(program: str) -> str:
+    """The program with other ports: several run at once, some of them the same one."""
+    for address in sorted(set(re.findall(r"127\.0\.0\.1:\d+", program))):
+        program = program.replace(address, f"127.0.0.1:{free_port()}")
+    return program
+
+
 def run(*command: str, build: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), SWITCH: "1" if build == "pure" else "0"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
@@ -67,7 +75,7 @@ def run(*command: str, build: str) -> str:
 @pytest.mark.parametrize("build", ["active", "pure"])
 @pytest.mark.parametrize("text", [each for each in blocks("python") if "import" in each.values[0]])
 def test_programs_run(text: str, build: str) -> None:
-    told = run(sys.executable, "-W", "error", "-c", text, build=build)
+    told = run(sys.executable, "-W", "error", "-c", with_free_ports(text), build=build)
     assert told
     # A comment behind a print in a document says what it prints.
     promised = re.findall(r"^ *print\(.*\)  # (.+)$", text, re.M)
@@ -111,7 +119,7 @@ FAILING = [
 @pytest.mark.parametrize("program", FAILING)
 def test_programs_do_not_hide_errors(program: str) -> None:
     """A reader who builds on a sample makes mistakes. They must surface; the sample must not hang or go on."""
-    command = [sys.executable, "-c", program]
+    command = [sys.executable, "-c", with_free_ports(program)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
