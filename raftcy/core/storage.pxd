@@ -58,9 +58,9 @@ cdef object _refill(
     MemoryStorage storage, object hard_state, Snapshot snapshot, uint64_t index, uint64_t term, list log
 )
 @cython.locals(new=list, e=Entry, last=uint64_t, place=Py_ssize_t)
-cdef list _consecutive(object entries)
+cpdef list consecutive(object entries)
 @cython.locals(given=SnapshotMetadata, s=Snapshot)
-cdef Snapshot _complete(Snapshot snapshot)
+cpdef Snapshot complete_snapshot(Snapshot snapshot)
 @cython.locals(d=SnapshotMetadata)
 cdef SnapshotMetadata _complete_metadata(SnapshotMetadata metadata)
 @cython.locals(c=ConfState)

@@ -84,7 +84,7 @@ class MemoryStorage:
     # Before any ``__init__``, so that a subclass without a call of it is an empty storage too.
     def __cinit__(self) -> None:
         self._hard_state: HardState | None = None
-        self._snapshot: Snapshot = _complete(Snapshot())
+        self._snapshot: Snapshot = complete_snapshot(Snapshot())
         self._index = 0
         self._term = 0
         self._log: list[Any] = []
@@ -162,7 +162,7 @@ class MemoryStorage:
             instance(hard_state, HardState, "hard_state")
         if snapshot is not None and not isinstance(snapshot, Snapshot):
             instance(snapshot, Snapshot, "snapshot")
-        new = _consecutive(entries) if entries is not None else None
+        new = consecutive(entries) if entries is not None else None
         if type(self) is MemoryStorage:
             self._store(hard_state, new, snapshot)
             return
@@ -188,7 +188,7 @@ class MemoryStorage:
 
     def _save_ready(self, rd: Ready) -> None:
         """Save the parts of a Ready. Only for a storage whose type is MemoryStorage itself."""
-        self._store(rd.hard_state, None if rd._entries is None else _consecutive(rd._entries), rd.snapshot)
+        self._store(rd.hard_state, None if rd._entries is None else consecutive(rd._entries), rd.snapshot)
 
     def sync(self) -> None:
         """Do nothing. Memory gets no more durable."""
@@ -276,7 +276,7 @@ class MemoryStorage:
         Entries that are compacted already are skipped. Raises InvariantError if an index is missing among the entries,
         or between the end of the log and them.
         """
-        self._put(_consecutive(entries))
+        self._put(consecutive(entries))
 
     def _put(self, new: list[Entry]) -> None:
         """Append entries whose indexes are known to be consecutive."""
@@ -311,7 +311,7 @@ class MemoryStorage:
 
     def _begin_with(self, snap: Snapshot) -> None:
         metadata = snap.metadata
-        self._snapshot = _complete(snap)
+        self._snapshot = complete_snapshot(snap)
         self._index = metadata.index
         self._term = metadata.term
         self._log = []
@@ -343,7 +343,7 @@ class MemoryStorage:
             raise without_voters(index)
         check_members(members)
         metadata = SnapshotMetadata(conf_state=members, index=index, term=term)
-        self._snapshot = _complete(Snapshot(data=content, metadata=metadata))
+        self._snapshot = complete_snapshot(Snapshot(data=content, metadata=metadata))
         return self._snapshot
 
     def compact(self, compact_index: int) -> None:
@@ -459,7 +459,7 @@ def _refill(
     storage._log = log
 
 
-def _consecutive(entries: Any) -> list[Entry]:
+def consecutive(entries: Any) -> list[Entry]:
     """Return the entries as a list, after checking that each index is one more than the one before."""
     new = entries if type(entries) is list else list(entries)
     if len(new) == 0:
@@ -479,7 +479,7 @@ def _consecutive(entries: Any) -> list[Entry]:
     return new
 
 
-def _complete(snapshot: Any) -> Snapshot:
+def complete_snapshot(snapshot: Any) -> Snapshot:
     """Return the snapshot with all metadata fields present, itself if they are already (etcd's ``EnsureSnapshot``)."""
     given = snapshot._metadata
     if given is not None and given._present == k.D_ALL and given._conf_state._present & k.C_AUTO_LEAVE:

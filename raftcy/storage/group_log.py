@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.droplist import drop_oldest
 from ..core.entries import fitting
-from ..core.storage import MemoryStorage, check_hard_state, check_members, check_successor, without_voters
+from ..core.storage import (
+    check_hard_state,
+    check_members,
+    check_successor,
+    complete_snapshot,
+    consecutive,
+    without_voters,
+)
 from ..errors import Compacted, Corruption, InvariantError, RangeError, SnapshotOutOfDate, StorageFailed, Unavailable
 from ..wire import consts as k
 from ..wire.checks import instance, octets, u64
@@ -111,7 +118,7 @@ class GroupLog:
         self._syncing = syncing
         self._closing: Callable[[], None] | None = None
         self._state: HardState | None = None
-        self.newest: Snapshot = MemoryStorage().snapshot()
+        self.newest: Snapshot = complete_snapshot(Snapshot())
         self.older: Snapshot | None = None
         self.floor = self.floor_term = 0
         self._base = self._base_term = 0
@@ -220,12 +227,12 @@ class GroupLog:
             instance(hard_state, HardState, "hard_state")
         if snapshot is not None:
             instance(snapshot, Snapshot, "snapshot")
-        new = _consecutive(entries) if entries else []
+        new = consecutive(entries) if entries else []
         self._check_save(hard_state, new, snapshot)
         size = _bytes(new)
         self._check_size(size, None if snapshot is None else snapshot.data)
         if snapshot is not None:
-            complete = _complete(snapshot)
+            complete = complete_snapshot(snapshot)
             if self.bodies is not None:
                 self.bodies.check(complete)
             needless = self._needless()
@@ -312,7 +319,7 @@ class GroupLog:
         check_members(members)
         self._check_size(0, content)
         metadata = SnapshotMetadata(conf_state=members, index=index, term=term)
-        made = _complete(Snapshot(data=content, metadata=metadata))
+        made = complete_snapshot(Snapshot(data=content, metadata=metadata))
         if self.bodies is not None:
             self.bodies.check(made)
         needless = self._needless()
@@ -632,7 +639,7 @@ class GroupLog:
         self._runs = ([index for index, _ in begin.runs], [term for _, term in begin.runs])
         if term and self._term_at(self._last) != term:
             raise Corruption(f"the group {self.id} is said to end with another term than {term}")
-        self._state, self.newest, self.older = None, MemoryStorage().snapshot(), None
+        self._state, self.newest, self.older = None, complete_snapshot(Snapshot()), None
         self._clear_window(self._last + 1)
         self.rest_on(begin, *here, size)
 
@@ -669,26 +676,3 @@ def _runs_of(entries: list[Entry]) -> list[tuple[int, int]]:
     if entries[-1].term != entries[0].term or len(entries) > 2:
         runs += [(e.index, e.term) for before, e in itertools.pairwise(entries) if e.term != before.term]
     return runs
-
-
-def _consecutive(entries: list[Entry]) -> list[Entry]:
-    """Return the entries in a new list, after checking that their indexes are consecutive."""
-    new = list(entries)
-    for e in new:
-        if not isinstance(e, Entry):
-            instance(e, Entry, "an item of entries")
-    last = new[0].index
-    for e in new[1:]:
-        if e.index != last + 1:
-            raise InvariantError(f"missing log entry [last: {last}, append at: {e.index}]")
-        last = e.index
-    if last == k.NO_LIMIT:
-        raise RangeError(f"an entry's index must be at most 2**64-2, not {last}")
-    return new
-
-
-def _complete(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot with all of its metadata present."""
-    memory = MemoryStorage()
-    memory.apply_snapshot(snapshot)
-    return memory.snapshot()

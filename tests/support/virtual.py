@@ -33,3 +33,24 @@ def run_virtually(main: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine to its end in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main)
+
+
+def run_story(story: Coroutine[Any, Any, None]) -> None:
+    """Run a story to its end in virtual time; no task of it may be left."""
+
+    async def all_of_it() -> None:
+        async with asyncio.timeout(300):
+            await story
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left
+
+    run_virtually(all_of_it())
+
+
+async def caught(wait: Any) -> BaseException:
+    """Return the error that a wait raises."""
+    try:
+        await wait
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was raised")

@@ -3,24 +3,13 @@
 import argparse
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 
-from . import of_node, of_transport
-from .leftovers import run
+from raftcy.sim.workers import spread
+
+from .chunks import KINDS, chunk
 
 CHUNK = 25
-KINDS = {"transport": of_transport.Schedule, "node": of_node.Schedule}
-
-
-def chunk(kind: str, seeds: range) -> list[str]:
-    """Run some seeds; returns what was wrong with each that failed."""
-    wrong = []
-    for seed in seeds:
-        try:
-            run(KINDS[kind](seed).run())
-        except BaseException as error:
-            wrong.append(f"{kind} {seed}: {type(error).__name__}: {error}")
-    return wrong
 
 
 def main() -> int:
@@ -33,14 +22,14 @@ def main() -> int:
     o = parser.parse_args()
     start = time.monotonic()
     failed = 0
-    with ProcessPoolExecutor(o.jobs) as pool:
-        parts = [range(at, min(at + CHUNK, o.seed + o.runs)) for at in range(o.seed, o.seed + o.runs, CHUNK)]
-        for kind in o.kind or KINDS:
-            for wrong in pool.map(chunk, [kind] * len(parts), parts):
+    seeds = [range(at, min(at + CHUNK, o.seed + o.runs)) for at in range(o.seed, o.seed + o.runs, CHUNK)]
+    for kind in o.kind or KINDS:
+        with closing(spread(chunk, [(kind, each) for each in seeds], o.jobs)) as results:
+            for wrong in results:
                 failed += len(wrong)
                 for line in wrong:
                     print(line, flush=True)
-            print(f"{kind}: {o.runs} schedules, {time.monotonic() - start:.0f} s", flush=True)
+        print(f"{kind}: {o.runs} schedules, {time.monotonic() - start:.0f} s", flush=True)
     print(f"{failed} failed")
     return 1 if failed else 0
 

@@ -7,13 +7,11 @@ by a power cut. Exit status 0 if nothing that was acknowledged is ever lost.
 import argparse
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 
-from .cuts import Cuts
+from raftcy.sim.workers import spread
 
-
-def one(seed: int, steps: int, subsets: int) -> int:
-    return Cuts(seed, steps, subsets).run()
+from .cuts import outcome
 
 
 def main() -> int:
@@ -26,14 +24,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     o = parser.parse_args()
     begun, states, failed = time.monotonic(), 0, 0
-    with ProcessPoolExecutor(o.jobs) as pool:
-        futures = [pool.submit(one, seed, o.steps, o.subsets) for seed in range(o.first, o.first + o.histories)]
-        for count, future in enumerate(futures, 1):
-            try:
-                states += future.result()
-            except Exception as error:
+    histories = [(seed, o.steps, o.subsets) for seed in range(o.first, o.first + o.histories)]
+    with closing(spread(outcome, histories, o.jobs)) as results:
+        for count, (seen, wrong) in enumerate(results, 1):
+            states += seen
+            if wrong:
                 failed += 1
-                print(f"history {o.first + count - 1}: {repr(error)[:600]}", flush=True)
+                print(f"history {o.first + count - 1}: {wrong}", flush=True)
             if count % 10 == 0:
                 print(f"{count} histories, {states} states, {time.monotonic() - begun:.0f} s", flush=True)
     print(f"{o.histories} histories, {states} states, {failed} failed, {time.monotonic() - begun:.0f} s")

@@ -43,3 +43,11 @@ class Cuts:
             yield "a sector is lost", lost
         for some in disk.some_lost(self.random, self.subsets):
             yield "some are lost", some
+
+
+def outcome(history: tuple[int, int, int]) -> tuple[int, str]:
+    """Run the history of a seed, with so many steps and subsets: how many states it had, and what was wrong with it."""
+    try:
+        return Cuts(*history).run(), ""
+    except Exception as error:
+        return 0, repr(error)[:600]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.loggers import RaisingLogger
 from tests.unit.wire.test_whole import config, storage
 
 
@@ -196,25 +197,9 @@ def test_a_logger_that_raises_at_each_call_in_turn(build: ModuleType, error: Bas
     turn = 0
     while True:
         turn += 1
-        if _dies(build, two(build), error, logger=_Logger(turn, error)):
+        if _dies(build, two(build), error, logger=RaisingLogger(turn, error)):
             break
     assert turn > 10
-
-
-class _Logger:
-    """A logger that raises at its nth call, of whatever method."""
-
-    def __init__(self, turn: int, raised: BaseException) -> None:
-        self._turn = turn
-        self._raised = raised
-
-    def _call(self, *args: Any) -> bool:
-        self._turn -= 1
-        if self._turn == 0:
-            raise self._raised
-        return True
-
-    isEnabledFor = debug = info = warning = error = critical = _call
 
 
 def _dies(build: ModuleType, given: Any, error: BaseException, **options: Any) -> bool:

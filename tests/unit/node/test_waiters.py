@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.loggers import RaisingLogger
 from tests.unit.wire.test_whole import config, storage
 
 
@@ -152,22 +153,6 @@ async def test_a_ready_that_is_closed_after_its_wake_up_passes_it_on(build: Modu
     assert (await asyncio.wait_for(waiting, 5)).must_sync
 
 
-class Countdown:
-    """A logger whose nth call raises, whatever it is."""
-
-    def __init__(self, turn: int, error: BaseException) -> None:
-        self._turn = turn
-        self._raised = error
-
-    def _call(self, *args: Any) -> bool:
-        self._turn -= 1
-        if self._turn == 0:
-            raise self._raised
-        return True
-
-    isEnabledFor = debug = info = warning = error = critical = _call
-
-
 # A loop of its own: it tests Node, with a storage or a logger that raises at one call.
 async def played(build: ModuleType, given: Any, error: BaseException, logger: Any) -> bool:
     """A node leads, three proposals wait, its Readys are handled; whether nothing raised. Nobody is left waiting."""
@@ -218,7 +203,7 @@ async def test_a_logger_that_raises_at_each_call_in_turn(build: ModuleType) -> N
     while True:
         turn += 1
         error = OSError(f"call {turn}")
-        if await played(build, storage(build), error, Countdown(turn, error)):
+        if await played(build, storage(build), error, RaisingLogger(turn, error)):
             break
     assert turn > 10
 
@@ -229,9 +214,9 @@ async def test_a_storage_that_raises_at_each_call_in_turn(build: ModuleType) -> 
     while True:
         turn += 1
         error = OSError(f"call {turn}")
-        left = Countdown(turn, error)
+        left = RaisingLogger(turn, error)
 
-        def raising(name: str, left: Countdown = left) -> Any:
+        def raising(name: str, left: RaisingLogger = left) -> Any:
             def method(self: Any, *args: Any) -> Any:
                 if self.armed:
                     left._call()
@@ -245,6 +230,6 @@ async def test_a_storage_that_raises_at_each_call_in_turn(build: ModuleType) -> 
         metadata = build.SnapshotMetadata(index=1, term=1, conf_state=build.ConfState(voters=[1]))
         build.MemoryStorage.save(given, build.HardState(term=1, commit=1), None, build.Snapshot(metadata=metadata))
         given.armed = True
-        if await played(build, given, error, Countdown(0, error)):
+        if await played(build, given, error, RaisingLogger(0, error)):
             break
     assert turn > 3

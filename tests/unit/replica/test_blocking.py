@@ -11,14 +11,13 @@ from raftcy.errors import CallFailed, CommandError, ConfigError, Rejected, Stopp
 from raftcy.replica import Tuning, blocking
 from raftcy.replica.replica import RejectReason
 from tests.support.hosts import Ledger
-
-from ...system.replica.kills import free_ports
+from tests.support.transports import free_port
 
 QUICK = Tuning(tick_ms=10, election_ms=100)
 
 
 def host(folder: Path) -> blocking.Host:
-    return blocking.Host(folder, id=1, members={1: f"127.0.0.1:{free_ports(1)[0]}"}, tuning=QUICK)
+    return blocking.Host(folder, id=1, members={1: f"127.0.0.1:{free_port()}"}, tuning=QUICK)
 
 
 def ended() -> bool:

@@ -1,26 +1,13 @@
 """The end of hosts and replicas: everybody waits for it, nobody endlessly."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from raftcy.errors import Stopped
 from tests.support.hosts import Ledger, World, leader_of, ledger, tuned
-from tests.support.virtual import run_virtually
-
-
-def run(story: Coroutine[Any, Any, None]) -> None:
-    """Run a story to its end; no task of it may be left."""
-
-    async def all_of_it() -> None:
-        async with asyncio.timeout(300):
-            await story
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left
-
-    run_virtually(all_of_it())
+from tests.support.virtual import run_story
 
 
 def test_every_close_waits_for_the_end() -> None:
@@ -37,7 +24,7 @@ def test_every_close_waits_for_the_end() -> None:
             await first
             await hosts[1].close()
 
-    run(story())
+    run_story(story())
 
 
 def test_every_close_of_a_replica_waits_for_its_end() -> None:
@@ -52,7 +39,7 @@ def test_every_close_of_a_replica_waits_for_its_end() -> None:
             assert any(replica.is_leader for replica in replicas.values())
             await first
 
-    run(story())
+    run_story(story())
 
 
 def test_a_close_that_was_cancelled_goes_on() -> None:
@@ -77,7 +64,7 @@ def test_a_close_that_was_cancelled_goes_on() -> None:
             assert host._over.is_set()
             assert host._log._closed
 
-    run(story())
+    run_story(story())
 
 
 def test_a_replica_whose_close_was_cancelled_ends() -> None:
@@ -96,7 +83,7 @@ def test_a_replica_whose_close_was_cancelled_ends() -> None:
             assert leader._over
             world.heal()
 
-    run(story())
+    run_story(story())
 
 
 @pytest.mark.parametrize("where", ["chore", "sync"])
@@ -124,7 +111,7 @@ def test_a_dead_disk_does_not_keep_a_host_open(where: str, caplog: pytest.LogCap
             await replicas[1].read()
             assert ledger(replicas[1]) == ["x"]
 
-    run(story())
+    run_story(story())
 
 
 def test_an_error_at_the_end_is_raised_and_the_end_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,4 +131,4 @@ def test_an_error_at_the_end_is_raised_and_the_end_is_there(monkeypatch: pytest.
         async with asyncio.timeout(5):
             await host.wait_closed()
 
-    run(story())
+    run_story(story())

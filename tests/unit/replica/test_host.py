@@ -1,9 +1,8 @@
-"""Hosts and their replicas in virtual time: what callers are promised, and who is told of which error."""
+"""Hosts and replicas in virtual time keep their promises to callers, and report each error to everybody who waits."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -34,29 +33,7 @@ from raftcy.replica.tuning import Tuning
 from raftcy.wire.enums import MessageType
 from raftcy.wire.messages import Message
 from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger, tuned
-from tests.support.virtual import run_virtually
-
-
-def run(story: Coroutine[Any, Any, None]) -> None:
-    """Run a story to its end; no task of it may be left."""
-
-    async def all_of_it() -> None:
-        async with asyncio.timeout(300):
-            await story
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left
-
-    run_virtually(all_of_it())
-
-
-async def caught(wait: Any) -> BaseException:
-    """What a wait raises."""
-    try:
-        await wait
-    except Exception as error:
-        return error
-    raise AssertionError("nothing was raised")
-
+from tests.support.virtual import caught, run_story
 
 # -- proposing and reading -----------------------------------------------------------------------------------------
 
@@ -73,7 +50,7 @@ def test_a_command_is_answered_wherever_it_is_proposed() -> None:
                 await replica.read()
                 assert ledger(replica) == ["x"] * 3
 
-    run(story())
+    run_story(story())
 
 
 def test_one_member_alone() -> None:
@@ -83,7 +60,7 @@ def test_one_member_alone() -> None:
             assert await asyncio.gather(*[replicas[1].propose(b"x") for _ in range(20)]) == list(range(1, 21))
             assert await replicas[1].read() == replicas[1].applied
 
-    run(story())
+    run_story(story())
 
 
 def test_many_have_an_answer_each() -> None:
@@ -96,7 +73,7 @@ def test_many_have_an_answer_each() -> None:
                 assert found == [first + 1, CommandError("no"), first + 2]
             assert await replica.propose_many([]) == []
 
-    run(story())
+    run_story(story())
 
 
 def test_a_refusal_of_the_machine_is_raised() -> None:
@@ -106,7 +83,7 @@ def test_a_refusal_of_the_machine_is_raised() -> None:
             for replica in replicas.values():
                 assert await caught(replica.propose(b"no thanks")) == CommandError("no thanks")
 
-    run(story())
+    run_story(story())
 
 
 def test_an_error_while_commands_are_handed_on_ends_their_waits() -> None:
@@ -128,7 +105,7 @@ def test_an_error_while_commands_are_handed_on_ends_their_waits() -> None:
             assert "it broke" in error.why, "the leader says so, before the request has waited too long"
             assert leader.failure is wrong
 
-    run(story())
+    run_story(story())
 
 
 def test_an_outcome_does_not_wait_for_the_term_to_end() -> None:
@@ -154,7 +131,7 @@ def test_an_outcome_does_not_wait_for_the_term_to_end() -> None:
             await follower.propose(b"y")
             assert await waiting == Fate.REJECTED
 
-    run(story())
+    run_story(story())
 
 
 @pytest.mark.parametrize("at_least", [None, 10_000])
@@ -175,7 +152,7 @@ def test_reads_that_were_cancelled_take_no_room(at_least: int | None) -> None:
             for wait in waits:
                 assert isinstance(await caught(wait), Stopped)
 
-    run(story())
+    run_story(story())
 
 
 def test_an_error_while_own_commands_are_handed_on_ends_their_waits() -> None:
@@ -193,7 +170,7 @@ def test_an_error_while_own_commands_are_handed_on_ends_their_waits() -> None:
             assert isinstance(error, OutcomeUnknown)
             assert error.__cause__ is wrong
 
-    run(story())
+    run_story(story())
 
 
 def test_a_command_is_forwarded_once() -> None:
@@ -207,7 +184,7 @@ def test_a_command_is_forwarded_once() -> None:
             assert len(requests) == 1, "all that waits goes in one request"
             assert not [m for _, _, m in world.sent if m.type == MessageType.MSG_PROP]
 
-    run(story())
+    run_story(story())
 
 
 def test_a_follower_that_takes_a_request_refuses_it() -> None:
@@ -227,7 +204,7 @@ def test_a_follower_that_takes_a_request_refuses_it() -> None:
             await asyncio.sleep(1)
             assert ledger(one) == []
 
-    run(story())
+    run_story(story())
 
 
 def test_a_term_fences_commands_off() -> None:
@@ -242,7 +219,7 @@ def test_a_term_fences_commands_off() -> None:
                 assert error.reason == RejectReason.OTHER_TERM
             assert ledger(leader) == ["x"]
 
-    run(story())
+    run_story(story())
 
 
 def test_without_a_leader_a_command_is_rejected() -> None:
@@ -254,7 +231,7 @@ def test_without_a_leader_a_command_is_rejected() -> None:
             assert isinstance(error, Rejected)
             assert error.reason == RejectReason.NO_LEADER
 
-    run(story())
+    run_story(story())
 
 
 def test_too_much_is_rejected_at_once() -> None:
@@ -271,7 +248,7 @@ def test_too_much_is_rejected_at_once() -> None:
             with pytest.raises(TypeError):
                 replica.propose("text")
 
-    run(story())
+    run_story(story())
 
 
 def test_an_empty_command_is_a_command() -> None:
@@ -281,7 +258,7 @@ def test_an_empty_command_is_a_command() -> None:
             for number, replica in enumerate(replicas.values(), 1):
                 assert await replica.propose(b"") == number
 
-    run(story())
+    run_story(story())
 
 
 def test_reads_are_shared_and_see_all_before_them() -> None:
@@ -298,7 +275,7 @@ def test_reads_are_shared_and_see_all_before_them() -> None:
             asked = [m for _, _, m in world.sent if m.type == MessageType.MSG_READ_INDEX]
             assert len(asked) == 1
 
-    run(story())
+    run_story(story())
 
 
 def test_reads_of_other_kinds() -> None:
@@ -320,7 +297,7 @@ def test_reads_of_other_kinds() -> None:
             await follower.read()
             assert len(follower._barriers) == 0
 
-    run(story())
+    run_story(story())
 
 
 def test_reads_are_bounded() -> None:
@@ -331,7 +308,7 @@ def test_reads_are_bounded() -> None:
             assert isinstance(found[2], Overloaded)
             assert all(isinstance(each, int) for each in found[:2])
 
-    run(story())
+    run_story(story())
 
 
 def test_a_read_waits_for_a_leader() -> None:
@@ -345,7 +322,7 @@ def test_a_read_waits_for_a_leader() -> None:
             assert ledger(follower) == ["x"]
             assert follower.leader != leader.id
 
-    run(story())
+    run_story(story())
 
 
 # -- what is not known ---------------------------------------------------------------------------------------------
@@ -367,7 +344,7 @@ def test_the_fate_of_what_a_deposed_leader_had_appended() -> None:
             await old.read()
             assert ledger(old) == ["kept"]
 
-    run(story())
+    run_story(story())
 
 
 def test_who_still_waits_is_told_that_it_was_superseded() -> None:
@@ -383,7 +360,7 @@ def test_who_still_waits_is_told_that_it_was_superseded() -> None:
             found = await asyncio.gather(*waits, return_exceptions=True)
             assert [getattr(each, "reason", each) for each in found] == [RejectReason.SUPERSEDED] * 3
 
-    run(story())
+    run_story(story())
 
 
 def test_a_request_whose_reply_is_lost() -> None:
@@ -402,7 +379,7 @@ def test_a_request_whose_reply_is_lost() -> None:
             await agreed({replica.id: replica for replica in followers_of(replicas)})
             assert await follower.outcome(error.token, timeout_s=5) == Fate.LOST
 
-    run(story())
+    run_story(story())
 
 
 def test_a_command_whose_wait_ended_is_known_later() -> None:
@@ -419,7 +396,7 @@ def test_a_command_whose_wait_ended_is_known_later() -> None:
             assert ledger(leader) == ["x", "x"]
             assert leader._proposals.count == 0
 
-    run(story())
+    run_story(story())
 
 
 def test_a_cancelled_wait_leaves_nothing() -> None:
@@ -442,7 +419,7 @@ def test_a_cancelled_wait_leaves_nothing() -> None:
                 assert ledger(replica)[-1] == "late"
             assert "never" not in ledger(leader_of(replicas))
 
-    run(story())
+    run_story(story())
 
 
 # -- errors ----------------------------------------------------------------------------------------------------------
@@ -479,7 +456,7 @@ def test_an_error_of_the_machine_ends_its_replica_and_no_other() -> None:
             assert bad.status().failure is bad.failure
             assert await good.propose(b"x") == 1
 
-    run(story())
+    run_story(story())
 
 
 async def _all_events(replica: Any) -> list[Any]:
@@ -514,7 +491,7 @@ def test_an_error_of_the_disk_ends_all_replicas(where: str, sync: str) -> None:
             new = await agreed(others)
             assert await new.propose(b"y") >= 1
 
-    run(story())
+    run_story(story())
 
 
 def test_nothing_is_said_that_a_failed_disk_has_not_got() -> None:
@@ -531,7 +508,7 @@ def test_nothing_is_said_that_a_failed_disk_has_not_got() -> None:
             assert follower.failure is not None
             assert leader._driver.node.status().progress[follower.id].match <= before
 
-    run(story())
+    run_story(story())
 
 
 def test_an_error_of_the_transport_ends_the_host() -> None:
@@ -547,7 +524,7 @@ def test_an_error_of_the_transport_ends_the_host() -> None:
             assert isinstance(stopped, Stopped)
             assert stopped.cause is error
 
-    run(story())
+    run_story(story())
 
 
 def test_an_error_within_a_turn_ends_the_replica(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -573,7 +550,7 @@ def test_an_error_within_a_turn_ends_the_replica(monkeypatch: pytest.MonkeyPatch
                 assert isinstance(stopped, Stopped)
                 assert replica.failure is error
 
-    run(story())
+    run_story(story())
 
 
 # -- order -----------------------------------------------------------------------------------------------------------
@@ -606,7 +583,7 @@ def test_appends_leave_before_the_leaders_own_sync_and_answers_after_it() -> Non
             world.aside(leader.id).go_on()
             assert await wait == 2
 
-    run(story())
+    run_story(story())
 
 
 def test_votes_wait_for_the_disk() -> None:
@@ -625,7 +602,7 @@ def test_votes_wait_for_the_disk() -> None:
             await asyncio.sleep(1)
             assert MessageType.MSG_HEARTBEAT in {m.type for _, _, m in world.sent}
 
-    run(story())
+    run_story(story())
 
 
 def test_one_sync_for_a_command_and_none_for_a_commit_index() -> None:
@@ -641,7 +618,7 @@ def test_one_sync_for_a_command_and_none_for_a_commit_index() -> None:
             await asyncio.sleep(0.1)
             assert {id: disk.syncs - before[id] for id, disk in world.disks.items()} == {1: 20, 2: 20, 3: 20}
 
-    run(story())
+    run_story(story())
 
 
 def test_groups_share_a_sync() -> None:
@@ -656,7 +633,7 @@ def test_groups_share_a_sync() -> None:
             await asyncio.gather(*[replica.propose(b"x") for replica in replicas])
             assert world.disks[1].syncs - before == 1
 
-    run(story())
+    run_story(story())
 
 
 def test_a_leader_whose_disk_hangs_gives_way() -> None:
@@ -675,7 +652,7 @@ def test_a_leader_whose_disk_hangs_gives_way() -> None:
             assert not leader.is_leader
             assert wait.done()
 
-    run(story())
+    run_story(story())
 
 
 # -- snapshots -------------------------------------------------------------------------------------------------------
@@ -701,7 +678,7 @@ def test_a_member_that_was_away_comes_back_by_a_snapshot() -> None:
             assert received.index > 20
             made.cancel()
 
-    run(story())
+    run_story(story())
 
 
 def test_a_snapshot_that_silence_has_swallowed_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -733,7 +710,7 @@ def test_a_snapshot_that_silence_has_swallowed_is_sent_again(monkeypatch: pytest
             assert leader.is_leader
             assert leader.term == term
 
-    run(story())
+    run_story(story())
 
 
 async def _until(replica: Any, kind: type) -> Any:
@@ -755,7 +732,7 @@ def test_a_start_begins_with_the_snapshot() -> None:
                 await replica.read()
                 assert ledger(replica) == ["x"] * 50
 
-    run(story())
+    run_story(story())
 
 
 def test_a_long_batch_is_applied_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -773,7 +750,7 @@ def test_a_long_batch_is_applied_in_slices(monkeypatch: pytest.MonkeyPatch) -> N
             assert await wait == list(range(1, 2001))
             assert turns > 4
 
-    run(story())
+    run_story(story())
 
 
 # -- life ------------------------------------------------------------------------------------------------------------
@@ -796,7 +773,7 @@ def test_all_is_there_after_a_restart(caplog: pytest.LogCaptureFixture) -> None:
         ignored = [record for record in caplog.records if "is ignored" in record.getMessage()]
         assert len(ignored) == 3
 
-    run(story())
+    run_story(story())
 
 
 def test_closing_hands_leadership_over_first() -> None:
@@ -814,7 +791,7 @@ def test_closing_hands_leadership_over_first() -> None:
             assert await new.propose(b"x") == 1
             await leader.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_closing_while_nobody_can_take_over() -> None:
@@ -829,7 +806,7 @@ def test_closing_while_nobody_can_take_over() -> None:
             assert isinstance(await caught(wait), OutcomeUnknown)
             assert (await caught(leader.propose(b"y"))).reason == RejectReason.STOPPED
 
-    run(story())
+    run_story(story())
 
 
 def test_a_transfer_ends_when_the_other_leads() -> None:
@@ -847,7 +824,7 @@ def test_a_transfer_ends_when_the_other_leads() -> None:
             world.cut(follower.id)
             assert isinstance(await caught(follower.transfer_leadership(leader.id, timeout_s=5)), NotNow)
 
-    run(story())
+    run_story(story())
 
 
 def test_events_of_every_member() -> None:
@@ -864,7 +841,7 @@ def test_events_of_every_member() -> None:
                 assert LeaderChanged(leader.id, term) in events
                 assert events[-1] == ReplicaStopped(None)
 
-    run(story())
+    run_story(story())
 
 
 def test_the_status_of_a_replica() -> None:
@@ -884,7 +861,7 @@ def test_the_status_of_a_replica() -> None:
             assert follower.status().leader_addresses == (world.members[leader.id],)
             assert "'ledger'" in repr(leader)
 
-    run(story())
+    run_story(story())
 
 
 def test_names_of_groups() -> None:
@@ -899,7 +876,7 @@ def test_names_of_groups() -> None:
             with pytest.raises(TypeError):
                 hosts[1].replica(b"x", Ledger())  # type: ignore[arg-type]
 
-    run(story())
+    run_story(story())
 
 
 def test_a_replica_can_be_closed_and_made_again() -> None:
@@ -915,7 +892,7 @@ def test_a_replica_can_be_closed_and_made_again() -> None:
             assert ledger(again) == ["x"]
             await again.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_a_host_is_opened_once() -> None:
@@ -932,7 +909,7 @@ def test_a_host_is_opened_once() -> None:
         with pytest.raises(Stopped):
             host.replica("x", Ledger())
 
-    run(story())
+    run_story(story())
 
 
 # -- the first start -------------------------------------------------------------------------------------------------
@@ -950,7 +927,7 @@ def test_nobody_begins_without_the_others() -> None:
         assert len({host.cluster for host in hosts}) == 1
         await asyncio.gather(*[host.close() for host in hosts])
 
-    run(story())
+    run_story(story())
 
 
 def test_a_start_that_is_cancelled_leaves_nothing() -> None:
@@ -965,7 +942,7 @@ def test_a_start_that_is_cancelled_leaves_nothing() -> None:
         async with world.serving():
             pass
 
-    run(story())
+    run_story(story())
 
 
 def test_other_lists_are_an_error_on_both() -> None:
@@ -977,7 +954,7 @@ def test_other_lists_are_an_error_on_both() -> None:
             assert isinstance(error, MembersDiffer)
             assert "3=host3:7000" in str(error)
 
-    run(story())
+    run_story(story())
 
 
 def test_a_member_that_was_late_is_handed_the_table() -> None:
@@ -1005,7 +982,7 @@ def test_a_member_that_was_late_is_handed_the_table() -> None:
         assert ledger(replica) == ["x"]
         await asyncio.gather(*[host.close() for host in (*hosts[:2], again)])
 
-    run(story())
+    run_story(story())
 
 
 def test_a_member_that_lost_its_disk_does_not_come_back() -> None:
@@ -1021,7 +998,7 @@ def test_a_member_that_lost_its_disk_does_not_come_back() -> None:
             assert "under another identity" in str(error)
             assert await leader_of(replicas).propose(b"x") == 1
 
-    run(story())
+    run_story(story())
 
 
 def test_the_directory_of_another_member() -> None:
@@ -1034,7 +1011,7 @@ def test_the_directory_of_another_member() -> None:
         assert isinstance(error, MembersDiffer)
         assert "is not the directory of member 1" in str(error)
 
-    run(story())
+    run_story(story())
 
 
 # -- requests --------------------------------------------------------------------------------------------------------
@@ -1068,7 +1045,7 @@ def test_hosts_ask_each_other() -> None:
                 hosts[1].serve(1, serve)
         assert isinstance(await caught(hosts[1].request(2, 300, b"x")), Stopped)
 
-    run(story())
+    run_story(story())
 
 
 @pytest.mark.parametrize("wrong", [None, "text", 5, [1]])
@@ -1090,7 +1067,7 @@ def test_an_answer_that_is_not_bytes_is_an_error_of_the_server(wrong: Any) -> No
             assert hosts[2]._calls is not None
             assert hosts[2]._calls._serving == 0
 
-    run(story())
+    run_story(story())
 
 
 def test_a_newcomer_gets_the_table_and_nothing_else() -> None:
@@ -1103,7 +1080,7 @@ def test_a_newcomer_gets_the_table_and_nothing_else() -> None:
             assert answers[0][0] == 2
             assert answers[1] == "the cluster has begun"
 
-    run(story())
+    run_story(story())
 
 
 # -- settings --------------------------------------------------------------------------------------------------------
@@ -1200,7 +1177,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_applied_twice(seed: int) ->
         assert len(acknowledged) > 50
         await asyncio.gather(*[host.close() for host in hosts.values()])
 
-    run(story())
+    run_story(story())
 
 
 def test_a_state_that_no_message_carries_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1222,4 +1199,4 @@ def test_a_state_that_no_message_carries_is_no_end(monkeypatch: pytest.MonkeyPat
             assert "SnapshotMade" in kinds
             assert replica.failure is None
 
-    run(story())
+    run_story(story())

@@ -1,7 +1,6 @@
 """Replicas that are made again on a living host: what their log and their machine bring along."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -12,19 +11,7 @@ from raftcy.replica.host import Host, group_of
 from raftcy.replica.replica import Replica
 from raftcy.wire.enums import MessageType
 from tests.support.hosts import Ledger, World, followers_of, leader_of, ledger, tuned
-from tests.support.virtual import run_virtually
-
-
-def run(story: Coroutine[Any, Any, None]) -> None:
-    """Run a story to its end; no task of it may be left."""
-
-    async def all_of_it() -> None:
-        async with asyncio.timeout(300):
-            await story
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left
-
-    run_virtually(all_of_it())
+from tests.support.virtual import run_story
 
 
 def host_of(replica: Replica) -> Host:
@@ -72,7 +59,7 @@ def test_entries_of_the_replica_before_are_acknowledged_once_they_are_durable(fl
             assert ledger(again) == ["x", "y"]
             assert leader._driver.node.status().progress[again.id].match == last
 
-    run(story())
+    run_story(story())
 
 
 def test_a_vote_of_the_replica_before_is_repeated_once_it_is_durable() -> None:
@@ -105,7 +92,7 @@ def test_a_vote_of_the_replica_before_is_repeated_once_it_is_durable() -> None:
             world.heal()
             await handover
 
-    run(story())
+    run_story(story())
 
 
 def test_a_log_that_is_durable_holds_nothing_back() -> None:
@@ -123,7 +110,7 @@ def test_a_log_that_is_durable_holds_nothing_back() -> None:
             assert ledger(again) == ["x"]
             world.aside(follower.id).go_on()
 
-    run(story())
+    run_story(story())
 
 
 # -- machines ------------------------------------------------------------------------------------------------------
@@ -168,7 +155,7 @@ def test_a_used_machine_is_refused() -> None:
             await again.read()
             assert ledger(again) == machine.entries == ["x"]
 
-    run(story())
+    run_story(story())
 
 
 def test_a_name_that_is_served_uses_no_machine() -> None:
@@ -182,7 +169,7 @@ def test_a_name_that_is_served_uses_no_machine() -> None:
             await replica.close()
             await hosts[1].replica("ledger", machine).read()
 
-    run(story())
+    run_story(story())
 
 
 def test_a_machine_on_disk_is_used_again() -> None:
@@ -197,7 +184,7 @@ def test_a_machine_on_disk_is_used_again() -> None:
                 await replica.close()
             assert machine.stored == [b"1", b"2"]
 
-    run(story())
+    run_story(story())
 
 
 def test_a_machine_that_is_ahead_of_the_log_is_refused() -> None:
@@ -227,4 +214,4 @@ def test_a_machine_that_is_ahead_of_the_log_is_refused() -> None:
             await hosts[1].replica("ledger", Ledger()).read()
         assert machine.stored == [b"old", *[b"new"] * 5]
 
-    run(story())
+    run_story(story())

@@ -10,9 +10,8 @@ from raftcy.errors import CommandError, OutcomeUnknown, Rejected, SessionExpired
 from raftcy.machines.sessions import WINDOW
 from raftcy.replica.session import Session
 from raftcy.replica.tokens import RejectReason, Token
-from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger
-
-from .test_host import caught, run, tuned
+from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger, tuned
+from tests.support.virtual import caught, run_story
 
 
 class Second(Ledger):
@@ -34,7 +33,7 @@ def test_a_session_answers_as_a_replica_does() -> None:
                     assert sorted(found) == list(range(before + 2, before + 7))
             assert len(leader_of(replicas)._group_machine.sessions) == 0
 
-    run(story())
+    run_story(story())
 
 
 def test_a_command_is_applied_once_although_its_answer_was_lost() -> None:
@@ -55,7 +54,7 @@ def test_a_command_is_applied_once_although_its_answer_was_lost() -> None:
                 await session.again(Token(0, 0, b"another", 1))
             await session.close()
 
-    run(story())
+    run_story(story())
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -97,7 +96,7 @@ def test_each_command_once_under_faults(seed: int) -> None:
             assert sorted(ledger(replica)) == sorted(f"c{n}.{number}" for n in range(3) for number in range(30))
         await asyncio.gather(*[host.close() for host in hosts.values()])
 
-    run(story())
+    run_story(story())
 
 
 def test_a_session_that_nobody_uses_expires() -> None:
@@ -118,7 +117,7 @@ def test_a_session_that_nobody_uses_expires() -> None:
             await asyncio.sleep(5)
             assert leader.commit == before, "without sessions no time is written"
 
-    run(story())
+    run_story(story())
 
 
 def test_a_session_ends_with_its_replica() -> None:
@@ -133,7 +132,7 @@ def test_a_session_ends_with_its_replica() -> None:
             assert error.reason == RejectReason.STOPPED
             await session.close()
 
-    run(story())
+    run_story(story())
 
 
 class Answering:
@@ -176,7 +175,7 @@ def test_what_may_be_in_the_log_is_never_said_to_be_rejected(reason: RejectReaso
         assert len(set(replica.entries)) == 1
         await session.close()
 
-    run(story())
+    run_story(story())
 
 
 @pytest.mark.parametrize("end", [Rejected(RejectReason.TOO_LARGE), None], ids=["rejected", "cancelled"])
@@ -192,7 +191,7 @@ def test_what_nobody_asks_for_any_more_leaves_room(end: Exception | None) -> Non
         assert not session._entries
         await session.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_a_cancelled_again_may_be_repeated() -> None:
@@ -207,7 +206,7 @@ def test_a_cancelled_again_may_be_repeated() -> None:
         assert await session.again(error.token) == 5
         await session.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_a_cancelled_command_is_applied_once_at_most() -> None:
@@ -226,7 +225,7 @@ def test_a_cancelled_command_is_applied_once_at_most() -> None:
             assert ledger(follower) == ["x", "y"]
             await session.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_after_a_wait_that_ended_a_rejection_is_not_certain() -> None:
@@ -238,7 +237,7 @@ def test_after_a_wait_that_ended_a_rejection_is_not_certain() -> None:
         assert isinstance(await caught(session.again(error.token)), OutcomeUnknown)
         await session.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_an_expired_session_does_not_say_that_an_earlier_attempt_was_not_applied() -> None:
@@ -253,7 +252,7 @@ def test_an_expired_session_does_not_say_that_an_earlier_attempt_was_not_applied
             await session.again(error.token)
         await session.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_the_token_is_the_session_s_own_when_the_replica_has_died() -> None:
@@ -266,7 +265,7 @@ def test_the_token_is_the_session_s_own_when_the_replica_has_died() -> None:
         assert await session.again(error.token) == 5
         await session.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_a_replica_closed_over_a_command_in_the_log_does_not_say_rejected() -> None:
@@ -284,7 +283,7 @@ def test_a_replica_closed_over_a_command_in_the_log_does_not_say_rejected() -> N
             world.heal()
             await session.close()
 
-    run(story())
+    run_story(story())
 
 
 def test_the_version_rises_once_all_members_know_it() -> None:
@@ -305,7 +304,7 @@ def test_the_version_rises_once_all_members_know_it() -> None:
             assert isinstance(old.failure, UpgradeNeeded)
             assert isinstance(hosts[3].failure, UpgradeNeeded)
 
-    run(story())
+    run_story(story())
 
 
 def test_sessions_outlive_a_restart_of_all() -> None:
@@ -322,4 +321,4 @@ def test_sessions_outlive_a_restart_of_all() -> None:
             assert await leader_of(replicas).propose_entry(entry) == 16, "it is answered again, and not applied again"
             assert ledger(leader_of(replicas)) == ["x"] * 15 + ["last"]
 
-    run(story())
+    run_story(story())

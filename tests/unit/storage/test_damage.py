@@ -113,7 +113,7 @@ def test_every_flipped_byte_is_reported_where_it_is(close: bool, flips: tuple[in
                 other.files[name].content[offset] ^= flip
                 before = {each: bytes(file.content) for each, file in other.files.items()}
                 if offset >= ends[name] and name == last:
-                    # Behind the end: whatever it is, nobody was told of it.
+                    # No acknowledged record lies behind the end, so the log may cut here.
                     log, found = held(other)
                     if isinstance(log, Corruption):
                         assert (log.file, log.offset) == (name, ends[name])

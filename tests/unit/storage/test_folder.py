@@ -50,12 +50,7 @@ def test_space_comes_back_while_a_quiet_group_stays(tmp_path: Path) -> None:
         for storage in (quiet, model):
             storage.save(HardState(term=1, vote=3), run(1, 1, 5), None)
         log.sync()
-        for number in range(1, 120):
-            busy.save(HardState(term=1, commit=number), run(number, 1, 1, 700), None)
-            if number > 3:
-                busy.create_snapshot(number - 2, None if number > 4 else members(), b"")
-                busy.compact(number - 2)
-            log.sync()
+        fill(log, busy)
         wait_for(lambda: log.tend() or log.log.counters.segments_removed >= 5)
         wait_for(lambda: len(segments(tmp_path)) < 6)
         assert log.log.counters.groups_moved >= 2
@@ -65,6 +60,16 @@ def test_space_comes_back_while_a_quiet_group_stays(tmp_path: Path) -> None:
     with DiskLog(tmp_path, segment_size=8192) as log:
         assert contents(log.group(1)) == contents(model)
         assert contents(log.group(2)) == wanted
+
+
+def fill(log: Any, group: Any) -> None:
+    """Write and sync many entries, each followed by a snapshot and a compaction close behind it."""
+    for number in range(1, 120):
+        group.save(HardState(term=1, commit=number), run(number, 1, 1, 700), None)
+        if number > 3:
+            group.create_snapshot(number - 2, None if number > 4 else members(), b"")
+            group.compact(number - 2)
+        log.sync()
 
 
 def members() -> Any:
@@ -77,12 +82,7 @@ def test_a_group_with_much_holds_its_segment() -> None:
     log = open_log(CutDisk())
     full, busy = log.group(1), log.group(2)
     full.save(HardState(term=1), run(1, 1, 5, 600), None)
-    for number in range(1, 120):
-        busy.save(HardState(term=1, commit=number), run(number, 1, 1, 700), None)
-        if number > 3:
-            busy.create_snapshot(number - 2, None if number > 4 else members(), b"")
-            busy.compact(number - 2)
-        log.sync()
+    fill(log, busy)
     assert log.segments()[0] == 1
     assert 1 in log.holders()
     full.save(HardState(term=1, commit=5), None, None)
@@ -168,7 +168,7 @@ def test_an_error_of_the_thread_ends_the_log(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(directory, "_write", full)
     group.save(None, run(2, 1, 1, 5000), None)
     with pytest.raises(StorageFailed, match="no space left"):
-        group.sync()
+        log.sync()
     with pytest.raises(StorageFailed):
         group.save(None, run(3, 1), None)
     log.close()
