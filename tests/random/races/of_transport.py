@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from typing import Any
 
 from raftcy.errors import MessageTooLong, Stopped, TransportError
@@ -17,7 +18,8 @@ LIMITS = Limits(
     hello_seconds=0.2,
     replace_seconds=0.05,
     dial_seconds=0.2,
-    greet_seconds=0.2,
+    # Longer than any schedule: only stop and close end a connection to somebody who never answers.
+    greet_seconds=60,
     write_timeout_seconds=0.2,
     retry_min_seconds=0.001,
     retry_max_seconds=0.01,
@@ -36,6 +38,8 @@ class Schedule:
         self.transports: dict[int, Transport] = {}
         self.former: list[Transport] = []
         self.strangers: list[asyncio.StreamWriter] = []
+        # Its system takes connections, and nobody ever answers on them.
+        self.silent = socket.create_server((HOST, 0))
 
     async def run(self) -> None:
         """All of it; raises Leak if something is left."""
@@ -59,6 +63,7 @@ class Schedule:
                 await transport.close()
         for writer in self.strangers:
             writer.transport.abort()
+        self.silent.close()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await nothing_is_left(before)
@@ -97,7 +102,8 @@ class Schedule:
                 await calls.begin(self.listen(id))
             case 2 | 3 | 4:
                 address = self.addresses.get(peer, (HOST, 1))
-                await calls.begin(transport.set_peer(peer, rng.choice((address, [(HOST, 1), address], address))))
+                silent = self.silent.getsockname()[:2]
+                await calls.begin(transport.set_peer(peer, rng.choice((address, [(HOST, 1), address], silent))))
             case 5:
                 await calls.begin(transport.set_peer(peer, rng.choice((None, ("no-such-host.invalid", 80)))))
             case 6:
