@@ -14,7 +14,6 @@ import asyncio
 import hashlib
 import logging
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from os import PathLike
@@ -23,20 +22,20 @@ from typing import Any, Self
 
 from ..errors import CallFailed, ConfigError, Contradiction, MembersDiffer, RaftError, Stopped, StorageFailed
 from ..machines import OnDiskMachine, StateMachine
-from ..storage.directory import Directory
 from ..storage.pace import Pace
-from ..storage.shared_log import SharedLog
-from ..transport import TLS, Transport
+from ..transport import TLS
 from ..transport.packets import Reason, Refusal
 from ..wire.checks import octets
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
-from .aside import Aside, Thread, run_aside
+from .aside import Aside, run_aside
 from .bootstrap import Bootstrap, given_members, split_address, stored
 from .calls import CALL_GROUP, Answer, Calls
 from .diskloop import DiskLoop
+from .handing import FORWARD
 from .membertable import MemberTable, decode_table, with_table
-from .replica import FORWARD, Replica
+from .replica import Replica
+from .seams import Nobody, Seams
 from .tuning import Tuning
 
 NEWCOMERS_GROUP = 2**64 - 1
@@ -102,7 +101,7 @@ class Host:
         listen: str | None = None,
         tls: TLS | None = None,
         tuning: Tuning | None = None,
-        seams: "Seams | None" = None,
+        seams: Seams | None = None,
     ) -> None:
         self._given = given_members(members)
         if id not in self._given:
@@ -211,7 +210,7 @@ class Host:
     def _make_transport(self, cluster: int) -> Any:
         self._transport = self._seams.transport(
             self.id,
-            _Nobody(),
+            Nobody(),
             cluster=cluster,
             identity=self.identity,
             tls=self._tls,
@@ -488,7 +487,7 @@ class Host:
             if replica is None:
                 answer(None, "this host does not serve the group")
             else:
-                replica.take_forwarded(sender, data, answer)
+                replica.take_forwarded(data, answer)
             return
         serving = self._serving.get(kind)
         if serving is None:
@@ -569,40 +568,6 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<Host {self.id} of the cluster {self.cluster:016x}, {len(self._replicas)} groups>"
-
-
-class Seams:
-    """The host's access to files, threads and network. Tests and simulators replace it."""
-
-    def files(self, path: Any) -> Any:
-        """Return the files of a data directory."""
-        return Directory(path)
-
-    def log(self, files: Any) -> SharedLog:
-        """Return the log in these files."""
-        return SharedLog(files, clock=time.monotonic, draw=secrets.token_bytes)
-
-    def aside(self, name: str) -> Aside:
-        """Return a thread for work that must not run in the event loop."""
-        return Thread(name)
-
-    def transport(self, id: int, receiver: Any, **options: Any) -> Any:
-        """Return the transport of the messages."""
-        return Transport(id, receiver, **options)
-
-
-class _Nobody:
-    """Receives for a group that nobody serves."""
-
-    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take nothing."""
-        return []
-
-    def report_unreachable(self, id: int) -> None:
-        """Nobody wants to know."""
-
-    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """Nobody wants to know."""
 
 
 class _Told:

@@ -12,12 +12,9 @@ replica, which then does all of its driver's work in one turn. Rules:
 """
 
 import asyncio
-import heapq
 import logging
 import secrets
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from io import BytesIO
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -25,45 +22,36 @@ from ..core.config import Config
 from ..core.ready import ReadState
 from ..errors import (
     Compacted,
-    DecodeError,
-    InvariantError,
     NotNow,
     Overloaded,
-    ProposalDropped,
     RaftError,
     Rejected,
-    SnapshotTooLarge,
     Stopped,
-    StorageFailed,
 )
-from ..machines import GroupMachine, StateMachine, Timekeeper
+from ..machines import StateMachine, Timekeeper
 from ..machines.envelope import MARK, open_session, plain
 from ..wire import consts as k
 from ..wire.checks import octets
-from ..wire.enums import MessageType, SnapshotStatus, StateType
-from ..wire.messages import ConfState, Entry, Message, Snapshot
+from ..wire.enums import SnapshotStatus, StateType
+from ..wire.messages import ConfState, Message
 from . import events as happened
+from .applying import Applying
 from .barriers import Barriers
 from .calls import Answer
 from .driver import Driver
 from .events import Event, EventQueue
-from .forwarding import Forwarded, Placed, Refused, decode_forwarded, decode_reply, encode_forwarded, encode_reply
-from .membertable import MemberTable, split_table, with_table
-from .proposals import Proposal, Proposals, parts
+from .forwarding import Placed
+from .handing import Handing, reject_all
+from .membertable import MemberTable
+from .proposals import Proposal
 from .session import Session
-from .slices import has_data, is_change, slices
 from .staged import Staged
 from .standing import ReplicaStatus
-from .tokens import Fate, RejectReason, Token, reason_of
+from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
-from .work import Batch, Write
+from .waits import AppliedWaits, wake
+from .work import Write
 
-FORWARD = 1
-"""The kind of request that forwards commands to the leader."""
-PART_BYTES = 1 << 20
-"""About how many bytes of commands go into one request."""
-SLICE_S = 0.005
-"""After this time, in seconds, applying a batch pauses to let the rest of the event loop run."""
 _LOG = logging.getLogger("raftcy.replica")
 
 
@@ -97,21 +85,6 @@ class Surroundings(Protocol):
         """A replica was closed."""
 
 
-class _State:
-    """The machine that the driver of a replica gets: only snapshots go through the driver."""
-
-    def __init__(self, replica: "Replica") -> None:
-        self._replica = replica
-
-    def capture(self) -> bytes:
-        """The data of a snapshot."""
-        return self._replica._capture()
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Take over the state of a snapshot."""
-        self._replica._take_state(snapshot)
-
-
 class _Staging:
     """The log that the driver of a replica gets. Its ``sync`` does not wait, because the host syncs staged writes."""
 
@@ -131,40 +104,6 @@ class _Staging:
         """Do nothing, because the host closes the log."""
 
 
-class _Reply:
-    """Takes the reply to a forwarded request."""
-
-    __slots__ = ("_replica", "_sent")
-
-    def __init__(self, replica: "Replica", sent: list[Proposal]) -> None:
-        self._replica = replica
-        self._sent = [(each.number, each.count) for each in sent]
-
-    def done(self) -> bool:
-        """Return False: it waits until the reply, or an error, comes."""
-        return False
-
-    def set_result(self, data: bytes) -> None:
-        """Take the leader's reply."""
-        proposals = self._replica._proposals
-        try:
-            reply = decode_reply(data)
-        except DecodeError as error:
-            self.set_exception(error)
-            return
-        index = reply.index if isinstance(reply, Placed) else 0
-        for number, count in self._sent:
-            proposals.reply(number, Placed(reply.term, index) if isinstance(reply, Placed) else reply)
-            index += count
-        _wake(self._replica._unplaced_waits)
-
-    def set_exception(self, error: BaseException) -> None:
-        """Note that no reply will come."""
-        for number, _ in self._sent:
-            self._replica._proposals.lose(number, str(error))
-        _wake(self._replica._unplaced_waits)
-
-
 class Replica:
     """One group's member on a host. ``Host.replica`` makes it. As an async context manager, it closes at the end.
 
@@ -182,31 +121,17 @@ class Replica:
         self.failure: BaseException | None = None
         tuning = host.tuning
         self._log = log
-        self._group_machine = GroupMachine(machine, self._present_members)
-        self._table = host.table
         # No other start has these bytes. The contexts of reads, and tokens, begin with them.
         self._start = secrets.token_bytes(16)
-        self._proposals = Proposals(self._start, tuning.waiting_commands, tuning.waiting_bytes, tuning.command_bytes)
-        self._guests: list[tuple[Forwarded, Answer]] = []
-        self._guest_bytes = 0
-        # Guests that are being handed on: some may be in the log already.
-        self._handed: list[tuple[Forwarded, Answer]] = []
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._timekeeper = Timekeeper()
         self._until_report = 0
         self._inbox: list[Message] = []
-        self._batch: Batch | None = None
-        self._runs: Iterator[list[Entry]] | None = None
-        self._answers: list[Any] = []
-        self._since_snapshot = 0
-        self._too_large_at = 0
         self._followers: dict[EventQueue, None] = {}
-        # A heap of the waits for an applied index, by index and order of arrival.
-        self._applied_waits: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._waits = 0
         self._known_leader = (0, 0)
         self._leader_waits: set[asyncio.Future[None]] = set()
         self._unplaced_waits: set[asyncio.Future[None]] = set()
+        self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
         self._over = False
@@ -216,9 +141,13 @@ class Replica:
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
+        self._handing = Handing(host, group, self._start, self._unplaced_waits)
+        self._proposals = self._handing.proposals
+        self._applying = Applying(
+            host, machine, log, self._staged, self._proposals, self._applied_waits, self._wake_up, self._tell
+        )
         self._driver = self._start_driver(log)
         self._proposals.applied = self._driver.applied
-        self._log_at_start = self._driver.applied
         if self._staged.is_due:
             # What a replica before this one has staged.
             host.staged(self, True)
@@ -243,10 +172,12 @@ class Replica:
             disable_proposal_forwarding=True,
             batch_append=True,
         )
-        return Driver.start(config, _State(self), nonce=self._start)
+        driver = Driver.start(config, self._applying, nonce=self._start)
+        self._applying.attach(driver)
+        return driver
 
-    def _present_members(self) -> ConfState:
-        return self._driver.members
+    def _wake_up(self) -> None:
+        self._host.wake(self)
 
     # -- what a program asks --------------------------------------------------------------------------------------
 
@@ -316,7 +247,7 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
-            _reject_all(proposal, error)
+            reject_all(proposal, error)
             return end
         if timeout_s is not None:
             timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
@@ -328,7 +259,7 @@ class Replica:
     def _reject(self, proposal: Proposal, reason: RejectReason) -> None:
         error = Rejected(reason, "" if self.failure is None else repr(self.failure))
         error.__cause__ = self.failure
-        _reject_all(proposal, error)
+        reject_all(proposal, error)
 
     def _too_late(self, proposal: Proposal, timeout_s: float) -> None:
         self._proposals.give_up(proposal, f"{timeout_s} s have passed")
@@ -497,7 +428,7 @@ class Replica:
             progress = driver.node.status().progress
             lag = {id: last - each.match for id, each in progress.items() if id != self.id}
         leader = self.leader
-        found = None if leader is None else self._table.find(leader)
+        found = None if leader is None else self._applying.table.find(leader)
         return ReplicaStatus(
             name=self.name,
             id=self.id,
@@ -546,12 +477,12 @@ class Replica:
         self._barriers.tick()
         self._propose_own()
         self._turn()
-        _wake(self._leader_waits)
+        wake(self._leader_waits)
 
     def _propose_own(self) -> None:
         """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
         term = self.term if self.is_leader else 0
-        machine = self._group_machine
+        machine = self._applying.machine
         passed = self._timekeeper.due(int(self._loop.time() * 1000), term, machine.needs_time())
         if passed is not None:
             self._forget(self.propose_entry(passed, only_in_term=term))
@@ -594,8 +525,8 @@ class Replica:
         if self._inbox:
             inbox, self._inbox = self._inbox, []
             driver.step_many(inbox)
-        if self._proposals.is_waiting or self._guests:
-            self._hand_on()
+        if self._handing.is_due:
+            self._handing.run(driver)
         if self._barriers.is_due:
             self._begin_read()
         while True:
@@ -605,7 +536,10 @@ class Replica:
                     self._send(work.messages)
                 if work.write is not None:
                     self._stage(work.write)
-            if not self._apply() and work is None:
+            applied = self._applying.run()
+            if applied and self._unplaced_waits:
+                wake(self._unplaced_waits)
+            if not applied and work is None:
                 break
         for state in driver.take_reads():
             self._answer_read(state)
@@ -621,7 +555,7 @@ class Replica:
         if raft.lead:
             if self._barriers.is_due:
                 self._host.wake(self)
-        _wake(self._leader_waits)
+        wake(self._leader_waits)
 
     def _send(self, messages: list[Message]) -> None:
         if not self._silent:
@@ -656,98 +590,6 @@ class Replica:
                 self._send(messages)
         self._turn()
 
-    # -- proposals ------------------------------------------------------------------------------------------------
-
-    def _hand_on(self) -> None:
-        """Append waiting commands as the leader, or forward them to the leader."""
-        taken = self._proposals.take()
-        guests, self._guests = self._guests, []
-        self._handed = guests
-        self._guest_bytes = 0
-        raft = self._driver.node.raft
-        term, leads = raft.term, raft.state == k.LEADER
-        for _, answer in [guest for guest in guests if not leads or guest[0].term != term]:
-            refused = Refused(RejectReason.NO_LEADER, f"{self.id} does not lead that term")
-            answer(encode_reply(refused), "")
-        guests = [guest for guest in guests if leads and guest[0].term == term]
-        for each in taken:
-            if each.only_in_term and not (leads and each.only_in_term == term):
-                self._proposals.reject(each, RejectReason.OTHER_TERM, f"the present term is {term}")
-        taken = [each for each in taken if not each.end.done()]
-        if leads:
-            self._append(taken, guests)
-        elif taken:
-            self._forward(taken, int(raft.lead), int(term))
-        self._proposals.handed_on()
-        self._handed = []
-
-    def _append(self, taken: list[Proposal], guests: list[tuple[Forwarded, Answer]]) -> None:
-        """Append commands as the leader: all of them, or none."""
-        entries = [Entry(data=command) for each in taken for command in each.commands]
-        entries += [Entry(data=command) for forwarded, _ in guests for command in forwarded.commands]
-        if not entries:
-            return
-        refused = self._driver.step(Message(type=MessageType.MSG_PROP, from_=self.id, entries=entries))
-        if refused is not None:
-            text = refused.reason if isinstance(refused, ProposalDropped) else str(refused)
-            reason = reason_of(text)
-            for each in taken:
-                self._proposals.reject(each, reason, text)
-            for _, answer in guests:
-                answer(encode_reply(Refused(reason, text)), "")
-            return
-        raft = self._driver.node.raft
-        term = int(raft.term)
-        index = int(raft.log.last_index()) - len(entries) + 1
-        for each in taken:
-            self._proposals.place(each, term, index)
-            index += each.count
-        for forwarded, answer in guests:
-            answer(encode_reply(Placed(term, index)), "")
-            index += len(forwarded.commands)
-
-    def _forward(self, taken: list[Proposal], leader: int, term: int) -> None:
-        """Forward commands to the leader, once."""
-        reason = None
-        if not _is_member(self.id, self._driver.members):
-            reason = RejectReason.NOT_A_MEMBER
-        elif leader == 0:
-            reason = RejectReason.NO_LEADER
-        if reason is not None:
-            for each in taken:
-                self._proposals.reject(each, reason)
-            return
-        for part in parts(taken, PART_BYTES):
-            commands = [command for each in part for command in each.commands]
-            for each in part:
-                self._proposals.send(each, term)
-            reply = _Reply(self, part)
-            try:
-                data = encode_forwarded(term, commands)
-                self._host.ask(leader, FORWARD, self.group, data, reply)
-            except (ValueError, Overloaded) as error:
-                # It was not sent.
-                for each in part:
-                    self._proposals.reply(each.number, Refused(RejectReason.OVERLOADED, str(error)))
-
-    def take_forwarded(self, sender: int, data: bytes, answer: Answer) -> None:
-        """Take commands that another member forwards. For the host."""
-        try:
-            forwarded = decode_forwarded(data)
-        except DecodeError as error:
-            answer(None, str(error))
-            return
-        tuning = self._host.tuning
-        if self._guests and self._guest_bytes + len(data) > tuning.waiting_bytes:
-            answer(encode_reply(Refused(RejectReason.OVERLOADED, "too much waits at the leader")), "")
-            return
-        if max(map(len, forwarded.commands)) > tuning.command_bytes:
-            answer(encode_reply(Refused(RejectReason.TOO_LARGE, "a command is too large here")), "")
-            return
-        self._guests.append((forwarded, answer))
-        self._guest_bytes += len(data)
-        self._host.wake(self)
-
     # -- reads ----------------------------------------------------------------------------------------------------
 
     def _begin_read(self) -> None:
@@ -768,109 +610,6 @@ class Replica:
         if self._barriers.is_due:
             self._host.wake(self)
 
-    # -- applying -------------------------------------------------------------------------------------------------
-
-    def _apply(self) -> bool:
-        """Apply committed entries for a while, the rest in the loop's next rounds. Return whether a batch has ended."""
-        began = 0.0
-        ended = False
-        if self._staged.is_unsynced:
-            # A machine with a database must not get ahead of the log.
-            return False
-        while True:
-            if self._runs is None:
-                batch = self._driver.next_batch()
-                if batch is None:
-                    return ended
-                self._batch = batch
-                self._answers = []
-                if batch.snapshot is not None:
-                    self._take_state(batch.snapshot)
-                self._runs = slices(batch.entries)
-            for run in self._runs:
-                self._apply_run(run)
-                now = time.perf_counter()
-                began = began or now
-                if now - began > SLICE_S:
-                    self._host.wake(self)
-                    return ended
-            self._runs = None
-            self._applied()
-            ended = True
-
-    def _apply_run(self, run: list[Entry]) -> None:
-        if has_data(run):
-            answers = self._group_machine.apply(run)
-            if len(answers) != len(run):
-                raise InvariantError(f"the machine gave {len(answers)} answers to {len(run)} entries")
-            if self._answers:
-                self._answers += answers
-            else:
-                self._answers = answers
-            self._since_snapshot += sum([len(e.data) for e in run])
-            return
-        self._answers += [None] * len(run)
-        if is_change(run):
-            members = self._driver.change(run[0])
-            refused = self._driver.refused_change
-            if refused is not None:
-                self._answers[-1] = refused
-            else:
-                self._tell(happened.MembersChanged(members, run[0].index))
-
-    def _applied(self) -> None:
-        """Finish an applied batch, and wake everybody who waited for it."""
-        batch, self._batch = self._batch, None
-        if batch is None:
-            raise InvariantError("no batch is being applied")
-        driver = self._driver
-        driver.finish(batch)
-        if batch.snapshot is not None:
-            metadata = batch.snapshot.metadata
-            self._since_snapshot = 0
-            self._proposals.jump(metadata.index, metadata.term)
-            self._tell(happened.SnapshotReceived(metadata.index))
-        if batch.entries:
-            self._proposals.settle(batch.entries, self._answers)
-        waits = self._applied_waits
-        while waits and waits[0][0] <= driver.applied:
-            _, _, wait = heapq.heappop(waits)
-            if not wait.done():
-                wait.set_result(None)
-        if self._unplaced_waits:
-            _wake(self._unplaced_waits)
-        self._make_snapshot()
-
-    def _make_snapshot(self) -> None:
-        """Make a snapshot if one is due."""
-        driver, tuning = self._driver, self._host.tuning
-        entries = driver.applied - max(self._log.snapshot().metadata.index, self._too_large_at)
-        if entries < tuning.snapshot_entries and self._since_snapshot < tuning.snapshot_bytes:
-            return
-        try:
-            made = driver.make_snapshot(tuning.kept_entries)
-        except SnapshotTooLarge as error:
-            # The log keeps growing. The next attempt comes after as many entries again.
-            self._too_large_at = driver.applied
-            self._since_snapshot = 0
-            self._tell(happened.SnapshotFailed(error))
-            return
-        if made is not None:
-            self._since_snapshot = 0
-            self._tell(happened.SnapshotMade(made.metadata.index, len(made.data)))
-
-    def _capture(self) -> bytes:
-        return with_table(self._host.cluster, self._table, self._group_machine.capture())
-
-    def _take_state(self, snapshot: Snapshot) -> None:
-        """Take over the state of a snapshot."""
-        cluster, table, state = split_table(snapshot.data)
-        if cluster != self._host.cluster:
-            raise StorageFailed(f"a snapshot of the cluster {cluster:x}, not {self._host.cluster:x}")
-        self._table = table
-        if state is not None:
-            self._group_machine.restore_state(BytesIO(state), snapshot.metadata.index)
-
     # -- messages -------------------------------------------------------------------------------------------------
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
@@ -879,6 +618,11 @@ class Replica:
         self._inbox += messages
         self._host.wake(self)
         return []
+
+    def take_forwarded(self, data: bytes, answer: Answer) -> None:
+        """Take commands that another member forwards. For the host."""
+        if self._handing.take_guest(data, answer):
+            self._host.wake(self)
 
     def report_unreachable(self, id: int) -> None:
         """Note that a message to a member may be lost. For the host's transport."""
@@ -898,17 +642,7 @@ class Replica:
         if self._driver.applied >= index:
             return
         self._check()
-        limit = self._host.tuning.waiting_reads
-        if len(self._applied_waits) >= limit:
-            # Cancelled waits stay in the heap until it is full.
-            self._applied_waits = [each for each in self._applied_waits if not each[2].done()]
-            heapq.heapify(self._applied_waits)
-            if len(self._applied_waits) >= limit:
-                raise Overloaded(f"{limit} reads wait already")
-        wait: asyncio.Future[None] = self._loop.create_future()
-        self._waits += 1
-        heapq.heappush(self._applied_waits, (index, self._waits, wait))
-        await wait
+        await self._applied_waits.add(index)
 
     async def _next(self, waits: set["asyncio.Future[None]"]) -> None:
         self._check()
@@ -943,17 +677,9 @@ class Replica:
         self._over = True
         cause = self.failure
         why = "the replica was closed" if cause is None else f"the replica died: {cause!r}"
-        for answer in [answer for _, answer in self._guests]:
-            answer(encode_reply(Refused(RejectReason.STOPPED, why)), "")
-        self._guests = []
-        for _, answer in self._handed:
-            # A second answer does nothing, so only the open requests fail: their outcome is unknown.
-            answer(None, why)
-        self._handed = []
-        self._proposals.stop(why, cause)
-        stopped = [wait for _, _, wait in self._applied_waits] + self._barriers.take_all()
+        self._handing.stop(why, cause)
+        stopped = self._applied_waits.take_all() + self._barriers.take_all()
         stopped += [*self._leader_waits, *self._unplaced_waits]
-        self._applied_waits = []
         for wait in stopped:
             if not wait.done():
                 wait.set_exception(Stopped(cause))
@@ -993,20 +719,3 @@ class Replica:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _reject_all(proposal: Proposal, error: Rejected) -> None:
-    if proposal.many:
-        proposal.end.set_result([error] * proposal.count)
-    else:
-        proposal.end.set_exception(error)
-
-
-def _wake(waits: set["asyncio.Future[None]"]) -> None:
-    for wait in waits:
-        if not wait.done():
-            wait.set_result(None)
-
-
-def _is_member(id: int, members: ConfState) -> bool:
-    return id in members.voters or id in members.learners or id in members.voters_outgoing

@@ -32,3 +32,8 @@ class ReplicaStatus:
     waiting_reads: int
     failure: BaseException | None
     """The error that ended the replica, None while it runs and after an ordinary end."""
+
+
+def is_member(id: int, members: ConfState) -> bool:
+    """Whether a configuration names this member, in any role."""
+    return id in members.voters or id in members.learners or id in members.voters_outgoing

@@ -83,9 +83,12 @@ MAY_KNOW = {
     "replica.aside": {"asyncio", "threading"},
     "replica.blocking": {"asyncio", "threading"},
     "replica.diskloop": {"asyncio"},
-    "replica.host": {"asyncio", "os", "secrets", "time"},
+    "replica.applying": {"io", "time"},
+    "replica.host": {"asyncio", "os", "secrets"},
+    "replica.seams": {"secrets", "time"},
     "replica.session": {"asyncio"},
-    "replica.replica": {"asyncio", "io", "secrets", "time"},
+    "replica.replica": {"asyncio", "secrets"},
+    "replica.waits": {"asyncio"},
 }
 
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from raftcy.errors import CommandError
 from raftcy.machines import Command, StateMachine
-from raftcy.replica.host import Host, Seams
+from raftcy.replica.host import Host
 from raftcy.replica.replica import Replica
+from raftcy.replica.seams import Seams
 from raftcy.replica.tuning import Tuning
 from raftcy.storage.shared_log import SharedLog
 from raftcy.transport import Reason, Refusal

@@ -20,6 +20,7 @@ from raftcy.errors import (
     Stopped,
     StorageFailed,
 )
+from raftcy.replica import applying
 from raftcy.replica import replica as subject
 from raftcy.replica.events import (
     LeaderChanged,
@@ -98,7 +99,7 @@ def test_an_error_while_commands_are_handed_on_ends_their_waits() -> None:
             def broken(*_: Any) -> None:
                 raise wrong
 
-            leader._append = broken  # type: ignore[method-assign]
+            leader._handing._append = broken  # type: ignore[method-assign]
             handed = follower.propose(b"x")
             error = await caught(handed)
             assert isinstance(error, OutcomeUnknown)
@@ -165,7 +166,7 @@ def test_an_error_while_own_commands_are_handed_on_ends_their_waits() -> None:
             def broken(*_: Any) -> None:
                 raise wrong
 
-            leader._append = broken  # type: ignore[method-assign]
+            leader._handing._append = broken  # type: ignore[method-assign]
             error = await caught(asyncio.wait_for(leader.propose(b"x"), 5))
             assert isinstance(error, OutcomeUnknown)
             assert error.__cause__ is wrong
@@ -737,7 +738,7 @@ def test_a_start_begins_with_the_snapshot() -> None:
 
 def test_a_long_batch_is_applied_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
-        monkeypatch.setattr(subject, "SLICE_S", -1.0)
+        monkeypatch.setattr(applying, "SLICE_S", -1.0)
         world = World(1)
         async with world.serving() as replicas:
             replica = replicas[1]
@@ -1187,7 +1188,7 @@ def test_a_state_that_no_message_carries_is_no_end(monkeypatch: pytest.MonkeyPat
             replica = hosts[1].replica("ledger", Ledger())
             await replica.wait_for_leader()
             events = asyncio.create_task(_all_events(replica))
-            monkeypatch.setattr(replica._group_machine, "capture", lambda: bytes(64 << 20))
+            monkeypatch.setattr(replica._applying.machine, "capture", lambda: bytes(64 << 20))
             for number in range(1, 31):
                 assert await replica.propose(b"x") == number
             monkeypatch.undo()

@@ -31,7 +31,7 @@ def test_a_session_answers_as_a_replica_does() -> None:
                     assert await caught(session.propose(b"no")) == CommandError("no")
                     found = await asyncio.gather(*[session.propose(b"y") for _ in range(5)])
                     assert sorted(found) == list(range(before + 2, before + 7))
-            assert len(leader_of(replicas)._group_machine.sessions) == 0
+            assert len(leader_of(replicas)._applying.machine.sessions) == 0
 
     run_story(story())
 
@@ -293,11 +293,11 @@ def test_the_version_rises_once_all_members_know_it() -> None:
             replicas = {id: hosts[id].replica("ledger", Second() if id < 3 else Ledger()) for id in hosts}
             await agreed(replicas)
             await asyncio.sleep(2)
-            assert {replica._group_machine.version for replica in replicas.values()} == {1}
+            assert {replica._applying.machine.version for replica in replicas.values()} == {1}
             await replicas[3].close()
             replicas[3] = hosts[3].replica("ledger", Second())
             await asyncio.sleep(2)
-            assert {replica._group_machine.version for replica in replicas.values()} == {2}
+            assert {replica._applying.machine.version for replica in replicas.values()} == {2}
             await replicas[3].close()
             old: Any = hosts[3].replica("ledger", Ledger())
             await asyncio.sleep(2)

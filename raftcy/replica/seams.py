@@ -1,0 +1,47 @@
+"""What a host has of the outside world: files, threads and network. Tests and simulators put theirs in its place."""
+
+import secrets
+import time
+from typing import Any
+
+from ..errors import RaftError
+from ..storage.directory import Directory
+from ..storage.shared_log import SharedLog
+from ..transport import Transport
+from ..wire.enums import SnapshotStatus
+from ..wire.messages import Message
+from .aside import Aside, Thread
+
+
+class Seams:
+    """The host's access to files, threads and network. Tests and simulators replace it."""
+
+    def files(self, path: Any) -> Any:
+        """Return the files of a data directory."""
+        return Directory(path)
+
+    def log(self, files: Any) -> SharedLog:
+        """Return the log in these files."""
+        return SharedLog(files, clock=time.monotonic, draw=secrets.token_bytes)
+
+    def aside(self, name: str) -> Aside:
+        """Return a thread for work that must not run in the event loop."""
+        return Thread(name)
+
+    def transport(self, id: int, receiver: Any, **options: Any) -> Any:
+        """Return the transport of the messages."""
+        return Transport(id, receiver, **options)
+
+
+class Nobody:
+    """Receives for a group that nobody serves."""
+
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take nothing."""
+        return []
+
+    def report_unreachable(self, id: int) -> None:
+        """Nobody wants to know."""
+
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
+        """Nobody wants to know."""
