@@ -26,6 +26,8 @@ def enabled(name):
 PURE, REQUIRE = enabled("RAFTCY_PURE_PYTHON"), enabled("RAFTCY_REQUIRE_EXT")
 ANNOTATE, TRACE, SANITIZE = enabled("RAFTCY_ANNOTATE"), enabled("RAFTCY_LINETRACE"), os.environ.get("RAFTCY_SANITIZE")
 DIRECTIVES = {"language_level": 3, "infer_types": True, "binding": False, "embedsignature": True, "linetrace": TRACE}
+# Signatures in the form that inspect.signature reads. Docstrings are then equal in both builds.
+DIRECTIVES |= {"embedsignature.format": "clinic"}
 DIRECTIVES |= {"annotation_typing": False, "freethreading_compatible": True, "allow_none_for_extension_args": False}
 DIRECTIVES |= {"overflowcheck": enabled("RAFTCY_OVERFLOWCHECK")}
 # Directives for every class of these modules: their objects cannot form reference cycles and need no garbage collector.

@@ -3,10 +3,10 @@
 The user's object is never changed. ``Config.validated()`` returns a copy with the values in effect.
 """
 
+import logging
 from dataclasses import dataclass, fields, replace
-from logging import Logger
 from random import Random, SystemRandom
-from typing import Any
+from typing import Any, Protocol
 
 from .._random import SHARED
 from ..errors import ConfigError, RangeError
@@ -15,10 +15,19 @@ from ..wire.checks import octets, u64
 from ..wire.enums import ReadOnlyOption
 from ..wire.kinds import is_local_msg_target
 from .awaitables import refuse_coroutine
-from .logger import default_logger
-from .storage import MemoryStorage
+from .logger import Logger, default_logger
+from .storage import MemoryStorage, Storage
+from .trace import TraceLogger
 
 __all__ = ["Config", "Peer"]
+
+
+class RandomSource(Protocol):
+    """The protocol of ``Config.random``. A ``random.Random`` is one."""
+
+    def randrange(self, bound: int, /) -> int:
+        """Return a number from 0 to ``bound`` - 1, each with the same probability."""
+
 
 _TICKS_MAX = 2**31 - 1
 _COUNT_MAX = 2**63 - 1
@@ -27,7 +36,7 @@ _COUNT_MAX = 2**63 - 1
 _STORAGE = ("initial_state", "entries", "term", "first_index", "last_index", "snapshot")
 _LOGGER = ("debug", "info", "warning", "error", "critical")
 # Known to have them, as plain functions.
-_PLAIN = (MemoryStorage, Logger, Random, SystemRandom)
+_PLAIN = (MemoryStorage, logging.Logger, Random, SystemRandom)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -121,7 +130,7 @@ class Config:
     id: int = 0
     election_tick: int = 0
     heartbeat_tick: int = 0
-    storage: Any = None
+    storage: Storage | None = None
     applied: int = 0
     async_storage_writes: bool = False
     max_size_per_msg: int = 0
@@ -134,13 +143,13 @@ class Config:
     check_quorum: bool = False
     pre_vote: bool = False
     read_only_option: ReadOnlyOption = ReadOnlyOption.SAFE
-    logger: Any = None
+    logger: Logger | None = None
     disable_proposal_forwarding: bool = False
     disable_conf_change_validation: bool = False
     step_down_on_removal: bool = False
     batch_append: bool = False
-    trace_logger: Any = None
-    random: Any = None
+    trace_logger: TraceLogger | None = None
+    random: RandomSource | None = None
 
     def validate(self) -> None:
         """Raise ConfigError if the Config is invalid (etcd's ``Config.validate``, in its order and with its texts).

@@ -4,7 +4,7 @@ Callers write ``if log.info_on(): log.info(f"…")``, so a level that is off cos
 """
 
 import logging
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from ..errors import InvariantError
 from ..wire.whole import has_one_owner, keep_whole
@@ -13,7 +13,26 @@ _NAME = "raftcy"
 _DEBUG, _INFO, _WARNING, _ERROR = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR  # 10, 20, 30, 40
 
 
-def default_logger() -> Any:
+class Logger(Protocol):
+    """The protocol of ``Config.logger``. A ``logging.Logger`` is one. Each method takes one finished text."""
+
+    def debug(self, text: str, /) -> None:
+        """Take a text that helps to debug the library."""
+
+    def info(self, text: str, /) -> None:
+        """Take a text about what happens, such as an election."""
+
+    def warning(self, text: str, /) -> None:
+        """Take a text about something that a person may want to know."""
+
+    def error(self, text: str, /) -> None:
+        """Take a text about something that failed."""
+
+    def critical(self, text: str, /) -> None:
+        """Take the last text of a node, before it dies of an InvariantError."""
+
+
+def default_logger() -> logging.Logger:
     """Return the logger of a Config without one: ``logging.getLogger("raftcy")``, silent until logging is set up."""
     return logging.getLogger(_NAME)
 

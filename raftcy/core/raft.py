@@ -123,7 +123,7 @@ class Raft:
     def __init__(self, config: Config) -> None:
         c = config.validated()
         self._log = Log(c.logger)
-        self._random = c.random
+        self._random: Any = c.random
         self._plain_random = uses_default_randrange(c.random)
         self.id = c.id
         self.term = 0

@@ -18,7 +18,7 @@ Calls must not overlap. InvariantError, LogLost, StorageFailed and any error tha
 the node, and every later call raises Stopped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from sys import exc_info
 from typing import Any
 
@@ -37,14 +37,15 @@ from ..errors import (
 from ..wire import blank, enums, immutable, origins
 from ..wire import consts as k
 from ..wire.changes import ConfChange, ConfChangeV2
-from ..wire.checks import i32, instance, octets, u64
+from ..wire.checks import BytesLike, i32, instance, octets, u64
 from ..wire.kinds import is_local_msg_target
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
 from . import fresh, trace
-from .config import Config
+from .config import Config, Peer
 from .entries import entries_size
 from .observer import Observer
+from .progress import Progress
 from .raft import Raft
 from .ready import Ready
 from .status import BasicStatus, Status
@@ -135,7 +136,7 @@ class RawNode:
         return self._observer
 
     @observer.setter
-    def observer(self, observer: Any) -> None:
+    def observer(self, observer: Observer | None) -> None:
         self._observer = None if observer is None else instance(observer, Observer, "observer")
         self._watched = observer is not None or self._died_of is not None
 
@@ -168,7 +169,7 @@ class RawNode:
         m._present = k.P_TYPE
         self._take(m, "campaign", None)
 
-    def propose(self, data: Any) -> None:
+    def propose(self, data: BytesLike | None) -> None:
         """Propose to append ``data`` to the log (etcd's ``Propose``). None proposes an entry without data.
 
         Raises ProposalDropped if the proposal is refused and certainly not in the log. A proposal that is not refused
@@ -186,7 +187,7 @@ class RawNode:
         finally:
             self._end(done, None, _NO_PROPOSAL)
 
-    def propose_conf_change(self, change: Any) -> None:
+    def propose_conf_change(self, change: ConfChange | ConfChangeV2 | None) -> None:
         """Propose a ConfChange or a ConfChangeV2; None leaves a joint configuration (etcd's ``ProposeConfChange``).
 
         Raises ProposalDropped, and ConfChangeError for an unknown type or transition or too many changes. A leader
@@ -214,7 +215,7 @@ class RawNode:
         finally:
             self._end(done, None, _NO_CHANGE_PROPOSED)
 
-    def propose_conf_change_checked(self, change: Any) -> str | None:
+    def propose_conf_change_checked(self, change: ConfChange | ConfChangeV2 | None) -> str | None:
         """Do ``propose_conf_change``, and return why the change became an empty entry.
 
         Returns None if it did not, and also on a follower, which only forwards the change.
@@ -239,7 +240,7 @@ class RawNode:
             immutable.freeze(m)
             r.step(m)
 
-    def step(self, m: Any) -> None:
+    def step(self, m: Message) -> None:
         """Process a message from a peer or from a storage thread (etcd's ``Step``).
 
         Check a message from the network with ``refuse_from_network`` first. This method accepts responses of storage
@@ -323,7 +324,7 @@ class RawNode:
                     refused.append((place - 1, error))  # type: ignore[arg-type]
         self._end(True, refused, ())
 
-    def read_index(self, rctx: Any) -> None:
+    def read_index(self, rctx: BytesLike) -> None:
         """Request a read state with the context ``rctx`` (etcd's ``ReadIndex``, thesis 6.4).
 
         The answer is a ReadState in a later Ready. Without a leader, or if the leader changes, none comes: ask again
@@ -370,7 +371,7 @@ class RawNode:
         m._present = k.P_TYPE | k.P_FROM
         self._take(m, "report_unreachable", peer)
 
-    def report_snapshot(self, id: int, status: Any) -> None:
+    def report_snapshot(self, id: int, status: enums.SnapshotStatus) -> None:
         """Report the outcome of a snapshot that was sent to node ``id``, a SnapshotStatus (etcd's ``ReportSnapshot``).
 
         Report every failure: until then the leader sends that node no entries, so it would stay behind.
@@ -676,7 +677,7 @@ class RawNode:
 
     # -- membership and status -----------------------------------------------------------------------------------
 
-    def bootstrap(self, peers: Any) -> None:
+    def bootstrap(self, peers: Iterable[Peer]) -> None:
         """Start a new group with these Peers, the same ones in the same order on each node (etcd's ``Bootstrap``).
 
         The log begins with one committed configuration change per peer, which the application applies like any other.
@@ -738,7 +739,7 @@ class RawNode:
         finally:
             self._end(done, None, _NO_START)
 
-    def apply_conf_change(self, change: Any) -> ConfState:
+    def apply_conf_change(self, change: ConfChange | ConfChangeV2) -> ConfState:
         """Apply a committed configuration change and return the new members (etcd's ``ApplyConfChange``).
 
         Raises ConfChangeError if the change is invalid in the current configuration, which then stays unchanged. Every
@@ -765,7 +766,7 @@ class RawNode:
         self.check_alive()
         return BasicStatus.of(self.raft)
 
-    def with_progress(self, visitor: Any) -> None:
+    def with_progress(self, visitor: Callable[[int, enums.ProgressType, Progress], None]) -> None:
         """Call ``visitor(id, type, progress)`` for each member by ascending id (etcd's ``WithProgress``).
 
         ``type`` is a ProgressType, and ``progress`` a copy without its window of inflight appends.
@@ -788,7 +789,7 @@ class RawNode:
         self.raft.randomized_election_timeout = given
         self._end(True, None, ())
 
-    def offer_snapshots(self, offer: Any) -> None:
+    def offer_snapshots(self, offer: Callable[[int], Snapshot] | None) -> None:
         """Call ``offer(id)`` instead of the storage's ``snapshot`` whenever the node ``id`` needs a snapshot.
 
         ``offer`` can create a snapshot at that moment. It must return and raise the same as ``Storage.snapshot``. None

@@ -3,14 +3,16 @@
 A RawNode creates a Ready; its driver stores, sends and applies what it holds.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..wire import enums, immutable
-from ..wire.checks import describe, digest, flag, frozen, i32, instance, instances, member, octets, same, u64
+from ..wire.checks import BytesLike, describe, digest, flag, frozen, i32, instance, instances, member, octets, same, u64
+from ..wire.enums import StateType
 from ..wire.messages import Entry, HardState, Message, Snapshot
 from ..wire.whole import keep_whole
 
-_STATES: dict[int, Any] = {int(m): m for m in enums.StateType}
+_STATES: dict[int, StateType] = {int(m): m for m in enums.StateType}
 
 
 class SoftState:
@@ -24,7 +26,7 @@ class SoftState:
     __match_args__ = ("lead", "raft_state")
     lead: int
 
-    def __init__(self, *, lead: Any = 0, raft_state: Any = 0) -> None:
+    def __init__(self, *, lead: int = 0, raft_state: StateType | int = 0) -> None:
         lead_ = u64(lead, "lead")
         state = i32(raft_state, "raft_state")
         immutable.thaw(self)
@@ -33,7 +35,7 @@ class SoftState:
         immutable.freeze(self)
 
     @property
-    def raft_state(self) -> Any:
+    def raft_state(self) -> StateType | int:
         """The role, a StateType, or a plain int if the number is unknown."""
         return member(_STATES, self._raft_state)
 
@@ -72,7 +74,7 @@ class ReadState:
     index: int
     request_ctx: bytes
 
-    def __init__(self, *, index: Any = 0, request_ctx: Any = b"") -> None:
+    def __init__(self, *, index: int = 0, request_ctx: BytesLike = b"") -> None:
         index_ = u64(index, "index")
         context = octets(request_ctx, "request_ctx")
         immutable.thaw(self)
@@ -160,13 +162,13 @@ class Ready:
     def __init__(
         self,
         *,
-        soft_state: Any = None,
-        hard_state: Any = None,
-        read_states: Any = None,
-        entries: Any = None,
-        snapshot: Any = None,
-        committed_entries: Any = None,
-        messages: Any = None,
+        soft_state: SoftState | None = None,
+        hard_state: HardState | None = None,
+        read_states: Iterable[ReadState] | None = None,
+        entries: Iterable[Entry] | None = None,
+        snapshot: Snapshot | None = None,
+        committed_entries: Iterable[Entry] | None = None,
+        messages: Iterable[Message] | None = None,
         must_sync: bool = False,
     ) -> None:
         if soft_state is not None:

@@ -28,7 +28,7 @@ __all__ = [
     "TracingState",
 ]
 
-_ACTIONS = {
+_ACTIONS: dict[int, str] = {
     ConfChangeType.ADD_NODE: "AddNewServer",
     ConfChangeType.REMOVE_NODE: "RemoveServer",
     ConfChangeType.ADD_LEARNER_NODE: "AddLearner",

@@ -60,8 +60,9 @@ from ..errors import (
     StepPeerNotFound,
 )
 from ..wire import consts as k
-from ..wire.changes import decode_change
-from ..wire.checks import flag, instance, instances, octets, u64
+from ..wire.changes import ConfChange, ConfChangeV2, decode_change
+from ..wire.checks import BytesLike, flag, instance, instances, octets, u64
+from ..wire.enums import SnapshotStatus
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
 from .asked import Asked, Outcome
@@ -319,7 +320,7 @@ class Driver:
             m, stages.kept = stages.kept, None
             self._take(m)
 
-    def propose(self, data: Any, tag: Any = None) -> bool:
+    def propose(self, data: BytesLike | None, tag: Any = None) -> bool:
         """Propose ``data``. Return True if this member appended it as leader, and False if it forwarded it.
 
         If it was appended and ``tag`` is not None, ``take_outcomes`` later returns the outcome with that tag. Raises
@@ -331,7 +332,7 @@ class Driver:
         self.node.propose(payload)
         return self._place(tag)
 
-    def propose_change(self, change: Any, tag: Any = None) -> str | None:
+    def propose_change(self, change: ConfChange | ConfChangeV2 | None, tag: Any = None) -> str | None:
         """Propose a configuration change. Return why it became an empty entry.
 
         Returns None if it did not, and also on a follower, which only forwards the change. ``tag`` is as for
@@ -392,7 +393,7 @@ class Driver:
         """Report that the last message to node ``id`` could not be sent."""
         self.node.report_unreachable(id)
 
-    def report_snapshot(self, id: int, status: Any) -> None:
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
         """Report the outcome of a snapshot that was sent to node ``id``, a SnapshotStatus. Report every failure."""
         self.node.report_snapshot(id, status)
 

@@ -16,9 +16,10 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from ..core.config import Config
+from ..core.log_storage import LogStorage
 from ..core.ready import ReadState
 from ..errors import (
     Compacted,
@@ -158,7 +159,7 @@ class Replica:
             id=self.id,
             election_tick=tuning.election_ticks,
             heartbeat_tick=1,
-            storage=_Staging(log, lambda: self._host.staged(self, True)),
+            storage=cast(LogStorage, _Staging(log, lambda: self._host.staged(self, True))),
             async_storage_writes=True,
             max_size_per_msg=1 << 20,
             max_committed_size_per_ready=8 << 20,

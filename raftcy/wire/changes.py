@@ -4,22 +4,23 @@ Owns the three values, their text notation, and decoding one from an entry. Whet
 configuration is for ``core.confchange`` to judge. Presence, equality and immutability follow the rules of ``messages``.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from . import enums, immutable
-from .checks import describe, digest, frozen, i32, instance, instances, member, octets, same, u64
+from .checks import BytesLike, describe, digest, frozen, i32, instance, instances, member, octets, same, u64
 from .gotext import WHITE_SPACE, parse_uint
 from .messages import Entry
 
-_TYPES: dict[int, Any] = {int(m): m for m in enums.ConfChangeType}
-_TRANSITIONS: dict[int, Any] = {int(m): m for m in enums.ConfChangeTransition}
+_TYPES: dict[int, enums.ConfChangeType] = {int(m): m for m in enums.ConfChangeType}
+_TRANSITIONS: dict[int, enums.ConfChangeTransition] = {int(m): m for m in enums.ConfChangeTransition}
 _LETTERS = {
     "v": enums.ConfChangeType.ADD_NODE,
     "l": enums.ConfChangeType.ADD_LEARNER_NODE,
     "r": enums.ConfChangeType.REMOVE_NODE,
     "u": enums.ConfChangeType.UPDATE_NODE,
 }
-_NAMES = {number: letter for letter, number in _LETTERS.items()}
+_NAMES: dict[int, str] = {number: letter for letter, number in _LETTERS.items()}
 
 
 class _Change:
@@ -70,7 +71,7 @@ class ConfChangeSingle(_Change):
     _BITS = {"type": 1, "node_id": 2}
     node_id: int
 
-    def __init__(self, *, type: Any = None, node_id: Any = None) -> None:
+    def __init__(self, *, type: enums.ConfChangeType | int | None = None, node_id: int | None = None) -> None:
         kind = i32(type, "type") if type is not None else 0
         node = u64(node_id, "node_id") if node_id is not None else 0
         immutable.thaw(self)
@@ -81,7 +82,7 @@ class ConfChangeSingle(_Change):
         immutable.freeze(self)
 
     @property
-    def type(self) -> Any:
+    def type(self) -> "enums.ConfChangeType | int":
         """A ConfChangeType, or a plain int if the number is unknown."""
         return member(_TYPES, self._type)
 
@@ -90,7 +91,7 @@ class ConfChangeSingle(_Change):
         return _codec.encode_conf_change_single(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "ConfChangeSingle":
+    def decode(data: BytesLike) -> "ConfChangeSingle":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_change_single(data)  # type: ignore[no-any-return]
 
@@ -117,7 +118,14 @@ class ConfChange(_Change):
     node_id: int
     context: bytes
 
-    def __init__(self, *, id: Any = None, type: Any = None, node_id: Any = None, context: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        id: int | None = None,
+        type: enums.ConfChangeType | int | None = None,
+        node_id: int | None = None,
+        context: BytesLike | None = None,
+    ) -> None:
         number = u64(id, "id") if id is not None else 0
         kind = i32(type, "type") if type is not None else 0
         node = u64(node_id, "node_id") if node_id is not None else 0
@@ -134,7 +142,7 @@ class ConfChange(_Change):
         immutable.freeze(self)
 
     @property
-    def type(self) -> Any:
+    def type(self) -> "enums.ConfChangeType | int":
         """A ConfChangeType, or a plain int if the number is unknown."""
         return member(_TYPES, self._type)
 
@@ -152,7 +160,7 @@ class ConfChange(_Change):
         return _codec.encode_conf_change(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "ConfChange":
+    def decode(data: BytesLike) -> "ConfChange":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_change(data)  # type: ignore[no-any-return]
 
@@ -177,7 +185,13 @@ class ConfChangeV2(_Change):
     _BITS = {"transition": 1, "changes": 2, "context": 4}
     context: bytes
 
-    def __init__(self, *, transition: Any = None, changes: Any = None, context: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        transition: enums.ConfChangeTransition | int | None = None,
+        changes: Iterable[ConfChangeSingle] | None = None,
+        context: BytesLike | None = None,
+    ) -> None:
         way = i32(transition, "transition") if transition is not None else 0
         steps = instances(changes, ConfChangeSingle, "changes") if changes is not None else []
         context_ = octets(context, "context") if context is not None else b""
@@ -190,7 +204,7 @@ class ConfChangeV2(_Change):
         immutable.freeze(self)
 
     @property
-    def transition(self) -> Any:
+    def transition(self) -> enums.ConfChangeTransition | int:
         """A ConfChangeTransition, or a plain int if the number is unknown."""
         return member(_TRANSITIONS, self._transition)
 
@@ -228,7 +242,7 @@ class ConfChangeV2(_Change):
         return _codec.encode_conf_change_v2(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "ConfChangeV2":
+    def decode(data: BytesLike) -> "ConfChangeV2":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_change_v2(data)  # type: ignore[no-any-return]
 

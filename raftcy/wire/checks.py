@@ -4,7 +4,7 @@ Owns the rules for what a field may hold, and the texts of the errors when it do
 """
 
 import operator
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import RangeError
 
@@ -27,6 +27,12 @@ def i32(value: Any, name: str) -> int:
     if value < -(2**31) or value > 2**31 - 1:
         raise RangeError(f"{name} must be a signed 32-bit number, not {value}")
     return value  # type: ignore[no-any-return]
+
+
+E = TypeVar("E")
+
+BytesLike = bytes | bytearray | memoryview
+"""What an argument of bytes may be."""
 
 
 def octets(value: Any, name: str) -> bytes:
@@ -66,7 +72,7 @@ def u64s(value: Any, name: str) -> list[int]:
     return [u64(item, name) for item in value]
 
 
-def member(table: dict[int, Any], number: int) -> Any:
+def member(table: dict[int, E], number: int) -> E | int:
     """Return the enum member for ``number``, or the number itself if it is unknown."""
     return table.get(number, number)
 

@@ -15,15 +15,16 @@ Rules of every wire type:
 - Numbers are unsigned 64-bit. The constructor raises TypeError or RangeError for anything else.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from . import consts as k
 from . import enums, immutable
-from .checks import describe, digest, flag, frozen, i32, instance, instances, member, octets, same, u64, u64s
+from .checks import BytesLike, describe, digest, flag, frozen, i32, instance, instances, member, octets, same, u64, u64s
 from .whole import keep_whole
 
-_ENTRY_TYPES: dict[int, Any] = {int(m): m for m in enums.EntryType}
-_MESSAGE_TYPES: dict[int, Any] = {int(m): m for m in enums.MessageType}
+_ENTRY_TYPES: dict[int, enums.EntryType] = {int(m): m for m in enums.EntryType}
+_MESSAGE_TYPES: dict[int, enums.MessageType] = {int(m): m for m in enums.MessageType}
 
 _NO_IDS: list[int] = []  # never filled
 
@@ -60,7 +61,14 @@ class Entry:
     index: int
     data: bytes
 
-    def __init__(self, *, type: Any = None, term: Any = None, index: Any = None, data: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        type: enums.EntryType | int | None = None,
+        term: int | None = None,
+        index: int | None = None,
+        data: BytesLike | None = None,
+    ) -> None:
         present = 0
         kind = 0
         term_ = 0
@@ -88,7 +96,7 @@ class Entry:
         immutable.freeze(self)
 
     @property
-    def type(self) -> Any:
+    def type(self) -> "enums.EntryType | int":
         """An EntryType, or a plain int if the number is unknown."""
         return member(_ENTRY_TYPES, self._type)
 
@@ -101,7 +109,7 @@ class Entry:
         return _codec.encode_entry(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "Entry":
+    def decode(data: BytesLike) -> "Entry":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_entry(data)  # type: ignore[no-any-return]
 
@@ -147,7 +155,7 @@ class HardState:
     vote: int
     commit: int
 
-    def __init__(self, *, term: Any = None, vote: Any = None, commit: Any = None) -> None:
+    def __init__(self, *, term: int | None = None, vote: int | None = None, commit: int | None = None) -> None:
         present = 0
         term_ = 0
         vote_ = 0
@@ -178,7 +186,7 @@ class HardState:
         return _codec.encode_hard_state(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "HardState":
+    def decode(data: BytesLike) -> "HardState":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_hard_state(data)  # type: ignore[no-any-return]
 
@@ -225,11 +233,11 @@ class ConfState:
     def __init__(
         self,
         *,
-        voters: Any = None,
-        learners: Any = None,
-        voters_outgoing: Any = None,
-        learners_next: Any = None,
-        auto_leave: Any = None,
+        voters: Iterable[int] | None = None,
+        learners: Iterable[int] | None = None,
+        voters_outgoing: Iterable[int] | None = None,
+        learners_next: Iterable[int] | None = None,
+        auto_leave: bool | None = None,
     ) -> None:
         voters_ = u64s(voters, "voters") if voters is not None else _NO_IDS
         learners_ = u64s(learners, "learners") if learners is not None else _NO_IDS
@@ -287,7 +295,7 @@ class ConfState:
         return _codec.encode_conf_state(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "ConfState":
+    def decode(data: BytesLike) -> "ConfState":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_conf_state(data)  # type: ignore[no-any-return]
 
@@ -330,7 +338,9 @@ class SnapshotMetadata:
     index: int
     term: int
 
-    def __init__(self, *, conf_state: Any = None, index: Any = None, term: Any = None) -> None:
+    def __init__(
+        self, *, conf_state: "ConfState | None" = None, index: int | None = None, term: int | None = None
+    ) -> None:
         present = 0
         index_ = 0
         term_ = 0
@@ -365,7 +375,7 @@ class SnapshotMetadata:
         return _codec.encode_snapshot_metadata(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "SnapshotMetadata":
+    def decode(data: BytesLike) -> "SnapshotMetadata":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_snapshot_metadata(data)  # type: ignore[no-any-return]
 
@@ -408,7 +418,7 @@ class Snapshot:
     __match_args__ = ("data", "metadata")
     data: bytes
 
-    def __init__(self, *, data: Any = None, metadata: Any = None) -> None:
+    def __init__(self, *, data: BytesLike | None = None, metadata: "SnapshotMetadata | None" = None) -> None:
         present = 0
         data_ = b""
         if data is not None:
@@ -438,7 +448,7 @@ class Snapshot:
         return _codec.encode_snapshot(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "Snapshot":
+    def decode(data: BytesLike) -> "Snapshot":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _codec.decode_snapshot(data)  # type: ignore[no-any-return]
 
@@ -528,20 +538,20 @@ class Message:
     def __init__(
         self,
         *,
-        type: Any = None,
-        to: Any = None,
-        from_: Any = None,
-        term: Any = None,
-        log_term: Any = None,
-        index: Any = None,
-        entries: Any = None,
-        commit: Any = None,
-        snapshot: Any = None,
-        reject: Any = None,
-        reject_hint: Any = None,
-        context: Any = None,
-        vote: Any = None,
-        responses: Any = None,
+        type: enums.MessageType | int | None = None,
+        to: int | None = None,
+        from_: int | None = None,
+        term: int | None = None,
+        log_term: int | None = None,
+        index: int | None = None,
+        entries: Iterable["Entry"] | None = None,
+        commit: int | None = None,
+        snapshot: "Snapshot | None" = None,
+        reject: bool | None = None,
+        reject_hint: int | None = None,
+        context: BytesLike | None = None,
+        vote: int | None = None,
+        responses: Iterable["Message"] | None = None,
     ) -> None:
         kind = i32(type, "type") if type is not None else 0
         numbers = [
@@ -581,7 +591,7 @@ class Message:
         immutable.freeze(self)
 
     @property
-    def type(self) -> Any:
+    def type(self) -> "enums.MessageType | int":
         """A MessageType, or a plain int if the number is unknown."""
         return member(_MESSAGE_TYPES, self._type)
 
@@ -614,7 +624,7 @@ class Message:
         return _encode_message(self)  # type: ignore[no-any-return]
 
     @staticmethod
-    def decode(data: Any) -> "Message":
+    def decode(data: BytesLike) -> "Message":
         """Decode ``data``, any contiguous buffer. Raises DecodeError if it is not an encoding of this type."""
         return _decode_message(data)  # type: ignore[no-any-return]
 

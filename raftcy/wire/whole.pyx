@@ -4,6 +4,8 @@ The compiled twin of ``whole.py``. A compiled class is made by its slots, which 
 is how Python code reaches ``__new__`` and ``__init__`` by name.
 """
 
+from .._signature import FromSource
+
 cdef extern from *:
     """
     static int raftcy_set_in_type(PyObject *type, PyObject *name, PyObject *value) {
@@ -16,6 +18,9 @@ cdef extern from *:
     int raftcy_set_in_type(object type, object name, object value) except -1
 
 
+_FROM_SOURCE = FromSource()
+
+
 def keep_whole(cls):
     """Let no object of a final class be seen half made; ``__init__`` of a finished one changes nothing."""
 
@@ -26,10 +31,12 @@ def keep_whole(cls):
 
     raftcy_set_in_type(cls, "__new__", staticmethod(new))
     raftcy_set_in_type(cls, "__init__", _is_made)
+    raftcy_set_in_type(cls, "__signature__", _FROM_SOURCE)
 
 
 def begin_whole(cls):
     """Let ``__cinit__`` begin each object of a class and its subclasses: Cython has seen to that already."""
+    raftcy_set_in_type(cls, "__signature__", _FROM_SOURCE)
 
 
 def has_one_owner(cls):
