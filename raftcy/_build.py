@@ -15,6 +15,7 @@ This module must stay the first import of the package: modules imported before i
 
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 import threading
@@ -144,6 +145,28 @@ def _running_build() -> Literal["compiled", "pure"]:
     return "pure" if missing else "compiled"
 
 
+def why_pure() -> str:
+    """Why this process runs the pure build. An empty text if it runs the compiled one."""
+    if BUILD == "compiled":
+        return ""
+    if _is_chosen:
+        return f"{SWITCH} is set"
+    if not _is_original:
+        return "this is a second copy of the package"
+    found = next((path for suffix in (".so", ".pyd") for path in sorted(_FOLDER.rglob(f"*{suffix}"))), None)
+    if found is not None:
+        return f"the extension modules are for another interpreter ({found.name})"
+    return "there are no extension modules; install again where there is a C compiler"
+
+
+def report_pure() -> None:
+    """Log a warning, once, if the pure build runs although nobody has chosen it."""
+    global _is_reported
+    if BUILD == "pure" and not _is_chosen and _is_original and not _is_reported:
+        _is_reported = True
+        logging.getLogger(_PACKAGE).warning("the pure build runs, 25 to 50 times slower: %s", why_pure())
+
+
 def keep(package: ModuleType) -> None:
     """Note that the package is imported, so that a later import of it in this process gives the same classes."""
     _first[_PACKAGE, str(_FOLDER), BUILD] = package
@@ -167,11 +190,15 @@ def _bring_back(module: ModuleType) -> None:
             _bring_back(each)
 
 
-if os.environ.get(SWITCH, "") not in ("", "0"):
+_is_chosen: Final = os.environ.get(SWITCH, "") not in ("", "0")
+_is_reported = False
+if _is_chosen:
     with _lock:
         if not _serves(_PACKAGE):
             _serve(_PACKAGE)
 
+# Whether this package was imported under its own name, and not by ``load_pure``.
+_is_original: Final = _is_chosen or not _serves(_PACKAGE)
 BUILD: Final = _running_build()
 """`"compiled"` or `"pure"`: the build that this process runs under the name `raftcy`."""
 

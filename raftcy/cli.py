@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import BUILD, __version__, demo
 from ._arguments import integer
+from ._build import why_pure
 from .recorder import command as replay
 from .sim import command_line as sim
 from .sim.workers import Terminated, terminable
@@ -51,9 +52,18 @@ def _demo(arguments: argparse.Namespace) -> int:
     return 0
 
 
+class _Version(argparse.Action):
+    """Says which version and build runs, on one line: argparse's action would break it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        why = f": {why_pure()}" if BUILD == "pure" else ""
+        sys.stdout.write(f"raftcy {__version__}, {BUILD} build{why}\n")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m raftcy", description="raftcy: etcd's raft for Python.")
-    parser.add_argument("--version", action="version", version=f"raftcy {__version__}, {BUILD} build")
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version and build runs, and exit")
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser(
         "demo",

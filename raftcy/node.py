@@ -34,6 +34,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from ._build import report_pure
 from .core.config import Config, Peer
 from .core.guards import has_to_apply
 from .core.hints import NO_LEADER
@@ -115,6 +116,7 @@ def restart_node(config: Config, *, make_raw: Callable[[Config], RawNode] = RawN
 
 
 def _checked(raw: RawNode, config: Config) -> RawNode:
+    report_pure()
     check_start(config.storage, config.applied)
     return raw
 

@@ -20,6 +20,7 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
+from .._build import report_pure
 from ..errors import CallFailed, ConfigError, Contradiction, MembersDiffer, RaftError, Stopped, StorageFailed
 from ..machines import OnDiskMachine, StateMachine
 from ..storage.pace import Pace
@@ -155,6 +156,7 @@ class Host:
         await self.close()
 
     async def _start(self) -> None:
+        report_pure()
         self._loop = asyncio.get_running_loop()
         seams = self._seams
         self._syncs = seams.aside("raftcy log")

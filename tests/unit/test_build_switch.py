@@ -1,7 +1,10 @@
 """The switch between the builds, and the pure build loaded beside the running one."""
 
 import importlib
+import os
 import pickle
+import shutil
+import subprocess
 import sys
 import threading
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
@@ -117,3 +120,48 @@ def test_finder_sees_python_files_alone(tmp_path: Path) -> None:
     importlib.invalidate_caches()
     finder.invalidate_caches()
     assert finder.find_spec("other.late", [str(package)]) is not None
+
+
+def run(code: str, folder: Path, **environment: str) -> list[str]:
+    """What a fresh process prints that imports the package in this folder."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("RAFTCY_", "PYTHON"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env=inherited | environment | {"PYTHONPATH": str(folder)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return (done.stdout + done.stderr).splitlines()
+
+
+START = """
+import asyncio, logging
+logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+from raftcy import Config, MemoryStorage, Peer, start_node
+async def main():
+    for id in (1, 2):
+        config = Config(id=id, election_tick=10, heartbeat_tick=1, storage=MemoryStorage(), max_inflight_msgs=8)
+        async with start_node(config, [Peer(1), Peer(2)]):
+            pass
+asyncio.run(main())
+"""
+
+
+@pytest.mark.once
+def test_the_pure_build_says_so_once_unless_it_was_chosen(tmp_path: Path) -> None:
+    """A user who has lost the compiled build by an installation without a compiler should not have to guess."""
+    leave_out = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(Path(raftcy.__file__).parent, tmp_path / "raftcy", ignore=leave_out)
+    why = "there are no extension modules; install again where there is a C compiler"
+    told = f"WARNING raftcy the pure build runs, 25 to 50 times slower: {why}"
+    assert run(START, tmp_path) == [told]
+    assert run(START, tmp_path, RAFTCY_PURE_PYTHON="1") == []
+    show = "import sys; from raftcy.cli import main; main(['--version'])"
+    assert run(show, tmp_path) == [f"raftcy {raftcy.__version__}, pure build: {why}"]
+    chosen = f"raftcy {raftcy.__version__}, pure build: RAFTCY_PURE_PYTHON is set"
+    assert run(show, tmp_path, RAFTCY_PURE_PYTHON="1") == [chosen]
+    stranger = tmp_path / "raftcy" / "wire" / "codec.cpython-27-x86_64-linux-gnu.so"
+    stranger.touch()
+    assert run(show, tmp_path)[0].endswith(f"the extension modules are for another interpreter ({stranger.name})")
