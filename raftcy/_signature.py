@@ -5,11 +5,12 @@ nothing. The source lies beside every extension module, in wheels too, and is re
 """
 
 import ast
+import builtins
 import inspect
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ForwardRef
 
 
 class FromSource:
@@ -20,6 +21,14 @@ class FromSource:
         if found is None:
             raise AttributeError("__signature__")
         return found
+
+
+class _Names(dict[str, Any]):
+    """The names of a module. Some classes are known to the compiled module alone; the public ones are the package's."""
+
+    def __missing__(self, name: str) -> Any:
+        found = getattr(builtins, name, None) or getattr(sys.modules[__name__.partition(".")[0]], name, None)
+        return ForwardRef(name) if found is None else found
 
 
 @cache
@@ -40,7 +49,8 @@ def _signature_of(definition: ast.FunctionDef, names: dict[str, Any]) -> inspect
     """Let Python itself make the function, without a body, so that defaults and annotations are what they are."""
     definition.body = [ast.Pass()]
     definition.decorator_list = []
-    scope = dict(names)
-    exec(compile(ast.Module([definition], []), "<signature>", "exec"), scope)
+    module = ast.fix_missing_locations(ast.Module([definition], []))
+    scope = _Names(names)
+    exec(compile(module, "<signature>", "exec"), {}, scope)
     signature = inspect.signature(scope["__init__"])
     return signature.replace(parameters=list(signature.parameters.values())[1:])

@@ -1,15 +1,18 @@
 """``python -m raftcy.rafttest``: runs conformance scripts and vectors, or one node of a test cluster.
 
 Writes differences to standard output, and the totals as the last line. Writes the build that runs, and errors of usage,
-to standard error. The exit status is 0 if everything passed, 1 if something failed, and 2 if nothing could be run.
+to standard error. The exit status is 0 if everything passed, 1 if something failed, 2 if nothing could be run, and 130
+if SIGINT ended it; the totals are then of what had run.
 """
 
 import argparse
 import io
+import json
 import sys
 from pathlib import Path
 
 from .._build import BUILD
+from .._progress import Progress
 from .datadriven import ScriptError
 from .suites import SUITES, find_scripts, run_script
 
@@ -25,18 +28,51 @@ def main(argv: list[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a difference may contain bytes that are not text
     sys.stderr.write(f"raftcy.rafttest: {BUILD} build\n")
+    totals = Totals(options.json)
+    status = 2
     try:
-        if options.suite == "vectors":
-            passed, failed = _run_vectors(options.paths)
-        else:
-            scripts = [script for path in options.paths for script in find_scripts(path)]
-            passed, failed = _run_scripts(options.suite, scripts, options.rewrite)
+        with Progress("raftcy.rafttest") as progress:
+            if options.suite == "vectors":
+                _run_vectors(options.paths, totals, progress)
+            else:
+                scripts = [script for path in options.paths for script in find_scripts(path)]
+                _run_scripts(options, scripts, totals, progress)
+        status = 1 if totals.failed else 0
     except OSError as error:
         sys.stderr.write(f"raftcy.rafttest: {error}\n")
-        sys.stdout.write("0 passed, 0 failed\n")
-        return 2
-    sys.stdout.write(f"{passed} passed, {failed} failed\n")
-    return 1 if failed else 0
+        totals = Totals(options.json)
+    except KeyboardInterrupt:
+        sys.stderr.write("raftcy.rafttest: interrupted\n")
+        status = 130
+    totals.end(options.suite)
+    return status
+
+
+class Totals:
+    """How many passed, and what failed and how. With ``as_json``, everything is printed at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self.passed = 0
+        self.failed: list[dict[str, str]] = []
+
+    def fail(self, where: str, text: str) -> None:
+        """Note a failure. Its text says where it is."""
+        self.failed.append({"where": where, "text": text})
+        self.say(text)
+
+    def say(self, text: str) -> None:
+        """Print a line for a person."""
+        if not self._as_json:
+            sys.stdout.write(f"{text}\n")
+
+    def end(self, suite: str) -> None:
+        """Print the totals."""
+        if self._as_json:
+            found = {"suite": suite, "build": BUILD, "passed": self.passed, "failed": self.failed}
+            sys.stdout.write(json.dumps(found) + "\n")
+        else:
+            sys.stdout.write(f"{self.passed} passed, {len(self.failed)} failed\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,40 +84,48 @@ def _parser() -> argparse.ArgumentParser:
     for name in SUITES:
         suite = suites.add_parser(name, help=f"run {name} scripts")
         suite.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a script, or a folder of *.txt")
+        _add_json(suite)
         suite.add_argument("--rewrite", action="store_true", help="update the expected outputs in the scripts instead")
     vectors = suites.add_parser("vectors", help="decode and re-encode wire vectors")
     vectors.add_argument(
         "paths", nargs="+", type=Path, metavar="FILE", help="a file of vectors, one JSON object per line"
     )
+    _add_json(vectors)
     suites.add_parser("wirepeer", help="run one node over TCP (see wirepeer -help)", add_help=False)
     return parser
 
 
-def _run_scripts(suite: str, scripts: list[Path], rewrite: bool) -> tuple[int, int]:
-    """Run scripts and return how many passed and failed."""
-    failed = 0
-    for script in scripts:
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end, and nothing else")
+
+
+def _run_scripts(options: argparse.Namespace, scripts: list[Path], totals: Totals, progress: Progress) -> None:
+    for number, script in enumerate(scripts, 1):
+        progress.show(f"{number} of {len(scripts)} scripts, {len(totals.failed)} failed, {script.name}")
         try:
-            if run_script(suite, script, rewrite=rewrite):
-                sys.stdout.write(f"rewrote {script}\n")
+            rewritten = run_script(options.suite, script, rewrite=options.rewrite)
         except (ScriptError, OSError) as error:
-            failed += 1
-            sys.stdout.write(f"{error}\n")
-    return len(scripts) - failed, failed
+            progress.erase()
+            totals.fail(str(script), str(error))
+            continue
+        totals.passed += 1
+        if rewritten:
+            progress.erase()
+            totals.say(f"rewrote {script}")
 
 
-def _run_vectors(files: list[Path]) -> tuple[int, int]:
-    """Run vectors and return how many passed and failed."""
+def _run_vectors(files: list[Path], totals: Totals, progress: Progress) -> None:
     from . import vectors
 
-    passed = failed = 0
-    for file in files:
-        good, bad, differences = vectors.run_file(file)
-        if good + bad == 0:
+    for number, file in enumerate(files, 1):
+        progress.show(f"{number} of {len(files)} files, {totals.passed} vectors passed, {file.name}")
+        passed, failed, differences = vectors.run_file(file)
+        if passed + failed == 0:
             raise FileNotFoundError(f"{file}: no vectors")
-        passed, failed = passed + good, failed + bad
-        sys.stdout.writelines(f"{difference}\n" for difference in differences)
-    return passed, failed
+        progress.erase()
+        totals.passed += passed
+        for difference in differences:
+            totals.fail(str(file), difference)
 
 
 if __name__ == "__main__":

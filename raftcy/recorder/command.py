@@ -6,6 +6,7 @@ damaged, and 2 if a file cannot be read or the options exclude each other.
 
 import argparse
 import importlib
+import json
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 from .._arguments import integer
 from .._build import BUILD, load_pure
+from .._progress import Progress
 from ..core.describe import describe_entries, describe_message
 from ..core.rawnode import RawNode
 from .compare import first_difference
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=integer(0), metavar="N", help="stop before record N and print the state")
     parser.add_argument("--show", action="store_true", help="print each record as it is replayed")
     parser.add_argument("--log", action="store_true", help="print the lines that the node logs")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
     parser.add_argument("--pdb", action="store_true", help="stop in pdb before record N, or the last one; pure build")
     parser.add_argument("--salvage", action="store_true", help="take what stands before the damage in a damaged file")
     parser.add_argument(
@@ -42,7 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
         recording = Recording.read(arguments.file, salvage=arguments.salvage)
         if arguments.diff is not None:
             other = Recording.read(arguments.diff, salvage=arguments.salvage)
-            return _compare(recording, other, arguments.until)
+            return _compare(recording, other, arguments.until, arguments.json)
+        if arguments.json:
+            return _replay_json(recording, arguments)
         return _replay(recording, arguments)
     except OSError as error:
         sys.stderr.write(f"raftcy replay: {error.filename}: {error.strerror}\n")
@@ -56,23 +61,26 @@ def _check(arguments: argparse.Namespace) -> None:
     """Refuse options without effect: a comparison replays nothing, and under pdb the user asks for each output."""
     by_diff = ("pdb", "show", "log") if arguments.diff is not None else ()
     by_pdb = ("show", "log") if arguments.pdb else ()
-    for other, refused in (("--diff", by_diff), ("--pdb", by_pdb)):
+    by_json = ("pdb", "show", "log") if arguments.json else ()
+    for other, refused in (("--diff", by_diff), ("--pdb", by_pdb), ("--json", by_json)):
         for name in refused:
             if getattr(arguments, name):
                 arguments.usage_error(f"--{name} has no meaning with {other}")
 
 
-def _compare(one: Recording, other: Recording, until: int | None) -> int:
+def _compare(one: Recording, other: Recording, until: int | None, as_json: bool) -> int:
     try:
         found = first_difference(one, other, until)
     except ValueError as error:
         sys.stderr.write(f"raftcy replay: {error}\n")
         return 2
-    if found is not None:
+    if as_json:
+        _print_json({"same": found is None, "before": until, "difference": None if found is None else str(found)})
+    elif found is not None:
         sys.stdout.write(f"{found}\n")
-        return 1
-    sys.stdout.write("no difference\n" if until is None else f"no difference before record {until}\n")
-    return 0
+    else:
+        sys.stdout.write("no difference\n" if until is None else f"no difference before record {until}\n")
+    return 0 if found is None else 1
 
 
 def _replay(recording: Recording, arguments: argparse.Namespace) -> int:
@@ -92,14 +100,46 @@ def _replay(recording: Recording, arguments: argparse.Namespace) -> int:
         return _debug(arguments)
     replay = Replay(recording, logger=_Printer() if arguments.log else None)
     until = arguments.until
-    while (record := replay.next) is not None and (until is None or record.number < until):
-        if arguments.show:
-            out.write(f"{_stamp(record)} {record}\n")
-        replay.step()
+    try:
+        _run(replay, until, arguments.show)
+    except KeyboardInterrupt:
+        out.write(f"{replay.place} of {len(records)} records replayed on the {BUILD} build, as recorded\n")
+        raise
     out.write(f"{replay.place} records replayed on the {BUILD} build, as recorded\n")
     if until is not None:
         _print_state(replay)
     return 0
+
+
+def _run(replay: Replay, until: int | None, show: bool) -> None:
+    """Replay the records before ``until``. Raises RecordingError where the node behaves differently."""
+    count = len(replay.recording.records)
+    with Progress("raftcy replay") as progress:
+        while (record := replay.next) is not None and (until is None or record.number < until):
+            if show:
+                sys.stdout.write(f"{_stamp(record)} {record}\n")
+            elif progress.is_due():
+                progress.show(f"{replay.place} of {count} records")
+            replay.step()
+
+
+def _replay_json(recording: Recording, arguments: argparse.Namespace) -> int:
+    replay = Replay(recording)
+    found: dict[str, Any] = {"node": recording.id, "version": recording.version, "recorded_by": recording.build}
+    found |= {"records": len(recording.records), "torn": recording.torn, "build": BUILD, "difference": None}
+    found["damage"] = None if recording.damage is None else str(recording.damage)
+    try:
+        _run(replay, arguments.until, False)
+    except RecordingError as error:
+        found["difference"] = str(error)
+        return 1
+    finally:
+        _print_json(found | {"replayed": replay.place})
+    return 0
+
+
+def _print_json(found: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(found) + "\n")
 
 
 def _print_state(replay: Replay) -> None:

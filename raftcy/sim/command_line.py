@@ -1,6 +1,7 @@
 """The command line of the simulator: ``python -m raftcy sim`` and ``python -m raftcy sim replay``."""
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -11,8 +12,8 @@ from .. import BUILD
 from .._arguments import integer
 from .capture import Watch
 from .profiles import MIXED, PROFILES, names
-from .result import STEPS
-from .runner import Options, run_seeds
+from .result import STEPS, command, profile_name
+from .runner import Options, Totals, run_seeds
 from .schedule import parse
 from .stepwise import replay
 
@@ -30,6 +31,7 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         "--lockstep", action="store_true", help="compare the compiled and the pure build, event by event"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end, and nothing else")
     commands = parser.add_subparsers(dest="sim_command")
     again = commands.add_parser(
         "replay", allow_abbrev=False, help="run one seed and show each event, with the state before and after it"
@@ -78,8 +80,47 @@ def main(arguments: argparse.Namespace) -> int:
         profile=arguments.profile,
         steps=arguments.steps,
         lockstep=arguments.lockstep,
+        shrink=not arguments.json,
     )
-    return 1 if run_seeds(options, _say).failed else 0
+    totals = Totals()
+    begun = time.monotonic()
+    try:
+        run_seeds(options, _ignore if arguments.json else _say, totals)
+    finally:
+        if arguments.json:
+            _say(json.dumps(_summary(options, totals, time.monotonic() - begun)))
+    return 1 if totals.failed else 0
+
+
+def _summary(options: Options, totals: Totals, seconds: float) -> dict[str, Any]:
+    """What ``--json`` prints. If the seeds in it are fewer than those wanted, the run was interrupted."""
+    failed = [
+        {
+            "seed": result.seed,
+            "profile": profile_name(result),
+            "rule": result.failure.rule,
+            "text": result.failure.text,
+            "event": result.failure.event,
+            "time_us": result.failure.time,
+            "replay": command(result),
+        }
+        for result in totals.failed
+        if result.failure is not None
+    ]
+    return {
+        "first": options.first,
+        "seeds": options.seeds,
+        "profile": options.profile,
+        "steps": options.steps,
+        "lockstep": options.lockstep,
+        "passed": totals.passed,
+        "failed": failed,
+        "events": totals.events,
+        "simulated_us": totals.time,
+        "writes": totals.writes,
+        "reads": totals.reads,
+        "seconds": round(seconds, 3),
+    }
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -101,6 +142,10 @@ def _replay(arguments: argparse.Namespace) -> int:
     if broken is None:
         _say("no rule was violated")
     return 0 if broken is None else 1
+
+
+def _ignore(text: str) -> None:
+    pass
 
 
 def _say(text: str) -> None:

@@ -1,12 +1,12 @@
 """Runs many seeds on several processes, and writes a summary."""
 
-import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 
+from .._progress import Progress
 from .clock import SECOND
 from .coverage import Coverage
 from .lockstep import run as run_in_lockstep
@@ -15,14 +15,16 @@ from .runs import run
 from .shrink import shortest, shrink
 from .workers import spread
 
-PROGRESS_S = 5.0
 SHRINK_S = 30.0
 SHRUNK_MOST = 3
 
 
 @dataclass(slots=True)
 class Options:
-    """What to run: ``seeds`` consecutive seeds, from ``first`` on, on ``jobs`` processes."""
+    """What to run: ``seeds`` consecutive seeds, from ``first`` on, on ``jobs`` processes.
+
+    ``shrink`` says whether to look for the shortest schedule of the first failures, which takes up to half a minute.
+    """
 
     seeds: int
     first: int
@@ -30,6 +32,7 @@ class Options:
     profile: str
     steps: int
     lockstep: bool = False
+    shrink: bool = True
 
 
 @dataclass(slots=True)
@@ -74,17 +77,19 @@ def one(o: Options, seed: int) -> Totals:
     return totals
 
 
-def run_seeds(o: Options, write: Callable[[str], object] = print) -> Totals:
+def run_seeds(o: Options, write: Callable[[str], object] = print, totals: Totals | None = None) -> Totals:
     """Run seeds as the options say. Writes each failure as it occurs, and at the end a summary with the outcome last.
 
-    Reports progress on standard error. If it is interrupted, the summary is that of the seeds that had ended.
+    Shows progress on a terminal. If it is interrupted, the summary is that of the seeds that had ended, and so are
+    ``totals``, if they are given.
     """
     how = ", both builds in lockstep" if o.lockstep else ""
     write(f"seeds {o.first} to {o.first + o.seeds - 1}, profile {o.profile}, {o.steps} steps, {o.jobs} jobs{how}")
-    totals = Totals()
+    totals = Totals() if totals is None else totals
     begun = time.monotonic()
     try:
-        _run_all(o, totals, begun, write)
+        with Progress("raftcy sim") as progress:
+            _run_all(o, totals, begun, progress, write)
     except Exception:
         raise
     except BaseException:
@@ -94,20 +99,19 @@ def run_seeds(o: Options, write: Callable[[str], object] = print) -> Totals:
     return totals
 
 
-def _run_all(o: Options, totals: Totals, begun: float, write: Callable[[str], object]) -> None:
-    reported = begun
+def _run_all(o: Options, totals: Totals, begun: float, progress: Progress, write: Callable[[str], object]) -> None:
     with closing(_parts(o)) as parts:
         for part in parts:
+            if part.failed:
+                progress.erase()
             for result in part.failed:
                 _write_failure(result, o, len(totals.failed), write)
             totals.merge(part)
-            now = time.monotonic()
-            if now - reported >= PROGRESS_S:
-                reported = now
+            if progress.is_due():
+                seconds = time.monotonic() - begun
                 done = totals.passed + len(totals.failed)
-                rate = f"{done / (now - begun):.1f} seeds/s, {totals.events / (now - begun):.0f} events/s"
-                sys.stderr.write(f"{done} of {o.seeds} seeds, {len(totals.failed)} failed, {rate}\n")
-                sys.stderr.flush()
+                rate = f"{done / seconds:.1f} seeds/s, {totals.events / seconds:.0f} events/s"
+                progress.show(f"{done} of {o.seeds} seeds, {len(totals.failed)} failed, {rate}")
 
 
 def _parts(o: Options) -> Generator[Totals, None, None]:
@@ -122,7 +126,7 @@ def _parts(o: Options) -> Generator[Totals, None, None]:
 
 def _write_failure(result: Result, o: Options, place: int, write: Callable[[str], object]) -> None:
     write(failure(result))
-    if place >= SHRUNK_MOST:
+    if place >= SHRUNK_MOST or not o.shrink:
         return
     write(shortest(shrink(result, limit_s=SHRINK_S)))
 

@@ -34,6 +34,7 @@ def begin_whole(cls: Any) -> None:
     begin = cls.__cinit__
     del cls.__cinit__
 
+    @wraps(cls.__init__)
     def __new__(of: Any, *args: Any, **kwargs: Any) -> Any:
         made = object.__new__(of)
         begin(made)

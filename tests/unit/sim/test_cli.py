@@ -1,5 +1,6 @@
 """``python -m raftcy sim``: its output, its exit status, and what it refuses."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 import raftcy
 from raftcy import cli
-from raftcy.sim import cluster, runner
+from raftcy.sim import cluster
 from raftcy.sim.checkers.base import Violation
 from tests.support.needs import ROOT
 
@@ -123,10 +124,28 @@ def test_lockstep(capsys: pytest.CaptureFixture[str]) -> None:
         assert captured.out.endswith("2 seeds passed, 0 failed\n")
 
 
-def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "PROGRESS_S", 0.0)
+def test_nothing_of_the_progress_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sim", "--seeds", "2", "--from", "7", "--steps", "20", "--jobs", "1"]) == 0
-    assert re.search(r"^2 of 2 seeds, 0 failed, [\d.]+ seeds/s, \d+ events/s$", capsys.readouterr().err, re.M)
+    assert capsys.readouterr().err == ""
+
+
+def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["sim", "--seeds", "2", "--from", "1", "--profile", "snapshots", "--jobs", "1", "--json"]
+    assert cli.main([*command, "--steps", "50"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["first"], told["seeds"], told["passed"], told["failed"]) == (1, 2, 2, [])
+    assert told["events"] > 100
+
+    def planted(self, keep: int) -> int:  # type: ignore[no-untyped-def]
+        raise Violation("planted", "a snapshot was made")
+
+    monkeypatch.setattr(cluster.Member, "compact", planted)
+    assert cli.main(command) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["passed"] + len(told["failed"]) == 2
+    failed = told["failed"][0]
+    assert (failed["rule"], failed["text"], failed["profile"]) == ("planted", "a snapshot was made", "snapshots")
+    assert failed["replay"] == f"python -m raftcy sim replay {failed['seed']} --profile snapshots"
 
 
 PLUGGED = """

@@ -1,0 +1,56 @@
+"""Commands as a person sees them in a terminal: progress, ctrl-C with what had passed, colours, exit statuses."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.recording import recorded_run
+from tests.support.terminal import Terminal
+
+pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")]
+
+ERASE = "\r\x1b[K"
+
+
+def test_sim_shows_progress_and_ends_with_what_had_passed() -> None:
+    with Terminal("raftcy", "sim", "--seeds", "100000", "--from", "1", "--jobs", "2") as terminal:
+        terminal.until("seeds/s")
+        assert re.search(r"raftcy sim: \d+ of 100000 seeds, 0 failed, [\d.]+ seeds/s, \d+ events/s", terminal.text)
+        seconds = terminal.interrupt()
+        assert terminal.process.returncode == 130
+        # The line of the progress is erased first, and the last lines are the summary and what happened.
+        told = terminal.text.rpartition(ERASE)[2].replace("\r", "").splitlines()
+        assert re.fullmatch(r"\d+ seeds passed, 0 failed", told[-2].removeprefix("^C"))
+        assert told[-1] == "raftcy sim: interrupted"
+        assert seconds < 30
+
+
+def test_no_colour_anywhere() -> None:
+    """There are none, so NO_COLOR has nothing to turn off; only a line that is erased is written with an escape."""
+    with Terminal("raftcy", "sim", "--seeds", "30", "--from", "1", "--steps", "200", "--jobs", "1") as terminal:
+        assert terminal.wait() == 0
+        assert "\x1b" not in terminal.text.replace(ERASE, "")
+        assert terminal.text.splitlines()[-1] == "30 seeds passed, 0 failed"
+
+
+def test_rafttest_is_interrupted_with_its_totals(tmp_path: Path) -> None:
+    script = "add-nodes 3 voters=(1,2,3) index=2\n----\nok\n"
+    for number in range(5000):
+        (tmp_path / f"{number}.txt").write_text(script)
+    with Terminal("raftcy.rafttest", "interaction", str(tmp_path)) as terminal:
+        terminal.until(" of 5000 scripts")
+        terminal.interrupt()
+        assert terminal.process.returncode == 130
+        assert re.search(r"raftcy\.rafttest: interrupted\r?\n\d+ passed, \d+ failed\r?\n$", terminal.text)
+
+
+def test_replay_is_interrupted_with_its_count(tmp_path: Path) -> None:
+    file = recorded_run(tmp_path, ticks=400_000)
+    with Terminal("raftcy", "replay", str(file)) as terminal:
+        terminal.until("raftcy replay: ")
+        terminal.interrupt()
+        assert terminal.process.returncode == 130
+        assert re.search(r"\d+ of \d+ records replayed on the \w+ build, as recorded", terminal.text)
+        assert terminal.text.rstrip().endswith("raftcy replay: interrupted")
