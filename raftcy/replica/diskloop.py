@@ -9,6 +9,7 @@ Rules:
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -16,6 +17,9 @@ from typing import Any, Protocol
 from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
 from .aside import Aside
+from .meters import SyncMeter
+
+_LOG = logging.getLogger("raftcy.replica")
 
 
 class Writer(Protocol):
@@ -56,6 +60,7 @@ class DiskLoop:
         self._dead = False
         self.syncs = 0
         """How many syncs have ended."""
+        self.meter = SyncMeter()
 
     @property
     def is_busy(self) -> bool:
@@ -110,6 +115,8 @@ class DiskLoop:
                 self._log.finish(batch)
                 self._pace.took(batch.seconds)
                 self.syncs += 1
+                if self.meter.add(batch.seconds, len(batch.data)):
+                    _LOG.warning("a sync of the log took %.1f s", batch.seconds)
                 self._tidy()
         except BaseException as error:
             self._fail(error)

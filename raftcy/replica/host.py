@@ -34,6 +34,8 @@ from .calls import CALL_GROUP, Answer, Calls
 from .diskloop import DiskLoop
 from .handing import FORWARD
 from .membertable import MemberTable, decode_table, with_table
+from .meters import host_metrics
+from .metrics import HostMetrics
 from .replica import Replica
 from .seams import Nobody, Seams
 from .tuning import Tuning
@@ -119,6 +121,7 @@ class Host:
         self._replicas: dict[int, Replica] = {}
         self._names: dict[str, Replica] = {}
         self._dirty: list[Replica] = []
+        self._late_ticks = 0
         self._due: asyncio.Handle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._serving: dict[int, Serving] = {}
@@ -497,6 +500,19 @@ class Host:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def metrics(self) -> HostMetrics:
+        """Return the present numbers of this host and its replicas, for people and monitoring.
+
+        It copies counters, and costs about as much as a few proposals. Raises Stopped if the host is not open, or has
+        failed.
+        """
+        self._check()
+        if self._disk is None or self._calls is None:
+            raise Stopped(self.failure)
+        disk, waiting = self._disk, len(self._calls)
+        replicas = self._replicas.values()
+        return host_metrics(self, replicas, disk.meter, disk.waits_s(), self._late_ticks, waiting, self._transport)
+
     # -- what replicas need ----------------------------------------------------------------------------------------
 
     def wake(self, replica: Replica) -> None:
@@ -556,6 +572,9 @@ class Host:
         """Let a tick pass. It skips ticks that a stall has delayed, because a burst of them could depose a leader."""
         seconds = self.tuning.tick_ms / 1000
         now = self._loop.time()
+        if now - due > self.tuning.election_ms / 1000:
+            self._late_ticks += 1
+            _LOG.warning("host %x: something held up the event loop for %.1f s", self.id, now - due)
         due = due + seconds if due + seconds > now else now + seconds
         self._ticker = self._loop.call_at(due, self._tick_due, due)
         if self._over.is_set():

@@ -43,6 +43,8 @@ from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
 from .membertable import MemberTable
+from .meters import Meter, replica_metrics
+from .metrics import ReplicaMetrics
 from .proposals import Proposal
 from .session import Session
 from .staged import Staged
@@ -141,6 +143,7 @@ class Replica:
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
+        self._meter = Meter(self._loop.time)
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
         self._applying = Applying(
@@ -247,12 +250,14 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
+            self._proposals.rejected[error.reason] += proposal.count
             reject_all(proposal, error)
             return end
         if timeout_s is not None:
             timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
             end.add_done_callback(lambda _: timer.cancel())
         if not self.is_dirty:
+            self._meter.waits_since = self._loop.time()
             self._host.wake(self)
         return end
 
@@ -448,6 +453,10 @@ class Replica:
             failure=self.failure,
         )
 
+    def metrics(self) -> ReplicaMetrics:
+        """Return the present numbers of this replica. ``Host.metrics`` has those of all replicas."""
+        return replica_metrics(self.status(), self._meter, self._proposals, len(self._inbox))
+
     def __repr__(self) -> str:
         return f"<Replica {self.name!r} of member {self.id}, {self.role.name.lower()} in term {self.term}>"
 
@@ -473,7 +482,11 @@ class Replica:
 
     def _tick(self) -> None:
         self._watch_disk()
+        raft = self._driver.node.raft
+        term, role = raft.term, raft.state
         self._driver.tick()
+        if raft.state != role or raft.term != term:
+            self._meter.campaigns += raft.state in (k.CANDIDATE, k.PRE_CANDIDATE) or raft.term > term
         self._barriers.tick()
         self._propose_own()
         self._turn()
@@ -527,6 +540,7 @@ class Replica:
             driver.step_many(inbox)
         if self._handing.is_due:
             self._handing.run(driver)
+            self._meter.appended(self._handing.appended, driver.node.raft.term)
         if self._barriers.is_due:
             self._begin_read()
         while True:
@@ -544,6 +558,8 @@ class Replica:
         for state in driver.take_reads():
             self._answer_read(state)
         raft = driver.node.raft
+        if self._meter.followed:
+            self._meter.turned(raft.term, raft.log.committed, driver.applied)
         if (raft.lead, raft.term if raft.lead else 0) != self._known_leader:
             self._leader_changed()
 
@@ -584,7 +600,10 @@ class Replica:
         self._guarded(self._acknowledge)
 
     def _acknowledge(self) -> None:
-        for write in self._staged.end():
+        ended = self._staged.end()
+        if self._meter.followed:
+            self._meter.synced(ended)
+        for write in ended:
             messages = self._driver.stored(write)
             if messages:
                 self._send(messages)
@@ -654,6 +673,7 @@ class Replica:
             waits.discard(wait)
 
     def _tell(self, event: Event) -> None:
+        self._meter.happened(event, self.id)
         for queue in self._followers:
             queue.put(event)
 

@@ -14,6 +14,7 @@ from . import packets
 from .addresses import Address, is_literal
 from .connection import Connection
 from .conversation import Event, Greeted, Ponged, Refused
+from .limits import PeerTraffic
 from .pulse import Pulse
 from .sendqueue import SendQueue
 from .shared import Shared
@@ -116,6 +117,20 @@ class Outgoing:
     def address(self) -> Address:
         """The first address."""
         return self.addresses[0]
+
+    def counters(self) -> PeerTraffic:
+        """Return the present counters of this peer."""
+        queue = self._queue
+        messages, size = self.shared.received.get(self.peer, (0, 0))
+        return PeerTraffic(
+            sent_messages=queue.written_messages,
+            sent_bytes=queue.written_bytes,
+            received_messages=messages,
+            received_bytes=size,
+            queued_messages=len(queue),
+            queued_bytes=queue.queued_bytes,
+            is_connected=self._connection is not None,
+        )
 
     @property
     def hello(self) -> packets.Hello:

@@ -46,6 +46,8 @@ class Shared:
         self.random = source
         self.loop = asyncio.get_running_loop()
         self.traffic = Traffic()
+        self.received: dict[int, list[int]] = {}
+        """How many messages and bytes have come from each known peer."""
         self.receivers: dict[int, Receiver | DirectReceiver] = {}
         self.direct: set[int] = set()
         """The groups whose receivers are DirectReceivers."""
@@ -76,6 +78,13 @@ class Shared:
         self.receivers.pop(group, None)
         self.over.discard(group)
         self.direct.discard(group)
+
+    def count_received(self, sender: int, messages: int, size: int) -> None:
+        """Count messages from a sender. Strangers are left out, so that they cannot fill the memory with their ids."""
+        if sender in self.known:
+            counts = self.received.setdefault(sender, [0, 0])
+            counts[0] += messages
+            counts[1] += size
 
     def may_talk(self, cluster: int) -> bool:
         """Whether a node of this cluster may connect.
