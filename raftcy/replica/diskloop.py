@@ -9,7 +9,6 @@ Rules:
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -18,8 +17,6 @@ from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
 from .aside import Aside
 from .meters import SyncMeter
-
-_LOG = logging.getLogger("raftcy.replica")
 
 
 class Writer(Protocol):
@@ -33,7 +30,10 @@ class Writer(Protocol):
 
 
 class DiskLoop:
-    """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long."""
+    """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long.
+
+    ``slow`` is called with the seconds of each sync that was slow.
+    """
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class DiskLoop:
         aside: Aside,
         chores: Aside,
         failed: Callable[[BaseException], object],
+        slow: Callable[[float], object] = lambda seconds: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._log = log
@@ -49,6 +50,7 @@ class DiskLoop:
         self._aside = aside
         self._chores = chores
         self._failed = failed
+        self._slow = slow
         # Whether transports write only at the end of a round of the loop.
         self._writes_late = type(self._loop).__module__.partition(".")[0] in ("uvloop", "winloop")
         self._waiting: dict[Writer, None] = {}
@@ -116,7 +118,7 @@ class DiskLoop:
                 self._pace.took(batch.seconds)
                 self.syncs += 1
                 if self.meter.add(batch.seconds, len(batch.data)):
-                    _LOG.warning("a sync of the log took %.1f s", batch.seconds)
+                    self._slow(batch.seconds)
                 self._tidy()
         except BaseException as error:
             self._fail(error)

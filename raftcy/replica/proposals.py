@@ -298,8 +298,9 @@ class Proposals:
     def _count_superseded(self, results: list[Any]) -> None:
         """Count rejections among results that count as answers otherwise."""
         count = sum(isinstance(each, Rejected) for each in results)
-        self.rejected[RejectReason.SUPERSEDED] += count
-        self.answered -= count
+        if count:
+            self.rejected[RejectReason.SUPERSEDED] += count
+            self.answered -= count
 
     def jump(self, index: int, term: int) -> None:
         """Note that a snapshot has replaced all entries up to ``index``, which leaves the outcomes there unknown."""

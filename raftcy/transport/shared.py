@@ -114,7 +114,7 @@ class Shared:
         self._logged[kind] = (now, 0)
         if left_out:
             text, arguments = text + " (and %d more like this)", (*arguments, left_out)
-        _LOG.log(level, text, *arguments)
+        _LOG.log(level, text, *arguments, extra={"group": "", "id": self.id, "term": 0})
 
     def failed(self, error: BaseException, where: str) -> None:
         """Count, log and pass on an unexpected exception, so that it never goes unseen."""

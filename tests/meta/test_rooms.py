@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "replica": {"errors", "wire", "core", "machines", "storage", "transport"},
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
-    "demo": {"", "errors", "wire", "core", "transport", "replica"},
+    "demo": {"", "errors", "machines", "transport", "replica"},
     "sim": {"", "errors", "wire", "core", "machines", "replica", "recorder", "_build", "_arguments"},
     "cli": {"", "demo", "recorder", "sim", "storage", "_arguments"},
     "__main__": {"cli"},
