@@ -80,6 +80,7 @@ MAY_KNOW = {
     "core.trace": {"io"},
     "machines.group": {"io"},
     "replica.pump": {"asyncio", "secrets"},
+    "replica.prometheus": {"asyncio", "threading"},
     "replica.aside": {"asyncio", "threading"},
     "replica.blocking": {"asyncio", "threading"},
     "replica.diskloop": {"asyncio"},

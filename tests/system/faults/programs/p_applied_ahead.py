@@ -27,25 +27,12 @@ class Machine:
 
 
 def main() -> None:
+    # The log as the power cut has left it: the entries were synced with a commit index of 2, and a later one was not.
     storage = begun()
-    node = raftcy.RawNode(config(2, storage))
-    applied, synced = 0, raftcy.HardState()
-    fields: dict[str, Any] = {"from_": 1, "to": 2, "term": 1}
-    entries = [raftcy.Entry(term=1, index=index, data=b"x") for index in (2, 3, 4)]
-    append = raftcy.Message(type=raftcy.MessageType.MSG_APP, index=1, log_term=1, entries=entries, commit=2, **fields)
-    for m in (append, raftcy.Message(type=raftcy.MessageType.MSG_HEARTBEAT, commit=4, **fields)):
-        node.step(m)
-        while node.has_ready():
-            ready = node.ready()
-            raftcy.save_ready(storage, ready)
-            if ready.must_sync:
-                synced = storage.initial_state()[0]
-            for entry in ready.committed_entries:
-                applied = entry.index
-            node.advance()
-    # The power fails.
-    storage.set_hard_state(synced)
-    print(f"the machine has applied {applied}, the stored commit index is {synced.commit}")
+    storage.append([raftcy.Entry(term=1, index=index, data=b"x") for index in (2, 3, 4)])
+    storage.set_hard_state(raftcy.HardState(term=1, commit=2))
+    applied = 4
+    print(f"the machine has applied {applied}, the stored commit index is {storage.initial_state()[0].commit}")
     try:
         raftcy.RawNode(config(2, storage, applied=applied))
     except raftcy.InvariantError as error:
