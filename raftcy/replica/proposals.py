@@ -18,7 +18,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import CommandError, OutcomeUnknown, Rejected
+from ..wire import blank, immutable
+from ..wire import consts as k
 from ..wire.messages import Entry
+from ..wire.whole import has_one_owner, keep_whole
 from .forwarding import COMMANDS_MAX, Placed, Refused
 from .tokens import Fate, RejectReason, Token
 
@@ -73,6 +76,28 @@ class Proposals:
     At most ``count_max`` commands with ``bytes_max`` bytes wait for an answer, and none has more than
     ``command_bytes_max``. A command that waits alone may exceed ``bytes_max``.
     """
+
+    __slots__ = (
+        "_applied_term",
+        "_bytes_max",
+        "_cause",
+        "_command_bytes_max",
+        "_count_max",
+        "_forgotten",
+        "_kept",
+        "_kept_after",
+        "_kept_count",
+        "_late",
+        "_number",
+        "_placed",
+        "_queue",
+        "_sent",
+        "_start",
+        "_taken",
+        "applied",
+        "count",
+        "size",
+    )
 
     def __init__(self, start: bytes, count_max: int, bytes_max: int, command_bytes_max: int) -> None:
         self._start = start
@@ -161,6 +186,16 @@ class Proposals:
             insort(placed, proposal)
         else:
             placed.append(proposal)
+
+    def place_all(self, proposals: list[Proposal], term: int, index: int) -> int:
+        """Note that proposals were appended in this order, with the first command at ``index``.
+
+        Return the index after the last command.
+        """
+        for each in proposals:
+            self.place(each, term, index)
+            index += each.count
+        return index
 
     def reject(self, proposal: Proposal, reason: RejectReason, detail: str = "") -> None:
         """Reject a proposal: none of its commands is in the log, and none ever will be."""
@@ -272,7 +307,8 @@ class Proposals:
                 end = proposal.end
                 proposal.done = 1
                 if not end.done():
-                    found = _result(None if answers is None else answers[start], entries[start], proposal)
+                    e = entries[start]
+                    found = _result(None if answers is None else answers[start], e, proposal)
                     if isinstance(found, _RAISED):
                         self._count_superseded([found])
                         end.set_exception(found)
@@ -430,6 +466,19 @@ def _result(answer: Any, e: Entry, proposal: Proposal) -> Any:
     return Rejected(RejectReason.SUPERSEDED, f"an entry of term {e.term} was committed at {e.index}")
 
 
+def entries_of(proposals: list[Proposal]) -> list[Entry]:
+    """Return an entry for each command of the proposals, in order."""
+    entries = []
+    for proposal in proposals:
+        for command in proposal.commands:
+            e = blank.entry()
+            e.data = command
+            e._present = k.E_DATA
+            immutable.freeze(e)
+            entries.append(e)
+    return entries
+
+
 def parts(proposals: list[Proposal], bytes_max: int) -> list[list[Proposal]]:
     """Cut proposals, in order, into requests that a message can carry, each with at least one proposal."""
     cut: list[list[Proposal]] = []
@@ -443,3 +492,8 @@ def parts(proposals: list[Proposal], bytes_max: int) -> list[list[Proposal]]:
             cut.append([each])
             count, size = each.count, each.size
     return cut
+
+
+for _each in (Proposal, Proposals):
+    keep_whole(_each)
+    has_one_owner(_each)
