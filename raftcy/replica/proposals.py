@@ -94,9 +94,13 @@ class Proposals:
         "_sent",
         "_start",
         "_taken",
+        "answered",
         "applied",
+        "cancelled",
         "count",
+        "rejected",
         "size",
+        "unknown",
     )
 
     def __init__(self, start: bytes, count_max: int, bytes_max: int, command_bytes_max: int) -> None:
