@@ -5,6 +5,7 @@ An action that begins a fault also schedules its end.
 
 from collections.abc import Callable
 
+from ..errors import NotNow
 from ..wire import consts as k
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from .clock import MS, TICK, ms
@@ -64,7 +65,10 @@ def _campaign(cluster: Cluster, a: Action) -> str:
     member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else pick(cluster, a.u, leader=0.0)
     if member is None:
         return ""
-    cluster.run(member, member.ask, member.node.campaign)
+    try:
+        cluster.run(member, member.ask, member.driver.campaign)
+    except NotNow:
+        return f"{member.id} may not campaign yet"
     return f"{member.id} campaigns"
 
 
@@ -168,6 +172,30 @@ def _skew(cluster: Cluster, a: Action) -> str:
 
     cluster.fault("skewed clock", 2 * _span(a.x), end, member.id)
     return f"the tick of {member.id} takes {ms(member.tick_time)} for {ms(2 * _span(a.x))}"
+
+
+def _drift(cluster: Cluster, a: Action) -> str:
+    member = pick(cluster, a.u, leader=0.5)
+    drift = cluster.settings.profile.drift
+    if member is None:
+        return ""
+    # Mostly as far as it goes: leaders slow, and the others fast.
+    slow = (a.v < 0.8) == (member.raft.state == k.LEADER)
+    member.run_clock(1 - drift if slow else 1 + drift)
+    cluster.fault("drifting clock", 3 * _span(a.x), lambda: member.run_clock(1.0), member.id)
+    return f"the clock of {member.id} runs at {member.timepiece.rate:.2f} for {ms(3 * _span(a.x))}"
+
+
+def _jump(cluster: Cluster, a: Action) -> str:
+    member = pick(cluster, a.u, leader=0.3)
+    if member is None:
+        return ""
+    # The clock is read before and after: a driver can only notice that a clock goes back if that shows.
+    cluster.run(member, member.read_clock)
+    by = _span(a.x) if a.v < 0.7 else -_span(a.x)
+    member.timepiece.jump(by)
+    cluster.run(member, member.read_clock)
+    return f"the clock of {member.id} jumps by {ms(by)}"
 
 
 # -- crashes and disks ------------------------------------------------------------------------------------------
@@ -324,7 +352,8 @@ def _leave(cluster: Cluster, a: Action) -> str:
 KINDS: dict[str, Callable[[Cluster, Action], str]] = {
     "propose": _propose, "read": _read, "retry": _retry, "campaign": _campaign, "transfer": _transfer,
     "forget": _forget, "weather": _weather, "partition": _partition, "isolate": _isolate, "one_way": _one_way,
-    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "crash": _crash, "crash_all": _crash_all,
+    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "drift": _drift, "jump": _jump,
+    "crash": _crash, "crash_all": _crash_all,
     "fail_write": _fail_write, "fail_read": _fail_read, "slow_disk": _slow_disk, "no_snapshot": _no_snapshot,
     "compact": _compact, "checkpoint": _checkpoint, "change": _change, "leave": _leave,
 }  # fmt: skip

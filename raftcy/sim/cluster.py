@@ -22,6 +22,7 @@ from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMet
 from .application import command
 from .checkers import Checkers, Committed, Violation
 from .checkers.elections import ElectionSafety, LeaderCompleteness
+from .checkers.leases import LeasesExclude
 from .checkers.linearizable import Linearizable
 from .checkers.liveness import LIMIT, Liveness
 from .checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
@@ -142,6 +143,7 @@ class Cluster:
                 CommitsWhatItKnows(),
                 ReadsByQuorum(),
                 HandoversEnd(),
+                LeasesExclude(self.members),
             ]
         )
         self.clients = Clients(self.checkers.ended)
@@ -214,6 +216,7 @@ class Cluster:
     def run(self, member: Member, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call a member. If its disk fails, the member crashes."""
         self.touched = member
+        member.read_clock()
         try:
             return call(*arguments)
         except (DiskFailed, StorageFailed) as error:
@@ -408,7 +411,7 @@ class Cluster:
         self.coverage.active.clear()
         self.network.clear()
         for member in list(self.members.values()):
-            member.tick_time = TICK
+            member.run_clock(1.0)
             member.apply_latency = 0
             disk = member.disk
             # Otherwise a member that is far behind might not catch up within the limit.

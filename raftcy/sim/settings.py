@@ -5,9 +5,11 @@ from random import Random
 from typing import Any
 
 from ..core.config import Config
+from ..replica.lease import Lease
 from ..wire import consts as k
 from ..wire.enums import ReadOnlyOption
-from .profiles import Profile
+from .clock import TICK
+from .profiles import DRIFT, Profile
 from .streams import stream
 
 ELECTION_TICKS = (3, 4, 6)
@@ -52,7 +54,7 @@ class Settings:
             index=random.choice((5, 2**32, 2**63 - 10)),
             # On every member, on none, or drawn for each member.
             pre_vote=random.choice((0.0, 1.0, 0.5)),
-            check_quorum=1.0 if lease else random.choice((0.0, 1.0, 1.0, 0.5)),
+            check_quorum=1.0 if lease or profile.drift else random.choice((0.0, 1.0, 1.0, 0.5)),
             lease=lease,
             asynchronous=random.choice(profile.asynchronous),
         )
@@ -85,6 +87,14 @@ class Settings:
         }
         # Drawn last, so that a new option changes existing runs only by its effect, not by shifting other draws.
         return drawn | {name: random.random() < 0.3 for name in FLAGS if name not in drawn}
+
+    def drivers_lease(self, id: int) -> Lease | None:
+        """Return a lease for a start of a member, if members have leases; some take no part in them."""
+        if not self.profile.drift:
+            return None
+        length = self.election_tick * TICK
+        takes_part = stream(self.seed, "lease", id).random() < 0.85
+        return Lease(election_us=length, tick_us=TICK, drift_ppm=int(DRIFT * 1_000_000), promises=takes_part)
 
     def keeps_snapshots(self, id: int) -> bool:
         """Whether a member delays a snapshot that cannot be stepped yet, as Node does, or drops it."""
