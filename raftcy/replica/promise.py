@@ -3,7 +3,7 @@
 Rules:
 
 - After a start, and after each heartbeat that it has answered, a member grants no vote and no pre-vote for an election
-  timeout, itself included. An earlier life may have answered a heartbeat just before it ended, so a start counts as one.
+  timeout, itself included. A start counts, because an earlier life may have answered a heartbeat just before its end.
 - Nothing else ends a promise: no higher term, no forgotten leader, no removal.
 - A vote for a transfer of leadership is free. The leader that asked for the transfer has given up its lease before.
 - The timeout must have passed by the clock and in ticks. A clock that jumps ahead therefore shortens no promise, and

@@ -23,8 +23,8 @@ class Tuning:
     lease_reads: bool = False
     """Whether the leader answers reads by a lease, at once and without a message, while no other leader can exist. That
     depends on clocks: see "Reads by lease" in the documentation of replicas. A member answers a leader's heartbeats
-    with a promise not to vote for an election timeout; only members that have this set do, with the same ``election_ms``
-    or a longer one, and the leader needs a majority of them."""
+    with a promise not to vote for an election timeout; only members that have this set do, and the leader needs
+    a majority of them, with its own ``election_ms`` or a longer one."""
     clock_drift_ppm: int = 10_000
     """With ``lease_reads``: by how many millionths the clock of any member may run too fast or too slow, up to 300,000.
     Clocks of computers stay below 500, so the default is generous; it shortens a lease by 2 %."""
@@ -57,7 +57,9 @@ class Tuning:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if name not in ("sync", "lease_reads") and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            if name not in ("sync", "lease_reads") and (
+                isinstance(value, bool) or not isinstance(value, int) or value < 1
+            ):
                 raise ConfigError(f"{name} must be a whole number above 0, not {value!r}")
         if self.election_ms < 2 * self.tick_ms:
             raise ConfigError(f"election_ms must be at least twice tick_ms, {self.tick_ms}, not {self.election_ms}")

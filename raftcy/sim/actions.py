@@ -10,8 +10,9 @@ from ..wire import consts as k
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from .clock import MS, TICK, ms
 from .cluster import Cluster
+from .coups import coup, drift, jump
 from .links import Weather
-from .member import Member
+from .picks import pick, span
 from .schedule import Action
 from .streams import between
 
@@ -21,21 +22,6 @@ MEMBERS_MOST = 7
 def perform(cluster: Cluster, action: Action) -> str:
     """Perform an action. Returns a text about what it did, empty if there was nothing to do."""
     return KINDS[action.kind](cluster, action)
-
-
-def pick(cluster: Cluster, u: float, leader: float = 0.4) -> Member | None:
-    """Pick a member that is up and not paused, or None; with probability ``leader`` the leader, if there is one."""
-    if u < leader:
-        leading = cluster.leader()
-        if leading is not None and not leading.paused:
-            return leading
-    running = [member for member in cluster.running() if not member.paused]
-    return running[int(u * 9973 % 1 * len(running))] if running else None
-
-
-def _span(u: float) -> int:
-    """How long a fault lasts, in microseconds: 5 to 400 ms, mostly a few election timeouts."""
-    return between(u * u, 5 * MS, 400 * MS)
 
 
 # -- load -------------------------------------------------------------------------------------------------------
@@ -102,8 +88,8 @@ def _weather(cluster: Cluster, a: Action) -> str:
     delay = between(a.w, 100, 4 * MS) if kind == "delay" else 300
     storm = Weather(delay, *parts)
     cluster.network.worsen(storm)
-    cluster.fault(kind, _span(a.x), lambda: cluster.network.calm(storm))
-    return f"{kind} of {share:.0%} of the messages for {ms(_span(a.x))}"
+    cluster.fault(kind, span(a.x), lambda: cluster.network.calm(storm))
+    return f"{kind} of {share:.0%} of the messages for {ms(span(a.x))}"
 
 
 def _cut(cluster: Cluster, fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
@@ -113,9 +99,9 @@ def _cut(cluster: Cluster, fault: str, one: list[int], other: list[int], a: Acti
     if both:
         links += [(j, i) for i, j in links]
     cluster.network.block(links)
-    cluster.fault(fault, _span(a.x), lambda: cluster.network.unblock(links))
+    cluster.fault(fault, span(a.x), lambda: cluster.network.unblock(links))
     sign = "|" if both else "-/->"
-    return f"{fault} {one} {sign} {other} for {ms(_span(a.x))}"
+    return f"{fault} {one} {sign} {other} for {ms(span(a.x))}"
 
 
 def _partition(cluster: Cluster, a: Action) -> str:
@@ -157,8 +143,8 @@ def _pause(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     if member is None:
         return ""
-    cluster.pause(member, _span(a.x))
-    return f"{member.id} pauses for {ms(_span(a.x))}"
+    cluster.pause(member, span(a.x))
+    return f"{member.id} pauses for {ms(span(a.x))}"
 
 
 def _skew(cluster: Cluster, a: Action) -> str:
@@ -170,32 +156,8 @@ def _skew(cluster: Cluster, a: Action) -> str:
     def end() -> None:
         member.tick_time = TICK
 
-    cluster.fault("skewed clock", 2 * _span(a.x), end, member.id)
-    return f"the tick of {member.id} takes {ms(member.tick_time)} for {ms(2 * _span(a.x))}"
-
-
-def _drift(cluster: Cluster, a: Action) -> str:
-    member = pick(cluster, a.u, leader=0.5)
-    drift = cluster.settings.profile.drift
-    if member is None:
-        return ""
-    # Mostly as far as it goes: leaders slow, and the others fast.
-    slow = (a.v < 0.8) == (member.raft.state == k.LEADER)
-    member.run_clock(1 - drift if slow else 1 + drift)
-    cluster.fault("drifting clock", 3 * _span(a.x), lambda: member.run_clock(1.0), member.id)
-    return f"the clock of {member.id} runs at {member.timepiece.rate:.2f} for {ms(3 * _span(a.x))}"
-
-
-def _jump(cluster: Cluster, a: Action) -> str:
-    member = pick(cluster, a.u, leader=0.3)
-    if member is None:
-        return ""
-    # The clock is read before and after: a driver can only notice that a clock goes back if that shows.
-    cluster.run(member, member.read_clock)
-    by = _span(a.x) if a.v < 0.7 else -_span(a.x)
-    member.timepiece.jump(by)
-    cluster.run(member, member.read_clock)
-    return f"the clock of {member.id} jumps by {ms(by)}"
+    cluster.fault("skewed clock", 2 * span(a.x), end, member.id)
+    return f"the tick of {member.id} takes {ms(member.tick_time)} for {ms(2 * span(a.x))}"
 
 
 # -- crashes and disks ------------------------------------------------------------------------------------------
@@ -217,9 +179,9 @@ def _crash_all(cluster: Cluster, a: Action) -> str:
     running = cluster.running()
     if not running:
         return ""
-    cluster.fault("crash of all", _span(a.x))
+    cluster.fault("crash of all", span(a.x))
     for place, member in enumerate(running):
-        cluster.crash(member, _span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
+        cluster.crash(member, span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
     return f"{[member.id for member in running]} crash"
 
 
@@ -251,8 +213,8 @@ def _slow_disk(cluster: Cluster, a: Action) -> str:
         disk.latency = cluster.settings.latency(member.id)
         member.apply_latency = 0
 
-    cluster.fault("slow disk", _span(a.x), end, member.id)
-    return f"the disk of {member.id} takes about {ms(disk.latency)} per write for {ms(_span(a.x))}"
+    cluster.fault("slow disk", span(a.x), end, member.id)
+    return f"the disk of {member.id} takes about {ms(disk.latency)} per write for {ms(span(a.x))}"
 
 
 def _no_snapshot(cluster: Cluster, a: Action) -> str:
@@ -265,8 +227,8 @@ def _no_snapshot(cluster: Cluster, a: Action) -> str:
     def end() -> None:
         disk.snapshot_away = False
 
-    cluster.fault("no snapshot", _span(a.x), end, member.id)
-    return f"{member.id} has no snapshot available for {ms(_span(a.x))}"
+    cluster.fault("no snapshot", span(a.x), end, member.id)
+    return f"{member.id} has no snapshot available for {ms(span(a.x))}"
 
 
 def _compact(cluster: Cluster, a: Action) -> str:
@@ -352,7 +314,7 @@ def _leave(cluster: Cluster, a: Action) -> str:
 KINDS: dict[str, Callable[[Cluster, Action], str]] = {
     "propose": _propose, "read": _read, "retry": _retry, "campaign": _campaign, "transfer": _transfer,
     "forget": _forget, "weather": _weather, "partition": _partition, "isolate": _isolate, "one_way": _one_way,
-    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "drift": _drift, "jump": _jump,
+    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "drift": drift, "jump": jump, "coup": coup,
     "crash": _crash, "crash_all": _crash_all,
     "fail_write": _fail_write, "fail_read": _fail_read, "slow_disk": _slow_disk, "no_snapshot": _no_snapshot,
     "compact": _compact, "checkpoint": _checkpoint, "change": _change, "leave": _leave,

@@ -275,7 +275,7 @@ class Cluster:
         if member is None or not member.up:
             self._lost(from_, to, Message.decode(data).type)
             return
-        if member.paused:
+        if member.paused or member.stalled:
             member.deferred.append((self._deliver, (from_, to, data)))
             return
         m = Message.decode(data)
@@ -352,9 +352,14 @@ class Cluster:
         member.paused = True
         self.fault("pause", duration, lambda: self.resume(member))
 
+    def stall(self, member: Member, duration: int) -> None:
+        """Let messages to a member wait, as on a connection that stalls; the member itself goes on."""
+        member.stalled = True
+        self.fault("stalled connections", duration, lambda: self.resume(member), member.id)
+
     def resume(self, member: Member) -> None:
         """Resume a member with the messages and events that waited."""
-        member.paused = False
+        member.paused = member.stalled = False
         waiting, member.deferred = member.deferred, []
         for handler, arguments in waiting:
             self.clock.after(0, handler, *arguments)
@@ -417,7 +422,7 @@ class Cluster:
             # Otherwise a member that is far behind might not catch up within the limit.
             disk.latency = min(disk.latency, MS // 2)
             disk.failing = disk.unreadable = disk.snapshot_away = False
-            if member.paused:
+            if member.paused or member.stalled:
                 self.resume(member)
 
     def limit(self) -> int:

@@ -52,6 +52,7 @@ class Member:
         "paused",
         "raft",
         "seen",
+        "stalled",
         "synchronous",
         "tick_time",
         "timepiece",
@@ -65,6 +66,7 @@ class Member:
         self.life = 0
         self.up = False
         self.paused = False
+        self.stalled = False
         self.tick_time = TICK
         self.timepiece = Timepiece(host.clock)
         self.lease: Lease | None = None
@@ -107,7 +109,7 @@ class Member:
         self.synchronous = not host.settings.of(self.id)["async_storage_writes"]
         self.life += 1
         self.up = True
-        self.paused = False
+        self.paused = self.stalled = False
         self._busy = self._appending = self._applying = False
         self.deferred.clear()
         self.seen: tuple[int, ...] = self.view()

@@ -13,7 +13,7 @@ CRASHES = {"crash": 2.4, "crash_all": 0.3, "fail_write": 0.8, "fail_read": 0.3}
 DISKS = {"slow_disk": 1.5, "compact": 2.5, "checkpoint": 1, "no_snapshot": 0.8}
 CHANGES = {"change": 2.5, "leave": 0.7}
 
-DRIFT = 0.2
+DRIFT = 0.3
 """How much the clocks of members may drift where the drivers' leases are simulated."""
 
 
@@ -72,8 +72,8 @@ PROFILES = {
         ),
         Profile(
             "drifting", "reads by the lease of the driver, while clocks drift and jump",
-            LOAD | {"read": 60, "drift": 4, "jump": 3, "pause": 1.5, "crash": 1.5, "compact": 2}
-            | _times(ELECTIONS, 2) | LINKS | CHANGES,
+            LOAD | {"propose": 25, "read": 35, "coup": 5, "drift": 2, "jump": 2, "pause": 1, "crash": 1, "compact": 1}
+            | ELECTIONS | _times(LINKS, 0.3) | CHANGES,
             drift=DRIFT,
         ),
         Profile("elections", "leaders come and go", LOAD | _times(ELECTIONS, 6) | LINKS | {"crash": 1}),

@@ -44,12 +44,14 @@ class Settings:
         """Draw the settings of a run."""
         random = stream(seed, "settings")
         lease = profile.lease
+        # A lease is a tick and twice the drift shorter than an election timeout.
+        longer = 3 if profile.drift else 0
         return Settings(
             seed=seed,
             profile=profile,
             voters=random.choice(profile.voters),
             learners=random.choice(profile.learners),
-            election_tick=random.choice(ELECTION_TICKS),
+            election_tick=random.choice(ELECTION_TICKS) + longer,
             bootstrapped=random.random() < 0.5,
             index=random.choice((5, 2**32, 2**63 - 10)),
             # On every member, on none, or drawn for each member.
@@ -102,6 +104,8 @@ class Settings:
 
     def latency(self, id: int) -> int:
         """The mean latency of a member's disk without faults, in microseconds."""
+        if self.profile.drift:
+            return stream(self.seed, "latency", id).choice((0, 0, 500))
         usual = (0, 500, 4_000, 20_000) if self.of(id)["async_storage_writes"] else (0, 0, 0, 500, 4_000)
         return stream(self.seed, "latency", id).choice(usual)
 
