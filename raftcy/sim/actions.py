@@ -12,11 +12,9 @@ from .clock import MS, TICK, ms
 from .cluster import Cluster
 from .coups import coup, drift, jump
 from .links import Weather
-from .picks import pick, span
+from .picks import MEMBERS_MOST, pick, span
 from .schedule import Action
 from .streams import between
-
-MEMBERS_MOST = 7
 
 
 def perform(cluster: Cluster, action: Action) -> str:

@@ -2,16 +2,18 @@
 
 from ..errors import NotNow
 from ..wire import consts as k
+from ..wire.changes import ConfChangeV2, conf_changes_from_string
+from ..wire.enums import ConfChangeTransition
 from .clock import MS, TICK, ms
 from .cluster import Cluster
 from .member import Member
-from .picks import pick, span
+from .picks import MEMBERS_MOST, pick, span
 from .schedule import Action
 from .streams import between
 
-HELPS = ("", "stalled", "restarted", "forgotten", "jumped", "handed over")
+HELPS = ("", "stalled", "restarted", "forgotten", "jumped", "handed over", "joint")
 """What helps to depose a leader: it gets what comes to it late; the others start anew, forget it, or forget it and see
-their clocks jump ahead; or it hands over by itself."""
+their clocks jump ahead; it hands over by itself; or it alone knows of a joint configuration, and one that is new."""
 
 
 def drift(cluster: Cluster, a: Action) -> str:
@@ -71,6 +73,8 @@ def coup(cluster: Cluster, a: Action) -> str:
     if what == "handed over":
         cluster.clock.after(between(a.x, MS, 2 * TICK), _hand_over, cluster, leader.id, usurper.id)
         return f"{leader.id} hands over to {usurper.id}"
+    if what == "joint":
+        return _go_apart(cluster, leader, usurper)
     if what == "stalled":
         cluster.stall(leader, between(a.x, election // 4, election))
     for member in others:
@@ -80,10 +84,8 @@ def coup(cluster: Cluster, a: Action) -> str:
             cluster.run(member, member.ask, member.node.forget_leader)
         if what == "jumped" and member.up:
             _jump(cluster, member, 2 * election)
-    links = [(leader.id, id) for id in sorted(cluster.members) if id != leader.id]
-    cluster.clock.after(between(a.x * 9973 % 1, MS, 2 * TICK), _cut, cluster, links, 3 * election)
-    for place in range(1, 20):
-        cluster.clock.after(place * election // 8, _campaign, cluster, usurper.id)
+    ids = [id for id in sorted(cluster.members) if id != leader.id]
+    cluster.clock.after(between(a.x * 9973 % 1, MS, 2 * TICK), _depose, cluster, leader.id, ids, usurper.id)
     return f"{usurper.id} wants to lead instead of {leader.id}, {what or 'without help'}"
 
 
@@ -93,10 +95,50 @@ def _hand_over(cluster: Cluster, id: int, to: int) -> None:
         cluster.run(leader, leader.ask, leader.node.transfer_leader, to)
 
 
-def _cut(cluster: Cluster, links: list[tuple[int, int]], duration: int) -> None:
-    if not cluster.healed:
-        cluster.network.block(links)
-        cluster.fault("one-way cut", duration, lambda: cluster.network.unblock(links))
+def _go_apart(cluster: Cluster, leader: Member, usurper: Member) -> str:
+    """Replace one of three voters, and cut the leader off from the old ones once its configuration is joint."""
+    voters = leader.raft.tracker.config.voters
+    ids = voters.incoming.ids()
+    fresh = max([*ids, *cluster.members]) + 1
+    if len(ids) != 3 or voters.outgoing.ids() or {leader.id, usurper.id} - {*ids} or fresh > MEMBERS_MOST:
+        return ""
+    gone = next(id for id in ids if id not in (leader.id, usurper.id))
+    cluster.spawn(fresh)
+    changes = conf_changes_from_string(f"v{fresh} r{gone}")
+    cluster.propose_change(leader, ConfChangeV2(transition=ConfChangeTransition.JOINT_EXPLICIT, changes=changes))
+    cluster.clock.after(
+        MS // 5, _await_joint, cluster, leader.id, [id for id in ids if id != leader.id], usurper.id, 100
+    )
+    return f"{leader.id} is to replace {gone} by {fresh}, and {usurper.id} wants to lead instead"
+
+
+def _await_joint(cluster: Cluster, id: int, old: list[int], usurper: int, tries: int) -> None:
+    leader = cluster.members[id]
+    if not leader.up or leader.paused or cluster.healed or not tries:
+        return
+    if leader.raft.tracker.config.voters.outgoing.ids():
+        _depose(cluster, id, old, usurper)
+        return
+    cluster.clock.after(MS // 5, _await_joint, cluster, id, old, usurper, tries - 1)
+
+
+def _depose(cluster: Cluster, id: int, others: list[int], usurper: int) -> None:
+    """Cut a leader off from these members, while it goes on to read and the usurper campaigns."""
+    if cluster.healed:
+        return
+    election = cluster.settings.election_tick * TICK
+    links = [(id, other) for other in others]
+    cluster.network.block(links)
+    cluster.fault("one-way cut", 3 * election, lambda: cluster.network.unblock(links))
+    for place in range(1, 20):
+        cluster.clock.after(place * election // 8, _campaign, cluster, usurper)
+        cluster.clock.after(place * election // 8, _read, cluster, id)
+
+
+def _read(cluster: Cluster, id: int) -> None:
+    member = cluster.members[id]
+    if not cluster.healed and member.up and not member.paused and member.raft.state == k.LEADER:
+        cluster.begin(member, False)
 
 
 def _campaign(cluster: Cluster, id: int) -> None:

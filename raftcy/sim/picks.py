@@ -5,6 +5,8 @@ from .cluster import Cluster
 from .member import Member
 from .streams import between
 
+MEMBERS_MOST = 7
+
 
 def pick(cluster: Cluster, u: float, leader: float = 0.4) -> Member | None:
     """Pick a member that is up and not paused, or None; with probability ``leader`` the leader, if there is one."""

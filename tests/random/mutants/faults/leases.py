@@ -17,7 +17,8 @@ FAULTS = [
                 "Lease.heard",
                 "self._acks.raise_to(m.from_, read_number(m.context))",
                 """self._acks.raise_to(m.from_, read_number(m.context))
-self._rounds = deque((n, self._now_us if n == read_number(m.context) else b, t) for n, b, t in self._rounds)""",
+now = self._now_us, self._tick
+self._rounds = deque((r[0], *(now if r[0] == read_number(m.context) else r[1:])) for r in self._rounds)""",
             ),
         ),
         profile="drifting",
@@ -50,19 +51,6 @@ self._rounds = deque((n, self._now_us if n == read_number(m.context) else b, t) 
                 "Lease._runs",
                 "raft.tracker.config.voters.acknowledged(self._acks)",
                 "self._acks.majority(tuple(raft.tracker.config.voters.incoming.ids()))",
-            ),
-        ),
-        profile="drifting",
-    ),
-    Fault(
-        "lease_of_one",
-        "one answer is enough for a lease",
-        (
-            Edit(
-                LEASE,
-                "Lease._runs",
-                "raft.tracker.config.voters.acknowledged(self._acks)",
-                "max([n for id, n in self._acks.items() if id != raft.id], default=0)",
             ),
         ),
         profile="drifting",
