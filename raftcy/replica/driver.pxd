@@ -20,7 +20,7 @@ cdef class _Stages:
     cdef object batches
     cdef Batch round
     cdef Batch running
-    cdef list deferred
+    cdef Batch snapshot
     cdef Message kept
 
 
@@ -113,12 +113,12 @@ cdef class Driver:
     cdef Work _split(self, Ready rd, _Stages stages)
     cpdef list store(self, Write write)
     cdef int _check_next(self, Write write) except -1
-    @cython.locals(stages=_Stages, messages=list, own=list, response=Message)
+    @cython.locals(stages=_Stages, messages=list, own=list, response=Message, waiting=Batch)
     cpdef list stored(self, Write write)
     @cython.locals(stages=_Stages, batch=Batch, e=Entry)
     cpdef Batch next_batch(self)
     cpdef apply(self, Batch batch)
-    @cython.locals(stages=_Stages, asked=Asked, e=Entry, deferred=list)
+    @cython.locals(stages=_Stages, asked=Asked, e=Entry)
     cpdef finish(self, Batch batch, list answers=*)
     @cython.locals(m=Message)
     cdef int _respond(self, list responses) except -1

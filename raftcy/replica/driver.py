@@ -73,7 +73,7 @@ from .work import Batch, Work, Write
 class _Stages:
     """The state of rounds that are done by steps. Created at the first step."""
 
-    __slots__ = ("batches", "deferred", "kept", "round", "running", "writes")
+    __slots__ = ("batches", "kept", "round", "running", "snapshot", "writes")
 
     def __init__(self) -> None:
         self.writes: deque[Write] = deque()
@@ -81,8 +81,8 @@ class _Stages:
         # Without asynchronous writes: the batch of the one Ready that is not advanced yet.
         self.round: Batch | None = None
         self.running: Batch | None = None
-        # Acknowledgements of writes after a snapshot that is not restored yet. They must follow the snapshot's.
-        self.deferred: list[Message] | None = None
+        # The newest stored snapshot, if it is not restored yet. Acknowledgements of later writes must follow its own.
+        self.snapshot: Batch | None = None
         self.kept: Message | None = None
 
 
@@ -732,12 +732,17 @@ class Driver:
         own: list[Message] = []
         for response in write._responses:
             (own if response.to == self.id else messages).append(response)
+        waiting = stages.snapshot
         if write.snapshot is not None:
-            # Restore it before any waiting entries are applied: it contains them.
-            stages.deferred = []
-            stages.batches.appendleft(Batch(write.snapshot, [], own))
-        elif stages.deferred is not None:
-            stages.deferred.extend(own)
+            # It contains the entries that wait, so it comes before them. An older snapshot that waits is not restored:
+            # the machine would fall back behind this one.
+            if waiting is not None and waiting is not stages.running:
+                stages.batches.popleft()
+                own = waiting._responses + own
+            stages.snapshot = Batch(write.snapshot, [], own)
+            stages.batches.appendleft(stages.snapshot)
+        elif waiting is not None:
+            waiting._responses += own
         else:
             self._respond(own)
         return messages
@@ -801,10 +806,9 @@ class Driver:
             stages.round = None
             self.node.advance()
         else:
+            if stages.snapshot is batch:
+                stages.snapshot = None
             self._respond(batch._responses)
-            if batch.snapshot is not None and stages.deferred is not None:
-                deferred, stages.deferred = stages.deferred, None
-                self._respond(deferred)
         self._take_kept()
 
     def _respond(self, responses: list[Message]) -> None:

@@ -66,3 +66,8 @@ class Hanging(Beside):
             asyncio.get_running_loop().call_later(self._seconds, self._run, act, done)
         else:
             super().submit(act, done)
+
+    def stop(self) -> bool:
+        """Hang no more; whether it has hung."""
+        hit, self._at = self.count >= self._at, 0
+        return hit
