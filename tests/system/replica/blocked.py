@@ -81,7 +81,8 @@ class Stages:
         leader = await agreed(self.quiet)
         await leader.propose_many([COMMAND] * 100)
         gc.collect()
-        follower = next(id for id, replica in self.replicas.items() if id != (await agreed(self.replicas)).id)
+        leader = await agreed(self.replicas)
+        follower = next(id for id in self.replicas if id != leader.id)
         await self.stop(follower)
         with Watchdog() as dog:
             await self.load(self.count)

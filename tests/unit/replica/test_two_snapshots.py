@@ -1,4 +1,4 @@
-"""A second snapshot is stored before the first is restored: the machine ends with the second, and nothing is missing."""
+"""A second snapshot is stored before the first is restored: the machine ends with the second one."""
 
 from types import ModuleType
 from typing import Any
