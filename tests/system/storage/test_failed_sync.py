@@ -22,6 +22,8 @@ from tests.support.needs import needs_tool
 from .writer import append, data_of
 
 MIB = 1 << 20
+# The largest request to a device, in KiB: a page, and what Linux allows by default.
+PAGE_KIB, MANY_KIB = 4, 1280
 
 
 def run(*command: object) -> None:
@@ -34,10 +36,13 @@ def losetup(disk: Path) -> str:
     return told.stdout.split()[0]
 
 
-def pages_only(disk: Path) -> str:
-    """Keep the requests to the loop device of a file to a page, and return its name."""
+def limit_requests(disk: Path, kib: int) -> str:
+    """Keep the requests to the loop device of a file to this size, and return the device's name.
+
+    A device keeps the limit for its next users, so both limits are always set.
+    """
     device = losetup(disk)
-    Path("/sys/block", device.removeprefix("/dev/"), "queue/max_sectors_kb").write_text("4")
+    Path("/sys/block", device.removeprefix("/dev/"), "queue/max_sectors_kb").write_text(str(kib))
     return device
 
 
@@ -59,7 +64,7 @@ class FullDisk:
 
     def mount(self) -> None:
         run("mount", "-o", "loop,errors=continue", self.disk, self.mounted)
-        pages_only(self.disk)
+        limit_requests(self.disk, PAGE_KIB)
 
     def grow(self) -> None:
         """Make space, forget what is in the page cache only, and repair the file system as a start of the machine."""
@@ -69,6 +74,8 @@ class FullDisk:
         self.mount()
 
     def close(self) -> None:
+        with suppress(OSError, IndexError):
+            limit_requests(self.disk, MANY_KIB)
         for each in (self.mounted, self.memory):
             with suppress(subprocess.CalledProcessError):
                 run("umount", each)
@@ -105,7 +112,7 @@ def test_a_request_that_is_taken_in_part_is_a_success_to_the_loop_driver(tmp_pat
     except subprocess.CalledProcessError as error:
         pytest.skip(f"needs file systems that can be mounted here ({error})")
     try:
-        lost = [lost_on_a_full_device(memory / f"disk{pages}", pages) for pages in (False, True)]
+        lost = [lost_on_a_full_device(memory / "disk", kib) for kib in (MANY_KIB, PAGE_KIB)]
     finally:
         run("umount", memory)
     assert lost[1] == 0
@@ -114,12 +121,12 @@ def test_a_request_that_is_taken_in_part_is_a_success_to_the_loop_driver(tmp_pat
     assert lost[0] % 4096 == 0
 
 
-def lost_on_a_full_device(disk: Path, pages: bool) -> int:
+def lost_on_a_full_device(disk: Path, kib: int) -> int:
     """Write to a loop device until an error; how many bytes of the successful writes are missing."""
     with disk.open("wb") as file:
         file.truncate(4 * MIB)
     run("losetup", "-f", disk)
-    device = pages_only(disk) if pages else losetup(disk)
+    device = limit_requests(disk, kib)
     step, written = 24576, 0
     block = mmap.mmap(-1, step)
     block.write(b"\xab" * step)
@@ -133,6 +140,7 @@ def lost_on_a_full_device(disk: Path, pages: bool) -> int:
         assert error.errno == errno.ENOSPC
     finally:
         os.close(file)
+        limit_requests(disk, MANY_KIB)
         run("losetup", "-d", device)
     found = disk.read_bytes()[:written]
     disk.unlink()
