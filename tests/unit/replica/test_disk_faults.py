@@ -160,7 +160,6 @@ def every_call(sync: str, kind: str, leads: bool, step: int, first: int = 1) -> 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sync", ["auto", "thread"])
 def test_a_disk_that_fails_ends_its_host_and_loses_nothing(sync: str, kind: str, leads: bool) -> None:
-    """catches: dqlite#309"""
     first = 1 + (2 * KINDS.index(kind) + 4 * (sync == "thread") + leads) % STRIDE
     assert every_call(sync, kind, leads, STRIDE, first) > 20
 
@@ -277,10 +276,7 @@ def every_hang(seconds: float, leads: bool, step: int) -> int:
 @pytest.mark.parametrize("leads", [True, False])
 @pytest.mark.parametrize("seconds", HANGS)
 def test_a_disk_that_hangs_beside_the_loop(seconds: float, leads: bool) -> None:
-    """At every sync: who leads gives way, the others go on, and it takes part again when its disk answers.
-
-    catches: etcd#15247
-    """
+    """At every sync: who leads gives way, the others go on, and it takes part again when its disk answers."""
     assert every_hang(seconds, leads, 4) > 5
 
 

@@ -237,7 +237,10 @@ def test_a_log_may_be_closed_again_and_again() -> None:
 
 
 def test_what_a_reader_would_refuse_is_not_staged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One limit, checked before anything changes, and below what is believed on reading."""
+    """One limit, checked before anything changes, and below what is believed on reading.
+
+    catches: etcd#14025
+    """
     assert 2 * group_log.SNAPSHOT_MAX + group_log.SHARE_MAX < layout.BODY_MAX
     monkeypatch.setattr(group_log, "SHARE_MAX", 20_000)
     monkeypatch.setattr(group_log, "SNAPSHOT_MAX", 5_000)
