@@ -266,7 +266,7 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
-            self._proposals.rejected[RejectReason(error.reason)] += proposal.count
+            self._proposals.count_rejected(RejectReason(error.reason), proposal.count)
             if error.reason == RejectReason.OVERLOADED:
                 self._notices.warn("overloaded", "commands are rejected: %s", error.detail)
             reject_all(proposal, error)
