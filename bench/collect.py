@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from raftcy._progress import Progress
+
 from .instructions import combination
 from .rows import Contestant, Row
 
@@ -33,14 +35,28 @@ def run(contestant: Contestant, row: Row, scale: float) -> dict[str, Any]:
 
 
 def in_turns(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> Runs:
-    """The lines of all runs, by row and contestant; in each round everybody runs every row once."""
+    """The lines of all runs, by row and contestant; in each round everybody runs every row once.
+
+    If it is interrupted after the first round, the lines are those of the rounds that had ended.
+    """
     found: Runs = {row.name: {name: [] for name in row.who if name in who} for row in rows}
+    count = sum(len(lines) for lines in found.values())
     for number in range(1, rounds + 1):
-        for row in rows:
-            for name, lines in found[row.name].items():
-                lines.append(run(who[name], row, scale))
-        load = os.getloadavg()[0]
-        print(f"round {number} of {rounds} done, load {load:.1f}", file=sys.stderr)
+        this: dict[tuple[str, str], dict[str, Any]] = {}
+        try:
+            with Progress(f"round {number} of {rounds}") as progress:
+                for row in rows:
+                    for name in found[row.name]:
+                        progress.show(f"{len(this) + 1} of {count} runs, {row.name} by {name}")
+                        this[row.name, name] = run(who[name], row, scale)
+        except KeyboardInterrupt:
+            if number == 1:
+                raise
+            print(f"interrupted: the figures are those of {number - 1} of {rounds} rounds", file=sys.stderr)
+            return found
+        for (row_name, name), line in this.items():
+            found[row_name][name].append(line)
+        print(f"round {number} of {rounds} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     return found
 
 

@@ -180,7 +180,7 @@ def main(argv: list[str]) -> int:
 
     if raftcy.BUILD == "pure":
         print("there is no compiled build here: only the pure one is measured", file=sys.stderr)
-    commands, missing = build_all()
+    commands, missing = build_all({name for row in rows for name in row.who})
     for name, reason in missing.items():
         print(f"{tables.ALL[name]} is left out: {reason}", file=sys.stderr)
     who = contestants(commands, raftcy.BUILD == "compiled")

@@ -166,6 +166,14 @@ def test_what_cannot_be_built_is_left_out_with_a_reason(monkeypatch) -> None:
     assert ("upb" in left_out) == FREE_THREADED
 
 
+def test_only_wanted_peers_are_built_and_named(monkeypatch, capsys) -> None:
+    built: list[str] = []
+    monkeypatch.setattr(build, "PEERS", {name: lambda name=name: built.append(name) or [name] for name in build.PEERS})
+    assert build.build_all(["rust", "go37", "python"]) == ({"go37": ["go37"], "rust": ["rust"]}, {})
+    assert built == ["go37", "rust"]
+    assert capsys.readouterr().err.splitlines() == ["building go37 (1 of 2 peers)", "building rust (2 of 2 peers)"]
+
+
 def test_a_failing_build_says_why(monkeypatch, tmp_path) -> None:
     needs_go()
     (tmp_path / "go").mkdir()

@@ -109,7 +109,7 @@ def test_what_is_not_flat_fails_the_full_report_after_writing(tmp_path, monkeypa
     found = result()
     lines = found.pop("flat")
     done: list[str] = []
-    monkeypatch.setattr(report, "build_all", lambda: ({}, {}))
+    monkeypatch.setattr(report, "build_all", lambda wanted: ({}, {}))
     monkeypatch.setattr(report, "measure", lambda *_: found)
     monkeypatch.setattr(report, "sizes", lambda *_: {})
     monkeypatch.setattr(report, "flat_lines", lambda: lines)
