@@ -41,6 +41,7 @@ cdef class Driver:
     cdef bint _async
     cdef bint _changing
     cdef bint _captures
+    cdef bint _wishes
     cdef bint _lease
     cdef uint64_t _handed_over
     cdef uint64_t _polled_term
@@ -48,6 +49,7 @@ cdef class Driver:
     cdef uint64_t _reads
     cdef bytes _nonce
     cdef object _offers
+    cdef object _making
     cdef MemoryStorage _memory
     cdef object _send
     cdef object _machine

@@ -36,8 +36,10 @@ from ..wire.enums import SnapshotStatus, StateType
 from ..wire.messages import ConfState, Message
 from . import events as happened
 from .applying import Applying
+from .aside import Aside
 from .barriers import Barriers
 from .calls import Answer
+from .depot import Served
 from .driver import Driver
 from .events import Event, EventQueue
 from .forwarding import Placed
@@ -62,6 +64,7 @@ class Surroundings(Protocol):
     cluster: int
     table: MemberTable
     tuning: Tuning
+    snapshots: Aside
 
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""
@@ -131,6 +134,7 @@ class Replica:
         self._known_leader = (0, 0)
         self._leader_waits: set[asyncio.Future[None]] = set()
         self._unplaced_waits: set[asyncio.Future[None]] = set()
+        self._ready_waits: set[asyncio.Future[None]] = set()
         self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -144,8 +148,17 @@ class Replica:
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
         self._applying = Applying(
-            host, machine, log, self._staged, self._proposals, self._applied_waits, self._wake_up, self._tell
+            host,
+            machine,
+            log,
+            self._staged,
+            self._proposals,
+            self._applied_waits,
+            self._wake_up,
+            self._tell,
+            self._guarded,
         )
+        self._applying.snapshots.waiting = lambda: self._inbox
         self._driver = self._start_driver(log)
         self._proposals.applied = self._driver.applied
         if self._staged.is_due:
@@ -292,26 +305,30 @@ class Replica:
         Afterwards, until the next ``await``, you may read ``machine``, on any member. It shows every command that was
         answered to anybody before the call. With ``at_least``, this waits for that index instead, for example from an
         earlier read, and asks no other member. With ``stale``, it does not wait. Otherwise it also waits while the
-        group has no leader.
+        group has no leader. Every read waits while the machine is being restored from a snapshot on a thread.
 
         Raises Overloaded if too many reads wait, Stopped if the replica ends before, and TimeoutError.
         """
         self._check()
-        if stale:
-            return self._driver.applied
         async with asyncio.timeout(timeout_s):
-            if at_least is not None:
-                await self._until_applied(at_least)
-                return self._driver.applied
-            read: asyncio.Future[None] = self._loop.create_future()
-            self._barriers.add(read)
-            self._host.wake(self)
-            try:
-                await read
-            except BaseException:
-                self._barriers.drop(read)
-                raise
+            if not stale:
+                await self._barrier(at_least)
+            while not self._applying.is_ready:
+                await self._next(self._ready_waits)
             return self._driver.applied
+
+    async def _barrier(self, at_least: int | None) -> None:
+        if at_least is not None:
+            await self._until_applied(at_least)
+            return
+        read: asyncio.Future[None] = self._loop.create_future()
+        self._barriers.add(read)
+        self._host.wake(self)
+        try:
+            await read
+        except BaseException:
+            self._barriers.drop(read)
+            raise
 
     async def wait_for_leader(self, timeout_s: float | None = None) -> int:
         """Wait until this member knows a leader, and return its id.
@@ -448,6 +465,11 @@ class Replica:
             failure=self.failure,
         )
 
+    @property
+    def served(self) -> Served:
+        """The snapshots of this replica. For the host's depot."""
+        return self._applying.snapshots
+
     def __repr__(self) -> str:
         return f"<Replica {self.name!r} of member {self.id}, {self.role.name.lower()} in term {self.term}>"
 
@@ -475,7 +497,8 @@ class Replica:
         self._watch_disk()
         self._driver.tick()
         self._barriers.tick()
-        self._propose_own()
+        if self._applying.is_ready:
+            self._propose_own()
         self._turn()
         wake(self._leader_waits)
 
@@ -539,6 +562,8 @@ class Replica:
             applied = self._applying.run()
             if applied and self._unplaced_waits:
                 wake(self._unplaced_waits)
+            if self._ready_waits and self._applying.is_ready:
+                wake(self._ready_waits)
             if not applied and work is None:
                 break
         for state in driver.take_reads():
@@ -675,11 +700,12 @@ class Replica:
 
     def _end(self) -> None:
         self._over = True
+        self._applying.snapshots.stop()
         cause = self.failure
         why = "the replica was closed" if cause is None else f"the replica died: {cause!r}"
         self._handing.stop(why, cause)
         stopped = self._applied_waits.take_all() + self._barriers.take_all()
-        stopped += [*self._leader_waits, *self._unplaced_waits]
+        stopped += [*self._leader_waits, *self._unplaced_waits, *self._ready_waits]
         for wait in stopped:
             if not wait.done():
                 wait.set_exception(Stopped(cause))

@@ -267,7 +267,7 @@ class Feed:
                 self._broken = error
                 waiting.clear()
                 break
-            reason = self._refuse(group, m)
+            reason = self.refuse(group, m)
             if reason is None and m.type == k.PROP and group not in shared.direct:
                 reason = self._proposals(group).put(m, size)
             elif reason is None:
@@ -276,7 +276,7 @@ class Feed:
                 self._ignore(m, reason)
         return group, batch
 
-    def _refuse(self, group: int, m: Message) -> str | None:
+    def refuse(self, group: int, m: Message) -> str | None:
         """Return why a message must not be delivered, or None.
 
         A message must name the sender that the connection has proved; otherwise one member could acknowledge entries in
