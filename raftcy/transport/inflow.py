@@ -15,6 +15,7 @@ from . import packets
 from . import streampackets as p
 from .depot import Sink
 from .handover import Feed
+from .limits import STREAM_WINDOW_BYTES_MAX
 from .shared import Shared
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Inflow:
         if self._over:
             return
         self._waiting_bytes += len(payload)
-        # The sender keeps to its window, which may be larger than this node's.
-        if self._size >= 0 and self._waiting_bytes > 64 * p.PIECE_BYTES_MAX:
+        # The sender keeps to its window, which may be larger than this node's, and sends one piece beyond it.
+        if self._waiting_bytes > STREAM_WINDOW_BYTES_MAX + 2 * p.PIECE_BYTES_MAX:
             self._break(DecodeError("more of a snapshot comes than was asked for", 0))
             return
         self._waiting.append(payload)

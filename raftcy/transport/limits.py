@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 from .frame import MAX_FRAME_BYTES
 
+STREAM_WINDOW_BYTES_MAX = 32 << 20
+"""The most bytes of a body that any node may have on its way. A node closes a connection on which more wait."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds for the memory and the waits of a transport.
 
-    Raises ValueError unless every limit is positive and ``frame_bytes`` is at most 64 MiB.
+    Raises ValueError unless every limit is positive, ``frame_bytes`` is at most 64 MiB, and ``stream_window_bytes`` at
+    most 32 MiB.
     """
 
     frame_bytes: int = MAX_FRAME_BYTES
@@ -52,7 +56,7 @@ class Limits:
     """The most bodies of snapshots that this node receives at a time. The sender of a further one tries again later."""
 
     stream_window_bytes: int = 1 << 20
-    """How many bytes of a body may be on their way. It bounds the memory of a stream at both ends."""
+    """How many bytes of a body may be on their way, 32 MiB at most. It bounds the memory of a stream at both ends."""
 
     stream_bytes_per_second: int = 256 << 20
     """How many bytes of bodies this node sends in a second, to all peers together."""
@@ -94,6 +98,10 @@ class Limits:
         for name in self.__slots__:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+        if self.stream_window_bytes > STREAM_WINDOW_BYTES_MAX:
+            raise ValueError(
+                f"stream_window_bytes must be at most {STREAM_WINDOW_BYTES_MAX}, not {self.stream_window_bytes}"
+            )
         if self.frame_bytes > MAX_FRAME_BYTES:
             raise ValueError(f"frame_bytes must be at most {MAX_FRAME_BYTES}, not {self.frame_bytes}")
 

@@ -33,8 +33,8 @@ _LOOKS = 4
 class _Link(Dialled):
     """The dialler's end of a connection for one body. It is closed if the peer shows no sign of life.
 
-    ``held`` is how much of the body the peer holds, None before it has said so. ``over`` is "" before the end, and the
-    text of the failure, or "stored", after it. ``news`` is set when anything changes.
+    ``held`` is how much of the body the peer holds, None before it has said so. ``stored`` and ``failed`` are the
+    outcome. ``news`` is set when anything changes.
     """
 
     streams = True
@@ -130,7 +130,10 @@ class _Stream:
         self._progress_at = loop.time()
         pause = limits.retry_min_seconds
         while True:
+            asked_at = loop.time()
             async with shared.streams:
+                # The time that other streams took does not count.
+                self._progress_at += loop.time() - asked_at
                 before = self._held
                 outcome = await self._try_once()
             if outcome is not None:

@@ -49,6 +49,9 @@ FROM_ACCEPTOR = frozenset((GOT, STORED, FAILED))
 PIECE_BYTES_MAX = 1 << 20
 """The most bytes of one piece."""
 
+OFFER_BYTES_MAX = 1 << 20
+"""The longest OFFER. Its message carries a reference, and no state."""
+
 _OFFER = struct.Struct(">BQQ")
 _GOT = struct.Struct(">BQ")
 _PIECE = struct.Struct(">BQL")
@@ -63,7 +66,7 @@ def encode_offer(group: int, size_bytes: int, m: Message) -> bytes:
 
 def decode_offer(payload: bytes | bytearray) -> tuple[int, int, Message, bytes]:
     """Read an OFFER: group, size, message, and the message's encoding. Raises DecodeError for any other packet."""
-    if len(payload) < _OFFER.size or payload[0] != OFFER:
+    if not _OFFER.size <= len(payload) <= OFFER_BYTES_MAX or payload[0] != OFFER:
         raise DecodeError("a stream does not begin with an offer", 0)
     _, group, size_bytes = _OFFER.unpack_from(payload)
     encoded = bytes(payload[_OFFER.size :])
