@@ -12,7 +12,7 @@ Rules:
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import InvariantError
 from ..machines import GroupMachine, StateMachine
@@ -33,7 +33,7 @@ SLICE_S = 0.005
 """After this time, in seconds, applying a batch pauses to let the rest of the event loop run."""
 
 
-class Surroundings(SnapshotSurroundings):
+class Surroundings(SnapshotSurroundings, Protocol):
     """The part of a host that applying needs."""
 
     table: MemberTable

@@ -3,8 +3,9 @@
 Rules:
 
 - A body that is being sent is pinned: it is not removed while newer snapshots are made, so a slow stream still ends.
-- What has arrived of a body stays when its connection breaks, and the next stream with the same reference goes on there.
-  A stream with another reference begins anew, and so ends an older one. What nobody continues is removed after a while.
+- What has arrived of a body stays when its connection breaks, and the next stream with the same reference goes on
+  there. A stream with another reference begins anew, and so ends an older one. What nobody continues is removed after
+  a while.
 - A body that has arrived, and that the group then did not take, is removed when the next one comes or the group ends.
 """
 
@@ -64,9 +65,9 @@ class Depot:
 
     def leave(self, group: int) -> None:
         """Send and receive nothing more for a group, and remove what has arrived and is not needed."""
-        partial = self._partials.pop(group, None)
-        if partial is not None:
-            self._discard(group, partial)
+        part = self._partials.get(group)
+        if part is not None:
+            self.drop(group, part)
         self._groups.pop(group, None)
 
     def serves(self, group: int, served: Served) -> bool:
@@ -78,15 +79,14 @@ class Depot:
         if not self._partials:
             return
         before = self._loop.time() - IDLE_S
-        for group, partial in list(self._partials.items()):
-            if partial.user is None and not partial.done and partial.left_at < before:
-                del self._partials[group]
-                self._discard(group, partial)
+        for group, part in list(self._partials.items()):
+            if part.user is None and not part.done and part.left_at < before:
+                self.drop(group, part)
 
     # -- sending -------------------------------------------------------------------------------------------------
 
     def source(self, group: int, m: Message) -> "_Source | None":
-        """See transport.depot."""
+        """See transport.depots."""
         served = self._groups.get(group)
         if served is None or m.snapshot is None:
             return None
@@ -101,7 +101,7 @@ class Depot:
     # -- receiving -----------------------------------------------------------------------------------------------
 
     def sink(self, group: int, sender: int, m: Message) -> "_Sink":
-        """See transport.depot."""
+        """See transport.depots."""
         served = self._groups.get(group)
         if served is None or m.snapshot is None:
             raise NotNow("the group is not served here")
@@ -113,30 +113,27 @@ class Depot:
             if before is not None:
                 if before.user is not None and before.reference.index > reference.index:
                     raise NotNow(f"a newer snapshot, {before.reference.index}, is on its way")
-                del self._partials[group]
-                self._discard(group, before)
+                self.drop(group, before)
             before = self._partials[group] = _Partial(served, reference)
             # The group refuses a snapshot that it does not need, and answers how far it is; the body is not needed.
             before.done = reference.index <= served.newest().metadata.index
         return _Sink(self, group, before)
 
-    def drop(self, group: int, partial: "_Partial") -> None:
-        """Forget a part that cannot be continued."""
-        if self._partials.get(group) is partial:
-            del self._partials[group]
-            self._discard(group, partial)
-
-    def holds(self, group: int, partial: "_Partial") -> bool:
-        """Whether a part is still wanted."""
-        return self._partials.get(group) is partial
-
-    def _discard(self, group: int, partial: "_Partial") -> None:
-        partial.user = None
-        served, reference = partial.served, partial.reference
-        if not partial.done:
-            self.aside.submit(partial.abort, _ignore)
+    def drop(self, group: int, part: "_Partial") -> None:
+        """Forget a part that nobody continues, or a whole body, and remove it unless the group needs it."""
+        if self._partials.get(group) is not part:
+            return
+        del self._partials[group]
+        part.user = None
+        served, reference = part.served, part.reference
+        if not part.done:
+            self.aside.submit(part.abort, _ignore)
         elif not served.refers_to(reference):
             self.aside.submit(lambda: served.bodies().remove(reference), _ignore)
+
+    def holds(self, group: int, part: "_Partial") -> bool:
+        """Whether a part is still wanted."""
+        return self._partials.get(group) is part
 
 
 def _ignore(result: Any, failure: BaseException | None) -> None:
@@ -159,7 +156,7 @@ class _Source:
         depot.pins.pin(reference.name)
 
     async def read(self, at: int) -> bytes:
-        """See transport.depot."""
+        """See transport.depots."""
         if self._closed or not self._depot.serves(self._group, self._served):
             raise Stopped(None)
         try:
@@ -189,7 +186,7 @@ class _Source:
         return found
 
     def close(self) -> None:
-        """See transport.depot."""
+        """See transport.depots."""
         if not self._closed:
             self._closed = True
             self._depot.pins.unpin(self._reference.name)
@@ -237,19 +234,19 @@ class _Sink:
         part.user = self
 
     async def begin(self) -> int:
-        """See transport.depot."""
+        """See transport.depots."""
         count: int = await self._run(self._part.begin)
         return count
 
     async def write(self, piece: bytes) -> None:
-        """See transport.depot."""
+        """See transport.depots."""
         writer = self._part.writer
         if writer is None:
             raise NotNow("the stream has not begun")
         await self._run(partial(writer.write, piece))
 
     async def finish(self) -> None:
-        """See transport.depot."""
+        """See transport.depots."""
         await self._run(self._part.finish)
 
     async def _run(self, act: Any) -> Any:
@@ -263,7 +260,7 @@ class _Sink:
             raise
 
     def leave(self) -> None:
-        """See transport.depot."""
+        """See transport.depots."""
         if self._part.user is self:
             self._part.user = None
             self._part.left_at = self._loop.time()

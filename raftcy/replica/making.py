@@ -4,7 +4,7 @@ from ..wire.messages import ConfState
 
 
 class Making:
-    """A snapshot of the state up to ``index``, with the members as of that index. ``Driver.begin_snapshot`` makes it."""
+    """A snapshot of the state up to ``index``, with the members as of then. ``Driver.begin_snapshot`` returns it."""
 
     __slots__ = ("index", "members")
 

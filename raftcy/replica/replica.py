@@ -64,7 +64,10 @@ class Surroundings(Protocol):
     cluster: int
     table: MemberTable
     tuning: Tuning
-    snapshots: Aside
+
+    @property
+    def snapshots(self) -> Aside:
+        """Where snapshots are written and read."""
 
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""

@@ -42,7 +42,10 @@ class Surroundings(Protocol):
 
     cluster: int
     tuning: Tuning
-    snapshots: Aside
+
+    @property
+    def snapshots(self) -> Aside:
+        """Where snapshots are written and read."""
 
 
 class Spool:

@@ -1,12 +1,12 @@
 """Snapshots as files: a state of any size, written in pieces, and found again by a short reference.
 
 ``Snapshot.data`` is the reference, and it travels and is stored like any other data. Data that does not begin like a
-reference is the state itself: a small state costs less in the log, where it shares the next sync, than in a file with
-two syncs of its own. The writer writes the file aside, syncs it, renames it and syncs the folder before the reference
-exists, so a crash never leaves a reference without its file. Each piece has a checksum that begins with the checksum of the piece before it, the first one with group, index
-and term; the reference has the last checksum. So a reader notices a piece that is damaged, exchanged, stale or missing,
-and also a whole file of another snapshot. Body and reference do not depend on the directory: the reference of a
-snapshot is the same on every member.
+reference is the state itself: a small state costs less in the log, where it shares the next sync, than in a file, which
+takes two syncs. The writer writes the file aside, syncs it, renames it and syncs the folder. Only then does the
+reference exist, so a crash never leaves a reference without its file. Each piece has a checksum that begins with the
+checksum of the piece before it, the first one with group, index and term; the reference has the last checksum. So a
+reader notices a piece that is damaged, exchanged, stale or missing, and also a whole file of another snapshot. Body and
+reference do not depend on the directory: the reference of a snapshot is the same on every member.
 
 The file's name contains the checksum. Otherwise a body from a leader could replace another body of the same index,
 which was made here and to which the log refers.

@@ -4,10 +4,11 @@ A connection has three states. It is unproved until its hello has passed every c
 time of unproved connections, so that strangers cannot exhaust the node. It may then have to wait for the older
 connection of its sender. After that it is open.
 
-Each sender has one open connection for messages, and one for each body of a snapshot. A newer connection of the same start, which has the same nonce, replaces the older
-one at once: the sender would not have opened it if the older one were alive. A connection of another start comes from
-a restart, or from a second process that runs under the same id. So the acceptor pings the older connection first, and
-refuses the newer one if the older one answers. Otherwise two processes could vote as one member.
+Each sender has one open connection for messages, and one for each body of a snapshot. A newer connection for messages
+of the same start, which has the same nonce, replaces the older one at once: the sender would not have opened it if the
+older one were alive. A connection of another start comes from a restart, or from a second process that runs under the
+same id. So the acceptor pings the older connection first, and refuses the newer one if the older one answers.
+Otherwise two processes could vote as one member.
 """
 
 import asyncio

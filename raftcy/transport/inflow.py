@@ -13,7 +13,7 @@ from ..errors import DecodeError, RaftError
 from ..wire import consts as k
 from . import packets
 from . import streampackets as p
-from .depot import Sink
+from .depots import Sink
 from .handover import Feed
 from .limits import STREAM_WINDOW_BYTES_MAX
 from .shared import Shared

@@ -143,7 +143,7 @@ def encode_greeting(kind: int, hello: Hello) -> bytes:
 
 
 def decode_greeting(payload: bytes | bytearray) -> Hello:
-    """Read a HELLO, STREAM or WELCOME; of another version, only ``version``. Raises DecodeError for any other packet."""
+    """Read a HELLO, STREAM or WELCOME; of another version, only ``version``. Raises DecodeError for another packet."""
     try:
         _, magic, version = _START.unpack_from(payload)
         if magic != _MAGIC:

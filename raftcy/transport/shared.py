@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import RaftError, Stopped
 from ..wire.enums import SnapshotStatus
 from .bucket import Bucket
-from .depot import Depot
+from .depots import Depot
 from .limits import Limits, Traffic
 from .packets import Hello, Refusal
 from .policy import Policy

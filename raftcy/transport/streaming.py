@@ -20,7 +20,7 @@ from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
 from . import streampackets as p
 from .conversation import Event, Ponged, Streamed
-from .depot import Source
+from .depots import Source
 from .dialling import Dialled, Dialler
 from .pulse import Pulse
 

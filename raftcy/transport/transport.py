@@ -14,7 +14,7 @@ from ..wire.enums import SnapshotStatus
 from ..wire.kinds import is_local_msg_target
 from ..wire.messages import Message
 from .addresses import Address, Addresses, check_addresses, check_peer
-from .depot import Depot
+from .depots import Depot
 from .incoming import Incoming
 from .limits import Limits, Traffic
 from .outgoing import Outgoing
@@ -54,7 +54,7 @@ class Transport:
     - ``tls`` has the settings of TLS. Without it nothing is encrypted, and anybody who can connect can speak as any
       node. Omit it only on loopback or in a trusted network.
 
-    ``depot`` keeps the bodies of snapshots that do not fit into a message; see ``raftcy.transport.depot``. Without it,
+    ``depot`` keeps the bodies of snapshots that do not fit into a message; see ``raftcy.transport.depots``. Without it,
     every snapshot goes in its message.
 
     ``advertise`` has the addresses at which this node wants to be reached, for peers that do not know it.

@@ -109,6 +109,11 @@ async def behind(world: World, replicas: Any, count: int = 50) -> Any:
 
 
 def test_a_member_that_was_away_gets_the_file_beside_the_messages() -> None:
+    """No message has the state.
+
+    catches: faults#X2
+    """
+
     async def story() -> None:
         world = World(3, TUNING)
         async with world.serving(Large) as replicas:
@@ -319,7 +324,7 @@ def test_a_damaged_snapshot_ends_its_group_only_if_nothing_can_take_its_place() 
                 await replicas[1].propose(b"x")
                 await asyncio.sleep(0.001)
             await until(lambda: len(files_of(world, 1)) == 2)
-        older, newest = files_of(world, 1)
+        newest = files_of(world, 1)[-1]
         damage(world, 1, newest)
         async with world.serving(Large) as replicas:
             await replicas[1].read()
@@ -501,7 +506,10 @@ class Database(OnDiskMachine):
 
 
 def test_a_machine_on_disk_is_never_ahead_of_the_log() -> None:
-    """A replica made again finds a received snapshot that is staged. A power cut could take it back from the log."""
+    """A replica made again finds a received snapshot that is staged. A power cut could take it back from the log.
+
+    catches: redisraft#43
+    """
 
     async def story() -> None:
         world = World(3, tuned(snapshot_entries=20, kept_entries=5, sync="thread"))

@@ -102,6 +102,10 @@ def test_a_reference_is_the_same_on_every_member() -> None:
 
 @pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"x", lambda b: b"y" + b[1:]])
 def test_a_body_that_was_not_announced_is_refused(change: Any) -> None:
+    """What arrives is held against its reference, and removed if it differs.
+
+    catches: NuRaft#185
+    """
     reference = put(Bodies(CutDisk(), 7).write(5, 2), state(70_000))
     disk = CutDisk()
     with pytest.raises(Corruption, match="but was announced as"):
@@ -120,6 +124,10 @@ def test_a_reference_that_is_damaged_is_none() -> None:
 
 
 def test_every_flipped_byte_of_a_body_is_reported_with_its_offset() -> None:
+    """Every byte counts, and so does where it stands.
+
+    catches: NuRaft#185
+    """
     disk = CutDisk()
     bodies = Bodies(disk, 7)
     reference = put(bodies.write(5, 2), state(900))
@@ -157,6 +165,10 @@ def test_a_stale_body_under_the_same_name_is_reported() -> None:
 
 
 def test_a_snapshot_needs_its_body() -> None:
+    """The log takes no reference to a body that is not whole on disk.
+
+    catches: redisraft#43
+    """
     log = open_log(CutDisk())
     group = log.group(3, bodies=True)
     assert group.bodies is not None
@@ -234,6 +246,10 @@ def test_damage_before_the_place_where_reading_begins_shows_at_the_end() -> None
 
 
 def test_one_is_made_while_another_of_the_same_index_arrives() -> None:
+    """Both are whole.
+
+    catches: redisraft#43
+    """
     disk = CutDisk()
     bodies = Bodies(disk, 7)
     reference = put(Bodies(CutDisk(), 7).write(5, 2), state(900, salt=1))

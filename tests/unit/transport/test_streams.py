@@ -67,6 +67,10 @@ def break_streams(transport: Transport) -> None:
 @pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 100 * PIECE])
 @pytest.mark.parametrize("kind", [Direct, Waiting])
 async def test_a_body_comes_whole_and_then_its_message(size: int, kind: Any) -> None:
+    """The message is delivered, and the snapshot reported, once the body is stored.
+
+    catches: redisraft#43
+    """
     async with stores(receiver=kind(), a=BODY[:size]) as (both, store):
         m = announcing("a")
         both.sender.send([m])
@@ -102,7 +106,10 @@ async def test_messages_do_not_wait_for_a_body() -> None:
 
 
 async def test_a_stream_that_breaks_ten_times_goes_on_where_it_was() -> None:
-    """No byte is written twice, and the snapshot is reported once."""
+    """No byte is written twice, and the snapshot is reported once.
+
+    catches: faults#K
+    """
     async with stores() as (both, store):
         breaks = iter(range(10))
         seen = []
@@ -240,7 +247,10 @@ async def test_the_rate_is_kept() -> None:
 
 
 async def test_a_newer_snapshot_replaces_an_older_one() -> None:
-    """The older one is not reported, since that would pass for a report of the newer one."""
+    """The older one is not reported, since that would pass for a report of the newer one.
+
+    catches: faults#K
+    """
     async with stores(newer=BODY[::-1]) as (both, store):
         go_on = asyncio.Event()
         store.on_write = lambda sink, piece: go_on.wait() if sink.name == "a" else None
@@ -293,6 +303,10 @@ async def test_what_cannot_be_read_is_reported() -> None:
 
 
 async def test_what_the_receiver_refuses_is_reported() -> None:
+    """Whatever the reason, the sender hears of it.
+
+    catches: faults#K
+    """
     async with stores() as (both, store):
         store.refuse = NotNow("no room")
         both.sender.send([announcing("a")])
@@ -350,6 +364,10 @@ async def test_a_peer_that_says_nothing_is_given_up() -> None:
 
 @pytest.mark.parametrize("closer", ["sender", "receiver", "peer", "detach"])
 async def test_closing_in_the_middle_leaves_nothing(closer: str) -> None:
+    """Snapshots on their way are reported as failed, and no task is left.
+
+    catches: faults#K
+    """
     async with stores() as (both, store):
         go_on = asyncio.Event()
         store.on_write = lambda sink, piece: go_on.wait()
