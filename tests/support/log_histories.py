@@ -1,13 +1,19 @@
-"""Random histories of several groups in one log, beside MemoryStorage as a model of each."""
+"""Random histories of several groups in one log, beside MemoryStorage as a model of each.
+
+With ``files``, the snapshots of a history are files: written or received, replaced and removed, with the log's own.
+"""
 
 from collections.abc import Callable
 from copy import copy
 from random import Random
+from typing import Any
 
-from raftcy import MemoryStorage
+from raftcy import Corruption, MemoryStorage, Snapshot
 from raftcy.rafttest.storage_history import draw
 from raftcy.rafttest.storage_model import contents
+from raftcy.storage.bodies import Bodies
 from raftcy.storage.files import Files
+from raftcy.storage.group_log import GroupLog
 from raftcy.storage.shared_log import SharedLog
 
 from .cut_disk import CutDisk
@@ -35,8 +41,9 @@ def do_chores(log: SharedLog) -> None:
 class History:
     """One history. ``durable`` has the models as of the last completed sync, ``staged`` as they are now."""
 
-    def __init__(self, seed: int, disk: CutDisk) -> None:
+    def __init__(self, seed: int, disk: CutDisk, files: bool = False) -> None:
         self.random = Random(seed)
+        self.files = files
         self.disk = disk
         # Some with segments so small that most writes begin one.
         self.segment = self.random.choice((4096, 8192))
@@ -62,9 +69,45 @@ class History:
         elif step[0] == "crash":
             self.crash()
         else:
-            for storage in (self.staged[id], self.log.group(id)):
+            group = self.log.group(id, bodies=True)
+            if self.files:
+                step = self.with_body(group, step)
+            for storage in (self.staged[id], group):
                 getattr(storage, step[0])(*step[1:])
         return str(step[0])
+
+    def with_body(self, group: GroupLog, step: Any) -> Any:
+        """The same step, with a file in place of most snapshots' data."""
+        if step[0] == "create_snapshot" and self.random.random() < 0.8:
+            name, index, members, _ = step
+            return name, index, members, self.body(group, index, group.term(index), received=False)
+        if step[0] == "save" and step[3] is not None and self.random.random() < 0.8:
+            name, state, entries, snapshot = step
+            metadata = snapshot.metadata
+            data = self.body(group, metadata.index, metadata.term, received=True)
+            return name, state, entries, Snapshot(data=data, metadata=metadata)
+        return step
+
+    def body(self, group: GroupLog, index: int, term: int, received: bool) -> bytes:
+        """Write a body of any bytes, and return its reference. Now and then one is given up before."""
+        bodies = group.bodies
+        assert bodies is not None
+        state = self.random.randbytes(self.random.choice((0, 10, 600, 1500)))
+        for gives_up in (self.random.random() < 0.2, False):
+            if received:
+                announced = Bodies(CutDisk(), group.id).write(index, term)
+                announced.write(state)
+                writer = bodies.receive(announced.finish())
+            else:
+                writer = bodies.write(index, term)
+            writer.write(state[: len(state) // 2])
+            if gives_up:
+                # By a crash, which leaves the part, or by itself.
+                if self.random.random() < 0.5:
+                    writer.abort()
+                continue
+            writer.write(state[len(state) // 2 :])
+        return writer.finish().encode()
 
     def sync(self) -> None:
         """What all groups have staged becomes durable."""
@@ -94,7 +137,7 @@ class History:
 
 def same(log: SharedLog, id: int, models: list[MemoryStorage], when: str) -> MemoryStorage:
     """The model that a group equals; AssertionError if it is none of them."""
-    found = contents(log.group(id))
+    found = contents(log.group(id, bodies=True))
     for model in models:
         if found == contents(model):
             return model
@@ -108,12 +151,70 @@ def left_by(disk: CutDisk, before: Models, after: Models, when: str) -> Models:
     """
     log = open_log(disk)
     found = {id: same(log, id, [before[id], after[id]], when) for id in before}
+    whole(log, disk, when)
     log.abandon()
     again = open_log(disk.after(()))
     for id, model in found.items():
         same(again, id, [model], f"{when}, and a power cut after the opening")
     again.abandon()
     return found
+
+
+def whole(log: SharedLog, disk: CutDisk, when: str) -> None:
+    """Every snapshot's file is there and intact, and no other one."""
+    needed = set()
+    for id in GROUPS:
+        group = log.group(id, bodies=True)
+        bodies = group.bodies
+        assert bodies is not None
+        for snapshot in (group.newest, group.older):
+            if snapshot is not None:
+                bodies.verify(snapshot)
+                needed.update(bodies.names_of(snapshot))
+    found = {name for name in disk.files if name.endswith((".snap", ".part", ".new"))}
+    assert found == needed, f"{when}: files {sorted(found ^ needed)}"
+
+
+def with_damaged_snapshots(disk: CutDisk, before: Models, after: Models, when: str) -> int:
+    """With the newest file of each group damaged, the older one is used if nothing is lost by it; else it is reported.
+
+    Returns how many times the older one was used.
+    """
+    log = open_log(disk)
+    names = {id: Bodies(disk, id).names_of(log.group(id).newest) for id in GROUPS}
+    log.abandon()
+    for name in [name for each in names.values() for name in each]:
+        disk.files[name].content[-1] ^= 1
+    log = open_log(disk)
+    used = 0
+    for id in GROUPS:
+        try:
+            group = log.group(id, bodies=True)
+        except Corruption as error:
+            assert [error.file] == names[id], when
+            continue
+        models = [model for model in (before[id], after[id]) if model.initial_state()[0] == group.initial_state()[0]]
+        assert models, f"{when}: the hard state of the group {id}"
+        if not names[id]:
+            continue
+        used += 1
+        assert any(continues(group, model) for model in models), f"{when}: what follows the older snapshot of {id}"
+    log.abandon()
+    return used
+
+
+def continues(group: GroupLog, model: MemoryStorage) -> bool:
+    """Whether a group with an older snapshot leads to all that its model has."""
+    state = model.initial_state()[0]
+    first, last = model.first_index(), model.last_index()
+    if not group.snapshot().metadata.index < model.snapshot().metadata.index <= last == group.last_index():
+        return False
+    if state is not None and state.commit > last:
+        return False
+    mine = {e.index: e for e in group.entries(group.first_index(), last + 1, 2**64 - 1)}
+    missing = [index for index in range(group.snapshot().metadata.index + 1, last + 1) if index not in mine]
+    others = model.entries(first, last + 1, 2**64 - 1) if first <= last else []
+    return not missing and all(mine[e.index] == e for e in others if e.index in mine)
 
 
 def cut_while_opening(disk: CutDisk, before: Models, after: Models, random: Random, count: int, when: str) -> None:
@@ -132,10 +233,10 @@ Look = Callable[[CutDisk, Models, Models], None]
 """Called as a sync begins: the disk, and the models before it and after it."""
 
 
-def run(seed: int, steps: int, look: Look) -> None:
-    """A history in which every sync of a segment is looked at before it is completed."""
+def run(seed: int, steps: int, look: Look, files: bool = False) -> None:
+    """A history in which every sync of a file is looked at before it is completed."""
     disk = CutDisk()
-    history = History(seed, disk)
+    history = History(seed, disk, files)
 
     def on_sync(name: str) -> None:
         look(history.disk, history.durable, history.staged)

@@ -5,11 +5,14 @@ from random import Random
 
 from tests.support import log_histories
 from tests.support.cut_disk import CutDisk
-from tests.support.log_histories import Models, cut_while_opening, left_by
+from tests.support.log_histories import Models, cut_while_opening, left_by, with_damaged_snapshots
 
 
 class Cuts:
-    """Looks at every sync of one history. ``subsets`` is how many random subsets of its writes it tries in all."""
+    """Looks at every sync of one history. ``subsets`` is how many random subsets of its writes it tries in all.
+
+    The snapshots of histories with an odd seed are files.
+    """
 
     def __init__(self, seed: int, steps: int, subsets: int) -> None:
         self.seed = seed
@@ -18,11 +21,12 @@ class Cuts:
         # About half of the steps sync, some of them twice.
         self.subsets = max(1, subsets * 2 // steps)
         self.states = 0
+        self.fallbacks = 0
 
     def run(self) -> int:
         """Run the history; how many states were looked at. AssertionError for one that is wrong."""
         try:
-            log_histories.run(self.seed, self.steps, self.look)
+            log_histories.run(self.seed, self.steps, self.look, files=self.seed % 2 == 1)
         except AssertionError as error:
             raise AssertionError(f"history {self.seed}: {error}") from error
         return self.states
@@ -32,6 +36,8 @@ class Cuts:
             self.states += 1
             left_by(disk.after(kept), before, after, f"{what}: {list(kept)} of {len(disk.items)} writes are kept")
         left_by(disk.killed(), before, after, "after a kill")
+        some = next(disk.some_lost(self.random, 1))
+        self.fallbacks += with_damaged_snapshots(disk.after(some), before, after, f"damaged, {some} are kept")
         # Costly, and the same for most syncs.
         if self.random.random() < 0.1:
             cut_while_opening(disk, before, after, self.random, 2, "after a kill")
