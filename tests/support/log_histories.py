@@ -191,7 +191,8 @@ def with_damaged_snapshots(disk: CutDisk, before: Models, after: Models, when: s
         try:
             group = log.group(id, bodies=True)
         except Corruption as error:
-            assert [error.file] == names[id], when
+            if [error.file] != names[id]:
+                raise AssertionError(when) from error
             continue
         models = [model for model in (before[id], after[id]) if model.initial_state()[0] == group.initial_state()[0]]
         assert models, f"{when}: the hard state of the group {id}"
