@@ -185,14 +185,7 @@ FAULTS = [
     Fault(
         "replaced_stream_reported",
         "the end of a snapshot that a newer one has replaced passes for the end of the newer one",
-        (
-            Edit(
-                STREAMING,
-                "Streams._ended",
-                "if self._streams.get(group) is stream:\n    del self._streams[group]",
-                "if True:\n    self._streams.pop(group, None)",
-            ),
-        ),
+        (Edit(STREAMING, "Streams._ended", "self._streams.get(group) is stream", "True"),),
         ("faults#K",),
         unseen=NO_SOCKETS,
     ),
