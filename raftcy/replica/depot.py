@@ -95,7 +95,9 @@ class Depot:
         if reference is None:
             return None
         if not bodies.has(reference):
-            raise Corruption("the body of a snapshot is missing", reference.name, 0)
+            missing = Corruption("the body of a snapshot is missing, or has another size", reference.name, 0)
+            served.body_damaged(reference, missing)
+            raise missing
         return _Source(self, group, served, reference)
 
     # -- receiving -----------------------------------------------------------------------------------------------

@@ -470,6 +470,20 @@ async def test_who_breaks_the_rules_loses_the_connection(data: bytes) -> None:
         assert both.two.messages == []
 
 
+async def test_a_flood_of_pieces_closes_the_connection() -> None:
+    async with stores() as (both, store), dialled(both.address) as caller:
+        go_on = asyncio.Event()
+        store.on_write = lambda sink, piece: go_on.wait()
+        assert isinstance(await streaming(caller), Greeted)
+        caller.write(sp.encode_offer(0, 1 << 40, announcing("a")))
+        piece = bytes(sp.PIECE_BYTES_MAX)
+        for number in range(40):
+            caller.write(sp.encode_piece(number << 20, piece))
+        assert await caller.is_closed()
+        assert both.receiver.traffic.malformed_connections == 1
+        go_on.set()
+
+
 async def test_a_body_by_hand() -> None:
     async with stores() as (both, store), dialled(both.address) as caller:
         assert isinstance(await streaming(caller), Greeted)
