@@ -26,6 +26,8 @@ Rules:
 - A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
   gets a snapshot with the current members; a new member would refuse an older one, which does not name it. ``offers``
   has the rules for what a peer is sent (``guard_offers``).
+- A snapshot may be written in the background (``begin_snapshot``). It has the index and the members as of its
+  beginning, and is thrown away if a received one has overtaken it.
 - Data that no message can carry is refused when it is proposed or captured, not when it should be sent.
 - A machine may have applied entries beyond the stored commit index, which is not synced by itself, but none beyond the
   log.

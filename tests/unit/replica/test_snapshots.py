@@ -198,6 +198,38 @@ def test_reads_wait_while_the_machine_is_restored() -> None:
     run_story(story())
 
 
+def test_another_snapshot_comes_while_one_is_restored() -> None:
+    """Each is restored in its turn, and nothing is applied before the last one."""
+
+    async def story() -> None:
+        world = World(3, TUNING)
+        async with world.serving(Large) as replicas:
+            away = await behind(world, replicas)
+            world.aside(away.id, SNAPSHOTS).hangs = True
+            world.heal()
+            await until(lambda: away._applying.snapshots.is_restoring)
+            first_one = away._log.snapshot().metadata.index
+            for _ in range(10):
+                await leader_of(replicas).propose(b"y")
+            world.cut(away.id)
+            leader = await agreed({id: each for id, each in replicas.items() if id != away.id})
+            for _ in range(60):
+                await leader.propose(b"z")
+            await until(lambda: leader.status().snapshot_index > first_one + 40)
+            world.heal()
+            await until(lambda: away._log.snapshot().metadata.index > first_one)
+            for _ in range(10):
+                await leader_of(replicas).propose(b"w")
+            world.aside(away.id, SNAPSHOTS).go_on()
+            await away.read(timeout_s=10)
+            assert ledger(away) == ["x"] * 50 + ["y"] * 10 + ["z"] * 60 + ["w"] * 10
+            assert await away.propose(b"v") == 131
+            assert away.failure is None
+            await until(lambda: len(files_of(world, away.id)) == 2)
+
+    run_story(story())
+
+
 def test_a_replica_that_ends_while_it_is_restored_ends_the_waits() -> None:
     async def story() -> None:
         world = World(1, TUNING)
