@@ -213,6 +213,12 @@ class _Partial:
             self.writer = self.served.bodies().receive(self.reference)
         return self.writer.size
 
+    def write(self, piece: bytes) -> None:
+        """Append a piece. For the thread. Raises Corruption if the body becomes longer than was announced."""
+        if self.writer is None or self.writer.size + len(piece) > self.reference.size:
+            raise Corruption(f"more of the snapshot {self.reference.index} comes than was announced")
+        self.writer.write(piece)
+
     def finish(self) -> None:
         """Make the whole body durable. For the thread, since a cancelled wait must not hide that it is done."""
         if not self.done and self.writer is not None:
@@ -242,10 +248,7 @@ class _Sink:
 
     async def write(self, piece: bytes) -> None:
         """See transport.depots."""
-        writer = self._part.writer
-        if writer is None:
-            raise NotNow("the stream has not begun")
-        await self._run(partial(writer.write, piece))
+        await self._run(partial(self._part.write, piece))
 
     async def finish(self) -> None:
         """See transport.depots."""

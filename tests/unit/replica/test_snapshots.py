@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from raftcy.errors import Corruption, MachineFailed, Stopped
+from raftcy.errors import Contradiction, Corruption, MachineFailed, NotNow, Stopped
 from raftcy.machines import Command, OnDiskMachine
 from raftcy.replica import snapshots as subject
 from raftcy.replica.depot import _Partial
@@ -503,6 +503,43 @@ def test_a_part_that_nobody_continues_is_removed() -> None:
             assert len(files_of(world, away.id, ".part")) == 1
             await asyncio.sleep(40)
             assert files_of(world, away.id, ".part") == []
+
+    run_story(story())
+
+
+async def bring(sink: Any, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        await sink.write(piece)
+    await sink.finish()
+
+
+def test_a_body_that_was_not_announced_is_not_kept() -> None:
+    async def story() -> None:
+        world = World(3, TUNING)
+        async with world.serving(Large) as replicas:
+            away = await behind(world, replicas)
+            leader = leader_of({id: each for id, each in replicas.items() if id != away.id})
+            newest = leader._log.snapshot()
+            m = Message(type=MessageType.MSG_SNAP, from_=leader.id, to=away.id, term=leader.term, snapshot=newest)
+            depot = world.wires[away.id].options["depot"]
+            size = reference_of(newest.data).size
+            for pieces in ([bytes(size)], [bytes(100)], [bytes(size), b"x"]):
+                sink = depot.sink(away.group, leader.id, m)
+                assert await sink.begin() == 0
+                assert isinstance(await caught(bring(sink, pieces)), Corruption)
+                await asyncio.sleep(0.01)
+                assert files_of(world, away.id, ".part") == []
+                assert isinstance(await caught(sink.write(b"x")), NotNow)
+                sink.leave()
+            other = Message(type=MessageType.MSG_SNAP, snapshot=Snapshot(data=b"the state itself"))
+            for group, wrong, error in (
+                (away.group, other, Contradiction),
+                (77, m, NotNow),
+                (away.group, Message(), NotNow),
+            ):
+                with pytest.raises(error):
+                    depot.sink(group, leader.id, wrong)
+            assert files_of(world, away.id) == []
 
     run_story(story())
 
