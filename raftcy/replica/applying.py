@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from ..core.entries import payloads_size
 from ..errors import InvariantError
 from ..machines import GroupMachine, StateMachine
 from ..wire.messages import ConfState, Entry, Snapshot
@@ -21,6 +22,7 @@ from . import events as happened
 from .driver import Driver
 from .events import Event
 from .membertable import MemberTable
+from .notices import Notices
 from .proposals import Proposals
 from .slices import has_data, is_change, slices
 from .snapshots import Snapshots
@@ -56,6 +58,7 @@ class Applying:
         again: Callable[[], None],
         tell: Callable[[Event], None],
         guarded: Callable[..., None],
+        notices: Notices,
     ) -> None:
         self._staged = staged
         self._proposals = proposals
@@ -70,7 +73,7 @@ class Applying:
         self._batch: Batch | None = None
         self._runs: Iterator[list[Entry]] = iter(())
         self._answers: list[Any] = []
-        self.snapshots = Snapshots(host, self.machine, log, again, tell, guarded, self._take_table)
+        self.snapshots = Snapshots(host, self.machine, log, again, tell, guarded, self._take_table, notices)
         # The snapshot from which the machine has to be restored before anything is applied.
         self._postponed: Snapshot | None = None
 
@@ -134,7 +137,7 @@ class Applying:
                 self._answers += answers
             else:
                 self._answers = answers
-            self.snapshots.applied(sum([len(e.data) for e in run]))
+            self.snapshots.applied(payloads_size(run))
             return
         self._answers += [None] * len(run)
         if is_change(run):

@@ -29,12 +29,12 @@ from .aside import Aside
 from .events import Event
 from .making import Making
 from .membertable import MemberTable, head_with_table, read_table
+from .notices import Notices
 from .tuning import Tuning
 
 INLINE_BYTES = 64 << 10
 """A state of up to so many bytes stays within the log."""
 _PIECE_BYTES = 1 << 20
-_LOG = logging.getLogger("raftcy.replica")
 
 
 class Surroundings(Protocol):
@@ -98,6 +98,7 @@ class Snapshots:
 
     ``again`` is called to get another turn soon, ``tell`` with each event, and ``guarded`` with work whose errors end
     the replica. ``restored`` is called with the table of members in a snapshot, once the machine is restored from it.
+    ``notices`` takes the log lines.
     """
 
     def __init__(
@@ -109,7 +110,9 @@ class Snapshots:
         tell: Callable[[Event], None],
         guarded: Callable[..., None],
         restored: Callable[[MemberTable], None],
+        notices: Notices,
     ) -> None:
+        self._notices = notices
         self._host = host
         self._machine = machine
         self._log = log
@@ -222,7 +225,8 @@ class Snapshots:
 
     def _failed(self, error: Exception) -> None:
         self._failed_at = self._driver.applied
-        _LOG.error("the snapshot at %d could not be made, the log goes on without it: %s", self._failed_at, error)
+        text = "the snapshot at %d could not be made, the log goes on without it: %s"
+        self._notices.say(logging.ERROR, "snapshot", text, self._failed_at, error)
         self._tell(happened.SnapshotFailed(error))
 
     def _keep(self, at: int, kept: int) -> int:
@@ -261,7 +265,8 @@ class Snapshots:
         """Make a new snapshot in place of the newest one, whose body cannot be sent."""
         if self._over:
             return
-        _LOG.error("the snapshot at %d is damaged, and is made anew: %s", reference.index, error)
+        text = "the snapshot at %d is damaged, and is made anew: %s"
+        self._notices.say(logging.ERROR, "damaged", text, reference.index, error)
         self._tell(happened.SnapshotFailed(error))
         self.wish()
 
