@@ -86,6 +86,9 @@ class Surroundings(Protocol):
     def staged(self, replica: "Replica", due: bool) -> None:
         """Note that a write was staged; ``due`` says whether a sync must begin for it."""
 
+    def now_us(self) -> int:
+        """Return a reading of the clock of leases, in microseconds."""
+
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
 
@@ -198,7 +201,10 @@ class Replica:
             batch_append=True,
             logger=CoreLogger(self._notices, _LOG, self._loop.time),
         )
-        driver = Driver.start(config, self._applying, nonce=self._start)
+        # A log that is not new may be that of a life which has promised not to vote.
+        is_new = log.last_index() == log.snapshot().metadata.index <= 1
+        self._lease = tuning.lease(is_new)
+        driver = Driver.start(config, self._applying, nonce=self._start, lease=self._lease)
         self._applying.attach(driver)
         return driver
 
@@ -277,7 +283,7 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
-            self._proposals.rejected[RejectReason(error.reason)] += proposal.count
+            self._proposals.count_rejected(RejectReason(error.reason), proposal.count)
             if error.reason == RejectReason.OVERLOADED:
                 self._notices.warn("overloaded", "commands are rejected: %s", error.detail)
             reject_all(proposal, error)
@@ -331,6 +337,8 @@ class Replica:
         Raises Overloaded if too many reads wait, Stopped if the replica ends before, and TimeoutError.
         """
         self._check()
+        if self._applying.is_ready and (stale or (at_least is None and self._may_read_now())):
+            return self._driver.applied
         async with asyncio.timeout(timeout_s):
             if not stale:
                 await self._barrier(at_least)
@@ -350,6 +358,13 @@ class Replica:
         except BaseException:
             self._barriers.drop(read)
             raise
+
+    def _may_read_now(self) -> bool:
+        """Whether the lease answers a read of this moment from the machine as it is."""
+        if self._lease is None:
+            return False
+        self._driver.pass_time(self._host.now_us())
+        return 0 < self._driver.leased_index() <= self._driver.applied
 
     async def wait_for_leader(self, timeout_s: float | None = None) -> int:
         """Wait until this member knows a leader, and return its id.
@@ -519,6 +534,8 @@ class Replica:
                 raise
 
     def _tick(self) -> None:
+        if self._lease is not None:
+            self._driver.pass_time(self._host.now_us())
         self._watch_disk()
         raft = self._driver.node.raft
         term, role = raft.term, raft.state
@@ -588,6 +605,8 @@ class Replica:
 
     def _turn(self) -> None:
         driver = self._driver
+        if self._lease is not None:
+            driver.pass_time(self._host.now_us())
         if self._inbox:
             inbox, self._inbox = self._inbox, []
             driver.step_many(inbox)

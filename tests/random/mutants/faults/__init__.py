@@ -4,8 +4,10 @@ from . import (
     borders,
     connections,
     driven,
+    durable,
     elections,
     joint,
+    leases,
     logs,
     machines,
     on_disk,
@@ -24,10 +26,12 @@ MODULES = (
     snapshots,
     joint,
     reads,
+    leases,
     machines,
     driven,
     borders,
     on_disk,
     connections,
+    durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
