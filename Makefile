@@ -21,7 +21,7 @@ help:
 	@echo "make quick      the unit tests on the pure build, without compiling: under a minute"
 	@echo "make test       the suite on both builds, a few minutes; ARGS='-k name' selects"
 	@echo "make test-all   the tests that make test leaves out: long ones, and ones that need Go, Rust or Java"
-	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path chooses the file"
+	@echo "make demo       a durable cluster replicates a file and is killed on the way; FILE=path chooses the file"
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
 	@echo "make bench-full longer runs, and costs by size; writes results, plots, and the tables in the documents"
 	@echo "make bench-durable three processes with logs on disk, ours and the peers'; ARGS='--publish' writes docs/durable.md"

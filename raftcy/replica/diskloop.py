@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
 from .aside import Aside
+from .meters import SyncMeter
 
 
 class Writer(Protocol):
@@ -32,6 +33,7 @@ class DiskLoop:
     """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long.
 
     ``failed`` is called with the first error, and ``flush`` after each sync, to write the answers that waited for it.
+    ``slow`` is called with the seconds of each sync that was slow.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class DiskLoop:
         chores: Aside,
         failed: Callable[[BaseException], object],
         flush: Callable[[], object],
+        slow: Callable[[float], object] = lambda seconds: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._log = log
@@ -50,6 +53,7 @@ class DiskLoop:
         self._chores = chores
         self._failed = failed
         self._flush = flush
+        self._slow = slow
         self._waiting: dict[Writer, None] = {}
         self._flying: list[Writer] = []
         self._due = False
@@ -59,6 +63,7 @@ class DiskLoop:
         self._dead = False
         self.syncs = 0
         """How many syncs have ended."""
+        self.meter = SyncMeter()
 
     @property
     def is_busy(self) -> bool:
@@ -109,6 +114,8 @@ class DiskLoop:
                 self._log.finish(batch)
                 self._pace.took(batch.seconds)
                 self.syncs += 1
+                if self.meter.add(batch.seconds, len(batch.data)):
+                    self._slow(batch.seconds)
                 self._tidy()
         except BaseException as error:
             self._fail(error)

@@ -90,6 +90,8 @@ class Handing:
         self._guest_bytes = 0
         # Guests that are being handed on: some may be in the log already.
         self._handed: list[tuple[Forwarded, Answer]] = []
+        self.appended = 0
+        """The index of the last command that this member has appended as leader."""
 
     @property
     def is_due(self) -> bool:
@@ -142,6 +144,7 @@ class Handing:
         for forwarded, answer in guests:
             answer(encode_reply(Placed(term, index)), "")
             index += len(forwarded.commands)
+        self.appended = index - 1
 
     def _forward(self, driver: Driver, taken: list[Proposal], leader: int, term: int) -> None:
         """Forward commands to the leader, once."""

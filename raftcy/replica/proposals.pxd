@@ -42,6 +42,10 @@ cdef class Proposals:
     cdef object _cause
     cdef readonly Py_ssize_t count
     cdef readonly Py_ssize_t size
+    cdef readonly Py_ssize_t answered
+    cdef readonly Py_ssize_t unknown
+    cdef readonly Py_ssize_t cancelled
+    cdef readonly object rejected
 
     cpdef add(self, Proposal proposal)
     @cython.locals(each=Proposal, queue=list, taken=list)
@@ -69,6 +73,7 @@ cdef class Proposals:
     )
     cdef _settle(self, uint64_t term, list entries, object answers)
     cdef _some(self, Proposal proposal, list results)
+    cdef _count_superseded(self, list results)
     cdef _forget(self, Proposal proposal)
 
 

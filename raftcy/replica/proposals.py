@@ -13,7 +13,7 @@ to applied entries are kept, up to a bound. Otherwise the caller would never get
 """
 
 from bisect import insort
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,9 +91,13 @@ class Proposals:
         "_sent",
         "_start",
         "_taken",
+        "answered",
         "applied",
+        "cancelled",
         "count",
+        "rejected",
         "size",
+        "unknown",
     )
 
     def __init__(self, start: bytes, count_max: int, bytes_max: int, command_bytes_max: int) -> None:
@@ -119,6 +123,14 @@ class Proposals:
         self.applied = 0
         self._applied_term = 0
         self._cause: BaseException | None = None
+        self.answered = 0
+        """Commands that got the machine's answer."""
+        self.rejected: Counter[RejectReason] = Counter()
+        """Commands that are certainly not in the log, by reason."""
+        self.unknown = 0
+        """Commands whose outcome was unknown at the end of the wait."""
+        self.cancelled = 0
+        """Commands whose caller gave up before they were handed on."""
         self.count = 0
         self.size = 0
 
@@ -155,6 +167,7 @@ class Proposals:
         if len(taken) < len(queue):
             for each in queue:
                 if each.end.done():
+                    self.cancelled += each.count
                     self._forget(each)
         self._taken = taken
         return taken
@@ -189,7 +202,9 @@ class Proposals:
         """Reject a proposal: none of its commands is in the log, and none ever will be."""
         error = Rejected(reason, detail)
         error.__cause__ = self._cause
-        self._some(proposal, [error] * (proposal.count - proposal.done))
+        left = proposal.count - proposal.done
+        self.rejected[reason] += left
+        self._some(proposal, [error] * left)
 
     # -- requests to the leader
 
@@ -288,6 +303,7 @@ class Proposals:
                 # Most calls have one command. This is ``_some`` written out, which saves a call.
                 placed.popleft()
                 self.count -= 1
+                self.answered += 1
                 self.size -= proposal.size
                 end = proposal.end
                 proposal.done = 1
@@ -295,6 +311,7 @@ class Proposals:
                     e = entries[start]
                     found = _result(None if answers is None else answers[start], e, proposal)
                     if isinstance(found, _RAISED):
+                        self._count_superseded([found])
                         end.set_exception(found)
                     else:
                         end.set_result(found)
@@ -308,10 +325,19 @@ class Proposals:
                     _result(None if answers is None else answers[n], entries[n], proposal)
                     for n in range(start, start + count)
                 ]
+                self._count_superseded(results)
+            self.answered += count
             self._some(proposal, results)
             if proposal.done == proposal.count:
                 placed.popleft()
         del self._placed[term]
+
+    def _count_superseded(self, results: list[Any]) -> None:
+        """Count rejections among results that count as answers otherwise."""
+        count = sum(isinstance(each, Rejected) for each in results)
+        if count:
+            self.rejected[RejectReason.SUPERSEDED] += count
+            self.answered -= count
 
     def jump(self, index: int, term: int) -> None:
         """Note that a snapshot has replaced all entries up to ``index``, which leaves the outcomes there unknown."""
@@ -397,6 +423,7 @@ class Proposals:
         self._some(proposal, [self._unknown(proposal, n, why) for n in range(first, proposal.count)])
 
     def _unknown(self, proposal: Proposal, n: int, why: str) -> OutcomeUnknown:
+        self.unknown += 1
         index = proposal.index + n if proposal.index else 0
         error = OutcomeUnknown(Token(proposal.term, index, self._start, proposal.number), why)
         error.__cause__ = self._cause
