@@ -44,6 +44,7 @@ from .driver import Driver
 from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
+from .latecommits import LateCommits
 from .membertable import MemberTable
 from .meters import Meter, replica_metrics
 from .metrics import ReplicaMetrics
@@ -82,6 +83,9 @@ class Surroundings(Protocol):
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request to another host."""
+
+    def flush(self) -> None:
+        """Write what was sent, now and not in the loop's next round."""
 
     def staged(self, replica: "Replica", due: bool) -> None:
         """Note that a write was staged; ``due`` says whether a sync must begin for it."""
@@ -161,6 +165,7 @@ class Replica:
         self._leaderless_ticks = 0
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
+        self._late = LateCommits(self._loop.call_soon, lambda held: self._guarded(self._send_late, held))
         self._applying = Applying(
             host,
             machine,
@@ -619,7 +624,9 @@ class Replica:
             work = driver.poll()
             if work is not None:
                 if work.messages:
-                    self._send(work.messages)
+                    messages = self._late.sift(work.messages, self._proposals.count > 0)
+                    if messages:
+                        self._send(messages)
                 if work.write is not None:
                     self._stage(work.write)
             applied = self._applying.run()
@@ -655,6 +662,10 @@ class Replica:
             if m.type == k.SNAP:
                 # Its receiver would get no entries until somebody says what became of it.
                 self._driver.report_snapshot(m.to, SnapshotStatus.FAILURE)
+
+    def _send_late(self, held: list[Message]) -> None:
+        self._send(held)
+        self._host.flush()
 
     def _stage(self, write: Write) -> None:
         """Stage a write. It is acknowledged once it is durable, or at once if it need not be durable."""
