@@ -149,6 +149,7 @@ class Wire:
         self.receivers: dict[int, Any] = {}
         self.listens = False
         self.identities: dict[int, int] = {}
+        self._last_time = 0.0
 
     def attach(self, group: int, receiver: Any) -> None:
         self.receivers[group] = receiver
@@ -174,7 +175,12 @@ class Wire:
     def send(self, messages: list[Message], group: int = 0) -> None:
         for m in messages:
             self.world.sent.append((self.id, group, m))
-            asyncio.get_running_loop().call_later(0.001, self._deliver, group, m.encode(), m.to)
+            asyncio.get_running_loop().call_at(self._next_time(), self._deliver, group, m.encode(), m.to)
+
+    def _next_time(self) -> float:
+        """A millisecond from now, and after all that was sent before: a loop does not keep the order of equal times."""
+        self._last_time = max(asyncio.get_running_loop().time() + 0.001, self._last_time + 1e-9)
+        return self._last_time
 
     def _deliver(self, group: int, data: bytes, to: int) -> None:
         other = self.world.wires.get(to)
