@@ -58,6 +58,10 @@ from .tuning import Tuning
 from .waits import AppliedWaits, wake
 from .work import Write
 
+INFLIGHT_BYTES = 4 << 20
+"""The most bytes of entries on their way to one member. They are read in one turn of the event loop if the member was
+away, so more would block the loop; and more than the transport's queue takes would be dropped and read again."""
+
 _LOG = logging.getLogger("raftcy.replica")
 _PATIENCE = 10
 """A member that has had no leader for so many election timeouts says so."""
@@ -197,6 +201,7 @@ class Replica:
             max_committed_size_per_ready=8 << 20,
             max_uncommitted_entries_size=2 * tuning.waiting_bytes,
             max_inflight_msgs=512,
+            max_inflight_bytes=INFLIGHT_BYTES,
             max_pending_reads=10_000,
             max_pending_msgs=100_000,
             check_quorum=True,
