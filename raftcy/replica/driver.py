@@ -675,10 +675,7 @@ class Driver:
             stages.round = None
             self.node.advance()
         else:
-            self._respond(batch._responses)
-            if batch.snapshot is not None and stages.deferred is not None:
-                deferred, stages.deferred = stages.deferred, None
-                self._respond(deferred)
+            self._respond(stages.end_batch(batch))
         self._take_kept()
 
     def _respond(self, responses: list[Message]) -> None:

@@ -4,6 +4,7 @@ from . import (
     borders,
     connections,
     driven,
+    durable,
     elections,
     joint,
     leases,
@@ -31,5 +32,6 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
