@@ -7,6 +7,8 @@ Rules:
 - Nothing is applied while the log holds writes of an earlier replica that are not durable. A machine with a database
   could get ahead of the log otherwise.
 - A snapshot carries the table of the cluster's members, so that a member that starts from it knows them.
+- A change that would add a member whose program is too old for the group changes nothing, on all members alike; nor
+  does one that the machine of the system group, the registry, refuses.
 """
 
 import time
@@ -14,14 +16,17 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Protocol
 
-from ..errors import InvariantError, SnapshotTooLarge, StorageFailed
+from ..errors import CommandError, InvariantError, SnapshotTooLarge, StorageFailed
 from ..machines import GroupMachine, StateMachine
+from ..wire.changes import ConfChangeV2, decode_change
 from ..wire.messages import ConfState, Entry, Snapshot
 from . import events as happened
 from .driver import Driver
 from .events import Event
+from .hostrecords import admits_arrival
 from .membertable import MemberTable, split_table, with_table
 from .proposals import Proposals
+from .registry import Registry
 from .slices import has_data, is_change, slices
 from .staged import Staged
 from .tuning import Tuning
@@ -36,8 +41,11 @@ class Surroundings(Protocol):
     """The part of a host that applying needs."""
 
     cluster: int
-    table: MemberTable
     tuning: Tuning
+
+    @property
+    def table(self) -> MemberTable:
+        """The hosts of the cluster, with identities and addresses."""
 
 
 class Applying:
@@ -65,8 +73,7 @@ class Applying:
         self._again = again
         self._tell = tell
         self._driver: Any = None
-        self.table = host.table
-        """The table of the cluster's members, as of the applied index."""
+        self._registry = machine if isinstance(machine, Registry) else None
         self.machine = GroupMachine(machine, self._present_members)
         """The machine with sessions, time and versions around it."""
         self._batch: Batch | None = None
@@ -123,12 +130,27 @@ class Applying:
             return
         self._answers += [None] * len(run)
         if is_change(run):
-            members = self._driver.change(run[0])
-            refused = self._driver.refused_change
-            if refused is not None:
-                self._answers[-1] = refused
-            else:
-                self._tell(happened.MembersChanged(members, run[0].index))
+            self._change(run[0])
+
+    def _change(self, e: Entry) -> None:
+        members = self._driver.change(e)
+        refused = self._driver.refused_change
+        if refused is not None:
+            self._answers[-1] = refused
+            return
+        if self._registry is not None:
+            self._registry.changed(decode_change(e).as_v2())
+        addresses = self._host.table.addresses()
+        present = {*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next}
+        found = {id: addresses[id] for id in sorted(present) if id in addresses}
+        self._tell(happened.MembersChanged(members, e.index, found))
+
+    def admit(self, change: ConfChangeV2, index: int) -> CommandError | None:
+        """Return why a configuration change must change nothing, None if it may be applied. For the driver."""
+        refused = admits_arrival(change, self.machine.refuses_member)
+        if refused is None and self._registry is not None:
+            refused = self._registry.admit(change, index)
+        return refused
 
     def _end_batch(self) -> None:
         """Finish an applied batch, and wake everybody who waited for it."""
@@ -169,13 +191,14 @@ class Applying:
 
     def capture(self) -> bytes:
         """Return the data of a snapshot. For the driver."""
-        return with_table(self._host.cluster, self.table, self.machine.capture())
+        return with_table(self._host.cluster, self._host.table, self.machine.capture())
 
     def restore(self, snapshot: Snapshot) -> None:
         """Take over the state of a snapshot. For the driver."""
         cluster, table, state = split_table(snapshot.data)
         if cluster != self._host.cluster:
             raise StorageFailed(f"a snapshot of the cluster {cluster:x}, not {self._host.cluster:x}")
-        self.table = table
         if state is not None:
             self.machine.restore_state(BytesIO(state), snapshot.metadata.index)
+        elif self._registry is not None:
+            self._registry.found(table)

@@ -198,9 +198,9 @@ class Replica:
         """See ``raftcy.Replica.wait_for_leader``."""
         return self._loop.wait(self._replica.wait_for_leader(timeout_s))
 
-    def transfer_leadership(self, to: int | None = None, timeout_s: float | None = None) -> None:
-        """See ``raftcy.Replica.transfer_leadership``."""
-        self._loop.wait(self._replica.transfer_leadership(to, timeout_s))
+    def transfer(self, to: int | None = None, timeout_s: float | None = None) -> None:
+        """See ``raftcy.Replica.transfer``."""
+        self._loop.wait(self._replica.transfer(to, timeout_s))
 
     def status(self) -> ReplicaStatus:
         """See ``raftcy.Replica.status``."""

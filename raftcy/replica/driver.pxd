@@ -51,6 +51,7 @@ cdef class Driver:
     cdef MemoryStorage _memory
     cdef object _send
     cdef object _machine
+    cdef object _admit
     cdef object _apply
     cdef object _observer
     cdef Carrier _carrier

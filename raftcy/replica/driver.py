@@ -22,7 +22,8 @@ Rules:
 - A leader that reads by its lease answers no read after it has sent MsgTimeoutNow, for the rest of its term
   (``guard_reads``): the receiver campaigns without waiting until the lease has ended.
 - ``read`` never uses a context twice, as long as every start has another ``nonce``.
-- A committed configuration change that is invalid changes nothing, on all members alike.
+- A committed configuration change that is invalid, or that the machine does not admit, changes nothing, on all members
+  alike.
 - A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
   gets a snapshot with the current members; a new member would refuse an older one, which does not name it. ``offers``
   has the rules for what a peer is sent (``guard_offers``).
@@ -92,7 +93,9 @@ class Driver:
     ``storage``
         The node's LogStorage, to which ``run`` writes.
     ``machine``
-        A StateMachine, or an object with the methods of one that the application needs, or None.
+        A StateMachine, or an object with the methods of one that the application needs, or None. ``admit(change,
+        index)``, if it has that, judges each committed configuration change, a ConfChangeV2: it returns None, or the
+        error because of which the change must change nothing. It must give the same answer on all members.
     ``send``
         A function that ``run`` calls with each list of messages to send, or None.
     ``snapshot``
@@ -124,6 +127,7 @@ class Driver:
     """
 
     __slots__ = (
+        "_admit",
         "_apply",
         "_asked",
         "_async",
@@ -169,7 +173,7 @@ class Driver:
     guard_snapshots: bool
     guard_offers: bool
     keep_snapshots: bool
-    refused_change: ConfChangeError | None
+    refused_change: RaftError | None
 
     def __init__(
         self,
@@ -203,6 +207,7 @@ class Driver:
         _refuse_coroutines(machine, send)
         self._machine = machine
         self._apply = getattr(machine, "apply", None)
+        self._admit = getattr(machine, "admit", None)
         self._send = send
         self._carrier: Carrier | None = None
         self._observer = observer
@@ -587,8 +592,9 @@ class Driver:
     def change(self, e: Entry) -> ConfState:
         """Apply the configuration change in a committed entry and return the resulting members.
 
-        All earlier entries must be applied. An invalid change changes nothing, and ``refused_change`` is then its
-        error; after a valid one it is None. Raises InvariantError if the entry cannot be decoded.
+        All earlier entries must be applied. A change that is invalid, or that the machine does not admit, changes
+        nothing, and ``refused_change`` is then its error; after any other one it is None. Raises InvariantError if the
+        entry cannot be decoded.
         """
         if not isinstance(e, Entry):
             instance(e, Entry, "e")
@@ -596,14 +602,15 @@ class Driver:
             change = decode_change(e)
         except ValueError as error:
             raise InvariantError(f"entry {e.index} cannot be applied: {error}") from error
+        self.refused_change = None if self._admit is None else self._admit(change.as_v2(), e.index)
         self.applied = e.index - 1
         self._changing = True
-        self.refused_change = None
-        try:
-            self.members = self.node.apply_conf_change(change)
-        except ConfChangeError as error:
-            # Every member refuses the same change, so the entry counts as empty.
-            self.refused_change = error.with_traceback(None)
+        if self.refused_change is None:
+            try:
+                self.members = self.node.apply_conf_change(change)
+            except ConfChangeError as error:
+                # Every member refuses the same change, so the entry counts as empty.
+                self.refused_change = error.with_traceback(None)
         self._changing = False
         self.applied = e.index
         return self.members

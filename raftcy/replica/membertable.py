@@ -8,6 +8,7 @@ bytes at the beginning of the cluster.
 import hashlib
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..errors import DecodeError
@@ -108,7 +109,21 @@ def with_table(cluster: int, table: MemberTable, state: bytes | None) -> bytes:
 
 
 def split_table(data: bytes) -> tuple[int, MemberTable, bytes | None]:
-    """Split the data that ``with_table`` has made into its parts. Raises DecodeError for other bytes."""
+    """Split the data that ``with_table`` has made into its parts. Raises DecodeError for other bytes.
+
+    The first snapshot of the system group is the bare table with which the cluster began; it has no state.
+    """
+    try:
+        return _split(data)
+    except DecodeError:
+        with suppress(DecodeError):
+            table, end = decode_table(data)
+            if end == len(data) and table.members:
+                return table.cluster, table, None
+        raise
+
+
+def _split(data: bytes) -> tuple[int, MemberTable, bytes | None]:
     if len(data) < _HEAD.size:
         raise DecodeError("a snapshot without its table of members", len(data))
     version, flags, cluster, length = _HEAD.unpack_from(data)

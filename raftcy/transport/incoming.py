@@ -258,6 +258,17 @@ class Incoming:
         if connection is not None:
             connection.abort()
 
+    def drop_other(self, sender: int, identity: int) -> None:
+        """Close the connection of a sender that has come with another identity than it should have."""
+        connection = self._open.get(sender)
+        if connection is not None and connection.hello is not None and connection.hello.identity != identity:
+            connection.abort()
+
+    def hello_of(self, sender: int) -> Hello | None:
+        """Return the hello of a sender that is connected, None if it is not."""
+        connection = self._open.get(sender)
+        return None if connection is None or not connection.is_usable else connection.hello
+
     # -- connections that are not proved
 
     def _make_room(self, newcomer: _Accepted) -> None:
@@ -316,7 +327,7 @@ class Incoming:
             return Refusal(Reason.VERSION, f"this node speaks version {packets.PROTOCOL}, not {hello.version}")
         if not shared.may_talk(hello.cluster):
             return Refusal(Reason.CLUSTER, f"this node belongs to cluster {own.cluster:x}, not {hello.cluster:x}")
-        if hello.receiver != shared.id:
+        if hello.receiver not in (shared.id, packets.ANYBODY):
             return Refusal(Reason.RECEIVER, f"this is node {shared.id:x}, not {hello.receiver:x}")
         if sender == shared.id:
             return Refusal(Reason.OWN_ID, f"this is node {shared.id:x} itself")

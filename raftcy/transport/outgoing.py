@@ -85,10 +85,12 @@ class Outgoing:
     - No call waits, except ``wait_ended``. After ``stop``, it awaits the tasks and sockets that take a moment to end.
     """
 
-    def __init__(self, shared: Shared, peer: int, addresses: tuple[Address, ...]) -> None:
+    def __init__(self, shared: Shared, peer: int, addresses: tuple[Address, ...], identity: int = 0) -> None:
         self.shared = shared
         self.peer = peer
         self.addresses = addresses
+        # The identity of a peer that the transport does not know, 0 if anybody may answer.
+        self._identity = identity
         limits = shared.limits
         self._queue = SendQueue(limits.queue_messages, limits.queue_bytes)
         self._connection: _Dialled | None = None
@@ -357,18 +359,19 @@ class Outgoing:
     def _check(self, connection: _Dialled, theirs: packets.Hello) -> None:
         """Check that the other end is the peer. Raises _Refused."""
         own, tls = self.shared.hello, self.shared.tls
-        expected = self.shared.known.get(self.peer)
+        expected = self.shared.known.get(self.peer) or self._identity
+        peer = theirs.sender if self.peer == packets.ANYBODY else self.peer
         reason = None
         if theirs.version != packets.PROTOCOL:
             reason = f"it speaks version {theirs.version}"
         elif not self.shared.may_talk(theirs.cluster):
             reason = f"it belongs to cluster {theirs.cluster:x}, not {own.cluster:x}"
-        elif theirs.sender != self.peer or theirs.receiver != self.shared.id:
+        elif theirs.sender != peer or theirs.receiver != self.shared.id:
             reason = f"it is node {theirs.sender:x}"
         elif expected and theirs.identity != expected:
             reason = f"its identity is {theirs.identity:x}, not {expected:x}"
         elif tls is not None:
-            reason = tls.refuse(connection.secured, self.peer)
+            reason = tls.refuse(connection.secured, peer)
         if reason is not None:
             self.shared.traffic.wrong_peers += 1
             text = "%x: at the address of %x is another: %s"
@@ -376,6 +379,19 @@ class Outgoing:
             raise _Refused(reason)
         if theirs.identity and self.peer in self.shared.known:
             self.shared.known[self.peer] = theirs.identity
+
+    async def probe(self) -> packets.Hello:
+        """Open a connection, close it again, and return the hello of the other end.
+
+        Raises OSError if nobody answers, and its subclass ConnectionError if the other end refuses.
+        """
+        connection = await self._connect()
+        connection.abort()
+        self._ended_later(connection.gone)
+        theirs = connection.speech.theirs
+        if theirs is None:
+            raise ConnectionResetError("the connection was closed")
+        return theirs
 
     async def _dial_next(self) -> tuple[socket.socket, str]:
         """Connect to the next address, and return the socket with the name of that address."""
