@@ -16,9 +16,10 @@ import socket
 from dataclasses import replace
 from typing import Any
 
-from ..errors import TransportError
+from ..errors import BadPeer, TransportError
 from ..wire.kinds import is_local_msg_target
 from . import packets
+from .addresses import check_addresses
 from .connection import Connection
 from .conversation import Event, Greeted, Messages, Ponged
 from .handover import Feed, Proposals
@@ -396,6 +397,12 @@ class Incoming:
         shared.traffic.accepted += 1
         if hello.identity and sender in shared.known:
             shared.known[sender] = hello.identity
+        try:
+            shared.hints[sender] = check_addresses(hello.addresses) if hello.addresses else ()
+        except BadPeer as error:
+            shared.hints[sender] = ()
+            text = "%x: %x wants to be answered where nothing can connect: %s"
+            shared.log(logging.WARNING, ("hint", sender), text, shared.id, sender, error)
         text = "connection of %x from %s to %x"
         shared.log(logging.DEBUG, ("accepted", sender), text, sender, connection.where, shared.id)
         only = shared.newcomers if hello.cluster != shared.hello.cluster else None
@@ -419,6 +426,7 @@ class Incoming:
         hello = connection.hello
         if hello is not None and self._open.get(hello.sender) is connection:
             del self._open[hello.sender]
+            self.shared.hints.pop(hello.sender, None)
         _part(connection)
         challenger, connection.challenger = connection.challenger, None
         if challenger is not None and challenger.hello is not None and not self.shared.closed:

@@ -408,7 +408,10 @@ class Outgoing:
     async def _next_address(self) -> tuple[int, Any, str]:
         """Return the next address to try: the family and address of a socket, and the name they belong to."""
         turn, self._turn = self._turn, self._turn + 1
-        name, port = self.addresses[turn % len(self.addresses)]
+        # A peer that has moved is connected to this node, and says where it is, before anybody else does.
+        hints = [each for each in self.shared.hints.get(self.peer, ()) if each not in self.addresses]
+        addresses = (*self.addresses, *hints)
+        name, port = addresses[turn % len(addresses)]
         if is_literal(name) and "%" not in name:
             return socket.AF_INET6 if ":" in name else socket.AF_INET, (name, port), name
         lookup = self._lookups.get(name)
@@ -420,7 +423,7 @@ class Outgoing:
         found = await asyncio.shield(lookup)
         if not found:
             raise OSError(f"{name} has no address")
-        family, _, _, _, address = found[turn // len(self.addresses) % len(found)]
+        family, _, _, _, address = found[turn // len(addresses) % len(found)]
         return family, (address[0], port, *address[2:]), name
 
     def _looked_up(self, name: str, lookup: asyncio.Future[Any]) -> None:

@@ -1,7 +1,6 @@
 """The transport: it carries messages between one node and the others."""
 
 import asyncio
-import logging
 import random
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from ..errors import BadPeer, MessageTooLong, RangeError, TransportError
+from ..errors import MessageTooLong, RangeError, TransportError
 from ..wire import consts as k
 from ..wire.enums import SnapshotStatus
 from ..wire.kinds import is_local_msg_target
@@ -54,8 +53,9 @@ class Transport:
     - ``tls`` has the settings of TLS. Without it nothing is encrypted, and anybody who can connect can speak as any
       node. Omit it only on loopback or in a trusted network.
 
-    ``advertise`` has the addresses at which this node wants to be reached. A node that does not know it, for example
-    because it lags behind the change that added this one, answers there while this node is connected to it.
+    ``advertise`` has the addresses at which this node wants to be reached. Whoever it is connected to may answer it
+    there: a node that does not know it, because it lags behind the change that added this one, or that knows former
+    addresses only.
 
     ``on_refused(peer, refusal)`` is called when a peer refuses this node. ``on_failure(error)`` is called for each
     unexpected exception, for example of the application's receiver; ``failure`` is the first of them. The transport
@@ -274,23 +274,18 @@ class Transport:
 
     def _guest(self, id: int) -> Outgoing | None:
         """Return the way to a connected sender that is no peer: the addresses of its hello. None without any."""
+        shared = self._shared
+        addresses = shared.hints.get(id, ())
         hello = self._incoming.hello_of(id)
-        if hello is None or not hello.addresses or self._shared.closed:
+        if not addresses or hello is None or shared.closed:
             return None
         guest = self._guests.get(id)
-        if guest is not None and guest.addresses == hello.addresses:
+        if guest is not None and guest.addresses == addresses:
             return guest
         # Only connected senders have a guest, so the limit on connections bounds them.
-        gone = [each for each in self._guests if each == id or self._incoming.hello_of(each) is None]
-        for each in gone:
+        for each in [each for each in self._guests if each == id or each not in shared.hints]:
             self._stop(self._guests.pop(each))
-        try:
-            addresses = check_addresses(hello.addresses)
-        except BadPeer as error:
-            text = "%x: %x wants to be answered where nothing can connect: %s"
-            self._shared.log(logging.WARNING, ("guest", id), text, self._shared.id, id, error)
-            return None
-        guest = self._guests[id] = Outgoing(self._shared, id, addresses, hello.identity)
+        guest = self._guests[id] = Outgoing(shared, id, addresses, hello.identity)
         return guest
 
     def _stop(self, outgoing: Outgoing) -> None:
