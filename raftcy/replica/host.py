@@ -5,7 +5,7 @@ Rules:
 - The first start of a cluster waits until all members have confirmed the same table of members (``founding``), and
   stores the table before any group begins. A host that comes later asks for a place (``joining``). Later starts use
   what is stored. Otherwise a member that lost its disk could vote twice without the others noticing.
-- Every host is a member of the system group, whose machine is the registry of hosts and groups (``membership``).
+- Every host is a member of the system group, whose machine is the registry of hosts and groups (``registrar``).
 - An error of the log, of the transport or of a task ends all replicas. An error of a machine ends its replica only.
   ``failure`` is the first error. The process lives on.
 - Closing hands over leaderships first, so that the other members need no election.
@@ -47,8 +47,8 @@ from .handing import FORWARD
 from .hostrecords import Arrival, Wish, given_addresses, given_attributes, objection_to_name
 from .joining import Joining
 from .memberchanges import MemberChanges
-from .membership import SYSTEM_GROUP, ForSystem, Membership
 from .membertable import MemberTable, split_table
+from .registrar import SYSTEM_GROUP, ForSystem, Registrar
 from .registry import Registry, group_of
 from .replica import Replica
 from .seams import Nobody, Seams
@@ -153,7 +153,7 @@ class Host(MemberChanges):
         self._disk: DiskLoop | None = None
         self._calls: Calls | None = None
         self._newcomers: Calls | None = None
-        self._membership: Membership | None = None
+        self._registrar: Registrar | None = None
         self._syncs: Aside | None = None
         self._chores: Aside | None = None
 
@@ -170,7 +170,7 @@ class Host(MemberChanges):
     @property
     def table(self) -> MemberTable:
         """The hosts that have come, with identities and addresses, as of what this host has applied."""
-        return MemberTable(()) if self._membership is None else self._membership.registry.table
+        return MemberTable(()) if self._registrar is None else self._registrar.registry.table
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -208,15 +208,15 @@ class Host(MemberChanges):
         if own is None or own.id != self.id:
             raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
         self._disk = DiskLoop(self._log, Pace(self.tuning.sync), self._syncs, self._chores, self._fail)
-        membership = Membership(self)
+        registrar = Registrar(self)
         if self._joins:
-            membership.registry.expect(table)
-        self._membership = membership
-        await self._begin_to_talk(membership, own.addresses)
+            registrar.registry.expect(table)
+        self._registrar = registrar
+        await self._begin_to_talk(registrar, own.addresses)
         self._tick_due(self._loop.time())
         if self._joins:
-            await self._until_in(membership)
-        if self._advertise and self._advertise != membership.registry.hosts[self.id].addresses:
+            await self._until_in(registrar)
+        if self._advertise and self._advertise != registrar.registry.hosts[self.id].addresses:
             self.spawn(self._update_own())
 
     async def _first_start(self) -> MemberTable:
@@ -248,7 +248,7 @@ class Host(MemberChanges):
     def _listen_at(self, addresses: tuple[str, ...]) -> tuple[str, int]:
         return self._listen or split_address(addresses[0])
 
-    async def _begin_to_talk(self, membership: Membership, addresses: tuple[str, ...]) -> None:
+    async def _begin_to_talk(self, registrar: Registrar, addresses: tuple[str, ...]) -> None:
         """Start the system group, give the transport the addresses of the peers, and listen."""
         self._calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(CALL_GROUP, [m]), self._serve)
         transport = self._make_transport(self.cluster, self._advertise or addresses)
@@ -257,17 +257,17 @@ class Host(MemberChanges):
             self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
         )
         transport.attach(NEWCOMERS_GROUP, CallReceiver(self._newcomers, self._check))
-        system = Replica(ForSystem(self), "(system)", SYSTEM_GROUP, membership.registry, self._log.group(SYSTEM_LOG))
+        system = Replica(ForSystem(self), "(system)", SYSTEM_GROUP, registrar.registry, self._log.group(SYSTEM_LOG))
         self._replicas[SYSTEM_GROUP] = system
         self.attach(system)
-        await membership.start(system, transport)
+        await registrar.start(system, transport)
         await transport.listen(*self._listen_at(addresses))
         self.wake(system)
 
-    async def _until_in(self, membership: Membership) -> None:
+    async def _until_in(self, registrar: Registrar) -> None:
         """Wait until the directory holds the registry, with this host in it: from then on it needs no other's help."""
-        while membership.system is None or not membership.system.is_member:
-            await membership.next_change()
+        while registrar.system is None or not registrar.system.is_member:
+            await registrar.next_change()
             self._check()
 
     async def _update_own(self) -> None:
@@ -290,7 +290,7 @@ class Host(MemberChanges):
         return self._transport
 
     def _judge(self, hello: Hello, known: bool) -> Refusal | None:
-        return None if self._membership is None else self._membership.policy(hello, known)
+        return None if self._registrar is None else self._registrar.policy(hello, known)
 
     def _refused(self, peer: int, refusal: Refusal) -> None:
         """Fail for a peer's refusal whose reason is permanent."""
@@ -299,7 +299,7 @@ class Host(MemberChanges):
             self._fail(MemberRemoved(text, "removed"))
         elif refusal.reason == Reason.IDENTITY:
             self._fail(MembersDiffer(f"{text}. Its data was lost: let a host with a new id `replace` it"))
-        elif self._joins and self._membership is None and refusal.reason in (Reason.VERSION, Reason.CERTIFICATE):
+        elif self._joins and self._registrar is None and refusal.reason in (Reason.VERSION, Reason.CERTIFICATE):
             self._fail(MemberRefused(f"the cluster refuses this host: {refusal.text}", refusal.reason.name.lower()))
 
     async def close(self) -> None:
@@ -333,8 +333,8 @@ class Host(MemberChanges):
             self._ticker.cancel()
         if self._due is not None:
             self._due.cancel()
-        if self._membership is not None:
-            self._membership.stop()
+        if self._registrar is not None:
+            self._registrar.stop()
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.close()
@@ -394,8 +394,8 @@ class Host(MemberChanges):
             replica.die(error)
         if self._calls is not None:
             self._calls.close()
-        if self._membership is not None:
-            self._membership.wake()
+        if self._registrar is not None:
+            self._registrar.wake()
 
     def _check(self) -> None:
         if self._over.is_set() or not self._open:
@@ -461,11 +461,11 @@ class Host(MemberChanges):
 
     def _serve_newcomer(self, sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
         """Answer a host that has no cluster yet. It gets the table, or a place, and nothing else."""
-        membership = self._membership
-        if kind == CONFIRM and membership is not None and membership.registry.founding.members:
-            answer(stored(membership.registry.founding), "")
-        elif kind == JOIN and membership is not None:
-            membership.serve_newcomer(sender, data, answer)
+        registrar = self._registrar
+        if kind == CONFIRM and registrar is not None and registrar.registry.founding.members:
+            answer(stored(registrar.registry.founding), "")
+        elif kind == JOIN and registrar is not None:
+            registrar.serve_newcomer(sender, data, answer)
         else:
             answer(None, "the cluster has begun")
 
@@ -487,7 +487,7 @@ class Host(MemberChanges):
         and the errors of restoring the machine.
         """
         self._check()
-        if self._closing or self._membership is None:
+        if self._closing or self._registrar is None:
             raise Stopped(self.failure)
         group = group_of(name)
         if group in self._replicas:
@@ -497,7 +497,7 @@ class Host(MemberChanges):
         _take_machine(machine)
         replica = Replica(self, name, group, machine, log)
         self._replicas[group] = replica
-        self._membership.took(replica)
+        self._registrar.took(replica)
         self.wake(replica)
         return replica
 
@@ -538,8 +538,8 @@ class Host(MemberChanges):
             else:
                 replica.take_forwarded(data, answer)
             return
-        if kind < OWN_KINDS and self._membership is not None:
-            self._membership.serve(sender, kind, group, data, answer)
+        if kind < OWN_KINDS and self._registrar is not None:
+            self._registrar.serve(sender, kind, group, data, answer)
             return
         serving = self._serving.get(kind)
         if serving is None:
@@ -547,7 +547,7 @@ class Host(MemberChanges):
             return
         self.spawn(_serve_one(serving, sender, data, answer))
 
-    # -- what replicas and the membership need ---------------------------------------------------------------------
+    # -- what replicas and the registrar need ---------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task that ends with the host. Its error ends the host."""
@@ -571,12 +571,12 @@ class Host(MemberChanges):
 
     def knows(self, id: int) -> bool:
         """Whether the registry has this host, so that its votes and acknowledgements count."""
-        return self._membership is not None and self._membership.registry.has(id)
+        return self._registrar is not None and self._registrar.registry.has(id)
 
     def members_due(self, replica: Replica) -> None:
         """Note that a replica may have to change its members."""
-        if self._membership is not None:
-            self._membership.members_due(replica)
+        if self._registrar is not None:
+            self._registrar.members_due(replica)
 
     def fail(self, error: BaseException) -> None:
         """End the host, because of an error."""
@@ -633,8 +633,8 @@ class Host(MemberChanges):
         if self._replicas.get(replica.group) is replica:
             del self._replicas[replica.group]
             self._transport.detach(replica.group)
-            if self._membership is not None:
-                self._membership.forget(replica)
+            if self._registrar is not None:
+                self._registrar.forget(replica)
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -651,17 +651,17 @@ class Host(MemberChanges):
                 calls.tick()
         for replica in list(self._replicas.values()):
             replica.tick()
-        if self._membership is not None and not self._closing:
+        if self._registrar is not None and not self._closing:
             try:
-                self._membership.tick()
+                self._registrar.tick()
             except Exception as error:
                 self._fail(error)
 
     def status(self) -> HostStatus:
         """Return the present state of this host, and what it knows of the cluster."""
-        membership = self._membership
-        registry = Registry() if membership is None else membership.registry
-        system = None if membership is None else membership.system
+        registrar = self._registrar
+        registry = Registry() if registrar is None else registrar.registry
+        system = None if registrar is None else registrar.system
         return HostStatus(
             id=self.id,
             identity=self.identity,

@@ -16,7 +16,7 @@ from ..errors import CallFailed, ChangePending, DecodeError, MemberRefused, Memb
 from ..machines.plaindata import unpack
 from . import wishes
 from .hostrecords import HostRecord, Wish, given_addresses, given_attributes, objection_to_id, objection_to_name
-from .membership import OK, REFUSED, WHY, WISH, Membership
+from .registrar import OK, REFUSED, WHY, WISH, Registrar
 from .replica import Replica
 from .tuning import Tuning
 
@@ -32,7 +32,7 @@ class MemberChanges:
     id: int
     tuning: Tuning
     failure: BaseException | None
-    _membership: Membership | None
+    _registrar: Registrar | None
 
     def _check(self) -> None:
         raise NotImplementedError
@@ -44,7 +44,7 @@ class MemberChanges:
     @property
     def hosts(self) -> dict[int, HostRecord]:
         """The hosts of the cluster, with reserved places, by id, as of what this host has applied."""
-        return {} if self._membership is None else dict(self._membership.registry.hosts)
+        return {} if self._registrar is None else dict(self._registrar.registry.hosts)
 
     async def add(
         self,
@@ -180,11 +180,11 @@ class MemberChanges:
 
     # -- how ---------------------------------------------------------------------------------------------------------
 
-    def _members(self) -> Membership:
+    def _members(self) -> Registrar:
         self._check()
-        if self._membership is None:
+        if self._registrar is None:
             raise Stopped(self.failure)
-        return self._membership
+        return self._registrar
 
     def _registry_host(self, id: int) -> HostRecord:
         found = self._members().registry.hosts.get(id)
@@ -201,23 +201,23 @@ class MemberChanges:
         return not replaces or self._is_gone(replaces)
 
     def _is_gone(self, id: int) -> bool:
-        membership = self._members()
-        return id not in membership.registry.hosts and not membership.without(id)
+        registrar = self._members()
+        return id not in registrar.registry.hosts and not registrar.without(id)
 
     async def _change(
         self, command: wishes.Command, id: int, is_done: Callable[[], bool], timeout_s: float | None
     ) -> None:
         """Put a wish into the log, and wait until it is done."""
-        membership = self._members()
+        registrar = self._members()
         try:
             async with asyncio.timeout(timeout_s):
                 index = await self._ask_leader(command)
-                await self._system(membership).read(at_least=index)
+                await self._system(registrar).read(at_least=index)
                 while not is_done():
-                    await membership.next_change()
+                    await registrar.next_change()
                     self._check()
         except TimeoutError:
-            raise ChangePending(await self._what_it_waits_for(membership, id)) from None
+            raise ChangePending(await self._what_it_waits_for(registrar, id)) from None
         except Stopped as error:
             if isinstance(command, wishes.Want) and command.id == self.id and isinstance(error.cause, MemberRemoved):
                 # This host was asked to remove itself, and has learnt that it is removed.
@@ -225,33 +225,33 @@ class MemberChanges:
             raise
 
     @staticmethod
-    def _system(membership: Membership) -> Replica:
-        if membership.system is None:
+    def _system(registrar: Registrar) -> Replica:
+        if registrar.system is None:
             raise Stopped()
-        return membership.system
+        return registrar.system
 
     async def _ask_leader(self, command: wishes.Command) -> int:
         """Have the leader put a wish into the log. Return an index by which it is applied."""
-        membership = self._members()
+        registrar = self._members()
         data = wishes.encode(command)
         pause_s = self.tuning.tick_ms / 1000
         while True:
             self._check()
-            leader = self._system(membership).leader
+            leader = self._system(registrar).leader
             if leader is not None:
-                reply = await self._call(membership, leader, WISH, 0, data)
+                reply = await self._call(registrar, leader, WISH, 0, data)
                 if reply[0] == OK and len(reply) == 2:
                     return int(reply[1])
                 if reply[0] == REFUSED and len(reply) == 3:
                     raise MemberRefused(reply[2], reply[1])
             await asyncio.sleep(pause_s)
 
-    async def _call(self, membership: Membership, peer: int, kind: int, group: int, data: bytes) -> tuple[Any, ...]:
+    async def _call(self, registrar: Registrar, peer: int, kind: int, group: int, data: bytes) -> tuple[Any, ...]:
         """Ask a host, this one or another. Returns an empty reply if none came."""
         end: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         try:
             if peer == self.id:
-                membership.serve(self.id, kind, group, data, lambda found, why: _give(end, found, why, peer))
+                registrar.serve(self.id, kind, group, data, lambda found, why: _give(end, found, why, peer))
             else:
                 self.ask(peer, kind, group, data, end)
             found = await end
@@ -260,17 +260,17 @@ class MemberChanges:
             return (0,)
         return fields if isinstance(fields, tuple) and fields else (0,)
 
-    async def _what_it_waits_for(self, membership: Membership, id: int) -> str:
+    async def _what_it_waits_for(self, registrar: Registrar, id: int) -> str:
         """Say what a change waits for, as far as the leaders know."""
-        found = membership.registry.hosts.get(id)
+        found = registrar.registry.hosts.get(id)
         if found is not None and found.is_reserved:
             return f"member {id} has not come yet: start it, and let it join"
         whys = []
-        for replica in membership.without(id)[:8]:
+        for replica in registrar.without(id)[:8]:
             leader = replica.leader
             reply: tuple[Any, ...] = ("the group has no leader",)
             if leader is not None:
-                reply = await self._call(membership, leader, WHY, replica.group, id.to_bytes(8, "big"))
+                reply = await self._call(registrar, leader, WHY, replica.group, id.to_bytes(8, "big"))
             why = reply[0] or f"member {id} does not serve the group, or waits for its turn"
             whys.append(f"{replica.name}: {why}")
         return "; ".join(whys) or f"the leader has not answered for member {id}"

@@ -234,7 +234,6 @@ ROWS = [
         "etcd#21178, etcd#10254",
         "P",
         "A member that returns with an empty directory dies of a commit index out of range.",
-        waits=f"{SERVER}: a directory wiped, and joined again",
     ),
     Row(
         "redisraft#14",

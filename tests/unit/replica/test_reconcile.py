@@ -86,6 +86,10 @@ def test_a_candidate_enters_as_a_learner() -> None:
 
 
 def test_a_learner_becomes_a_voter_after_a_full_round() -> None:
+    """Until then, the group could stand still for it.
+
+    catches: redisraft#17
+    """
     leader = Leader(with_four(), ConfState(voters=[1, 2, 3], learners=[4]))
     leader.peers[4].match = 0
     assert leader.tick(50) is None
@@ -116,6 +120,10 @@ def test_a_learner_that_is_to_be_one_stays_one() -> None:
 
 
 def test_one_change_at_a_time() -> None:
+    """Two changes at once could have quorums without a common member.
+
+    catches: redisraft#17
+    """
     leader = Leader(with_four(), ConfState(voters=[1, 2, 3], learners=[4]))
     leader.pending = True
     assert leader.tick(50) is None
@@ -128,6 +136,10 @@ def test_one_change_at_a_time() -> None:
 
 @pytest.mark.parametrize("forced", [True, False])
 def test_no_promotion_into_an_inactive_majority(forced: bool) -> None:
+    """Unless it is forced.
+
+    catches: redisraft#17
+    """
     registry = with_four()
     assert wants(registry, wishes.Want(4, Wish.VOTER, forced)) == ""
     leader = Leader(registry, ConfState(voters=[1, 2, 3], learners=[4]))

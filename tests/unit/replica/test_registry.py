@@ -118,6 +118,10 @@ def test_a_reserved_place_decides() -> None:
     ],
 )
 def test_a_change_that_is_refused_changes_nothing(made: ConfChangeV2, reason: str) -> None:
+    """An id keeps its identity, and an identity its id.
+
+    catches: etcd#21178
+    """
     registry = founded()
     before = registry.capture()
     assert does(registry, made) == reason
@@ -154,6 +158,10 @@ def test_a_program_that_is_too_old_is_refused() -> None:
 
 
 def test_a_removed_id_is_never_taken_again() -> None:
+    """Somebody could still act on what was said under it.
+
+    catches: etcd#21178
+    """
     registry = founded()
     assert wants(registry, wishes.Want(3, Wish.LEAVING)) == ""
     assert does(registry, change((REMOVE, 3))) == ""

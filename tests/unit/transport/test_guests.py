@@ -79,7 +79,10 @@ async def test_a_hint_that_is_no_address_is_ignored() -> None:
 
 
 async def test_an_identity_that_becomes_known_ends_a_connection_with_another() -> None:
-    """Otherwise votes of a member that has lost its data would count, if it came before the news of its identity."""
+    """Otherwise votes of a member that has lost its data would count, if it came before the news of its identity.
+
+    catches: etcd#21178
+    """
     async with pair() as both:
         async with connected(both.address, sender=3, identity=8) as caller:
             await both.receiver.set_peer(3, (HOST, 1), identity=7)

@@ -8,6 +8,7 @@ from . import (
     joint,
     logs,
     machines,
+    members,
     on_disk,
     reads,
     replication,
@@ -29,5 +30,6 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    members,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}

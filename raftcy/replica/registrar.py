@@ -79,7 +79,7 @@ class ForSystem:
         return getattr(self._host, name)
 
 
-class Membership:
+class Registrar:
     """The membership of one host. ``registry`` is the machine of the system group, and ``system`` its replica here."""
 
     def __init__(self, host: Surroundings) -> None:
