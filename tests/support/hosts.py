@@ -102,6 +102,13 @@ class Files:
         self.now.pop(name, None)
         self.durable.pop(name, None)
 
+    def copied(self) -> "Files":
+        """A copy of the files as they are."""
+        copy = Files()
+        copy.now = {name: bytearray(data) for name, data in self.now.items()}
+        copy.durable = {name: bytes(data) for name, data in self.now.items()}
+        return copy
+
     def cut_power(self) -> None:
         """What was not synced is gone."""
         self.now = {name: bytearray(data) for name, data in self.durable.items()}

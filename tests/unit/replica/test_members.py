@@ -1,6 +1,7 @@
 """Hosts come, are promoted, replaced and removed while the cluster works, in virtual time."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,16 +11,21 @@ import pytest
 from raftcy.errors import (
     ChangePending,
     ConfigError,
+    LogLost,
     MemberRefused,
     MemberRemoved,
     MembersDiffer,
     OutcomeUnknown,
     Stopped,
 )
+from raftcy.machines import GroupMachine
 from raftcy.replica.events import MembersChanged
 from raftcy.replica.host import Host
 from raftcy.replica.hostrecords import Role, Wish
+from raftcy.replica.membertable import MemberTable, split_table
+from raftcy.replica.registry import Registry
 from raftcy.replica.replica import Replica
+from raftcy.wire.messages import ConfState, HardState, Snapshot, SnapshotMetadata
 from tests.support.hosts import Ledger, World, abandon, agreed, followers_of, leader_of, ledger
 from tests.support.virtual import caught, run_story
 
@@ -373,10 +379,7 @@ def test_a_copied_directory_is_no_second_member() -> None:
     async def story() -> None:
         async with cluster() as those:
             world = those.world
-            copied = type(world.disks[3])()
-            copied.now = {name: bytearray(data) for name, data in world.disks[3].now.items()}
-            copied.durable = dict(world.disks[3].durable)
-            world.disks[4] = copied
+            world.disks[4] = world.disks[3].copied()
             error = await caught(Host("data/4", id=4, seams=world.parts(4), tuning=world.tuning).__aenter__())
             assert isinstance(error, MembersDiffer)
             assert "is not the directory of member 4" in str(error)
@@ -595,3 +598,125 @@ def test_a_crash_while_joining_changes_nothing() -> None:
 
     for steps in range(0, 60, 4):
         run_story(story(steps))
+
+
+# -- what has gone wrong on a disk ---------------------------------------------------------------------------------
+
+
+def test_an_old_copy_put_back_is_detected() -> None:
+    """The member has acknowledged entries since that it no longer has: it stops, and must be replaced."""
+
+    async def story() -> None:
+        async with cluster() as those:
+            world = those.world
+            await those.replicas[1].propose(b"a")
+            old = followers_of(those.replicas)[0].id
+            rest = [id for id in those.hosts if id != old]
+            await those.replicas[old].read()
+            await those.hosts[old].close()
+            copy = world.disks[old].copied()
+            again = world.host(old)
+            await again.__aenter__()
+            those.hosts[old] = again
+            those.replicas[old] = again.replica("ledger", Ledger())
+            leader = await agreed(those.replicas)
+            # With one of the others away, the member's acknowledgement is needed.
+            away = next(id for id in those.hosts if id not in (old, leader.id))
+            world.cut(away)
+            for text in (b"b", b"c"):
+                await leader.propose(text)
+            await those.replicas[old].read()
+            world.crash(again)
+            world.disks[old] = copy
+            back = world.host(old)
+            await back.__aenter__()
+            those.hosts[old] = back
+            replica = back.replica("ledger", Ledger())
+            await those.until(lambda: replica.failure is not None or back.failure is not None)
+            assert isinstance(replica.failure or back.failure, LogLost)
+            world.heal()
+            assert rest
+
+    run_story(story())
+
+
+class Newer(Ledger):
+    knows = 2
+
+
+def test_a_program_that_is_too_old_is_refused() -> None:
+    """The group uses version 2, since all its members know it. A host that does not cannot become a member."""
+
+    async def story() -> None:
+        world = World()
+        hosts = {id: world.host(id) for id in world.members}
+        try:
+            await asyncio.gather(*[host.__aenter__() for host in hosts.values()])
+            replicas = {id: host.replica("ledger", Newer()) for id, host in hosts.items()}
+            await agreed(replicas)
+            those = Cluster(world, hosts, replicas)
+            await replicas[1].propose(b"x")
+            await those.until(lambda: replicas[1].machine.version == 2)
+            four = those.joiner(4)
+            await four.__aenter__()
+            hosts[4] = four
+            older = four.replica("ledger", Ledger())
+            await those.until(lambda: older.failure is not None)
+            assert isinstance(older.failure, MemberRefused)
+            assert older.failure.reason == "version"
+            assert "version 2" in str(older.failure)
+            assert four.failure is older.failure
+            assert voters(replicas[1]) == [1, 2, 3]
+            newer = four.replica("ledger", Newer())
+            await those.until(lambda: 4 in newer.members.voters)
+        finally:
+            await asyncio.gather(*[host.close() for host in hosts.values()])
+
+    run_story(story())
+
+
+def test_a_directory_of_an_earlier_version_opens() -> None:
+    """It has the bare table of members as the snapshot of group 0, and groups that no registry knows."""
+
+    async def story() -> None:
+        async with cluster() as those:
+            await those.replicas[1].propose(b"a")
+            await those.until(lambda: all(ledger(each) == ["a"] for each in those.replicas.values()))
+            world = those.world
+            await asyncio.gather(*[host.close() for host in those.hosts.values()])
+            for id in those.hosts:
+                log = world.parts(id).log(world.disks[id])
+                table = decode_founding(log)
+                log.drop(0)
+                log.sync()
+                metadata = SnapshotMetadata(conf_state=ConfState(voters=[1, 2, 3]), index=1, term=1)
+                state = HardState(term=1, vote=0, commit=1)
+                log.group(0).save(state, [], Snapshot(data=table.encode(), metadata=metadata))
+                log.close()
+            for id in list(those.hosts):
+                those.hosts[id] = Host("data", seams=world.parts(id), tuning=world.tuning)
+            await asyncio.gather(*[host.__aenter__() for host in those.hosts.values()])
+            for id, host in those.hosts.items():
+                assert host.id == id
+                those.replicas[id] = host.replica("ledger", Ledger())
+            await agreed(those.replicas)
+            await those.replicas[2].read()
+            assert ledger(those.replicas[2]) == ["a"]
+            await those.joined(4)
+            await those.hosts[1].add(4)
+            await those.replicas[4].read()
+            assert ledger(those.replicas[4]) == ["a"]
+            assert those.hosts[1].status().groups == ("ledger",)
+
+    run_story(story())
+
+
+def decode_founding(log: Any) -> MemberTable:
+    """The founding table in the log of a host."""
+    registry = Registry()
+    _, table, state = split_table(log.group(0).snapshot().data)
+    if state is None:
+        return table
+    machine = GroupMachine(registry)
+    machine.restore_state(io.BytesIO(state), 1)
+    return registry.founding
