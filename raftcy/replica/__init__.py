@@ -22,8 +22,9 @@ if TYPE_CHECKING:
         SnapshotReceived,
     )
     from .host import Host
+    from .hostrecords import HostRecord, Role, Wish
     from .replica import Replica
-    from .standing import ReplicaStatus
+    from .standing import HostStatus, ReplicaStatus
     from .tokens import Fate, RejectReason, Token
     from .tuning import Tuning
 
@@ -32,21 +33,29 @@ __all__ = [
     "EventsMissed",
     "Fate",
     "Host",
+    "HostRecord",
+    "HostStatus",
     "LeaderChanged",
     "MembersChanged",
     "RejectReason",
     "Replica",
     "ReplicaStatus",
     "ReplicaStopped",
+    "Role",
     "SnapshotFailed",
     "SnapshotMade",
     "SnapshotReceived",
     "Token",
     "Tuning",
+    "Wish",
 ]
 
 _PLACES = {
     "Host": "host",
+    "HostRecord": "hostrecords",
+    "HostStatus": "standing",
+    "Role": "hostrecords",
+    "Wish": "hostrecords",
     "Replica": "replica",
     "ReplicaStatus": "standing",
     "Fate": "tokens",

@@ -91,7 +91,8 @@ class MemberChanges:
         """Put the host ``new`` in the place of ``old``, for example of a member that has lost its data.
 
         In each group, the new host becomes a voter in the same change that removes the old one, once it has caught up.
-        The old one need not be alive. Its id is never taken again. Otherwise like ``add``.
+        The old one need not be alive. Its id is never taken again. The new host may be a member already. Otherwise like
+        ``add``.
         """
         wish = self._registry_host(old).wish
         return await self._reserve(new, addresses, wish, name, attributes, old, timeout_s)

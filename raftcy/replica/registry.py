@@ -216,14 +216,15 @@ class Registry(StateMachine):
             if len(self.hosts) >= HOSTS_MAX:
                 return CommandError(f"a cluster has at most {HOSTS_MAX} hosts", "full")
             found = HostRecord(id=id, identity=0, addresses=wanted.addresses, wish=wanted.wish)
-        elif not found.is_reserved:
+        elif not found.is_reserved and not wanted.replaces:
             # The command may come twice, if the first answer was lost.
-            same = found.replaces == wanted.replaces if wanted.replaces else found.wish == wanted.wish
-            return None if same else CommandError(f"member {id} is there already", "known")
+            return None if found.wish == wanted.wish else CommandError(f"member {id} is there already", "known")
+        elif found.replaces not in (0, wanted.replaces) or wanted.replaces == id:
+            return CommandError(f"member {id} cannot replace member {wanted.replaces}", "known")
         self._put(
             replace(
                 found,
-                addresses=wanted.addresses or found.addresses,
+                addresses=wanted.addresses if found.is_reserved and wanted.addresses else found.addresses,
                 wish=wanted.wish if old is None else old.wish,
                 name=wanted.name or found.name,
                 attributes=wanted.attributes or found.attributes,

@@ -210,7 +210,8 @@ def test_a_replacement() -> None:
     assert wants(registry, reserve) == ""
     assert wants(registry, wishes.Reserve(id=5, addresses=(), wish=Wish.VOTER, replaces=3)) == "replaced"
     assert wants(registry, wishes.Reserve(id=2, addresses=(), wish=Wish.VOTER, replaces=3)) == "replaced"
-    assert wants(registry, wishes.Reserve(id=2, addresses=(), wish=Wish.VOTER, replaces=1)) == "known"
+    assert wants(registry, wishes.Reserve(id=1, addresses=(), wish=Wish.VOTER, replaces=1)) == "known"
+    assert wants(registry, wishes.Reserve(id=4, addresses=(), wish=Wish.VOTER, replaces=1)) == "known"
     assert does(registry, arrives(4, 44)) == ""
     assert wants(registry, reserve) == "", "it may come again once the host is there"
     assert does(registry, change((ADD, 4), (REMOVE, 3))) == ""
@@ -219,6 +220,17 @@ def test_a_replacement() -> None:
 
 
 # -- other commands ------------------------------------------------------------------------------------------------
+
+
+def test_a_member_replaces_another_one() -> None:
+    registry = founded()
+    assert does(registry, arrives(4, 44, wish=Wish.LEARNER)) == ""
+    assert wants(registry, wishes.Reserve(id=4, addresses=("x:1",), wish=Wish.VOTER, replaces=3)) == ""
+    found = registry.hosts[4]
+    assert (found.replaces, found.wish, found.addresses) == (3, Wish.VOTER, ("h4:1",))
+    assert does(registry, change((ADD, 4))) == ""
+    assert does(registry, change((REMOVE, 3))) == ""
+    assert registry.hosts[4].replaces == 0
 
 
 def test_updates() -> None:
