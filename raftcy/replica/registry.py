@@ -286,6 +286,12 @@ class Registry(StateMachine):
         self._note()
         return id
 
+    def enlist(self, name: str) -> None:
+        """Register a group as a command does. Raises ConfigError if that is refused."""
+        refused = self._create(Create(name))
+        if isinstance(refused, CommandError):
+            raise ConfigError(refused.text)
+
     def _take_group(self, record: GroupRecord) -> None:
         self.groups[record.name] = record
         self._group_ids[record.id] = record.name

@@ -212,10 +212,7 @@ def test_a_group_waits_for_those_that_serve_it() -> None:
 
 
 def test_a_new_group_after_changes_has_the_same_members_everywhere() -> None:
-    """Two first configurations could have two leaders.
-
-    catches: redisraft#17
-    """
+    """Two first configurations could have two leaders."""
 
     async def story() -> None:
         async with cluster() as those:
@@ -336,10 +333,7 @@ def test_force_removes_without_an_active_majority() -> None:
 
 
 def test_an_identity_that_differs_is_refused_with_the_way_back() -> None:
-    """The member's disk is lost, and it asks for its place again.
-
-    catches: etcd#21178
-    """
+    """The member's disk is lost, and it asks for its place again."""
 
     async def story() -> None:
         async with cluster() as those:

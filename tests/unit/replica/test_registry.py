@@ -253,6 +253,10 @@ def test_there_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_groups_begin_with_the_same_voters_everywhere() -> None:
+    """Two first configurations could have two leaders.
+
+    catches: redisraft#17
+    """
     registry = founded()
     assert first_voters(registry, "a", 1) is None
     assert wants(registry, wishes.Create("a")) == ""
