@@ -10,7 +10,8 @@ Rules:
   so could not take the change back. A forced change goes ahead all the same.
 - A replacement is one joint change: the new voter comes in when the old one goes out, so the number of voters, and of
   the failures that the group survives, stays.
-- A leader that is to leave hands over first, and its successor makes the change.
+- A leader that is to leave hands over first, and its successor makes the change. Nobody tells a removed member that it
+  is removed, so the leader of the system group would wait in vain for the other groups here to lose this host.
 - Nothing is remembered from term to term. All wishes are in the registry, so each leader finds the rest of the work.
 """
 
@@ -182,13 +183,11 @@ class Reconciler:
 
     def _swap(self, record: HostRecord, old: int, view: View, voters: set[int]) -> ConfChangeV2 | HandOver | None:
         """Take a host in for the one that it replaces."""
-        for id in (record.id, old):
-            if view.goes_last.get(old):
-                self.why[id] = view.goes_last[old]
-        if view.goes_last.get(old):
-            return None
         if old == self.id:
             return HandOver(self._not_to_be_leaders(voters, old))
+        if view.goes_last.get(old):
+            self.why[record.id] = self.why[old] = view.goes_last[old]
+            return None
         out = (ConfChangeType.REMOVE_NODE, old)
         if record.wish != Wish.VOTER:
             return _change(out)
@@ -229,7 +228,7 @@ class Reconciler:
             if wish_of(registry, id) != Wish.LEAVING and (newer is None or newer.id not in voters):
                 continue
             step: ConfChangeV2 | HandOver | None = None
-            if view.goes_last.get(id):
+            if view.goes_last.get(id) and (id != self.id or id not in voters):
                 self.why[id] = view.goes_last[id]
             elif id in voters:
                 step = self._without(registry, id, voters, ConfChangeType.REMOVE_NODE)

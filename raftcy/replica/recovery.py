@@ -66,7 +66,8 @@ def run_backup(arguments: argparse.Namespace) -> int:
             if arguments.file.exists():
                 raise FileExistsError(None, "the file exists", str(arguments.file))
             old = OldDirectory(_reading(stack, arguments.dir))
-            with open(aside, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            # For its owner only, like the directory.
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 write_backup(file.write, old)
                 file.flush()
                 os.fsync(file.fileno())

@@ -30,12 +30,12 @@ ROOMS: dict[str, set[str]] = {
     "machines": {"errors", "wire"},
     "transport": {"errors", "wire"},
     "storage": {"errors", "wire", "core", "_arguments"},
-    "replica": {"errors", "wire", "core", "machines", "storage", "transport"},
+    "replica": {"errors", "wire", "core", "machines", "storage", "transport", "_arguments"},
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
     "demo": {"", "errors", "wire", "core", "transport", "replica"},
     "sim": {"", "errors", "wire", "core", "machines", "replica", "recorder", "_build", "_arguments"},
-    "cli": {"", "demo", "recorder", "sim", "storage", "_arguments"},
+    "cli": {"", "demo", "recorder", "replica", "sim", "storage", "_arguments"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}

@@ -246,6 +246,11 @@ def test_the_system_group_keeps_whom_other_groups_have() -> None:
     leader.goes_last[3] = "the group 'a' still has member 3"
     assert leader.tick(20) is None
     assert leader.reconciler.why == {3: "the group 'a' still has member 3"}
+    # A leader that leaves does not wait for that: its own replicas may never learn that they are removed.
+    assert wants(registry, wishes.Want(3, Wish.VOTER)) == ""
+    assert wants(registry, wishes.Want(1, Wish.LEAVING)) == ""
+    leader.goes_last = {1: "the group 'a' still has member 1"}
+    assert leader.tick() == HandOver(frozenset({1}))
 
 
 def applied(members: ConfState, made: ConfChangeV2) -> ConfState:
