@@ -16,6 +16,7 @@ from ..machines import StateMachine
 from . import host as hosts
 from . import replica as replicas
 from .hostrecords import HostRecord
+from .metrics import HostMetrics
 from .standing import HostStatus, ReplicaStatus
 from .tokens import Fate, Token
 
@@ -180,6 +181,14 @@ class Host:
     def update(self, id: int, **changes: Any) -> HostRecord:
         """See ``raftcy.Host.update``."""
         return self._opened().wait(self._host.update(id, **changes))
+
+    def metrics(self) -> HostMetrics:
+        """See ``raftcy.Host.metrics``."""
+
+        async def act() -> HostMetrics:
+            return self._host.metrics()
+
+        return self._opened().wait(act())
 
     def wait_closed(self) -> None:
         """Wait until the host fails or is closed. Raises ``failure`` if it is not None."""

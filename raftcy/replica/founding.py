@@ -11,14 +11,14 @@ from ..errors import MembersDiffer, RaftError
 from .bootstrap import Bootstrap, split_address
 from .calls import CONFIRM, NEWCOMERS_GROUP, Answer, CallReceiver, Calls, Told
 from .membertable import Members, MemberTable
-
-_LOG = logging.getLogger("raftcy.replica")
+from .notices import KIND_S, Notices
 
 
 class Founding:
     """The member ``id`` of a new cluster, which talks over a transport that ``make_transport`` makes.
 
-    ``identity`` is that of its data directory, on disk. ``failure`` returns the error that has ended the host, or None.
+    ``identity`` is that of its data directory, on disk. ``notices`` takes log lines. ``failure`` returns the error that
+    has ended the host, or None.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class Founding:
         members: Members,
         listen: tuple[str, int],
         tick_s: float,
+        notices: Notices,
         make_transport: Callable[[], Any],
         failure: Callable[[], BaseException | None],
     ) -> None:
@@ -35,6 +36,7 @@ class Founding:
         self._members = members
         self._listen = listen
         self._tick_s = tick_s
+        self._notices = notices
         self._make_transport = make_transport
         self._failure = failure
         self._begun = Bootstrap(id, identity, members)
@@ -44,7 +46,8 @@ class Founding:
     async def run(self) -> MemberTable:
         """Return the table once all members have confirmed it. Raises MembersDiffer."""
         if self._begun.table is None:
-            _LOG.info("member %x waits for the other members of a new cluster: %s", self._id, sorted(self._members))
+            text = "it waits for the other members of a new cluster: %s"
+            self._notices.always(logging.INFO, text, sorted(self._members))
             await self._confirm_with_all()
         if self._begun.table is None:
             raise MembersDiffer("the members of the new cluster were not confirmed")
@@ -56,7 +59,7 @@ class Founding:
         except MembersDiffer as error:
             self._wrong = self._wrong or error
         except RaftError as error:
-            _LOG.warning("member %x says what cannot be understood: %s", sender, error)
+            self._notices.warn(("newcomer", sender), "member %x says what cannot be understood: %s", sender, error)
         self._heard.set()
 
     def _serve(self, sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
@@ -67,6 +70,8 @@ class Founding:
         answer(self._begun.say(), "")
 
     async def _confirm_with_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         transport = self._make_transport()
         calls = Calls(self._id, secrets.randbits(64), lambda m: transport.send([m], NEWCOMERS_GROUP), self._serve)
         transport.attach(NEWCOMERS_GROUP, CallReceiver(calls, lambda: None))
@@ -86,6 +91,10 @@ class Founding:
                 if error is not None:
                     raise error
                 if self._begun.table is None:
+                    waited_s = loop.time() - began_s
+                    if waited_s > KIND_S:
+                        text = "the cluster cannot begin: members %s have not confirmed its table for %.0f s"
+                        self._notices.warn("begin", text, self._begun.missing, waited_s)
                     await asyncio.sleep(self._tick_s)
             # Other members may still wait for this member's confirmation.
             for id in others:

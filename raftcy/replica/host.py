@@ -48,6 +48,9 @@ from .hostrecords import Arrival, Wish, given_addresses, given_attributes, objec
 from .joining import Joining
 from .memberchanges import MemberChanges
 from .membertable import MemberTable, split_table
+from .meters import SLOW_SYNC_S, host_metrics
+from .metrics import HostMetrics
+from .notices import Notices
 from .registrar import SYSTEM_GROUP, ForSystem, Registrar
 from .registry import Registry, group_of
 from .replica import Replica
@@ -60,7 +63,7 @@ SYSTEM_LOG = 0
 OWN_KINDS = 256
 """Kinds of requests below this are reserved for raftcy."""
 _LOG = logging.getLogger("raftcy.replica")
-_LEFT = "the host %x was closed while its disk hangs: the log is left as by a crash"
+_LEFT = "it was closed while its disk hangs: the log is left as by a crash"
 
 Serving = Callable[[int, bytes], Awaitable[bytes]]
 """Answers requests of a kind. It gets the asking host's id and the bytes, and returns the bytes of the answer."""
@@ -139,6 +142,8 @@ class Host(MemberChanges):
         self._seams = seams or Seams()
         self._replicas: dict[int, Replica] = {}
         self._dirty: list[Replica] = []
+        self._late_ticks = 0
+        self._notices = Notices(_LOG, self._now, self.id)
         self._due: asyncio.Handle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._serving: dict[int, Serving] = {}
@@ -200,15 +205,19 @@ class Host(MemberChanges):
         table = self._stored_table()
         if table is None:
             self.id = self.id or _drawn_id(self._log.identity)
+            self._notices = Notices(_LOG, self._now, self.id)
             table = await self._first_start()
         elif self._given and table.addresses() != self._given:
-            _LOG.warning("%s holds data: the list of members given is ignored, they are %s", self._path, table)
+            text = "%s holds data: the list of members given is ignored, they are %s"
+            self._notices.warn("members", text, self._path, table)
         own = next((each for each in table.members if each.identity == self.identity), None)
         self.id = self.id or (0 if own is None else own.id)
         if own is None or own.id != self.id:
             raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
-        self._disk = DiskLoop(self._log, Pace(self.tuning.sync), self._syncs, self._chores, self._fail)
-        registrar = Registrar(self)
+        self._notices = Notices(_LOG, self._now, self.id)
+        pace = Pace(self.tuning.sync)
+        self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self._was_slow)
+        registrar = Registrar(self, self._notices)
         if self._joins:
             registrar.registry.expect(table)
         self._registrar = registrar
@@ -347,7 +356,7 @@ class Host(MemberChanges):
             try:
                 await asyncio.wait_for(self._disk.settle(), self.tuning.handover_ms / 1000)
             except TimeoutError:
-                _LOG.error(_LEFT, self.id)
+                self._notices.always(logging.ERROR, _LEFT)
             self._disk.stop()
         hangs = self._disk is not None and self._disk.is_busy
         if self._files is not None and self._chores is not None and not hangs:
@@ -367,7 +376,7 @@ class Host(MemberChanges):
             # The last sync may hang, or a chore before it.
             await asyncio.wait_for(run_aside(aside, close), self.tuning.handover_ms / 1000)
         except TimeoutError:
-            _LOG.error(_LEFT, self.id)
+            self._notices.always(logging.ERROR, _LEFT)
         except StorageFailed as error:
             self._note(error)
 
@@ -386,7 +395,7 @@ class Host(MemberChanges):
         if self._over.is_set():
             return
         self._note(error)
-        _LOG.error("the host %x has failed: %r", self.id, error)
+        self._notices.always(logging.ERROR, "it has failed, and all its replicas end: %r", error)
         self._over.set()
         if self._disk is not None:
             self._disk.stop()
@@ -396,6 +405,12 @@ class Host(MemberChanges):
             self._calls.close()
         if self._registrar is not None:
             self._registrar.wake()
+
+    def _was_slow(self, seconds: float) -> None:
+        self._notices.warn("sync", "a sync of the log took %.1f s", seconds)
+
+    def _now(self) -> float:
+        return self._loop.time()
 
     def _check(self) -> None:
         if self._over.is_set() or not self._open:
@@ -411,6 +426,7 @@ class Host(MemberChanges):
             self._given,
             self._listen_at(self._given[self.id]),
             self.tuning.tick_ms / 1000,
+            self._notices,
             lambda: self._make_transport(0, self._given[self.id]),
             lambda: self.failure,
         )
@@ -445,6 +461,7 @@ class Host(MemberChanges):
             self._listen_at(self._reached),
             self.tuning.tick_ms / 1000,
             self.tuning.call_ms / 1000,
+            self._notices,
             lambda: self._make_transport(0, self._reached),
             lambda: self.failure,
         )
@@ -547,6 +564,19 @@ class Host(MemberChanges):
             return
         self.spawn(_serve_one(serving, sender, data, answer))
 
+    def metrics(self) -> HostMetrics:
+        """Return the present numbers of this host and its replicas, for people and monitoring.
+
+        It copies counters, and costs about as much as a few proposals. Raises Stopped if the host is not open, or has
+        failed.
+        """
+        self._check()
+        if self._disk is None or self._calls is None:
+            raise Stopped(self.failure)
+        disk, waiting = self._disk, len(self._calls)
+        replicas = self._replicas.values()
+        return host_metrics(self, replicas, disk.meter, disk.waits_s(), self._late_ticks, waiting, self._transport)
+
     # -- what replicas and the registrar need ---------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -603,7 +633,7 @@ class Host(MemberChanges):
             self._transport.send(messages, group)
         except RaftError as error:
             # The transport has reported the messages that are too long as lost.
-            _LOG.error("messages were not sent: %s", error)
+            self._notices.say(logging.ERROR, "send", "messages were not sent: %s", error)
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request of a replica."""
@@ -642,10 +672,16 @@ class Host(MemberChanges):
         """Let a tick pass. It skips ticks that a stall has delayed, because a burst of them could depose a leader."""
         seconds = self.tuning.tick_ms / 1000
         now = self._loop.time()
+        if now - due > self.tuning.election_ms / 1000:
+            self._late_ticks += 1
+            self._notices.warn("late", "something held up the event loop for %.1f s", now - due)
         due = due + seconds if due + seconds > now else now + seconds
         self._ticker = self._loop.call_at(due, self._tick_due, due)
         if self._over.is_set():
             return
+        waits_s = self.disk_waits_s()
+        if waits_s > SLOW_SYNC_S:
+            self._notices.warn("disk", "the disk has not answered for %.1f s", waits_s)
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.tick()

@@ -20,10 +20,9 @@ from .bootstrap import split_address
 from .calls import JOIN, NEWCOMERS_GROUP, CallReceiver, Calls
 from .hostrecords import Arrival
 from .membertable import MemberTable, decode_table
+from .notices import Notices
 
-_LOG = logging.getLogger("raftcy.replica")
 _TAKEN, _WAIT, _REFUSED = range(1, 4)
-_LOG_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def refusal(reason: str, text: str) -> MemberRefused:
 class Joining:
     """The host of an ``arrival`` asks at the addresses ``seeds``, over a transport that ``make_transport`` makes.
 
-    ``failure`` returns the error that has ended the host, or None.
+    ``notices`` takes log lines. ``failure`` returns the error that has ended the host, or None.
     """
 
     def __init__(
@@ -97,6 +96,7 @@ class Joining:
         listen: tuple[str, int],
         tick_s: float,
         call_s: float,
+        notices: Notices,
         make_transport: Callable[[], Any],
         failure: Callable[[], BaseException | None],
     ) -> None:
@@ -105,9 +105,9 @@ class Joining:
         self._listen = listen
         self._tick_s = tick_s
         self._call_s = call_s
+        self._notices = notices
         self._make_transport = make_transport
         self._failure = failure
-        self._said = 0.0
 
     async def run(self) -> Taken:
         """Return once the cluster has taken this host in. Raises MemberRefused if it never will."""
@@ -135,7 +135,9 @@ class Joining:
                         return reply
                     if isinstance(reply, No):
                         raise refusal(reply.reason, reply.text)
-                    self._say(reply.why)
+                    self._notices.say(
+                        logging.INFO, "join", "it asks for a place in a cluster, and waits: %s", reply.why
+                    )
                     calls.tick()
                 await asyncio.sleep(self._tick_s)
         finally:
@@ -154,10 +156,3 @@ class Joining:
                 return decode_reply(await end)
         except TimeoutError:
             raise CallFailed(who.sender, "no reply came in time") from None
-
-    def _say(self, why: str) -> None:
-        """Log what the host waits for, now and then."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._said:
-            self._said = now + _LOG_S
-            _LOG.info("member %x asks for a place in a cluster, and waits: %s", self._arrival.id, why)

@@ -47,6 +47,9 @@ from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
 from .membertable import MemberTable, with_table
+from .meters import Meter, replica_metrics
+from .metrics import ReplicaMetrics
+from .notices import CoreLogger, Notices
 from .proposals import Proposal
 from .reconcile import View
 from .session import Session
@@ -59,6 +62,8 @@ from .work import Write
 
 _LOG = logging.getLogger("raftcy.replica")
 _COUNTED = frozenset((k.APP_RESP, k.HEARTBEAT_RESP, k.VOTE_RESP, k.PRE_VOTE_RESP))
+_PATIENCE = 10
+"""A member that has had no leader for so many election timeouts says so."""
 
 
 class Surroundings(Protocol):
@@ -156,6 +161,9 @@ class Replica:
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
+        self._meter = Meter(self._loop.time)
+        self._notices = Notices(_LOG, self._loop.time, self.id, name, self._present_term)
+        self._leaderless_ticks = 0
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
         self._applying = Applying(
@@ -186,6 +194,7 @@ class Replica:
             step_down_on_removal=True,
             disable_proposal_forwarding=True,
             batch_append=True,
+            logger=CoreLogger(self._notices, _LOG, self._loop.time),
         )
         driver = Driver.start(config, self._applying, nonce=self._start)
         self._applying.attach(driver)
@@ -236,6 +245,10 @@ class Replica:
 
     def _wake_up(self) -> None:
         self._host.wake(self)
+
+    def _present_term(self) -> int:
+        # The core logs lines before there is a driver.
+        return int(self._driver.node.raft.term) if hasattr(self, "_driver") else 0
 
     # -- what a program asks --------------------------------------------------------------------------------------
 
@@ -305,12 +318,16 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
+            self._proposals.rejected[RejectReason(error.reason)] += proposal.count
+            if error.reason == RejectReason.OVERLOADED:
+                self._notices.warn("overloaded", "commands are rejected: %s", error.detail)
             reject_all(proposal, error)
             return end
         if timeout_s is not None:
             timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
             end.add_done_callback(lambda _: timer.cancel())
         if not self.is_dirty:
+            self._meter.waits_since = self._loop.time()
             self._host.wake(self)
         return end
 
@@ -540,6 +557,10 @@ class Replica:
             failure=self.failure,
         )
 
+    def metrics(self) -> ReplicaMetrics:
+        """Return the present numbers of this replica. ``Host.metrics`` has those of all replicas."""
+        return replica_metrics(self.status(), self._meter, self._proposals, len(self._inbox))
+
     def __repr__(self) -> str:
         return f"<Replica {self.name!r} of member {self.id}, {self.role.name.lower()} in term {self.term}>"
 
@@ -565,11 +586,28 @@ class Replica:
 
     def _tick(self) -> None:
         self._watch_disk()
+        raft = self._driver.node.raft
+        term, role = raft.term, raft.state
         self._driver.tick()
+        if raft.state != role or raft.term != term:
+            self._meter.campaigns += raft.state in (k.CANDIDATE, k.PRE_CANDIDATE) or raft.term > term
+        if raft.lead:
+            self._leaderless_ticks = 0
+        else:
+            self._miss_leader()
         self._barriers.tick()
         self._propose_own()
         self._turn()
         wake(self._leader_waits)
+
+    def _miss_leader(self) -> None:
+        """Note a tick without a leader, and say so if there were many."""
+        self._leaderless_ticks += 1
+        tuning = self._host.tuning
+        if self._leaderless_ticks >= _PATIENCE * tuning.election_ticks:
+            seconds = self._leaderless_ticks * tuning.tick_ms / 1000
+            text = "there has been no leader for %.0f s: can a majority of %s reach each other?"
+            self._notices.warn("leader", text, seconds, list(self.members.voters))
 
     def _propose_own(self) -> None:
         """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
@@ -603,7 +641,8 @@ class Replica:
         if waits > election_s and self.is_leader:
             if not self._warned:
                 self._warned = True
-                _LOG.warning("%s: the disk of leader %x has not answered for %.1f s", self.name, self.id, waits)
+                text = "the disk has not answered for %.1f s, so this leader hands its leadership over"
+                self._notices.warn("disk", text, waits)
                 target = self._successor()
                 if target is not None:
                     self._driver.node.transfer_leader(target)
@@ -619,6 +658,7 @@ class Replica:
             driver.step_many(inbox)
         if self._handing.is_due:
             self._handing.run(driver)
+            self._meter.appended(self._handing.appended, driver.node.raft.term)
         if self._barriers.is_due:
             self._begin_read()
         while True:
@@ -636,6 +676,8 @@ class Replica:
         for state in driver.take_reads():
             self._answer_read(state)
         raft = driver.node.raft
+        if self._meter.followed:
+            self._meter.turned(raft.term, raft.log.committed, driver.applied)
         if (raft.lead, raft.term if raft.lead else 0) != self._known_leader:
             self._leader_changed()
 
@@ -677,7 +719,10 @@ class Replica:
         self._guarded(self._acknowledge)
 
     def _acknowledge(self) -> None:
-        for write in self._staged.end():
+        ended = self._staged.end()
+        if self._meter.followed:
+            self._meter.synced(ended)
+        for write in ended:
             messages = self._driver.stored(write)
             if messages:
                 self._send(messages)
@@ -749,6 +794,7 @@ class Replica:
             waits.discard(wait)
 
     def _tell(self, event: Event) -> None:
+        self._meter.happened(event, self.id)
         if isinstance(event, happened.MembersChanged | happened.SnapshotReceived):
             self._host.members_due(self)
         for queue in self._followers:
@@ -766,7 +812,7 @@ class Replica:
             return
         self.failure = error
         self._driver.fail(error)
-        _LOG.error("%s: member %x died: %r", self.name, self.id, error)
+        self._notices.always(logging.ERROR, "this member has died: %r", error)
         self._end()
         self._host.died(self, error)
 
@@ -803,7 +849,7 @@ class Replica:
                 except NotNow:
                     await asyncio.sleep(self._host.tuning.tick_ms / 1000)
         except (TimeoutError, Stopped):
-            _LOG.warning("%s: %x was closed before it could hand its leadership over", self.name, self.id)
+            self._notices.warn("handover", "this leader was closed before it could hand its leadership over")
         finally:
             if not self._over:
                 self._end()

@@ -24,7 +24,7 @@ from raftcy.replica.replica import Replica
 from raftcy.replica.seams import Seams
 from raftcy.replica.tuning import Tuning
 from raftcy.storage.shared_log import SharedLog
-from raftcy.transport import Hello, Reason, Refusal
+from raftcy.transport import Hello, PeerTraffic, Reason, Refusal, Traffic
 from raftcy.wire.enums import SnapshotStatus
 from raftcy.wire.messages import Message
 
@@ -210,6 +210,12 @@ class Wire:
 
     def flush(self) -> None:
         pass
+
+    def by_peer(self) -> dict[int, PeerTraffic]:
+        return {}
+
+    def counters(self) -> Traffic:
+        return Traffic()
 
     async def close(self) -> None:
         self.listens = False
