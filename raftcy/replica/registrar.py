@@ -23,6 +23,7 @@ from .bootstrap import split_address
 from .calls import Answer, Told
 from .hostrecords import Arrival, Wish, decode_arrival
 from .joining import No, Reply, Taken, Wait, encode_reply
+from .notices import Notices
 from .reconcile import HandOver, Reconciler, View, wish_of
 from .registry import HOSTS_MAX, Registry, first_voters
 from .replica import Replica
@@ -35,7 +36,6 @@ PLACE, SERVES, WISH, LOOK, WHY = range(2, 7)
 the registry; nothing, to find out whether this host is still welcome; what keeps a host from its wish."""
 OK, AGAIN, REFUSED = range(1, 4)
 """The beginnings of a reply to WISH. After OK comes an index by which the command is applied."""
-_LOG = logging.getLogger("raftcy.replica")
 
 
 class Surroundings(Protocol):
@@ -82,8 +82,9 @@ class ForSystem:
 class Registrar:
     """The membership of one host. ``registry`` is the machine of the system group, and ``system`` its replica here."""
 
-    def __init__(self, host: Surroundings) -> None:
+    def __init__(self, host: Surroundings, notices: Notices) -> None:
         self._host = host
+        self._notices = notices
         self._loop = asyncio.get_running_loop()
         self.registry = Registry()
         self.registry.on_change = self._changed
@@ -296,7 +297,9 @@ class Registrar:
         elif step is not None:
             why = replica.change_members(step)
             if why:
-                _LOG.info("%s: the change %r waits: %s", replica.name, step, why)
+                self._notices.say(
+                    logging.INFO, ("change", replica.name), "%s: a change of members waits: %s", replica.name, why
+                )
 
     def _reconciler(self, replica: Replica) -> Reconciler:
         term, found = self._reconcilers.get(replica, (0, None))
