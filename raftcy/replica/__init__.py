@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from .host import Host
     from .hostrecords import HostRecord, Role, Wish
+    from .metrics import Histogram, HostMetrics, ProposalMetrics, ReplicaMetrics, StageMetrics
     from .replica import Replica
     from .standing import HostStatus, ReplicaStatus
     from .tokens import Fate, RejectReason, Token
@@ -32,19 +33,24 @@ __all__ = [
     "Event",
     "EventsMissed",
     "Fate",
+    "Histogram",
     "Host",
+    "HostMetrics",
     "HostRecord",
     "HostStatus",
     "LeaderChanged",
     "MembersChanged",
+    "ProposalMetrics",
     "RejectReason",
     "Replica",
+    "ReplicaMetrics",
     "ReplicaStatus",
     "ReplicaStopped",
     "Role",
     "SnapshotFailed",
     "SnapshotMade",
     "SnapshotReceived",
+    "StageMetrics",
     "Token",
     "Tuning",
     "Wish",
@@ -61,6 +67,11 @@ _PLACES = {
     "Fate": "tokens",
     "RejectReason": "tokens",
     "Token": "tokens",
+    "Histogram": "metrics",
+    "HostMetrics": "metrics",
+    "ProposalMetrics": "metrics",
+    "ReplicaMetrics": "metrics",
+    "StageMetrics": "metrics",
     "Tuning": "tuning",
 }
 

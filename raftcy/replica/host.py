@@ -646,6 +646,10 @@ class Host(MemberChanges):
         if self._disk is not None:
             self._disk.staged(replica, due)
 
+    def now_us(self) -> int:
+        """Return a reading of the clock of leases, in microseconds."""
+        return self._seams.now_us()
+
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
         return 0.0 if self._disk is None else self._disk.waits_s()

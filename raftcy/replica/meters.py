@@ -104,16 +104,13 @@ class Meter:
     """The counters of one replica. ``clock`` returns seconds."""
 
     __slots__ = (
-        "_applied",
         "_begun",
         "_clock",
-        "_committed",
         "_is_applied",
         "_is_committed",
         "_is_synced",
         "_last",
-        "_queued",
-        "_synced",
+        "_stages",
         "_term",
         "campaigns",
         "elections_won",
@@ -128,10 +125,8 @@ class Meter:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._queued = Buckets(LATENCY_BOUNDS_S)
-        self._synced = Buckets(LATENCY_BOUNDS_S)
-        self._committed = Buckets(LATENCY_BOUNDS_S)
-        self._applied = Buckets(LATENCY_BOUNDS_S)
+        # By stage, from the first sample on: most groups of a host with thousands of them are idle.
+        self._stages: dict[str, Buckets] = {}
         self.followed = 0
         """The index of the last entry of the batch that is followed, 0 while none is."""
         self.waits_since = 0.0
@@ -161,13 +156,13 @@ class Meter:
         self._is_synced = self._is_committed = self._is_applied = False
         self._begun = now = self._clock()
         if since:
-            self._queued.add(now - since)
+            self._add("queued", now - since)
 
     def synced(self, writes: list[Write]) -> None:
         """Note durable writes, while a batch is followed."""
         if not self._is_synced and any(w.entries and w.entries[-1].index >= self.followed for w in writes):
             self._is_synced = True
-            self._synced.add(self._clock() - self._begun)
+            self._add("synced", self._clock() - self._begun)
 
     def turned(self, term: int, committed: int, applied: int) -> None:
         """Note how the replica stands after a turn, while a batch is followed."""
@@ -179,12 +174,18 @@ class Meter:
             return
         if not self._is_committed:
             self._is_committed = True
-            self._committed.add(self._clock() - self._begun)
+            self._add("committed", self._clock() - self._begun)
         if applied >= self.followed and not self._is_applied:
             self._is_applied = True
-            self._applied.add(self._clock() - self._begun)
+            self._add("applied", self._clock() - self._begun)
         if self._is_applied and self._is_synced:
             self.followed = 0
+
+    def _add(self, stage: str, seconds: float) -> None:
+        buckets = self._stages.get(stage)
+        if buckets is None:
+            buckets = self._stages[stage] = Buckets(LATENCY_BOUNDS_S)
+        buckets.add(seconds)
 
     def happened(self, event: Event, id: int) -> None:
         """Count an event of the member ``id``."""
@@ -201,12 +202,11 @@ class Meter:
 
     def stages(self) -> StageMetrics:
         """Return the present latencies."""
-        return StageMetrics(
-            queued=self._queued.histogram(),
-            synced=self._synced.histogram(),
-            committed=self._committed.histogram(),
-            applied=self._applied.histogram(),
-        )
+        none = Buckets(LATENCY_BOUNDS_S)
+        found = {
+            name: self._stages.get(name, none).histogram() for name in ("queued", "synced", "committed", "applied")
+        }
+        return StageMetrics(**found)
 
 
 def replica_metrics(status: ReplicaStatus, meter: Meter, proposals: Proposals, waiting_messages: int) -> ReplicaMetrics:

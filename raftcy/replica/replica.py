@@ -89,6 +89,9 @@ class Surroundings(Protocol):
     def staged(self, replica: "Replica", due: bool) -> None:
         """Note that a write was staged; ``due`` says whether a sync must begin for it."""
 
+    def now_us(self) -> int:
+        """Return a reading of the clock of leases, in microseconds."""
+
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
 
@@ -196,7 +199,10 @@ class Replica:
             batch_append=True,
             logger=CoreLogger(self._notices, _LOG, self._loop.time),
         )
-        driver = Driver.start(config, self._applying, nonce=self._start)
+        # A log that is not new may be that of a life which has promised not to vote.
+        is_new = log.last_index() == log.snapshot().metadata.index <= 1
+        self._lease = tuning.lease(is_new)
+        driver = Driver.start(config, self._applying, nonce=self._start, lease=self._lease)
         self._applying.attach(driver)
         return driver
 
@@ -318,7 +324,7 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
-            self._proposals.rejected[RejectReason(error.reason)] += proposal.count
+            self._proposals.count_rejected(RejectReason(error.reason), proposal.count)
             if error.reason == RejectReason.OVERLOADED:
                 self._notices.warn("overloaded", "commands are rejected: %s", error.detail)
             reject_all(proposal, error)
@@ -374,6 +380,8 @@ class Replica:
         self._check()
         if stale:
             return self._driver.applied
+        if at_least is None and self._may_read_now():
+            return self._driver.applied
         async with asyncio.timeout(timeout_s):
             if at_least is not None:
                 await self._until_applied(at_least)
@@ -387,6 +395,13 @@ class Replica:
                 self._barriers.drop(read)
                 raise
             return self._driver.applied
+
+    def _may_read_now(self) -> bool:
+        """Whether the lease answers a read of this moment from the machine as it is."""
+        if self._lease is None:
+            return False
+        self._driver.pass_time(self._host.now_us())
+        return 0 < self._driver.leased_index() <= self._driver.applied
 
     async def wait_for_leader(self, timeout_s: float | None = None) -> int:
         """Wait until this member knows a leader, and return its id.
@@ -585,6 +600,8 @@ class Replica:
                 raise
 
     def _tick(self) -> None:
+        if self._lease is not None:
+            self._driver.pass_time(self._host.now_us())
         self._watch_disk()
         raft = self._driver.node.raft
         term, role = raft.term, raft.state
@@ -653,6 +670,8 @@ class Replica:
 
     def _turn(self) -> None:
         driver = self._driver
+        if self._lease is not None:
+            driver.pass_time(self._host.now_us())
         if self._inbox:
             inbox, self._inbox = self._inbox, []
             driver.step_many(inbox)

@@ -282,6 +282,10 @@ class _Parts(Seams):
     def log(self, files: Any) -> SharedLog:
         return SharedLog(files, segment_size=1 << 16, clock=time.monotonic, draw=secrets.token_bytes)
 
+    def now_us(self) -> int:
+        rate, offset_us = self.world.clocks.get(self.id, (1.0, 0))
+        return int(asyncio.get_running_loop().time() * 1e6 * rate) + offset_us
+
     def aside(self, name: str) -> Any:
         return self.world.aside(self.id, name)
 
@@ -301,6 +305,8 @@ class World:
         self.asides: dict[tuple[int, str], Beside] = {}
         self.wires: dict[int, Wire] = {}
         self.cuts: set[tuple[int, int]] = set()
+        # The rate of a member's clock for leases, and its offset.
+        self.clocks: dict[int, tuple[float, int]] = {}
         self.sent: list[tuple[int, int, Message]] = []
 
     def aside(self, id: int, name: str = "raftcy log") -> Beside:
