@@ -17,6 +17,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -227,7 +228,9 @@ class Replica:
 
     def _campaign(self) -> None:
         if self._driver.node.raft.lead == 0:
-            self._driver.node.campaign()
+            with suppress(NotNow):
+                self._driver.campaign()
+                self._meter.campaigns += 1
             self._host.wake(self)
 
     def refused(self, text: str) -> None:
