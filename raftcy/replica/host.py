@@ -16,6 +16,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
+from io import BytesIO
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,7 @@ from ..errors import (
     CallFailed,
     ConfigError,
     Contradiction,
+    Corruption,
     MemberError,
     MemberRefused,
     MemberRemoved,
@@ -33,21 +35,23 @@ from ..errors import (
     StorageFailed,
 )
 from ..machines import OnDiskMachine, StateMachine
+from ..storage.bodies import is_reference
 from ..storage.pace import Pace
-from ..transport import TLS
+from ..transport import TLS, Limits
 from ..transport.packets import Hello, Reason, Refusal
 from ..wire.checks import octets
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from .aside import Aside, run_aside
 from .bootstrap import given_members, split_address, stored
 from .calls import CALL_GROUP, CONFIRM, JOIN, NEWCOMERS_GROUP, Answer, CallReceiver, Calls
+from .depot import Depot
 from .diskloop import DiskLoop
 from .founding import Founding
 from .handing import FORWARD
 from .hostrecords import Arrival, Wish, given_addresses, given_attributes, objection_to_name
 from .joining import Joining
 from .memberchanges import MemberChanges
-from .membertable import MemberTable, split_table
+from .membertable import MemberTable, read_table
 from .meters import SLOW_SYNC_S, host_metrics
 from .metrics import HostMetrics
 from .notices import Notices
@@ -161,6 +165,11 @@ class Host(MemberChanges):
         self._registrar: Registrar | None = None
         self._syncs: Aside | None = None
         self._chores: Aside | None = None
+        self._snapshots: Aside | None = None
+        self._streams: Aside | None = None
+        self._depot: Depot | None = None
+        # The groups whose newest snapshot is damaged.
+        self._damaged: dict[int, Corruption] = {}
 
     @classmethod
     def join(cls, directory: str | PathLike[str], address: str | list[str] | tuple[str, ...], **options: Any) -> Self:
@@ -200,6 +209,8 @@ class Host(MemberChanges):
         seams = self._seams
         self._syncs = seams.aside("raftcy log")
         self._chores = seams.aside("raftcy chores")
+        self._snapshots = seams.aside("raftcy snapshots")
+        self._streams = seams.aside("raftcy streams")
         self._log = await run_aside(self._chores, self._open_log)
         self.identity = int.from_bytes(self._log.identity[:8], "big") or 1
         table = self._stored_table()
@@ -216,7 +227,8 @@ class Host(MemberChanges):
             raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
         self._notices = Notices(_LOG, self._now, self.id)
         pace = Pace(self.tuning.sync)
-        self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self._was_slow)
+        self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self.flush, self._was_slow)
+        self._depot = Depot(self._log, self._streams)
         registrar = Registrar(self, self._notices)
         if self._joins:
             registrar.registry.expect(table)
@@ -241,14 +253,27 @@ class Host(MemberChanges):
 
     def _open_log(self) -> Any:
         self._files = self._seams.files(self._path)
-        return self._seams.log(self._files)
+        log = self._seams.log(self._files)
+        for group in log.groups():
+            # Here, on a thread, since this reads the newest snapshot of each group to verify it.
+            try:
+                log.group(group, bodies=True)
+            except Corruption as error:
+                self._damaged[group] = error
+        return log
 
     def _stored_table(self) -> MemberTable | None:
         """Return the hosts as of the newest snapshot of the registry, None before the first start has ended."""
-        snapshot = self._log.group(SYSTEM_LOG).snapshot()
+        if SYSTEM_LOG in self._damaged:
+            raise self._damaged[SYSTEM_LOG]
+        system = self._log.group(SYSTEM_LOG, bodies=True)
+        snapshot = system.snapshot()
         if snapshot.metadata.index == 0:
             return None
-        self.cluster, table, _ = split_table(snapshot.data)
+        file: Any = BytesIO(snapshot.data)
+        if is_reference(snapshot.data):
+            file = system.bodies.open(system.bodies.reference(snapshot))
+        self.cluster, table, _ = read_table(file)
         if not self._log.cluster:
             # A crash came after the table was stored and before the cluster's id was.
             self._log.set_cluster(_cluster_bytes(self.cluster))
@@ -266,8 +291,11 @@ class Host(MemberChanges):
             self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
         )
         transport.attach(NEWCOMERS_GROUP, CallReceiver(self._newcomers, self._check))
-        system = Replica(ForSystem(self), "(system)", SYSTEM_GROUP, registrar.registry, self._log.group(SYSTEM_LOG))
+        log = self._log.group(SYSTEM_LOG, bodies=True)
+        system = Replica(ForSystem(self), "(system)", SYSTEM_GROUP, registrar.registry, log)
         self._replicas[SYSTEM_GROUP] = system
+        if self._depot is not None:
+            self._depot.serve(SYSTEM_GROUP, system.served)
         self.attach(system)
         await registrar.start(system, transport)
         await transport.listen(*self._listen_at(addresses))
@@ -293,6 +321,11 @@ class Host(MemberChanges):
             newcomers=NEWCOMERS_GROUP,
             policy=self._judge,
             advertise=[split_address(each) for each in addresses],
+            depot=self._depot,
+            limits=Limits(
+                streams=self.tuning.snapshot_streams,
+                stream_bytes_per_second=self.tuning.snapshot_bytes_per_second,
+            ),
             on_failure=self._fail,
             on_refused=self._refused,
         )
@@ -332,7 +365,7 @@ class Host(MemberChanges):
         try:
             await self._end_all()
         finally:
-            for aside in (self._syncs, self._chores):
+            for aside in (self._syncs, self._chores, self._snapshots, self._streams):
                 if aside is not None:
                     aside.close()
             self._over.set()
@@ -359,8 +392,21 @@ class Host(MemberChanges):
                 self._notices.always(logging.ERROR, _LEFT)
             self._disk.stop()
         hangs = self._disk is not None and self._disk.is_busy
+        for aside in (self._snapshots, self._streams):
+            hangs = hangs or not await self._ends(aside)
         if self._files is not None and self._chores is not None and not hangs:
             await self._close_log(self._chores)
+
+    async def _ends(self, aside: Aside | None) -> bool:
+        """Wait until nothing writes or reads a snapshot any more, and return whether that is so in time."""
+        if aside is None:
+            return True
+        try:
+            await asyncio.wait_for(run_aside(aside, lambda: None), self.tuning.handover_ms / 1000)
+        except TimeoutError:
+            self._notices.always(logging.ERROR, _LEFT)
+            return False
+        return True
 
     async def _close_log(self, aside: Aside) -> None:
         def close() -> None:
@@ -433,7 +479,7 @@ class Host(MemberChanges):
         table = await founding.run()
         voters = ConfState(voters=[member.id for member in table.members])
         metadata = SnapshotMetadata(conf_state=voters, index=1, term=1)
-        system = self._log.group(SYSTEM_LOG)
+        system = self._log.group(SYSTEM_LOG, bodies=True)
         system.save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=table.encode(), metadata=metadata))
 
         def store() -> None:
@@ -500,8 +546,10 @@ class Host(MemberChanges):
         used again.
 
         Raises ConfigError if this host already serves the name, or if the machine has served before; Contradiction if
-        an OnDiskMachine has applied entries that the log does not hold; Stopped if the host has failed or is closed;
-        and the errors of restoring the machine.
+        an OnDiskMachine has applied entries that the log does not hold; Corruption if the group's newest snapshot is
+        damaged and the one before it cannot take its place; Stopped if the host has failed or is closed; and the errors
+        of restoring the machine from a small state. A large one is restored on a thread, and its errors end the
+        replica.
         """
         self._check()
         if self._closing or self._registrar is None:
@@ -509,11 +557,15 @@ class Host(MemberChanges):
         group = group_of(name)
         if group in self._replicas:
             raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
-        log = self._log.group(group)
+        if group in self._damaged:
+            raise self._damaged[group]
+        log = self._log.group(group, bodies=True)
         _check_machine(machine, log.last_index())
         _take_machine(machine)
         replica = Replica(self, name, group, machine, log)
         self._replicas[group] = replica
+        if self._depot is not None:
+            self._depot.serve(group, replica.served)
         self._registrar.took(replica)
         self.wake(replica)
         return replica
@@ -577,6 +629,13 @@ class Host(MemberChanges):
         replicas = self._replicas.values()
         return host_metrics(self, replicas, disk.meter, disk.waits_s(), self._late_ticks, waiting, self._transport)
 
+    @property
+    def snapshots(self) -> Aside:
+        """Where snapshots are written and read."""
+        if self._snapshots is None:
+            raise Stopped(self.failure)
+        return self._snapshots
+
     # -- what replicas and the registrar need ---------------------------------------------------------------------
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -626,6 +685,7 @@ class Host(MemberChanges):
         for replica in dirty:
             replica.is_dirty = False
             replica.turn()
+        self.flush()
 
     def send(self, group: int, messages: list[Message]) -> None:
         """Send messages of a group."""
@@ -634,6 +694,10 @@ class Host(MemberChanges):
         except RaftError as error:
             # The transport has reported the messages that are too long as lost.
             self._notices.say(logging.ERROR, "send", "messages were not sent: %s", error)
+
+    def flush(self) -> None:
+        """Write what was sent in this turn. It saves a round of the loop, and the sync of this turn comes after it."""
+        self._transport.flush()
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request of a replica."""
@@ -666,6 +730,8 @@ class Host(MemberChanges):
         """Forget a replica that has ended."""
         if self._replicas.get(replica.group) is replica:
             del self._replicas[replica.group]
+            if self._depot is not None:
+                self._depot.leave(replica.group)
             self._transport.detach(replica.group)
             if self._registrar is not None:
                 self._registrar.forget(replica)
@@ -689,6 +755,8 @@ class Host(MemberChanges):
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.tick()
+        if self._depot is not None:
+            self._depot.tick()
         for replica in list(self._replicas.values()):
             replica.tick()
         if self._registrar is not None and not self._closing:
@@ -696,6 +764,7 @@ class Host(MemberChanges):
                 self._registrar.tick()
             except Exception as error:
                 self._fail(error)
+        self.flush()
 
     def status(self) -> HostStatus:
         """Return the present state of this host, and what it knows of the cluster."""

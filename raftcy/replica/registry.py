@@ -46,6 +46,9 @@ class Registry(StateMachine):
     not raise an error.
     """
 
+    # Restoring calls ``on_change``, in the event loop.
+    restores_on_thread = False
+
     def __init__(self) -> None:
         self.hosts: dict[int, HostRecord] = {}
         self.removed: set[int] = set()
