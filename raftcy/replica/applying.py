@@ -9,7 +9,6 @@ Rules:
 - A snapshot carries the table of the cluster's members, so that a member that starts from it knows them.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from .driver import Driver
 from .events import Event
 from .membertable import MemberTable, split_table, with_table
 from .proposals import Proposals
+from .seams import Seams
 from .slices import has_data, is_change, slices
 from .staged import Staged
 from .tuning import Tuning
@@ -38,6 +38,7 @@ class Surroundings(Protocol):
     cluster: int
     table: MemberTable
     tuning: Tuning
+    seams: Seams
 
 
 class Applying:
@@ -101,7 +102,7 @@ class Applying:
                 self._runs = slices(batch.entries)
             for run in self._runs:
                 self._apply_run(run)
-                now = time.perf_counter()
+                now = self._host.seams.stopwatch()
                 began = began or now
                 if now - began > SLICE_S:
                     self._again()

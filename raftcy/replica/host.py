@@ -13,7 +13,6 @@ Rules:
 import asyncio
 import hashlib
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from os import PathLike
@@ -115,14 +114,14 @@ class Host:
         self._path = directory
         self._listen = split_address(listen if listen is not None else self._given[id][0])
         self._tls = tls
-        self._seams = seams or Seams()
+        self.seams: Seams = seams or Seams()
         self._replicas: dict[int, Replica] = {}
         self._names: dict[str, Replica] = {}
         self._dirty: list[Replica] = []
         self._due: asyncio.Handle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._serving: dict[int, Serving] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._over: asyncio.Event = asyncio.Event()
         self._open = False
         self._closing = False
@@ -156,7 +155,7 @@ class Host:
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        seams = self._seams
+        seams = self.seams
         self._syncs = seams.aside("raftcy log")
         self._chores = seams.aside("raftcy chores")
         self._log = await run_aside(self._chores, self._open_log)
@@ -175,8 +174,8 @@ class Host:
         self._tick_due(self._loop.time())
 
     def _open_log(self) -> Any:
-        self._files = self._seams.files(self._path)
-        return self._seams.log(self._files)
+        self._files = self.seams.files(self._path)
+        return self.seams.log(self._files)
 
     def _stored_table(self) -> MemberTable | None:
         """Return the stored table of the members, None before the first start has ended."""
@@ -194,11 +193,11 @@ class Host:
 
     async def _begin_to_talk(self) -> None:
         """Listen, and give the transport the addresses of the peers."""
-        self._calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(CALL_GROUP, [m]), self._serve)
+        self._calls = Calls(self.id, self._drawn(), lambda m: self.send(CALL_GROUP, [m]), self._serve)
         transport = self._make_transport(self.cluster)
         transport.attach(CALL_GROUP, _CallReceiver(self._calls, self._check))
         self._newcomers = Calls(
-            self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
+            self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
         )
         transport.attach(NEWCOMERS_GROUP, _CallReceiver(self._newcomers, self._check))
         for member in self.table.members:
@@ -207,8 +206,12 @@ class Host:
                 await transport.set_peer(member.id, addresses, identity=member.identity)
         await transport.listen(*self._listen)
 
+    def _drawn(self) -> int:
+        """Draw the number with which the calls of this start begin."""
+        return int.from_bytes(self.seams.draw(8), "big")
+
     def _make_transport(self, cluster: int) -> Any:
-        self._transport = self._seams.transport(
+        self._transport = self.seams.transport(
             self.id,
             Nobody(),
             cluster=cluster,
@@ -358,7 +361,7 @@ class Host:
         self, begun: Bootstrap, serve: Any, hear: Any, heard: asyncio.Event, failed: "asyncio.Future[None]"
     ) -> None:
         transport = self._make_transport(0)
-        calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), serve)
+        calls = Calls(self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), serve)
         transport.attach(NEWCOMERS_GROUP, _CallReceiver(calls, lambda: None))
         others = [id for id in self._given if id != self.id]
         try:
@@ -494,8 +497,8 @@ class Host:
             answer(None, f"nobody serves requests of the kind {kind}")
             return
         task = self._loop.create_task(_serve_one(serving, sender, data, answer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
 
     # -- what replicas need ----------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ replica, which then does all of its driver's work in one turn. Rules:
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -44,12 +43,13 @@ from .forwarding import Placed
 from .handing import Handing, reject_all
 from .membertable import MemberTable
 from .proposals import Proposal
+from .seams import Seams
 from .session import Session
 from .staged import Staged
 from .standing import ReplicaStatus
 from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
-from .waits import AppliedWaits, wake
+from .waits import AppliedWaits, Waits, wake
 from .work import Write
 
 _LOG = logging.getLogger("raftcy.replica")
@@ -62,6 +62,7 @@ class Surroundings(Protocol):
     cluster: int
     table: MemberTable
     tuning: Tuning
+    seams: Seams
 
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""
@@ -122,15 +123,15 @@ class Replica:
         tuning = host.tuning
         self._log = log
         # No other start has these bytes. The contexts of reads, and tokens, begin with them.
-        self._start = secrets.token_bytes(16)
+        self._start = host.seams.draw(16)
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._timekeeper = Timekeeper()
         self._until_report = 0
         self._inbox: list[Message] = []
         self._followers: dict[EventQueue, None] = {}
         self._known_leader = (0, 0)
-        self._leader_waits: set[asyncio.Future[None]] = set()
-        self._unplaced_waits: set[asyncio.Future[None]] = set()
+        self._leader_waits: Waits = {}
+        self._unplaced_waits: Waits = {}
         self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -171,6 +172,7 @@ class Replica:
             step_down_on_removal=True,
             disable_proposal_forwarding=True,
             batch_append=True,
+            random=self._host.seams.random(),
         )
         driver = Driver.start(config, self._applying, nonce=self._start)
         self._applying.attach(driver)
@@ -644,14 +646,14 @@ class Replica:
         self._check()
         await self._applied_waits.add(index)
 
-    async def _next(self, waits: set["asyncio.Future[None]"]) -> None:
+    async def _next(self, waits: Waits) -> None:
         self._check()
         wait: asyncio.Future[None] = self._loop.create_future()
-        waits.add(wait)
+        waits[wait] = None
         try:
             await wait
         finally:
-            waits.discard(wait)
+            waits.pop(wait, None)
 
     def _tell(self, event: Event) -> None:
         for queue in self._followers:

@@ -34,7 +34,10 @@ ROOMS: dict[str, set[str]] = {
     "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
     "demo": {"", "errors", "wire", "core", "transport", "replica"},
-    "sim": {"", "errors", "wire", "core", "machines", "replica", "recorder", "_build", "_arguments"},
+    "sim": {
+        *("", "errors", "wire", "core", "machines", "storage", "transport", "replica", "recorder"),
+        *("_build", "_arguments"),
+    },
     "cli": {"", "demo", "recorder", "sim", "storage", "_arguments"},
     "__main__": {"cli"},
 }
@@ -83,11 +86,11 @@ MAY_KNOW = {
     "replica.aside": {"asyncio", "threading"},
     "replica.blocking": {"asyncio", "threading"},
     "replica.diskloop": {"asyncio"},
-    "replica.applying": {"io", "time"},
-    "replica.host": {"asyncio", "os", "secrets"},
+    "replica.applying": {"io"},
+    "replica.host": {"asyncio", "os"},
     "replica.seams": {"secrets", "time"},
     "replica.session": {"asyncio"},
-    "replica.replica": {"asyncio", "secrets"},
+    "replica.replica": {"asyncio"},
     "replica.waits": {"asyncio"},
 }
 
