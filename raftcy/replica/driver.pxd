@@ -84,7 +84,7 @@ cdef class Driver:
     cpdef list stored(self, Write write)
     cpdef Batch next_batch(self)
     cpdef apply(self, Batch batch)
-    @cython.locals(stages=Stages, deferred=list)
+    @cython.locals(stages=Stages)
     cpdef finish(self, Batch batch, list answers=*)
     @cython.locals(m=Message)
     cdef int _respond(self, list responses) except -1

@@ -618,9 +618,8 @@ class Driver:
             self.node.advance()
         else:
             self._respond(batch._responses)
-            if batch.snapshot is not None and stages.deferred is not None:
-                deferred, stages.deferred = stages.deferred, None
-                self._respond(deferred)
+            if batch.snapshot is not None:
+                self._respond(stages.end_restore())
         self._take_kept()
 
     def _respond(self, responses: list[Message]) -> None:

@@ -7,8 +7,8 @@ Rules:
   so do requests for votes: a candidate that crashed before its own vote was on disk could vote for another candidate in
   the same term.
 - Writes are acknowledged in their order, and once.
-- A snapshot is restored before any entry that waits to be applied, because it contains those. Acknowledgements of later
-  writes follow the snapshot's.
+- A snapshot is restored before any entry that waits to be applied, because it contains those, and after any older
+  snapshot that waits. Acknowledgements of later writes follow the snapshot's.
 """
 
 from collections import deque
@@ -101,9 +101,17 @@ class Stages:
         for response in write._responses:
             (own if response.to == id else write._messages).append(response)
         if write.snapshot is not None:
-            # Restore it before any waiting entries are applied: it contains them.
+            # Restore it before any waiting entries are applied: it contains them. But restore it after the snapshots
+            # that wait already, because it is newer.
+            place = 0
+            for batch in self._batches:
+                if batch.snapshot is None:
+                    break
+                place += 1
+            if self.deferred is not None:
+                own = self.deferred + own
             self.deferred = []
-            self._batches.appendleft(Batch(write.snapshot, [], own))
+            self._batches.insert(place, Batch(write.snapshot, [], own))
             return []
         if self.deferred is not None:
             self.deferred.extend(own)
@@ -119,6 +127,14 @@ class Stages:
             # A snapshot has replaced some of these entries.
             batch.entries = [e for e in batch.entries if e.index > applied]
         return batch
+
+    def end_restore(self) -> list[Message]:
+        """Note that a snapshot is restored. Return the deferred acknowledgements, unless a newer one waits for that."""
+        deferred = self.deferred
+        if deferred is None or (self._batches and self._batches[0].snapshot is not None):
+            return []
+        self.deferred = None
+        return deferred
 
     def has_batch(self) -> bool:
         """Whether ``next_batch`` would return a batch."""
