@@ -10,6 +10,7 @@ import asyncio
 from ...errors import OutcomeUnknown, Rejected
 from ..clock import MS
 from . import journal
+from .callers import Caller
 from .drawn import TICK_MS
 from .hostcluster import HostCluster
 from .journal import NEWEST
@@ -25,8 +26,9 @@ class Attendant:
         self.cluster = cluster
         self.done = False
         self._began = cluster.clock.now
-        # The lives whose proof has begun, by group; and those whose proof is there.
-        self._tries: dict[tuple[Process, str], bool] = {}
+        # By life and group: the last caller that tries to prove that it works; and those who have.
+        self._tries: dict[tuple[Process, str], Caller] = {}
+        self._proofs: set[tuple[Process, str]] = set()
 
     def begin(self) -> None:
         """Start what is down."""
@@ -79,11 +81,14 @@ class Attendant:
 
     def _proven(self, process: Process, group: str) -> bool:
         """Whether a write and a read have succeeded in this life of a member."""
-        proven = self._tries.get((process, group))
-        if proven is None:
-            self._tries[process, group] = False
-            process.call("proof", True, self._prove(process, group))
-        return bool(proven)
+        key = (process, group)
+        if key in self._proofs:
+            return True
+        tried = self._tries.get(key)
+        if tried is None or tried.ended:
+            # A read may be refused while others wait.
+            self._tries[key] = process.call("proof", True, self._prove(process, group))
+        return False
 
     async def _prove(self, process: Process, group: str) -> None:
         calls = process.calls[group]
@@ -102,4 +107,4 @@ class Attendant:
             await calls.replica.wait_for_leader()
             await asyncio.sleep(TICK_MS / 1000)
         await calls.read(None, False, TRY_S)
-        self._tries[process, group] = True
+        self._proofs.add((process, group))
