@@ -116,7 +116,7 @@ PROFILES = {
                 ),
                 (
                     "sessions", "sessions that are repeated and expire",
-                    CALLS | HOST_LINKS | {"session": 50, "roam": 120, "write": 10, "kill": 0.8, "transfer": 1, "pause": 0.5},
+                    CALLS | HOST_LINKS | {"session": 60, "roam": 90, "write": 10, "kill": 0.8, "close": 1, "transfer": 1, "pause": 0.5},
                 ),
                 (
                     "upgrades", "programs get newer, and older, while they run",

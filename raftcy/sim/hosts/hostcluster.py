@@ -48,11 +48,13 @@ UNSURE_MOST = 30
 class Member:
     """A member: its disk, and its process if it has one. ``gone`` if it has lost its disk and may not come back."""
 
-    __slots__ = ("fault", "gone", "hangs", "id", "knows", "life", "may_fail", "medium", "process", "wiped")
+    __slots__ = ("fault", "gone", "hangs", "id", "knew", "knows", "life", "may_fail", "medium", "process", "wiped")
 
     def __init__(self, id: int, knows: int) -> None:
         self.id = id
+        # The newest version that the present program knows, and the newest that any of its programs has known.
         self.knows = knows
+        self.knew = 1
         self.medium = Medium()
         self.process: Process | None = None
         self.life = 0
@@ -82,7 +84,7 @@ class HostCluster:
         self.network = Network(self.clock, self.stream("network"), self._deliver, self._lost)
         self.network.mend(settings.network_us)
         self.coverage = Coverage(reports.GROUPS)
-        self.truths = {name: Truth() for name in settings.groups}
+        self.truths = {name: Truth(self._known_by_all) for name in settings.groups}
         self.members = {id: Member(id, settings.knows) for id in range(1, settings.count + 1)}
         self.roamers = [
             Roamer(self, f"roamer {n}", self.truths[settings.groups[n % len(settings.groups)]], (100, 2000, 60_000)[n])
@@ -103,6 +105,10 @@ class HostCluster:
         self._leaders: dict[tuple[str, int], int] = {}
         for member in self.members.values():
             self.clock.after(int(self.random.random() * 100 * MS), self.start, member)
+
+    def _known_by_all(self) -> int:
+        """The newest version that some program of each member has known."""
+        return min(member.knew for member in self.members.values())
 
     def stream(self, *purpose: object) -> Random:
         """Return the random numbers for one purpose."""
@@ -155,6 +161,7 @@ class HostCluster:
         if member.process is None and not member.gone:
             member.life += 1
             member.may_fail = False
+            member.knew = max(member.knew, member.knows)
             member.process = self.touched = Process(self, member.id, member.life, member.medium, member.knows)
             if member.hangs:
                 self.hang(member, member.process)
@@ -228,7 +235,7 @@ class HostCluster:
         if isinstance(error, Closed):
             return True
         if isinstance(error, UpgradeNeeded):
-            return process.knows < max(truth.version for truth in self.truths.values()) or process.knows < NEWEST
+            return process.knows < error.needed <= self._known_by_all()
         if isinstance(error, MembersDiffer):
             table = next((table for id, table in self._tables.items() if id != member.id), None)
             own = None if table is None else table.find(member.id)

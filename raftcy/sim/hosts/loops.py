@@ -63,6 +63,11 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self._arm()
 
     @property
+    def true_us(self) -> int:
+        """The true time, in microseconds, with what the running callback has spent."""
+        return self._clock.now + self._ahead_us
+
+    @property
     def ahead_us(self) -> int:
         """How much later than the clock's ``now`` the running callback is, because of what it has spent."""
         return self._ahead_us

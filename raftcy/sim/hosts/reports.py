@@ -13,7 +13,7 @@ FAULTS = (
 )  # fmt: skip
 ENDS = ("Closed", "StorageFailed", "MembersDiffer", "UpgradeNeeded")
 CALLERS = (
-    "write: answered", "write: Rejected", "write: OutcomeUnknown", "write: CommandError", "write: cancelled",
+    "write: answered", "write: Rejected", "write: OutcomeUnknown", "write: CommandError",
     "outcome: applied", "outcome: rejected", "outcome: lost", "read: answered", "read: TimeoutError",
     "read: Overloaded", "session: answered", "roamer: answered", "roamer: Rejected", "roamer: OutcomeUnknown",
     "roamer: SessionExpired", "transfer: answered", "transfer: NotNow", "request: CallFailed",

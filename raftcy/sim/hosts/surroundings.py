@@ -127,6 +127,10 @@ class Parts(Seams):
         """Return the source of election timeouts."""
         return self._random
 
+    def now_us(self) -> int:
+        """Return a clock that runs as fast as everybody else's, in microseconds, whatever the process's timers do."""
+        return self._loop.true_us
+
     def stopwatch(self) -> float:
         """Return a time that goes on by chance, so that applying pauses here and there."""
         self._watched_s += 0.02 * self._random.random() ** 8

@@ -3,6 +3,7 @@
 Everything is known from what the members' machines applied: the first member that applies an index settles it for all.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...errors import CommandError
@@ -25,10 +26,13 @@ class Entry(NamedTuple):
 class Truth:
     """The commands of one group. ``floor`` is the highest index that an operation that has ended has shown.
 
+    ``known`` returns the newest version that some program of each member has known so far.
+
     Every method raises Violation if a rule is broken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Callable[[], int]) -> None:
+        self._known = known
         self.entries: dict[int, Entry] = {}
         self.places: dict[int, int] = {}
         self.last = 0
@@ -71,6 +75,8 @@ class Truth:
             raise Violation("certain outcomes", f"command {number} is applied at {index}, but {self._never[number]}")
         if entry.version < self.version:
             raise Violation("versions only rise", f"version {entry.version} at {index}, after {self.version}")
+        if entry.version > self.version and entry.version > self._known():
+            raise Violation("versions", f"version {entry.version} at {index}: not every member has had such a program")
         if entry.time_ms < self.time_ms:
             raise Violation("time", f"{entry.time_ms} ms at {index}, after {self.time_ms}")
         self.entries[index] = entry

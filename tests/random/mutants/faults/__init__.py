@@ -5,6 +5,7 @@ from . import (
     connections,
     driven,
     elections,
+    hosted,
     joint,
     logs,
     machines,
@@ -29,5 +30,6 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    hosted,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
