@@ -196,9 +196,7 @@ class Host:
         self._calls = Calls(self.id, self._drawn(), lambda m: self.send(CALL_GROUP, [m]), self._serve)
         transport = self._make_transport(self.cluster)
         transport.attach(CALL_GROUP, _CallReceiver(self._calls, self._check))
-        self._newcomers = Calls(
-            self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
-        )
+        self._newcomers = Calls(self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer)
         transport.attach(NEWCOMERS_GROUP, _CallReceiver(self._newcomers, self._check))
         for member in self.table.members:
             if member.id != self.id:

@@ -1,4 +1,4 @@
-"""What a host has of the outside world: files, threads, network, chance. Tests and simulators put theirs in its place."""
+"""What a host has of the outside world: files, threads, network, chance. Tests and simulators replace it."""
 
 import secrets
 import time

@@ -5,7 +5,6 @@ import heapq
 
 from ..errors import Overloaded
 
-
 Waits = dict["asyncio.Future[None]", None]
 """Futures that wait for the same, in order of arrival. (A set of them would have another order in each run.)"""
 

@@ -109,18 +109,23 @@ PROFILES = {
             Profile(name, f"whole hosts: {about}", weights, interval=8_000, voters=(1, 3, 3, 3, 3, 5), hosts=True)
             for name, about, weights in (
                 ("service", "everything, in moderation", HOSTS_ALL),
-                ("power", "kills, power cuts, failing disks", CALLS | _times(HOST_ENDS, 2.5) | {"slow": 0.6, "weather": 0.3}),
+                (
+                    "power", "kills, power cuts, failing disks",
+                    CALLS | _times(HOST_ENDS, 2.5) | {"slow": 0.6, "weather": 0.3},
+                ),
                 (
                     "handover", "leaders come and go while commands are forwarded",
                     CALLS | HOST_LINKS | {"transfer": 3, "campaign": 1, "pause": 0.6, "kill": 0.3, "skew": 0.3},
                 ),
                 (
                     "sessions", "sessions that are repeated and expire",
-                    CALLS | HOST_LINKS | {"session": 60, "roam": 90, "write": 10, "kill": 0.8, "close": 1, "transfer": 1, "pause": 0.5},
+                    CALLS | HOST_LINKS | {"session": 60, "roam": 90, "write": 10}
+                    | {"kill": 0.8, "close": 1, "transfer": 1, "pause": 0.5},
                 ),
                 (
                     "upgrades", "programs get newer, and older, while they run",
-                    CALLS | HOST_LINKS | {"upgrade": 1.5, "kill": 0.5, "power_within": 0.4, "close": 0.4, "transfer": 0.4},
+                    CALLS | HOST_LINKS | {"upgrade": 1.5, "kill": 0.5, "power_within": 0.4}
+                    | {"close": 0.4, "transfer": 0.4},
                 ),
                 (
                     "beginning", "the first start under faults, and disks that are lost",

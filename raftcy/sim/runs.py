@@ -19,7 +19,6 @@ from .schedule import Action, schedule
 from .settings import Settings
 from .subject import Ledger, Machine
 
-
 DEFAULTS: dict[str, Any] = {
     "make_raw": RawNode,
     "hold_votes": True,
@@ -73,7 +72,8 @@ class Run:
 
     def step(self) -> str:
         """Run the next event and return its name. Raises Violation."""
-        return self.cluster.step()
+        name: str = self.cluster.step()
+        return name
 
     def heal(self) -> None:
         """End all faults, and let the operator settle the cluster. Raises Violation."""

@@ -62,6 +62,7 @@ def replay(
     logger = Lines()
     pair = Pair() if lockstep else None
     begin = prepare if pair is None else pair.begin
+    run: Run | None = None
     try:
         run = begin(
             seed,
@@ -79,6 +80,10 @@ def replay(
     except Violation as violation:
         write(f"*** {violation}")
         return violation
+    finally:
+        for each in (run, pair):
+            if each is not None:
+                each.end()
     return None
 
 

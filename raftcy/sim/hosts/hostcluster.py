@@ -168,7 +168,9 @@ class HostCluster:
 
     def hang(self, member: Member, process: Process) -> None:
         """Let a member's disk be slow."""
-        process.drive.latency_us = 40 * self.settings.latency_us + 100 * MS if member.hangs else self.settings.latency_us
+        process.drive.latency_us = (
+            40 * self.settings.latency_us + 100 * MS if member.hangs else self.settings.latency_us
+        )
 
     def turn(self, process: Process) -> None:
         """Give a process its turn, and look at it afterwards."""

@@ -16,7 +16,7 @@ class File:
 
     __slots__ = ("content", "durable")
 
-    def __init__(self, content: bytes = b"") -> None:
+    def __init__(self, content: bytes | bytearray = b"") -> None:
         self.content = bytearray(content)
         self.durable = bytearray(content)
 

@@ -72,7 +72,7 @@ class Process:
         self.life = life
         self.knows = knows
         self.medium = medium
-        self.loop = ProcessLoop(cluster.clock, self._turn, self._error)
+        self.loop = ProcessLoop(cluster.clock, self._turn, self._error)  # type: ignore[abstract]
         self.calls: dict[str, Calls] = {}
         self.callers: dict[Caller, None] = {}
         self.is_closing = False

@@ -14,7 +14,6 @@ REPLICA = "replica/replica.py"
 SESSION = "replica/session.py"
 STAGED = "replica/staged.py"
 STAGES = "replica/stages.py"
-APPLYING = "replica/applying.py"
 CLIENT = "machines/sessionclient.py"
 GROUP = "machines/group.py"
 VERSIONS = "machines/versions.py"
@@ -209,13 +208,19 @@ FAULTS = [
                 "False",
             ),
             Edit(HOST, "Host._start", "own is None or own.identity != self.identity", "False"),
+            Edit(
+                HOST,
+                "Host._begin_to_talk",
+                "transport.set_peer(member.id, addresses, identity=member.identity)",
+                "transport.set_peer(member.id, addresses, identity=0)",
+            ),
         ),
         profile="beginning",
     ),
     Fault(
         "identity_not_on_disk",
         "an identity is sent before it is on disk",
-        (Edit(PASSPORT, "write", "files.sync(FOLDER)", ""),),
+        (Edit(PASSPORT, "write", "files.sync(ASIDE)", ""),),
         profile="beginning",
     ),
     Fault(
@@ -305,25 +310,6 @@ FAULTS = [
         profile="service",
     ),
     Fault(
-        "snapshot_within_a_batch",
-        "a snapshot is made of a machine that has applied a part of a batch",
-        (
-            Edit(
-                APPLYING,
-                "Applying.run",
-                "self._again()\nreturn ended",
-                "self._make_snapshot()\nself._again()\nreturn ended",
-            ),
-            Edit(
-                "replica/driver.py",
-                "Driver.snapshot_index",
-                "self._stages is not None and self._stages.running is not None and not self._delivery.changing",
-                "False",
-            ),
-        ),
-        profile="power",
-    ),
-    Fault(
         "torn_record_is_damage",
         "a record that lacks its end or a sector ends the log",
         (
@@ -335,7 +321,11 @@ FAULTS = [
     Fault(
         "torn_header_is_damage",
         "a segment whose header is missing ends the log",
-        (Edit(TAIL, "header_objection", "header_is_cut(end) or not files.read(name, 0, HEADER).strip(b'\\0')", "False"),),
+        (
+            Edit(
+                TAIL, "header_objection", "header_is_cut(end) or not files.read(name, 0, HEADER).strip(b'\\0')", "False"
+            ),
+        ),
         profile="power",
     ),
     Fault(
