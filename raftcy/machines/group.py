@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 from ..errors import CommandError, Corruption, DecodeError, InvariantError, MachineFailed, UpgradeNeeded
 from ..wire.messages import ConfState, Entry, Snapshot
 from . import elapsed, envelope, statefile
-from .envelope import MARK, Content
+from .commands import plain_commands
+from .envelope import Content
 from .packing import Reader
 from .packing import number as packed
 from .plaindata import pack, unpack
@@ -29,9 +30,9 @@ from .versions import Versions
 SLICE_ENTRIES = 256
 SLICE_BYTES = 1 << 20
 _HEAD_FORMAT = 1
+# Up to so many sessions and kept answers are encoded without delaying anybody.
+_FEW_SESSIONS = 1000
 _REFUSED, _ANSWERED = b"\0", b"\1"
-
-_command = tuple.__new__
 
 
 class GroupCapture:
@@ -41,12 +42,17 @@ class GroupCapture:
     says whether the machine's part then comes in small pieces, or in one. Call only one of them, and only once.
     """
 
-    __slots__ = ("_body", "_head", "sliceable")
+    __slots__ = ("_body", "_few", "_head", "sliceable")
 
-    def __init__(self, head: Iterator[bytes], body: bytes | Capture) -> None:
+    def __init__(self, head: Iterator[bytes], body: bytes | Capture, few: bool = False) -> None:
         self._head = head
         self._body = body
+        self._few = few
         self.sliceable = isinstance(body, bytes) or hasattr(body, "__iter__")
+
+    def is_small(self, limit: int) -> bool:
+        """Whether writing takes no time: there are few sessions, and the machine's part is at most ``limit`` bytes."""
+        return self._few and isinstance(self._body, bytes) and len(self._body) <= limit
 
     def write(self, file: Writable) -> None:
         """Write the whole state to ``file``."""
@@ -147,12 +153,8 @@ class GroupMachine:
         """
         self.versions.check()
         self._follow_members()
-        time_ms = self.time_ms
-        commands = [_command(Command, (e.index, e.term, e.data, time_ms, 0)) for e in entries]
-        for command in commands:
-            if command.data[0] == MARK:
-                return self._apply_mixed(entries)
-        return self._hand(commands)
+        commands = plain_commands(entries, self.time_ms, Command)
+        return self._apply_mixed(entries) if commands is None else self._hand(commands)
 
     def _apply_mixed(self, entries: list[Entry]) -> list[Any]:
         """Apply entries of which some are marked. Commands between two marked entries reach the machine in one call."""
@@ -309,7 +311,7 @@ class GroupMachine:
             body = bytes(body)
         if not isinstance(body, bytes) and not hasattr(body, "write"):
             _raise_failed(TypeError(f"capture must return bytes or what has write, not {type(body).__name__}"))
-        return GroupCapture(head, body)
+        return GroupCapture(head, body, self.sessions.kept() + len(self.sessions) <= _FEW_SESSIONS)
 
     def restore_state(self, file: Readable, index: int) -> None:
         """Replace the state by the state of a snapshot of ``index``.

@@ -2,8 +2,8 @@
 
 Rules:
 
-- A sync begins after the packets of this turn have left: in the loop's next round, or one round later if the loop
-  itself writes at the end of a round (uvloop). So the disk works while the packets travel.
+- A sync begins in the loop's next round, when the packets of this turn have left: whoever stages writes flushes them
+  in the same turn, and uvloop writes at the end of its round. So the disk works while the packets travel.
 - One sync is under way at a time. ``storage.pace`` decides whether it runs in the loop or beside it.
 - The first error ends the log, and with it all groups: it calls ``failed``, once, and writes nothing more.
 """
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
 from .aside import Aside
+from .meters import SyncMeter
 
 
 class Writer(Protocol):
@@ -29,7 +30,11 @@ class Writer(Protocol):
 
 
 class DiskLoop:
-    """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long."""
+    """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long.
+
+    ``failed`` is called with the first error, and ``flush`` after each sync, to write the answers that waited for it.
+    ``slow`` is called with the seconds of each sync that was slow.
+    """
 
     def __init__(
         self,
@@ -38,6 +43,8 @@ class DiskLoop:
         aside: Aside,
         chores: Aside,
         failed: Callable[[BaseException], object],
+        flush: Callable[[], object],
+        slow: Callable[[float], object] = lambda seconds: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._log = log
@@ -45,8 +52,8 @@ class DiskLoop:
         self._aside = aside
         self._chores = chores
         self._failed = failed
-        # Whether transports write only at the end of a round of the loop.
-        self._writes_late = type(self._loop).__module__.partition(".")[0] in ("uvloop", "winloop")
+        self._flush = flush
+        self._slow = slow
         self._waiting: dict[Writer, None] = {}
         self._flying: list[Writer] = []
         self._due = False
@@ -56,6 +63,7 @@ class DiskLoop:
         self._dead = False
         self.syncs = 0
         """How many syncs have ended."""
+        self.meter = SyncMeter()
 
     @property
     def is_busy(self) -> bool:
@@ -75,11 +83,7 @@ class DiskLoop:
 
     def _schedule(self) -> None:
         if self._scheduled is None and not self._begun and not self._dead:
-            later = self._hop if self._writes_late else self._begin
-            self._scheduled = self._loop.call_soon(later)
-
-    def _hop(self) -> None:
-        self._scheduled = self._loop.call_soon(self._begin)
+            self._scheduled = self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         self._scheduled = None
@@ -110,6 +114,8 @@ class DiskLoop:
                 self._log.finish(batch)
                 self._pace.took(batch.seconds)
                 self.syncs += 1
+                if self.meter.add(batch.seconds, len(batch.data)):
+                    self._slow(batch.seconds)
                 self._tidy()
         except BaseException as error:
             self._fail(error)
@@ -117,6 +123,7 @@ class DiskLoop:
         flying, self._flying = self._flying, []
         for writer in flying:
             writer.sync_ended()
+        self._flush()
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
         if self._due:

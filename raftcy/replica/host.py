@@ -19,10 +19,19 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import CallFailed, ConfigError, Contradiction, MembersDiffer, RaftError, Stopped, StorageFailed
+from ..errors import (
+    CallFailed,
+    ConfigError,
+    Contradiction,
+    Corruption,
+    MembersDiffer,
+    RaftError,
+    Stopped,
+    StorageFailed,
+)
 from ..machines import OnDiskMachine, StateMachine
 from ..storage.pace import Pace
-from ..transport import TLS
+from ..transport import TLS, Limits
 from ..transport.packets import Reason, Refusal
 from ..wire.checks import octets
 from ..wire.enums import SnapshotStatus
@@ -30,9 +39,13 @@ from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMet
 from .aside import Aside, run_aside
 from .bootstrap import Bootstrap, given_members, split_address, stored
 from .calls import CALL_GROUP, Answer, Calls
+from .depot import Depot
 from .diskloop import DiskLoop
 from .handing import FORWARD
 from .membertable import MemberTable, decode_table, with_table
+from .meters import SLOW_SYNC_S, host_metrics
+from .metrics import HostMetrics
+from .notices import KIND_S, Notices
 from .replica import Replica
 from .seams import Nobody, Seams
 from .tuning import Tuning
@@ -46,7 +59,7 @@ CONFIRM = 1
 OWN_KINDS = 256
 """Kinds of requests below this are reserved for raftcy."""
 _LOG = logging.getLogger("raftcy.replica")
-_LEFT = "the host %x was closed while its disk hangs: the log is left as by a crash"
+_LEFT = "it was closed while its disk hangs: the log is left as by a crash"
 
 Serving = Callable[[int, bytes], Awaitable[bytes]]
 """Answers requests of a kind. It gets the asking host's id and the bytes, and returns the bytes of the answer."""
@@ -118,6 +131,8 @@ class Host:
         self._replicas: dict[int, Replica] = {}
         self._names: dict[str, Replica] = {}
         self._dirty: list[Replica] = []
+        self._late_ticks = 0
+        self._notices = Notices(_LOG, self._now, id)
         self._due: asyncio.Handle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._serving: dict[int, Serving] = {}
@@ -134,6 +149,11 @@ class Host:
         self._newcomers: Calls | None = None
         self._syncs: Aside | None = None
         self._chores: Aside | None = None
+        self._snapshots: Aside | None = None
+        self._streams: Aside | None = None
+        self._depot: Depot | None = None
+        # The groups whose newest snapshot is damaged.
+        self._damaged: dict[int, Corruption] = {}
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -158,24 +178,36 @@ class Host:
         seams = self.seams
         self._syncs = seams.aside("raftcy log")
         self._chores = seams.aside("raftcy chores")
+        self._snapshots = seams.aside("raftcy snapshots")
+        self._streams = seams.aside("raftcy streams")
         self._log = await run_aside(self._chores, self._open_log)
         self.identity = int.from_bytes(self._log.identity[:8], "big") or 1
         table = self._stored_table()
         if table is None:
             table = await self._begin_cluster()
         elif table.addresses() != self._given:
-            _LOG.warning("%s holds data: the list of members given is ignored, they are %s", self._path, table)
+            text = "%s holds data: the list of members given is ignored, they are %s"
+            self._notices.warn("members", text, self._path, table)
         self.table = table
         own = table.find(self.id)
         if own is None or own.identity != self.identity:
             raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
-        self._disk = DiskLoop(self._log, Pace(self.tuning.sync), self._syncs, self._chores, self._fail)
+        pace = Pace(self.tuning.sync)
+        self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self.flush, self._was_slow)
+        self._depot = Depot(self._log, self._streams)
         await self._begin_to_talk()
         self._tick_due(self._loop.time())
 
     def _open_log(self) -> Any:
         self._files = self.seams.files(self._path)
-        return self.seams.log(self._files)
+        log = self.seams.log(self._files)
+        for group in log.groups():
+            # Here, on a thread, since this reads the newest snapshot of each group to verify it.
+            try:
+                log.group(group, bodies=True)
+            except Corruption as error:
+                self._damaged[group] = error
+        return log
 
     def _stored_table(self) -> MemberTable | None:
         """Return the stored table of the members, None before the first start has ended."""
@@ -216,6 +248,11 @@ class Host:
             identity=self.identity,
             tls=self._tls,
             newcomers=NEWCOMERS_GROUP,
+            depot=self._depot,
+            limits=Limits(
+                streams=self.tuning.snapshot_streams,
+                stream_bytes_per_second=self.tuning.snapshot_bytes_per_second,
+            ),
             on_failure=self._fail,
             on_refused=self._refused,
         )
@@ -247,7 +284,7 @@ class Host:
         try:
             await self._end_all()
         finally:
-            for aside in (self._syncs, self._chores):
+            for aside in (self._syncs, self._chores, self._snapshots, self._streams):
                 if aside is not None:
                     aside.close()
             self._over.set()
@@ -269,11 +306,24 @@ class Host:
             try:
                 await asyncio.wait_for(self._disk.settle(), self.tuning.handover_ms / 1000)
             except TimeoutError:
-                _LOG.error(_LEFT, self.id)
+                self._notices.always(logging.ERROR, _LEFT)
             self._disk.stop()
         hangs = self._disk is not None and self._disk.is_busy
+        for aside in (self._snapshots, self._streams):
+            hangs = hangs or not await self._ends(aside)
         if self._files is not None and self._chores is not None and not hangs:
             await self._close_log(self._chores)
+
+    async def _ends(self, aside: Aside | None) -> bool:
+        """Wait until nothing writes or reads a snapshot any more, and return whether that is so in time."""
+        if aside is None:
+            return True
+        try:
+            await asyncio.wait_for(run_aside(aside, lambda: None), self.tuning.handover_ms / 1000)
+        except TimeoutError:
+            self._notices.always(logging.ERROR, _LEFT)
+            return False
+        return True
 
     async def _close_log(self, aside: Aside) -> None:
         def close() -> None:
@@ -289,7 +339,7 @@ class Host:
             # The last sync may hang, or a chore before it.
             await asyncio.wait_for(run_aside(aside, close), self.tuning.handover_ms / 1000)
         except TimeoutError:
-            _LOG.error(_LEFT, self.id)
+            self._notices.always(logging.ERROR, _LEFT)
         except StorageFailed as error:
             self._note(error)
 
@@ -308,7 +358,7 @@ class Host:
         if self._over.is_set():
             return
         self._note(error)
-        _LOG.error("the host %x has failed: %r", self.id, error)
+        self._notices.always(logging.ERROR, "it has failed, and all its replicas end: %r", error)
         self._over.set()
         if self._disk is not None:
             self._disk.stop()
@@ -316,6 +366,12 @@ class Host:
             replica.die(error)
         if self._calls is not None:
             self._calls.close()
+
+    def _was_slow(self, seconds: float) -> None:
+        self._notices.warn("sync", "a sync of the log took %.1f s", seconds)
+
+    def _now(self) -> float:
+        return self._loop.time()
 
     def _check(self) -> None:
         if self._over.is_set() or not self._open:
@@ -336,7 +392,7 @@ class Host:
                 if not failed.done():
                     failed.set_exception(error)
             except RaftError as error:
-                _LOG.warning("member %x says what cannot be understood: %s", sender, error)
+                self._notices.warn(("newcomer", sender), "member %x says what cannot be understood: %s", sender, error)
             heard.set()
 
         def serve(sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
@@ -347,7 +403,8 @@ class Host:
             answer(begun.say(), "")
 
         if begun.table is None:
-            _LOG.info("member %x waits for the other members of a new cluster: %s", self.id, sorted(self._given))
+            text = "it waits for the other members of a new cluster: %s"
+            self._notices.always(logging.INFO, text, sorted(self._given))
             await self._confirm_with_all(begun, serve, hear, heard, failed)
         table = begun.table
         if table is None:
@@ -362,6 +419,7 @@ class Host:
         calls = Calls(self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), serve)
         transport.attach(NEWCOMERS_GROUP, _CallReceiver(calls, lambda: None))
         others = [id for id in self._given if id != self.id]
+        began = self._loop.time()
         try:
             for id in others:
                 await transport.set_peer(id, [split_address(address) for address in self._given[id]])
@@ -378,6 +436,9 @@ class Host:
                 if self.failure is not None:
                     raise self.failure
                 if begun.table is None:
+                    if self._loop.time() - began > KIND_S:
+                        text = "the cluster cannot begin: members %s have not confirmed its table for %.0f s"
+                        self._notices.warn("begin", text, begun.missing, self._loop.time() - began)
                     await asyncio.sleep(self.tuning.tick_ms / 1000)
             # Other members may still wait for this member's confirmation.
             for id in others:
@@ -426,8 +487,10 @@ class Host:
         used again.
 
         Raises ConfigError if this host already serves the name, or if the machine has served before; Contradiction if
-        an OnDiskMachine has applied entries that the log does not hold; Stopped if the host has failed or is closed;
-        and the errors of restoring the machine.
+        an OnDiskMachine has applied entries that the log does not hold; Corruption if the group's newest snapshot is
+        damaged and the one before it cannot take its place; Stopped if the host has failed or is closed; and the errors
+        of restoring the machine from a small state. A large one is restored on a thread, and its errors end the
+        replica.
         """
         self._check()
         if self._closing:
@@ -435,13 +498,17 @@ class Host:
         group = group_of(name)
         if group in self._replicas:
             raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
-        log = self._log.group(group)
+        if group in self._damaged:
+            raise self._damaged[group]
+        log = self._log.group(group, bodies=True)
         _check_machine(machine, log.last_index())
         _take_machine(machine)
         if log.snapshot().metadata.index == 0 and log.last_index() == 0:
             self._begin_group(log)
         replica = Replica(self, name, group, machine, log)
         self._replicas[group] = replica
+        if self._depot is not None:
+            self._depot.serve(group, replica.served)
         self._transport.attach(group, replica)
         self.wake(replica)
         return replica
@@ -498,6 +565,26 @@ class Host:
         self._tasks[task] = None
         task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
 
+    def metrics(self) -> HostMetrics:
+        """Return the present numbers of this host and its replicas, for people and monitoring.
+
+        It copies counters, and costs about as much as a few proposals. Raises Stopped if the host is not open, or has
+        failed.
+        """
+        self._check()
+        if self._disk is None or self._calls is None:
+            raise Stopped(self.failure)
+        disk, waiting = self._disk, len(self._calls)
+        replicas = self._replicas.values()
+        return host_metrics(self, replicas, disk.meter, disk.waits_s(), self._late_ticks, waiting, self._transport)
+
+    @property
+    def snapshots(self) -> Aside:
+        """Where snapshots are written and read."""
+        if self._snapshots is None:
+            raise Stopped(self.failure)
+        return self._snapshots
+
     # -- what replicas need ----------------------------------------------------------------------------------------
 
     def wake(self, replica: Replica) -> None:
@@ -514,6 +601,7 @@ class Host:
         for replica in dirty:
             replica.is_dirty = False
             replica.turn()
+        self.flush()
 
     def send(self, group: int, messages: list[Message]) -> None:
         """Send messages of a group."""
@@ -521,7 +609,11 @@ class Host:
             self._transport.send(messages, group)
         except RaftError as error:
             # The transport has reported the messages that are too long as lost.
-            _LOG.error("messages were not sent: %s", error)
+            self._notices.say(logging.ERROR, "send", "messages were not sent: %s", error)
+
+    def flush(self) -> None:
+        """Write what was sent in this turn. It saves a round of the loop, and the sync of this turn comes after it."""
+        self._transport.flush()
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request of a replica."""
@@ -533,6 +625,10 @@ class Host:
         """A replica has staged a write."""
         if self._disk is not None:
             self._disk.staged(replica, due)
+
+    def now_us(self) -> int:
+        """Return a reading of the clock of leases, in microseconds."""
+        return self.seams.now_us()
 
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
@@ -549,6 +645,8 @@ class Host:
         """Forget a replica that has ended."""
         if self._replicas.get(replica.group) is replica:
             del self._replicas[replica.group]
+            if self._depot is not None:
+                self._depot.leave(replica.group)
             self._transport.detach(replica.group)
 
     # -- time ------------------------------------------------------------------------------------------------------
@@ -557,15 +655,24 @@ class Host:
         """Let a tick pass. It skips ticks that a stall has delayed, because a burst of them could depose a leader."""
         seconds = self.tuning.tick_ms / 1000
         now = self._loop.time()
+        if now - due > self.tuning.election_ms / 1000:
+            self._late_ticks += 1
+            self._notices.warn("late", "something held up the event loop for %.1f s", now - due)
         due = due + seconds if due + seconds > now else now + seconds
         self._ticker = self._loop.call_at(due, self._tick_due, due)
         if self._over.is_set():
             return
+        waits_s = self.disk_waits_s()
+        if waits_s > SLOW_SYNC_S:
+            self._notices.warn("disk", "the disk has not answered for %.1f s", waits_s)
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.tick()
+        if self._depot is not None:
+            self._depot.tick()
         for replica in list(self._replicas.values()):
             replica.tick()
+        self.flush()
 
     def __repr__(self) -> str:
         return f"<Host {self.id} of the cluster {self.cluster:016x}, {len(self._replicas)} groups>"

@@ -35,13 +35,19 @@ from ..wire.enums import SnapshotStatus, StateType
 from ..wire.messages import ConfState, Message
 from . import events as happened
 from .applying import Applying
+from .aside import Aside
 from .barriers import Barriers
 from .calls import Answer
+from .depot import Served
 from .driver import Driver
 from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
+from .latecommits import LateCommits
 from .membertable import MemberTable
+from .meters import Meter, replica_metrics
+from .metrics import ReplicaMetrics
+from .notices import CoreLogger, Notices
 from .proposals import Proposal
 from .seams import Seams
 from .session import Session
@@ -52,7 +58,13 @@ from .tuning import Tuning
 from .waits import AppliedWaits, Waits, wake
 from .work import Write
 
+INFLIGHT_BYTES = 4 << 20
+"""The most bytes of entries on their way to one member. They are read in one turn of the event loop if the member was
+away, so more would block the loop; and more than the transport's queue takes would be dropped and read again."""
+
 _LOG = logging.getLogger("raftcy.replica")
+_PATIENCE = 10
+"""A member that has had no leader for so many election timeouts says so."""
 
 
 class Surroundings(Protocol):
@@ -64,6 +76,10 @@ class Surroundings(Protocol):
     tuning: Tuning
     seams: Seams
 
+    @property
+    def snapshots(self) -> Aside:
+        """Where snapshots are written and read."""
+
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""
 
@@ -73,8 +89,14 @@ class Surroundings(Protocol):
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request to another host."""
 
+    def flush(self) -> None:
+        """Write what was sent, now and not in the loop's next round."""
+
     def staged(self, replica: "Replica", due: bool) -> None:
         """Note that a write was staged; ``due`` says whether a sync must begin for it."""
+
+    def now_us(self) -> int:
+        """Return a reading of the clock of leases, in microseconds."""
 
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
@@ -132,6 +154,7 @@ class Replica:
         self._known_leader = (0, 0)
         self._leader_waits: Waits = {}
         self._unplaced_waits: Waits = {}
+        self._ready_waits: Waits = {}
         self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -142,11 +165,25 @@ class Replica:
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
+        self._meter = Meter(self._loop.time)
+        self._notices = Notices(_LOG, self._loop.time, self.id, name, self._present_term)
+        self._leaderless_ticks = 0
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
+        self._late = LateCommits(self._loop.call_soon, lambda held: self._guarded(self._send_late, held))
         self._applying = Applying(
-            host, machine, log, self._staged, self._proposals, self._applied_waits, self._wake_up, self._tell
+            host,
+            machine,
+            log,
+            self._staged,
+            self._proposals,
+            self._applied_waits,
+            self._wake_up,
+            self._tell,
+            self._guarded,
+            self._notices,
         )
+        self._applying.snapshots.waiting = lambda: self._inbox
         self._driver = self._start_driver(log)
         self._proposals.applied = self._driver.applied
         if self._staged.is_due:
@@ -165,6 +202,7 @@ class Replica:
             max_committed_size_per_ready=8 << 20,
             max_uncommitted_entries_size=2 * tuning.waiting_bytes,
             max_inflight_msgs=512,
+            max_inflight_bytes=INFLIGHT_BYTES,
             max_pending_reads=10_000,
             max_pending_msgs=100_000,
             check_quorum=True,
@@ -173,13 +211,21 @@ class Replica:
             disable_proposal_forwarding=True,
             batch_append=True,
             random=self._host.seams.random(),
+            logger=CoreLogger(self._notices, _LOG, self._loop.time),
         )
-        driver = Driver.start(config, self._applying, nonce=self._start)
+        # A log that is not new may be that of a life which has promised not to vote.
+        is_new = log.last_index() == log.snapshot().metadata.index <= 1
+        self._lease = tuning.lease(is_new)
+        driver = Driver.start(config, self._applying, nonce=self._start, lease=self._lease)
         self._applying.attach(driver)
         return driver
 
     def _wake_up(self) -> None:
         self._host.wake(self)
+
+    def _present_term(self) -> int:
+        # The core logs lines before there is a driver.
+        return int(self._driver.node.raft.term) if hasattr(self, "_driver") else 0
 
     # -- what a program asks --------------------------------------------------------------------------------------
 
@@ -249,12 +295,16 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
+            self._proposals.count_rejected(RejectReason(error.reason), proposal.count)
+            if error.reason == RejectReason.OVERLOADED:
+                self._notices.warn("overloaded", "commands are rejected: %s", error.detail)
             reject_all(proposal, error)
             return end
         if timeout_s is not None:
             timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
             end.add_done_callback(lambda _: timer.cancel())
         if not self.is_dirty:
+            self._meter.waits_since = self._loop.time()
             self._host.wake(self)
         return end
 
@@ -294,26 +344,39 @@ class Replica:
         Afterwards, until the next ``await``, you may read ``machine``, on any member. It shows every command that was
         answered to anybody before the call. With ``at_least``, this waits for that index instead, for example from an
         earlier read, and asks no other member. With ``stale``, it does not wait. Otherwise it also waits while the
-        group has no leader.
+        group has no leader. Every read waits while the machine is being restored from a snapshot on a thread.
 
         Raises Overloaded if too many reads wait, Stopped if the replica ends before, and TimeoutError.
         """
         self._check()
-        if stale:
+        if self._applying.is_ready and (stale or (at_least is None and self._may_read_now())):
             return self._driver.applied
         async with asyncio.timeout(timeout_s):
-            if at_least is not None:
-                await self._until_applied(at_least)
-                return self._driver.applied
-            read: asyncio.Future[None] = self._loop.create_future()
-            self._barriers.add(read)
-            self._host.wake(self)
-            try:
-                await read
-            except BaseException:
-                self._barriers.drop(read)
-                raise
+            if not stale:
+                await self._barrier(at_least)
+            while not self._applying.is_ready:
+                await self._next(self._ready_waits)
             return self._driver.applied
+
+    async def _barrier(self, at_least: int | None) -> None:
+        if at_least is not None:
+            await self._until_applied(at_least)
+            return
+        read: asyncio.Future[None] = self._loop.create_future()
+        self._barriers.add(read)
+        self._host.wake(self)
+        try:
+            await read
+        except BaseException:
+            self._barriers.drop(read)
+            raise
+
+    def _may_read_now(self) -> bool:
+        """Whether the lease answers a read of this moment from the machine as it is."""
+        if self._lease is None:
+            return False
+        self._driver.pass_time(self._host.now_us())
+        return 0 < self._driver.leased_index() <= self._driver.applied
 
     async def wait_for_leader(self, timeout_s: float | None = None) -> int:
         """Wait until this member knows a leader, and return its id.
@@ -450,6 +513,15 @@ class Replica:
             failure=self.failure,
         )
 
+    def metrics(self) -> ReplicaMetrics:
+        """Return the present numbers of this replica. ``Host.metrics`` has those of all replicas."""
+        return replica_metrics(self.status(), self._meter, self._proposals, len(self._inbox))
+
+    @property
+    def served(self) -> Served:
+        """The snapshots of this replica. For the host's depot."""
+        return self._applying.snapshots
+
     def __repr__(self) -> str:
         return f"<Replica {self.name!r} of member {self.id}, {self.role.name.lower()} in term {self.term}>"
 
@@ -474,12 +546,32 @@ class Replica:
                 raise
 
     def _tick(self) -> None:
+        if self._lease is not None:
+            self._driver.pass_time(self._host.now_us())
         self._watch_disk()
+        raft = self._driver.node.raft
+        term, role = raft.term, raft.state
         self._driver.tick()
+        if raft.state != role or raft.term != term:
+            self._meter.campaigns += raft.state in (k.CANDIDATE, k.PRE_CANDIDATE) or raft.term > term
+        if raft.lead:
+            self._leaderless_ticks = 0
+        else:
+            self._miss_leader()
         self._barriers.tick()
-        self._propose_own()
+        if self._applying.is_ready:
+            self._propose_own()
         self._turn()
         wake(self._leader_waits)
+
+    def _miss_leader(self) -> None:
+        """Note a tick without a leader, and say so if there were many."""
+        self._leaderless_ticks += 1
+        tuning = self._host.tuning
+        if self._leaderless_ticks >= _PATIENCE * tuning.election_ticks:
+            seconds = self._leaderless_ticks * tuning.tick_ms / 1000
+            text = "there has been no leader for %.0f s: can a majority of %s reach each other?"
+            self._notices.warn("leader", text, seconds, list(self.members.voters))
 
     def _propose_own(self) -> None:
         """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
@@ -513,7 +605,8 @@ class Replica:
         if waits > election_s and self.is_leader:
             if not self._warned:
                 self._warned = True
-                _LOG.warning("%s: the disk of leader %x has not answered for %.1f s", self.name, self.id, waits)
+                text = "the disk has not answered for %.1f s, so this leader hands its leadership over"
+                self._notices.warn("disk", text, waits)
                 target = self._successor()
                 if target is not None:
                     self._driver.node.transfer_leader(target)
@@ -524,28 +617,37 @@ class Replica:
 
     def _turn(self) -> None:
         driver = self._driver
+        if self._lease is not None:
+            driver.pass_time(self._host.now_us())
         if self._inbox:
             inbox, self._inbox = self._inbox, []
             driver.step_many(inbox)
         if self._handing.is_due:
             self._handing.run(driver)
+            self._meter.appended(self._handing.appended, driver.node.raft.term)
         if self._barriers.is_due:
             self._begin_read()
         while True:
             work = driver.poll()
             if work is not None:
                 if work.messages:
-                    self._send(work.messages)
+                    messages = self._late.sift(work.messages, self._proposals.count > 0)
+                    if messages:
+                        self._send(messages)
                 if work.write is not None:
                     self._stage(work.write)
             applied = self._applying.run()
             if applied and self._unplaced_waits:
                 wake(self._unplaced_waits)
+            if self._ready_waits and self._applying.is_ready:
+                wake(self._ready_waits)
             if not applied and work is None:
                 break
         for state in driver.take_reads():
             self._answer_read(state)
         raft = driver.node.raft
+        if self._meter.followed:
+            self._meter.turned(raft.term, raft.log.committed, driver.applied)
         if (raft.lead, raft.term if raft.lead else 0) != self._known_leader:
             self._leader_changed()
 
@@ -568,6 +670,10 @@ class Replica:
                 # Its receiver would get no entries until somebody says what became of it.
                 self._driver.report_snapshot(m.to, SnapshotStatus.FAILURE)
 
+    def _send_late(self, held: list[Message]) -> None:
+        self._send(held)
+        self._host.flush()
+
     def _stage(self, write: Write) -> None:
         """Stage a write. It is acknowledged once it is durable, or at once if it need not be durable."""
         self._log.save(write.hard_state, write.entries, write.snapshot)
@@ -586,7 +692,10 @@ class Replica:
         self._guarded(self._acknowledge)
 
     def _acknowledge(self) -> None:
-        for write in self._staged.end():
+        ended = self._staged.end()
+        if self._meter.followed:
+            self._meter.synced(ended)
+        for write in ended:
             messages = self._driver.stored(write)
             if messages:
                 self._send(messages)
@@ -656,6 +765,7 @@ class Replica:
             waits.pop(wait, None)
 
     def _tell(self, event: Event) -> None:
+        self._meter.happened(event, self.id)
         for queue in self._followers:
             queue.put(event)
 
@@ -671,17 +781,18 @@ class Replica:
             return
         self.failure = error
         self._driver.fail(error)
-        _LOG.error("%s: member %x died: %r", self.name, self.id, error)
+        self._notices.always(logging.ERROR, "this member has died: %r", error)
         self._end()
         self._host.died(self, error)
 
     def _end(self) -> None:
         self._over = True
+        self._applying.snapshots.stop()
         cause = self.failure
         why = "the replica was closed" if cause is None else f"the replica died: {cause!r}"
         self._handing.stop(why, cause)
         stopped = self._applied_waits.take_all() + self._barriers.take_all()
-        stopped += [*self._leader_waits, *self._unplaced_waits]
+        stopped += [*self._leader_waits, *self._unplaced_waits, *self._ready_waits]
         for wait in stopped:
             if not wait.done():
                 wait.set_exception(Stopped(cause))
@@ -708,7 +819,7 @@ class Replica:
                 except NotNow:
                     await asyncio.sleep(self._host.tuning.tick_ms / 1000)
         except (TimeoutError, Stopped):
-            _LOG.warning("%s: %x was closed before it could hand its leadership over", self.name, self.id)
+            self._notices.warn("handover", "this leader was closed before it could hand its leadership over")
         finally:
             if not self._over:
                 self._end()

@@ -249,6 +249,7 @@ class Feed:
         traffic = shared.traffic
         batch: list[Message] = []
         group = -1
+        messages_before, bytes_before = traffic.received_messages, traffic.received_bytes
         # Skipped messages count too. Otherwise a peer could hold up the event loop with messages that are skipped.
         for _ in range(most):
             if not waiting:
@@ -267,16 +268,19 @@ class Feed:
                 self._broken = error
                 waiting.clear()
                 break
-            reason = self._refuse(group, m)
+            reason = self.refuse(group, m)
             if reason is None and m.type == k.PROP and group not in shared.direct:
                 reason = self._proposals(group).put(m, size)
             elif reason is None:
                 batch.append(m)
             if reason is not None:
                 self._ignore(m, reason)
+        if traffic.received_messages > messages_before:
+            size = traffic.received_bytes - bytes_before
+            shared.count_received(self._sender, traffic.received_messages - messages_before, size)
         return group, batch
 
-    def _refuse(self, group: int, m: Message) -> str | None:
+    def refuse(self, group: int, m: Message) -> str | None:
         """Return why a message must not be delivered, or None.
 
         A message must name the sender that the connection has proved; otherwise one member could acknowledge entries in

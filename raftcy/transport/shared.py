@@ -8,6 +8,8 @@ from typing import Any
 
 from ..errors import RaftError, Stopped
 from ..wire.enums import SnapshotStatus
+from .bucket import Bucket
+from .depots import Depot
 from .limits import Limits, Traffic
 from .packets import Hello, Refusal
 from .policy import Policy
@@ -35,10 +37,16 @@ class Shared:
         on_failure: Callable[[BaseException], object] | None,
         on_refused: Callable[[int, Refusal], object] | None,
         newcomers: int | None = None,
+        depot: Depot | None = None,
     ) -> None:
         self.id = hello.sender
         self.newcomers = newcomers
         """The group in which nodes that do not know their cluster yet may talk, None to refuse such nodes."""
+        self.depot = depot
+        """Keeps the bodies of snapshots, None if all snapshots go in messages."""
+        self.streams = asyncio.Semaphore(limits.streams)
+        """A place for each stream that may send at a time."""
+        self.stream_rate = Bucket(limits.stream_bytes_per_second)
         self.hello = hello
         self.limits = limits
         self.tls = tls
@@ -46,6 +54,8 @@ class Shared:
         self.random = source
         self.loop = asyncio.get_running_loop()
         self.traffic = Traffic()
+        self.received: dict[int, list[int]] = {}
+        """How many messages and bytes have come from each known peer."""
         self.receivers: dict[int, Receiver | DirectReceiver] = {}
         self.direct: set[int] = set()
         """The groups whose receivers are DirectReceivers."""
@@ -77,6 +87,13 @@ class Shared:
         self.over.discard(group)
         self.direct.discard(group)
 
+    def count_received(self, sender: int, messages: int, size: int) -> None:
+        """Count messages from a sender. Strangers are left out, so that they cannot fill the memory with their ids."""
+        if sender in self.known:
+            counts = self.received.setdefault(sender, [0, 0])
+            counts[0] += messages
+            counts[1] += size
+
     def may_talk(self, cluster: int) -> bool:
         """Whether a node of this cluster may connect.
 
@@ -105,7 +122,7 @@ class Shared:
         self._logged[kind] = (now, 0)
         if left_out:
             text, arguments = text + " (and %d more like this)", (*arguments, left_out)
-        _LOG.log(level, text, *arguments)
+        _LOG.log(level, text, *arguments, extra={"group": "", "id": self.id, "term": 0})
 
     def failed(self, error: BaseException, where: str) -> None:
         """Count, log and pass on an unexpected exception, so that it never goes unseen."""
