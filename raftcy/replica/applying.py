@@ -61,6 +61,7 @@ class Applying:
         guarded: Callable[..., None],
         notices: Notices,
     ) -> None:
+        self._stopwatch = host.seams.stopwatch
         self._staged = staged
         self._proposals = proposals
         self._waits = waits
@@ -120,7 +121,7 @@ class Applying:
                     continue
             for run in self._runs:
                 self._apply_run(run)
-                now = self._host.seams.stopwatch()
+                now = self._stopwatch()
                 began = began or now
                 if now - began > SLICE_S:
                     self._again()

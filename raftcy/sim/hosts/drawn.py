@@ -44,6 +44,7 @@ class HostSettings:
                 tick_ms=TICK_MS,
                 election_ms=ticks * TICK_MS,
                 sync=random.choice(("auto", "auto", "thread")),
+                lease_reads=random.random() < 0.3,
                 waiting_commands=random.choice((4, 16)) if tight else 1 << 10,
                 waiting_bytes=random.choice((2_100, 20_000)) if tight else 1 << 20,
                 command_bytes=random.choice((1_000, 2_000)) if tight else 1 << 16,

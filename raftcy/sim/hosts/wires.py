@@ -7,14 +7,17 @@ Rules, which are those of ``raftcy.transport``:
 - What is lost is mostly reported: its sender hears that the peer is unreachable, and how each snapshot has ended. A
   message may also get lost in silence, since a connection can break long after the message has left.
 - Requests from host to host (group 0) arrive once or not at all, although late ones may overtake others.
+- The body of a snapshot travels with its message, which is handed over once the receiver has all of it on disk. Now and
+  then the connection breaks in between; the next stream goes on from there.
 """
 
 from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
-from ...errors import Stopped
+from ...errors import RaftError, Stopped
 from ...replica.calls import CALL_GROUP
+from ...transport import PeerTraffic, Traffic
 from ...transport.packets import Reason, Refusal
 from ...wire import consts as k
 from ...wire.enums import SnapshotStatus
@@ -31,6 +34,7 @@ class Packet(NamedTuple):
     to: int
     group: int
     data: bytes
+    body: tuple[bytes, ...] | None = None
 
 
 class Air(Protocol):
@@ -62,6 +66,7 @@ class Wire:
         self._newcomers: int = options["newcomers"]
         self._failed: Callable[[BaseException], object] = options["on_failure"]
         self._refused: Callable[[int, Refusal], object] = options["on_refused"]
+        self._depot: Any = options.get("depot")
         self._receivers: dict[int, Any] = {}
         self._identities: dict[int, int] = {}
         self.listens = False
@@ -87,6 +92,14 @@ class Wire:
     def flush(self) -> None:
         """Do nothing: what is sent leaves at once."""
 
+    def by_peer(self) -> dict[int, PeerTraffic]:
+        """Return no numbers."""
+        return {}
+
+    def counters(self) -> Traffic:
+        """Return no numbers."""
+        return Traffic()
+
     async def close(self) -> None:
         """Hear and send nothing more."""
         self.listens = False
@@ -95,12 +108,40 @@ class Wire:
         """Send messages of a group."""
         if not self.listens or not self.loop.alive:
             return
-        air = self._air
         for m in messages:
-            data = m.encode()
-            air.sending(self, group, m, data)
-            packet = Packet(self, m.to, group, data)
-            air.network.send(self.id, m, packet, once=group == CALL_GROUP, after=self.loop.ahead_us)
+            if m.snapshot is not None and self._depot is not None:
+                try:
+                    source = self._depot.source(group, m)
+                except RaftError:
+                    self.lost(m.to, group, m.type)
+                    continue
+                if source is not None:
+                    self.loop.create_task(self._stream(group, m, source))
+                    continue
+            self._carry(group, m, None)
+
+    def _carry(self, group: int, m: Message, body: tuple[bytes, ...] | None) -> None:
+        air = self._air
+        data = m.encode()
+        air.sending(self, group, m, data)
+        packet = Packet(self, m.to, group, data, body)
+        air.network.send(self.id, m, packet, once=group == CALL_GROUP or body is not None, after=self.loop.ahead_us)
+
+    async def _stream(self, group: int, m: Message, source: Any) -> None:
+        """Read the body of a snapshot, and send it."""
+        pieces: list[bytes] = []
+        at = 0
+        try:
+            while at < source.size_bytes:
+                pieces.append(await source.read(at))
+                at += len(pieces[-1])
+        except (RaftError, OSError):
+            self.lost(m.to, group, m.type)
+            return
+        finally:
+            source.close()
+        if self.listens:
+            self._carry(group, m, tuple(pieces))
 
     # -- what arrives --------------------------------------------------------------------------------------------
 
@@ -128,6 +169,40 @@ class Wire:
         why = refuse_from_network(m)
         if why is not None:
             self._air.wrong("correct peers", f"{sender.id} sends {m!r} to {self.id}: {why}")
+        if packet.body is not None:
+            self.loop.create_task(self._receive(packet, m))
+        else:
+            self._hand(packet, m)
+
+    async def _receive(self, packet: Packet, m: Message) -> None:
+        """Take the body of a snapshot, and then its message."""
+        sender, random = packet.wire, self._air.random
+        breaks_at = random.random() * 10
+        at = 0
+        try:
+            sink = self._depot.sink(packet.group, sender.id, m)
+            try:
+                begin = await sink.begin()
+                for place, piece in enumerate(packet.body or ()):
+                    if breaks_at < place + 1:
+                        raise ConnectionResetError
+                    rest = piece[max(0, begin - at) :]
+                    at += len(piece)
+                    if rest:
+                        await sink.write(rest)
+                await sink.finish()
+            finally:
+                sink.leave()
+        except (RaftError, OSError):
+            sender.report(packet.group, self.id, SnapshotStatus.FAILURE)
+        else:
+            self._hand(packet, m)
+
+    def _hand(self, packet: Packet, m: Message) -> None:
+        sender, receiver = packet.wire, self._receivers.get(packet.group)
+        if receiver is None or not self.listens:
+            sender.lost(packet.to, packet.group, m.type)
+            return
         try:
             receiver.receive([m])
         except Stopped:
