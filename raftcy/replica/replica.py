@@ -44,6 +44,7 @@ from .driver import Driver
 from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
+from .latecommits import LateCommits
 from .membertable import MemberTable
 from .meters import Meter, replica_metrics
 from .metrics import ReplicaMetrics
@@ -56,6 +57,10 @@ from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
 from .waits import AppliedWaits, wake
 from .work import Write
+
+INFLIGHT_BYTES = 4 << 20
+"""The most bytes of entries on their way to one member. They are read in one turn of the event loop if the member was
+away, so more would block the loop; and more than the transport's queue takes would be dropped and read again."""
 
 _LOG = logging.getLogger("raftcy.replica")
 _PATIENCE = 10
@@ -82,6 +87,9 @@ class Surroundings(Protocol):
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request to another host."""
+
+    def flush(self) -> None:
+        """Write what was sent, now and not in the loop's next round."""
 
     def staged(self, replica: "Replica", due: bool) -> None:
         """Note that a write was staged; ``due`` says whether a sync must begin for it."""
@@ -161,6 +169,7 @@ class Replica:
         self._leaderless_ticks = 0
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
+        self._late = LateCommits(self._loop.call_soon, lambda held: self._guarded(self._send_late, held))
         self._applying = Applying(
             host,
             machine,
@@ -192,6 +201,7 @@ class Replica:
             max_committed_size_per_ready=8 << 20,
             max_uncommitted_entries_size=2 * tuning.waiting_bytes,
             max_inflight_msgs=512,
+            max_inflight_bytes=INFLIGHT_BYTES,
             max_pending_reads=10_000,
             max_pending_msgs=100_000,
             check_quorum=True,
@@ -619,7 +629,9 @@ class Replica:
             work = driver.poll()
             if work is not None:
                 if work.messages:
-                    self._send(work.messages)
+                    messages = self._late.sift(work.messages, self._proposals.count > 0)
+                    if messages:
+                        self._send(messages)
                 if work.write is not None:
                     self._stage(work.write)
             applied = self._applying.run()
@@ -655,6 +667,10 @@ class Replica:
             if m.type == k.SNAP:
                 # Its receiver would get no entries until somebody says what became of it.
                 self._driver.report_snapshot(m.to, SnapshotStatus.FAILURE)
+
+    def _send_late(self, held: list[Message]) -> None:
+        self._send(held)
+        self._host.flush()
 
     def _stage(self, write: Write) -> None:
         """Stage a write. It is acknowledged once it is durable, or at once if it need not be durable."""

@@ -170,6 +170,7 @@ class Wire:
         self.listens = False
         self.identities: dict[int, int] = {}
         self.streams: set[asyncio.Task[None]] = set()
+        self._last_time = 0.0
 
     def attach(self, group: int, receiver: Any) -> None:
         self.receivers[group] = receiver
@@ -211,7 +212,12 @@ class Wire:
                 self.streams.add(task)
                 task.add_done_callback(self.streams.discard)
                 continue
-            asyncio.get_running_loop().call_later(0.001, self._deliver, group, m.encode(), m.to)
+            asyncio.get_running_loop().call_at(self._next_time(), self._deliver, group, m.encode(), m.to)
+
+    def _next_time(self) -> float:
+        """A millisecond from now, and after all that was sent before: a loop does not keep the order of equal times."""
+        self._last_time = max(asyncio.get_running_loop().time() + 0.001, self._last_time + 1e-9)
+        return self._last_time
 
     def _deliver(self, group: int, data: bytes, to: int) -> None:
         other = self.world.wires.get(to)

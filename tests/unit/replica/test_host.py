@@ -590,8 +590,6 @@ def test_appends_leave_before_the_leaders_own_sync_and_answers_after_it() -> Non
 
 
 def test_votes_wait_for_the_disk() -> None:
-    """catches: nebula#3415, tikv#8381"""
-
     async def story() -> None:
         world = World(3, tuned(sync="thread"))
         async with world.running() as hosts:
