@@ -32,6 +32,7 @@ SLICE_BYTES = 1 << 20
 _HEAD_FORMAT = 1
 _REFUSED, _ANSWERED = b"\0", b"\1"
 
+
 class GroupCapture:
     """The state of a group at one index, which can be written while the group goes on.
 
