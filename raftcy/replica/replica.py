@@ -64,6 +64,9 @@ from .tuning import Tuning
 from .waits import AppliedWaits, Waits, wake
 from .work import Write
 
+COMMITTED_BYTES = 2 << 20
+"""The most bytes of committed entries that are read in one turn of the event loop, for example after a start."""
+
 INFLIGHT_BYTES = 4 << 20
 """The most bytes of entries on their way to one member. They are read in one turn of the event loop if the member was
 away, so more would block the loop; and more than the transport's queue takes would be dropped and read again."""
@@ -215,7 +218,7 @@ class Replica:
             storage=_Staging(log, lambda: self._host.staged(self, True)),
             async_storage_writes=True,
             max_size_per_msg=1 << 20,
-            max_committed_size_per_ready=8 << 20,
+            max_committed_size_per_ready=COMMITTED_BYTES,
             max_uncommitted_entries_size=2 * tuning.waiting_bytes,
             max_inflight_msgs=512,
             max_inflight_bytes=INFLIGHT_BYTES,
