@@ -10,6 +10,7 @@ from . import (
     leases,
     logs,
     machines,
+    members,
     on_disk,
     reads,
     replication,
@@ -32,6 +33,7 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    members,
     durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
