@@ -845,6 +845,7 @@ class Replica:
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
         """Note that a snapshot has reached a member, or is lost. For the host's transport."""
         if not self._over:
+            self._meter.snapshot_ended(status == SnapshotStatus.FINISH)
             self._driver.report_snapshot(id, status)
             self._host.wake(self)
 
