@@ -13,6 +13,7 @@ cdef class Delivery:
     cdef RawNode _node
     cdef Carrier carrier
     cdef object machine
+    cdef object _admit
     cdef object _apply
     cdef uint64_t _machine_applied
     cdef Asked _asked

@@ -1,4 +1,4 @@
-"""Faults of what makes a host durable: what is said before it is synced, a disk that hangs, members that lost theirs."""
+"""Faults of what makes a host durable: answers before the sync, disks that hang, members that lost theirs."""
 
 from ..edit import Edit
 from .fault import Fault
@@ -76,7 +76,7 @@ FAULTS = [
     ),
     Fault(
         "wiped_member_takes_part_again",
-        "a member with an empty directory takes over the table in which it has another identity",
+        "a member with an empty directory takes over the table in which it has another identity, whoever refuses it",
         (
             Edit(
                 "replica/bootstrap.py",
@@ -84,6 +84,13 @@ FAULTS = [
                 "own is None or own.identity != self._identities[self._id]",
                 "own is None",
             ),
+            Edit(
+                "replica/host.py",
+                "Host._start",
+                "next((each for each in table.members if each.identity == self.identity), None)",
+                "table.find(self.id)",
+            ),
+            Edit("replica/host.py", "Host._refused", "refusal.reason == Reason.IDENTITY", "False"),
         ),
         ("etcd#21178",),
         unseen=UNSEEN,

@@ -24,6 +24,16 @@ self._rounds = deque((r[0], *(now if r[0] == read_number(m.context) else r[1:]))
         profile="drifting",
     ),
     Fault(
+        "lease_without_an_end",
+        "a leader that was cut off or stopped goes on to read by its lease",
+        (
+            Edit(LEASE, "Lease._runs", "now_us < began_us + self._length_us", "True"),
+            Edit(LEASE, "Lease._runs", "self._tick < tick + self._length_ticks", "True"),
+        ),
+        ("tikv#964",),
+        profile="drifting",
+    ),
+    Fault(
         "lease_after_the_handover",
         "the lease goes on after MsgTimeoutNow has left",
         (Edit(LEASE, "Lease.leaving", "self._handed_over = m.term", ""),),
@@ -56,12 +66,6 @@ self._rounds = deque((r[0], *(now if r[0] == read_number(m.context) else r[1:]))
         profile="drifting",
     ),
     Fault(
-        "lease_by_members_without_one",
-        "an answer without a promise counts",
-        (Edit(LEASE, "Lease.heard", "m.vote >= self._election_us", "True"),),
-        profile="drifting",
-    ),
-    Fault(
         "vote_after_a_start",
         "a member votes at once after a start, whatever its earlier life has promised",
         (
@@ -74,15 +78,6 @@ self._rounds = deque((r[0], *(now if r[0] == read_number(m.context) else r[1:]))
         "vote_after_a_heartbeat",
         "a member votes although it has answered a heartbeat, once it has forgotten the leader",
         (Edit(LEASE, "Lease.heard", "self._promise.renew(self._now_us)", ""),),
-        profile="drifting",
-    ),
-    Fault(
-        "campaign_within_the_promise",
-        "a member votes for itself within its promise",
-        (
-            Edit(LEASE, "Lease.no_campaign", "self._promise.holds(self._now_us)", "False"),
-            Edit(LEASE, "Lease.objection", "self.no_campaign()", '"no" if self._promise.holds(self._now_us) else ""'),
-        ),
         profile="drifting",
     ),
     Fault(
