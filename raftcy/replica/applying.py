@@ -12,7 +12,6 @@ Rules:
   does one that the machine of the system group, the registry, refuses.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -29,6 +28,7 @@ from .membertable import MemberTable
 from .notices import Notices
 from .proposals import Proposals
 from .registry import Registry
+from .seams import Seams
 from .slices import has_data, is_change, slices
 from .snapshots import Snapshots
 from .snapshots import Surroundings as SnapshotSurroundings
@@ -42,6 +42,8 @@ SLICE_S = 0.005
 
 class Surroundings(SnapshotSurroundings, Protocol):
     """The part of a host that applying needs."""
+
+    seams: Seams
 
     @property
     def table(self) -> MemberTable:
@@ -68,6 +70,7 @@ class Applying:
         notices: Notices,
     ) -> None:
         self._host = host
+        self._stopwatch = host.seams.stopwatch
         self._staged = staged
         self._proposals = proposals
         self._waits = waits
@@ -123,7 +126,7 @@ class Applying:
                     continue
             for run in self._runs:
                 self._apply_run(run)
-                now = time.perf_counter()
+                now = self._stopwatch()
                 began = began or now
                 if now - began > SLICE_S:
                     self._again()

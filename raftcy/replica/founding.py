@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -31,6 +30,7 @@ class Founding:
         notices: Notices,
         make_transport: Callable[[], Any],
         failure: Callable[[], BaseException | None],
+        drawn: int,
     ) -> None:
         self._id = id
         self._members = members
@@ -39,6 +39,7 @@ class Founding:
         self._notices = notices
         self._make_transport = make_transport
         self._failure = failure
+        self._drawn = drawn
         self._begun = Bootstrap(id, identity, members)
         self._wrong: MembersDiffer | None = None
         self._heard = asyncio.Event()
@@ -73,7 +74,7 @@ class Founding:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         transport = self._make_transport()
-        calls = Calls(self._id, secrets.randbits(64), lambda m: transport.send([m], NEWCOMERS_GROUP), self._serve)
+        calls = Calls(self._id, self._drawn, lambda m: transport.send([m], NEWCOMERS_GROUP), self._serve)
         transport.attach(NEWCOMERS_GROUP, CallReceiver(calls, lambda: None))
         others = [id for id in self._members if id != self._id]
         try:

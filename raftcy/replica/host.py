@@ -13,7 +13,6 @@ Rules:
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from io import BytesIO
@@ -143,7 +142,7 @@ class Host(MemberChanges):
         self._path = directory
         self._joins = False
         self._tls = tls
-        self._seams = seams or Seams()
+        self.seams: Seams = seams or Seams()
         self._replicas: dict[int, Replica] = {}
         self._dirty: list[Replica] = []
         self._late_ticks = 0
@@ -151,7 +150,7 @@ class Host(MemberChanges):
         self._due: asyncio.Handle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._serving: dict[int, Serving] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._over: asyncio.Event = asyncio.Event()
         self._open = False
         self._closing = False
@@ -206,7 +205,7 @@ class Host(MemberChanges):
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        seams = self._seams
+        seams = self.seams
         self._syncs = seams.aside("raftcy log")
         self._chores = seams.aside("raftcy chores")
         self._snapshots = seams.aside("raftcy snapshots")
@@ -252,8 +251,8 @@ class Host(MemberChanges):
         return await self._found()
 
     def _open_log(self) -> Any:
-        self._files = self._seams.files(self._path)
-        log = self._seams.log(self._files)
+        self._files = self.seams.files(self._path)
+        log = self.seams.log(self._files)
         for group in log.groups():
             # Here, on a thread, since this reads the newest snapshot of each group to verify it.
             try:
@@ -284,12 +283,10 @@ class Host(MemberChanges):
 
     async def _begin_to_talk(self, registrar: Registrar, addresses: tuple[str, ...]) -> None:
         """Start the system group, give the transport the addresses of the peers, and listen."""
-        self._calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(CALL_GROUP, [m]), self._serve)
+        self._calls = Calls(self.id, self._drawn(), lambda m: self.send(CALL_GROUP, [m]), self._serve)
         transport = self._make_transport(self.cluster, self._advertise or addresses)
         transport.attach(CALL_GROUP, CallReceiver(self._calls, self._check))
-        self._newcomers = Calls(
-            self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
-        )
+        self._newcomers = Calls(self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer)
         transport.attach(NEWCOMERS_GROUP, CallReceiver(self._newcomers, self._check))
         log = self._log.group(SYSTEM_LOG, bodies=True)
         system = Replica(ForSystem(self), "(system)", SYSTEM_GROUP, registrar.registry, log)
@@ -300,6 +297,10 @@ class Host(MemberChanges):
         await registrar.start(system, transport)
         await transport.listen(*self._listen_at(addresses))
         self.wake(system)
+
+    def _drawn(self) -> int:
+        """Draw the number with which the calls of this start begin."""
+        return int.from_bytes(self.seams.draw(8), "big")
 
     async def _until_in(self, registrar: Registrar) -> None:
         """Wait until the directory holds the registry, with this host in it: from then on it needs no other's help."""
@@ -312,7 +313,7 @@ class Host(MemberChanges):
             await self.update(self.id, addresses=self._advertise, timeout_s=None)
 
     def _make_transport(self, cluster: int, addresses: tuple[str, ...]) -> Any:
-        self._transport = self._seams.transport(
+        self._transport = self.seams.transport(
             self.id,
             Nobody(),
             cluster=cluster,
@@ -475,6 +476,7 @@ class Host(MemberChanges):
             self._notices,
             lambda: self._make_transport(0, self._given[self.id]),
             lambda: self.failure,
+            self._drawn(),
         )
         table = await founding.run()
         voters = ConfState(voters=[member.id for member in table.members])
@@ -510,6 +512,7 @@ class Host(MemberChanges):
             self._notices,
             lambda: self._make_transport(0, self._reached),
             lambda: self.failure,
+            self._drawn(),
         )
         self._joins = True
         taken = await joining.run()
@@ -641,11 +644,11 @@ class Host(MemberChanges):
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task that ends with the host. Its error ends the host."""
         task = self._loop.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._spawned)
 
     def _spawned(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._fail(error)
@@ -712,7 +715,7 @@ class Host(MemberChanges):
 
     def now_us(self) -> int:
         """Return a reading of the clock of leases, in microseconds."""
-        return self._seams.now_us()
+        return self.seams.now_us()
 
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""

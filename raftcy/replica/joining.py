@@ -9,7 +9,6 @@ Rules:
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +85,8 @@ def refusal(reason: str, text: str) -> MemberRefused:
 class Joining:
     """The host of an ``arrival`` asks at the addresses ``seeds``, over a transport that ``make_transport`` makes.
 
-    ``notices`` takes log lines. ``failure`` returns the error that has ended the host, or None.
+    ``notices`` takes log lines. ``failure`` returns the error that has ended the host, or
+    None. ``drawn`` is a number of 64 bits that no other start has.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Joining:
         notices: Notices,
         make_transport: Callable[[], Any],
         failure: Callable[[], BaseException | None],
+        drawn: int,
     ) -> None:
         self._arrival = arrival
         self._seeds = seeds
@@ -108,6 +109,7 @@ class Joining:
         self._notices = notices
         self._make_transport = make_transport
         self._failure = failure
+        self._drawn = drawn
 
     async def run(self) -> Taken:
         """Return once the cluster has taken this host in. Raises MemberRefused if it never will."""
@@ -115,7 +117,7 @@ class Joining:
         id = self._arrival.id
         calls = Calls(
             id,
-            secrets.randbits(64),
+            self._drawn,
             lambda m: transport.send([m], NEWCOMERS_GROUP),
             lambda sender, kind, group, data, answer: answer(None, "this host has no cluster yet"),
         )

@@ -15,7 +15,6 @@ replica, which then does all of its driver's work in one turn. Rules:
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -56,13 +55,17 @@ from .metrics import ReplicaMetrics
 from .notices import CoreLogger, Notices
 from .proposals import Proposal
 from .reconcile import View
+from .seams import Seams
 from .session import Session
 from .staged import Staged
 from .standing import ReplicaStatus, is_member
 from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
-from .waits import AppliedWaits, wake
+from .waits import AppliedWaits, Waits, wake
 from .work import Write
+
+COMMITTED_BYTES = 2 << 20
+"""The most bytes of committed entries that are read in one turn of the event loop, for example after a start."""
 
 INFLIGHT_BYTES = 4 << 20
 """The most bytes of entries on their way to one member. They are read in one turn of the event loop if the member was
@@ -80,6 +83,7 @@ class Surroundings(Protocol):
     id: int
     cluster: int
     tuning: Tuning
+    seams: Seams
 
     @property
     def table(self) -> MemberTable:
@@ -160,16 +164,16 @@ class Replica:
         tuning = host.tuning
         self._log = log
         # No other start has these bytes. The contexts of reads, and tokens, begin with them.
-        self._start = secrets.token_bytes(16)
+        self._start = host.seams.draw(16)
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._timekeeper = Timekeeper()
         self._until_report = 0
         self._inbox: list[Message] = []
         self._followers: dict[EventQueue, None] = {}
         self._known_leader = (0, 0)
-        self._leader_waits: set[asyncio.Future[None]] = set()
-        self._unplaced_waits: set[asyncio.Future[None]] = set()
-        self._ready_waits: set[asyncio.Future[None]] = set()
+        self._leader_waits: Waits = {}
+        self._unplaced_waits: Waits = {}
+        self._ready_waits: Waits = {}
         self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -214,7 +218,7 @@ class Replica:
             storage=_Staging(log, lambda: self._host.staged(self, True)),
             async_storage_writes=True,
             max_size_per_msg=1 << 20,
-            max_committed_size_per_ready=8 << 20,
+            max_committed_size_per_ready=COMMITTED_BYTES,
             max_uncommitted_entries_size=2 * tuning.waiting_bytes,
             max_inflight_msgs=512,
             max_inflight_bytes=INFLIGHT_BYTES,
@@ -225,6 +229,7 @@ class Replica:
             step_down_on_removal=True,
             disable_proposal_forwarding=True,
             batch_append=True,
+            random=self._host.seams.random(),
             logger=CoreLogger(self._notices, _LOG, self._loop.time),
         )
         # A log that is not new may be that of a life which has promised not to vote.
@@ -840,6 +845,7 @@ class Replica:
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
         """Note that a snapshot has reached a member, or is lost. For the host's transport."""
         if not self._over:
+            self._meter.snapshot_ended(status == SnapshotStatus.FINISH)
             self._driver.report_snapshot(id, status)
             self._host.wake(self)
 
@@ -851,14 +857,14 @@ class Replica:
         self._check()
         await self._applied_waits.add(index)
 
-    async def _next(self, waits: set["asyncio.Future[None]"]) -> None:
+    async def _next(self, waits: Waits) -> None:
         self._check()
         wait: asyncio.Future[None] = self._loop.create_future()
-        waits.add(wait)
+        waits[wait] = None
         try:
             await wait
         finally:
-            waits.discard(wait)
+            waits.pop(wait, None)
 
     def _tell(self, event: Event) -> None:
         self._meter.happened(event, self.id)

@@ -505,7 +505,7 @@ def test_nothing_is_said_that_a_failed_disk_has_not_got() -> None:
         async with world.serving() as replicas:
             leader, follower = leader_of(replicas), followers_of(replicas)[0]
             world.disks[follower.id].sync_error = OSError(5, "no")
-            before = follower.applied
+            before = follower.status().last_index
             await leader.propose(b"x")
             await asyncio.sleep(0.5)
             assert follower.failure is not None

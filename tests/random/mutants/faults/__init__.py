@@ -6,6 +6,7 @@ from . import (
     driven,
     durable,
     elections,
+    hosted,
     joint,
     leases,
     logs,
@@ -34,6 +35,7 @@ MODULES = (
     on_disk,
     connections,
     members,
+    hosted,
     durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
