@@ -26,23 +26,13 @@ def faults_of(tests: Path) -> list[str]:
     return str(caught.value).splitlines()
 
 
-<<<<<<< HEAD
-def test_a_claim_needs_a_row_and_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue, "ROWS", [*catalogue.ROWS, catalogue.Row("etcd#2", "W", "Nothing brings it back.")])
-    text = 'def test_a():\n    """catches: etcd#1, etcd#2"""\ndef helper():\n    """catches: etcd#7280"""\n'
-=======
 def test_a_claim_needs_a_row_and_a_fault(tmp_path: Path) -> None:
     text = 'def test_a():\n    """catches: etcd#1, faults#X3"""\ndef helper():\n    """catches: etcd#7280"""\n'
->>>>>>> main
     (tmp_path / "test_it.py").write_text(text)
     it = f"{tmp_path.name}/test_it.py"
     assert faults_of(tmp_path)[:3] == [
         f"{it}::test_a catches 'etcd#1', which is not a row",
-<<<<<<< HEAD
-        f"{it}::test_a catches etcd#2, but no fault brings it back to prove that",
-=======
         f"{it}::test_a catches faults#X3, but no fault brings it back to prove that",
->>>>>>> main
         f"{it}::helper is no test",
     ]
 
