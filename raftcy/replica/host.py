@@ -584,6 +584,14 @@ class Host:
             raise Stopped(self.failure)
         return self._snapshots
 
+    def pin(self, name: str) -> None:
+        """Keep a snapshot's file from being removed."""
+        self._log.pin(name)
+
+    def unpin(self, name: str) -> None:
+        """Take back one ``pin``."""
+        self._log.unpin(name)
+
     # -- what replicas need ----------------------------------------------------------------------------------------
 
     def wake(self, replica: Replica) -> None:
