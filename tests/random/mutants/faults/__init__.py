@@ -6,10 +6,12 @@ from . import (
     driven,
     durable,
     elections,
+    hosted,
     joint,
     leases,
     logs,
     machines,
+    members,
     on_disk,
     reads,
     replication,
@@ -32,6 +34,8 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    members,
+    hosted,
     durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
