@@ -641,6 +641,14 @@ class Host(MemberChanges):
 
     # -- what replicas and the registrar need ---------------------------------------------------------------------
 
+    def pin(self, name: str) -> None:
+        """Keep a snapshot's file from being removed."""
+        self._log.pin(name)
+
+    def unpin(self, name: str) -> None:
+        """Take back one ``pin``."""
+        self._log.unpin(name)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task that ends with the host. Its error ends the host."""
         task = self._loop.create_task(work)

@@ -93,6 +93,12 @@ class Surroundings(Protocol):
     def snapshots(self) -> Aside:
         """Where snapshots are written and read."""
 
+    def pin(self, name: str) -> None:
+        """Keep a file of the log from being removed."""
+
+    def unpin(self, name: str) -> None:
+        """Take back one ``pin``."""
+
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""
 
@@ -775,6 +781,8 @@ class Replica:
 
     def _stage(self, write: Write) -> None:
         """Stage a write. It is acknowledged once it is durable, or at once if it need not be durable."""
+        if write.snapshot is not None:
+            self._applying.snapshots.hold(write.snapshot)
         self._log.save(write.hard_state, write.entries, write.snapshot)
         if self._staged.add(write):
             messages = self._driver.stored(write)
