@@ -669,10 +669,15 @@ class Replica:
     # -- messages -------------------------------------------------------------------------------------------------
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages from a transport, which has checked them. For the host's transport."""
+        """Take messages from a transport, which has checked them. For the host's transport.
+
+        They are handled at once: another round of the event loop for each message would be a fifth of a read's time.
+        """
         self._check()
         self._inbox += messages
-        self._host.wake(self)
+        if not self.is_dirty:
+            self.turn()
+            self._host.flush()
         return []
 
     def take_forwarded(self, data: bytes, answer: Answer) -> None:
