@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         SnapshotReceived,
     )
     from .host import Host
+    from .hostrecords import HostRecord, Role, Wish
+    from .metrics import Histogram, HostMetrics, ProposalMetrics, ReplicaMetrics, StageMetrics
     from .replica import Replica
-    from .standing import ReplicaStatus
+    from .standing import HostStatus, ReplicaStatus
     from .tokens import Fate, RejectReason, Token
     from .tuning import Tuning
 
@@ -31,27 +33,45 @@ __all__ = [
     "Event",
     "EventsMissed",
     "Fate",
+    "Histogram",
     "Host",
+    "HostMetrics",
+    "HostRecord",
+    "HostStatus",
     "LeaderChanged",
     "MembersChanged",
+    "ProposalMetrics",
     "RejectReason",
     "Replica",
+    "ReplicaMetrics",
     "ReplicaStatus",
     "ReplicaStopped",
+    "Role",
     "SnapshotFailed",
     "SnapshotMade",
     "SnapshotReceived",
+    "StageMetrics",
     "Token",
     "Tuning",
+    "Wish",
 ]
 
 _PLACES = {
     "Host": "host",
+    "HostRecord": "hostrecords",
+    "HostStatus": "standing",
+    "Role": "hostrecords",
+    "Wish": "hostrecords",
     "Replica": "replica",
     "ReplicaStatus": "standing",
     "Fate": "tokens",
     "RejectReason": "tokens",
     "Token": "tokens",
+    "Histogram": "metrics",
+    "HostMetrics": "metrics",
+    "ProposalMetrics": "metrics",
+    "ReplicaMetrics": "metrics",
+    "StageMetrics": "metrics",
     "Tuning": "tuning",
 }
 

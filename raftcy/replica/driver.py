@@ -21,11 +21,16 @@ Rules:
   voter may have a successor, and one that has committed nothing in its term may not know all earlier commits.
 - A leader that reads by its lease answers no read after it has sent MsgTimeoutNow, for the rest of its term
   (``guard_reads``): the receiver campaigns without waiting until the lease has ended.
+- A leader with a Lease answers reads from its commit index while the lease runs, and a member with one grants no vote
+  that could end another's lease. ``lease`` has the rules.
 - ``read`` never uses a context twice, as long as every start has another ``nonce``.
-- A committed configuration change that is invalid changes nothing, on all members alike.
+- A committed configuration change that is invalid, or that the machine does not admit, changes nothing, on all members
+  alike.
 - A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
   gets a snapshot with the current members; a new member would refuse an older one, which does not name it. ``offers``
   has the rules for what a peer is sent (``guard_offers``).
+- A snapshot may be written in the background (``begin_snapshot``). It has the index and the members as of its
+  beginning, and is thrown away if a received one has overtaken it.
 - Data that no message can carry is refused when it is proposed or captured, not when it should be sent.
 - A machine may have applied entries beyond the stored commit index, which is not synced by itself, but none beyond the
   log.
@@ -45,7 +50,6 @@ from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage, check_initial_state
 from ..errors import (
-    ConfChangeError,
     InvariantError,
     LogLost,
     NotNow,
@@ -60,11 +64,13 @@ from ..wire import consts as k
 from ..wire.checks import flag, instance, instances, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
-from .admitted import checked_applied, checked_nonce, refuse_coroutines
+from .admitted import checked_applied, checked_lease, checked_nonce, refuse_coroutines
 from .asked import Outcome
 from .carrier import Carrier
 from .corelease import CoreLease
 from .delivering import Delivery
+from .lease import Lease
+from .making import Making
 from .offers import MAX_MESSAGE_BYTES, Offers
 from .stages import Stages
 from .work import Batch, Work, Write
@@ -76,7 +82,11 @@ class Driver:
     ``storage``
         The node's LogStorage, to which ``run`` writes.
     ``machine``
-        A StateMachine, or an object with the methods of one that the application needs, or None.
+        A StateMachine, or an object with the methods of one that the application needs, or None. If it has
+        ``wish_snapshot`` in place of ``capture``, the application makes the snapshots in the background, by
+        ``begin_snapshot`` and ``end_snapshot``, and the driver calls ``wish_snapshot`` when a peer needs a new one.
+        ``admit(change, index)``, if it has that, judges each committed configuration change, a ConfChangeV2: it returns
+        None, or the error because of which the change must change nothing. It must give the same answer on all members.
     ``send``
         A function that ``run`` calls with each list of messages to send, or None.
     ``snapshot``
@@ -99,6 +109,11 @@ class Driver:
         stand still without a word. Default: 63 MiB, which ``raftcy.transport`` can send. None is for groups whose
         messages never leave the process.
 
+    ``lease``
+        A Lease for this member, or None. Whoever runs the driver must then call ``pass_time`` before ``tick``,
+        ``step``, ``run`` and ``read``: without readings of a clock, the member grants no votes. Needs a ``nonce``.
+        Default None.
+
     ``inbox`` is a list of messages that the next ``run`` steps. ``applied`` is the last index that the machine has
     applied, and ``members`` the ConfState as of that index.
 
@@ -111,9 +126,11 @@ class Driver:
         "_async",
         "_captures",
         "_carrier",
+        "_core_lease",
         "_delivery",
         "_lease",
         "_machine",
+        "_making",
         "_max_bytes",
         "_memory",
         "_nonce",
@@ -125,6 +142,7 @@ class Driver:
         "_snapshot_index",
         "_stages",
         "_stored_commit",
+        "_wishes",
         "guard_offers",
         "guard_reads",
         "guard_snapshots",
@@ -161,6 +179,7 @@ class Driver:
         guard_offers: bool = True,
         nonce: bytes | None = None,
         max_message_bytes: int | None = MAX_MESSAGE_BYTES,
+        lease: Lease | None = None,
     ) -> None:
         if writable_log(storage) is not storage:
             raise TypeError(
@@ -184,7 +203,8 @@ class Driver:
         self.guard_offers = flag(guard_offers, "guard_offers")
         self.keep_snapshots = flag(keep_snapshots, "keep_snapshots")
         self._max_bytes = k.NO_LIMIT if max_message_bytes is None else u64(max_message_bytes, "max_message_bytes")
-        self._lease = CoreLease() if guard_reads and not node.raft.read_only.safe() else None
+        self._core_lease = CoreLease() if guard_reads and not node.raft.read_only.safe() else None
+        self._lease = checked_lease(lease, node, self._nonce)
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
@@ -196,7 +216,10 @@ class Driver:
         # The log may begin before the snapshot. The node hands out those entries too, and the driver skips them.
         applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._delivery = Delivery(node, machine, machine_has, applied, members)
-        self._captures = hasattr(machine, "capture")
+        self._making: Making | None = None
+        # Whether the owner of the machine makes the snapshots in the background, and is asked for one that is needed.
+        self._wishes = hasattr(machine, "wish_snapshot")
+        self._captures = self._wishes or hasattr(machine, "capture")
         self._offers: Offers | None = None
         if guard_offers or self._captures:
             node.offer_snapshots(self._offer)
@@ -230,20 +253,40 @@ class Driver:
         return self._delivery.members
 
     @property
-    def refused_change(self) -> ConfChangeError | None:
-        """The error of the last configuration change that was applied, None if it was valid."""
+    def refused_change(self) -> RaftError | None:
+        """The error of the last committed configuration change, None if it was applied."""
         return self._delivery.refused_change
 
     def _ride(self, carrier: Carrier | None) -> None:
-        """Let a carrier carry the messages, or nobody."""
+        """Let a carrier carry the messages, or nobody. Raises ValueError with a lease: a carrier passes no time."""
+        if carrier is not None and self._lease is not None:
+            raise ValueError("a Loopback reads no clock, so its members cannot have a lease")
         self._carrier = carrier
         self._delivery.carrier = carrier
 
     # -- input ---------------------------------------------------------------------------------------------------
 
+    def pass_time(self, now_us: int) -> None:
+        """Pass a reading of the clock in microseconds, for the lease.
+
+        The clock must be monotonic, and must count while the machine sleeps. Read it after the messages that are
+        stepped next have arrived: an earlier reading would end promises too early.
+        """
+        if self._lease is not None:
+            self._lease.pass_time(now_us)
+
     def tick(self) -> None:
         """Advance the node's clock by one tick."""
-        self.node.tick()
+        if self._lease is None:
+            self.node.tick()
+        elif self._lease.tick():
+            self._lease = None
+
+    def campaign(self) -> None:
+        """Start an election. Raises NotNow while this member has promised not to vote (``lease``)."""
+        if self._lease is not None and (why := self._lease.no_campaign()):
+            raise NotNow(why)
+        self.node.campaign()
 
     def step(self, m: Message) -> RaftError | None:
         """Process a message from a peer. Return None if it was stepped or kept for later, or the error that refuses it.
@@ -256,6 +299,10 @@ class Driver:
         node = self.node
         if m.type == k.READ_INDEX and self.guard_reads and (why := self._no_reads()):
             return NotNow(why)
+        if self._lease is not None and (m._type == k.VOTE or m._type == k.PRE_VOTE):
+            why = self._lease.objection(m)
+            if why:
+                return NotNow(why)
         if m.type == k.SNAP and self.guard_snapshots and has_to_apply(node.raft):
             if not self.keep_snapshots:
                 return NotNow("a snapshot cannot be taken while committed entries are being applied")
@@ -276,10 +323,13 @@ class Driver:
     def _take(self, m: Message) -> RaftError | None:
         observer = self._observer
         if observer is None:
-            return self._step(m)
-        observer.taking(m)
-        refused = self._step(m)
-        observer.taken(m, refused)
+            refused = self._step(m)
+        else:
+            observer.taking(m)
+            refused = self._step(m)
+            observer.taken(m, refused)
+        if self._lease is not None and refused is None and (m._type == k.HEARTBEAT or m._type == k.HEARTBEAT_RESP):
+            self._lease.heard(m)
         return refused
 
     def _step(self, m: Message) -> RaftError | None:
@@ -363,14 +413,24 @@ class Driver:
         """
         if self.guard_reads and (why := self._no_reads()):
             raise NotNow(why)
-        self.node.read_index(context)
+        if self._lease is None:
+            self.node.read_index(context)
+        else:
+            self._lease.read(context)
+
+    def leased_index(self) -> int:
+        """Return the index that a read of this moment needs, if the lease answers it; else 0, and ``read`` is needed.
+
+        Such a read may be answered from the machine's state once the machine has applied the index.
+        """
+        return 0 if self._lease is None else self._lease.index()
 
     def _no_reads(self) -> str:
         """Return why a read must not be requested here now, or an empty text."""
         raft = self.node.raft
         if answers_rashly(raft):
             return "a single voter that has committed nothing in its term cannot answer reads"
-        return "" if self._lease is None else self._lease.objection(raft)
+        return "" if self._core_lease is None else self._core_lease.objection(raft)
 
     def report_unreachable(self, id: int) -> None:
         """Report that the last message to node ``id`` could not be sent."""
@@ -393,7 +453,7 @@ class Driver:
         busy = len(inbox) > 0
         if busy:
             self.inbox = []
-            if node._look_over(inbox):
+            if self._lease is not None or node._look_over(inbox):
                 self._step_each(inbox)
             else:
                 node._step_checked(inbox, None)
@@ -403,8 +463,8 @@ class Driver:
             return busy
         if what == k.MESSAGES:
             messages = node.raft.outbox.take_messages()
-            if self._lease is not None and messages is not None:
-                messages = self._lease.leaving(messages)
+            if messages is not None:
+                messages = self._leaving(messages)
             if messages:
                 # ``_deliver`` written out, since most rounds of an idle group come here.
                 if self._carrier is not None:
@@ -439,16 +499,16 @@ class Driver:
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
-        late = self._lease is not None and self._lease.is_late(self.node.raft)
+        late = self._core_lease is not None and self._core_lease.is_late(self.node.raft)
         self._store(rd)
         if rd._messages is not None:
-            self._deliver(rd._messages if self._lease is None else self._lease.leaving(rd._messages))
+            self._deliver(self._leaving(rd._messages))
         if rd.snapshot is not None:
             self._delivery.restore(rd.snapshot)
         if rd._committed_entries is not None:
             self._delivery.apply_all(rd._committed_entries)
         if rd._read_states is not None and not late:
-            self._delivery.confirm(rd._read_states)
+            self._confirm(rd._read_states)
         self.node.advance()
 
     def _store(self, rd: Ready) -> None:
@@ -461,6 +521,16 @@ class Driver:
             return
         self._called()
         _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
+
+    def _leaving(self, messages: list[Message]) -> list[Message]:
+        """Return the messages that leave, as a lease needs them."""
+        if self._lease is not None:
+            return self._lease.leaving(messages)
+        return messages if self._core_lease is None else self._core_lease.leaving(messages)
+
+    def _confirm(self, states: list[ReadState]) -> None:
+        """Record that the leader has confirmed reads."""
+        self._delivery.confirm(states if self._lease is None else self._lease.without_renewals(states))
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
@@ -496,8 +566,9 @@ class Driver:
     def change(self, e: Entry) -> ConfState:
         """Apply the configuration change in a committed entry and return the resulting members.
 
-        All earlier entries must be applied. An invalid change changes nothing, and ``refused_change`` is then its
-        error; after a valid one it is None. Raises InvariantError if the entry cannot be decoded.
+        All earlier entries must be applied. A change that is invalid, or that the machine does not admit, changes
+        nothing, and ``refused_change`` is then its error; after any other one it is None. Raises InvariantError if the
+        entry cannot be decoded.
         """
         if not isinstance(e, Entry):
             instance(e, Entry, "e")
@@ -505,7 +576,8 @@ class Driver:
 
     def take_reads(self) -> list[ReadState]:
         """Return the reads that became answerable since the last call: the machine has applied their index."""
-        return self._delivery.take_reads()
+        reads = self._delivery.take_reads()
+        return reads if self._lease is None else reads + self._lease.take(self._delivery.applied)
 
     def take_outcomes(self) -> list[Outcome]:
         """Return the outcomes of proposals with a tag that became known since the last call."""
@@ -525,11 +597,10 @@ class Driver:
         rd = self.node.poll()
         if rd is None:
             return None
-        lease = self._lease
-        late = lease is not None and lease.is_late(self.node.raft)
+        late = self._core_lease is not None and self._core_lease.is_late(self.node.raft)
         if rd._read_states is not None and not late:
-            self._delivery.confirm(rd._read_states)
-        messages = rd.messages if lease is None else lease.leaving(rd.messages)
+            self._confirm(rd._read_states)
+        messages = self._leaving(rd.messages)
         return stages.split(rd, messages, self.hold_votes) if self._async else stages.begin(rd, messages)
 
     def _stage(self) -> Stages:
@@ -617,10 +688,7 @@ class Driver:
             stages.round = None
             self.node.advance()
         else:
-            self._respond(batch._responses)
-            if batch.snapshot is not None and stages.deferred is not None:
-                deferred, stages.deferred = stages.deferred, None
-                self._respond(deferred)
+            self._respond(stages.end_batch(batch))
         self._take_kept()
 
     def _respond(self, responses: list[Message]) -> None:
@@ -651,23 +719,57 @@ class Driver:
         nothing is stored then, and the member continues.
         """
         least = u64(keep, "keep")
-        at = self.snapshot_index()
-        if at == 0:
+        making = self.begin_snapshot()
+        if making is None:
             return None
-        storage = self.storage
         try:
             data = self._machine.capture()
         except BaseException as error:
             self.fail(error)
             raise
+        return self.end_snapshot(making, data, least)
+
+    def begin_snapshot(self) -> Making | None:
+        """Begin a snapshot whose state is written in the background, while the member goes on.
+
+        Capture the machine before it applies anything more, write the captured state, and call ``end_snapshot``, or
+        ``drop_snapshot`` if that failed. Returns None if no snapshot can be made now (see ``snapshot_index``), or if
+        one was begun and has not ended.
+        """
+        at = self.snapshot_index() if self._making is None else 0
+        if at == 0:
+            return None
+        self._making = Making(at, self._delivery.members)
+        return self._making
+
+    def drop_snapshot(self, making: Making) -> None:
+        """Give up a snapshot that was begun. Raises InvariantError for any other."""
+        if self._making is not making:
+            raise InvariantError(f"{making!r} was not begun, or has ended")
+        self._making = None
+
+    def end_snapshot(self, making: Making, data: bytes | None, keep: int) -> Snapshot | None:
+        """Store a snapshot that was begun, and compact the log as ``make_snapshot`` does.
+
+        ``data`` is the captured state, or a reference to it. Returns None, and stores nothing, if a received snapshot
+        has overtaken this one. An error of the storage kills the member. Raises SnapshotTooLarge for more than
+        ``max_message_bytes``; nothing is stored then, and the member continues.
+        """
+        least = u64(keep, "keep")
+        self.drop_snapshot(making)
+        self.node.check_alive()
         if data is not None and len(data) > self._max_bytes:
             too_large = SnapshotTooLarge(len(data), self._max_bytes)
             self._warn(0, "large", str(too_large))
             raise too_large
+        at = making.index
+        storage = self.storage
         try:
+            if at <= storage.snapshot().metadata.index:
+                return None
             refuse_awaitable(storage.sync(), "sync")
-            made: Snapshot = storage.create_snapshot(at, self._delivery.members, data)
-            self._snapshot_index = at
+            made: Snapshot = storage.create_snapshot(at, making.members, data)
+            self._snapshot_index = max(self._snapshot_index, at)
             if self._observer is not None:
                 self._observer.snapshot_made(made)
             if least < at and at - least >= storage.first_index():
@@ -676,6 +778,13 @@ class Driver:
             self.fail(error)
             raise
         return made
+
+    def waiting_snapshots(self) -> list[Snapshot]:
+        """Return the received snapshots that are not handed out as writes yet."""
+        stages = self._stages
+        kept = None if stages is None or stages.kept is None else stages.kept.snapshot
+        found = (kept, self.node.raft.log.unstable.snapshot)
+        return [each for each in found if each is not None]
 
     def _offer(self, to: int) -> Snapshot:
         """Return the snapshot to send to a peer: a new one if the members have changed since the newest one.
@@ -693,6 +802,9 @@ class Driver:
         newest: Snapshot = self.storage.snapshot()
         if not self._captures or newest.metadata.conf_state.equivalent(self._delivery.members):
             return newest
+        if self._wishes:
+            self._machine.wish_snapshot()
+            raise SnapshotTemporarilyUnavailable()
         made = self.make_snapshot(k.NO_LIMIT)
         if made is None:
             raise SnapshotTemporarilyUnavailable()

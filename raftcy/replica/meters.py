@@ -104,16 +104,13 @@ class Meter:
     """The counters of one replica. ``clock`` returns seconds."""
 
     __slots__ = (
-        "_applied",
         "_begun",
         "_clock",
-        "_committed",
         "_is_applied",
         "_is_committed",
         "_is_synced",
         "_last",
-        "_queued",
-        "_synced",
+        "_stages",
         "_term",
         "campaigns",
         "elections_won",
@@ -121,17 +118,17 @@ class Meter:
         "leader_changes",
         "snapshot_bytes",
         "snapshots_failed",
+        "snapshots_lost",
         "snapshots_made",
         "snapshots_received",
+        "snapshots_sent",
         "waits_since",
     )
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._queued = Buckets(LATENCY_BOUNDS_S)
-        self._synced = Buckets(LATENCY_BOUNDS_S)
-        self._committed = Buckets(LATENCY_BOUNDS_S)
-        self._applied = Buckets(LATENCY_BOUNDS_S)
+        # By stage, from the first sample on: most groups of a host with thousands of them are idle.
+        self._stages: dict[str, Buckets] = {}
         self.followed = 0
         """The index of the last entry of the batch that is followed, 0 while none is."""
         self.waits_since = 0.0
@@ -148,6 +145,8 @@ class Meter:
         self.snapshots_made = 0
         self.snapshots_received = 0
         self.snapshots_failed = 0
+        self.snapshots_sent = 0
+        self.snapshots_lost = 0
         self.snapshot_bytes = 0
 
     def appended(self, index: int, term: int) -> None:
@@ -161,13 +160,13 @@ class Meter:
         self._is_synced = self._is_committed = self._is_applied = False
         self._begun = now = self._clock()
         if since:
-            self._queued.add(now - since)
+            self._add("queued", now - since)
 
     def synced(self, writes: list[Write]) -> None:
         """Note durable writes, while a batch is followed."""
         if not self._is_synced and any(w.entries and w.entries[-1].index >= self.followed for w in writes):
             self._is_synced = True
-            self._synced.add(self._clock() - self._begun)
+            self._add("synced", self._clock() - self._begun)
 
     def turned(self, term: int, committed: int, applied: int) -> None:
         """Note how the replica stands after a turn, while a batch is followed."""
@@ -179,12 +178,18 @@ class Meter:
             return
         if not self._is_committed:
             self._is_committed = True
-            self._committed.add(self._clock() - self._begun)
+            self._add("committed", self._clock() - self._begun)
         if applied >= self.followed and not self._is_applied:
             self._is_applied = True
-            self._applied.add(self._clock() - self._begun)
+            self._add("applied", self._clock() - self._begun)
         if self._is_applied and self._is_synced:
             self.followed = 0
+
+    def _add(self, stage: str, seconds: float) -> None:
+        buckets = self._stages.get(stage)
+        if buckets is None:
+            buckets = self._stages[stage] = Buckets(LATENCY_BOUNDS_S)
+        buckets.add(seconds)
 
     def happened(self, event: Event, id: int) -> None:
         """Count an event of the member ``id``."""
@@ -199,14 +204,20 @@ class Meter:
         elif isinstance(event, happened.SnapshotFailed):
             self.snapshots_failed += 1
 
+    def snapshot_ended(self, arrived: bool) -> None:
+        """Count a snapshot that was on its way to another member."""
+        if arrived:
+            self.snapshots_sent += 1
+        else:
+            self.snapshots_lost += 1
+
     def stages(self) -> StageMetrics:
         """Return the present latencies."""
-        return StageMetrics(
-            queued=self._queued.histogram(),
-            synced=self._synced.histogram(),
-            committed=self._committed.histogram(),
-            applied=self._applied.histogram(),
-        )
+        none = Buckets(LATENCY_BOUNDS_S)
+        found = {
+            name: self._stages.get(name, none).histogram() for name in ("queued", "synced", "committed", "applied")
+        }
+        return StageMetrics(**found)
 
 
 def replica_metrics(status: ReplicaStatus, meter: Meter, proposals: Proposals, waiting_messages: int) -> ReplicaMetrics:
@@ -239,6 +250,8 @@ def replica_metrics(status: ReplicaStatus, meter: Meter, proposals: Proposals, w
         snapshots_made=meter.snapshots_made,
         snapshots_received=meter.snapshots_received,
         snapshots_failed=meter.snapshots_failed,
+        snapshots_sent=meter.snapshots_sent,
+        snapshots_lost=meter.snapshots_lost,
         snapshot_bytes=meter.snapshot_bytes,
     )
 

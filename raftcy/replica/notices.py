@@ -26,6 +26,8 @@ class Notices:
     ``clock`` returns seconds, and ``term`` the present term.
     """
 
+    __slots__ = ("_clock", "_group", "_id", "_logged", "_logger", "_term")
+
     def __init__(
         self,
         logger: logging.Logger,
@@ -75,6 +77,8 @@ class Notices:
 
 class CoreLogger:
     """Passes the lines of one replica's core on, with the fields, and at most ``LINES_MAX`` of them in a second."""
+
+    __slots__ = ("_clock", "_lines", "_notices", "_second", "isEnabledFor")
 
     def __init__(self, notices: Notices, logger: logging.Logger, clock: Callable[[], float]) -> None:
         self.isEnabledFor = logger.isEnabledFor

@@ -13,7 +13,7 @@ to applied entries are kept, up to a bound. Otherwise the caller would never get
 """
 
 from bisect import insort
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -125,7 +125,7 @@ class Proposals:
         self._cause: BaseException | None = None
         self.answered = 0
         """Commands that got the machine's answer."""
-        self.rejected: Counter[RejectReason] = Counter()
+        self.rejected: dict[RejectReason, int] = {}
         """Commands that are certainly not in the log, by reason."""
         self.unknown = 0
         """Commands whose outcome was unknown at the end of the wait."""
@@ -203,7 +203,7 @@ class Proposals:
         error = Rejected(reason, detail)
         error.__cause__ = self._cause
         left = proposal.count - proposal.done
-        self.rejected[reason] += left
+        self.count_rejected(reason, left)
         self._some(proposal, [error] * left)
 
     # -- requests to the leader
@@ -332,11 +332,15 @@ class Proposals:
                 placed.popleft()
         del self._placed[term]
 
+    def count_rejected(self, reason: RejectReason, count: int) -> None:
+        """Count commands that are certainly not in the log."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + count
+
     def _count_superseded(self, results: list[Any]) -> None:
         """Count rejections among results that count as answers otherwise."""
         count = sum(isinstance(each, Rejected) for each in results)
         if count:
-            self.rejected[RejectReason.SUPERSEDED] += count
+            self.count_rejected(RejectReason.SUPERSEDED, count)
             self.answered -= count
 
     def jump(self, index: int, term: int) -> None:

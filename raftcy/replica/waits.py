@@ -5,9 +5,12 @@ import heapq
 
 from ..errors import Overloaded
 
+Waits = dict["asyncio.Future[None]", None]
+"""Futures that wait for the same, in order of arrival. (A set of them would have another order in each run.)"""
 
-def wake(waits: set["asyncio.Future[None]"]) -> None:
-    """Wake everybody who waits in a set. Each removes itself."""
+
+def wake(waits: Waits) -> None:
+    """Wake everybody who waits. Each removes itself."""
     for wait in waits:
         if not wait.done():
             wait.set_result(None)

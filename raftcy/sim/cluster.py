@@ -22,6 +22,7 @@ from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMet
 from .application import command
 from .checkers import Checkers, Committed, Violation
 from .checkers.elections import ElectionSafety, LeaderCompleteness
+from .checkers.leases import LeasesExclude
 from .checkers.linearizable import Linearizable
 from .checkers.liveness import LIMIT, Liveness
 from .checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
@@ -142,6 +143,7 @@ class Cluster:
                 CommitsWhatItKnows(),
                 ReadsByQuorum(),
                 HandoversEnd(),
+                LeasesExclude(self.members),
             ]
         )
         self.clients = Clients(self.checkers.ended)
@@ -214,6 +216,7 @@ class Cluster:
     def run(self, member: Member, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call a member. If its disk fails, the member crashes."""
         self.touched = member
+        member.read_clock()
         try:
             return call(*arguments)
         except (DiskFailed, StorageFailed) as error:
@@ -272,7 +275,7 @@ class Cluster:
         if member is None or not member.up:
             self._lost(from_, to, Message.decode(data).type)
             return
-        if member.paused:
+        if member.paused or member.stalled:
             member.deferred.append((self._deliver, (from_, to, data)))
             return
         m = Message.decode(data)
@@ -287,7 +290,7 @@ class Cluster:
             else:
                 self._lost(from_, to, m.type)
 
-    def _lost(self, from_: int, to: int, kind: int) -> None:
+    def _lost(self, from_: int, to: int, kind: int, data: bytes = b"") -> None:
         if kind == k.SNAP:
             self.clock.after(5 * MS, self._report, from_, to, SnapshotStatus.FAILURE)
         elif kind == k.APP and self.random.random() < 0.2:
@@ -349,9 +352,14 @@ class Cluster:
         member.paused = True
         self.fault("pause", duration, lambda: self.resume(member))
 
+    def stall(self, member: Member, duration: int) -> None:
+        """Let messages to a member wait, as on a connection that stalls; the member itself goes on."""
+        member.stalled = True
+        self.fault("stalled connections", duration, lambda: self.resume(member), member.id)
+
     def resume(self, member: Member) -> None:
         """Resume a member with the messages and events that waited."""
-        member.paused = False
+        member.paused = member.stalled = False
         waiting, member.deferred = member.deferred, []
         for handler, arguments in waiting:
             self.clock.after(0, handler, *arguments)
@@ -388,6 +396,11 @@ class Cluster:
 
     # -- who is there --------------------------------------------------------------------------------------------
 
+    @property
+    def ended(self) -> dict[bool, int]:
+        """How many writes (True) and reads (False) have ended."""
+        return self.clients.ended
+
     def running(self) -> list[Member]:
         """The members that are up, by ascending id."""
         return [self.members[id] for id in sorted(self.members) if self.members[id].up]
@@ -408,13 +421,13 @@ class Cluster:
         self.coverage.active.clear()
         self.network.clear()
         for member in list(self.members.values()):
-            member.tick_time = TICK
+            member.run_clock(1.0)
             member.apply_latency = 0
             disk = member.disk
             # Otherwise a member that is far behind might not catch up within the limit.
             disk.latency = min(disk.latency, MS // 2)
             disk.failing = disk.unreadable = disk.snapshot_away = False
-            if member.paused:
+            if member.paused or member.stalled:
                 self.resume(member)
 
     def limit(self) -> int:

@@ -40,6 +40,7 @@ class Directory:
         self.path = Path(path)
         self._open: dict[str, int] = {}
         self._guard = threading.Lock()
+        self._closed = False
         self._lock = -1
         self._reading = reading
         if reading:
@@ -48,7 +49,7 @@ class Directory:
                 return
             flags = _READING
         else:
-            self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            _make_folder(self.path)
             flags = _FLAGS
         self._lock = os.open(self.path / LOCK, flags, _FILE_MODE)
         try:
@@ -108,12 +109,8 @@ class Directory:
         """See Files."""
         if name != FOLDER:
             _sync(self._file(name, making=False))
-        elif hasattr(os, "O_DIRECTORY"):
-            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                _sync_folder(folder)
-            finally:
-                os.close(folder)
+        else:
+            _sync_names(self.path)
 
     def rename(self, old: str, new: str) -> None:
         """See Files."""
@@ -131,6 +128,7 @@ class Directory:
 
     def _file(self, name: str, making: bool) -> int:
         with self._guard:
+            self._check_open(name)
             file = self._open.get(name, -1)
             if file < 0:
                 flags = _READING if self._reading else _FLAGS if making else _FLAGS & ~os.O_CREAT
@@ -139,17 +137,51 @@ class Directory:
 
     def _forget(self, name: str) -> None:
         with self._guard:
+            self._check_open(name)
             file = self._open.pop(name, -1)
         if file >= 0:
             os.close(file)
 
+    def _check_open(self, name: str) -> None:
+        """Raise OSError after ``close``: without the lock, another process may have the folder open."""
+        if self._closed:
+            raise OSError(errno.EBADF, "the folder is closed", name)
+
     def close(self) -> None:
-        """Close all files and release the lock. May be called twice."""
-        for name in list(self._open):
-            self._forget(name)
+        """Close all files and release the lock. May be called twice. Later calls that change a file raise OSError."""
+        with self._guard:
+            self._closed = True
+            files, self._open = list(self._open.values()), {}
+        for file in files:
+            os.close(file)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, and the missing ones above it, and make their names durable.
+
+    Otherwise a power cut could take the whole folder, with all that was synced in it. The name of a folder that exists
+    may not be durable either, because an earlier start may have been killed in between.
+    """
+    path = path.absolute()
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    for each in missing or [path]:
+        # Who may not read the folder above did not make this one in it.
+        with suppress(PermissionError):
+            _sync_names(each.parent)
+
+
+def _sync_names(path: Path) -> None:
+    """Make the names in a folder durable, where a platform can do that."""
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _sync_folder(folder)
+        finally:
+            os.close(folder)
 
 
 def _lock(file: int) -> None:

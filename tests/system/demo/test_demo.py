@@ -45,7 +45,9 @@ def running(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     path = tmp_path / "records.txt"
     make_file(path, 100_000)
     line = [sys.executable, "-m", "raftcy", "demo", "--tick-ms", "200", str(path)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    # What a demo leaves that is killed itself is removed with the test's folder.
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": environment}
     with subprocess.Popen(line, cwd=ROOT, preexec_fn=interruptible, **pipes) as process:
         yield process
         if process.poll() is None:
