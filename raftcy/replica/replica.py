@@ -831,12 +831,17 @@ class Replica:
     # -- messages -------------------------------------------------------------------------------------------------
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages from a transport, which has checked them. For the host's transport."""
+        """Take messages from a transport, which has checked them. For the host's transport.
+
+        They are handled at once: another round of the event loop for each message would be a fifth of a read's time.
+        """
         self._check()
         if not self._host.knows(messages[0].from_):
             messages = [m for m in messages if m.type not in _COUNTED or self._host.knows(m.from_)]
         self._inbox += messages
-        self._host.wake(self)
+        if not self.is_dirty:
+            self.turn()
+            self._host.flush()
         return []
 
     def take_forwarded(self, data: bytes, answer: Answer) -> None:
