@@ -218,7 +218,7 @@ class Calls:
 
     async def transfer(self, to: int | None) -> None:
         """Hand the leadership over."""
-        await self.replica.transfer_leadership(to)
+        await self.replica.transfer(to)
         self._told("transfer", to or 0)
 
     async def wait_for_leader(self) -> None:

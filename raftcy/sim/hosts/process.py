@@ -5,7 +5,8 @@ from random import Random
 from typing import Any, Protocol
 
 from ...machines import Command
-from ...replica.host import Host, group_of
+from ...replica.host import Host
+from ...replica.registry import group_of
 from ..checkers import Violation
 from ..clock import Clock
 from .callers import Caller, Calls

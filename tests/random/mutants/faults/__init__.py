@@ -11,6 +11,7 @@ from . import (
     leases,
     logs,
     machines,
+    members,
     on_disk,
     reads,
     replication,
@@ -33,6 +34,7 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    members,
     hosted,
     durable,
 )
