@@ -101,6 +101,29 @@ def test_a_snapshot_is_stored_and_restored(build: ModuleType) -> None:
     assert (d.applied, d.members, machine.restored) == (50, members, [b"state"])
 
 
+def test_no_snapshot_is_stored_while_the_newest_is_unknown(build: ModuleType) -> None:
+    """A storage that cannot show its newest snapshot now may have received one that is newer."""
+
+    class Storage(build.MemoryStorage):  # type: ignore[name-defined,misc]
+        away = False
+
+        def snapshot(self) -> Any:
+            if self.away:
+                raise build.SnapshotTemporarilyUnavailable()
+            return super().snapshot()
+
+    storage = Storage()
+    d, machine = member(build, 1, storage=storage)
+    machine.capture = lambda: b"state"
+    d.node.campaign()
+    rounds(d)
+    storage.away = True
+    assert d.make_snapshot(0) is None
+    assert d.failure is None
+    storage.away = False
+    assert d.make_snapshot(0).data == b"state"
+
+
 def test_out_of_their_order_nothing_is_done(build: ModuleType) -> None:
     d, _ = member(build, 1, 2)
     d.node.campaign()
