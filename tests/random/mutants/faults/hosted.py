@@ -193,12 +193,12 @@ FAULTS = [
                 "own is None or own.identity != self._identities[self._id]",
                 "False",
             ),
-            Edit(HOST, "Host._start", "own is None or own.identity != self.identity", "False"),
+            Edit(HOST, "Host._start", "own is None or own.id != self.id", "False"),
             Edit(
-                HOST,
-                "Host._begin_to_talk",
-                "transport.set_peer(member.id, addresses, identity=member.identity)",
-                "transport.set_peer(member.id, addresses, identity=0)",
+                "replica/registrar.py",
+                "Registrar._set_peer",
+                "self._transport.set_peer(id, [split_address(each) for each in addresses], identity=identity)",
+                "self._transport.set_peer(id, [split_address(each) for each in addresses], identity=0)",
             ),
         ),
         profile="beginning",
@@ -212,7 +212,7 @@ FAULTS = [
     Fault(
         "table_not_on_disk",
         "a member begins before its table of members is on disk",
-        (Edit(HOST, "Host._store", "self._log.sync()", ""),),
+        (Edit(HOST, "Host._found.store", "self._log.sync()", ""),),
         profile="beginning",
     ),
     # -- versions
