@@ -752,8 +752,8 @@ class Driver:
         """Store a snapshot that was begun, and compact the log as ``make_snapshot`` does.
 
         ``data`` is the captured state, or a reference to it. Returns None, and stores nothing, if a received snapshot
-        has overtaken this one. An error of the storage kills the member. Raises SnapshotTooLarge for more than
-        ``max_message_bytes``; nothing is stored then, and the member continues.
+        has overtaken this one, or may have. An error of the storage kills the member. Raises SnapshotTooLarge for more
+        than ``max_message_bytes``; nothing is stored then, and the member continues.
         """
         least = u64(keep, "keep")
         self.drop_snapshot(making)
