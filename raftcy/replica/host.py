@@ -33,9 +33,11 @@ from .bootstrap import Bootstrap, given_members, split_address, stored
 from .calls import CALL_GROUP, Answer, Calls
 from .diskloop import DiskLoop
 from .handing import FORWARD
+from .herd import Herd
 from .membertable import MemberTable, decode_table, with_table
 from .replica import Replica
 from .seams import Nobody, Seams
+from .together import BEAT_GROUP, Together
 from .tuning import Tuning
 
 NEWCOMERS_GROUP = 2**64 - 1
@@ -116,6 +118,14 @@ class Host:
         self._listen = split_address(listen if listen is not None else self._given[id][0])
         self._tls = tls
         self._seams = seams or Seams()
+        together = Together(
+            id,
+            secrets.randbits(63) + 1,
+            self.tuning.election_ticks,
+            lambda m: self.send(BEAT_GROUP, [m]),
+            sleeps=self.tuning.sleep,
+        )
+        self._herd = Herd(together, self.wake, self._check)
         self._replicas: dict[int, Replica] = {}
         self._names: dict[str, Replica] = {}
         self._dirty: list[Replica] = []
@@ -196,6 +206,7 @@ class Host:
         """Listen, and give the transport the addresses of the peers."""
         self._calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(CALL_GROUP, [m]), self._serve)
         transport = self._make_transport(self.cluster)
+        transport.attach(BEAT_GROUP, self._herd)
         transport.attach(CALL_GROUP, _CallReceiver(self._calls, self._check))
         self._newcomers = Calls(
             self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
@@ -442,6 +453,7 @@ class Host:
         replica = Replica(self, name, group, machine, log)
         self._replicas[group] = replica
         self._transport.attach(group, replica)
+        self._herd.add(replica)
         self.wake(replica)
         return replica
 
@@ -502,6 +514,7 @@ class Host:
     def wake(self, replica: Replica) -> None:
         """Give a replica a turn in the loop's next round."""
         if not replica.is_dirty:
+            self._herd.woken(replica)
             replica.is_dirty = True
             self._dirty.append(replica)
             if self._due is None:
@@ -537,6 +550,10 @@ class Host:
         """How long the present sync has lasted, in seconds; 0 without one."""
         return 0.0 if self._disk is None else self._disk.waits_s()
 
+    def is_asleep(self, replica: Replica) -> bool:
+        """Whether a replica takes no ticks."""
+        return self._herd.is_asleep(replica)
+
     def died(self, replica: Replica, error: BaseException) -> None:
         """Note that a replica has died. An error of the log ends all replicas."""
         self.left(replica)
@@ -548,6 +565,7 @@ class Host:
         """Forget a replica that has ended."""
         if self._replicas.get(replica.group) is replica:
             del self._replicas[replica.group]
+            self._herd.remove(replica)
             self._transport.detach(replica.group)
 
     # -- time ------------------------------------------------------------------------------------------------------
@@ -563,8 +581,7 @@ class Host:
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.tick()
-        for replica in list(self._replicas.values()):
-            replica.tick()
+        self._herd.tick()
 
     def __repr__(self) -> str:
         return f"<Host {self.id} of the cluster {self.cluster:016x}, {len(self._replicas)} groups>"

@@ -84,6 +84,9 @@ class Surroundings(Protocol):
     def left(self, replica: "Replica") -> None:
         """A replica was closed."""
 
+    def is_asleep(self, replica: "Replica") -> bool:
+        """Whether a replica takes no ticks."""
+
 
 class _Staging:
     """The log that the driver of a replica gets. Its ``sync`` does not wait, because the host syncs staged writes."""
@@ -126,6 +129,8 @@ class Replica:
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._timekeeper = Timekeeper()
         self._until_report = 0
+        # Whether the last tick was passed on to this replica.
+        self._attended = False
         self._inbox: list[Message] = []
         self._followers: dict[EventQueue, None] = {}
         self._known_leader = (0, 0)
@@ -404,6 +409,11 @@ class Replica:
         return not self._over and bool(self._driver.node.raft.state == k.LEADER)
 
     @property
+    def is_asleep(self) -> bool:
+        """Whether this member sleeps: its group has nothing to do, and all members have agreed. Any call wakes it."""
+        return self._host.is_asleep(self)
+
+    @property
     def commit(self) -> int:
         """The index up to which the log is known to be committed."""
         return int(self._driver.node.raft.log.committed)
@@ -453,9 +463,41 @@ class Replica:
 
     # -- turns ----------------------------------------------------------------------------------------------------
 
-    def tick(self) -> None:
-        """Let a tick pass. For the host."""
+    @property
+    def driver(self) -> Driver:
+        """The driver. For the host, which ticks it."""
+        return self._driver
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether no message may leave. For the host."""
+        return self._silent
+
+    def tick(self) -> bool:
+        """Let a tick pass, which the driver has taken already. Return whether the next one concerns this replica.
+
+        For the host.
+        """
         self._guarded(self._tick)
+        self._attended = not self._over and self._awaits_ticks()
+        return self._attended
+
+    def _awaits_ticks(self) -> bool:
+        """Whether anything here goes on with time, besides the driver."""
+        machine = self._applying.machine
+        waits = len(self._staged) or len(self._barriers) or self._leader_waits or self._handing.is_due
+        return bool(
+            waits
+            or self._silent
+            or self._warned
+            or (self.is_leader and machine.needs_time())
+            or machine.versions.report_due(self.id) is not None
+        )
+
+    def is_idle(self) -> bool:
+        """Whether this replica has nothing to do, so that it may sleep. For the host."""
+        busy = self.is_dirty or self._inbox or self._proposals.count or self._closing or self._applying.is_busy
+        return not (busy or self._over or self._awaits_ticks())
 
     def turn(self) -> None:
         """Do all waiting work. For the host."""
@@ -473,7 +515,6 @@ class Replica:
 
     def _tick(self) -> None:
         self._watch_disk()
-        self._driver.tick()
         self._barriers.tick()
         self._propose_own()
         self._turn()
@@ -483,7 +524,11 @@ class Replica:
         """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
         term = self.term if self.is_leader else 0
         machine = self._applying.machine
-        passed = self._timekeeper.due(int(self._loop.time() * 1000), term, machine.needs_time())
+        now_ms = int(self._loop.time() * 1000)
+        if not self._attended:
+            # The time until now does not count: nobody knows when the group began to need it.
+            self._timekeeper.due(now_ms, term, False)
+        passed = self._timekeeper.due(now_ms, term, machine.needs_time())
         if passed is not None:
             self._forget(self.propose_entry(passed, only_in_term=term))
         versions = machine.versions

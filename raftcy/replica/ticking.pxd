@@ -1,0 +1,53 @@
+cimport cython
+from libc.stdint cimport uint64_t
+
+from ..core.outbox cimport Outbox
+from ..core.raft cimport Raft
+from ..core.rawnode cimport RawNode
+from ..wire cimport blank
+from ..wire cimport consts as k
+from ..wire cimport immutable
+from ..wire.messages cimport Message
+from .driver cimport Driver
+
+
+@cython.final
+cdef class Seat:
+    cdef readonly uint64_t group
+    cdef readonly Driver driver
+    cdef readonly object owner
+    cdef public bint mute
+    cdef public Py_ssize_t place
+    cdef public uint64_t idle_term
+    cdef public uint64_t idle_last
+
+
+@cython.final
+cdef class Column:
+    cdef readonly list seats
+    cdef readonly list numbers
+
+
+@cython.final
+cdef class Found:
+    cdef readonly list due
+    cdef readonly list ripe
+    cdef readonly list failed
+
+
+@cython.locals(seat=Seat, place=Py_ssize_t)
+cpdef object tick_seats(list seats, dict columns, Found found)
+@cython.locals(driver=Driver, node=RawNode, raft=Raft)
+cdef int _tick(Seat seat, dict columns, Found found) except -1
+@cython.locals(messages=list, m=Message, plain=bint)
+cdef int _take_heartbeats(Seat seat, Outbox box, dict columns) except -1
+@cython.locals(m=Message, column=Column)
+cdef int _put(Seat seat, list messages, dict columns) except -1
+@cython.locals(unanswered=list, seat=Seat, place=Py_ssize_t, count=Py_ssize_t, term=uint64_t)
+cpdef list step_heartbeats(dict table, uint64_t sender, object numbers, Found found)
+@cython.locals(driver=Driver, m=Message, messages=list)
+cdef bint _step_heartbeat(Seat seat, uint64_t sender, uint64_t term, uint64_t commit) except -1
+@cython.locals(seats=list, numbers=list, seat=Seat, place=Py_ssize_t, skip=Py_ssize_t)
+cpdef object step_answers(dict table, Column column, object unanswered, uint64_t sender, Found found)
+@cython.locals(driver=Driver, m=Message)
+cdef int _step_answer(Seat seat, uint64_t sender, uint64_t term, Found found) except -1

@@ -1,0 +1,223 @@
+"""Ticks and heartbeats of many drivers in one call: what an idle group costs at each tick.
+
+A tick of an idle leader makes heartbeats and nothing else, and a heartbeat makes an idle follower answer and do nothing
+else. For such groups the calls here take the messages out of the core at once, and they travel as three numbers each.
+On the other side they become the same messages again, and the core steps them. So each core gets exactly what it would
+get from the group's own messages; what is saved is a round of the driver, a frame, and their code in Python. Whoever
+has anything else to do keeps all its messages, and gets a round.
+
+Rules:
+
+- Only heartbeats without a context and their answers travel this way. A context belongs to a read, which waits.
+- A heartbeat promises nothing that has to be stored first, nor does its answer: a driver with asynchronous writes sends
+  both at once too.
+- A driver that dies does not keep the others from their tick.
+"""
+
+from typing import Any
+
+from ..core.outbox import Outbox
+from ..wire import blank, immutable
+from ..wire import consts as k
+from ..wire.messages import Message
+from ..wire.whole import has_one_owner, keep_whole
+from .driver import Driver
+
+
+class Seat:
+    """The place of a group's member on a host: its driver, and the ``owner`` that gives it rounds.
+
+    ``mute`` holds its heartbeats back: they get a round. ``place`` is the seat's index in the list of those that are
+    ticked, -1 for one that is not. ``idle_term`` and ``idle_last`` are term and end of the log when it was last found
+    idle.
+    """
+
+    __slots__ = ("driver", "group", "idle_last", "idle_term", "mute", "owner", "place")
+    group: int
+    driver: Driver
+    owner: Any
+    mute: bool
+    place: int
+    idle_term: int
+    idle_last: int
+
+    def __init__(self, group: int, driver: Driver, owner: Any) -> None:
+        self.group = group
+        self.driver = driver
+        self.owner = owner
+        self.mute = False
+        self.place = -1
+        self.idle_term = 0
+        self.idle_last = 0
+
+
+class Column:
+    """Heartbeats to one host: the seats that they come from, and group, term and commit of each, one after another."""
+
+    __slots__ = ("numbers", "seats")
+    seats: list[Seat]
+    numbers: list[int]
+
+    def __init__(self) -> None:
+        self.seats = []
+        self.numbers = []
+
+
+class Found:
+    """What a call has found: seats whose driver has work, leaders that may have been idle, and those that died."""
+
+    __slots__ = ("due", "failed", "ripe")
+    due: list[Seat]
+    ripe: list[Seat]
+    failed: list[tuple[Seat, BaseException]]
+
+    def __init__(self) -> None:
+        self.due = []
+        self.ripe = []
+        self.failed = []
+
+
+def tick_seats(seats: list[Seat], columns: dict[int, Column], found: Found) -> None:
+    """Tick all seats. Heartbeats go into the columns, by receiver.
+
+    ``found.ripe`` are leaders that will check their quorum at the next tick: whoever has answered since the last check
+    is recently active now.
+    """
+    place = 0
+    while place < len(seats):
+        # One ``try`` covers all seats up to the next that fails, because entering it costs as much as an idle seat.
+        try:
+            while place < len(seats):
+                seat = seats[place]
+                place += 1
+                _tick(seat, columns, found)
+        except Exception as error:
+            found.failed.append((seats[place - 1], error))
+
+
+def _tick(seat: Seat, columns: dict[int, Column], found: Found) -> None:
+    driver = seat.driver
+    driver.tick()
+    node = driver.node
+    raft = node.raft
+    if not seat.mute and raft.state == k.LEADER:
+        _take_heartbeats(seat, raft.outbox, columns)
+        if raft.election_elapsed + 1 == raft.election_timeout:
+            found.ripe.append(seat)
+    if node.pending_work() != k.NOTHING:
+        found.due.append(seat)
+
+
+def _take_heartbeats(seat: Seat, box: Outbox, columns: dict[int, Column]) -> None:
+    """Move a leader's messages into the columns, if all of them are heartbeats without a context."""
+    messages = box._msgs
+    plain = messages is not None and len(messages) > 0
+    if plain:
+        for m in messages:
+            if m._type != k.HEARTBEAT or m._present & k.P_CONTEXT:
+                plain = False
+    if plain:
+        _put(seat, messages, columns)
+
+
+def _put(seat: Seat, messages: list[Message], columns: dict[int, Column]) -> None:
+    for m in messages:
+        column = columns.get(m.to)
+        if column is None:
+            column = columns[m.to] = Column()
+        column.seats.append(seat)
+        column.numbers.append(seat.group)
+        column.numbers.append(m.term)
+        column.numbers.append(m.commit)
+    messages.clear()
+
+
+def step_heartbeats(table: dict[int, Seat], sender: int, numbers: Any, found: Found) -> list[int]:
+    """Step the heartbeats of a host. Returns the places of those that were not answered by this call."""
+    unanswered: list[int] = []
+    seat: Seat | None = None
+    place = 0
+    count = len(numbers) // 3
+    while place < count:
+        try:
+            while place < count:
+                seat = table.get(numbers[3 * place])
+                place += 1
+                if seat is None:
+                    unanswered.append(place - 1)
+                    continue
+                term = numbers[3 * place - 2]
+                if not _step_heartbeat(seat, sender, term, numbers[3 * place - 1]):
+                    unanswered.append(place - 1)
+                if seat.driver.node.pending_work() != k.NOTHING:
+                    found.due.append(seat)
+        except Exception as error:
+            unanswered.append(place - 1)
+            if seat is not None:
+                found.failed.append((seat, error))
+    return unanswered
+
+
+def _step_heartbeat(seat: Seat, sender: int, term: int, commit: int) -> bool:
+    """Step a heartbeat, and return whether its whole effect is an answer in the same term, which was taken away."""
+    driver = seat.driver
+    m = blank.message()
+    m._type = k.HEARTBEAT
+    m.to = driver.id
+    m.from_ = sender
+    m.term = term
+    m.commit = commit
+    m._present = k.P_ADDRESS | k.P_TERM | k.P_COMMIT
+    immutable.freeze(m)
+    if driver.step(m) is not None:
+        return False
+    messages = driver.node.raft.outbox._msgs
+    if messages is None or len(messages) != 1:
+        return False
+    m = messages[0]
+    if m._type != k.HEARTBEAT_RESP or m.to != sender or m.term != term or m._present & k.P_CONTEXT:
+        return False
+    messages.clear()
+    return True
+
+
+def step_answers(table: dict[int, Seat], column: Column, unanswered: Any, sender: int, found: Found) -> None:
+    """Step the answers of a host to the heartbeats of a column. Seats that are not in ``table`` any more are left out.
+
+    ``unanswered`` are the places without an answer, in ascending order.
+    """
+    seats = column.seats
+    numbers = column.numbers
+    place = 0
+    skip = 0
+    while place < len(seats):
+        try:
+            while place < len(seats):
+                seat = seats[place]
+                place += 1
+                if skip < len(unanswered) and unanswered[skip] == place - 1:
+                    skip += 1
+                elif table.get(seat.group) is seat:
+                    _step_answer(seat, sender, numbers[3 * place - 2], found)
+        except Exception as error:
+            found.failed.append((seats[place - 1], error))
+
+
+def _step_answer(seat: Seat, sender: int, term: int, found: Found) -> None:
+    driver = seat.driver
+    m = blank.message()
+    m._type = k.HEARTBEAT_RESP
+    m.to = driver.id
+    m.from_ = sender
+    m.term = term
+    m._present = k.P_ADDRESS | k.P_TERM
+    immutable.freeze(m)
+    driver.step(m)
+    if driver.node.pending_work() != k.NOTHING:
+        found.due.append(seat)
+
+
+
+for _cls in (Seat, Column, Found):
+    keep_whole(_cls)
+has_one_owner(Seat)
