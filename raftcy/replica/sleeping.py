@@ -389,12 +389,12 @@ class Sleeping:
 
 def _needs_beats(peer: _Peer) -> bool:
     """Whether there is anything to say to a host, or to hear from it."""
-    return _asks(peer) or peer.full or peer.owes or bool(peer.claimed)
+    return _asks(peer) or peer.full or peer.owes
 
 
 def _asks(peer: _Peer) -> bool:
-    """Whether an answer of the host is missing: it may be silent, or may not have heard of a change."""
-    return bool(peer.claims) or peer.wants or peer.acked < peer.changed
+    """Whether the host has to answer: it is to show that it is alive, or that it has heard of a change."""
+    return bool(peer.claims or peer.claimed) or peer.wants or peer.acked < peer.changed
 
 
 def mix(group: int, term: int, commit: int) -> int:

@@ -24,6 +24,7 @@ from .checkers import Violation
 from .clock import TICK
 from .disk import Checkpoint, Disk
 from .seen import View
+from .sleeper import Sleeper
 from .world import Host
 
 READYS_MOST = 10_000
@@ -49,6 +50,7 @@ class Member:
         "paused",
         "raft",
         "seen",
+        "sleeper",
         "synchronous",
         "tick_time",
         "up",
@@ -100,6 +102,7 @@ class Member:
         self.paused = False
         self._busy = self._appending = self._applying = False
         self.deferred.clear()
+        self.sleeper = Sleeper(self) if host.settings.profile.sleeps else None
         self.seen: tuple[int, ...] = self.view()
         self.host.checkers.started(self, View._make(self.seen))
         self.host.start_ticking(self)
@@ -127,13 +130,44 @@ class Member:
     # -- input ---------------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Advance the node by one tick."""
-        self.node.tick()
+        """Advance the node by one tick, unless it sleeps."""
+        if self.sleeper is None:
+            self.node.tick()
+        else:
+            self.sleeper.tick()
+            self.host.checkers.ticked(self)
         self.watch()
         self.pump()
 
+    def hear(self, m: Message) -> None:
+        """Take a beat, or an answer to one."""
+        if self.sleeper is not None:
+            self.sleeper.hear(m)
+        self.watch()
+        self.pump()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is up and not paused."""
+        return self.up and not self.paused
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it takes no ticks, because its group sleeps."""
+        return self.sleeper is not None and self.sleeper.is_asleep
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way around the driver."""
+        busy = self._busy or self._appending or self._applying
+        return not (busy or self.disk.pending or self.driver.has_batch())
+
+    def _rouse(self) -> None:
+        if self.sleeper is not None:
+            self.sleeper.rouse()
+
     def step(self, m: Message) -> bool:
         """Step a message from the network. Returns False if the driver dropped it because it cannot be stepped yet."""
+        self._rouse()
         try:
             refused = self.driver.step(m)
         except LogLost as error:
@@ -168,6 +202,7 @@ class Member:
     def ask(self, call: Any, *arguments: Any) -> bool:
         """Call a method of the node that may refuse the request. Returns whether the node accepted it."""
         taken = True
+        self._rouse()
         try:
             call(*arguments)
         except (ProposalDropped, Overloaded):

@@ -30,6 +30,8 @@ class Profile:
 
     ``group`` names the ready machine, of those in ``models``, around which the members make a group with sessions. They
     have the machine that ``run`` is given if it is empty.
+
+    With ``sleeps``, heartbeats travel in beats, and an idle group sleeps.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Profile:
     lease: bool = False
     shrinking: bool = False
     group: str = ""
+    sleeps: bool = False
 
 
 def _times(weights: Mapping[str, float], factor: float) -> dict[str, float]:
@@ -90,6 +93,11 @@ PROFILES = {
             "losses", "lost, duplicated and late messages under stable leaders that compact eagerly",
             LOAD | {"weather": 14, "compact": 60, "unreachable": 4, "transfer": 1.5, "slow_disk": 10},
         ),
+        Profile(
+            "sleeping", "an idle group sleeps, and is woken by load and faults",
+            LOAD | ELECTIONS | _times(LINKS, 4) | _times(CLOCKS, 3) | _times(CRASHES, 3) | CHANGES | {"propose": 25, "slow_disk": 6},
+            interval=60_000, voters=(1, 3, 3, 3, 4, 5), sleeps=True,
+        ),
         *(
             Profile(
                 name, f"a group with sessions, time and versions, and a {name}",
@@ -101,7 +109,7 @@ PROFILES = {
 }  # fmt: skip
 
 MIXED = "mixed"
-"""Stands for one of the profiles without a group, drawn from the seed."""
+"""Stands for one of the profiles without a group and sleep, drawn from the seed."""
 
 
 def names() -> list[str]:
@@ -115,7 +123,7 @@ def find(name: str | Profile, seed: int) -> Profile:
         return name
     if name == MIXED:
         # Those without a machine of their own: it draws from what a machine that is given can be run with.
-        each = [profile for profile in PROFILES.values() if not profile.group]
+        each = [profile for profile in PROFILES.values() if not profile.group and not profile.sleeps]
         return each[int(stream(seed, "profile").random() * len(each))]
     if name not in PROFILES:
         raise ValueError(f"unknown profile {name!r}, not one of {', '.join(names())}")

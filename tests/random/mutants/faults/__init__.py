@@ -11,6 +11,7 @@ from . import (
     on_disk,
     reads,
     replication,
+    sleep,
     snapshots,
     stored,
 )
@@ -29,5 +30,6 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    sleep,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
