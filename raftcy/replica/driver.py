@@ -33,13 +33,11 @@ Rules:
   that waited for the write are never sent.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
-from inspect import iscoroutinefunction
 from typing import Any
 
-from ..core.awaitables import refuse_awaitable, refuse_coroutine
+from ..core.awaitables import refuse_awaitable
 from ..core.config import Config
 from ..core.guards import answers_rashly, has_to_apply
 from ..core.log_storage import check_log_storage, writable_log
@@ -48,7 +46,6 @@ from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage, check_initial_state
 from ..errors import (
     ConfChangeError,
-    Contradiction,
     InvariantError,
     LogLost,
     NotNow,
@@ -60,30 +57,17 @@ from ..errors import (
     StepPeerNotFound,
 )
 from ..wire import consts as k
-from ..wire.changes import decode_change
 from ..wire.checks import flag, instance, instances, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
-from .asked import Asked, Outcome
+from .admitted import checked_applied, checked_nonce, refuse_coroutines
+from .asked import Outcome
 from .carrier import Carrier
+from .corelease import CoreLease
+from .delivering import Delivery
 from .offers import MAX_MESSAGE_BYTES, Offers
+from .stages import Stages
 from .work import Batch, Work, Write
-
-
-class _Stages:
-    """The state of rounds that are done by steps. Created at the first step."""
-
-    __slots__ = ("batches", "deferred", "kept", "round", "running", "writes")
-
-    def __init__(self) -> None:
-        self.writes: deque[Write] = deque()
-        self.batches: deque[Batch] = deque()
-        # Without asynchronous writes: the batch of the one Ready that is not advanced yet.
-        self.round: Batch | None = None
-        self.running: Batch | None = None
-        # Acknowledgements of writes after a snapshot that is not restored yet. They must follow the snapshot's.
-        self.deferred: list[Message] | None = None
-        self.kept: Message | None = None
 
 
 class Driver:
@@ -124,29 +108,23 @@ class Driver:
     """
 
     __slots__ = (
-        "_apply",
-        "_asked",
         "_async",
         "_captures",
         "_carrier",
-        "_changing",
-        "_handed_over",
+        "_delivery",
         "_lease",
         "_machine",
-        "_machine_applied",
         "_max_bytes",
         "_memory",
         "_nonce",
         "_observer",
         "_offers",
-        "_polled_term",
         "_reads",
         "_send",
         "_settled",
         "_snapshot_index",
         "_stages",
         "_stored_commit",
-        "applied",
         "guard_offers",
         "guard_reads",
         "guard_snapshots",
@@ -154,22 +132,17 @@ class Driver:
         "id",
         "inbox",
         "keep_snapshots",
-        "members",
         "node",
-        "refused_change",
         "storage",
     )
     id: int
     node: RawNode
     storage: Any
-    applied: int
-    members: ConfState
     hold_votes: bool
     guard_reads: bool
     guard_snapshots: bool
     guard_offers: bool
     keep_snapshots: bool
-    refused_change: ConfChangeError | None
 
     def __init__(
         self,
@@ -193,16 +166,15 @@ class Driver:
             raise TypeError(
                 f"{type(storage).__name__} is not a LogStorage: use the result of check_log_storage for node and driver"
             )
-        self._nonce = _checked_nonce(nonce)
+        self._nonce = checked_nonce(nonce)
         self._reads = 0
-        self._machine_applied = _checked_applied(machine_applied, storage)
+        machine_has = checked_applied(machine_applied, storage)
         self.node = instance(node, RawNode, "node")
         self.id = node.id
         self.storage = storage
         self._memory = storage if type(storage) is MemoryStorage else None
-        _refuse_coroutines(machine, send)
+        refuse_coroutines(machine, send)
         self._machine = machine
-        self._apply = getattr(machine, "apply", None)
         self._send = send
         self._carrier: Carrier | None = None
         self._observer = observer
@@ -212,24 +184,18 @@ class Driver:
         self.guard_offers = flag(guard_offers, "guard_offers")
         self.keep_snapshots = flag(keep_snapshots, "keep_snapshots")
         self._max_bytes = k.NO_LIMIT if max_message_bytes is None else u64(max_message_bytes, "max_message_bytes")
-        # Only with reads by the lease: the term in which MsgTimeoutNow was sent, and that of the last round.
-        self._lease = guard_reads and not node.raft.read_only.safe()
-        self._handed_over = 0
-        self._polled_term = 0
+        self._lease = CoreLease() if guard_reads and not node.raft.read_only.safe() else None
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
-        self._stages: _Stages | None = None
-        self._asked: Asked | None = None
+        self._stages: Stages | None = None
         state, members = check_initial_state(storage.initial_state())
-        self.members = members
         self._stored_commit = 0 if state is None else state.commit
         newest = instance(storage.snapshot() if snapshot is None else snapshot, Snapshot, "snapshot")
         self._snapshot_index = newest.metadata.index
         # The log may begin before the snapshot. The node hands out those entries too, and the driver skips them.
-        self.applied = max(self.node.raft.log.applied, self._snapshot_index)
-        self._changing = False
-        self.refused_change = None
+        applied = max(self.node.raft.log.applied, self._snapshot_index)
+        self._delivery = Delivery(node, machine, machine_has, applied, members)
         self._captures = hasattr(machine, "capture")
         self._offers: Offers | None = None
         if guard_offers or self._captures:
@@ -252,6 +218,26 @@ class Driver:
         if index > options["machine_applied"] and hasattr(machine, "restore"):
             machine.restore(snapshot)
         return Driver(node, log, machine, send, snapshot=snapshot, **options)
+
+    @property
+    def applied(self) -> int:
+        """The last index that the machine has applied."""
+        return self._delivery.applied
+
+    @property
+    def members(self) -> ConfState:
+        """The members as of the applied index."""
+        return self._delivery.members
+
+    @property
+    def refused_change(self) -> ConfChangeError | None:
+        """The error of the last configuration change that was applied, None if it was valid."""
+        return self._delivery.refused_change
+
+    def _ride(self, carrier: Carrier | None) -> None:
+        """Let a carrier carry the messages, or nobody."""
+        self._carrier = carrier
+        self._delivery.carrier = carrier
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -346,7 +332,7 @@ class Driver:
         if raft.state != k.LEADER:
             return False
         if tag is not None:
-            self._ask().place(raft.log.last_index(), raft.term, tag)
+            self._delivery.place(raft.log.last_index(), raft.term, tag)
         return True
 
     def read(self) -> bytes:
@@ -384,9 +370,7 @@ class Driver:
         raft = self.node.raft
         if answers_rashly(raft):
             return "a single voter that has committed nothing in its term cannot answer reads"
-        if self._lease and raft.state == k.LEADER and self._handed_over == raft.term:
-            return "a leader that has sent MsgTimeoutNow cannot answer reads by its lease"
-        return ""
+        return "" if self._lease is None else self._lease.objection(raft)
 
     def report_unreachable(self, id: int) -> None:
         """Report that the last message to node ``id`` could not be sent."""
@@ -419,8 +403,8 @@ class Driver:
             return busy
         if what == k.MESSAGES:
             messages = node.raft.outbox.take_messages()
-            if self._lease and messages is not None:
-                messages = self._without_reads(messages)
+            if self._lease is not None and messages is not None:
+                messages = self._lease.leaving(messages)
             if messages:
                 # ``_deliver`` written out, since most rounds of an idle group come here.
                 if self._carrier is not None:
@@ -455,16 +439,16 @@ class Driver:
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
-        late = self._lease and self._is_late()
+        late = self._lease is not None and self._lease.is_late(self.node.raft)
         self._store(rd)
         if rd._messages is not None:
-            self._deliver(self._without_reads(rd._messages) if self._lease else rd._messages)
+            self._deliver(rd._messages if self._lease is None else self._lease.leaving(rd._messages))
         if rd.snapshot is not None:
-            self._restore(rd.snapshot)
+            self._delivery.restore(rd.snapshot)
         if rd._committed_entries is not None:
-            self._apply_all(rd._committed_entries)
+            self._delivery.apply_all(rd._committed_entries)
         if rd._read_states is not None and not late:
-            self._confirm(rd._read_states)
+            self._delivery.confirm(rd._read_states)
         self.node.advance()
 
     def _store(self, rd: Ready) -> None:
@@ -477,22 +461,6 @@ class Driver:
             return
         self._called()
         _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
-
-    def _is_late(self) -> bool:
-        """Return whether a read of this round may have been answered by the lease after MsgTimeoutNow had left."""
-        late = self._handed_over != 0 and self._polled_term <= self._handed_over
-        self._polled_term = self.node.raft.term
-        return late
-
-    def _without_reads(self, messages: list[Message]) -> list[Message]:
-        """Leave out the answers to reads that were given by the lease after MsgTimeoutNow had left."""
-        handed = self._handed_over
-        for m in messages:
-            if m._type == k.TIMEOUT_NOW:
-                self._handed_over = m.term
-        if handed == 0:
-            return messages
-        return [m for m in messages if m._type != k.READ_INDEX_RESP or m.term != handed]
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
@@ -525,65 +493,6 @@ class Driver:
 
     # -- applying ------------------------------------------------------------------------------------------------
 
-    def _restore(self, snapshot: Snapshot) -> None:
-        self._machine_restore(snapshot)
-        self._restored(snapshot)
-
-    def _machine_restore(self, snapshot: Snapshot) -> None:
-        if self._machine is not None:
-            self._called()
-            refuse_awaitable(self._machine.restore(snapshot), "restore")
-
-    def _restored(self, snapshot: Snapshot) -> None:
-        self.applied = snapshot.metadata.index
-        self.members = snapshot.metadata.conf_state
-        if self._asked is not None:
-            self._asked.jump(self.applied)
-            self._asked.advance(self.applied)
-
-    def _apply_all(self, entries: list[Entry]) -> None:
-        """Apply committed entries. The machine gets each run between changes and empty entries in one call."""
-        first = 0
-        head = entries[0]
-        if head.index <= self.applied:
-            entries = [e for e in entries if e.index > self.applied]
-        for place in range(len(entries)):
-            e = entries[place]
-            if e._type == k.NORMAL and len(e.data) > 0:
-                continue
-            if place > first:
-                self._hand(entries[first:place])
-            first = place + 1
-            if e._type == k.NORMAL:
-                self.applied = e.index
-            else:
-                self.change(e)
-            if self._asked is not None:
-                self._asked.settle(e, None)
-        if first < len(entries):
-            self._hand(entries[first:] if first > 0 else entries)
-        if self._asked is not None:
-            self._asked.advance(self.applied)
-
-    def _hand(self, entries: list[Entry]) -> None:
-        """Let the machine apply a run of entries with data."""
-        first = entries[0]
-        last = entries[len(entries) - 1]
-        if first.index <= self._machine_applied:
-            entries = [e for e in entries if e.index > self._machine_applied]
-        answers = None
-        if self._apply is not None and entries:
-            answers = self._apply(entries)
-            if self._carrier is not None:
-                self._carrier._calls += 1
-            if answers is not None and len(answers) != len(entries):
-                raise InvariantError(f"the machine gave {len(answers)} answers to {len(entries)} entries")
-        self.applied = last.index
-        asked = self._asked
-        if asked is not None and asked.count > 0:
-            for place in range(len(entries)):
-                asked.settle(entries[place], None if answers is None else answers[place])
-
     def change(self, e: Entry) -> ConfState:
         """Apply the configuration change in a committed entry and return the resulting members.
 
@@ -592,37 +501,15 @@ class Driver:
         """
         if not isinstance(e, Entry):
             instance(e, Entry, "e")
-        try:
-            change = decode_change(e)
-        except ValueError as error:
-            raise InvariantError(f"entry {e.index} cannot be applied: {error}") from error
-        self.applied = e.index - 1
-        self._changing = True
-        self.refused_change = None
-        try:
-            self.members = self.node.apply_conf_change(change)
-        except ConfChangeError as error:
-            # Every member refuses the same change, so the entry counts as empty.
-            self.refused_change = error.with_traceback(None)
-        self._changing = False
-        self.applied = e.index
-        return self.members
-
-    def _confirm(self, states: list[ReadState]) -> None:
-        self._ask().confirm(states, self.applied)
-
-    def _ask(self) -> Asked:
-        if self._asked is None:
-            self._asked = Asked()
-        return self._asked
+        return self._delivery.change(e)
 
     def take_reads(self) -> list[ReadState]:
         """Return the reads that became answerable since the last call: the machine has applied their index."""
-        return [] if self._asked is None else self._asked.take_reads()
+        return self._delivery.take_reads()
 
     def take_outcomes(self) -> list[Outcome]:
         """Return the outcomes of proposals with a tag that became known since the last call."""
-        return [] if self._asked is None else self._asked.take_outcomes()
+        return self._delivery.take_outcomes()
 
     # -- a round by its steps ------------------------------------------------------------------------------------
 
@@ -638,55 +525,18 @@ class Driver:
         rd = self.node.poll()
         if rd is None:
             return None
-        late = self._lease and self._is_late()
+        lease = self._lease
+        late = lease is not None and lease.is_late(self.node.raft)
         if rd._read_states is not None and not late:
-            self._confirm(rd._read_states)
-        return self._split(rd, stages) if self._async else self._begin(rd, stages)
+            self._delivery.confirm(rd._read_states)
+        messages = rd.messages if lease is None else lease.leaving(rd.messages)
+        return stages.split(rd, messages, self.hold_votes) if self._async else stages.begin(rd, messages)
 
-    def _stage(self) -> _Stages:
+    def _stage(self) -> Stages:
         self.node.check_alive()
         if self._stages is None:
-            self._stages = _Stages()
+            self._stages = Stages()
         return self._stages
-
-    def _leaving(self, rd: Ready) -> list[Message]:
-        return self._without_reads(rd.messages) if self._lease else rd.messages
-
-    def _begin(self, rd: Ready, stages: _Stages) -> Work:
-        """Start a round without asynchronous writes: messages and batch wait for the write."""
-        stages.round = Batch(rd.snapshot, rd.committed_entries, [])
-        if rd._entries is None and rd.hard_state is None and rd.snapshot is None:
-            stages.batches.append(stages.round)
-            return Work(None, self._leaving(rd), rd.soft_state)
-        # A snapshot must be synced, although ``must_sync`` only considers entries and hard state.
-        write = Write(rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
-        write._messages = self._leaving(rd)
-        stages.writes.append(write)
-        return Work(write, [], rd.soft_state)
-
-    def _split(self, rd: Ready, stages: _Stages) -> Work:
-        """Start a round with asynchronous writes: tell apart messages to send now, the write, and the batch."""
-        work = Work(None, [], rd.soft_state)
-        held: list[Message] = []
-        for m in self._leaving(rd):
-            if m.to == k.LOCAL_APPEND_THREAD:
-                # The responses promise that the write is durable.
-                responses = m.responses
-                write = Write(m.hard_state(), m.entries, m.snapshot, len(responses) > 0 or m.snapshot is not None)
-                write._responses = responses
-                work.write = write
-            elif m.to == k.LOCAL_APPLY_THREAD:
-                stages.batches.append(Batch(None, m.entries, m.responses))
-            elif self.hold_votes and (m._type == k.VOTE or m._type == k.PRE_VOTE):
-                held.append(m)
-            else:
-                work.messages.append(m)
-        if work.write is not None:
-            work.write._messages = held
-            stages.writes.append(work.write)
-        elif held:
-            raise InvariantError(f"{self.id} asks for votes without anything to store: {held!r}")
-        return work
 
     def store(self, write: Write) -> list[Message]:
         """Write to the driver's storage, as ``run`` does, and return the messages of ``stored``.
@@ -695,7 +545,7 @@ class Driver:
         """
         if type(write) is not Write:
             instance(write, Write, "write")
-        self._check_next(write)
+        self._stage().check_next(write)
         try:
             self._called()
             _write(self.storage, write.hard_state, write.entries, write.snapshot, write.sync)
@@ -704,11 +554,6 @@ class Driver:
             raise
         return self.stored(write)
 
-    def _check_next(self, write: Write) -> None:
-        writes = self._stage().writes
-        if not writes or writes[0] is not write:
-            raise InvariantError("writes must be acknowledged in their order, and once")
-
     def stored(self, write: Write) -> list[Message]:
         """Report that a write is stored, and durable if its ``sync`` is set. Return the messages to send now.
 
@@ -716,31 +561,17 @@ class Driver:
         """
         if type(write) is not Write:
             instance(write, Write, "write")
-        self._check_next(write)
         stages = self._stage()
-        stages.writes.popleft()
+        stages.check_next(write)
         if write.hard_state is not None:
             self._stored_commit = write.hard_state.commit
         if write.snapshot is not None:
             self._snapshot_index = write.snapshot.metadata.index
-        messages = write._messages
-        if not self._async:
-            if stages.round is None:
-                raise InvariantError("a write ended that belongs to no round")
-            stages.batches.append(stages.round)
-            return messages
-        own: list[Message] = []
-        for response in write._responses:
-            (own if response.to == self.id else messages).append(response)
-        if write.snapshot is not None:
-            # Restore it before any waiting entries are applied: it contains them.
-            stages.deferred = []
-            stages.batches.appendleft(Batch(write.snapshot, [], own))
-        elif stages.deferred is not None:
-            stages.deferred.extend(own)
+        if self._async:
+            self._respond(stages.end_write(write, self.id))
         else:
-            self._respond(own)
-        return messages
+            stages.end_round(write)
+        return write._messages
 
     def next_batch(self) -> Batch | None:
         """Return the next batch to apply, or None if there is none or the previous one is not finished.
@@ -748,19 +579,11 @@ class Driver:
         Restore its snapshot, then apply its entries in order, configuration changes by ``change`` and entries with data
         by the machine. Then call ``finish``.
         """
-        stages = self._stage()
-        if stages.running is not None or not stages.batches:
-            return None
-        batch = stages.running = stages.batches.popleft()
-        if batch.entries and batch.snapshot is None and batch.entries[0].index <= self.applied:
-            # A snapshot has replaced some of these entries.
-            batch.entries = [e for e in batch.entries if e.index > self.applied]
-        return batch
+        return self._stage().next_batch(self._delivery.applied)
 
     def has_batch(self) -> bool:
         """Whether ``next_batch`` would return a batch."""
-        stages = self._stages
-        return stages is not None and stages.running is None and len(stages.batches) > 0
+        return self._stages is not None and self._stages.has_batch()
 
     def apply(self, batch: Batch) -> None:
         """Apply the batch of ``next_batch`` with the driver's machine, as ``run`` does. Call ``finish`` afterwards.
@@ -769,13 +592,12 @@ class Driver:
         """
         if type(batch) is not Batch:
             instance(batch, Batch, "batch")
-        if self._stage().running is not batch:
-            raise InvariantError("this batch is not the one that is being applied")
+        self._stage().check_running(batch)
         try:
             if batch.snapshot is not None:
-                self._machine_restore(batch.snapshot)
+                self._delivery.restore_machine(batch.snapshot)
             if batch.entries:
-                self._apply_all(batch.entries)
+                self._delivery.apply_all(batch.entries)
         except BaseException as error:
             self.fail(error)
             raise
@@ -785,18 +607,12 @@ class Driver:
         if type(batch) is not Batch:
             instance(batch, Batch, "batch")
         stages = self._stage()
-        if stages.running is not batch:
-            raise InvariantError("this batch is not the one that is being applied")
+        stages.check_running(batch)
         stages.running = None
         if batch.snapshot is not None:
-            self._restored(batch.snapshot)
+            self._delivery.jump(batch.snapshot)
         if batch.entries:
-            self.applied = batch.entries[-1].index
-            asked = self._asked
-            if asked is not None:
-                for place, e in enumerate(batch.entries):
-                    asked.settle(e, None if answers is None else answers[place])
-                asked.advance(self.applied)
+            self._delivery.applied_all(batch.entries, answers)
         if stages.round is batch:
             stages.round = None
             self.node.advance()
@@ -818,8 +634,8 @@ class Driver:
 
     def snapshot_index(self) -> int:
         """Return the index that a snapshot would have now, or 0 if none may be made or the newest one is as far."""
-        at = self.applied
-        if self._stages is not None and self._stages.running is not None and not self._changing:
+        at = self._delivery.applied
+        if self._stages is not None and self._stages.running is not None and not self._delivery.changing:
             # The machine may have applied a part of the batch, so no index describes its state.
             return 0
         if at > self.node.raft.log.applied or at > self.storage.last_index():
@@ -850,7 +666,7 @@ class Driver:
             raise too_large
         try:
             refuse_awaitable(storage.sync(), "sync")
-            made: Snapshot = storage.create_snapshot(at, self.members, data)
+            made: Snapshot = storage.create_snapshot(at, self._delivery.members, data)
             self._snapshot_index = at
             if self._observer is not None:
                 self._observer.snapshot_made(made)
@@ -868,29 +684,14 @@ class Driver:
         """
         if not self.guard_offers:
             return self._present_snapshot()
-        offers = self._kept_offers()
         peer = self.node.raft.tracker.find(to)
         match = 0 if peer is None else peer.match
-        ticks = self.node._ticks
-        if offers.must_wait(to, match, ticks):
-            raise SnapshotTemporarilyUnavailable()
-        try:
-            snapshot = self._present_snapshot()
-        except SnapshotTooLarge as error:
-            offers.offered(to, self.applied, match, ticks)
-            raise SnapshotTemporarilyUnavailable() from error
-        objection = offers.objection(snapshot, to)
-        if objection:
-            self._warn(to, "never", objection)
-            raise SnapshotTemporarilyUnavailable()
-        not_taken = offers.offered(to, snapshot.metadata.index, match, ticks)
-        if not_taken:
-            self._warn(to, "again", not_taken)
-        return snapshot
+        present, applied = self._present_snapshot, self._delivery.applied
+        return self._kept_offers().choose(to, match, self.node._ticks, applied, present, self._warn)
 
     def _present_snapshot(self) -> Snapshot:
         newest: Snapshot = self.storage.snapshot()
-        if not self._captures or newest.metadata.conf_state.equivalent(self.members):
+        if not self._captures or newest.metadata.conf_state.equivalent(self._delivery.members):
             return newest
         made = self.make_snapshot(k.NO_LIMIT)
         if made is None:
@@ -922,35 +723,6 @@ class Driver:
         return self.node.failure
 
 
-def _checked_nonce(nonce: Any) -> bytes | None:
-    if nonce is None:
-        return None
-    checked: bytes = octets(nonce, "nonce")
-    if len(checked) < 8:
-        raise ValueError(f"a nonce of {len(checked)} bytes may come twice: it needs 8 bytes at least")
-    return checked
-
-
-def _checked_applied(applied: Any, storage: Any) -> int:
-    """Check the index up to which a machine has applied entries: all of them must be in the log."""
-    checked = u64(applied, "machine_applied")
-    last = u64(storage.last_index(), "the last index of the storage")
-    if checked > last:
-        raise Contradiction(
-            f"the machine has applied the entries up to {checked}, but the log ends at {last}: this member has lost "
-            "entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
-        )
-    return checked
-
-
-def _refuse_coroutines(machine: Any, send: Any) -> None:
-    for each in ("apply", "restore", "capture"):
-        if machine is not None and hasattr(machine, each):
-            refuse_coroutine(machine, each)
-    if send is not None and iscoroutinefunction(send):
-        raise TypeError("send must be a plain function: nobody awaits its coroutine")
-
-
 def _write(
     storage: Any, hard_state: HardState | None, entries: list[Entry], snapshot: Snapshot | None, sync: bool
 ) -> None:
@@ -960,7 +732,5 @@ def _write(
         refuse_awaitable(storage.sync(), "sync")
 
 
-keep_whole(_Stages)
 keep_whole(Driver)
-has_one_owner(_Stages)
 has_one_owner(Driver)

@@ -69,7 +69,7 @@ class Loopback(Carrier):
         """
         driver = Driver(node, storage, machine, **options)
         self.remove(driver.id)
-        driver._carrier = self
+        driver._ride(self)
         self._drivers[driver.id] = driver
         self._arrange()
         return driver
@@ -83,7 +83,7 @@ class Loopback(Carrier):
         if driver is not None:
             self._arrange()
             self._lost(driver.inbox)
-            driver._carrier = None
+            driver._ride(None)
         return driver
 
     def find(self, id: int) -> Driver | None:

@@ -11,6 +11,9 @@ Rules:
 Each reason is reported once for each peer, until a snapshot can be sent.
 """
 
+from collections.abc import Callable
+
+from ..errors import SnapshotTemporarilyUnavailable, SnapshotTooLarge
 from ..wire.messages import ConfState, Snapshot
 
 MAX_MESSAGE_BYTES = 63 << 20
@@ -27,6 +30,36 @@ class Offers:
         # For each peer: the index of the offered snapshot, and the tick of the offer.
         self._last: dict[int, tuple[int, int]] = {}
         self._told: set[tuple[int, str]] = set()
+
+    def choose(
+        self,
+        peer: int,
+        match: int,
+        tick: int,
+        applied: int,
+        present: Callable[[], Snapshot],
+        warn: Callable[[int, str, str], None],
+    ) -> Snapshot:
+        """Return the snapshot to send to a peer, known to have the log up to ``match``, at this tick.
+
+        ``present`` returns a snapshot with the current members, and ``warn`` reports a text about a peer. Raises
+        SnapshotTemporarilyUnavailable if a rule forbids an offer.
+        """
+        if self.must_wait(peer, match, tick):
+            raise SnapshotTemporarilyUnavailable()
+        try:
+            snapshot = present()
+        except SnapshotTooLarge as error:
+            self.offered(peer, applied, match, tick)
+            raise SnapshotTemporarilyUnavailable() from error
+        objection = self.objection(snapshot, peer)
+        if objection:
+            warn(peer, "never", objection)
+            raise SnapshotTemporarilyUnavailable()
+        not_taken = self.offered(peer, snapshot.metadata.index, match, tick)
+        if not_taken:
+            warn(peer, "again", not_taken)
+        return snapshot
 
     def must_wait(self, peer: int, match: int, tick: int) -> bool:
         """Whether a peer, known to have the log up to ``match``, must wait for an offer at this tick."""

@@ -130,7 +130,7 @@ FAULTS = [
     Fault(
         "coroutines_in_the_machine",
         "coroutine functions are taken for methods of a machine",
-        (Edit("replica/driver.py", "_refuse_coroutines", "machine is not None and hasattr(machine, each)", "False"),),
+        (Edit("replica/admitted.py", "refuse_coroutines", "machine is not None and hasattr(machine, each)", "False"),),
         ("faults#U",),
         ONLY_GOOD,
     ),

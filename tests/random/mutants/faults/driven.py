@@ -3,6 +3,9 @@
 from ..edit import Edit
 from .fault import Fault
 
+ADMITTED = "replica/admitted.py"
+CORE_LEASE = "replica/corelease.py"
+DELIVERY = "replica/delivering.py"
 DRIVER = "replica/driver.py"
 LOOPBACK = "replica/loopback.py"
 PUMP = "replica/pump.py"
@@ -109,14 +112,14 @@ if new:
     Fault(
         "machine_handed_what_it_has",
         "a machine that keeps its state is handed entries again",
-        (Edit(DRIVER, "Driver._hand", "first.index <= self._machine_applied", "False"),),
+        (Edit(DELIVERY, "Delivery._hand", "first.index <= self._machine_applied", "False"),),
         ("faults#P",),
         unseen="the simulator's application is restored from its own checkpoint",
     ),
     Fault(
         "machine_beyond_the_log",
         "a member whose log has lost what its machine has applied starts",
-        (Edit(DRIVER, "_checked_applied", "checked > last", "False"),),
+        (Edit(ADMITTED, "checked_applied", "checked > last", "False"),),
         ("faults#P",),
         unseen="the simulator's disks lose nothing that was synced",
     ),
@@ -130,21 +133,21 @@ if new:
     Fault(
         "lease_read_after_the_order",
         "a leader reads by its lease after it has sent MsgTimeoutNow",
-        (Edit(DRIVER, "Driver._no_reads", "self._handed_over == raft.term", "False"),),
+        (Edit(CORE_LEASE, "CoreLease.objection", "self._handed_over == raft.term", "False"),),
         ("faults#Q",),
         unseen=ONE_LEASE,
     ),
     Fault(
         "late_lease_read_answered",
         "a read that had waited is answered by the lease after MsgTimeoutNow was sent",
-        (Edit(DRIVER, "Driver._is_late", "return late", "return False"),),
+        (Edit(CORE_LEASE, "CoreLease.is_late", "return late", "return False"),),
         ("faults#Q",),
         unseen=ONE_LEASE,
     ),
     Fault(
         "late_lease_answer_sent",
         "a follower's read that had waited is answered by the lease after MsgTimeoutNow was sent",
-        (Edit(DRIVER, "Driver._without_reads", "handed == 0", "True"),),
+        (Edit(CORE_LEASE, "CoreLease.leaving", "handed == 0", "True"),),
         ("faults#Q",),
         unseen=ONE_LEASE,
     ),

@@ -1,0 +1,30 @@
+cimport cython
+from libc.stdint cimport uint64_t
+
+from ..core.ready cimport Ready
+from ..wire cimport consts as k
+from ..wire.messages cimport Entry, Message
+from .work cimport Batch, Work, Write
+
+
+@cython.final
+cdef class Stages:
+    cdef object _writes
+    cdef object _batches
+    cdef Batch round
+    cdef Batch running
+    cdef list deferred
+    cdef Message kept
+
+    @cython.locals(write=Write)
+    cdef Work begin(self, Ready rd, list messages)
+    @cython.locals(work=Work, write=Write, held=list, responses=list, m=Message)
+    cdef Work split(self, Ready rd, list messages, bint hold_votes)
+    cdef int check_next(self, Write write) except -1
+    cdef int end_round(self, Write write) except -1
+    @cython.locals(own=list, response=Message)
+    cdef list end_write(self, Write write, uint64_t id)
+    @cython.locals(batch=Batch, e=Entry)
+    cdef Batch next_batch(self, uint64_t applied)
+    cdef bint has_batch(self) except -1
+    cdef int check_running(self, Batch batch) except -1

@@ -1,0 +1,134 @@
+"""Stages: the rounds of one member that are done by steps, with writes and batches that may take long.
+
+Rules:
+
+- No message leaves before its promise is stored. Without asynchronous writes, all messages of a Ready wait for its
+  write, and the next Ready waits until it is applied. With them, answers wait for the write that they acknowledge, and
+  so do requests for votes: a candidate that crashed before its own vote was on disk could vote for another candidate in
+  the same term.
+- Writes are acknowledged in their order, and once.
+- A snapshot is restored before any entry that waits to be applied, because it contains those. Acknowledgements of later
+  writes follow the snapshot's.
+"""
+
+from collections import deque
+
+from ..core.ready import Ready
+from ..errors import InvariantError
+from ..wire import consts as k
+from ..wire.messages import Message
+from ..wire.whole import has_one_owner, keep_whole
+from .work import Batch, Work, Write
+
+
+class Stages:
+    """The writes and batches of one member that have not ended. Created at the first step.
+
+    ``round`` is, without asynchronous writes, the batch of the one Ready that is not advanced yet. ``running`` is the
+    batch that is being applied, ``kept`` a snapshot of a leader that waits, ``deferred`` the acknowledgements of writes
+    after a snapshot that is not restored yet.
+    """
+
+    __slots__ = ("_batches", "_writes", "deferred", "kept", "round", "running")
+    round: Batch | None
+    running: Batch | None
+    deferred: list[Message] | None
+    kept: Message | None
+
+    def __init__(self) -> None:
+        self._writes: deque[Write] = deque()
+        self._batches: deque[Batch] = deque()
+        self.round = None
+        self.running = None
+        self.deferred = None
+        self.kept = None
+
+    def begin(self, rd: Ready, messages: list[Message]) -> Work:
+        """Start a round without asynchronous writes: messages and batch wait for the write."""
+        self.round = Batch(rd.snapshot, rd.committed_entries, [])
+        if rd._entries is None and rd.hard_state is None and rd.snapshot is None:
+            self._batches.append(self.round)
+            return Work(None, messages, rd.soft_state)
+        # A snapshot must be synced, although ``must_sync`` only considers entries and hard state.
+        write = Write(rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
+        write._messages = messages
+        self._writes.append(write)
+        return Work(write, [], rd.soft_state)
+
+    def split(self, rd: Ready, messages: list[Message], hold_votes: bool) -> Work:
+        """Start a round with asynchronous writes: tell apart messages to send now, the write, and the batch."""
+        work = Work(None, [], rd.soft_state)
+        held: list[Message] = []
+        for m in messages:
+            if m.to == k.LOCAL_APPEND_THREAD:
+                # The responses promise that the write is durable.
+                responses = m.responses
+                write = Write(m.hard_state(), m.entries, m.snapshot, len(responses) > 0 or m.snapshot is not None)
+                write._responses = responses
+                work.write = write
+            elif m.to == k.LOCAL_APPLY_THREAD:
+                self._batches.append(Batch(None, m.entries, m.responses))
+            elif hold_votes and (m._type == k.VOTE or m._type == k.PRE_VOTE):
+                held.append(m)
+            else:
+                work.messages.append(m)
+        if work.write is not None:
+            work.write._messages = held
+            self._writes.append(work.write)
+        elif held:
+            raise InvariantError(f"a vote is asked for without anything to store: {held!r}")
+        return work
+
+    def check_next(self, write: Write) -> None:
+        """Raise InvariantError unless this is the oldest write that is not acknowledged."""
+        if not self._writes or self._writes[0] is not write:
+            raise InvariantError("writes must be acknowledged in their order, and once")
+
+    def end_round(self, write: Write) -> None:
+        """Note that the write of a round is stored, without asynchronous writes: its batch may be applied."""
+        self._writes.popleft()
+        if self.round is None:
+            raise InvariantError("a write ended that belongs to no round")
+        self._batches.append(self.round)
+
+    def end_write(self, write: Write, id: int) -> list[Message]:
+        """Note that a write is stored, with asynchronous writes. Return the responses that member ``id`` steps now.
+
+        The responses to others are added to the messages of the write.
+        """
+        self._writes.popleft()
+        own: list[Message] = []
+        for response in write._responses:
+            (own if response.to == id else write._messages).append(response)
+        if write.snapshot is not None:
+            # Restore it before any waiting entries are applied: it contains them.
+            self.deferred = []
+            self._batches.appendleft(Batch(write.snapshot, [], own))
+            return []
+        if self.deferred is not None:
+            self.deferred.extend(own)
+            return []
+        return own
+
+    def next_batch(self, applied: int) -> Batch | None:
+        """Take the next batch, None if there is none or one is running. The machine has applied up to ``applied``."""
+        if self.running is not None or not self._batches:
+            return None
+        batch = self.running = self._batches.popleft()
+        if batch.entries and batch.snapshot is None and batch.entries[0].index <= applied:
+            # A snapshot has replaced some of these entries.
+            batch.entries = [e for e in batch.entries if e.index > applied]
+        return batch
+
+    def has_batch(self) -> bool:
+        """Whether ``next_batch`` would return a batch."""
+        return self.running is None and len(self._batches) > 0
+
+    def check_running(self, batch: Batch) -> None:
+        """Raise InvariantError unless this batch is being applied."""
+        if self.running is not batch:
+            raise InvariantError("this batch is not the one that is being applied")
+
+
+keep_whole(Stages)
+has_one_owner(Stages)
