@@ -143,6 +143,7 @@ class Member:
         """Take a beat, or an answer to one."""
         if self.sleeper is not None:
             self.sleeper.hear(m)
+            self.host.checkers.beaten(self, m.from_)
         self.watch()
         self.pump()
 
