@@ -3,6 +3,7 @@ from libc.stdint cimport uint64_t
 
 from ..core.outbox cimport Outbox
 from ..core.raft cimport Raft
+from ..core.progress cimport Progress
 from ..core.rawnode cimport RawNode
 from ..wire cimport blank
 from ..wire cimport consts as k
@@ -17,6 +18,7 @@ cdef class Seat:
     cdef readonly Driver driver
     cdef readonly object owner
     cdef public bint mute
+    cdef readonly bint plain
     cdef public Py_ssize_t place
     cdef public uint64_t idle_term
     cdef public uint64_t idle_last
@@ -37,13 +39,20 @@ cdef class Found:
 
 @cython.locals(seat=Seat, place=Py_ssize_t)
 cpdef object tick_seats(list seats, dict columns, Found found)
-@cython.locals(driver=Driver, node=RawNode, raft=Raft)
 cdef int _tick(Seat seat, dict columns, Found found) except -1
+@cython.locals(driver=Driver, node=RawNode, raft=Raft)
+cdef int _tick_fully(Seat seat, dict columns, Found found) except -1
 @cython.locals(messages=list, m=Message, plain=bint)
 cdef int _take_heartbeats(Seat seat, Outbox box, dict columns) except -1
-@cython.locals(m=Message, column=Column)
-cdef int _put(Seat seat, list messages, dict columns) except -1
-@cython.locals(unanswered=list, seat=Seat, place=Py_ssize_t, count=Py_ssize_t, term=uint64_t)
+@cython.locals(column=Column)
+cdef int _put(Seat seat, uint64_t to, uint64_t term, uint64_t commit, dict columns) except -1
+@cython.locals(node=RawNode, raft=Raft, due=bint, committed=uint64_t, pr=Progress)
+cdef bint _tick_shortly(Seat seat, dict columns, Found found) except -1
+@cython.locals(node=RawNode, raft=Raft)
+cdef bint _is_heard(Seat seat, uint64_t sender, uint64_t term, uint64_t commit) except -1
+@cython.locals(node=RawNode, raft=Raft, pr=Progress)
+cdef bint _is_answered(Seat seat, uint64_t sender, uint64_t term) except -1
+@cython.locals(unanswered=list, seat=Seat, place=Py_ssize_t, count=Py_ssize_t, term=uint64_t, commit=uint64_t)
 cpdef list step_heartbeats(dict table, uint64_t sender, object numbers, Found found)
 @cython.locals(driver=Driver, m=Message, messages=list)
 cdef bint _step_heartbeat(Seat seat, uint64_t sender, uint64_t term, uint64_t commit) except -1

@@ -12,6 +12,9 @@ Rules:
 - A heartbeat promises nothing that has to be stored first, nor does its answer: a driver with asynchronous writes sends
   both at once too.
 - A driver that dies does not keep the others from their tick.
+- Where a message would change nothing but the time since the last one, no message is made at all. ``_tick_shortly``,
+  ``_is_heard`` and ``_is_answered`` have the cases, each with what the core would do. They need a ``plain`` seat: nobody
+  watches its messages.
 """
 
 from typing import Any
@@ -27,25 +30,28 @@ from .driver import Driver
 class Seat:
     """The place of a group's member on a host: its driver, and the ``owner`` that gives it rounds.
 
-    ``mute`` holds its heartbeats back: they get a round. ``place`` is the seat's index in the list of those that are
+    ``mute`` holds its heartbeats back: they get a round. ``plain`` says that nothing but the core depends on heartbeats:
+    no lease is made of them, and no observer watches them. ``place`` is the seat's index in the list of those that are
     ticked, -1 for one that is not. ``idle_term`` and ``idle_last`` are term and end of the log when it was last found
     idle.
     """
 
-    __slots__ = ("driver", "group", "idle_last", "idle_term", "mute", "owner", "place")
+    __slots__ = ("driver", "group", "idle_last", "idle_term", "mute", "owner", "place", "plain")
     group: int
     driver: Driver
     owner: Any
     mute: bool
+    plain: bool
     place: int
     idle_term: int
     idle_last: int
 
-    def __init__(self, group: int, driver: Driver, owner: Any) -> None:
+    def __init__(self, group: int, driver: Driver, owner: Any, plain: bool) -> None:
         self.group = group
         self.driver = driver
         self.owner = owner
         self.mute = False
+        self.plain = plain
         self.place = -1
         self.idle_term = 0
         self.idle_last = 0
@@ -96,6 +102,11 @@ def tick_seats(seats: list[Seat], columns: dict[int, Column], found: Found) -> N
 
 
 def _tick(seat: Seat, columns: dict[int, Column], found: Found) -> None:
+    if not seat.plain or seat.mute or not _tick_shortly(seat, columns, found):
+        _tick_fully(seat, columns, found)
+
+
+def _tick_fully(seat: Seat, columns: dict[int, Column], found: Found) -> None:
     driver = seat.driver
     driver.tick()
     node = driver.node
@@ -108,6 +119,37 @@ def _tick(seat: Seat, columns: dict[int, Column], found: Found) -> None:
         found.due.append(seat)
 
 
+def _tick_shortly(seat: Seat, columns: dict[int, Column], found: Found) -> bool:
+    """Do what a tick does if it is not the one that begins an election or checks a quorum. Otherwise return False.
+
+    The clocks go on, and a leader whose heartbeats are due, without a context, makes one for each peer (``Raft.tick``).
+    """
+    node = seat.driver.node
+    raft = node.raft
+    if node._watched or raft.trace_logger is not None:
+        return False
+    if raft.state != k.LEADER:
+        if raft.election_elapsed + 1 >= raft.randomized_election_timeout:
+            return False
+        node._ticks += 1
+        raft.election_elapsed += 1
+        return True
+    due = raft.heartbeat_elapsed + 1 >= raft.heartbeat_timeout
+    if not due or raft.election_elapsed + 1 >= raft.election_timeout or raft.read_only.count != 0:
+        return False
+    node._ticks += 1
+    raft.election_elapsed += 1
+    raft.heartbeat_elapsed = 0
+    committed = raft.log.committed
+    for pr in raft.tracker.peers():
+        if pr.id != raft.id:
+            pr.sent_commit = pr.match if pr.match < committed else committed
+            _put(seat, pr.id, raft.term, pr.sent_commit, columns)
+    if raft.election_elapsed + 1 == raft.election_timeout:
+        found.ripe.append(seat)
+    return True
+
+
 def _take_heartbeats(seat: Seat, box: Outbox, columns: dict[int, Column]) -> None:
     """Move a leader's messages into the columns, if all of them are heartbeats without a context."""
     messages = box._msgs
@@ -117,19 +159,19 @@ def _take_heartbeats(seat: Seat, box: Outbox, columns: dict[int, Column]) -> Non
             if m._type != k.HEARTBEAT or m._present & k.P_CONTEXT:
                 plain = False
     if plain:
-        _put(seat, messages, columns)
+        for m in messages:
+            _put(seat, m.to, m.term, m.commit, columns)
+        messages.clear()
 
 
-def _put(seat: Seat, messages: list[Message], columns: dict[int, Column]) -> None:
-    for m in messages:
-        column = columns.get(m.to)
-        if column is None:
-            column = columns[m.to] = Column()
-        column.seats.append(seat)
-        column.numbers.append(seat.group)
-        column.numbers.append(m.term)
-        column.numbers.append(m.commit)
-    messages.clear()
+def _put(seat: Seat, to: int, term: int, commit: int, columns: dict[int, Column]) -> None:
+    column = columns.get(to)
+    if column is None:
+        column = columns[to] = Column()
+    column.seats.append(seat)
+    column.numbers.append(seat.group)
+    column.numbers.append(term)
+    column.numbers.append(commit)
 
 
 def step_heartbeats(table: dict[int, Seat], sender: int, numbers: Any, found: Found) -> list[int]:
@@ -147,7 +189,10 @@ def step_heartbeats(table: dict[int, Seat], sender: int, numbers: Any, found: Fo
                     unanswered.append(place - 1)
                     continue
                 term = numbers[3 * place - 2]
-                if not _step_heartbeat(seat, sender, term, numbers[3 * place - 1]):
+                commit = numbers[3 * place - 1]
+                if seat.plain and _is_heard(seat, sender, term, commit):
+                    continue
+                if not _step_heartbeat(seat, sender, term, commit):
                     unanswered.append(place - 1)
                 if seat.driver.node.pending_work() != k.NOTHING:
                     found.due.append(seat)
@@ -156,6 +201,21 @@ def step_heartbeats(table: dict[int, Seat], sender: int, numbers: Any, found: Fo
             if seat is not None:
                 found.failed.append((seat, error))
     return unanswered
+
+
+def _is_heard(seat: Seat, sender: int, term: int, commit: int) -> bool:
+    """Take a heartbeat of the leader that a follower knows, with a commit index that it knows, and return True.
+
+    It changes only the time since the last one, and is answered in the same term (``Raft._handle_heartbeat``).
+    """
+    node = seat.driver.node
+    raft = node.raft
+    if node._watched or raft.trace_logger is not None:
+        return False
+    if raft.state != k.FOLLOWER or raft.lead != sender or raft.term != term or commit > raft.log.committed:
+        return False
+    raft.election_elapsed = 0
+    return True
 
 
 def _step_heartbeat(seat: Seat, sender: int, term: int, commit: int) -> bool:
@@ -197,10 +257,29 @@ def step_answers(table: dict[int, Seat], column: Column, unanswered: Any, sender
                 place += 1
                 if skip < len(unanswered) and unanswered[skip] == place - 1:
                     skip += 1
-                elif table.get(seat.group) is seat:
+                elif table.get(seat.group) is not seat:
+                    continue
+                elif not seat.plain or not _is_answered(seat, sender, numbers[3 * place - 2]):
                     _step_answer(seat, sender, numbers[3 * place - 2], found)
         except Exception as error:
             found.failed.append((seats[place - 1], error))
+
+
+def _is_answered(seat: Seat, sender: int, term: int) -> bool:
+    """Take an answer of a peer that has the leader's whole log, and return True.
+
+    It shows that the peer is alive, and nothing has to be sent (``Raft._heartbeat_answered``).
+    """
+    node = seat.driver.node
+    raft = node.raft
+    if node._watched or raft.trace_logger is not None or raft.state != k.LEADER or raft.term != term:
+        return False
+    pr = raft.tracker.find(sender)
+    if pr is None or pr._state == k.PROBE or pr.match < raft.log._last:
+        return False
+    pr.recent_active = True
+    pr.msg_app_flow_paused = False
+    return True
 
 
 def _step_answer(seat: Seat, sender: int, term: int, found: Found) -> None:

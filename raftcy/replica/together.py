@@ -51,9 +51,9 @@ class Together:
 
     # -- seats ---------------------------------------------------------------------------------------------------
 
-    def add(self, group: int, driver: Driver, owner: Any) -> Seat:
-        """Add the member of a group, awake."""
-        seat = self._seats[group] = Seat(group, driver, owner)
+    def add(self, group: int, driver: Driver, owner: Any, plain: bool = True) -> Seat:
+        """Add the member of a group, awake. See Seat for ``plain``."""
+        seat = self._seats[group] = Seat(group, driver, owner, plain)
         self._start(seat)
         spread(driver, group, 0)
         return seat

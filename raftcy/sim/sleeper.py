@@ -36,7 +36,9 @@ class Sleeper:
         # A recorder sees the calls of a node, but not how it sleeps.
         sleeps = host.make_raw is RawNode
         self._together = Together(member.id, nonce, ticks, lambda m: host.send_beat(member, m), sleeps)
-        self._seat = self._together.add(GROUP, member.driver, member)
+        # An observer sees every message of the others.
+        plain = host.stream("plain", member.id).random() < 0.7
+        self._seat = self._together.add(GROUP, member.driver, member, plain)
 
     @property
     def is_asleep(self) -> bool:

@@ -9,19 +9,6 @@ TOGETHER = "replica/together.py"
 
 FAULTS = [
     Fault(
-        "sleeps_before_all_is_committed",
-        "a member sleeps though the end of its log is not committed",
-        (
-            Edit(
-                IDLENESS,
-                "is_at_rest",
-                "log.committed == last and log.applied == last and driver.applied == last",
-                "True",
-            ),
-        ),
-        profile="sleeping",
-    ),
-    Fault(
         "sleeps_though_it_lags",
         "a group sleeps though a member's log is shorter than the leader's",
         (
@@ -49,16 +36,15 @@ FAULTS = [
         profile="sleeping",
     ),
     Fault(
-        "digest_not_compared",
-        "a host believes a beat though it has missed that a claim was withdrawn",
-        (
-            Edit(
-                SLEEPING,
-                "Sleeping._note_claims",
-                "len(peer.claimed) == beat.count and peer.claimed_digest == beat.digest",
-                "True",
-            ),
-        ),
+        "silent_follower_not_missed",
+        "a leader sleeps on though the hosts that had agreed are silent",
+        (Edit(SLEEPING, "Sleeping.tick", "peer.silent > self._patience", "False"),),
+        profile="sleeping",
+    ),
+    Fault(
+        "sleeps_without_its_leader",
+        "a follower sleeps under the claim of a leader that it does not know",
+        (Edit(IDLENESS, "fits", "raft.lead == leader", "True"),),
         profile="sleeping",
     ),
 ]
