@@ -47,8 +47,15 @@ class _Member:
         from raftcy import Host, Tuning
         from raftcy.machines import StateMachine
 
-        asked: asyncio.Queue[str] = asyncio.Queue()
-        asyncio.get_running_loop().add_reader(self.pipe.fileno(), lambda: asked.put_nowait(self.pipe.recv()))
+        asked: asyncio.Queue[Any] = asyncio.Queue()
+
+        def hear() -> None:
+            try:
+                asked.put_nowait(self.pipe.recv())
+            except EOFError:
+                asked.put_nowait(("end",))
+
+        asyncio.get_running_loop().add_reader(self.pipe.fileno(), hear)
         host = Host(f"{self.folder}/{self.id}", id=self.id, members=self.members, tuning=Tuning(**self.options))
         async with host:
             self.host = host

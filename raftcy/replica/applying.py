@@ -181,6 +181,7 @@ class Applying:
         cluster, table, state = split_table(snapshot.data)
         if cluster != self._host.cluster:
             raise StorageFailed(f"a snapshot of the cluster {cluster:x}, not {self._host.cluster:x}")
-        self.table = table
+        # Equal tables of thousands of groups are one object.
+        self.table = self._host.table if table == self._host.table else table
         if state is not None:
             self.machine.restore_state(BytesIO(state), snapshot.metadata.index)

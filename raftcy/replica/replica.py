@@ -49,7 +49,7 @@ from .staged import Staged
 from .standing import ReplicaStatus
 from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
-from .waits import AppliedWaits, wake
+from .waits import AppliedWaits, Waits, wake
 from .work import Write
 
 _LOG = logging.getLogger("raftcy.replica")
@@ -91,11 +91,22 @@ class Surroundings(Protocol):
 class _Staging:
     """The log that the driver of a replica gets. Its ``sync`` does not wait, because the host syncs staged writes."""
 
+    _CALLS = (
+        "initial_state",
+        "entries",
+        "term",
+        "first_index",
+        "last_index",
+        "snapshot",
+        "save",
+        "create_snapshot",
+        "compact",
+    )
+    __slots__ = (*_CALLS, "_staged")
+
     def __init__(self, log: Any, staged: Any) -> None:
         # Bound methods, so that a read costs no extra call.
-        for name in ("initial_state", "entries", "term", "first_index", "last_index", "snapshot"):
-            setattr(self, name, getattr(log, name))
-        for name in ("save", "create_snapshot", "compact"):
+        for name in self._CALLS:
             setattr(self, name, getattr(log, name))
         self._staged = staged
 
@@ -113,6 +124,42 @@ class Replica:
     ``machine`` is the state machine, and ``name`` the name of the group. ``failure`` is the error that ended it, None
     while it runs and after ``close``.
     """
+
+    # Thousands of groups have one each. The dictionary is made only for attributes that tests set.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_applied_waits",
+        "_applying",
+        "_attended",
+        "_barriers",
+        "_closing",
+        "_driver",
+        "_ending",
+        "_followers",
+        "_handing",
+        "_host",
+        "_inbox",
+        "_known_leader",
+        "_leader_waits",
+        "_log",
+        "_loop",
+        "_over",
+        "_proposals",
+        "_silent",
+        "_staged",
+        "_start",
+        "_timekeeper",
+        "_unplaced_waits",
+        "_until_report",
+        "_warned",
+        "failure",
+        "group",
+        "id",
+        "is_dirty",
+        "machine",
+        "name",
+    )
 
     def __init__(self, host: Surroundings, name: str, group: int, machine: StateMachine, log: Any) -> None:
         self._loop = asyncio.get_running_loop()
@@ -134,8 +181,8 @@ class Replica:
         self._inbox: list[Message] = []
         self._followers: dict[EventQueue, None] = {}
         self._known_leader = (0, 0)
-        self._leader_waits: set[asyncio.Future[None]] = set()
-        self._unplaced_waits: set[asyncio.Future[None]] = set()
+        self._leader_waits: Waits = {}
+        self._unplaced_waits: Waits = {}
         self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -479,8 +526,7 @@ class Replica:
         For the host.
         """
         self._guarded(self._tick)
-        self._attended = not self._over and self._awaits_ticks()
-        return self._attended
+        return not self._over and (self._attended or self.is_dirty)
 
     def _awaits_ticks(self) -> bool:
         """Whether anything here goes on with time, besides the driver."""
@@ -519,6 +565,7 @@ class Replica:
         self._propose_own()
         self._turn()
         wake(self._leader_waits)
+        self._attended = self._awaits_ticks()
 
     def _propose_own(self) -> None:
         """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
@@ -689,14 +736,14 @@ class Replica:
         self._check()
         await self._applied_waits.add(index)
 
-    async def _next(self, waits: set["asyncio.Future[None]"]) -> None:
+    async def _next(self, waits: Waits) -> None:
         self._check()
         wait: asyncio.Future[None] = self._loop.create_future()
-        waits.add(wait)
+        waits[wait] = None
         try:
             await wait
         finally:
-            waits.discard(wait)
+            waits.pop(wait, None)
 
     def _tell(self, event: Event) -> None:
         for queue in self._followers:

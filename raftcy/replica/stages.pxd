@@ -9,8 +9,8 @@ from .work cimport Batch, Work, Write
 
 @cython.final
 cdef class Stages:
-    cdef object _writes
-    cdef object _batches
+    cdef list _writes
+    cdef list _batches
     cdef Batch round
     cdef Batch running
     cdef list deferred

@@ -6,8 +6,12 @@ import heapq
 from ..errors import Overloaded
 
 
-def wake(waits: set["asyncio.Future[None]"]) -> None:
-    """Wake everybody who waits in a set. Each removes itself."""
+Waits = dict["asyncio.Future[None]", None]
+"""Callers that wait for the next change of something."""
+
+
+def wake(waits: Waits) -> None:
+    """Wake everybody who waits. Each removes itself."""
     for wait in waits:
         if not wait.done():
             wait.set_result(None)
