@@ -88,36 +88,6 @@ class Surroundings(Protocol):
         """Whether a replica takes no ticks."""
 
 
-class _Staging:
-    """The log that the driver of a replica gets. Its ``sync`` does not wait, because the host syncs staged writes."""
-
-    _CALLS = (
-        "initial_state",
-        "entries",
-        "term",
-        "first_index",
-        "last_index",
-        "snapshot",
-        "save",
-        "create_snapshot",
-        "compact",
-    )
-    __slots__ = (*_CALLS, "_staged")
-
-    def __init__(self, log: Any, staged: Any) -> None:
-        # Bound methods, so that a read costs no extra call.
-        for name in self._CALLS:
-            setattr(self, name, getattr(log, name))
-        self._staged = staged
-
-    def sync(self) -> None:
-        """Ask the host for a sync."""
-        self._staged()
-
-    def close(self) -> None:
-        """Do nothing, because the host closes the log."""
-
-
 class Replica:
     """One group's member on a host. ``Host.replica`` makes it. As an async context manager, it closes at the end.
 
@@ -206,11 +176,13 @@ class Replica:
 
     def _start_driver(self, log: Any) -> Driver:
         tuning = self._host.tuning
+        # The host syncs staged writes, of all groups at once.
+        log.sync_with(self._sync_soon)
         config = Config(
             id=self.id,
             election_tick=tuning.election_ticks,
             heartbeat_tick=1,
-            storage=_Staging(log, lambda: self._host.staged(self, True)),
+            storage=log,
             async_storage_writes=True,
             max_size_per_msg=1 << 20,
             max_committed_size_per_ready=8 << 20,
@@ -230,6 +202,9 @@ class Replica:
 
     def _wake_up(self) -> None:
         self._host.wake(self)
+
+    def _sync_soon(self) -> None:
+        self._host.staged(self, True)
 
     # -- what a program asks --------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
+from ..core.log cimport RaftLog
 from ..core.outbox cimport Outbox
 from ..core.raft cimport Raft
 from ..core.progress cimport Progress
@@ -16,6 +17,9 @@ from .driver cimport Driver
 cdef class Seat:
     cdef readonly uint64_t group
     cdef readonly Driver driver
+    cdef readonly RawNode node
+    cdef readonly Raft raft
+    cdef readonly RaftLog log
     cdef readonly object owner
     cdef public bint mute
     cdef readonly bint plain
@@ -48,9 +52,9 @@ cdef int _take_heartbeats(Seat seat, Outbox box, dict columns) except -1
 cdef int _put(Seat seat, uint64_t to, uint64_t term, uint64_t commit, dict columns) except -1
 @cython.locals(node=RawNode, raft=Raft, due=bint, committed=uint64_t, pr=Progress)
 cdef bint _tick_shortly(Seat seat, dict columns, Found found) except -1
-@cython.locals(node=RawNode, raft=Raft)
+@cython.locals(raft=Raft)
 cdef bint _is_heard(Seat seat, uint64_t sender, uint64_t term, uint64_t commit) except -1
-@cython.locals(node=RawNode, raft=Raft, pr=Progress)
+@cython.locals(raft=Raft, pr=Progress)
 cdef bint _is_answered(Seat seat, uint64_t sender, uint64_t term) except -1
 @cython.locals(unanswered=list, seat=Seat, place=Py_ssize_t, count=Py_ssize_t, term=uint64_t, commit=uint64_t)
 cpdef list step_heartbeats(dict table, uint64_t sender, object numbers, Found found)

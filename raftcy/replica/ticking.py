@@ -19,7 +19,10 @@ Rules:
 
 from typing import Any
 
+from ..core.log import RaftLog
 from ..core.outbox import Outbox
+from ..core.raft import Raft
+from ..core.rawnode import RawNode
 from ..wire import blank, immutable
 from ..wire import consts as k
 from ..wire.messages import Message
@@ -36,9 +39,13 @@ class Seat:
     idle.
     """
 
-    __slots__ = ("driver", "group", "idle_last", "idle_term", "mute", "owner", "place", "plain")
+    __slots__ = ("driver", "group", "idle_last", "idle_term", "log", "mute", "node", "owner", "place", "plain", "raft")
     group: int
     driver: Driver
+    # Of the driver, so that a tick touches less memory.
+    node: RawNode
+    raft: Raft
+    log: RaftLog
     owner: Any
     mute: bool
     plain: bool
@@ -49,9 +56,12 @@ class Seat:
     def __init__(self, group: int, driver: Driver, owner: Any, plain: bool) -> None:
         self.group = group
         self.driver = driver
+        self.node = driver.node
+        self.raft = driver.node.raft
+        self.log = driver.node.raft.log
         self.owner = owner
         self.mute = False
-        self.plain = plain
+        self.plain = plain and driver.node.observer is None and driver.node.raft.trace_logger is None
         self.place = -1
         self.idle_term = 0
         self.idle_last = 0
@@ -124,9 +134,9 @@ def _tick_shortly(seat: Seat, columns: dict[int, Column], found: Found) -> bool:
 
     The clocks go on, and a leader whose heartbeats are due, without a context, makes one for each peer (``Raft.tick``).
     """
-    node = seat.driver.node
-    raft = node.raft
-    if node._watched or raft.trace_logger is not None:
+    node = seat.node
+    raft = seat.raft
+    if node._watched:
         return False
     if raft.state != k.LEADER:
         if raft.election_elapsed + 1 >= raft.randomized_election_timeout:
@@ -140,7 +150,7 @@ def _tick_shortly(seat: Seat, columns: dict[int, Column], found: Found) -> bool:
     node._ticks += 1
     raft.election_elapsed += 1
     raft.heartbeat_elapsed = 0
-    committed = raft.log.committed
+    committed = seat.log.committed
     for pr in raft.tracker.peers():
         if pr.id != raft.id:
             pr.sent_commit = pr.match if pr.match < committed else committed
@@ -208,11 +218,8 @@ def _is_heard(seat: Seat, sender: int, term: int, commit: int) -> bool:
 
     It changes only the time since the last one, and is answered in the same term (``Raft._handle_heartbeat``).
     """
-    node = seat.driver.node
-    raft = node.raft
-    if node._watched or raft.trace_logger is not None:
-        return False
-    if raft.state != k.FOLLOWER or raft.lead != sender or raft.term != term or commit > raft.log.committed:
+    raft = seat.raft
+    if raft.state != k.FOLLOWER or raft.lead != sender or raft.term != term or commit > seat.log.committed:
         return False
     raft.election_elapsed = 0
     return True
@@ -270,12 +277,11 @@ def _is_answered(seat: Seat, sender: int, term: int) -> bool:
 
     It shows that the peer is alive, and nothing has to be sent (``Raft._heartbeat_answered``).
     """
-    node = seat.driver.node
-    raft = node.raft
-    if node._watched or raft.trace_logger is not None or raft.state != k.LEADER or raft.term != term:
+    raft = seat.raft
+    if raft.state != k.LEADER or raft.term != term:
         return False
     pr = raft.tracker.find(sender)
-    if pr is None or pr._state == k.PROBE or pr.match < raft.log._last:
+    if pr is None or pr._state == k.PROBE or pr.match < seat.log._last:
         return False
     pr.recent_active = True
     pr.msg_app_flow_paused = False
