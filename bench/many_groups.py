@@ -202,9 +202,7 @@ def measure(o: argparse.Namespace, folder: str) -> dict[str, Any]:
             out["led_again_cpu_s"] = [round(b[1] - a[1], 2) for a, b in zip(before, after, strict=True)]
             time.sleep(o.settle)
             out["asleep_without_it"] = cluster.ask([1, 2], "resting")
-            out["idle_cpu_percent_without_it"] = [
-                round(share * 100, 2) for share in cluster.idle([1, 2], o.seconds)[0]
-            ]
+            out["idle_cpu_percent_without_it"] = [round(share * 100, 2) for share in cluster.idle([1, 2], o.seconds)[0]]
         return out
     finally:
         cluster.end()

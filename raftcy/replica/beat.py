@@ -34,8 +34,8 @@ class Beat(NamedTuple):
     """One beat. ``sleeping`` has the rules.
 
     ``full`` says that ``claims`` are all the claims of the sender to the receiver, ``wants`` asks for such a beat, and
-    ``asks`` asks for any. ``count`` and ``digest`` are those of all claims. ``refused`` are groups that the receiver has
-    claimed, and whose members at the sender do not sleep.
+    ``asks`` asks for any. ``total`` and ``digest`` are the number and the digest of all claims. ``refused`` are groups
+    that the receiver has claimed, and whose members at the sender do not sleep.
     """
 
     nonce: int
@@ -45,7 +45,7 @@ class Beat(NamedTuple):
     full: bool = False
     wants: bool = False
     asks: bool = False
-    count: int = 0
+    total: int = 0
     digest: int = 0
     claims: Sequence[Claim] = ()
     withdrawn: Sequence[int] = ()
@@ -63,7 +63,7 @@ def encode_beat(beat: Beat, heartbeats: Sequence[int] = ()) -> bytes:
         beat.heard_nonce,
         beat.heard,
         beat.digest,
-        beat.count,
+        beat.total,
         len(beat.claims),
         len(beat.withdrawn),
         len(beat.refused),
@@ -80,7 +80,7 @@ def decode_beat(data: bytes) -> tuple[Beat, Sequence[int]]:
     """Decode a beat, and return it with the numbers of its heartbeats. Raises DecodeError for other bytes."""
     if len(data) < _HEAD.size:
         raise DecodeError("a beat is cut off", len(data))
-    version, flags, nonce, number, heard_nonce, heard, digest, count, *sizes = _HEAD.unpack_from(data)
+    version, flags, nonce, number, heard_nonce, heard, digest, total, *sizes = _HEAD.unpack_from(data)
     if version != _VERSION:
         raise DecodeError(f"a beat of the unknown version {version}", 0)
     if not nonce or not number or flags > _FULL | _WANTS | _ASKS:
@@ -100,7 +100,7 @@ def decode_beat(data: bytes) -> tuple[Beat, Sequence[int]]:
         full=bool(flags & _FULL),
         wants=bool(flags & _WANTS),
         asks=bool(flags & _ASKS),
-        count=count,
+        total=total,
         digest=digest,
         claims=named,
         withdrawn=numbers[at : at + withdrawn],

@@ -19,7 +19,10 @@ class Member(Protocol):
     """A replica, as the herd needs it."""
 
     group: int
-    is_mute: bool
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether no message of it may leave."""
 
     @property
     def driver(self) -> Driver:

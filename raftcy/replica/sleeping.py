@@ -13,8 +13,8 @@ a group from electing a leader, or a member from following one. Rules:
     another leader, or ends.
 2.  A member agrees only to a claim that describes exactly its own state: it follows that leader in that term, its log
     ends at the claimed index, and all of it is committed and applied. So a leader whose member lags cannot sleep.
-3.  Only the leader of a term claims in it, and a member agrees only to the leader that it follows. So two leaders cannot
-    both sleep.
+3.  Only the leader of a term claims in it, and a member agrees only to the leader that it follows. So two leaders
+    cannot both sleep.
 4.  Whoever gets work wakes: a proposal, a read, a message other than a leader's heartbeat, a change. A follower that
     wakes refuses the claim in every beat until it is withdrawn, which wakes the leader, which wakes all others.
 5.  A follower sleeps only while beats of that start of the leader's host come, with the digest of the claims that the
@@ -98,8 +98,8 @@ class _Peer:
         "removed",
         "silent",
         "unsure",
-        "wants",
         "waiting",
+        "wants",
     )
 
     def __init__(self) -> None:
@@ -272,7 +272,7 @@ class Sleeping:
             full=peer.full,
             wants=peer.wants,
             asks=_asks(peer),
-            count=len(peer.claims),
+            total=len(peer.claims),
             digest=peer.digest,
             claims=[Claim(group, peer.claims[group].term, peer.claims[group].commit) for group in named],
             withdrawn=[] if peer.full else list(peer.removed),
@@ -333,7 +333,7 @@ class Sleeping:
             self._judge(id, peer, group, agrees(group, id, term, commit), changes)
             peer.claimed[group] = (term, commit)
             peer.claimed_digest ^= mix(group, term, commit)
-        if len(peer.claimed) == beat.count and peer.claimed_digest == beat.digest:
+        if len(peer.claimed) == beat.total and peer.claimed_digest == beat.digest:
             peer.heard = beat.number
             peer.wants = False
             peer.unsure = 0

@@ -11,7 +11,6 @@ Rules:
   writes follow the snapshot's.
 """
 
-
 from ..core.ready import Ready
 from ..errors import InvariantError
 from ..wire import consts as k

@@ -46,8 +46,10 @@ cpdef object tick_seats(list seats, dict columns, Found found)
 cdef int _tick(Seat seat, dict columns, Found found) except -1
 @cython.locals(driver=Driver, node=RawNode, raft=Raft)
 cdef int _tick_fully(Seat seat, dict columns, Found found) except -1
-@cython.locals(messages=list, m=Message, plain=bint)
+@cython.locals(messages=list, m=Message)
 cdef int _take_heartbeats(Seat seat, Outbox box, dict columns) except -1
+@cython.locals(m=Message)
+cdef bint _are_plain(list messages) except -1
 @cython.locals(column=Column)
 cdef int _put(Seat seat, uint64_t to, uint64_t term, uint64_t commit, dict columns) except -1
 @cython.locals(node=RawNode, raft=Raft, due=bint, committed=uint64_t, pr=Progress)

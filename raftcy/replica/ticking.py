@@ -13,8 +13,8 @@ Rules:
   both at once too.
 - A driver that dies does not keep the others from their tick.
 - Where a message would change nothing but the time since the last one, no message is made at all. ``_tick_shortly``,
-  ``_is_heard`` and ``_is_answered`` have the cases, each with what the core would do. They need a ``plain`` seat: nobody
-  watches its messages.
+  ``_is_heard`` and ``_is_answered`` have the cases, each with what the core would do. They need a ``plain`` seat:
+  nobody watches its messages.
 """
 
 from typing import Any
@@ -33,9 +33,9 @@ from .driver import Driver
 class Seat:
     """The place of a group's member on a host: its driver, and the ``owner`` that gives it rounds.
 
-    ``mute`` holds its heartbeats back: they get a round. ``plain`` says that nothing but the core depends on heartbeats:
-    no lease is made of them, and no observer watches them. ``place`` is the seat's index in the list of those that are
-    ticked, -1 for one that is not. ``idle_term`` and ``idle_last`` are term and end of the log when it was last found
+    ``mute`` holds its heartbeats back: they get a round. ``plain`` says that nothing but the core depends on
+    heartbeats: no lease is made of them, and no observer watches them. ``place`` is the seat's index in the list of
+    those that are ticked, -1 for one that is not. ``idle_term`` and ``idle_last`` are term and end of the log when it was last found
     idle.
     """
 
@@ -163,15 +163,17 @@ def _tick_shortly(seat: Seat, columns: dict[int, Column], found: Found) -> bool:
 def _take_heartbeats(seat: Seat, box: Outbox, columns: dict[int, Column]) -> None:
     """Move a leader's messages into the columns, if all of them are heartbeats without a context."""
     messages = box._msgs
-    plain = messages is not None and len(messages) > 0
-    if plain:
-        for m in messages:
-            if m._type != k.HEARTBEAT or m._present & k.P_CONTEXT:
-                plain = False
-    if plain:
+    if messages is not None and _are_plain(messages):
         for m in messages:
             _put(seat, m.to, m.term, m.commit, columns)
         messages.clear()
+
+
+def _are_plain(messages: list[Message]) -> bool:
+    for m in messages:  # noqa: SIM110 - compiled, this is twice as fast as all()
+        if m._type != k.HEARTBEAT or m._present & k.P_CONTEXT:
+            return False
+    return True
 
 
 def _put(seat: Seat, to: int, term: int, commit: int, columns: dict[int, Column]) -> None:
@@ -300,7 +302,6 @@ def _step_answer(seat: Seat, sender: int, term: int, found: Found) -> None:
     driver.step(m)
     if driver.node.pending_work() != k.NOTHING:
         found.due.append(seat)
-
 
 
 for _cls in (Seat, Column, Found):

@@ -4,8 +4,8 @@ Once a tick, every host that has heartbeats for another one, or knows it from th
 (``beat``). It has the heartbeats of all groups that are awake (``ticking``) and what the hosts say about those that
 sleep (``sleeping``). A beat with heartbeats is answered at once, in one message for all of them.
 
-Beats travel as heartbeats of a group of their own, and answers as the answers to heartbeats, because a transport accepts
-these types only from the member that they name as their sender.
+Beats travel as heartbeats of a group of their own, and answers as the answers to heartbeats, because a transport
+accepts these types only from the member that they name as their sender.
 """
 
 from collections.abc import Callable

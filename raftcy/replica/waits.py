@@ -5,7 +5,6 @@ import heapq
 
 from ..errors import Overloaded
 
-
 Waits = dict["asyncio.Future[None]", None]
 """Callers that wait for the next change of something."""
 

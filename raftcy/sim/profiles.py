@@ -95,7 +95,8 @@ PROFILES = {
         ),
         Profile(
             "sleeping", "an idle group sleeps, and is woken by load and faults",
-            LOAD | ELECTIONS | _times(LINKS, 4) | _times(CLOCKS, 3) | _times(CRASHES, 3) | CHANGES | {"propose": 25, "slow_disk": 6},
+            LOAD | ELECTIONS | _times(LINKS, 4) | _times(CLOCKS, 3) | _times(CRASHES, 3) | CHANGES
+            | {"propose": 25, "slow_disk": 6},
             interval=60_000, voters=(1, 3, 3, 3, 4, 5), sleeps=True,
         ),
         *(

@@ -354,7 +354,7 @@ class GroupLog:
             self._closing()
 
     def sync_with(self, syncing: "Callable[[], None]") -> None:
-        """Make ``sync`` call ``syncing``, of somebody who syncs the whole log later. ``sync`` then makes nothing durable."""
+        """Make ``sync`` call ``syncing``, of somebody who syncs the log later. It makes nothing durable itself then."""
         self._syncing = syncing
 
     def close_with(self, closing: "Callable[[], None]") -> None:

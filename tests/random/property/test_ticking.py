@@ -1,6 +1,7 @@
 """The short ways of ``ticking`` change a node exactly as the messages do that they stand for."""
 
 import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -73,10 +74,8 @@ class Group:
             self.queue.pop(place % len(self.queue))
         elif what in ("propose", "read"):
             host.rouse(seat)
-            try:
+            with suppress(ProposalDropped, Overloaded):
                 driver.propose(b"x") if what == "propose" else driver.read()
-            except (ProposalDropped, Overloaded):
-                pass
         while driver.run():
             pass
 

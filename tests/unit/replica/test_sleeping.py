@@ -191,7 +191,7 @@ def test_a_beat_with_a_wrong_digest_proves_no_leader() -> None:
     hosts = sleeping()
     beat = hosts.hosts[1].next_beat(2)
     for number in range(PATIENCE + 1):
-        hosts.note(2, hosts.hosts[2].hear(1, beat._replace(number=beat.number + number, count=2), hosts.judge(2)))
+        hosts.note(2, hosts.hosts[2].hear(1, beat._replace(number=beat.number + number, total=2), hosts.judge(2)))
         hosts.note(2, hosts.hosts[2].tick())
     assert hosts.asleep() == [1, 3]
 
@@ -279,7 +279,7 @@ def test_random_histories(seed: int) -> None:
 
 
 BEAT = Beat(
-    nonce=5, number=8, heard_nonce=6, heard=7, full=True, wants=True, asks=True, count=3, digest=2**64 - 1,
+    nonce=5, number=8, heard_nonce=6, heard=7, full=True, wants=True, asks=True, total=3, digest=2**64 - 1,
     claims=[Claim(1, 2, 3), Claim(2**63, 2**64 - 2, 0)], withdrawn=(9,), refused=(10, 11),
 )  # fmt: skip
 
@@ -301,7 +301,11 @@ def test_other_bytes_are_refused() -> None:
         decode_beat(data + bytes(8))
     with pytest.raises(DecodeError, match="version 2"):
         decode_beat(b"\2" + data[1:])
-    for wrong in (data[:1] + b"\x08" + data[2:], encode_beat(BEAT._replace(nonce=0)), encode_beat(BEAT._replace(number=0))):
+    for wrong in (
+        data[:1] + b"\x08" + data[2:],
+        encode_beat(BEAT._replace(nonce=0)),
+        encode_beat(BEAT._replace(number=0)),
+    ):
         with pytest.raises(DecodeError, match="no beat may have"):
             decode_beat(wrong)
     for wrong in (b"", bytes(7), bytes(9)):
