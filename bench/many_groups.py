@@ -148,7 +148,7 @@ class _Cluster:
             if all(each["known"] == groups for each in self.ask(places, "leaders", dead)):
                 return time.perf_counter() - began
             time.sleep(0.05)
-        raise SystemExit("not every group has a leader")
+        raise SystemExit(f"not every group has a leader: {self.ask(places, 'leaders', dead)}")
 
     def idle(self, places: list[int], seconds: float) -> tuple[list[float], list[int]]:
         """The share of a core that each host takes, and its memory."""
