@@ -1,6 +1,6 @@
 # On a fresh machine with Python 3.11, `make demo` and `make test` set everything up. `verify` never writes; `fix` does.
 # Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE (for demo), COUNT and SEED
-# (for fresh), ARGS (for quick, test, test-all, bench and fresh), TARGET and TIME (for fuzz).
+# (for fresh), ARGS (for quick, test, test-all, bench, bench-durable and fresh), TARGET and TIME (for fuzz).
 
 VENV ?= .venv
 PYTHON ?=
@@ -14,16 +14,17 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The folder beside the checkout, as an absolute path for runs inside a copy of it.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build quick test test-all tla demo bench bench-full instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
+.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (without a compiler raftcy stays pure Python)"
 	@echo "make quick      the unit tests on the pure build, without compiling: under a minute"
 	@echo "make test       the suite on both builds, a few minutes; ARGS='-k name' selects"
 	@echo "make test-all   the tests that make test leaves out: long ones, and ones that need Go, Rust or Java"
-	@echo "make demo       a cluster replicates a file and loses its leader; FILE=path chooses the file"
+	@echo "make demo       a durable cluster replicates a file and is killed on the way; FILE=path chooses the file"
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
 	@echo "make bench-full longer runs, and costs by size; writes results, plots, and the tables in the documents"
+	@echo "make bench-durable three processes with logs on disk, ours and the peers'; ARGS='--publish' writes docs/durable.md"
 	@echo "make instructions  instructions per operation, compared with the kept counts; needs valgrind"
 	@echo "make tla        check traces against etcd's TLA+ specification; skipped without Java, Go or Maven"
 	@echo "make verify     every check that only reads: style, types, generated files"
@@ -89,6 +90,11 @@ bench-full:
 	@$(INSTALL) bench
 	@$(BUILD)
 	@$(PY) -m bench.report --full $(ARGS)
+
+bench-durable:
+	@$(INSTALL) bench
+	@$(BUILD)
+	@$(PY) -m bench.durable $(ARGS)
 
 instructions:
 	@$(INSTALL) bench

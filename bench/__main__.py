@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import backlog, cluster, codec, loop, workloads
+from . import backlog, cluster, codec, loop, replica, workloads
 from .group import silence
 from .measured import Measured, counts, line
 
@@ -60,6 +60,9 @@ WORKLOADS: dict[str, Workload] = GROUPS | {
     "node": Workload(50_000, lambda raftcy, o: loop.node(raftcy, o, 1), ("size",)),
     "node3": Workload(20_000, lambda raftcy, o: loop.node(raftcy, o, 3), ("size",)),
     "cluster": Workload(4_000, cluster.run, ("size", "outstanding")),
+    "replica": Workload(20_000, lambda raftcy, o: replica.run(raftcy, o, "write"), ("size", "outstanding")),
+    "replica_many": Workload(100_000, lambda raftcy, o: replica.run(raftcy, o, "many"), ("size", "outstanding")),
+    "replica_read": Workload(20_000, lambda raftcy, o: replica.run(raftcy, o, "read"), ("outstanding",)),
 }
 
 

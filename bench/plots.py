@@ -40,7 +40,8 @@ STYLE = {
 }
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write a figure, the same bytes each time."""
     figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None})
     pyplot.close(figure)
 
@@ -81,7 +82,7 @@ def peers(result: dict[str, Any], path: Path) -> None:
         axes.plot([], [], MARKS[name], color=COLOURS[name], label=ALL[name])
     axes.plot([], [], color=COLOURS["compiled"], linewidth=2, label="raftcy (compiled loop where there is one)")
     axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncol=3, frameon=False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _lines(axes: Axes, data: dict[str, dict[str, float]], unit: str, x: str) -> None:
@@ -101,7 +102,7 @@ def lines(data: dict[str, dict[str, float]], unit: str, x: str, path: Path) -> N
     """Cost by size."""
     figure, axes = pyplot.subplots(figsize=(7, 3.6))
     _lines(axes, data, unit, x)
-    _save(figure, path)
+    save(figure, path)
 
 
 def memory(data: dict[str, float], path: Path) -> None:
@@ -115,7 +116,7 @@ def memory(data: dict[str, float], path: Path) -> None:
     axes.margins(x=0.12)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("KiB resident per idle RawNode, its storage included")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw(result: dict[str, Any], folder: Path) -> list[Path]:

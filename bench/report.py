@@ -81,8 +81,8 @@ def flat_lines() -> dict[str, dict[str, Any]]:
     return {name: flat.measure(line, line.sizes, "compiled") for name, line in flat.LINES.items()}
 
 
-def facts(result: dict[str, Any]) -> str:
-    """A list of the machine, the versions, and the contestants left out."""
+def facts(result: dict[str, Any], labels: dict[str, str] = tables.ALL) -> str:
+    """A list of the machine, the versions, and the contestants left out, by their labels."""
     machine = result["machine"]
     configured = " ".join(machine["configured_with"]) or "nothing"
     lines = [
@@ -94,7 +94,7 @@ def facts(result: dict[str, Any]) -> str:
         f"- Extensions by {machine['compiler']}: Cython, directives and flags `{machine['options'].strip()}`.",
         "- " + "; ".join(dict.fromkeys(result["versions"].values())) + ".",
     ]
-    lines += [f"- Left out: {tables.ALL[name]}, since {reason}." for name, reason in result["left_out"].items()]
+    lines += [f"- Left out: {labels[name]}, since {reason}." for name, reason in result["left_out"].items()]
     return "\n".join(lines)
 
 

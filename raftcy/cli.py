@@ -58,9 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     shown = commands.add_parser(
         "demo",
         allow_abbrev=False,
-        help="replicate a file on three processes and survive the loss of their leader",
-        description="Three processes on loopback replicate a file record by record; each line is a record. Halfway "
-        "through, the leader is killed; the others elect a new leader and continue. State is kept in memory only.",
+        help="replicate a file on three durable processes, which are killed on the way",
+        description="Three processes on loopback replicate a file record by record; each line is a record. After a "
+        "third, the leader is killed and started again; after two thirds, all are. At the end, every record is read "
+        "back on each of them. Their data is in a temporary folder, which is removed.",
     )
     shown.add_argument("file", nargs="?", type=Path, help="file to replicate (default: a generated Unicode table)")
     shown.add_argument(

@@ -21,7 +21,8 @@ class Missing(Exception):
     """A peer's requirement is missing; the text says which."""
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
+    """The path of a program; raises Missing."""
     found = shutil.which(name)
     if found is None:
         raise Missing(f"there is no {name}")
@@ -36,11 +37,16 @@ def _run(command: list[str], cwd: Path, **environment: str) -> None:
         raise Missing(f"{command[0]} failed: {(done.stdout + done.stderr).strip()[-2000:]}")
 
 
-def _go(name: str, options: list[str]) -> list[str]:
-    go = _tool("go")
+def _go(name: str, options: list[str], module: str = "go", package: str = ".") -> list[str]:
+    go = tool("go")
     program = OUT / name
-    _run([go, "build", *options, "-o", str(program), "."], SOURCES / "go")
+    OUT.mkdir(parents=True, exist_ok=True)
+    _run([go, "build", *options, "-o", str(program), package], SOURCES / module)
     return [str(program)]
+
+
+def _durable(name: str) -> list[str]:
+    return _go(f"durable-{name}", [], "durable", f"./{name}")
 
 
 def go37() -> list[str]:
@@ -54,7 +60,7 @@ def go36() -> list[str]:
 
 
 def _rust(codec: str, **environment: str) -> list[str]:
-    cargo = _tool("cargo")
+    cargo = tool("cargo")
     target = OUT / "rust"  # shared by both peers, because they have most dependencies in common
     options = ["--release", "--quiet", "--no-default-features", "--features", f"{codec}-codec"]
     _run([cargo, "build", *options], SOURCES / "rust", CARGO_TARGET_DIR=str(target), **environment)
@@ -71,7 +77,7 @@ def rust() -> list[str]:
 def rust_prost() -> list[str]:
     """raft-rs with prost's messages, whose generation needs a protoc; raises Missing."""
     protoc = Path(sys.executable).with_name("protoc")
-    return _rust("prost", PROTOC=str(protoc) if protoc.exists() else os.environ.get("PROTOC") or _tool("protoc"))
+    return _rust("prost", PROTOC=str(protoc) if protoc.exists() else os.environ.get("PROTOC") or tool("protoc"))
 
 
 def upb() -> list[str]:
@@ -82,11 +88,15 @@ def upb() -> list[str]:
     return [sys.executable, "-m", "bench.peers.python.upb"]
 
 
-def pysyncobj() -> list[str]:
-    """PySyncObj; raises Missing."""
+def _pysyncobj(module: str) -> list[str]:
     if importlib.util.find_spec("pysyncobj") is None:
         raise Missing("there is no PySyncObj (the dependency group bench)")
-    return [sys.executable, "-m", "bench.peers.python.syncobj"]
+    return [sys.executable, "-m", module]
+
+
+def pysyncobj() -> list[str]:
+    """PySyncObj; raises Missing."""
+    return _pysyncobj("bench.peers.python.syncobj")
 
 
 def pysyncobj_journal() -> list[str]:
@@ -102,6 +112,15 @@ PEERS: dict[str, Callable[[], list[str]]] = {
     "upb": upb,
     "pysyncobj": pysyncobj,
     "pysyncobj-journal": pysyncobj_journal,
+}
+# What ``bench.durable`` runs.
+DURABLE: dict[str, Callable[[], list[str]]] = {
+    "etcdraft": lambda: _durable("etcdraft"),
+    "etcdraft-batch": lambda: [*_durable("etcdraft"), "--log", "batch"],
+    "dragonboat": lambda: [*_durable("dragonboat"), "--log", "tan"],
+    "hashicorp": lambda: _durable("hashicorp"),
+    "pysyncobj": lambda: _pysyncobj("bench.peers.durable.syncobj"),
+    "pysyncobj-seq": lambda: [*_pysyncobj("bench.peers.durable.syncobj"), "--log", "seq"],
 }
 
 

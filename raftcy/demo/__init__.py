@@ -1,8 +1,9 @@
-"""The demo: three processes replicate a file record by record and lose their leader halfway.
+"""The demo: three durable processes replicate a file, lose their leader, and then all die at once.
 
-- ``client`` starts the processes, feeds them records, kills the leader and checks the outcome.
-- ``worker`` is one of the processes: a pump with a transport and a state machine.
-- ``lines`` splits the file into records, and ``tally`` applies each record exactly once.
+- ``client`` starts the processes, feeds them records, kills them on the way, and checks the outcome.
+- ``worker`` is one of the processes: a ``Host`` with one replica.
+- ``lines`` splits the file into records, and ``tally`` is the machine that applies each record exactly once.
+- ``authority`` makes the certificates of the members, if there is openssl.
 - ``processes`` manages the workers for the client, ``channel`` connects the two, and ``table`` formats the results.
 """
 

@@ -1,9 +1,10 @@
-"""The client of the demo: feeds a file to the cluster, kills the leader halfway, and checks the result."""
+"""The client of the demo: feeds a file to the cluster, kills its members on the way, and checks the result."""
 
 import asyncio
 import hashlib
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections import deque
@@ -14,16 +15,21 @@ from typing import Any
 
 from .. import BUILD
 from . import channel, table
+from .authority import make_certificates
 from .lines import MAX_RECORD_BYTES, DemoError, Summary, examine, make_file, read_records
 from .processes import Process, Processes
 
-_MEMBERS = 3
+_MEMBERS = (1, 2, 3)
 _WINDOW_RECORDS = 4096
 _WINDOW_BYTES = 8 << 20
 _BATCH_BYTES = 64 << 10
 # How long without progress until records are sent again, and until the demo gives up.
 _RETRY_SECONDS = 2.0
 _GIVE_UP_SECONDS = 60.0
+# After a refusal: until the records are sent again.
+_PAUSE_SECONDS = 0.02
+# A line of progress comes at least so often.
+_SHOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,33 +50,50 @@ async def run(options: Options) -> None:
     task = asyncio.current_task()
     if task is not None and os.name == "posix":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    _say(f"raftcy demo: {_MEMBERS} processes, {BUILD} build; their state is in memory only and gone at the end")
-    if options.file is not None:
-        await _replicate(options.file, options)
-        return
-    with tempfile.TemporaryDirectory(prefix="raftcy-demo-") as folder:
-        path = Path(folder, "characters.txt")
-        make_file(path, options.records)
-        await _replicate(path, options)
+    _say(f"raftcy demo: {len(_MEMBERS)} processes, {BUILD} build; their state is on disk, and removed at the end")
+    with tempfile.TemporaryDirectory(prefix="raftcy-demo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        path = options.file
+        if path is None:
+            path = folder / "characters.txt"
+            make_file(path, options.records)
+        await _replicate(path, folder, options)
 
 
-async def _replicate(path: Path, options: Options) -> None:
+async def _replicate(path: Path, folder: Path, options: Options) -> None:
     summary = examine(path)
     _say(f"file: {path}, {summary.records:,} records, {summary.size:,} bytes, SHA-256 {summary.digest}")
     if summary.cut:
         _say(f"lines longer than {MAX_RECORD_BYTES >> 10} KiB are cut: {summary.cut:,} records are such pieces")
+    if await make_certificates(folder, _MEMBERS):
+        _say("TLS 1.3 between the nodes, with certificates that openssl has made for this run")
+    else:
+        _say("no TLS between the nodes: there is no openssl to make certificates")
+    ports = _ports(options.port)
     client = _Client(path, summary)
-    async with client.processes as processes:
-        await processes.start(_MEMBERS, options.tick_ms, options.port)
+    async with Processes(client.take, folder, options.tick_ms, ports) as processes:
+        await processes.start(*_MEMBERS)
         for member in processes.members.values():
-            _say(f"node {member.id}: process {member.process.pid} on {channel.HOST}:{member.port}")
-        await client.feed()
+            _say(f"node {member.id}: process {member.process.pid} on {channel.HOST}:{ports[member.id - 1]}")
+        await processes.wait_ready()
+        await client.replicate(processes)
         results = await processes.report()
     client.check_file()
-    _say(table.survivors(results))
-    _say(table.speed(summary.records, client.times))
+    _say(table.members(results))
+    _say(table.times(summary.records, client.times))
     _judge(summary, results)
     _say(f"demo ok: {summary.records} records, digest {summary.digest}, on {len(results)} survivors")
+
+
+def _ports(base: int) -> list[int]:
+    """Return the ports of the members: from ``base`` on, or ports that are free now."""
+    if base:
+        return [base + number for number in range(len(_MEMBERS))]
+    sockets = [socket.create_server((channel.HOST, 0)) for _ in _MEMBERS]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 def _judge(summary: Summary, results: dict[int, dict[str, Any]]) -> None:
@@ -85,84 +108,143 @@ def _judge(summary: Summary, results: dict[int, dict[str, Any]]) -> None:
 
 
 class _Client:
-    """Sends records in order. Starts again after the last applied one if the leader changes or nothing progresses."""
+    """Sends records in order, and kills members on the way.
+
+    It begins again after the last acknowledged record when the leader changes, refuses a record, or says nothing. A
+    record is acknowledged once it and all records before it are committed, durable and applied.
+    """
 
     def __init__(self, path: Path, summary: Summary) -> None:
-        self.processes = Processes(self._on_event)
         self.times = table.Times()
         self._total = summary.records
-        self._half = summary.records // 2
         self._path = path
         self._source = read_records(path)
         self._read = hashlib.sha256()
         self._digest = summary.digest
-        # Records read but not known to be committed. The first has the number _committed + 1.
+        # Records read but not acknowledged. The first has the number _acknowledged + 1.
         self._window: deque[bytes] = deque()
         self._window_bytes = 0
-        self._committed = 0
+        self._acknowledged = 0
         self._next = 1
         self._term = 0
-        self._killed = False
+        self._refused = False
         self._moved = 0.0
         self._shown = 0
+        self._shown_at = 0.0
 
-    async def feed(self) -> None:
-        """Replicate all records and kill the leader on the way. Returns once all survivors have applied all of them."""
-        self._moved = monotonic()
-        while not (self._killed and all(m.records >= self._total for m in self.processes.members.values())):
-            self.processes.changed.clear()
-            self.processes.check()
-            leader = self._leader()
-            if leader is not None:
-                self._follow(leader)
-                if not self._killed and self._committed >= self._half:
-                    await self._kill(leader)
-                else:
-                    await self._send(leader)
-            await self._wait()
-        self.times.ended = monotonic()
+    async def replicate(self, processes: Processes) -> None:
+        """Replicate all records. Kill the leader after a third of them, and all members after two thirds.
+
+        Some records are always held back until after the next kill, even of a file with few.
+        """
+        total = self._total
+        first, second = total // 3, total * 2 // 3
+        times = self.times
+        times.started = self._moved = self._shown_at = monotonic()
+        await self._feed(processes, first, (first + second) // 2)
+        leader = await self._find_leader(processes)
+        _say(f"node {leader.id}, the leader, is killed (SIGKILL) with {self._done()}")
+        killed = monotonic()
+        await processes.kill(leader.id)
+        await self._recover(processes, (first + second) // 2)
+        times.failover = monotonic() - killed
+        _say(f"node {leader.id} is started again")
+        await processes.start(leader.id)
+        await self._feed(processes, second, (second + total) // 2)
+        await processes.wait_ready()
+        _say(f"all nodes are killed at once (SIGKILL) with {self._done()}")
+        killed = monotonic()
+        await processes.kill(*_MEMBERS)
+        await processes.start(*_MEMBERS)
+        _say("all nodes are started again")
+        await self._recover(processes, total)
+        times.restart = monotonic() - killed
+        await self._feed(processes, total, total)
+        times.ended = monotonic()
+        await processes.wait_ready()
 
     def check_file(self) -> None:
         """Raise DemoError if the records sent differ from the file as first read."""
         if self._read.hexdigest() != self._digest or next(self._source, None) is not None:
             raise DemoError(f"{self._path} changed while the demo read it")
 
-    async def _wait(self) -> None:
-        idle = monotonic() - self._moved
-        if idle > _GIVE_UP_SECONDS:
-            raise DemoError(f"no progress for {idle:.0f} s: {self._committed} of {self._total} records committed")
-        try:
-            async with asyncio.timeout(_RETRY_SECONDS):
-                await self.processes.changed.wait()
-        except TimeoutError:
-            self._next = self._committed + 1
+    def take(self, member: Process, event: dict[str, Any]) -> None:
+        """Take an event of a member. For ``Processes``."""
+        if event["event"] != "answered":
+            return
+        if not event["all"]:
+            self._refused = True
+        if event["records"] <= self._acknowledged:
+            return
+        for _ in range(event["records"] - self._acknowledged):
+            self._window_bytes -= len(self._window.popleft())
+        self._acknowledged = event["records"]
+        self._next = max(self._next, self._acknowledged + 1)
+        self._moved = monotonic()
+        self._show()
 
-    def _leader(self) -> Process | None:
-        """The leader of the highest term, if any."""
-        leaders = [m for m in self.processes.members.values() if m.leads]
-        return max(leaders, key=lambda m: m.term, default=None)
+    # -- steps
+
+    async def _recover(self, processes: Processes, last: int) -> None:
+        """Wait until a leader has acknowledged one more record, or leads, if no record may be sent now."""
+        if self._acknowledged < last:
+            await self._feed(processes, self._acknowledged + 1, last)
+        else:
+            await self._find_leader(processes)
+
+    async def _feed(self, processes: Processes, goal: int, last: int) -> None:
+        """Send records up to the number ``last``, until all up to ``goal`` are acknowledged."""
+        while self._acknowledged < goal:
+            processes.changed.clear()
+            leader = _leader(processes)
+            if leader is not None:
+                await self._send(leader, last)
+            await self._wait(processes)
+
+    async def _find_leader(self, processes: Processes) -> Process:
+        while True:
+            processes.changed.clear()
+            leader = _leader(processes)
+            if leader is not None:
+                self._follow(leader)
+                return leader
+            await self._wait(processes)
+
+    async def _wait(self, processes: Processes) -> None:
+        """Wait for news, but not long."""
+        processes.check()
+        now = monotonic()
+        idle = now - self._moved
+        if idle > _GIVE_UP_SECONDS:
+            raise DemoError(f"no progress for {idle:.0f} s: {self._done()}")
+        if now - self._shown_at >= _SHOW_SECONDS:
+            self._show(always=True)
+        try:
+            async with asyncio.timeout(min(_SHOW_SECONDS / 2, _RETRY_SECONDS)):
+                await processes.changed.wait()
+        except TimeoutError:
+            if idle > _RETRY_SECONDS:
+                self._next = self._acknowledged + 1
 
     def _follow(self, leader: Process) -> None:
         if leader.term == self._term:
             return
         _say(f"node {leader.id} leads in term {leader.term}")
         self._term = leader.term
-        self._next = self._committed + 1
-        if self._killed and not self.times.elected:
-            self.times.elected = monotonic()
+        self._next = self._acknowledged + 1
+        self._refused = False
+        leader.open_batches = 0
 
-    async def _kill(self, leader: Process) -> None:
-        done = f"{self._committed:,} of {self._total:,} records"
-        _say(f"node {leader.id}, the leader, is killed (SIGKILL) with {done} committed")
-        self.times.killed = monotonic()
-        self._killed = True
-        await self.processes.kill(leader)
-
-    async def _send(self, leader: Process) -> None:
-        """Send the leader as many records as the window has room for."""
-        self.times.started = self.times.started or monotonic()
-        # Hold back some records, even of few, to send after the leader's death.
-        last = self._total if self._killed else self._half + (self._total - self._half) // 2
+    async def _send(self, leader: Process, last: int) -> None:
+        """Send the leader as many records as the window has room for, up to the number ``last``."""
+        self._follow(leader)
+        if self._refused:
+            # What follows a refused record is refused too, so wait until that is over.
+            if leader.open_batches > 0:
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
+            self._refused = False
+            self._next = self._acknowledged + 1
         while self._next <= last:
             records: list[bytes] = []
             size = 0
@@ -174,12 +256,13 @@ class _Client:
                 size += len(record)
             if not records:
                 return
+            leader.open_batches += 1
             await leader.send(channel.pack_batch(self._next, records))
             self._next += len(records)
 
     def _record(self, number: int) -> bytes | None:
         """Return a record, or None if the window has no room for it yet."""
-        place = number - self._committed - 1
+        place = number - self._acknowledged - 1
         if place < len(self._window):
             return self._window[place]
         if len(self._window) >= _WINDOW_RECORDS or self._window_bytes >= _WINDOW_BYTES:
@@ -192,23 +275,25 @@ class _Client:
         self._window_bytes += len(record)
         return record
 
-    def _on_event(self, member: Process, event: dict[str, Any]) -> None:
-        if member.records <= self._committed:
-            return
-        for _ in range(member.records - self._committed):
-            self._window_bytes -= len(self._window.popleft())
-        self._committed = member.records
-        self._next = max(self._next, self._committed + 1)
-        self._moved = monotonic()
-        if self.times.elected and not self.times.resumed:
-            self.times.resumed = self._moved
-        self._show()
+    # -- what is shown
 
-    def _show(self) -> None:
-        tenth = self._committed * 10 // self._total
-        if tenth > self._shown:
-            self._shown = tenth
-            _say(f"{tenth * 10:3d} %  {self._committed:,} records committed")
+    def _done(self) -> str:
+        return f"{self._acknowledged:,} of {self._total:,} records committed"
+
+    def _show(self, always: bool = False) -> None:
+        """Show the progress at each tenth, or now."""
+        tenth = self._acknowledged * 10 // self._total
+        if tenth > self._shown or always:
+            self._shown = max(tenth, self._shown)
+            self._shown_at = monotonic()
+            percent = self._acknowledged * 100 // self._total
+            _say(f"{percent:3d} %  {self._acknowledged:,} records committed")
+
+
+def _leader(processes: Processes) -> Process | None:
+    """Return the leader of the highest term, if any."""
+    leaders = [m for m in processes.members.values() if m.leads]
+    return max(leaders, key=lambda m: m.term, default=None)
 
 
 def _say(text: str) -> None:

@@ -24,10 +24,11 @@ class Process:
     def __init__(self, id: int, process: asyncio.subprocess.Process) -> None:
         self.id = id
         self.process = process
-        self.port = 0
+        self.is_ready = False
         self.leads = False
         self.term = 0
-        self.records = 0
+        self.open_batches = 0
+        """Batches that were sent to it, and are not answered yet."""
         self.result: dict[str, Any] | None = None
         self.writer: asyncio.StreamWriter | None = None
 
@@ -44,31 +45,36 @@ class Process:
 class Processes:
     """Starts the members, receives their events, and ends them all.
 
+    ``folder`` is for their data, and has their certificates. Member n listens at ``ports[n - 1]``.
+
     Calls ``on_event`` for each event of a member, after updating its ``Process``. ``changed`` is set for each event,
     and when a process ends.
     """
 
-    def __init__(self, on_event: OnEvent) -> None:
+    def __init__(self, on_event: OnEvent, folder: Path, tick_ms: int, ports: list[int]) -> None:
         self.members: dict[int, Process] = {}
         self.changed = asyncio.Event()
         self.failure: str | None = None
         self._on_event = on_event
+        self._arguments = [str(folder), str(tick_ms)]
+        self._ports = ports
         self._token = secrets.token_hex(16)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def start(self, count: int, tick_ms: int, base_port: int) -> None:
-        """Start ``count`` members and connect them with each other. Raises DemoError if one cannot start."""
-        self._server = await asyncio.start_server(self._accept, channel.HOST, 0)
+    async def start(self, *ids: int) -> None:
+        """Start members, again if they were killed."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, channel.HOST, 0)
         client_port = self._server.sockets[0].getsockname()[1]
-        for id in range(1, count + 1):
-            port = base_port + id - 1 if base_port else 0
-            words = [str(word) for word in (id, count, tick_ms, port, client_port)]
+        for id in ids:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "raftcy.demo.worker",
-                *words,
+                str(id),
+                *self._arguments,
+                *map(str, [client_port, *self._ports]),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 env=_environment() | {channel.TOKEN: self._token},
@@ -77,16 +83,21 @@ class Processes:
             )
             member = self.members[id] = Process(id, process)
             self._spawn(self._watch(member))
-        await self._wait_for(lambda: all(m.port for m in self.members.values()), _START_SECONDS, "start")
-        ports = {m.id: m.port for m in self.members.values()}
-        for member in self.members.values():
-            await member.send(channel.pack(do="connect", ports=ports))
 
-    async def kill(self, member: Process) -> None:
-        """Kill a member, with SIGKILL where there are signals, and wait until it has ended."""
-        del self.members[member.id]
-        member.process.kill()
-        await member.process.wait()
+    async def wait_ready(self) -> None:
+        """Wait until all members run. Raises DemoError if one cannot."""
+        await self._wait_for(lambda: all(m.is_ready for m in self.members.values()), _START_SECONDS, "start")
+
+    async def kill(self, *ids: int) -> None:
+        """Kill members at once, with SIGKILL where there are signals, and wait until they have ended.
+
+        Nothing that they have said and that was not read yet is read any more.
+        """
+        members = [self.members.pop(id) for id in ids]
+        for member in members:
+            _kill(member)
+        for member in members:
+            await member.process.wait()
 
     async def report(self) -> dict[int, dict[str, Any]]:
         """Ask all members for their results."""
@@ -164,8 +175,10 @@ class Processes:
                     if member is None or not secrets.compare_digest(str(event.get("token")), self._token):
                         return
                     member.writer = writer
-                else:
+                elif self.members.get(member.id) is member:
                     self._note(member, event)
+                else:
+                    return
         except (ConnectionError, ValueError):
             return
         finally:
@@ -175,12 +188,12 @@ class Processes:
         match event["event"]:
             case "failed":
                 self.failure = event["text"]
-            case "listening":
-                member.port = event["port"]
+            case "ready":
+                member.is_ready = True
             case "state":
                 member.leads, member.term = event["leads"], event["term"]
-            case "progress":
-                member.records = event["records"]
+            case "answered":
+                member.open_batches -= 1
             case "result":
                 member.result = event
         self._on_event(member, event)

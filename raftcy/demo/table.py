@@ -7,18 +7,16 @@ from typing import Any
 
 @dataclass(slots=True)
 class Times:
-    """Moments of a run, in seconds of the client's monotonic clock."""
+    """The times of a run, in seconds. The first and the last are moments of the client's monotonic clock."""
 
     started: float = 0.0
     """When the first record was sent."""
-    killed: float = 0.0
-    """When the leader was killed."""
-    elected: float = 0.0
-    """When its successor reported that it leads."""
-    resumed: float = 0.0
-    """When the first record after that was committed."""
+    failover: float = 0.0
+    """From the leader's end to the next committed record."""
+    restart: float = 0.0
+    """From the end of all members to the next committed record."""
     ended: float = 0.0
-    """When all survivors had applied the last record."""
+    """When the last record was committed."""
 
 
 def table(rows: Sequence[Sequence[object]]) -> str:
@@ -34,10 +32,10 @@ def table(rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
-def survivors(results: dict[int, dict[str, Any]]) -> str:
-    """Format the table of the survivors."""
-    heading = ("node", "role", "term", "records", "log entries", "repeats dropped", "messages out", "in", "digest")
-    rows: list[tuple[object, ...]] = [heading]
+def members(results: dict[int, dict[str, Any]]) -> str:
+    """Format the table of the members."""
+    heading = ("node", "role", "term", "records", "log entries", "repeats dropped", "syncs", "messages out", "in")
+    rows: list[tuple[object, ...]] = [(*heading, "digest")]
     for id, result in sorted(results.items()):
         rows.append(
             (
@@ -47,6 +45,7 @@ def survivors(results: dict[int, dict[str, Any]]) -> str:
                 result["records"],
                 result["applied"],
                 result["repeated"] + result["early"],
+                result["syncs"],
                 result["sent"],
                 result["received"],
                 result["digest"][:16] + "…",
@@ -55,14 +54,15 @@ def survivors(results: dict[int, dict[str, Any]]) -> str:
     return table(rows)
 
 
-def speed(records: int, times: Times) -> str:
-    """Format the lines about speed and failover."""
+def times(records: int, times: Times) -> str:
+    """Format the table of speed and outages."""
     total = times.ended - times.started
-    line = f"entries/s: {records / total:,.0f} ({total:.2f} s in all"
-    # If the leader was killed before the first record, there is nothing to compare with.
-    if times.started < times.killed:
-        line += f", {records / (total - times.resumed + times.killed):,.0f} without the failover"
-    return (
-        f"{line})\nfailover: {times.resumed - times.killed:.2f} s from SIGKILL to the next committed record, "
-        f"of which the election took {times.elected - times.killed:.2f} s"
-    )
+    busy = max(total - times.failover - times.restart, 1e-3)
+    rows: list[tuple[object, ...]] = [
+        ("measured", "value", "what it is"),
+        ("records/s", f"{records / total:,.0f}", f"all records in {total:.2f} s, outages included"),
+        ("records/s, no outage", f"{records / busy:,.0f}", f"without the outages: {busy:.2f} s"),
+        ("failover", f"{times.failover:.2f} s", "from the leader's SIGKILL to the next committed record"),
+        ("restart", f"{times.restart:.2f} s", "from the SIGKILL of all to the next committed record"),
+    ]
+    return table(rows)

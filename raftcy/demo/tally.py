@@ -2,13 +2,14 @@
 
 import hashlib
 import struct
+from collections.abc import Iterator
 
-from ..wire.messages import Entry, Snapshot
+from ..machines import Command, Pieces, StateMachine
+from ..machines.statemachine import Readable
 
 _NUMBER = struct.Struct(">Q")
-_COUNTS = struct.Struct(">QQ")
+_COUNTS = struct.Struct(">QQQ")
 _LENGTH = struct.Struct(">L")
-PREFIX_BYTES = _NUMBER.size
 
 
 def command(number: int, record: bytes) -> bytes:
@@ -16,63 +17,62 @@ def command(number: int, record: bytes) -> bytes:
     return _NUMBER.pack(number) + record
 
 
-class Machine:
-    """Takes the committed commands of the log; a StateMachine of a Driver.
+class Machine(StateMachine):
+    """Keeps the records.
 
-    When the leader dies, the client does not learn the outcome of its proposals and proposes them again. So the log may
-    hold a record twice, or after a gap. The number in front of each record makes both harmless: every node applies only
-    the record that follows its last one and skips all others. The client continues after the last applied record.
+    When a leader dies, the client does not learn what became of its last proposals and proposes them again. So the log
+    may hold a record twice, or after a gap. The number in front of each record makes both harmless: every member
+    applies only the record that follows its last one and skips all others. The answer says whether the record is in,
+    and if it is, so are all before it. The client continues after the last record that is.
     """
 
     def __init__(self) -> None:
         self.repeated = 0
         """Commands skipped because their record was applied before."""
         self.early = 0
-        """Commands passed over because a record before theirs was missing."""
-        # All commands taken, which the log holds as well; and the running digest of their records.
-        self._taken: list[bytes] = []
-        self._digest = hashlib.sha256()
+        """Commands skipped because a record before theirs was missing."""
+        self._records: list[bytes] = []
 
     @property
     def records(self) -> int:
-        """Records taken, which is the number of the last one."""
-        return len(self._taken)
+        """The number of records, which is the number of the last one."""
+        return len(self._records)
 
-    @property
     def digest(self) -> str:
-        """The SHA-256 of all applied records, in hexadecimal."""
-        return self._digest.hexdigest()
+        """Return the SHA-256 of all records, in hexadecimal."""
+        digest = hashlib.sha256()
+        for record in self._records:
+            digest.update(record)
+        return digest.hexdigest()
 
-    def apply(self, entries: list[Entry]) -> None:
-        """Take committed commands."""
-        for entry in entries:
-            self.take(entry.data)
-
-    def take(self, data: bytes) -> None:
-        """Take one command."""
+    def apply_one(self, command: Command) -> bool:
+        """Take one record, and return whether it is in."""
+        data = command.data
         (number,) = _NUMBER.unpack_from(data)
-        if number <= len(self._taken):
+        if number <= len(self._records):
             self.repeated += 1
-        elif number > len(self._taken) + 1:
+        elif number > len(self._records) + 1:
             self.early += 1
+            return False
         else:
-            self._taken.append(data)
-            self._digest.update(memoryview(data)[PREFIX_BYTES:])
+            self._records.append(data[_NUMBER.size :])
+        return True
 
-    def capture(self) -> bytes:
-        """The whole state: what was passed over, and each command taken, behind its length."""
-        parts = [_COUNTS.pack(self.repeated, self.early)]
-        for data in self._taken:
-            parts += _LENGTH.pack(len(data)), data
-        return b"".join(parts)
+    def capture(self) -> Pieces:
+        """The whole state: what was skipped, and each record, behind its length."""
+        counts = _COUNTS.pack(self.repeated, self.early, len(self._records))
+        return Pieces(_pieces(counts, tuple(self._records)))
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, file: Readable) -> None:
         """Replace the state by that of a snapshot."""
-        self._taken, self._digest = [], hashlib.sha256()
-        state = snapshot.data
-        at = _COUNTS.size
-        while at < len(state):
-            (length,) = _LENGTH.unpack_from(state, at)
-            at += _LENGTH.size + length
-            self.take(state[at - length : at])
-        self.repeated, self.early = _COUNTS.unpack_from(state)
+        self.repeated, self.early, count = _COUNTS.unpack(file.read(_COUNTS.size))
+        self._records = []
+        for _ in range(count):
+            (length,) = _LENGTH.unpack(file.read(_LENGTH.size))
+            self._records.append(file.read(length))
+
+
+def _pieces(counts: bytes, records: tuple[bytes, ...]) -> Iterator[bytes]:
+    yield counts
+    for record in records:
+        yield _LENGTH.pack(len(record)) + record

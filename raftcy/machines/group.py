@@ -17,7 +17,8 @@ from typing import Any, NoReturn
 from ..errors import CommandError, Corruption, DecodeError, InvariantError, MachineFailed, UpgradeNeeded
 from ..wire.messages import ConfState, Entry, Snapshot
 from . import elapsed, envelope, statefile
-from .envelope import MARK, Content
+from .commands import plain_commands
+from .envelope import Content
 from .packing import Reader
 from .packing import number as packed
 from .plaindata import pack, unpack
@@ -30,9 +31,6 @@ SLICE_ENTRIES = 256
 SLICE_BYTES = 1 << 20
 _HEAD_FORMAT = 1
 _REFUSED, _ANSWERED = b"\0", b"\1"
-
-_command = tuple.__new__
-
 
 class GroupCapture:
     """The state of a group at one index, which can be written while the group goes on.
@@ -147,12 +145,8 @@ class GroupMachine:
         """
         self.versions.check()
         self._follow_members()
-        time_ms = self.time_ms
-        commands = [_command(Command, (e.index, e.term, e.data, time_ms, 0)) for e in entries]
-        for command in commands:
-            if command.data[0] == MARK:
-                return self._apply_mixed(entries)
-        return self._hand(commands)
+        commands = plain_commands(entries, self.time_ms, Command)
+        return self._apply_mixed(entries) if commands is None else self._hand(commands)
 
     def _apply_mixed(self, entries: list[Entry]) -> list[Any]:
         """Apply entries of which some are marked. Commands between two marked entries reach the machine in one call."""

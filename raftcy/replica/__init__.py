@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SnapshotReceived,
     )
     from .host import Host
+    from .metrics import Histogram, HostMetrics, ProposalMetrics, ReplicaMetrics, StageMetrics
     from .replica import Replica
     from .standing import ReplicaStatus
     from .tokens import Fate, RejectReason, Token
@@ -31,16 +32,21 @@ __all__ = [
     "Event",
     "EventsMissed",
     "Fate",
+    "Histogram",
     "Host",
+    "HostMetrics",
     "LeaderChanged",
     "MembersChanged",
+    "ProposalMetrics",
     "RejectReason",
     "Replica",
+    "ReplicaMetrics",
     "ReplicaStatus",
     "ReplicaStopped",
     "SnapshotFailed",
     "SnapshotMade",
     "SnapshotReceived",
+    "StageMetrics",
     "Token",
     "Tuning",
 ]
@@ -52,6 +58,11 @@ _PLACES = {
     "Fate": "tokens",
     "RejectReason": "tokens",
     "Token": "tokens",
+    "Histogram": "metrics",
+    "HostMetrics": "metrics",
+    "ProposalMetrics": "metrics",
+    "ReplicaMetrics": "metrics",
+    "StageMetrics": "metrics",
     "Tuning": "tuning",
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 from ..core.awaitables import refuse_coroutine
 from ..errors import Contradiction
 from ..wire.checks import octets, u64
+from .lease import Lease
 
 
 def checked_nonce(nonce: Any) -> bytes | None:
@@ -28,6 +29,20 @@ def checked_applied(applied: Any, storage: Any) -> int:
             "entries that it acknowledged. Remove it from the group, and add a new one under a fresh id"
         )
     return checked
+
+
+def checked_lease(lease: Any, node: Any, nonce: bytes | None) -> Lease | None:
+    """Check a lease, or None, and attach it to the node of a driver with this nonce."""
+    if lease is None:
+        return None
+    if not isinstance(lease, Lease):
+        raise TypeError(f"lease must be a Lease or None, not {type(lease).__name__}")
+    if not node.raft.read_only.safe():
+        raise ValueError("a Driver has its own lease: leave read_only_option at SAFE")
+    if nonce is None:
+        raise TypeError("a Driver with a lease needs a nonce that no start had before")
+    lease.attach(node, nonce)
+    return lease
 
 
 def refuse_coroutines(machine: Any, send: Any) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, Protocol
 
+from ..core.entries import payloads_size
 from ..errors import InvariantError, SnapshotTooLarge, StorageFailed
 from ..machines import GroupMachine, StateMachine
 from ..wire.messages import ConfState, Entry, Snapshot
@@ -124,7 +125,7 @@ class Applying:
                 self._answers += answers
             else:
                 self._answers = answers
-            self._bytes_since_snapshot += sum([len(e.data) for e in run])
+            self._bytes_since_snapshot += payloads_size(run)
             return
         self._answers += [None] * len(run)
         if is_change(run):

@@ -15,6 +15,7 @@ from ..errors import ConfigError, InvariantError, Stopped
 from ..machines import StateMachine
 from . import host as hosts
 from . import replica as replicas
+from .metrics import HostMetrics
 from .standing import ReplicaStatus
 from .tokens import Fate, Token
 
@@ -137,6 +138,14 @@ class Host:
     def request(self, member: int, kind: int, data: bytes, timeout_s: float | None = None) -> bytes:
         """See ``raftcy.Host.request``."""
         return self._opened().wait(self._host.request(member, kind, data, timeout_s))
+
+    def metrics(self) -> HostMetrics:
+        """See ``raftcy.Host.metrics``."""
+
+        async def act() -> HostMetrics:
+            return self._host.metrics()
+
+        return self._opened().wait(act())
 
     def wait_closed(self) -> None:
         """Wait until the host fails or is closed. Raises ``failure`` if it is not None."""

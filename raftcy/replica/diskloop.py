@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from ..storage.pace import Pace
 from ..storage.shared_log import SharedLog
 from .aside import Aside
+from .meters import SyncMeter
 
 
 class Writer(Protocol):
@@ -29,7 +30,10 @@ class Writer(Protocol):
 
 
 class DiskLoop:
-    """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long."""
+    """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long.
+
+    ``slow`` is called with the seconds of each sync that was slow.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class DiskLoop:
         aside: Aside,
         chores: Aside,
         failed: Callable[[BaseException], object],
+        slow: Callable[[float], object] = lambda seconds: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._log = log
@@ -45,6 +50,7 @@ class DiskLoop:
         self._aside = aside
         self._chores = chores
         self._failed = failed
+        self._slow = slow
         # Whether transports write only at the end of a round of the loop.
         self._writes_late = type(self._loop).__module__.partition(".")[0] in ("uvloop", "winloop")
         self._waiting: dict[Writer, None] = {}
@@ -56,6 +62,7 @@ class DiskLoop:
         self._dead = False
         self.syncs = 0
         """How many syncs have ended."""
+        self.meter = SyncMeter()
 
     @property
     def is_busy(self) -> bool:
@@ -110,6 +117,8 @@ class DiskLoop:
                 self._log.finish(batch)
                 self._pace.took(batch.seconds)
                 self.syncs += 1
+                if self.meter.add(batch.seconds, len(batch.data)):
+                    self._slow(batch.seconds)
                 self._tidy()
         except BaseException as error:
             self._fail(error)

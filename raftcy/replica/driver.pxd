@@ -28,7 +28,8 @@ cdef class Driver:
     cdef public bint keep_snapshots
     cdef bint _async
     cdef bint _captures
-    cdef object _lease
+    cdef object _core_lease
+    cdef readonly object _lease
     cdef uint64_t _max_bytes
     cdef uint64_t _reads
     cdef bytes _nonce
@@ -45,6 +46,7 @@ cdef class Driver:
     cdef Delivery _delivery
 
     cdef int _ride(self, Carrier carrier) except -1
+    cpdef pass_time(self, object now_us)
     cpdef tick(self)
     cpdef step(self, Message m)
     @cython.locals(place=Py_ssize_t, batch=list)
@@ -67,6 +69,8 @@ cdef class Driver:
     @cython.locals(late=bint)
     cdef int _round(self, Ready rd) except -1
     cdef _store(self, Ready rd)
+    cdef list _leaving(self, list messages)
+    cdef int _confirm(self, list states) except -1
     cdef int _deliver(self, list messages) except -1
     cdef int _called(self) except -1
     @cython.locals(work=Work, batch=Batch, messages=list)
@@ -84,7 +88,7 @@ cdef class Driver:
     cpdef list stored(self, Write write)
     cpdef Batch next_batch(self)
     cpdef apply(self, Batch batch)
-    @cython.locals(stages=Stages, deferred=list)
+    @cython.locals(stages=Stages)
     cpdef finish(self, Batch batch, list answers=*)
     @cython.locals(m=Message)
     cdef int _respond(self, list responses) except -1

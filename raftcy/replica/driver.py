@@ -21,6 +21,8 @@ Rules:
   voter may have a successor, and one that has committed nothing in its term may not know all earlier commits.
 - A leader that reads by its lease answers no read after it has sent MsgTimeoutNow, for the rest of its term
   (``guard_reads``): the receiver campaigns without waiting until the lease has ended.
+- A leader with a Lease answers reads from its commit index while the lease runs, and a member with one grants no vote
+  that could end another's lease. ``lease`` has the rules.
 - ``read`` never uses a context twice, as long as every start has another ``nonce``.
 - A committed configuration change that is invalid changes nothing, on all members alike.
 - A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
@@ -60,11 +62,12 @@ from ..wire import consts as k
 from ..wire.checks import flag, instance, instances, octets, u64
 from ..wire.messages import ConfState, Entry, HardState, Message, Snapshot
 from ..wire.whole import has_one_owner, keep_whole
-from .admitted import checked_applied, checked_nonce, refuse_coroutines
+from .admitted import checked_applied, checked_lease, checked_nonce, refuse_coroutines
 from .asked import Outcome
 from .carrier import Carrier
 from .corelease import CoreLease
 from .delivering import Delivery
+from .lease import Lease
 from .offers import MAX_MESSAGE_BYTES, Offers
 from .stages import Stages
 from .work import Batch, Work, Write
@@ -99,6 +102,11 @@ class Driver:
         stand still without a word. Default: 63 MiB, which ``raftcy.transport`` can send. None is for groups whose
         messages never leave the process.
 
+    ``lease``
+        A Lease for this member, or None. Whoever runs the driver must then call ``pass_time`` before ``tick``,
+        ``step``, ``run`` and ``read``: without readings of a clock, the member grants no votes. Needs a ``nonce``.
+        Default None.
+
     ``inbox`` is a list of messages that the next ``run`` steps. ``applied`` is the last index that the machine has
     applied, and ``members`` the ConfState as of that index.
 
@@ -111,6 +119,7 @@ class Driver:
         "_async",
         "_captures",
         "_carrier",
+        "_core_lease",
         "_delivery",
         "_lease",
         "_machine",
@@ -161,6 +170,7 @@ class Driver:
         guard_offers: bool = True,
         nonce: bytes | None = None,
         max_message_bytes: int | None = MAX_MESSAGE_BYTES,
+        lease: Lease | None = None,
     ) -> None:
         if writable_log(storage) is not storage:
             raise TypeError(
@@ -184,7 +194,8 @@ class Driver:
         self.guard_offers = flag(guard_offers, "guard_offers")
         self.keep_snapshots = flag(keep_snapshots, "keep_snapshots")
         self._max_bytes = k.NO_LIMIT if max_message_bytes is None else u64(max_message_bytes, "max_message_bytes")
-        self._lease = CoreLease() if guard_reads and not node.raft.read_only.safe() else None
+        self._core_lease = CoreLease() if guard_reads and not node.raft.read_only.safe() else None
+        self._lease = checked_lease(lease, node, self._nonce)
         self._async = self.node._async
         self.inbox: list[Message] = []
         self._settled = 0
@@ -235,15 +246,35 @@ class Driver:
         return self._delivery.refused_change
 
     def _ride(self, carrier: Carrier | None) -> None:
-        """Let a carrier carry the messages, or nobody."""
+        """Let a carrier carry the messages, or nobody. Raises ValueError with a lease: a carrier passes no time."""
+        if carrier is not None and self._lease is not None:
+            raise ValueError("a Loopback reads no clock, so its members cannot have a lease")
         self._carrier = carrier
         self._delivery.carrier = carrier
 
     # -- input ---------------------------------------------------------------------------------------------------
 
+    def pass_time(self, now_us: int) -> None:
+        """Pass a reading of the clock in microseconds, for the lease.
+
+        The clock must be monotonic, and must count while the machine sleeps. Read it after the messages that are
+        stepped next have arrived: an earlier reading would end promises too early.
+        """
+        if self._lease is not None:
+            self._lease.pass_time(now_us)
+
     def tick(self) -> None:
         """Advance the node's clock by one tick."""
-        self.node.tick()
+        if self._lease is None:
+            self.node.tick()
+        elif self._lease.tick():
+            self._lease = None
+
+    def campaign(self) -> None:
+        """Start an election. Raises NotNow while this member has promised not to vote (``lease``)."""
+        if self._lease is not None and (why := self._lease.no_campaign()):
+            raise NotNow(why)
+        self.node.campaign()
 
     def step(self, m: Message) -> RaftError | None:
         """Process a message from a peer. Return None if it was stepped or kept for later, or the error that refuses it.
@@ -256,6 +287,10 @@ class Driver:
         node = self.node
         if m.type == k.READ_INDEX and self.guard_reads and (why := self._no_reads()):
             return NotNow(why)
+        if self._lease is not None and (m._type == k.VOTE or m._type == k.PRE_VOTE):
+            why = self._lease.objection(m)
+            if why:
+                return NotNow(why)
         if m.type == k.SNAP and self.guard_snapshots and has_to_apply(node.raft):
             if not self.keep_snapshots:
                 return NotNow("a snapshot cannot be taken while committed entries are being applied")
@@ -276,10 +311,13 @@ class Driver:
     def _take(self, m: Message) -> RaftError | None:
         observer = self._observer
         if observer is None:
-            return self._step(m)
-        observer.taking(m)
-        refused = self._step(m)
-        observer.taken(m, refused)
+            refused = self._step(m)
+        else:
+            observer.taking(m)
+            refused = self._step(m)
+            observer.taken(m, refused)
+        if self._lease is not None and refused is None and (m._type == k.HEARTBEAT or m._type == k.HEARTBEAT_RESP):
+            self._lease.heard(m)
         return refused
 
     def _step(self, m: Message) -> RaftError | None:
@@ -363,14 +401,24 @@ class Driver:
         """
         if self.guard_reads and (why := self._no_reads()):
             raise NotNow(why)
-        self.node.read_index(context)
+        if self._lease is None:
+            self.node.read_index(context)
+        else:
+            self._lease.read(context)
+
+    def leased_index(self) -> int:
+        """Return the index that a read of this moment needs, if the lease answers it; else 0, and ``read`` is needed.
+
+        Such a read may be answered from the machine's state once the machine has applied the index.
+        """
+        return 0 if self._lease is None else self._lease.index()
 
     def _no_reads(self) -> str:
         """Return why a read must not be requested here now, or an empty text."""
         raft = self.node.raft
         if answers_rashly(raft):
             return "a single voter that has committed nothing in its term cannot answer reads"
-        return "" if self._lease is None else self._lease.objection(raft)
+        return "" if self._core_lease is None else self._core_lease.objection(raft)
 
     def report_unreachable(self, id: int) -> None:
         """Report that the last message to node ``id`` could not be sent."""
@@ -393,7 +441,7 @@ class Driver:
         busy = len(inbox) > 0
         if busy:
             self.inbox = []
-            if node._look_over(inbox):
+            if self._lease is not None or node._look_over(inbox):
                 self._step_each(inbox)
             else:
                 node._step_checked(inbox, None)
@@ -403,8 +451,8 @@ class Driver:
             return busy
         if what == k.MESSAGES:
             messages = node.raft.outbox.take_messages()
-            if self._lease is not None and messages is not None:
-                messages = self._lease.leaving(messages)
+            if messages is not None:
+                messages = self._leaving(messages)
             if messages:
                 # ``_deliver`` written out, since most rounds of an idle group come here.
                 if self._carrier is not None:
@@ -439,16 +487,16 @@ class Driver:
 
     def _round(self, rd: Ready) -> None:
         """Store, send and apply a Ready, and advance the node."""
-        late = self._lease is not None and self._lease.is_late(self.node.raft)
+        late = self._core_lease is not None and self._core_lease.is_late(self.node.raft)
         self._store(rd)
         if rd._messages is not None:
-            self._deliver(rd._messages if self._lease is None else self._lease.leaving(rd._messages))
+            self._deliver(self._leaving(rd._messages))
         if rd.snapshot is not None:
             self._delivery.restore(rd.snapshot)
         if rd._committed_entries is not None:
             self._delivery.apply_all(rd._committed_entries)
         if rd._read_states is not None and not late:
-            self._delivery.confirm(rd._read_states)
+            self._confirm(rd._read_states)
         self.node.advance()
 
     def _store(self, rd: Ready) -> None:
@@ -461,6 +509,16 @@ class Driver:
             return
         self._called()
         _write(self.storage, rd.hard_state, rd.entries, rd.snapshot, rd.must_sync or rd.snapshot is not None)
+
+    def _leaving(self, messages: list[Message]) -> list[Message]:
+        """Return the messages that leave, as a lease needs them."""
+        if self._lease is not None:
+            return self._lease.leaving(messages)
+        return messages if self._core_lease is None else self._core_lease.leaving(messages)
+
+    def _confirm(self, states: list[ReadState]) -> None:
+        """Record that the leader has confirmed reads."""
+        self._delivery.confirm(states if self._lease is None else self._lease.without_renewals(states))
 
     def _deliver(self, messages: list[Message]) -> None:
         if self._carrier is not None:
@@ -505,7 +563,8 @@ class Driver:
 
     def take_reads(self) -> list[ReadState]:
         """Return the reads that became answerable since the last call: the machine has applied their index."""
-        return self._delivery.take_reads()
+        reads = self._delivery.take_reads()
+        return reads if self._lease is None else reads + self._lease.take(self._delivery.applied)
 
     def take_outcomes(self) -> list[Outcome]:
         """Return the outcomes of proposals with a tag that became known since the last call."""
@@ -525,11 +584,10 @@ class Driver:
         rd = self.node.poll()
         if rd is None:
             return None
-        lease = self._lease
-        late = lease is not None and lease.is_late(self.node.raft)
+        late = self._core_lease is not None and self._core_lease.is_late(self.node.raft)
         if rd._read_states is not None and not late:
-            self._delivery.confirm(rd._read_states)
-        messages = rd.messages if lease is None else lease.leaving(rd.messages)
+            self._confirm(rd._read_states)
+        messages = self._leaving(rd.messages)
         return stages.split(rd, messages, self.hold_votes) if self._async else stages.begin(rd, messages)
 
     def _stage(self) -> Stages:
@@ -617,10 +675,7 @@ class Driver:
             stages.round = None
             self.node.advance()
         else:
-            self._respond(batch._responses)
-            if batch.snapshot is not None and stages.deferred is not None:
-                deferred, stages.deferred = stages.deferred, None
-                self._respond(deferred)
+            self._respond(stages.end_batch(batch))
         self._take_kept()
 
     def _respond(self, responses: list[Message]) -> None:

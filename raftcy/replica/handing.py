@@ -18,7 +18,7 @@ from ..wire.messages import Entry, Message
 from .calls import Answer
 from .driver import Driver
 from .forwarding import Forwarded, Placed, Refused, decode_forwarded, decode_reply, encode_forwarded, encode_reply
-from .proposals import Proposal, Proposals, parts
+from .proposals import Proposal, Proposals, entries_of, parts
 from .standing import is_member
 from .tokens import RejectReason, reason_of
 from .tuning import Tuning
@@ -90,6 +90,8 @@ class Handing:
         self._guest_bytes = 0
         # Guests that are being handed on: some may be in the log already.
         self._handed: list[tuple[Forwarded, Answer]] = []
+        self.appended = 0
+        """The index of the last command that this member has appended as leader."""
 
     @property
     def is_due(self) -> bool:
@@ -108,10 +110,11 @@ class Handing:
             refused = Refused(RejectReason.NO_LEADER, f"{self._host.id} does not lead that term")
             answer(encode_reply(refused), "")
         guests = [guest for guest in guests if leads and guest[0].term == term]
-        for each in taken:
-            if each.only_in_term and not (leads and each.only_in_term == term):
+        wrong = [each for each in taken if each.only_in_term and not (leads and each.only_in_term == term)]
+        if wrong:
+            for each in wrong:
                 self.proposals.reject(each, RejectReason.OTHER_TERM, f"the present term is {term}")
-        taken = [each for each in taken if not each.end.done()]
+            taken = [each for each in taken if not each.end.done()]
         if leads:
             self._append(driver, taken, guests)
         elif taken:
@@ -121,7 +124,7 @@ class Handing:
 
     def _append(self, driver: Driver, taken: list[Proposal], guests: list[tuple[Forwarded, Answer]]) -> None:
         """Append commands as the leader: all of them, or none."""
-        entries = [Entry(data=command) for each in taken for command in each.commands]
+        entries = entries_of(taken)
         entries += [Entry(data=command) for forwarded, _ in guests for command in forwarded.commands]
         if not entries:
             return
@@ -137,12 +140,11 @@ class Handing:
         raft = driver.node.raft
         term = int(raft.term)
         index = int(raft.log.last_index()) - len(entries) + 1
-        for each in taken:
-            self.proposals.place(each, term, index)
-            index += each.count
+        index = self.proposals.place_all(taken, term, index)
         for forwarded, answer in guests:
             answer(encode_reply(Placed(term, index)), "")
             index += len(forwarded.commands)
+        self.appended = index - 1
 
     def _forward(self, driver: Driver, taken: list[Proposal], leader: int, term: int) -> None:
         """Forward commands to the leader, once."""

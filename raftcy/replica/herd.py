@@ -28,6 +28,15 @@ class Member(Protocol):
     def driver(self) -> Driver:
         """Its driver, which the herd ticks."""
 
+    def tick_alone(self) -> None:
+        """Let its driver take a tick, with the time for its lease."""
+
+    def campaigned(self) -> None:
+        """Count an election that it has begun."""
+
+    def receive(self, messages: list[Message]) -> object:
+        """Take messages."""
+
     def tick(self) -> bool:
         """Let a tick pass that the driver has taken already. Returns whether the next one concerns the replica."""
 
@@ -77,7 +86,13 @@ class Herd:
 
     def tick(self) -> None:
         """Let a tick pass."""
-        self._handle(self._together.tick())
+        found = self._together.tick()
+        self._handle(found)
+        for seat in found.campaigning:
+            seat.owner.campaigned()
+        for seat in found.alone:
+            seat.owner.tick_alone()
+            self._attentive.setdefault(seat.owner, seat)
         for replica, seat in list(self._attentive.items()):
             wants = replica.tick()
             seat.mute = replica.is_mute
@@ -89,6 +104,8 @@ class Herd:
             seat.owner.die(error)
         for seat in found.due:
             self._wake(seat.owner)
+        for seat, m in found.messages:
+            seat.owner.receive([m])
 
     # -- the receiver of a transport -----------------------------------------------------------------------------
 

@@ -35,6 +35,9 @@ from .diskloop import DiskLoop
 from .handing import FORWARD
 from .herd import Herd
 from .membertable import MemberTable, decode_table, with_table
+from .meters import SLOW_SYNC_S, host_metrics
+from .metrics import HostMetrics
+from .notices import KIND_S, Notices
 from .replica import Replica
 from .seams import Nobody, Seams
 from .together import BEAT_GROUP, Together
@@ -49,7 +52,7 @@ CONFIRM = 1
 OWN_KINDS = 256
 """Kinds of requests below this are reserved for raftcy."""
 _LOG = logging.getLogger("raftcy.replica")
-_LEFT = "the host %x was closed while its disk hangs: the log is left as by a crash"
+_LEFT = "it was closed while its disk hangs: the log is left as by a crash"
 
 Serving = Callable[[int, bytes], Awaitable[bytes]]
 """Answers requests of a kind. It gets the asking host's id and the bytes, and returns the bytes of the answer."""
@@ -129,6 +132,8 @@ class Host:
         self._replicas: dict[int, Replica] = {}
         self._names: dict[str, Replica] = {}
         self._dirty: list[Replica] = []
+        self._late_ticks = 0
+        self._notices = Notices(_LOG, self._now, id)
         self._due: asyncio.Handle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._serving: dict[int, Serving] = {}
@@ -175,12 +180,14 @@ class Host:
         if table is None:
             table = await self._begin_cluster()
         elif table.addresses() != self._given:
-            _LOG.warning("%s holds data: the list of members given is ignored, they are %s", self._path, table)
+            text = "%s holds data: the list of members given is ignored, they are %s"
+            self._notices.warn("members", text, self._path, table)
         self.table = table
         own = table.find(self.id)
         if own is None or own.identity != self.identity:
             raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
-        self._disk = DiskLoop(self._log, Pace(self.tuning.sync), self._syncs, self._chores, self._fail)
+        pace = Pace(self.tuning.sync)
+        self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self._was_slow)
         await self._begin_to_talk()
         self._tick_due(self._loop.time())
 
@@ -279,7 +286,7 @@ class Host:
             try:
                 await asyncio.wait_for(self._disk.settle(), self.tuning.handover_ms / 1000)
             except TimeoutError:
-                _LOG.error(_LEFT, self.id)
+                self._notices.always(logging.ERROR, _LEFT)
             self._disk.stop()
         hangs = self._disk is not None and self._disk.is_busy
         if self._files is not None and self._chores is not None and not hangs:
@@ -299,7 +306,7 @@ class Host:
             # The last sync may hang, or a chore before it.
             await asyncio.wait_for(run_aside(aside, close), self.tuning.handover_ms / 1000)
         except TimeoutError:
-            _LOG.error(_LEFT, self.id)
+            self._notices.always(logging.ERROR, _LEFT)
         except StorageFailed as error:
             self._note(error)
 
@@ -318,7 +325,7 @@ class Host:
         if self._over.is_set():
             return
         self._note(error)
-        _LOG.error("the host %x has failed: %r", self.id, error)
+        self._notices.always(logging.ERROR, "it has failed, and all its replicas end: %r", error)
         self._over.set()
         if self._disk is not None:
             self._disk.stop()
@@ -326,6 +333,12 @@ class Host:
             replica.die(error)
         if self._calls is not None:
             self._calls.close()
+
+    def _was_slow(self, seconds: float) -> None:
+        self._notices.warn("sync", "a sync of the log took %.1f s", seconds)
+
+    def _now(self) -> float:
+        return self._loop.time()
 
     def _check(self) -> None:
         if self._over.is_set() or not self._open:
@@ -346,7 +359,7 @@ class Host:
                 if not failed.done():
                     failed.set_exception(error)
             except RaftError as error:
-                _LOG.warning("member %x says what cannot be understood: %s", sender, error)
+                self._notices.warn(("newcomer", sender), "member %x says what cannot be understood: %s", sender, error)
             heard.set()
 
         def serve(sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
@@ -357,7 +370,8 @@ class Host:
             answer(begun.say(), "")
 
         if begun.table is None:
-            _LOG.info("member %x waits for the other members of a new cluster: %s", self.id, sorted(self._given))
+            text = "it waits for the other members of a new cluster: %s"
+            self._notices.always(logging.INFO, text, sorted(self._given))
             await self._confirm_with_all(begun, serve, hear, heard, failed)
         table = begun.table
         if table is None:
@@ -372,6 +386,7 @@ class Host:
         calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), serve)
         transport.attach(NEWCOMERS_GROUP, _CallReceiver(calls, lambda: None))
         others = [id for id in self._given if id != self.id]
+        began = self._loop.time()
         try:
             for id in others:
                 await transport.set_peer(id, [split_address(address) for address in self._given[id]])
@@ -388,6 +403,9 @@ class Host:
                 if self.failure is not None:
                     raise self.failure
                 if begun.table is None:
+                    if self._loop.time() - began > KIND_S:
+                        text = "the cluster cannot begin: members %s have not confirmed its table for %.0f s"
+                        self._notices.warn("begin", text, begun.missing, self._loop.time() - began)
                     await asyncio.sleep(self.tuning.tick_ms / 1000)
             # Other members may still wait for this member's confirmation.
             for id in others:
@@ -509,6 +527,19 @@ class Host:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def metrics(self) -> HostMetrics:
+        """Return the present numbers of this host and its replicas, for people and monitoring.
+
+        It copies counters, and costs about as much as a few proposals. Raises Stopped if the host is not open, or has
+        failed.
+        """
+        self._check()
+        if self._disk is None or self._calls is None:
+            raise Stopped(self.failure)
+        disk, waiting = self._disk, len(self._calls)
+        replicas = self._replicas.values()
+        return host_metrics(self, replicas, disk.meter, disk.waits_s(), self._late_ticks, waiting, self._transport)
+
     # -- what replicas need ----------------------------------------------------------------------------------------
 
     def wake(self, replica: Replica) -> None:
@@ -533,7 +564,7 @@ class Host:
             self._transport.send(messages, group)
         except RaftError as error:
             # The transport has reported the messages that are too long as lost.
-            _LOG.error("messages were not sent: %s", error)
+            self._notices.say(logging.ERROR, "send", "messages were not sent: %s", error)
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request of a replica."""
@@ -545,6 +576,10 @@ class Host:
         """A replica has staged a write."""
         if self._disk is not None:
             self._disk.staged(replica, due)
+
+    def now_us(self) -> int:
+        """Return a reading of the clock of leases, in microseconds."""
+        return self._seams.now_us()
 
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
@@ -574,10 +609,16 @@ class Host:
         """Let a tick pass. It skips ticks that a stall has delayed, because a burst of them could depose a leader."""
         seconds = self.tuning.tick_ms / 1000
         now = self._loop.time()
+        if now - due > self.tuning.election_ms / 1000:
+            self._late_ticks += 1
+            self._notices.warn("late", "something held up the event loop for %.1f s", now - due)
         due = due + seconds if due + seconds > now else now + seconds
         self._ticker = self._loop.call_at(due, self._tick_due, due)
         if self._over.is_set():
             return
+        waits_s = self.disk_waits_s()
+        if waits_s > SLOW_SYNC_S:
+            self._notices.warn("disk", "the disk has not answered for %.1f s", waits_s)
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.tick()

@@ -18,7 +18,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import CommandError, OutcomeUnknown, Rejected
+from ..wire import blank, immutable
+from ..wire import consts as k
 from ..wire.messages import Entry
+from ..wire.whole import has_one_owner, keep_whole
 from .forwarding import COMMANDS_MAX, Placed, Refused
 from .tokens import Fate, RejectReason, Token
 
@@ -78,6 +81,32 @@ class Proposals:
     ``command_bytes_max``. A command that waits alone may exceed ``bytes_max``.
     """
 
+    __slots__ = (
+        "_applied_term",
+        "_bytes_max",
+        "_cause",
+        "_command_bytes_max",
+        "_count_max",
+        "_forgotten",
+        "_kept",
+        "_kept_after",
+        "_kept_count",
+        "_late",
+        "_number",
+        "_placed",
+        "_queue",
+        "_sent",
+        "_start",
+        "_taken",
+        "answered",
+        "applied",
+        "cancelled",
+        "count",
+        "rejected",
+        "size",
+        "unknown",
+    )
+
     def __init__(self, start: bytes, count_max: int, bytes_max: int, command_bytes_max: int) -> None:
         self._start = start
         self._count_max = count_max
@@ -101,6 +130,14 @@ class Proposals:
         self.applied = 0
         self._applied_term = 0
         self._cause: BaseException | None = None
+        self.answered = 0
+        """Commands that got the machine's answer."""
+        self.rejected: dict[RejectReason, int] = {}
+        """Commands that are certainly not in the log, by reason."""
+        self.unknown = 0
+        """Commands whose outcome was unknown at the end of the wait."""
+        self.cancelled = 0
+        """Commands whose caller gave up before they were handed on."""
         self.count = 0
         self.size = 0
 
@@ -137,6 +174,7 @@ class Proposals:
         if len(taken) < len(queue):
             for each in queue:
                 if each.end.done():
+                    self.cancelled += each.count
                     self._forget(each)
         self._taken = taken
         return taken
@@ -157,11 +195,23 @@ class Proposals:
         else:
             placed.append(proposal)
 
+    def place_all(self, proposals: list[Proposal], term: int, index: int) -> int:
+        """Note that proposals were appended in this order, with the first command at ``index``.
+
+        Return the index after the last command.
+        """
+        for each in proposals:
+            self.place(each, term, index)
+            index += each.count
+        return index
+
     def reject(self, proposal: Proposal, reason: RejectReason, detail: str = "") -> None:
         """Reject a proposal: none of its commands is in the log, and none ever will be."""
         error = Rejected(reason, detail)
         error.__cause__ = self._cause
-        self._some(proposal, [error] * (proposal.count - proposal.done))
+        left = proposal.count - proposal.done
+        self.count_rejected(reason, left)
+        self._some(proposal, [error] * left)
 
     # -- requests to the leader
 
@@ -262,12 +312,15 @@ class Proposals:
                 # Most calls have one command. This is ``_some`` written out, which saves a call.
                 placed.popleft()
                 self.count -= 1
+                self.answered += 1
                 self.size -= proposal.size
                 end = proposal.end
                 proposal.done = 1
                 if not end.done():
-                    found = _result(None if answers is None else answers[start], entries[start], proposal)
+                    e = entries[start]
+                    found = _result(None if answers is None else answers[start], e, proposal)
                     if isinstance(found, _RAISED):
+                        self._count_superseded([found])
                         end.set_exception(found)
                     else:
                         end.set_result(found)
@@ -281,10 +334,23 @@ class Proposals:
                     _result(None if answers is None else answers[n], entries[n], proposal)
                     for n in range(start, start + count)
                 ]
+                self._count_superseded(results)
+            self.answered += count
             self._some(proposal, results)
             if proposal.done == proposal.count:
                 placed.popleft()
         del self._placed[term]
+
+    def count_rejected(self, reason: RejectReason, count: int) -> None:
+        """Count commands that are certainly not in the log."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + count
+
+    def _count_superseded(self, results: list[Any]) -> None:
+        """Count rejections among results that count as answers otherwise."""
+        count = sum(isinstance(each, Rejected) for each in results)
+        if count:
+            self.count_rejected(RejectReason.SUPERSEDED, count)
+            self.answered -= count
 
     def jump(self, index: int, term: int) -> None:
         """Note that a snapshot has replaced all entries up to ``index``, which leaves the outcomes there unknown."""
@@ -370,6 +436,7 @@ class Proposals:
         self._some(proposal, [self._unknown(proposal, n, why) for n in range(first, proposal.count)])
 
     def _unknown(self, proposal: Proposal, n: int, why: str) -> OutcomeUnknown:
+        self.unknown += 1
         index = proposal.index + n if proposal.index else 0
         error = OutcomeUnknown(Token(proposal.term, index, self._start, proposal.number), why)
         error.__cause__ = self._cause
@@ -413,6 +480,19 @@ def _result(answer: Any, e: Entry, proposal: Proposal) -> Any:
     return Rejected(RejectReason.SUPERSEDED, f"an entry of term {e.term} was committed at {e.index}")
 
 
+def entries_of(proposals: list[Proposal]) -> list[Entry]:
+    """Return an entry for each command of the proposals, in order."""
+    entries = []
+    for proposal in proposals:
+        for command in proposal.commands:
+            e = blank.entry()
+            e.data = command
+            e._present = k.E_DATA
+            immutable.freeze(e)
+            entries.append(e)
+    return entries
+
+
 def parts(proposals: list[Proposal], bytes_max: int) -> list[list[Proposal]]:
     """Cut proposals, in order, into requests that a message can carry, each with at least one proposal."""
     cut: list[list[Proposal]] = []
@@ -426,3 +506,8 @@ def parts(proposals: list[Proposal], bytes_max: int) -> list[list[Proposal]]:
             cut.append([each])
             count, size = each.count, each.size
     return cut
+
+
+for _each in (Proposal, Proposals):
+    keep_whole(_each)
+    has_one_owner(_each)

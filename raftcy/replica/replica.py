@@ -43,6 +43,9 @@ from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
 from .membertable import MemberTable
+from .meters import Meter, replica_metrics
+from .metrics import ReplicaMetrics
+from .notices import CoreLogger, Notices
 from .proposals import Proposal
 from .session import Session
 from .staged import Staged
@@ -53,6 +56,8 @@ from .waits import AppliedWaits, Waits, wake
 from .work import Write
 
 _LOG = logging.getLogger("raftcy.replica")
+_PATIENCE = 10
+"""A member that has had no leader for so many election timeouts says so."""
 
 
 class Surroundings(Protocol):
@@ -74,6 +79,9 @@ class Surroundings(Protocol):
 
     def staged(self, replica: "Replica", due: bool) -> None:
         """Note that a write was staged; ``due`` says whether a sync must begin for it."""
+
+    def now_us(self) -> int:
+        """Return a reading of the clock of leases, in microseconds."""
 
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
@@ -112,8 +120,12 @@ class Replica:
         "_inbox",
         "_known_leader",
         "_leader_waits",
+        "_leaderless_ticks",
+        "_lease",
         "_log",
         "_loop",
+        "_meter",
+        "_notices",
         "_over",
         "_proposals",
         "_silent",
@@ -163,6 +175,9 @@ class Replica:
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
+        self._meter = Meter(self._loop.time)
+        self._notices = Notices(_LOG, self._loop.time, self.id, name, self._present_term)
+        self._leaderless_ticks = 0
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
         self._applying = Applying(
@@ -195,8 +210,12 @@ class Replica:
             step_down_on_removal=True,
             disable_proposal_forwarding=True,
             batch_append=True,
+            logger=CoreLogger(self._notices, _LOG, self._loop.time),
         )
-        driver = Driver.start(config, self._applying, nonce=self._start)
+        # A log that is not new may be that of a life which has promised not to vote.
+        is_new = log.last_index() == log.snapshot().metadata.index <= 1
+        self._lease = tuning.lease(is_new)
+        driver = Driver.start(config, self._applying, nonce=self._start, lease=self._lease)
         self._applying.attach(driver)
         return driver
 
@@ -205,6 +224,9 @@ class Replica:
 
     def _sync_soon(self) -> None:
         self._host.staged(self, True)
+    def _present_term(self) -> int:
+        # The core logs lines before there is a driver.
+        return int(self._driver.node.raft.term) if hasattr(self, "_driver") else 0
 
     # -- what a program asks --------------------------------------------------------------------------------------
 
@@ -274,12 +296,16 @@ class Replica:
         try:
             self._proposals.add(proposal)
         except Rejected as error:
+            self._proposals.count_rejected(RejectReason(error.reason), proposal.count)
+            if error.reason == RejectReason.OVERLOADED:
+                self._notices.warn("overloaded", "commands are rejected: %s", error.detail)
             reject_all(proposal, error)
             return end
         if timeout_s is not None:
             timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
             end.add_done_callback(lambda _: timer.cancel())
         if not self.is_dirty:
+            self._meter.waits_since = self._loop.time()
             self._host.wake(self)
         return end
 
@@ -326,6 +352,8 @@ class Replica:
         self._check()
         if stale:
             return self._driver.applied
+        if at_least is None and self._may_read_now():
+            return self._driver.applied
         async with asyncio.timeout(timeout_s):
             if at_least is not None:
                 await self._until_applied(at_least)
@@ -339,6 +367,13 @@ class Replica:
                 self._barriers.drop(read)
                 raise
             return self._driver.applied
+
+    def _may_read_now(self) -> bool:
+        """Whether the lease answers a read of this moment from the machine as it is."""
+        if self._lease is None:
+            return False
+        self._driver.pass_time(self._host.now_us())
+        return 0 < self._driver.leased_index() <= self._driver.applied
 
     async def wait_for_leader(self, timeout_s: float | None = None) -> int:
         """Wait until this member knows a leader, and return its id.
@@ -480,6 +515,10 @@ class Replica:
             failure=self.failure,
         )
 
+    def metrics(self) -> ReplicaMetrics:
+        """Return the present numbers of this replica. ``Host.metrics`` has those of all replicas."""
+        return replica_metrics(self.status(), self._meter, self._proposals, len(self._inbox))
+
     def __repr__(self) -> str:
         return f"<Replica {self.name!r} of member {self.id}, {self.role.name.lower()} in term {self.term}>"
 
@@ -494,6 +533,22 @@ class Replica:
     def is_mute(self) -> bool:
         """Whether no message may leave. For the host."""
         return self._silent
+
+    def tick_alone(self) -> None:
+        """Let the driver take a tick, with the time for its lease. For the host, which ticks other drivers itself."""
+        self._guarded(self._tick_alone)
+
+    def _tick_alone(self) -> None:
+        self._driver.pass_time(self._host.now_us())
+        raft = self._driver.node.raft
+        term, role = raft.term, raft.state
+        self._driver.tick()
+        if raft.term > term or (raft.state != role and raft.state in (k.CANDIDATE, k.PRE_CANDIDATE)):
+            self.campaigned()
+
+    def campaigned(self) -> None:
+        """Count an election that this member has begun. For the host."""
+        self._meter.campaigns += 1
 
     def tick(self) -> bool:
         """Let a tick pass, which the driver has taken already. Return whether the next one concerns this replica.
@@ -511,6 +566,7 @@ class Replica:
             waits
             or self._silent
             or self._warned
+            or not self._driver.node.raft.lead
             or (self.is_leader and machine.needs_time())
             or machine.versions.report_due(self.id) is not None
         )
@@ -535,12 +591,27 @@ class Replica:
                 raise
 
     def _tick(self) -> None:
+        if self._lease is not None:
+            self._driver.pass_time(self._host.now_us())
         self._watch_disk()
+        if self._driver.node.raft.lead:
+            self._leaderless_ticks = 0
+        else:
+            self._miss_leader()
         self._barriers.tick()
         self._propose_own()
         self._turn()
         wake(self._leader_waits)
         self._attended = self._awaits_ticks()
+
+    def _miss_leader(self) -> None:
+        """Note a tick without a leader, and say so if there were many."""
+        self._leaderless_ticks += 1
+        tuning = self._host.tuning
+        if self._leaderless_ticks >= _PATIENCE * tuning.election_ticks:
+            seconds = self._leaderless_ticks * tuning.tick_ms / 1000
+            text = "there has been no leader for %.0f s: can a majority of %s reach each other?"
+            self._notices.warn("leader", text, seconds, list(self.members.voters))
 
     def _propose_own(self) -> None:
         """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
@@ -578,7 +649,8 @@ class Replica:
         if waits > election_s and self.is_leader:
             if not self._warned:
                 self._warned = True
-                _LOG.warning("%s: the disk of leader %x has not answered for %.1f s", self.name, self.id, waits)
+                text = "the disk has not answered for %.1f s, so this leader hands its leadership over"
+                self._notices.warn("disk", text, waits)
                 target = self._successor()
                 if target is not None:
                     self._driver.node.transfer_leader(target)
@@ -589,11 +661,14 @@ class Replica:
 
     def _turn(self) -> None:
         driver = self._driver
+        if self._lease is not None:
+            driver.pass_time(self._host.now_us())
         if self._inbox:
             inbox, self._inbox = self._inbox, []
             driver.step_many(inbox)
         if self._handing.is_due:
             self._handing.run(driver)
+            self._meter.appended(self._handing.appended, driver.node.raft.term)
         if self._barriers.is_due:
             self._begin_read()
         while True:
@@ -611,6 +686,8 @@ class Replica:
         for state in driver.take_reads():
             self._answer_read(state)
         raft = driver.node.raft
+        if self._meter.followed:
+            self._meter.turned(raft.term, raft.log.committed, driver.applied)
         if (raft.lead, raft.term if raft.lead else 0) != self._known_leader:
             self._leader_changed()
 
@@ -651,7 +728,10 @@ class Replica:
         self._guarded(self._acknowledge)
 
     def _acknowledge(self) -> None:
-        for write in self._staged.end():
+        ended = self._staged.end()
+        if self._meter.followed:
+            self._meter.synced(ended)
+        for write in ended:
             messages = self._driver.stored(write)
             if messages:
                 self._send(messages)
@@ -721,6 +801,7 @@ class Replica:
             waits.pop(wait, None)
 
     def _tell(self, event: Event) -> None:
+        self._meter.happened(event, self.id)
         for queue in self._followers:
             queue.put(event)
 
@@ -736,7 +817,7 @@ class Replica:
             return
         self.failure = error
         self._driver.fail(error)
-        _LOG.error("%s: member %x died: %r", self.name, self.id, error)
+        self._notices.always(logging.ERROR, "this member has died: %r", error)
         self._end()
         self._host.died(self, error)
 
@@ -773,7 +854,7 @@ class Replica:
                 except NotNow:
                     await asyncio.sleep(self._host.tuning.tick_ms / 1000)
         except (TimeoutError, Stopped):
-            _LOG.warning("%s: %x was closed before it could hand its leadership over", self.name, self.id)
+            self._notices.warn("handover", "this leader was closed before it could hand its leadership over")
         finally:
             if not self._over:
                 self._end()

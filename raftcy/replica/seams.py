@@ -1,6 +1,7 @@
 """What a host has of the outside world: files, threads and network. Tests and simulators put theirs in its place."""
 
 import secrets
+import sys
 import time
 from typing import Any
 
@@ -13,6 +14,13 @@ from ..wire.messages import Message
 from .aside import Aside, Thread
 
 
+def _now_ns() -> int:
+    if sys.platform == "win32":
+        return time.monotonic_ns()
+    # On Linux the usual monotonic clock stands still while the machine sleeps; elsewhere it does not.
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Seams:
     """The host's access to files, threads and network. Tests and simulators replace it."""
 
@@ -23,6 +31,10 @@ class Seams:
     def log(self, files: Any) -> SharedLog:
         """Return the log in these files."""
         return SharedLog(files, clock=time.monotonic, draw=secrets.token_bytes)
+
+    def now_us(self) -> int:
+        """Return a reading, in microseconds, of a clock that never goes back, and counts while the machine sleeps."""
+        return _now_ns() // 1000
 
     def aside(self, name: str) -> Aside:
         """Return a thread for work that must not run in the event loop."""

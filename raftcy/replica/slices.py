@@ -17,26 +17,32 @@ def slices(entries: list[Entry], count: int = SLICE_ENTRIES, size_bytes: int = S
     only runs of the first kind.
     """
     first = 0
-    kind = _EMPTY
-    size = 0
-    for place, e in enumerate(entries):
-        its = _kind(e)
-        full = its == _DATA and (place - first >= count or size + len(e.data) > size_bytes)
-        if place > first and (its != kind or its == _CHANGE or full):
-            yield entries[first:place]
-            first = place
-            size = 0
-        kind = its
+    while first < len(entries):
+        end = end_of_run(entries, first, count, size_bytes)
+        yield entries if first == 0 and end == len(entries) else entries[first:end]
+        first = end
+
+
+def end_of_run(entries: list[Entry], first: int, count: int, size_bytes: int) -> int:
+    """Return where the run ends that begins with ``entries[first]``."""
+    e = entries[first]
+    kind = _kind(e)
+    if kind == _CHANGE:
+        return first + 1
+    size = len(e.data)
+    for place in range(first + 1, len(entries)):
+        e = entries[place]
         size += len(e.data)
-    if first < len(entries):
-        yield entries[first:]
+        if _kind(e) != kind or (kind == _DATA and (place - first >= count or size > size_bytes)):
+            return place
+    return len(entries)
 
 
 _EMPTY, _DATA, _CHANGE = range(3)
 
 
 def _kind(e: Entry) -> int:
-    if e.type != k.NORMAL:
+    if e._type != k.NORMAL:
         return _CHANGE
     return _DATA if len(e.data) > 0 else _EMPTY
 

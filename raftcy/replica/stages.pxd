@@ -13,7 +13,7 @@ cdef class Stages:
     cdef list _batches
     cdef Batch round
     cdef Batch running
-    cdef list deferred
+    cdef Batch snapshot
     cdef Message kept
 
     @cython.locals(write=Write)
@@ -22,9 +22,10 @@ cdef class Stages:
     cdef Work split(self, Ready rd, list messages, bint hold_votes)
     cdef int check_next(self, Write write) except -1
     cdef int end_round(self, Write write) except -1
-    @cython.locals(own=list, response=Message)
+    @cython.locals(own=list, response=Message, waiting=Batch)
     cdef list end_write(self, Write write, uint64_t id)
     @cython.locals(batch=Batch, e=Entry)
     cdef Batch next_batch(self, uint64_t applied)
     cdef bint has_batch(self) except -1
+    cdef list end_batch(self, Batch batch)
     cdef int check_running(self, Batch batch) except -1

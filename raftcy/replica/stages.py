@@ -7,8 +7,9 @@ Rules:
   so do requests for votes: a candidate that crashed before its own vote was on disk could vote for another candidate in
   the same term.
 - Writes are acknowledged in their order, and once.
-- A snapshot is restored before any entry that waits to be applied, because it contains those. Acknowledgements of later
-  writes follow the snapshot's.
+- A snapshot is restored before any entry that waits to be applied, because it contains those. It takes the place of an
+  older snapshot that waits: restored after it, the older one would take the machine back, without the entries between.
+  Acknowledgements of later writes follow the snapshot's.
 """
 
 from ..core.ready import Ready
@@ -23,14 +24,14 @@ class Stages:
     """The writes and batches of one member that have not ended. Created at the first step.
 
     ``round`` is, without asynchronous writes, the batch of the one Ready that is not advanced yet. ``running`` is the
-    batch that is being applied, ``kept`` a snapshot of a leader that waits, ``deferred`` the acknowledgements of writes
-    after a snapshot that is not restored yet.
+    batch that is being applied, ``kept`` a snapshot of a leader that waits, ``snapshot`` the batch of the newest stored
+    snapshot that is not restored yet.
     """
 
-    __slots__ = ("_batches", "_writes", "deferred", "kept", "round", "running")
+    __slots__ = ("_batches", "_writes", "kept", "round", "running", "snapshot")
     round: Batch | None
     running: Batch | None
-    deferred: list[Message] | None
+    snapshot: Batch | None
     kept: Message | None
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class Stages:
         self._batches: list[Batch] = []
         self.round = None
         self.running = None
-        self.deferred = None
+        self.snapshot = None
         self.kept = None
 
     def begin(self, rd: Ready, messages: list[Message]) -> Work:
@@ -99,13 +100,16 @@ class Stages:
         own: list[Message] = []
         for response in write._responses:
             (own if response.to == id else write._messages).append(response)
+        waiting = self.snapshot
         if write.snapshot is not None:
-            # Restore it before any waiting entries are applied: it contains them.
-            self.deferred = []
-            self._batches.insert(0, Batch(write.snapshot, [], own))
+            if waiting is not None and waiting is not self.running:
+                del self._batches[0]
+                own = waiting._responses + own
+            self.snapshot = Batch(write.snapshot, [], own)
+            self._batches.insert(0, self.snapshot)
             return []
-        if self.deferred is not None:
-            self.deferred.extend(own)
+        if waiting is not None:
+            waiting._responses += own
             return []
         return own
 
@@ -122,6 +126,12 @@ class Stages:
     def has_batch(self) -> bool:
         """Whether ``next_batch`` would return a batch."""
         return self.running is None and len(self._batches) > 0
+
+    def end_batch(self, batch: Batch) -> list[Message]:
+        """Note that the running batch is applied, with asynchronous writes. Return the responses to step now."""
+        if self.snapshot is batch:
+            self.snapshot = None
+        return batch._responses
 
     def check_running(self, batch: Batch) -> None:
         """Raise InvariantError unless this batch is being applied."""

@@ -1,5 +1,5 @@
 cimport cython
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int32_t, uint64_t
 
 from ..core.log cimport RaftLog
 from ..core.outbox cimport Outbox
@@ -38,13 +38,16 @@ cdef class Column:
 cdef class Found:
     cdef readonly list due
     cdef readonly list ripe
+    cdef readonly list campaigning
     cdef readonly list failed
+    cdef readonly list alone
+    cdef readonly list messages
 
 
 @cython.locals(seat=Seat, place=Py_ssize_t)
 cpdef object tick_seats(list seats, dict columns, Found found)
 cdef int _tick(Seat seat, dict columns, Found found) except -1
-@cython.locals(driver=Driver, node=RawNode, raft=Raft)
+@cython.locals(driver=Driver, node=RawNode, raft=Raft, state=int32_t, term=uint64_t)
 cdef int _tick_fully(Seat seat, dict columns, Found found) except -1
 @cython.locals(messages=list, m=Message)
 cdef int _take_heartbeats(Seat seat, Outbox box, dict columns) except -1
@@ -64,5 +67,9 @@ cpdef list step_heartbeats(dict table, uint64_t sender, object numbers, Found fo
 cdef bint _step_heartbeat(Seat seat, uint64_t sender, uint64_t term, uint64_t commit) except -1
 @cython.locals(seats=list, numbers=list, seat=Seat, place=Py_ssize_t, skip=Py_ssize_t)
 cpdef object step_answers(dict table, Column column, object unanswered, uint64_t sender, Found found)
-@cython.locals(driver=Driver, m=Message)
+@cython.locals(m=Message)
+cdef Message _heartbeat(Seat seat, uint64_t sender, uint64_t term, uint64_t commit)
+@cython.locals(m=Message)
+cdef Message _answer(Seat seat, uint64_t sender, uint64_t term)
+@cython.locals(driver=Driver)
 cdef int _step_answer(Seat seat, uint64_t sender, uint64_t term, Found found) except -1

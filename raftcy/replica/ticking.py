@@ -80,17 +80,28 @@ class Column:
 
 
 class Found:
-    """What a call has found: seats whose driver has work, leaders that may have been idle, and those that died."""
+    """What a call has found.
 
-    __slots__ = ("due", "failed", "ripe")
+    ``due`` are the seats whose driver has work, ``ripe`` leaders that may have been idle, ``campaigning`` those that
+    began an election, and ``failed`` those that died. ``alone`` are members with a lease: their owners tick them, and
+    step what is in ``messages``, since a lease needs the time of each.
+    """
+
+    __slots__ = ("alone", "campaigning", "due", "failed", "messages", "ripe")
     due: list[Seat]
     ripe: list[Seat]
+    campaigning: list[Seat]
     failed: list[tuple[Seat, BaseException]]
+    alone: list[Seat]
+    messages: list[tuple[Seat, Message]]
 
     def __init__(self) -> None:
         self.due = []
         self.ripe = []
+        self.campaigning = []
         self.failed = []
+        self.alone = []
+        self.messages = []
 
 
 def tick_seats(seats: list[Seat], columns: dict[int, Column], found: Found) -> None:
@@ -112,15 +123,21 @@ def tick_seats(seats: list[Seat], columns: dict[int, Column], found: Found) -> N
 
 
 def _tick(seat: Seat, columns: dict[int, Column], found: Found) -> None:
-    if not seat.plain or seat.mute or not _tick_shortly(seat, columns, found):
+    if seat.driver._lease is not None:
+        found.alone.append(seat)
+    elif not seat.plain or seat.mute or not _tick_shortly(seat, columns, found):
         _tick_fully(seat, columns, found)
 
 
 def _tick_fully(seat: Seat, columns: dict[int, Column], found: Found) -> None:
     driver = seat.driver
-    driver.tick()
     node = driver.node
     raft = node.raft
+    state = raft.state
+    term = raft.term
+    driver.tick()
+    if raft.term > term or (raft.state != state and (raft.state == k.PRE_CANDIDATE or raft.state == k.CANDIDATE)):
+        found.campaigning.append(seat)
     if not seat.mute and raft.state == k.LEADER:
         _take_heartbeats(seat, raft.outbox, columns)
         if raft.election_elapsed + 1 == raft.election_timeout:
@@ -202,6 +219,10 @@ def step_heartbeats(table: dict[int, Seat], sender: int, numbers: Any, found: Fo
                     continue
                 term = numbers[3 * place - 2]
                 commit = numbers[3 * place - 1]
+                if seat.driver._lease is not None:
+                    unanswered.append(place - 1)
+                    found.messages.append((seat, _heartbeat(seat, sender, term, commit)))
+                    continue
                 if seat.plain and _is_heard(seat, sender, term, commit):
                     continue
                 if not _step_heartbeat(seat, sender, term, commit):
@@ -230,15 +251,7 @@ def _is_heard(seat: Seat, sender: int, term: int, commit: int) -> bool:
 def _step_heartbeat(seat: Seat, sender: int, term: int, commit: int) -> bool:
     """Step a heartbeat, and return whether its whole effect is an answer in the same term, which was taken away."""
     driver = seat.driver
-    m = blank.message()
-    m._type = k.HEARTBEAT
-    m.to = driver.id
-    m.from_ = sender
-    m.term = term
-    m.commit = commit
-    m._present = k.P_ADDRESS | k.P_TERM | k.P_COMMIT
-    immutable.freeze(m)
-    if driver.step(m) is not None:
+    if driver.step(_heartbeat(seat, sender, term, commit)) is not None:
         return False
     messages = driver.node.raft.outbox._msgs
     if messages is None or len(messages) != 1:
@@ -248,6 +261,18 @@ def _step_heartbeat(seat: Seat, sender: int, term: int, commit: int) -> bool:
         return False
     messages.clear()
     return True
+
+
+def _heartbeat(seat: Seat, sender: int, term: int, commit: int) -> Message:
+    m = blank.message()
+    m._type = k.HEARTBEAT
+    m.to = seat.raft.id
+    m.from_ = sender
+    m.term = term
+    m.commit = commit
+    m._present = k.P_ADDRESS | k.P_TERM | k.P_COMMIT
+    immutable.freeze(m)
+    return m
 
 
 def step_answers(table: dict[int, Seat], column: Column, unanswered: Any, sender: int, found: Found) -> None:
@@ -268,6 +293,8 @@ def step_answers(table: dict[int, Seat], column: Column, unanswered: Any, sender
                     skip += 1
                 elif table.get(seat.group) is not seat:
                     continue
+                elif seat.driver._lease is not None:
+                    found.messages.append((seat, _answer(seat, sender, numbers[3 * place - 2])))
                 elif not seat.plain or not _is_answered(seat, sender, numbers[3 * place - 2]):
                     _step_answer(seat, sender, numbers[3 * place - 2], found)
         except Exception as error:
@@ -292,16 +319,20 @@ def _is_answered(seat: Seat, sender: int, term: int) -> bool:
 
 def _step_answer(seat: Seat, sender: int, term: int, found: Found) -> None:
     driver = seat.driver
+    driver.step(_answer(seat, sender, term))
+    if driver.node.pending_work() != k.NOTHING:
+        found.due.append(seat)
+
+
+def _answer(seat: Seat, sender: int, term: int) -> Message:
     m = blank.message()
     m._type = k.HEARTBEAT_RESP
-    m.to = driver.id
+    m.to = seat.raft.id
     m.from_ = sender
     m.term = term
     m._present = k.P_ADDRESS | k.P_TERM
     immutable.freeze(m)
-    driver.step(m)
-    if driver.node.pending_work() != k.NOTHING:
-        found.due.append(seat)
+    return m
 
 
 for _cls in (Seat, Column, Found):

@@ -163,7 +163,7 @@ class Together:
 
     def _agrees(self, group: int, leader: int, term: int, commit: int) -> bool:
         seat = self._seats.get(group)
-        if seat is None or not self._sleeps or seat.driver.failure is not None:
+        if seat is None or not self._sleeps or seat.driver.failure is not None or seat.driver._lease is not None:
             return False
         return fits(seat.driver, leader, term, commit) and bool(seat.owner.is_idle())
 

@@ -5,36 +5,21 @@ An action that begins a fault also schedules its end.
 
 from collections.abc import Callable
 
+from ..errors import NotNow
 from ..wire import consts as k
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from .clock import MS, TICK, ms
 from .cluster import Cluster
+from .coups import coup, drift, jump
 from .links import Weather
-from .member import Member
+from .picks import MEMBERS_MOST, pick, span
 from .schedule import Action
 from .streams import between
-
-MEMBERS_MOST = 7
 
 
 def perform(cluster: Cluster, action: Action) -> str:
     """Perform an action. Returns a text about what it did, empty if there was nothing to do."""
     return KINDS[action.kind](cluster, action)
-
-
-def pick(cluster: Cluster, u: float, leader: float = 0.4) -> Member | None:
-    """Pick a member that is up and not paused, or None; with probability ``leader`` the leader, if there is one."""
-    if u < leader:
-        leading = cluster.leader()
-        if leading is not None and not leading.paused:
-            return leading
-    running = [member for member in cluster.running() if not member.paused]
-    return running[int(u * 9973 % 1 * len(running))] if running else None
-
-
-def _span(u: float) -> int:
-    """How long a fault lasts, in microseconds: 5 to 400 ms, mostly a few election timeouts."""
-    return between(u * u, 5 * MS, 400 * MS)
 
 
 # -- load -------------------------------------------------------------------------------------------------------
@@ -64,7 +49,10 @@ def _campaign(cluster: Cluster, a: Action) -> str:
     member = slow[int(a.w * len(slow))] if slow and a.v < 0.4 else pick(cluster, a.u, leader=0.0)
     if member is None:
         return ""
-    cluster.run(member, member.ask, member.node.campaign)
+    try:
+        cluster.run(member, member.ask, member.driver.campaign)
+    except NotNow:
+        return f"{member.id} may not campaign yet"
     return f"{member.id} campaigns"
 
 
@@ -98,8 +86,8 @@ def _weather(cluster: Cluster, a: Action) -> str:
     delay = between(a.w, 100, 4 * MS) if kind == "delay" else 300
     storm = Weather(delay, *parts)
     cluster.network.worsen(storm)
-    cluster.fault(kind, _span(a.x), lambda: cluster.network.calm(storm))
-    return f"{kind} of {share:.0%} of the messages for {ms(_span(a.x))}"
+    cluster.fault(kind, span(a.x), lambda: cluster.network.calm(storm))
+    return f"{kind} of {share:.0%} of the messages for {ms(span(a.x))}"
 
 
 def _cut(cluster: Cluster, fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
@@ -109,9 +97,9 @@ def _cut(cluster: Cluster, fault: str, one: list[int], other: list[int], a: Acti
     if both:
         links += [(j, i) for i, j in links]
     cluster.network.block(links)
-    cluster.fault(fault, _span(a.x), lambda: cluster.network.unblock(links))
+    cluster.fault(fault, span(a.x), lambda: cluster.network.unblock(links))
     sign = "|" if both else "-/->"
-    return f"{fault} {one} {sign} {other} for {ms(_span(a.x))}"
+    return f"{fault} {one} {sign} {other} for {ms(span(a.x))}"
 
 
 def _partition(cluster: Cluster, a: Action) -> str:
@@ -153,8 +141,8 @@ def _pause(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u)
     if member is None:
         return ""
-    cluster.pause(member, _span(a.x))
-    return f"{member.id} pauses for {ms(_span(a.x))}"
+    cluster.pause(member, span(a.x))
+    return f"{member.id} pauses for {ms(span(a.x))}"
 
 
 def _skew(cluster: Cluster, a: Action) -> str:
@@ -166,8 +154,8 @@ def _skew(cluster: Cluster, a: Action) -> str:
     def end() -> None:
         member.tick_time = TICK
 
-    cluster.fault("skewed clock", 2 * _span(a.x), end, member.id)
-    return f"the tick of {member.id} takes {ms(member.tick_time)} for {ms(2 * _span(a.x))}"
+    cluster.fault("skewed clock", 2 * span(a.x), end, member.id)
+    return f"the tick of {member.id} takes {ms(member.tick_time)} for {ms(2 * span(a.x))}"
 
 
 # -- crashes and disks ------------------------------------------------------------------------------------------
@@ -189,9 +177,9 @@ def _crash_all(cluster: Cluster, a: Action) -> str:
     running = cluster.running()
     if not running:
         return ""
-    cluster.fault("crash of all", _span(a.x))
+    cluster.fault("crash of all", span(a.x))
     for place, member in enumerate(running):
-        cluster.crash(member, _span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
+        cluster.crash(member, span((a.x * (place + 1)) % 1), cluster.stream("crash", a.number, place))
     return f"{[member.id for member in running]} crash"
 
 
@@ -223,8 +211,8 @@ def _slow_disk(cluster: Cluster, a: Action) -> str:
         disk.latency = cluster.settings.latency(member.id)
         member.apply_latency = 0
 
-    cluster.fault("slow disk", _span(a.x), end, member.id)
-    return f"the disk of {member.id} takes about {ms(disk.latency)} per write for {ms(_span(a.x))}"
+    cluster.fault("slow disk", span(a.x), end, member.id)
+    return f"the disk of {member.id} takes about {ms(disk.latency)} per write for {ms(span(a.x))}"
 
 
 def _no_snapshot(cluster: Cluster, a: Action) -> str:
@@ -237,8 +225,8 @@ def _no_snapshot(cluster: Cluster, a: Action) -> str:
     def end() -> None:
         disk.snapshot_away = False
 
-    cluster.fault("no snapshot", _span(a.x), end, member.id)
-    return f"{member.id} has no snapshot available for {ms(_span(a.x))}"
+    cluster.fault("no snapshot", span(a.x), end, member.id)
+    return f"{member.id} has no snapshot available for {ms(span(a.x))}"
 
 
 def _compact(cluster: Cluster, a: Action) -> str:
@@ -324,7 +312,8 @@ def _leave(cluster: Cluster, a: Action) -> str:
 KINDS: dict[str, Callable[[Cluster, Action], str]] = {
     "propose": _propose, "read": _read, "retry": _retry, "campaign": _campaign, "transfer": _transfer,
     "forget": _forget, "weather": _weather, "partition": _partition, "isolate": _isolate, "one_way": _one_way,
-    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "crash": _crash, "crash_all": _crash_all,
+    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "drift": drift, "jump": jump, "coup": coup,
+    "crash": _crash, "crash_all": _crash_all,
     "fail_write": _fail_write, "fail_read": _fail_read, "slow_disk": _slow_disk, "no_snapshot": _no_snapshot,
     "compact": _compact, "checkpoint": _checkpoint, "change": _change, "leave": _leave,
 }  # fmt: skip

@@ -22,6 +22,7 @@ from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMet
 from .application import command
 from .checkers import Checkers, Committed, Violation
 from .checkers.elections import ElectionSafety, LeaderCompleteness
+from .checkers.leases import LeasesExclude
 from .checkers.linearizable import Linearizable
 from .checkers.liveness import LIMIT, Liveness
 from .checkers.logs import CommittedIsDurable, LeaderAppendOnly, LogMatching
@@ -146,6 +147,7 @@ class Cluster:
                 ReadsByQuorum(),
                 HandoversEnd(),
                 SleepEnds(self.members),
+                LeasesExclude(self.members),
             ]
         )
         self.clients = Clients(self.checkers.ended)
@@ -218,6 +220,7 @@ class Cluster:
     def run(self, member: Member, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call a member. If its disk fails, the member crashes."""
         self.touched = member
+        member.read_clock()
         try:
             return call(*arguments)
         except (DiskFailed, StorageFailed) as error:
@@ -284,7 +287,7 @@ class Cluster:
             if not beat:
                 self._lost(from_, to, Message.decode(data).type)
             return
-        if member.paused:
+        if member.paused or member.stalled:
             member.deferred.append((self._deliver, (from_, to, data)))
             return
         if beat:
@@ -364,9 +367,14 @@ class Cluster:
         member.paused = True
         self.fault("pause", duration, lambda: self.resume(member))
 
+    def stall(self, member: Member, duration: int) -> None:
+        """Let messages to a member wait, as on a connection that stalls; the member itself goes on."""
+        member.stalled = True
+        self.fault("stalled connections", duration, lambda: self.resume(member), member.id)
+
     def resume(self, member: Member) -> None:
         """Resume a member with the messages and events that waited."""
-        member.paused = False
+        member.paused = member.stalled = False
         waiting, member.deferred = member.deferred, []
         for handler, arguments in waiting:
             self.clock.after(0, handler, *arguments)
@@ -423,13 +431,13 @@ class Cluster:
         self.coverage.active.clear()
         self.network.clear()
         for member in list(self.members.values()):
-            member.tick_time = TICK
+            member.run_clock(1.0)
             member.apply_latency = 0
             disk = member.disk
             # Otherwise a member that is far behind might not catch up within the limit.
             disk.latency = min(disk.latency, MS // 2)
             disk.failing = disk.unreadable = disk.snapshot_away = False
-            if member.paused:
+            if member.paused or member.stalled:
                 self.resume(member)
 
     def limit(self) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..errors import InvariantError, LogLost, MalformedMessage, NotNow, Overloaded, ProposalDropped, RaftError
 from ..replica.driver import Driver
+from ..replica.lease import Lease
 from ..replica.work import Batch, Write
 from ..wire import consts as k
 from ..wire.messages import Message, Snapshot
@@ -25,6 +26,7 @@ from .clock import TICK
 from .disk import Checkpoint, Disk
 from .seen import View
 from .sleeper import Sleeper
+from .timepiece import Timepiece
 from .world import Host
 
 READYS_MOST = 10_000
@@ -45,14 +47,17 @@ class Member:
         "driver",
         "host",
         "id",
+        "lease",
         "life",
         "node",
         "paused",
         "raft",
         "seen",
         "sleeper",
+        "stalled",
         "synchronous",
         "tick_time",
+        "timepiece",
         "up",
     )
 
@@ -63,7 +68,10 @@ class Member:
         self.life = 0
         self.up = False
         self.paused = False
+        self.stalled = False
         self.tick_time = TICK
+        self.timepiece = Timepiece(host.clock)
+        self.lease: Lease | None = None
         self.apply_latency = 0
         self.deferred: list[Any] = []
 
@@ -85,6 +93,7 @@ class Member:
         config = host.settings.config(self.id, disk, applied, random, host.logger)
         self.node = host.make_raw(config)
         self.raft = self.node.raft
+        self.lease = host.settings.drivers_lease(self.id)
         self.driver = Driver(
             self.node,
             disk,
@@ -95,11 +104,14 @@ class Member:
             hold_votes=host.hold_votes,
             guard_reads=host.guard_reads,
             guard_snapshots=host.guard_snapshots,
+            nonce=b"%8d" % self.life,
+            lease=self.lease,
         )
+        self.read_clock()
         self.synchronous = not host.settings.of(self.id)["async_storage_writes"]
         self.life += 1
         self.up = True
-        self.paused = False
+        self.paused = self.stalled = False
         self._busy = self._appending = self._applying = False
         self.deferred.clear()
         self.sleeper = Sleeper(self) if host.settings.profile.sleeps else None
@@ -129,10 +141,24 @@ class Member:
 
     # -- input ---------------------------------------------------------------------------------------------------
 
+    def read_clock(self) -> None:
+        """Pass a reading of the clock to the driver."""
+        if self.lease is not None:
+            self.driver.pass_time(self.timepiece.read())
+
+    def run_clock(self, rate: float) -> None:
+        """Let the clock and the ticks run at a rate from now on; 1 is right."""
+        self.timepiece.run_at(rate)
+        self.tick_time = self.timepiece.tick_time()
+
+    def lease_runs(self) -> bool:
+        """Whether a read would be answered by the lease at this moment."""
+        return self.lease is not None and self.lease.is_running(self.timepiece.read())
+
     def tick(self) -> None:
         """Advance the node by one tick, unless it sleeps."""
         if self.sleeper is None:
-            self.node.tick()
+            self.driver.tick()
         else:
             self.sleeper.tick()
             self.host.checkers.ticked(self)

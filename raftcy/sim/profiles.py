@@ -13,6 +13,9 @@ CRASHES = {"crash": 2.4, "crash_all": 0.3, "fail_write": 0.8, "fail_read": 0.3}
 DISKS = {"slow_disk": 1.5, "compact": 2.5, "checkpoint": 1, "no_snapshot": 0.8}
 CHANGES = {"change": 2.5, "leave": 0.7}
 
+DRIFT = 0.3
+"""How much the clocks of members may drift where the drivers' leases are simulated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -27,6 +30,9 @@ class Profile:
     ``shrinking`` allows changes that keep less than a majority of the voters. Such a cluster may never elect a leader
     again: a configuration takes effect where it is applied, so the members that stay may need votes from members with
     longer logs that already know that they were removed.
+
+    With ``drift``, leaders read by the lease of their driver, and clocks run at rates between 1 - ``drift`` and
+    1 + ``drift``. Leases allow for clocks between 1 - ``DRIFT`` and 1 + ``DRIFT``.
 
     ``group`` names the ready machine, of those in ``models``, around which the members make a group with sessions. They
     have the machine that ``run`` is given if it is empty.
@@ -43,6 +49,7 @@ class Profile:
     asynchronous: tuple[float, ...] = (0.0, 0.0, 0.5, 1.0)
     lease: bool = False
     shrinking: bool = False
+    drift: float = 0.0
     group: str = ""
     sleeps: bool = False
 
@@ -65,6 +72,12 @@ PROFILES = {
             LOAD | {"read": 40, "compact": 2},
             lease=True,
             voters=(1, 3, 5),
+        ),
+        Profile(
+            "drifting", "reads by the lease of the driver, while clocks drift and jump",
+            LOAD | {"propose": 25, "read": 35, "coup": 5, "drift": 2, "jump": 2, "pause": 1, "crash": 1, "compact": 1}
+            | ELECTIONS | _times(LINKS, 0.3) | CHANGES,
+            drift=DRIFT,
         ),
         Profile("elections", "leaders come and go", LOAD | _times(ELECTIONS, 6) | LINKS | {"crash": 1}),
         Profile("crashes", "crashes, disk faults", LOAD | _times(CRASHES, 3) | DISKS | {"campaign": 1, "weather": 2}),
@@ -124,7 +137,8 @@ def find(name: str | Profile, seed: int) -> Profile:
         return name
     if name == MIXED:
         # Those without a machine of their own: it draws from what a machine that is given can be run with.
-        each = [profile for profile in PROFILES.values() if not profile.group and not profile.sleeps]
+        special = [name for name, each in PROFILES.items() if each.group or each.drift or each.sleeps]
+        each = [profile for profile in PROFILES.values() if profile.name not in special]
         return each[int(stream(seed, "profile").random() * len(each))]
     if name not in PROFILES:
         raise ValueError(f"unknown profile {name!r}, not one of {', '.join(names())}")

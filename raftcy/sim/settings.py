@@ -5,9 +5,11 @@ from random import Random
 from typing import Any
 
 from ..core.config import Config
+from ..replica.lease import Lease
 from ..wire import consts as k
 from ..wire.enums import ReadOnlyOption
-from .profiles import Profile
+from .clock import TICK
+from .profiles import DRIFT, Profile
 from .streams import stream
 
 ELECTION_TICKS = (3, 4, 6)
@@ -42,17 +44,19 @@ class Settings:
         """Draw the settings of a run."""
         random = stream(seed, "settings")
         lease = profile.lease
+        # A lease is a tick and twice the drift shorter than an election timeout.
+        longer = 3 if profile.drift else 0
         return Settings(
             seed=seed,
             profile=profile,
             voters=random.choice(profile.voters),
             learners=random.choice(profile.learners),
-            election_tick=random.choice(ELECTION_TICKS),
+            election_tick=random.choice(ELECTION_TICKS) + longer,
             bootstrapped=random.random() < 0.5,
             index=random.choice((5, 2**32, 2**63 - 10)),
             # On every member, on none, or drawn for each member.
             pre_vote=random.choice((0.0, 1.0, 0.5)),
-            check_quorum=1.0 if lease else random.choice((0.0, 1.0, 1.0, 0.5)),
+            check_quorum=1.0 if lease or profile.drift else random.choice((0.0, 1.0, 1.0, 0.5)),
             lease=lease,
             asynchronous=random.choice(profile.asynchronous),
         )
@@ -86,12 +90,22 @@ class Settings:
         # Drawn last, so that a new option changes existing runs only by its effect, not by shifting other draws.
         return drawn | {name: random.random() < 0.3 for name in FLAGS if name not in drawn}
 
+    def drivers_lease(self, id: int) -> Lease | None:
+        """Return a lease for a start of a member, if members have leases; some take no part in them."""
+        if not self.profile.drift:
+            return None
+        length = self.election_tick * TICK
+        takes_part = stream(self.seed, "lease", id).random() < 0.85
+        return Lease(election_us=length, tick_us=TICK, drift_ppm=int(DRIFT * 1_000_000), promises=takes_part)
+
     def keeps_snapshots(self, id: int) -> bool:
         """Whether a member delays a snapshot that cannot be stepped yet, as Node does, or drops it."""
         return stream(self.seed, "snapshots", id).random() < 0.5
 
     def latency(self, id: int) -> int:
         """The mean latency of a member's disk without faults, in microseconds."""
+        if self.profile.drift:
+            return stream(self.seed, "latency", id).choice((0, 0, 500))
         usual = (0, 500, 4_000, 20_000) if self.of(id)["async_storage_writes"] else (0, 0, 0, 500, 4_000)
         return stream(self.seed, "latency", id).choice(usual)
 

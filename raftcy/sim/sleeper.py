@@ -21,6 +21,9 @@ class Sleeping(Protocol):
     node: RawNode
     host: Any
 
+    def step(self, m: Message) -> bool:
+        """Step a message."""
+
     def is_idle(self) -> bool:
         """Whether nothing is under way around the driver."""
 
@@ -62,3 +65,5 @@ class Sleeper:
             raise error
         if found.due:
             self.rouse()
+        for _, m in found.messages:
+            self._member.step(m)

@@ -9,6 +9,7 @@ from ..core.rawnode import RawNode
 from ..wire.messages import Message
 from .checkers import Checkers
 from .clients import Clients
+from .clock import Clock
 from .seen import View
 from .settings import Settings
 from .subject import Machine
@@ -19,6 +20,7 @@ M_contra = TypeVar("M_contra", contravariant=True)
 class Host(Protocol[M_contra]):
     """A cluster, as its members see it. ``M_contra`` is the type of a member."""
 
+    clock: Clock
     settings: Settings
     checkers: Checkers
     clients: Clients

@@ -48,7 +48,7 @@ class Directory:
                 return
             flags = _READING
         else:
-            self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+            _make_folder(self.path)
             flags = _FLAGS
         self._lock = os.open(self.path / LOCK, flags, _FILE_MODE)
         try:
@@ -108,12 +108,8 @@ class Directory:
         """See Files."""
         if name != FOLDER:
             _sync(self._file(name, making=False))
-        elif hasattr(os, "O_DIRECTORY"):
-            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                _sync_folder(folder)
-            finally:
-                os.close(folder)
+        else:
+            _sync_names(self.path)
 
     def rename(self, old: str, new: str) -> None:
         """See Files."""
@@ -150,6 +146,31 @@ class Directory:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, and the missing ones above it, and make their names durable.
+
+    Otherwise a power cut could take the whole folder, with all that was synced in it. The name of a folder that exists
+    may not be durable either, because an earlier start may have been killed in between.
+    """
+    path = path.absolute()
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    for each in missing or [path]:
+        # Who may not read the folder above did not make this one in it.
+        with suppress(PermissionError):
+            _sync_names(each.parent)
+
+
+def _sync_names(path: Path) -> None:
+    """Make the names in a folder durable, where a platform can do that."""
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _sync_folder(folder)
+        finally:
+            os.close(folder)
 
 
 def _lock(file: int) -> None:

@@ -13,13 +13,12 @@ Invariants:
   they were.
 """
 
-import itertools
 import logging
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from ..core.droplist import drop_oldest
-from ..core.entries import fitting
+from ..core.entries import fitting, payloads_size
 from ..core.storage import (
     check_hard_state,
     check_members,
@@ -44,6 +43,8 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("raftcy.storage")
 
+# As many entries at most leave the memory at once.
+_STEP = 1024
 # About how many bytes an entry in memory takes in addition to its data.
 _OVERHEAD = 200
 SHARE_MAX = 2**29
@@ -242,7 +243,7 @@ class GroupLog:
             share.dropped += needless
         if new and new[-1].index > self._base:
             new = new[max(self._base + 1 - new[0].index, 0) :]
-            self._put(new[0].index, new[-1].index, _runs_of(new), new)
+            self._put(new[0].index, new[-1].index, shares.runs_of(new), new)
             share = self._staged()
             share.put(new)
             share.size += size
@@ -466,9 +467,17 @@ class GroupLog:
         """Drop about ``size`` bytes of entries from memory, the oldest first, if they are on disk."""
         end = min(self._staged_from or self._last + 1, self._flying or self._last + 1)
         count = freed = 0
-        while self._window_first + count < end and freed < size:
-            freed += len(self._window[self._head + count].data) + _OVERHEAD
-            count += 1
+        most = end - self._window_first
+        step = _STEP
+        while count < most and freed < size:
+            at = self._head + count
+            step = min(step, most - count)
+            some = _bytes(self._window[at : at + step])
+            if step > 1 and freed + some > size:
+                step //= 2
+            else:
+                freed += some
+                count += step
         if count:
             self._drop(count)
 
@@ -671,12 +680,4 @@ class GroupLog:
 
 
 def _bytes(entries: list[Entry]) -> int:
-    return sum([len(e.data) for e in entries]) + _OVERHEAD * len(entries)
-
-
-def _runs_of(entries: list[Entry]) -> list[tuple[int, int]]:
-    """Where each term begins."""
-    runs = [(entries[0].index, entries[0].term)]
-    if entries[-1].term != entries[0].term or len(entries) > 2:
-        runs += [(e.index, e.term) for before, e in itertools.pairwise(entries) if e.term != before.term]
-    return runs
+    return payloads_size(entries) + _OVERHEAD * len(entries)

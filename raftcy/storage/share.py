@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..core.entries import contiguous
 from ..errors import Corruption, DecodeError
 from ..wire.messages import Entry, HardState, Message, Snapshot
 from .layout import FILLER
@@ -134,11 +135,19 @@ def add_entries(parts: list[bytes], kind: int, entries: list[Entry]) -> None:
     for at in range(0, len(entries), _ENTRIES_MAX):
         some = entries[at : at + _ENTRIES_MAX] if len(entries) > _ENTRIES_MAX else entries
         first, last = some[0], some[-1]
-        runs = [(first.index, first.term)]
-        if len({e.term for e in some}) > 1:
-            runs += [(e.index, e.term) for before, e in pairwise(some) if e.term != before.term]
+        runs = runs_of(some)
         head = _SPAN.pack(first.index, last.index, len(runs))
         add(parts, kind, b"".join((head, *(_RUN.pack(*run) for run in runs), Message(entries=some).encode())))
+
+
+def runs_of(entries: list[Entry]) -> list[tuple[int, int]]:
+    """Return where each term begins, as index and term."""
+    first = entries[0]
+    runs = [(first.index, first.term)]
+    # Nearly always there is one term. Terms that do not fall are equal if the first and the last one are.
+    if entries[-1].term != first.term or not contiguous(entries, first.index - 1, first.term):
+        runs += [(e.index, e.term) for before, e in pairwise(entries) if e.term != before.term]
+    return runs
 
 
 def items(body: bytes) -> Iterator[tuple[int, memoryview]]:

@@ -5,7 +5,7 @@ address, its sender and its type, because no peer may send local messages. One `
 node of each of many groups, through the ``Receiver`` protocol, which ``raftcy.Node`` implements, or ``DirectReceiver``.
 """
 
-from .limits import Limits, Traffic
+from .limits import Limits, PeerTraffic, Traffic
 from .packets import Hello, Reason, Refusal
 from .policy import hear_all, hear_known
 from .receiver import DirectReceiver, Receiver
@@ -18,6 +18,7 @@ __all__ = [
     "DirectReceiver",
     "Hello",
     "Limits",
+    "PeerTraffic",
     "Reason",
     "Receiver",
     "Refusal",

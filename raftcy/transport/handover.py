@@ -249,6 +249,7 @@ class Feed:
         traffic = shared.traffic
         batch: list[Message] = []
         group = -1
+        messages_before, bytes_before = traffic.received_messages, traffic.received_bytes
         # Skipped messages count too. Otherwise a peer could hold up the event loop with messages that are skipped.
         for _ in range(most):
             if not waiting:
@@ -274,6 +275,9 @@ class Feed:
                 batch.append(m)
             if reason is not None:
                 self._ignore(m, reason)
+        if traffic.received_messages > messages_before:
+            size = traffic.received_bytes - bytes_before
+            shared.count_received(self._sender, traffic.received_messages - messages_before, size)
         return group, batch
 
     def _refuse(self, group: int, m: Message) -> str | None:

@@ -80,6 +80,24 @@ class Limits:
             raise ValueError(f"frame_bytes must be at most {MAX_FRAME_BYTES}, not {self.frame_bytes}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerTraffic:
+    """The messages from and to one peer. Bytes are those of encoded messages.
+
+    What was sent is counted since the peer's present addresses were set.
+    """
+
+    sent_messages: int
+    sent_bytes: int
+    received_messages: int
+    received_bytes: int
+    queued_messages: int
+    """Messages that wait to be sent."""
+    queued_bytes: int
+    is_connected: bool
+    """Whether the connection to the peer is open. It opens when messages wait."""
+
+
 @dataclass(slots=True)
 class Traffic:
     """Counters of a transport since its creation. Bytes are those of encoded messages, without frames.

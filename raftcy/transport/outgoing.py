@@ -14,6 +14,7 @@ from . import packets
 from .addresses import Address, is_literal
 from .connection import Connection
 from .conversation import Event, Greeted, Ponged, Refused
+from .limits import PeerTraffic
 from .pulse import Pulse
 from .sendqueue import SendQueue
 from .shared import Shared
@@ -22,6 +23,9 @@ __all__ = ["Outgoing"]
 
 # An open connection is checked this many times in ``write_timeout_seconds``.
 _LOOKS = 4
+# A peer that was out of reach for so long is worth a warning, and then further ones, at last so far apart.
+_GONE_SECONDS = 5.0
+_WARN_SECONDS = 300.0
 
 
 class _Refused(ConnectionError):
@@ -107,6 +111,9 @@ class Outgoing:
         self._pause = limits.retry_min_seconds
         self._earliest = 0.0
         self._had_connection = False
+        # Since when attempts fail, and when to warn of it next.
+        self._gone_since: float | None = None
+        self._warn_at = 0.0
         self._reported: dict[int, float] = {}
         self._lookups: dict[str, asyncio.Future[Any]] = {}
         self._ending: list[asyncio.Future[None]] = []
@@ -116,6 +123,20 @@ class Outgoing:
     def address(self) -> Address:
         """The first address."""
         return self.addresses[0]
+
+    def counters(self) -> PeerTraffic:
+        """Return the present counters of this peer."""
+        queue = self._queue
+        messages, size = self.shared.received.get(self.peer, (0, 0))
+        return PeerTraffic(
+            sent_messages=queue.written_messages,
+            sent_bytes=queue.written_bytes,
+            received_messages=messages,
+            received_bytes=size,
+            queued_messages=len(queue),
+            queued_bytes=queue.queued_bytes,
+            is_connected=self._connection is not None,
+        )
 
     @property
     def hello(self) -> packets.Hello:
@@ -226,6 +247,7 @@ class Outgoing:
         traffic.connects += 1
         traffic.reconnects += self._had_connection
         self._had_connection = True
+        self._gone_since = None
         self._connection = connection
         self._pulse = Pulse(_LOOKS)
         self._ping_pending = self._answered = False
@@ -314,8 +336,7 @@ class Outgoing:
                 connection = await self._connect()
             except (OSError, UnicodeError, OverflowError) as error:
                 self.shared.traffic.failed_dials += 1
-                text = "no connection from %x to %x: %s"
-                self.shared.log(logging.DEBUG, ("dial", self.peer), text, self.shared.id, self.peer, error)
+                self._not_reached(error)
             else:
                 self._opened(connection)
                 return
@@ -323,6 +344,21 @@ class Outgoing:
             self._give_up()
             if not self._queue:
                 return
+
+    def _not_reached(self, error: Exception) -> None:
+        """Log a failed attempt: as a warning if the peer has been out of reach for long, then ever less often."""
+        shared = self.shared
+        now = shared.loop.time()
+        if self._gone_since is None:
+            self._gone_since, self._warn_at = now, now + _GONE_SECONDS
+        if now < self._warn_at:
+            text = "no connection from %x to %x: %s"
+            shared.log(logging.DEBUG, ("dial", self.peer), text, shared.id, self.peer, error)
+            return
+        gone = now - self._gone_since
+        self._warn_at = now + min(max(gone, _GONE_SECONDS), _WARN_SECONDS)
+        text = "%x has not reached %x for %.0f s: %s"
+        shared.log(logging.WARNING, ("gone", self.peer), text, shared.id, self.peer, gone, error)
 
     def _next_pause(self) -> float:
         pause = self._pause

@@ -46,6 +46,8 @@ class Shared:
         self.random = source
         self.loop = asyncio.get_running_loop()
         self.traffic = Traffic()
+        self.received: dict[int, list[int]] = {}
+        """How many messages and bytes have come from each known peer."""
         self.receivers: dict[int, Receiver | DirectReceiver] = {}
         self.direct: set[int] = set()
         """The groups whose receivers are DirectReceivers."""
@@ -77,6 +79,13 @@ class Shared:
         self.over.discard(group)
         self.direct.discard(group)
 
+    def count_received(self, sender: int, messages: int, size: int) -> None:
+        """Count messages from a sender. Strangers are left out, so that they cannot fill the memory with their ids."""
+        if sender in self.known:
+            counts = self.received.setdefault(sender, [0, 0])
+            counts[0] += messages
+            counts[1] += size
+
     def may_talk(self, cluster: int) -> bool:
         """Whether a node of this cluster may connect.
 
@@ -105,7 +114,7 @@ class Shared:
         self._logged[kind] = (now, 0)
         if left_out:
             text, arguments = text + " (and %d more like this)", (*arguments, left_out)
-        _LOG.log(level, text, *arguments)
+        _LOG.log(level, text, *arguments, extra={"group": "", "id": self.id, "term": 0})
 
     def failed(self, error: BaseException, where: str) -> None:
         """Count, log and pass on an unexpected exception, so that it never goes unseen."""

@@ -15,7 +15,7 @@ from ..wire.kinds import is_local_msg_target
 from ..wire.messages import Message
 from .addresses import Address, Addresses, check_addresses, check_peer
 from .incoming import Incoming
-from .limits import Limits, Traffic
+from .limits import Limits, PeerTraffic, Traffic
 from .outgoing import Outgoing
 from .packets import Hello, Refusal
 from .policy import Policy, hear_all
@@ -125,6 +125,10 @@ class Transport:
         """Return a copy of the counters."""
         return replace(self._shared.traffic)
 
+    def by_peer(self) -> dict[int, PeerTraffic]:
+        """Return the counters of each peer."""
+        return {id: outgoing.counters() for id, outgoing in self._outgoing.items()}
+
     def attach(self, group: int, receiver: Receiver | DirectReceiver) -> None:
         """Deliver the messages of a group to a receiver, which replaces the group's present one.
 
@@ -171,6 +175,7 @@ class Transport:
     async def remove_peer(self, id: int) -> None:
         """Forget a peer, and close its connections. The policy decides whether the peer may connect again."""
         self._shared.known.pop(id, None)
+        self._shared.received.pop(id, None)
         outgoing = self._outgoing.pop(id, None)
         if outgoing is not None:
             self._stop(outgoing)

@@ -476,7 +476,8 @@ class Message:
     ``type`` is a MessageType and decides which other fields are used. ``to`` and ``from_`` are ids of nodes. ``term``
     is the sender's term (0: none), ``log_term`` and ``index`` are the place in the log that the message is about, and
     ``commit`` is the sender's commit index. ``reject`` and ``reject_hint`` describe a refusal. A response returns the
-    ``context`` of its request unchanged. ``vote`` and ``responses`` are for the storage threads only.
+    ``context`` of its request unchanged. ``vote`` and ``responses`` are for the storage threads only. But in the
+    ``vote`` of MsgHeartbeatResp, a driver with a lease says for how many microseconds it grants none.
     """
 
     __slots__ = (

@@ -2,7 +2,7 @@
 
 What was written since the last completed sync of its file is an item for each 512-byte sector, and so is each change of
 a name since the last sync of the folder. A power cut keeps any set of the items (``after``); a kill of the process
-keeps all of them, unsynced as they were (``killed``).
+keeps all of them, or the first ones if it comes within a write, unsynced as they were (``killed``).
 """
 
 import errno
@@ -102,6 +102,14 @@ class CutDisk:
 
     def after(self, kept: Collection[int]) -> "CutDisk":
         """The disk after a power cut that has kept the items at these places."""
+        left, copies = self._with(kept)
+        for file in copies.values():
+            file.durable = bytes(file.content)
+        left.durable_files = dict(left.files)
+        return left
+
+    def _with(self, kept: Collection[int]) -> "tuple[CutDisk, dict[int, File]]":
+        """What is durable with these items in addition, and the copies of files by the ids of their originals."""
         copies: dict[int, File] = {}
 
         def copy(file: File) -> File:
@@ -119,27 +127,31 @@ class CutDisk:
                 if data:
                     left.files.pop(data.decode(), None)
                 left.files[name] = copy(file)
-        for file in copies.values():
-            file.durable = bytes(file.content)
-        left.durable_files = dict(left.files)
-        return left
+        return left, copies
 
-    def killed(self) -> "CutDisk":
-        """The disk as the next process finds it; what was not synced still is not."""
-        copies: dict[int, File] = {}
+    def killed(self, count: int | None = None) -> "CutDisk":
+        """The disk as the next process finds it; what was not synced still is not.
+
+        With ``count``, the process had written the first so many items when it was killed.
+        """
+        if count is not None:
+            left, copies = self._with(range(count))
+            left.items = self.items[:count]
+        else:
+            copies = {}
+            left = CutDisk()
+            left.items = list(self.items)
+            for file in [*self.files.values(), *self.durable_files.values(), *[item[1] for item in self.items]]:
+                if file is not None and id(file) not in copies:
+                    copies[id(file)] = File(file.durable)
+                    copies[id(file)].content = bytearray(file.content)
+            left.files = {name: copies[id(file)] for name, file in self.files.items()}
 
         def copy(file: File | None) -> File | None:
-            if file is None:
-                return None
-            if id(file) not in copies:
-                made = copies[id(file)] = File(bytes(file.content))
-                made.durable = file.durable
-            return copies[id(file)]
+            return None if file is None else copies.setdefault(id(file), File(file.durable))
 
-        left = CutDisk()
-        left.files = {name: copy(file) or File() for name, file in self.files.items()}
         left.durable_files = {name: copy(file) or File() for name, file in self.durable_files.items()}
-        left.items = [(kind, copy(file), at, data, name) for kind, file, at, data, name in self.items]
+        left.items = [(kind, copy(file), at, data, name) for kind, file, at, data, name in left.items]
         return left
 
     def every_cut(self) -> Iterator[range]:

@@ -24,7 +24,7 @@ from raftcy.replica.replica import Replica
 from raftcy.replica.seams import Seams
 from raftcy.replica.tuning import Tuning
 from raftcy.storage.shared_log import SharedLog
-from raftcy.transport import Reason, Refusal
+from raftcy.transport import PeerTraffic, Reason, Refusal, Traffic
 from raftcy.wire.enums import SnapshotStatus
 from raftcy.wire.messages import Message
 
@@ -166,6 +166,12 @@ class Wire:
     def flush(self) -> None:
         pass
 
+    def by_peer(self) -> dict[int, PeerTraffic]:
+        return {}
+
+    def counters(self) -> Traffic:
+        return Traffic()
+
     async def close(self) -> None:
         self.listens = False
         if self.world.wires.get(self.id) is self:
@@ -222,6 +228,10 @@ class _Parts(Seams):
     def log(self, files: Any) -> SharedLog:
         return SharedLog(files, segment_size=1 << 16, clock=time.monotonic, draw=secrets.token_bytes)
 
+    def now_us(self) -> int:
+        rate, offset_us = self.world.clocks.get(self.id, (1.0, 0))
+        return int(asyncio.get_running_loop().time() * 1e6 * rate) + offset_us
+
     def aside(self, name: str) -> Any:
         return self.world.aside(self.id, name)
 
@@ -241,6 +251,8 @@ class World:
         self.asides: dict[tuple[int, str], Beside] = {}
         self.wires: dict[int, Wire] = {}
         self.cuts: set[tuple[int, int]] = set()
+        # The rate of a member's clock for leases, and its offset.
+        self.clocks: dict[int, tuple[float, int]] = {}
         self.sent: list[tuple[int, int, Message]] = []
 
     def aside(self, id: int, name: str = "raftcy log") -> Beside:

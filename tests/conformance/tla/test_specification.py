@@ -1,4 +1,7 @@
-"""TLC accepts the traces of raftcy as runs of etcd's TLA+ specification, and refuses traces that were tampered with."""
+"""TLC accepts the traces of raftcy as runs of etcd's TLA+ specification, and refuses traces that were tampered with.
+
+These are the traces that TLC checks soonest. ``make tla`` checks all of them.
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +16,9 @@ from tools.tla.stories import STORIES, TAMPERED, commit_raised, conflict, vote_r
 
 pytestmark = pytest.mark.once
 
+SHORT = ("elections", "snapshot")
+SHORT_TAMPERED = ("vote response removed",)
+
 
 @pytest.fixture(scope="module")
 def verdicts() -> Iterator[dict[str, "Future[Verdict]"]]:
@@ -25,16 +31,20 @@ def verdicts() -> Iterator[dict[str, "Future[Verdict]"]]:
     except Missing as error:
         missing(str(error))
     with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(check, parts, story()) for name, story in (STORIES | TAMPERED).items()}
+        yield {
+            name: pool.submit(check, parts, story())
+            for name, story in (STORIES | TAMPERED).items()
+            if name in SHORT + SHORT_TAMPERED
+        }
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", SHORT)
 def test_a_run_is_accepted(verdicts: dict[str, "Future[Verdict]"], name: str) -> None:
     verdict = verdicts[name].result()
     assert verdict.accepted, f"{name}: {verdict}"
 
 
-@pytest.mark.parametrize("name", TAMPERED)
+@pytest.mark.parametrize("name", SHORT_TAMPERED)
 def test_a_tampered_trace_is_refused(verdicts: dict[str, "Future[Verdict]"], name: str) -> None:
     """TLC stops at the tampered place: not at once, which would mean a broken check, and not at the end."""
     verdict = verdicts[name].result()

@@ -65,7 +65,6 @@ ROWS = [
         "etcd#14370",
         "W",
         "A single-voter group acknowledges before its log is synced, and loses the write in a crash.",
-        waits=f"{DURABLE_LOG}: a crash between Ready and sync",
     ),
     Row(
         "PySyncObj#84, PySyncObj#98, PySyncObj#202",
@@ -76,7 +75,6 @@ ROWS = [
         "PySyncObj#197",
         "W",
         "After a power cut the stored commit index is beyond the log, and the node hangs at the start.",
-        waits=f"{DURABLE_LOG}: every crash state starts or is refused",
     ),
     Row(
         "PySyncObj#169, logcabin#44",
@@ -87,7 +85,6 @@ ROWS = [
         "tikv#8381, nodedb#161, cornerstone#65",
         "W",
         "A node sends a vote that it never stored: two leaders in one term.",
-        waits=f"{DURABLE_LOG}: no answer before the vote is on disk",
     ),
     Row(
         "camunda#5356, camunda#1068, akka-raft#47, akka-raft#56",
@@ -154,13 +151,11 @@ ROWS = [
         "etcd#14025, etcd#14114",
         "W",
         "An entry is written that is too long to be read back.",
-        waits=f"{DURABLE_LOG}: entries at the limit are read back",
     ),
     Row(
         "etcd#10219, etcd#8935",
         "W",
         "The commit index is stored before its snapshot; if the disk is full between the two, the node is lost.",
-        waits=f"{DURABLE_LOG}: a crash and a full disk between any two writes of a snapshot",
     ),
     Row(
         "etcd#22442, etcd#22443",
@@ -171,13 +166,11 @@ ROWS = [
         "cockroach#3728, cockroach#3611",
         "W",
         "The parts of a Ready are written separately; after a crash between them the node does not start.",
-        waits=f"{DURABLE_LOG}: a Ready is one write",
     ),
     Row(
         "etcd#8455",
         "W",
         "The hard state is written before the entries that it commits; a crash between them cannot be repaired.",
-        waits=f"{DURABLE_LOG}: a crash within a Ready",
     ),
     Row(
         "etcd#1763",
@@ -188,7 +181,6 @@ ROWS = [
         "etcd#10166, etcd#16220, etcd#13509",
         "P",
         "A partly lost log ends the process at every start, with a commit index out of range.",
-        waits=f"{SERVER}: a log truncated by hand, and the recovery",
     ),
     Row(
         "cockroach#63302, cockroach#61990",
@@ -234,7 +226,6 @@ ROWS = [
         "etcd#21178, etcd#10254",
         "P",
         "A member that returns with an empty directory dies of a commit index out of range.",
-        waits=f"{SERVER}: a directory wiped, and joined again",
     ),
     Row(
         "redisraft#14",
@@ -246,7 +237,6 @@ ROWS = [
         "redisraft#13",
         "P",
         "A forwarded proposal is applied again and again.",
-        waits=f"{SERVER}: each forwarded proposal applied once",
     ),
     Row(
         "redisraft#17, redisraft#44, redisraft#52",
@@ -323,7 +313,6 @@ ROWS = [
         "nebula#3415",
         "W",
         "A candidate does not store its own vote.",
-        waits=f"{DURABLE_LOG}: a crash of a candidate",
     ),
     Row(
         "nats-server#5314, nats-server#7297",
@@ -344,7 +333,6 @@ ROWS = [
         "etcd#15247",
         "P",
         "A leader whose disk hangs keeps acting as leader.",
-        waits=f"{SERVER}: a slow disk and a stopped leader",
     ),
     # The situations of docs/faults.md, which other people's reports have led to.
     Row(

@@ -46,6 +46,8 @@ def test_calls_from_many_threads(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             replica.read(names, at_least=10**6, timeout_s=0.05)
         assert replica.status().leader == 1
+        # Of the 100 calls, one list of two and the refused one: refusals are applied too.
+        assert one.metrics().replicas["ledger"].proposals.applied == 103
         with pytest.raises(CallFailed):
             one.request(1, 300, b"")
         assert one.failure is None

@@ -175,6 +175,8 @@ def test_an_error_while_own_commands_are_handed_on_ends_their_waits() -> None:
 
 
 def test_a_command_is_forwarded_once() -> None:
+    """catches: redisraft#13"""
+
     async def story() -> None:
         world = World()
         async with world.serving() as replicas:
@@ -591,6 +593,8 @@ def test_appends_leave_before_the_leaders_own_sync_and_answers_after_it() -> Non
 
 
 def test_votes_wait_for_the_disk() -> None:
+    """catches: nebula#3415, tikv#8381"""
+
     async def story() -> None:
         world = World(3, tuned(sync="thread"))
         async with world.running() as hosts:
@@ -641,6 +645,8 @@ def test_groups_share_a_sync() -> None:
 
 
 def test_a_leader_whose_disk_hangs_gives_way() -> None:
+    """catches: etcd#15247"""
+
     async def story() -> None:
         world = World(3, tuned(sync="thread"))
         async with world.serving() as replicas:
@@ -649,7 +655,8 @@ def test_a_leader_whose_disk_hangs_gives_way() -> None:
             wait = leader.propose(b"x")
             others = {replica.id: replica for replica in followers_of(replicas)}
             await asyncio.sleep(1)
-            new = await agreed(others)
+            async with asyncio.timeout(2):
+                new = await agreed(others)
             assert await new.propose(b"y") >= 1
             world.aside(leader.id).go_on()
             await asyncio.sleep(0.5)
@@ -990,6 +997,8 @@ def test_a_member_that_was_late_is_handed_the_table() -> None:
 
 
 def test_a_member_that_lost_its_disk_does_not_come_back() -> None:
+    """catches: etcd#21178"""
+
     async def story() -> None:
         world = World()
         async with world.serving() as replicas:

@@ -269,6 +269,26 @@ def test_what_a_sync_is_on_this_platform() -> None:
     assert directory._sync is {"darwin": directory._fullfsync}.get(sys.platform, getattr(os, "fdatasync", os.fsync))
 
 
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="needs folders that can be synced")
+def test_a_power_cut_does_not_take_the_folder_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each folder that an opening makes has its name synced; so has one that an earlier start may have just made."""
+    synced: list[str] = []
+
+    def sync(file: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{file}") if sys.platform == "linux" else "")
+        os.fsync(file)
+
+    monkeypatch.setattr(directory, "_sync_folder", sync)
+    path = tmp_path / "one" / "two"
+    Directory(path).close()
+    again = len(synced)
+    Directory(path).close()
+    assert len(synced) == again + 1 == 3
+    if sys.platform == "linux":
+        assert set(synced[:2]) == {str(tmp_path.resolve()), str(tmp_path.resolve() / "one")}
+        assert synced[2:] == [str(tmp_path.resolve() / "one")]
+
+
 class Control:
     """What macOS has in fcntl."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from raftcy.transport import Limits, Transport
+from raftcy.transport import Limits, Transport, outgoing
 from raftcy.transport import packets as p
 from raftcy.transport.outgoing import Outgoing
 from raftcy.wire.enums import SnapshotStatus
@@ -363,3 +363,21 @@ async def test_an_exception_that_nobody_expected_surfaces(monkeypatch: pytest.Mo
     await sender.close()
     await two.close()
     assert tasks_left() == []
+
+
+async def test_a_peer_that_is_out_of_reach_for_long_is_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempts are details. Later warnings come ever less often, and name how long it has lasted."""
+    monkeypatch.setattr(outgoing, "_GONE_SECONDS", 0.2)
+    caplog.set_level("WARNING", "raftcy.transport")
+    sender = Transport(1, Direct(), {2: (HOST, free_port())}, QUICK)
+    began = time.monotonic()
+    while time.monotonic() - began < 1.6:
+        sender.send([heartbeat()])
+        await asyncio.sleep(0.01)
+    await sender.close()
+    found = [record for record in caplog.records if "1 has not reached 2 for" in record.getMessage()]
+    assert sender.traffic.failed_dials > 8
+    assert 1 <= len(found) <= 5
+    assert (found[0].group, found[0].id, found[0].term) == ("", 1, 0)  # type: ignore[attr-defined]

@@ -573,3 +573,19 @@ async def test_closing_leaves_no_task_behind() -> None:
         # What is sent from now on is dropped, and counted.
         both.sender.send([heartbeat(2)])
         assert both.sender.traffic.dropped_messages == 1
+
+
+async def test_counters_of_each_peer() -> None:
+    async with pair() as both:
+        await both.receiver.set_peer(1, (HOST, free_port()))
+        both.sender.send([heartbeat(number) for number in range(5)])
+        await until(lambda: len(both.two.messages) == 5)
+        sent, received = both.sender.by_peer()[2], both.receiver.by_peer()[1]
+        assert (sent.sent_messages, sent.received_messages, sent.is_connected) == (5, 0, True)
+        assert sent.sent_bytes == sum(len(heartbeat(number).encode()) for number in range(5))
+        assert (received.received_messages, received.received_bytes) == (5, sent.sent_bytes)
+        assert (received.sent_messages, received.is_connected, received.queued_bytes) == (0, False, 0)
+        # Strangers are not counted one by one: there may be any number of them.
+        await both.receiver.remove_peer(1)
+        await both.sender.set_peer(2, None)
+        assert both.sender.by_peer() == both.receiver.by_peer() == {}

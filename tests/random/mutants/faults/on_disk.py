@@ -124,7 +124,7 @@ FAULTS = [
         "body_not_synced",
         "the body of a snapshot has its name before it is on disk",
         (Edit(BODIES, "BodyWriter.finish", "self._files.sync(self._aside)", ""),),
-        ("redisraft#43",),
+        ("redisraft#43", "etcd#10219"),
         unseen=UNSEEN,
     ),
     Fault(

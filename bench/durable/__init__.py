@@ -1,0 +1,1 @@
+"""Three processes that replicate commands durably, raftcy's and those of other implementations, in turns."""

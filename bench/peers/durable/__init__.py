@@ -1,0 +1,1 @@
+"""Peers with a durable log: programs in Go, and one in Python."""
