@@ -5,9 +5,10 @@
 tests on both builds, in two passes; mark a test `once` if it needs no second run.
 
 A test belongs to `make test` unless it is `full`, by its folder or by its own mark. `make quick` runs the tests of
-tests/unit, and `make test-all` the `full` ones. A test that needs Go, Rust or Java must be `full`. A test that takes
-`build` or `raftcy_pure` runs on the pure build in the first pass already, so `make test` leaves it out of the second
-one, and `make test-all` repeats it there. `make quick` leaves out tests that would compare the pure build with itself.
+tests/unit, and `make test-all` the `full` ones. A test that needs Go, Rust or Java must be `full`. A `full` test that
+measures time or memory, or uses every core itself, is `alone`: no other test runs beside it. A test that takes `build`
+or `raftcy_pure` runs on the pure build in the first pass already, so `make test` leaves it out of the second one, and
+`make test-all` repeats it there. `make quick` leaves out tests that would compare the pure build with itself.
 """
 
 import os
@@ -26,6 +27,15 @@ from tests.support.needs import IN_CI
 
 # Every test in these folders of tests/ is `full`.
 FULL = ("conformance/tla", "random/mutants", "system")
+# And of these, every test in these folders is `alone`.
+ALONE = (
+    "conformance/tla",
+    "random/mutants",
+    *(
+        f"system/{name}"
+        for name in ("demo", "faults", "leaks", "packaging", "replica", "storage", "threads", "transport")
+    ),
+)
 
 _TESTS = Path(__file__).parent
 _PACKAGE = Path(raftcy.__file__).parent
@@ -71,9 +81,12 @@ def build(request: pytest.FixtureRequest) -> ModuleType:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder and by the fixtures that they take."""
     folders = tuple(_TESTS / folder for folder in FULL)
+    alone = tuple(_TESTS / folder for folder in ALONE)
     for item in items:
         if any(folder in item.path.parents for folder in folders):
             item.add_marker("full")
+        if any(folder in item.path.parents for folder in alone):
+            item.add_marker("alone")
         taken = set(getattr(item, "fixturenames", ()))
         if "raftcy_pure" in taken:
             item.add_marker("twins")

@@ -10,7 +10,7 @@ _new = tuple.__new__
 
 def plain_commands(entries: list[Entry], time_ms: int, kind: type) -> list[Any] | None:
     """Return a command of ``kind`` for each entry, without a session; None if any entry is marked (``envelope``)."""
-    commands = []
+    commands: list[Any] = []
     for e in entries:
         if e.data[0] == MARK:
             return None

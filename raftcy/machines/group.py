@@ -30,7 +30,10 @@ from .versions import Versions
 SLICE_ENTRIES = 256
 SLICE_BYTES = 1 << 20
 _HEAD_FORMAT = 1
+# Up to so many sessions and kept answers are encoded without delaying anybody.
+_FEW_SESSIONS = 1000
 _REFUSED, _ANSWERED = b"\0", b"\1"
+
 
 class GroupCapture:
     """The state of a group at one index, which can be written while the group goes on.
@@ -39,12 +42,17 @@ class GroupCapture:
     says whether the machine's part then comes in small pieces, or in one. Call only one of them, and only once.
     """
 
-    __slots__ = ("_body", "_head", "sliceable")
+    __slots__ = ("_body", "_few", "_head", "sliceable")
 
-    def __init__(self, head: Iterator[bytes], body: bytes | Capture) -> None:
+    def __init__(self, head: Iterator[bytes], body: bytes | Capture, few: bool = False) -> None:
         self._head = head
         self._body = body
+        self._few = few
         self.sliceable = isinstance(body, bytes) or hasattr(body, "__iter__")
+
+    def is_small(self, limit: int) -> bool:
+        """Whether writing takes no time: there are few sessions, and the machine's part is at most ``limit`` bytes."""
+        return self._few and isinstance(self._body, bytes) and len(self._body) <= limit
 
     def write(self, file: Writable) -> None:
         """Write the whole state to ``file``."""
@@ -303,7 +311,7 @@ class GroupMachine:
             body = bytes(body)
         if not isinstance(body, bytes) and not hasattr(body, "write"):
             _raise_failed(TypeError(f"capture must return bytes or what has write, not {type(body).__name__}"))
-        return GroupCapture(head, body)
+        return GroupCapture(head, body, self.sessions.kept() + len(self.sessions) <= _FEW_SESSIONS)
 
     def restore_state(self, file: Readable, index: int) -> None:
         """Replace the state by the state of a snapshot of ``index``.

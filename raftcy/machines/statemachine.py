@@ -76,10 +76,15 @@ class StateMachine:
     ``knows`` is the newest version of commands and snapshots that this program knows, from 1 on. ``version`` is the
     group's version, which rises to the newest version that all members know. Use nothing newer than ``version``, either
     in the commands that you propose or in ``capture``; other members could not read it.
+
+    ``restores_on_thread`` says whether a replica may call ``restore`` on a thread, which it does unless the state is
+    small. It uses the machine in no other way meanwhile. Set it to False for a machine that is bound to one thread,
+    such as one with a connection of sqlite3. The event loop then stands still until the machine is restored.
     """
 
     knows: int = 1
     version: int = 1
+    restores_on_thread: bool = True
     # Whether a replica was given this machine. It would get the whole log a second time from another one.
     _has_served: bool = False
 

@@ -1,4 +1,4 @@
-"""Applies what the driver hands out to the group's machine, in slices, and makes the snapshots of the machine.
+"""Applies what the driver hands out to the group's machine, in slices. ``snapshots`` makes and restores its snapshots.
 
 Rules:
 
@@ -6,26 +6,28 @@ Rules:
   delay the heartbeats of all groups. Nobody sees a part of a batch as applied: ``Driver.applied`` moves at its end.
 - Nothing is applied while the log holds writes of an earlier replica that are not durable. A machine with a database
   could get ahead of the log otherwise.
+- While the machine is restored on a thread, nothing is applied.
 - A snapshot carries the table of the cluster's members, so that a member that starts from it knows them.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from typing import Any, Protocol
 
 from ..core.entries import payloads_size
-from ..errors import InvariantError, SnapshotTooLarge, StorageFailed
+from ..errors import InvariantError
 from ..machines import GroupMachine, StateMachine
 from ..wire.messages import ConfState, Entry, Snapshot
 from . import events as happened
 from .driver import Driver
 from .events import Event
-from .membertable import MemberTable, split_table, with_table
+from .membertable import MemberTable
+from .notices import Notices
 from .proposals import Proposals
 from .slices import has_data, is_change, slices
+from .snapshots import Snapshots
+from .snapshots import Surroundings as SnapshotSurroundings
 from .staged import Staged
-from .tuning import Tuning
 from .waits import AppliedWaits
 from .work import Batch
 
@@ -33,12 +35,10 @@ SLICE_S = 0.005
 """After this time, in seconds, applying a batch pauses to let the rest of the event loop run."""
 
 
-class Surroundings(Protocol):
+class Surroundings(SnapshotSurroundings, Protocol):
     """The part of a host that applying needs."""
 
-    cluster: int
     table: MemberTable
-    tuning: Tuning
 
 
 class Applying:
@@ -57,9 +57,9 @@ class Applying:
         waits: AppliedWaits,
         again: Callable[[], None],
         tell: Callable[[Event], None],
+        guarded: Callable[..., None],
+        notices: Notices,
     ) -> None:
-        self._host = host
-        self._log = log
         self._staged = staged
         self._proposals = proposals
         self._waits = waits
@@ -71,14 +71,26 @@ class Applying:
         self.machine = GroupMachine(machine, self._present_members)
         """The machine with sessions, time and versions around it."""
         self._batch: Batch | None = None
-        self._runs: Iterator[list[Entry]] | None = None
+        self._runs: Iterator[list[Entry]] = iter(())
         self._answers: list[Any] = []
-        self._bytes_since_snapshot = 0
-        self._too_large_at = 0
+        self.snapshots = Snapshots(host, self.machine, log, again, tell, guarded, self._take_table, notices)
+        # The snapshot from which the machine has to be restored before anything is applied.
+        self._postponed: Snapshot | None = None
 
     def attach(self, driver: Driver) -> None:
         """Take the batches of this driver, which was made with this object as its machine."""
         self._driver = driver
+        self.snapshots.attach(driver)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the machine shows the state of the applied index, and may be read."""
+        return self._postponed is None and not self.snapshots.is_restoring
+
+    def _take_table(self, table: MemberTable) -> None:
+        # Equal tables of thousands of groups are one object, that of the host.
+        if table != self.table:
+            self.table = table
 
     def _present_members(self) -> ConfState:
         members: ConfState = self._driver.members
@@ -86,25 +98,32 @@ class Applying:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a batch is being applied, or waits for that."""
-        return self._batch is not None or self._driver.has_batch()
+        """Whether a batch or a snapshot is being applied, or waits for that."""
+        return self._batch is not None or self._driver.has_batch() or not self.is_ready
 
     def run(self) -> bool:
         """Apply committed entries for a while, the rest in the loop's next rounds. Return whether a batch has ended."""
         began = 0.0
         ended = False
+        snapshots = self.snapshots
         if self._staged.is_unsynced:
             return False
-        while True:
-            if self._runs is None:
+        if self._postponed is not None:
+            postponed, self._postponed = self._postponed, None
+            snapshots.restore(postponed)
+        while not snapshots.is_restoring:
+            if self._batch is None:
                 batch = self._driver.next_batch()
                 if batch is None:
+                    if snapshots.is_wished:
+                        snapshots.make(self.table)
                     return ended
                 self._batch = batch
                 self._answers = []
-                if batch.snapshot is not None:
-                    self.restore(batch.snapshot)
                 self._runs = slices(batch.entries)
+                if batch.snapshot is not None:
+                    snapshots.restore(batch.snapshot)
+                    continue
             for run in self._runs:
                 self._apply_run(run)
                 now = time.perf_counter()
@@ -112,9 +131,9 @@ class Applying:
                 if now - began > SLICE_S:
                     self._again()
                     return ended
-            self._runs = None
             self._end_batch()
             ended = True
+        return ended
 
     def _apply_run(self, run: list[Entry]) -> None:
         if has_data(run):
@@ -125,7 +144,7 @@ class Applying:
                 self._answers += answers
             else:
                 self._answers = answers
-            self._bytes_since_snapshot += payloads_size(run)
+            self.snapshots.applied(payloads_size(run))
             return
         self._answers += [None] * len(run)
         if is_change(run):
@@ -145,44 +164,26 @@ class Applying:
         driver.finish(batch)
         if batch.snapshot is not None:
             metadata = batch.snapshot.metadata
-            self._bytes_since_snapshot = 0
             self._proposals.jump(metadata.index, metadata.term)
             self._tell(happened.SnapshotReceived(metadata.index))
         if batch.entries:
             self._proposals.settle(batch.entries, self._answers)
         self._waits.wake(driver.applied)
-        self._make_snapshot()
+        self.snapshots.make(self.table)
 
-    # -- snapshots ------------------------------------------------------------------------------------------------
+    # -- snapshots, for the driver -------------------------------------------------------------------------------
 
-    def _make_snapshot(self) -> None:
-        """Make a snapshot if one is due."""
-        driver, tuning = self._driver, self._host.tuning
-        entries = driver.applied - max(self._log.snapshot().metadata.index, self._too_large_at)
-        if entries < tuning.snapshot_entries and self._bytes_since_snapshot < tuning.snapshot_bytes:
-            return
-        try:
-            made = driver.make_snapshot(tuning.kept_entries)
-        except SnapshotTooLarge as error:
-            # The log keeps growing. The next attempt comes after as many entries again.
-            self._too_large_at = driver.applied
-            self._bytes_since_snapshot = 0
-            self._tell(happened.SnapshotFailed(error))
-            return
-        if made is not None:
-            self._bytes_since_snapshot = 0
-            self._tell(happened.SnapshotMade(made.metadata.index, len(made.data)))
-
-    def capture(self) -> bytes:
-        """Return the data of a snapshot. For the driver."""
-        return with_table(self._host.cluster, self.table, self.machine.capture())
+    def wish_snapshot(self) -> None:
+        """Make a snapshot soon, because a peer needs one with the present members."""
+        self.snapshots.wish()
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Take over the state of a snapshot. For the driver."""
-        cluster, table, state = split_table(snapshot.data)
-        if cluster != self._host.cluster:
-            raise StorageFailed(f"a snapshot of the cluster {cluster:x}, not {self._host.cluster:x}")
-        # Equal tables of thousands of groups are one object.
-        self.table = self._host.table if table == self._host.table else table
-        if state is not None:
-            self.machine.restore_state(BytesIO(state), snapshot.metadata.index)
+        """Restore the machine at the start, or as soon as all that the log shows is durable.
+
+        A machine on disk could otherwise get ahead of the log: a power cut may take back a snapshot that an earlier
+        replica has received and staged.
+        """
+        if self._staged.is_unsynced:
+            self._postponed = snapshot
+        else:
+            self.snapshots.restore(snapshot)

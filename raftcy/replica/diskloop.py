@@ -2,8 +2,8 @@
 
 Rules:
 
-- A sync begins after the packets of this turn have left: in the loop's next round, or one round later if the loop
-  itself writes at the end of a round (uvloop). So the disk works while the packets travel.
+- A sync begins in the loop's next round, when the packets of this turn have left: whoever stages writes flushes them
+  in the same turn, and uvloop writes at the end of its round. So the disk works while the packets travel.
 - One sync is under way at a time. ``storage.pace`` decides whether it runs in the loop or beside it.
 - The first error ends the log, and with it all groups: it calls ``failed``, once, and writes nothing more.
 """
@@ -32,6 +32,7 @@ class Writer(Protocol):
 class DiskLoop:
     """Syncs a SharedLog. ``aside`` runs syncs, and ``chores`` all other work that may take long.
 
+    ``failed`` is called with the first error, and ``flush`` after each sync, to write the answers that waited for it.
     ``slow`` is called with the seconds of each sync that was slow.
     """
 
@@ -42,6 +43,7 @@ class DiskLoop:
         aside: Aside,
         chores: Aside,
         failed: Callable[[BaseException], object],
+        flush: Callable[[], object],
         slow: Callable[[float], object] = lambda seconds: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -50,9 +52,8 @@ class DiskLoop:
         self._aside = aside
         self._chores = chores
         self._failed = failed
+        self._flush = flush
         self._slow = slow
-        # Whether transports write only at the end of a round of the loop.
-        self._writes_late = type(self._loop).__module__.partition(".")[0] in ("uvloop", "winloop")
         self._waiting: dict[Writer, None] = {}
         self._flying: list[Writer] = []
         self._due = False
@@ -82,11 +83,7 @@ class DiskLoop:
 
     def _schedule(self) -> None:
         if self._scheduled is None and not self._begun and not self._dead:
-            later = self._hop if self._writes_late else self._begin
-            self._scheduled = self._loop.call_soon(later)
-
-    def _hop(self) -> None:
-        self._scheduled = self._loop.call_soon(self._begin)
+            self._scheduled = self._loop.call_soon(self._begin)
 
     def _begin(self) -> None:
         self._scheduled = None
@@ -126,6 +123,7 @@ class DiskLoop:
         flying, self._flying = self._flying, []
         for writer in flying:
             writer.sync_ended()
+        self._flush()
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
         if self._due:

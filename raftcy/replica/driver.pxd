@@ -28,12 +28,14 @@ cdef class Driver:
     cdef public bint keep_snapshots
     cdef bint _async
     cdef bint _captures
+    cdef bint _wishes
     cdef object _core_lease
     cdef readonly object _lease
     cdef uint64_t _max_bytes
     cdef uint64_t _reads
     cdef bytes _nonce
     cdef object _offers
+    cdef object _making
     cdef MemoryStorage _memory
     cdef object _send
     cdef object _machine

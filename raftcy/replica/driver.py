@@ -28,6 +28,8 @@ Rules:
 - A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
   gets a snapshot with the current members; a new member would refuse an older one, which does not name it. ``offers``
   has the rules for what a peer is sent (``guard_offers``).
+- A snapshot may be written in the background (``begin_snapshot``). It has the index and the members as of its
+  beginning, and is thrown away if a received one has overtaken it.
 - Data that no message can carry is refused when it is proposed or captured, not when it should be sent.
 - A machine may have applied entries beyond the stored commit index, which is not synced by itself, but none beyond the
   log.
@@ -68,6 +70,7 @@ from .carrier import Carrier
 from .corelease import CoreLease
 from .delivering import Delivery
 from .lease import Lease
+from .making import Making
 from .offers import MAX_MESSAGE_BYTES, Offers
 from .stages import Stages
 from .work import Batch, Work, Write
@@ -79,7 +82,9 @@ class Driver:
     ``storage``
         The node's LogStorage, to which ``run`` writes.
     ``machine``
-        A StateMachine, or an object with the methods of one that the application needs, or None.
+        A StateMachine, or an object with the methods of one that the application needs, or None. If it has
+        ``wish_snapshot`` in place of ``capture``, the application makes the snapshots in the background, by
+        ``begin_snapshot`` and ``end_snapshot``, and the driver calls ``wish_snapshot`` when a peer needs a new one.
     ``send``
         A function that ``run`` calls with each list of messages to send, or None.
     ``snapshot``
@@ -123,6 +128,7 @@ class Driver:
         "_delivery",
         "_lease",
         "_machine",
+        "_making",
         "_max_bytes",
         "_memory",
         "_nonce",
@@ -134,6 +140,7 @@ class Driver:
         "_snapshot_index",
         "_stages",
         "_stored_commit",
+        "_wishes",
         "guard_offers",
         "guard_reads",
         "guard_snapshots",
@@ -207,7 +214,10 @@ class Driver:
         # The log may begin before the snapshot. The node hands out those entries too, and the driver skips them.
         applied = max(self.node.raft.log.applied, self._snapshot_index)
         self._delivery = Delivery(node, machine, machine_has, applied, members)
-        self._captures = hasattr(machine, "capture")
+        self._making: Making | None = None
+        # Whether the owner of the machine makes the snapshots in the background, and is asked for one that is needed.
+        self._wishes = hasattr(machine, "wish_snapshot")
+        self._captures = self._wishes or hasattr(machine, "capture")
         self._offers: Offers | None = None
         if guard_offers or self._captures:
             node.offer_snapshots(self._offer)
@@ -706,23 +716,57 @@ class Driver:
         nothing is stored then, and the member continues.
         """
         least = u64(keep, "keep")
-        at = self.snapshot_index()
-        if at == 0:
+        making = self.begin_snapshot()
+        if making is None:
             return None
-        storage = self.storage
         try:
             data = self._machine.capture()
         except BaseException as error:
             self.fail(error)
             raise
+        return self.end_snapshot(making, data, least)
+
+    def begin_snapshot(self) -> Making | None:
+        """Begin a snapshot whose state is written in the background, while the member goes on.
+
+        Capture the machine before it applies anything more, write the captured state, and call ``end_snapshot``, or
+        ``drop_snapshot`` if that failed. Returns None if no snapshot can be made now (see ``snapshot_index``), or if
+        one was begun and has not ended.
+        """
+        at = self.snapshot_index() if self._making is None else 0
+        if at == 0:
+            return None
+        self._making = Making(at, self._delivery.members)
+        return self._making
+
+    def drop_snapshot(self, making: Making) -> None:
+        """Give up a snapshot that was begun. Raises InvariantError for any other."""
+        if self._making is not making:
+            raise InvariantError(f"{making!r} was not begun, or has ended")
+        self._making = None
+
+    def end_snapshot(self, making: Making, data: bytes | None, keep: int) -> Snapshot | None:
+        """Store a snapshot that was begun, and compact the log as ``make_snapshot`` does.
+
+        ``data`` is the captured state, or a reference to it. Returns None, and stores nothing, if a received snapshot
+        has overtaken this one. An error of the storage kills the member. Raises SnapshotTooLarge for more than
+        ``max_message_bytes``; nothing is stored then, and the member continues.
+        """
+        least = u64(keep, "keep")
+        self.drop_snapshot(making)
+        self.node.check_alive()
         if data is not None and len(data) > self._max_bytes:
             too_large = SnapshotTooLarge(len(data), self._max_bytes)
             self._warn(0, "large", str(too_large))
             raise too_large
+        at = making.index
+        storage = self.storage
         try:
+            if at <= storage.snapshot().metadata.index:
+                return None
             refuse_awaitable(storage.sync(), "sync")
-            made: Snapshot = storage.create_snapshot(at, self._delivery.members, data)
-            self._snapshot_index = at
+            made: Snapshot = storage.create_snapshot(at, making.members, data)
+            self._snapshot_index = max(self._snapshot_index, at)
             if self._observer is not None:
                 self._observer.snapshot_made(made)
             if least < at and at - least >= storage.first_index():
@@ -731,6 +775,13 @@ class Driver:
             self.fail(error)
             raise
         return made
+
+    def waiting_snapshots(self) -> list[Snapshot]:
+        """Return the received snapshots that are not handed out as writes yet."""
+        stages = self._stages
+        kept = None if stages is None or stages.kept is None else stages.kept.snapshot
+        found = (kept, self.node.raft.log.unstable.snapshot)
+        return [each for each in found if each is not None]
 
     def _offer(self, to: int) -> Snapshot:
         """Return the snapshot to send to a peer: a new one if the members have changed since the newest one.
@@ -748,6 +799,9 @@ class Driver:
         newest: Snapshot = self.storage.snapshot()
         if not self._captures or newest.metadata.conf_state.equivalent(self._delivery.members):
             return newest
+        if self._wishes:
+            self._machine.wish_snapshot()
+            raise SnapshotTemporarilyUnavailable()
         made = self.make_snapshot(k.NO_LIMIT)
         if made is None:
             raise SnapshotTemporarilyUnavailable()

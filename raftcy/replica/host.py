@@ -20,10 +20,19 @@ from os import PathLike
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import CallFailed, ConfigError, Contradiction, MembersDiffer, RaftError, Stopped, StorageFailed
+from ..errors import (
+    CallFailed,
+    ConfigError,
+    Contradiction,
+    Corruption,
+    MembersDiffer,
+    RaftError,
+    Stopped,
+    StorageFailed,
+)
 from ..machines import OnDiskMachine, StateMachine
 from ..storage.pace import Pace
-from ..transport import TLS
+from ..transport import TLS, Limits
 from ..transport.packets import Reason, Refusal
 from ..wire.checks import octets
 from ..wire.enums import SnapshotStatus
@@ -31,6 +40,7 @@ from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMet
 from .aside import Aside, run_aside
 from .bootstrap import Bootstrap, given_members, split_address, stored
 from .calls import CALL_GROUP, Answer, Calls
+from .depot import Depot
 from .diskloop import DiskLoop
 from .handing import FORWARD
 from .herd import Herd
@@ -150,6 +160,11 @@ class Host:
         self._newcomers: Calls | None = None
         self._syncs: Aside | None = None
         self._chores: Aside | None = None
+        self._snapshots: Aside | None = None
+        self._streams: Aside | None = None
+        self._depot: Depot | None = None
+        # The groups whose newest snapshot is damaged.
+        self._damaged: dict[int, Corruption] = {}
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -174,6 +189,8 @@ class Host:
         seams = self._seams
         self._syncs = seams.aside("raftcy log")
         self._chores = seams.aside("raftcy chores")
+        self._snapshots = seams.aside("raftcy snapshots")
+        self._streams = seams.aside("raftcy streams")
         self._log = await run_aside(self._chores, self._open_log)
         self.identity = int.from_bytes(self._log.identity[:8], "big") or 1
         table = self._stored_table()
@@ -187,13 +204,21 @@ class Host:
         if own is None or own.identity != self.identity:
             raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
         pace = Pace(self.tuning.sync)
-        self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self._was_slow)
+        self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self.flush, self._was_slow)
+        self._depot = Depot(self._log, self._streams)
         await self._begin_to_talk()
         self._tick_due(self._loop.time())
 
     def _open_log(self) -> Any:
         self._files = self._seams.files(self._path)
-        return self._seams.log(self._files)
+        log = self._seams.log(self._files)
+        for group in log.groups():
+            # Here, on a thread, since this reads the newest snapshot of each group to verify it.
+            try:
+                log.group(group, bodies=True)
+            except Corruption as error:
+                self._damaged[group] = error
+        return log
 
     def _stored_table(self) -> MemberTable | None:
         """Return the stored table of the members, None before the first start has ended."""
@@ -233,6 +258,11 @@ class Host:
             identity=self.identity,
             tls=self._tls,
             newcomers=NEWCOMERS_GROUP,
+            depot=self._depot,
+            limits=Limits(
+                streams=self.tuning.snapshot_streams,
+                stream_bytes_per_second=self.tuning.snapshot_bytes_per_second,
+            ),
             on_failure=self._fail,
             on_refused=self._refused,
         )
@@ -264,7 +294,7 @@ class Host:
         try:
             await self._end_all()
         finally:
-            for aside in (self._syncs, self._chores):
+            for aside in (self._syncs, self._chores, self._snapshots, self._streams):
                 if aside is not None:
                     aside.close()
             self._over.set()
@@ -289,8 +319,21 @@ class Host:
                 self._notices.always(logging.ERROR, _LEFT)
             self._disk.stop()
         hangs = self._disk is not None and self._disk.is_busy
+        for aside in (self._snapshots, self._streams):
+            hangs = hangs or not await self._ends(aside)
         if self._files is not None and self._chores is not None and not hangs:
             await self._close_log(self._chores)
+
+    async def _ends(self, aside: Aside | None) -> bool:
+        """Wait until nothing writes or reads a snapshot any more, and return whether that is so in time."""
+        if aside is None:
+            return True
+        try:
+            await asyncio.wait_for(run_aside(aside, lambda: None), self.tuning.handover_ms / 1000)
+        except TimeoutError:
+            self._notices.always(logging.ERROR, _LEFT)
+            return False
+        return True
 
     async def _close_log(self, aside: Aside) -> None:
         def close() -> None:
@@ -454,8 +497,10 @@ class Host:
         used again.
 
         Raises ConfigError if this host already serves the name, or if the machine has served before; Contradiction if
-        an OnDiskMachine has applied entries that the log does not hold; Stopped if the host has failed or is closed;
-        and the errors of restoring the machine.
+        an OnDiskMachine has applied entries that the log does not hold; Corruption if the group's newest snapshot is
+        damaged and the one before it cannot take its place; Stopped if the host has failed or is closed; and the errors
+        of restoring the machine from a small state. A large one is restored on a thread, and its errors end the
+        replica.
         """
         self._check()
         if self._closing:
@@ -463,13 +508,17 @@ class Host:
         group = group_of(name)
         if group in self._replicas:
             raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
-        log = self._log.group(group)
+        if group in self._damaged:
+            raise self._damaged[group]
+        log = self._log.group(group, bodies=True)
         _check_machine(machine, log.last_index())
         _take_machine(machine)
         if log.snapshot().metadata.index == 0 and log.last_index() == 0:
             self._begin_group(log)
         replica = Replica(self, name, group, machine, log)
         self._replicas[group] = replica
+        if self._depot is not None:
+            self._depot.serve(group, replica.served)
         self._transport.attach(group, replica)
         self._herd.add(replica)
         self.wake(replica)
@@ -540,6 +589,13 @@ class Host:
         replicas = self._replicas.values()
         return host_metrics(self, replicas, disk.meter, disk.waits_s(), self._late_ticks, waiting, self._transport)
 
+    @property
+    def snapshots(self) -> Aside:
+        """Where snapshots are written and read."""
+        if self._snapshots is None:
+            raise Stopped(self.failure)
+        return self._snapshots
+
     # -- what replicas need ----------------------------------------------------------------------------------------
 
     def wake(self, replica: Replica) -> None:
@@ -557,6 +613,7 @@ class Host:
         for replica in dirty:
             replica.is_dirty = False
             replica.turn()
+        self.flush()
 
     def send(self, group: int, messages: list[Message]) -> None:
         """Send messages of a group."""
@@ -565,6 +622,10 @@ class Host:
         except RaftError as error:
             # The transport has reported the messages that are too long as lost.
             self._notices.say(logging.ERROR, "send", "messages were not sent: %s", error)
+
+    def flush(self) -> None:
+        """Write what was sent in this turn. It saves a round of the loop, and the sync of this turn comes after it."""
+        self._transport.flush()
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request of a replica."""
@@ -601,6 +662,8 @@ class Host:
         if self._replicas.get(replica.group) is replica:
             del self._replicas[replica.group]
             self._herd.remove(replica)
+            if self._depot is not None:
+                self._depot.leave(replica.group)
             self._transport.detach(replica.group)
 
     # -- time ------------------------------------------------------------------------------------------------------
@@ -622,7 +685,10 @@ class Host:
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.tick()
+        if self._depot is not None:
+            self._depot.tick()
         self._herd.tick()
+        self.flush()
 
     def __repr__(self) -> str:
         return f"<Host {self.id} of the cluster {self.cluster:016x}, {len(self._replicas)} groups>"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import DecodeError
+from ..machines.statemachine import Readable
 
 _VERSION = 1
 _COUNT = struct.Struct(">BL")
@@ -101,22 +102,32 @@ def decode_table(data: bytes, at: int = 0) -> tuple[MemberTable, int]:
     return MemberTable(tuple(members)), at
 
 
+def head_with_table(cluster: int, table: MemberTable, has_state: bool) -> bytes:
+    """Return the beginning of a snapshot's data: cluster and members. The machine's state follows if it has one."""
+    head = table.encode()
+    return _HEAD.pack(_VERSION, _HAS_STATE if has_state else 0, cluster, len(head)) + head
+
+
 def with_table(cluster: int, table: MemberTable, state: bytes | None) -> bytes:
     """Return a snapshot's data: cluster, members, and the machine's state, None if it has applied nothing yet."""
-    head = table.encode()
-    return _HEAD.pack(_VERSION, 0 if state is None else _HAS_STATE, cluster, len(head)) + head + (state or b"")
+    return head_with_table(cluster, table, state is not None) + (state or b"")
 
 
-def split_table(data: bytes) -> tuple[int, MemberTable, bytes | None]:
-    """Split the data that ``with_table`` has made into its parts. Raises DecodeError for other bytes."""
-    if len(data) < _HEAD.size:
-        raise DecodeError("a snapshot without its table of members", len(data))
-    version, flags, cluster, length = _HEAD.unpack_from(data)
+def read_table(file: Readable) -> tuple[int, MemberTable, bool]:
+    """Read the beginning of a snapshot: the cluster, the members, and whether the machine's state follows.
+
+    Raises DecodeError for other bytes.
+    """
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        raise DecodeError("a snapshot without its table of members", len(head))
+    version, flags, cluster, length = _HEAD.unpack(head)
     if version != _VERSION or flags > _HAS_STATE:
         raise DecodeError(f"a snapshot of the unknown version {version}, with the flags {flags}", 0)
-    table, end = decode_table(data, _HEAD.size)
-    if end != _HEAD.size + length:
+    data = file.read(length)
+    table, end = decode_table(data)
+    if end != length or len(data) != length:
         raise DecodeError(f"a table of members of {length} bytes ends at {end}", _HEAD.size)
-    if not flags and end != len(data):
-        raise DecodeError("a snapshot has a state that it says it has not", end)
-    return cluster, table, data[end:] if flags else None
+    if not flags and file.read(1):
+        raise DecodeError("a snapshot has a state that it says it has not", _HEAD.size + end)
+    return cluster, table, flags == _HAS_STATE

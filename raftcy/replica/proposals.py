@@ -70,9 +70,6 @@ class Proposal:
         self.number = 0
         self.results: list[Any] = []
 
-    def __lt__(self, other: "Proposal") -> bool:
-        return self.index < other.index
-
 
 class Proposals:
     """The proposals of one start of one member. ``start`` names it, with bytes that no other start has.
@@ -191,7 +188,7 @@ class Proposals:
         if placed is None:
             placed = self._placed[term] = deque()
         if placed and placed[-1].index > index:
-            insort(placed, proposal)
+            insort(placed, proposal, key=_index_of)
         else:
             placed.append(proposal)
 
@@ -467,6 +464,10 @@ class Proposals:
     def _forget(self, proposal: Proposal) -> None:
         self.count -= proposal.count
         self.size -= proposal.size
+
+
+def _index_of(proposal: Proposal) -> int:
+    return proposal.index
 
 
 # The errors that a call of one command raises, and that a call of many returns in its list.

@@ -36,12 +36,15 @@ from ..wire.enums import SnapshotStatus, StateType
 from ..wire.messages import ConfState, Message
 from . import events as happened
 from .applying import Applying
+from .aside import Aside
 from .barriers import Barriers
 from .calls import Answer
+from .depot import Served
 from .driver import Driver
 from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
+from .latecommits import LateCommits
 from .membertable import MemberTable
 from .meters import Meter, replica_metrics
 from .metrics import ReplicaMetrics
@@ -54,6 +57,10 @@ from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
 from .waits import AppliedWaits, Waits, wake
 from .work import Write
+
+INFLIGHT_BYTES = 4 << 20
+"""The most bytes of entries on their way to one member. They are read in one turn of the event loop if the member was
+away, so more would block the loop; and more than the transport's queue takes would be dropped and read again."""
 
 _LOG = logging.getLogger("raftcy.replica")
 _PATIENCE = 10
@@ -68,6 +75,10 @@ class Surroundings(Protocol):
     table: MemberTable
     tuning: Tuning
 
+    @property
+    def snapshots(self) -> Aside:
+        """Where snapshots are written and read."""
+
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""
 
@@ -76,6 +87,9 @@ class Surroundings(Protocol):
 
     def ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         """Send a request to another host."""
+
+    def flush(self) -> None:
+        """Write what was sent, now and not in the loop's next round."""
 
     def staged(self, replica: "Replica", due: bool) -> None:
         """Note that a write was staged; ``due`` says whether a sync must begin for it."""
@@ -119,6 +133,7 @@ class Replica:
         "_host",
         "_inbox",
         "_known_leader",
+        "_late",
         "_leader_waits",
         "_leaderless_ticks",
         "_lease",
@@ -128,6 +143,7 @@ class Replica:
         "_notices",
         "_over",
         "_proposals",
+        "_ready_waits",
         "_silent",
         "_staged",
         "_start",
@@ -165,6 +181,7 @@ class Replica:
         self._known_leader = (0, 0)
         self._leader_waits: Waits = {}
         self._unplaced_waits: Waits = {}
+        self._ready_waits: Waits = {}
         self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -180,9 +197,20 @@ class Replica:
         self._leaderless_ticks = 0
         self._handing = Handing(host, group, self._start, self._unplaced_waits)
         self._proposals = self._handing.proposals
+        self._late = LateCommits(self._loop.call_soon, lambda held: self._guarded(self._send_late, held))
         self._applying = Applying(
-            host, machine, log, self._staged, self._proposals, self._applied_waits, self._wake_up, self._tell
+            host,
+            machine,
+            log,
+            self._staged,
+            self._proposals,
+            self._applied_waits,
+            self._wake_up,
+            self._tell,
+            self._guarded,
+            self._notices,
         )
+        self._applying.snapshots.waiting = lambda: self._inbox
         self._driver = self._start_driver(log)
         self._proposals.applied = self._driver.applied
         if self._staged.is_due:
@@ -203,6 +231,7 @@ class Replica:
             max_committed_size_per_ready=8 << 20,
             max_uncommitted_entries_size=2 * tuning.waiting_bytes,
             max_inflight_msgs=512,
+            max_inflight_bytes=INFLIGHT_BYTES,
             max_pending_reads=10_000,
             max_pending_msgs=100_000,
             check_quorum=True,
@@ -345,28 +374,32 @@ class Replica:
         Afterwards, until the next ``await``, you may read ``machine``, on any member. It shows every command that was
         answered to anybody before the call. With ``at_least``, this waits for that index instead, for example from an
         earlier read, and asks no other member. With ``stale``, it does not wait. Otherwise it also waits while the
-        group has no leader.
+        group has no leader. Every read waits while the machine is being restored from a snapshot on a thread.
 
         Raises Overloaded if too many reads wait, Stopped if the replica ends before, and TimeoutError.
         """
         self._check()
-        if stale:
-            return self._driver.applied
-        if at_least is None and self._may_read_now():
+        if self._applying.is_ready and (stale or (at_least is None and self._may_read_now())):
             return self._driver.applied
         async with asyncio.timeout(timeout_s):
-            if at_least is not None:
-                await self._until_applied(at_least)
-                return self._driver.applied
-            read: asyncio.Future[None] = self._loop.create_future()
-            self._barriers.add(read)
-            self._host.wake(self)
-            try:
-                await read
-            except BaseException:
-                self._barriers.drop(read)
-                raise
+            if not stale:
+                await self._barrier(at_least)
+            while not self._applying.is_ready:
+                await self._next(self._ready_waits)
             return self._driver.applied
+
+    async def _barrier(self, at_least: int | None) -> None:
+        if at_least is not None:
+            await self._until_applied(at_least)
+            return
+        read: asyncio.Future[None] = self._loop.create_future()
+        self._barriers.add(read)
+        self._host.wake(self)
+        try:
+            await read
+        except BaseException:
+            self._barriers.drop(read)
+            raise
 
     def _may_read_now(self) -> bool:
         """Whether the lease answers a read of this moment from the machine as it is."""
@@ -519,6 +552,11 @@ class Replica:
         """Return the present numbers of this replica. ``Host.metrics`` has those of all replicas."""
         return replica_metrics(self.status(), self._meter, self._proposals, len(self._inbox))
 
+    @property
+    def served(self) -> Served:
+        """The snapshots of this replica. For the host's depot."""
+        return self._applying.snapshots
+
     def __repr__(self) -> str:
         return f"<Replica {self.name!r} of member {self.id}, {self.role.name.lower()} in term {self.term}>"
 
@@ -599,7 +637,8 @@ class Replica:
         else:
             self._miss_leader()
         self._barriers.tick()
-        self._propose_own()
+        if self._applying.is_ready:
+            self._propose_own()
         self._turn()
         wake(self._leader_waits)
         self._attended = self._awaits_ticks()
@@ -675,12 +714,16 @@ class Replica:
             work = driver.poll()
             if work is not None:
                 if work.messages:
-                    self._send(work.messages)
+                    messages = self._late.sift(work.messages, self._proposals.count > 0)
+                    if messages:
+                        self._send(messages)
                 if work.write is not None:
                     self._stage(work.write)
             applied = self._applying.run()
             if applied and self._unplaced_waits:
                 wake(self._unplaced_waits)
+            if self._ready_waits and self._applying.is_ready:
+                wake(self._ready_waits)
             if not applied and work is None:
                 break
         for state in driver.take_reads():
@@ -709,6 +752,10 @@ class Replica:
             if m.type == k.SNAP:
                 # Its receiver would get no entries until somebody says what became of it.
                 self._driver.report_snapshot(m.to, SnapshotStatus.FAILURE)
+
+    def _send_late(self, held: list[Message]) -> None:
+        self._send(held)
+        self._host.flush()
 
     def _stage(self, write: Write) -> None:
         """Stage a write. It is acknowledged once it is durable, or at once if it need not be durable."""
@@ -823,11 +870,12 @@ class Replica:
 
     def _end(self) -> None:
         self._over = True
+        self._applying.snapshots.stop()
         cause = self.failure
         why = "the replica was closed" if cause is None else f"the replica died: {cause!r}"
         self._handing.stop(why, cause)
         stopped = self._applied_waits.take_all() + self._barriers.take_all()
-        stopped += [*self._leader_waits, *self._unplaced_waits]
+        stopped += [*self._leader_waits, *self._unplaced_waits, *self._ready_waits]
         for wait in stopped:
             if not wait.done():
                 wait.set_exception(Stopped(cause))

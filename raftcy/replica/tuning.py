@@ -48,6 +48,10 @@ class Tuning:
     """A replica makes a snapshot after this many bytes of commands, even with fewer entries."""
     kept_entries: int = 10_000
     """How many entries before a snapshot stay in the log, for followers that are a little behind."""
+    snapshot_streams: int = 4
+    """The most snapshots with a file that this host sends at a time. Further ones wait."""
+    snapshot_bytes_per_second: int = 256 << 20
+    """How many bytes of snapshots' files this host sends in a second, to all members together."""
     handover_ms: int = 3000
     """How long a leader that is being closed tries to hand over its leadership. A closing host then waits
     as long for the present sync, and as long again until its log is closed."""

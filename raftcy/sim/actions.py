@@ -10,7 +10,7 @@ from ..wire import consts as k
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
 from .clock import MS, TICK, ms
 from .cluster import Cluster
-from .coups import coup, drift, jump
+from .coups import apart, coup, drift, jump
 from .links import Weather
 from .picks import MEMBERS_MOST, pick, span
 from .schedule import Action
@@ -312,8 +312,8 @@ def _leave(cluster: Cluster, a: Action) -> str:
 KINDS: dict[str, Callable[[Cluster, Action], str]] = {
     "propose": _propose, "read": _read, "retry": _retry, "campaign": _campaign, "transfer": _transfer,
     "forget": _forget, "weather": _weather, "partition": _partition, "isolate": _isolate, "one_way": _one_way,
-    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "drift": drift, "jump": jump, "coup": coup,
-    "crash": _crash, "crash_all": _crash_all,
+    "unreachable": _unreachable, "pause": _pause, "skew": _skew, "crash": _crash, "crash_all": _crash_all,
+    "drift": drift, "jump": jump, "coup": coup, "apart": apart,
     "fail_write": _fail_write, "fail_read": _fail_read, "slow_disk": _slow_disk, "no_snapshot": _no_snapshot,
     "compact": _compact, "checkpoint": _checkpoint, "change": _change, "leave": _leave,
 }  # fmt: skip

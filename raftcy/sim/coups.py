@@ -11,9 +11,12 @@ from .picks import MEMBERS_MOST, pick, span
 from .schedule import Action
 from .streams import between
 
-HELPS = ("", "stalled", "restarted", "forgotten", "jumped", "handed over", "joint")
+HELPS = ("", "stalled", "restarted", "forgotten", "jumped", "handed over")
 """What helps to depose a leader: it gets what comes to it late; the others start anew, forget it, or forget it and see
-their clocks jump ahead; it hands over by itself; or it alone knows of a joint configuration, and one that is new."""
+their clocks jump ahead; or it hands over by itself."""
+
+
+# -- clocks -----------------------------------------------------------------------------------------------------
 
 
 def drift(cluster: Cluster, a: Action) -> str:
@@ -49,38 +52,35 @@ def _jump(cluster: Cluster, member: Member, by: int) -> None:
     cluster.run(member, member.read_clock)
 
 
+# -- leaders ----------------------------------------------------------------------------------------------------
+
+
 def coup(cluster: Cluster, a: Action) -> str:
     """Let one of the others take over from a leader as early as it can, while the leader reads.
 
     The leader is cut off after it has begun a round, or hands over. Often clocks are as bad as allowed, and one of
     ``HELPS`` happens besides.
     """
-    leader = cluster.leader()
-    if leader is None or leader.paused or cluster.coverage.active["drifting clock"]:
+    leader, others = _sides(cluster)
+    if leader is None or not others:
         return ""
-    others = [member for member in cluster.running() if member.id != leader.id and not member.paused]
-    if not others:
-        return ""
-    usurper = max(
-        others, key=lambda member: (member.raft.log.last_term(), member.raft.log.last_index(), a.x * member.id)
-    )
+    usurper = max(others, key=lambda each: (each.raft.log.last_term(), each.raft.log.last_index(), a.x * each.id % 1))
     election = cluster.settings.election_tick * TICK
+    cluster.fault("coup", 3 * election)
     if a.w < 0.6:
         for member in (leader, *others):
-            _drift(cluster, member, member is leader, 4 * election)
+            _drift(cluster, member, member is leader, 3 * election)
     cluster.begin(leader, False)
     what = HELPS[int(a.v * len(HELPS))]
     if what == "handed over":
         cluster.clock.after(between(a.x, MS, 2 * TICK), _hand_over, cluster, leader.id, usurper.id)
         return f"{leader.id} hands over to {usurper.id}"
-    if what == "joint":
-        return _go_apart(cluster, leader, usurper)
     if what == "stalled":
         cluster.stall(leader, between(a.x, election // 4, election))
     for member in others:
         if what == "restarted":
             cluster.crash(member, MS, cluster.stream("coup", a.number, member.id))
-        elif what != "":
+        elif what in ("forgotten", "jumped"):
             cluster.run(member, member.ask, member.node.forget_leader)
         if what == "jumped" and member.up:
             _jump(cluster, member, 2 * election)
@@ -89,37 +89,54 @@ def coup(cluster: Cluster, a: Action) -> str:
     return f"{usurper.id} wants to lead instead of {leader.id}, {what or 'without help'}"
 
 
+def apart(cluster: Cluster, a: Action) -> str:
+    """Replace one of three voters, and cut the leader off from the old ones before they know that this is committed.
+
+    The leader is then in a joint configuration, of which the old voters know nothing, with one member that is new.
+    """
+    leader, others = _sides(cluster)
+    if leader is None:
+        return ""
+    config = leader.raft.tracker.config
+    ids = config.voters.incoming.ids()
+    old = [member for member in others if member.id in ids]
+    if len(ids) != 3 or len(old) != 2 or config.voters.outgoing.ids():
+        return ""
+    usurper, gone = old if a.v < 0.5 else old[::-1]
+    outside = [id for id in range(1, MEMBERS_MOST + 1) if id not in ids and id not in (config.learners or ())]
+    fresh = outside[int(a.u * len(outside))]
+    cluster.fault("coup", 3 * cluster.settings.election_tick * TICK)
+    cluster.spawn(fresh)
+    changes = conf_changes_from_string(f"v{fresh} r{gone.id}")
+    change = ConfChangeV2(transition=ConfChangeTransition.JOINT_EXPLICIT, changes=changes)
+    if not cluster.propose_change(leader, change):
+        return ""
+    last = leader.raft.log.last_index()
+    both = [member.id for member in old]
+    cluster.clock.after(MS // 20, _await, cluster, leader.id, both, usurper.id, last, 400)
+    return f"{leader.id} is to replace {gone.id} by {fresh}, and {usurper.id} wants to lead instead"
+
+
+def _sides(cluster: Cluster) -> tuple[Member | None, list[Member]]:
+    """Return the leader and the others that run, or nobody while a coup goes on."""
+    leader = cluster.leader()
+    if leader is None or leader.paused or cluster.coverage.active["coup"]:
+        return None, []
+    return leader, [member for member in cluster.running() if member.id != leader.id and not member.paused]
+
+
 def _hand_over(cluster: Cluster, id: int, to: int) -> None:
     leader = cluster.members[id]
     if leader.up and not leader.paused:
         cluster.run(leader, leader.ask, leader.node.transfer_leader, to)
 
 
-def _go_apart(cluster: Cluster, leader: Member, usurper: Member) -> str:
-    """Replace one of three voters, and cut the leader off from the old ones once its configuration is joint."""
-    voters = leader.raft.tracker.config.voters
-    ids = voters.incoming.ids()
-    fresh = max([*ids, *cluster.members]) + 1
-    if len(ids) != 3 or voters.outgoing.ids() or {leader.id, usurper.id} - {*ids} or fresh > MEMBERS_MOST:
-        return ""
-    gone = next(id for id in ids if id not in (leader.id, usurper.id))
-    cluster.spawn(fresh)
-    changes = conf_changes_from_string(f"v{fresh} r{gone}")
-    cluster.propose_change(leader, ConfChangeV2(transition=ConfChangeTransition.JOINT_EXPLICIT, changes=changes))
-    cluster.clock.after(
-        MS // 5, _await_joint, cluster, leader.id, [id for id in ids if id != leader.id], usurper.id, 100
-    )
-    return f"{leader.id} is to replace {gone} by {fresh}, and {usurper.id} wants to lead instead"
-
-
-def _await_joint(cluster: Cluster, id: int, old: list[int], usurper: int, tries: int) -> None:
-    leader = cluster.members[id]
-    if not leader.up or leader.paused or cluster.healed or not tries:
-        return
-    if leader.raft.tracker.config.voters.outgoing.ids():
+def _await(cluster: Cluster, id: int, old: list[int], usurper: int, index: int, tries: int) -> None:
+    """Wait until the old voters have the change in their logs, and do not know yet that it is committed."""
+    if all(cluster.members[each].raft.log.last_index() >= index for each in old):
         _depose(cluster, id, old, usurper)
-        return
-    cluster.clock.after(MS // 5, _await_joint, cluster, id, old, usurper, tries - 1)
+    elif tries and not cluster.healed:
+        cluster.clock.after(MS // 20, _await, cluster, id, old, usurper, index, tries - 1)
 
 
 def _depose(cluster: Cluster, id: int, others: list[int], usurper: int) -> None:
@@ -129,8 +146,8 @@ def _depose(cluster: Cluster, id: int, others: list[int], usurper: int) -> None:
     election = cluster.settings.election_tick * TICK
     links = [(id, other) for other in others]
     cluster.network.block(links)
-    cluster.fault("one-way cut", 3 * election, lambda: cluster.network.unblock(links))
-    for place in range(1, 20):
+    cluster.fault("one-way cut", 2 * election, lambda: cluster.network.unblock(links))
+    for place in range(1, 17):
         cluster.clock.after(place * election // 8, _campaign, cluster, usurper)
         cluster.clock.after(place * election // 8, _read, cluster, id)
 

@@ -75,9 +75,9 @@ PROFILES = {
         ),
         Profile(
             "drifting", "reads by the lease of the driver, while clocks drift and jump",
-            LOAD | {"propose": 25, "read": 35, "coup": 5, "drift": 2, "jump": 2, "pause": 1, "crash": 1, "compact": 1}
-            | ELECTIONS | _times(LINKS, 0.3) | CHANGES,
-            drift=DRIFT,
+            LOAD | {"propose": 25, "read": 35, "coup": 15, "apart": 15, "leave": 8, "drift": 2, "jump": 2, "compact": 1}
+            | {"pause": 1, "crash": 1} | ELECTIONS | _times(LINKS, 0.3),
+            voters=(3, 3, 5), drift=DRIFT,
         ),
         Profile("elections", "leaders come and go", LOAD | _times(ELECTIONS, 6) | LINKS | {"crash": 1}),
         Profile("crashes", "crashes, disk faults", LOAD | _times(CRASHES, 3) | DISKS | {"campaign": 1, "weather": 2}),

@@ -1,11 +1,12 @@
 """Snapshots as files: a state of any size, written in pieces, and found again by a short reference.
 
-``Snapshot.data`` is the reference, and it travels and is stored like any other data. The writer writes the file aside,
-syncs it, renames it and syncs the folder before the reference exists, so a crash never leaves a reference without its
-file. Each piece has a checksum that begins with the checksum of the piece before it, the first one with group, index
-and term; the reference has the last checksum. So a reader notices a piece that is damaged, exchanged, stale or missing,
-and also a whole file of another snapshot. Body and reference do not depend on the directory: the reference of a
-snapshot is the same on every member.
+``Snapshot.data`` is the reference, and it travels and is stored like any other data. Data that does not begin like a
+reference is the state itself: a small state costs less in the log, where it shares the next sync, than in a file, which
+takes two syncs. The writer writes the file aside, syncs it, renames it and syncs the folder. Only then does the
+reference exist, so a crash never leaves a reference without its file. Each piece has a checksum that begins with the
+checksum of the piece before it, the first one with group, index and term; the reference has the last checksum. So a
+reader notices a piece that is damaged, exchanged, stale or missing, and also a whole file of another snapshot. Body and
+reference do not depend on the directory: the reference of a snapshot is the same on every member.
 
 The file's name contains the checksum. Otherwise a body from a leader could replace another body of the same index,
 which was made here and to which the log refers.
@@ -13,11 +14,11 @@ which was made here and to which the log refers.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 
-from ..errors import Contradiction, Corruption, InvariantError, StorageFailed
+from ..errors import Contradiction, Corruption, InvariantError, RangeError, StorageFailed
 from ..wire.messages import Snapshot
 from .files import FOLDER, Files
 from .opening import damaged
@@ -33,6 +34,8 @@ _PIECE = struct.Struct("<II")
 _TOTAL = struct.Struct("<Q")
 _REFERENCE = struct.Struct("<8sQQQQI")
 _U32 = struct.Struct("<I")
+# While a large body is written, it is synced so often. Otherwise the log's next sync could wait for all of it.
+_SYNC_EVERY = 32 << 20
 HEADER_SIZE = _HEADER.size + _U32.size
 END_SIZE = _PIECE.size + _TOTAL.size
 
@@ -72,6 +75,21 @@ def reference_of(data: bytes) -> Reference | None:
     return Reference(*_REFERENCE.unpack_from(data)[1:])
 
 
+def is_reference(data: bytes) -> bool:
+    """Whether the data of a snapshot begins like a reference; if not, it is the state itself."""
+    return data[:8] == _REFERENCE_MAGIC
+
+
+def group_of_body(name: str) -> int | None:
+    """Return the group of a body by the name of its file, None for any other file."""
+    if not name.endswith(".snap"):
+        return None
+    try:
+        return int(name[:16], 16)
+    except ValueError:
+        return None
+
+
 def _stem(group: int, index: int, term: int) -> str:
     return f"{group:016x}-{index:016x}-{term:016x}"
 
@@ -82,7 +100,7 @@ def _header(group: int, index: int, term: int) -> bytes:
 
 
 class BodyWriter:
-    """Writes one body. It may run on any thread, but a group may have only one writer at a time.
+    """Writes one body. It may run on any thread. A group may write one body and receive others at the same time.
 
     Its errors are StorageFailed, and end this body only: it removes what it has written, and the log goes on.
     """
@@ -91,10 +109,13 @@ class BodyWriter:
         self._files = files
         self._place = (group, index, term)
         self._wanted = wanted
-        self._aside = f"{_stem(group, index, term)}.part"
+        # A body that arrives must not mix with one of the same index that is made here.
+        arriving = "" if wanted is None else f"-{wanted.checksum:08x}"
+        self._aside = f"{_stem(group, index, term)}{arriving}.part"
         self._waiting = bytearray()
         self._at = 0
         self._size = 0
+        self._synced = 0
         self._done = False
         header = _header(group, index, term)
         self._checksum = zlib.crc32(header)
@@ -104,14 +125,28 @@ class BodyWriter:
             raise self._failed(error) from error
         self._put(header)
 
+    @property
+    def size(self) -> int:
+        """How many bytes of the body were given so far."""
+        return self._size + len(self._waiting)
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append to the body."""
         if self._done:
             raise InvariantError("the body is finished")
-        self._waiting += data
-        while len(self._waiting) >= PIECE:
-            self._put_piece(bytes(self._waiting[:PIECE]))
-            del self._waiting[:PIECE]
+        with memoryview(data) as view:
+            at = 0
+            if self._waiting:
+                at = PIECE - len(self._waiting)
+                self._waiting += view[:at]
+                if len(self._waiting) < PIECE:
+                    return
+                self._put_piece(bytes(self._waiting))
+                self._waiting.clear()
+            while len(view) - at >= PIECE:
+                self._put_piece(bytes(view[at : at + PIECE]))
+                at += PIECE
+            self._waiting += view[at:]
 
     def _put_piece(self, piece: bytes) -> None:
         self._checksum = zlib.crc32(piece, self._checksum)
@@ -121,9 +156,12 @@ class BodyWriter:
     def _put(self, data: bytes) -> None:
         try:
             self._files.write(self._aside, self._at, data)
+            self._at += len(data)
+            if self._at - self._synced >= _SYNC_EVERY:
+                self._synced = self._at
+                self._files.sync(self._aside)
         except OSError as error:
             raise self._failed(error) from error
-        self._at += len(data)
 
     def finish(self) -> Reference:
         """Make the body durable under its name, and return its reference.
@@ -163,51 +201,113 @@ class BodyWriter:
         return StorageFailed(f"the snapshot {self._aside} cannot be written: {error}")
 
 
+class BodyReader:
+    """Reads one body in verified pieces, from the byte ``at`` of it on: a multiple of PIECE, or its end.
+
+    Raises Corruption for damage, and OSError if the file cannot be read. Damage before ``at`` shows at the end only.
+    """
+
+    def __init__(self, files: Files, reference: Reference, at: int = 0) -> None:
+        if at != reference.size and (at % PIECE or not 0 <= at < reference.size):
+            raise RangeError(f"no piece of a body of {reference.size} bytes begins at {at}")
+        self._files = files
+        self._reference = reference
+        self._left = reference.size - at
+        self._ended = False
+        header = _header(reference.group, reference.index, reference.term)
+        if self._read(0, HEADER_SIZE) != header:
+            raise damaged("the header is damaged", reference.name, 0)
+        before = -(-at // PIECE)
+        self._at = HEADER_SIZE + at + before * _PIECE.size
+        self._checksum = zlib.crc32(header)
+        if before:
+            last = HEADER_SIZE + (before - 1) * (PIECE + _PIECE.size)
+            self._checksum = _PIECE.unpack(self._read(last, _PIECE.size).ljust(_PIECE.size, b"\0"))[1]
+
+    def _read(self, at: int, size: int) -> bytes:
+        try:
+            return self._files.read(self._reference.name, at, size)
+        except FileNotFoundError:
+            raise damaged("the body of a snapshot is missing", self._reference.name, 0) from None
+
+    def next(self) -> bytes:
+        """Return the next piece, b"" at the end, once the end of the file is verified too."""
+        if self._ended:
+            return b""
+        name = self._reference.name
+        if self._left:
+            due = min(PIECE, self._left)
+            data = self._read(self._at, _PIECE.size + due)
+            piece = data[_PIECE.size :]
+            self._checksum = zlib.crc32(piece, self._checksum)
+            if data[: _PIECE.size] != _PIECE.pack(due, self._checksum):
+                raise damaged("a piece of a snapshot is damaged", name, self._at)
+            self._at += len(data)
+            self._left -= due
+            return piece
+        total = _TOTAL.pack(self._reference.size)
+        end = _PIECE.pack(0, zlib.crc32(total, self._checksum)) + total
+        if self._checksum != self._reference.checksum:
+            raise damaged("this is not the body that the log refers to", name, 0)
+        if self._read(self._at, END_SIZE + 1) != end:
+            raise damaged("the end of a snapshot is damaged", name, self._at)
+        self._ended = True
+        return b""
+
+
+class BodyFile:
+    """A body as a file to read from, for a state machine. ``read`` raises what ``BodyReader.next`` raises."""
+
+    def __init__(self, reader: BodyReader) -> None:
+        self._reader = reader
+        self._waiting = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next ``size`` bytes, fewer only at the end; the rest if ``size`` is negative."""
+        parts = []
+        while size != 0:
+            if not self._waiting:
+                self._waiting = self._reader.next()
+                if not self._waiting:
+                    break
+            part = self._waiting if size < 0 else self._waiting[:size]
+            self._waiting = self._waiting[len(part) :]
+            parts.append(part)
+            if size > 0:
+                size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 class Bodies:
     """The bodies of one group's snapshots: see ``SharedLog.group``."""
 
     def __init__(self, files: Files, group: int) -> None:
-        self._files = files
+        self.files = files
         self._group = group
 
     def write(self, index: int, term: int) -> BodyWriter:
         """Begin the body of a snapshot of this member. ``finish`` returns the reference for ``create_snapshot``."""
-        return BodyWriter(self._files, self._group, index, term)
+        return BodyWriter(self.files, self._group, index, term)
 
     def receive(self, reference: Reference) -> BodyWriter:
         """Begin the body of a snapshot that another member sends. ``finish`` compares it with the reference."""
         if reference.group != self._group:
             raise Contradiction(f"a body of the group {reference.group} is none of the group {self._group}")
-        return BodyWriter(self._files, self._group, reference.index, reference.term, reference)
+        return BodyWriter(self.files, self._group, reference.index, reference.term, reference)
 
-    def read(self, reference: Reference) -> Iterator[bytes]:
-        """Yield the body in verified pieces.
+    def read(self, reference: Reference, at: int = 0) -> Iterator[bytes]:
+        """Yield the body in verified pieces, from the byte ``at`` on: see BodyReader."""
+        reader = BodyReader(self.files, reference, at)
+        while piece := reader.next():
+            yield piece
 
-        Raises Corruption for damage, which may show only at the end, and OSError if the file cannot be read.
-        """
-        name, at = reference.name, HEADER_SIZE
-        files = self._files
-        header = _header(reference.group, reference.index, reference.term)
-        sizes = files.names()
-        if name not in sizes:
-            raise damaged("the body of a snapshot is missing", name, 0)
-        if files.read(name, 0, HEADER_SIZE) != header:
-            raise damaged("the header is damaged", name, 0)
-        checksum, left = zlib.crc32(header), reference.size
-        while left:
-            due = min(PIECE, left)
-            piece = files.read(name, at, _PIECE.size + due)
-            if piece[: _PIECE.size] != _PIECE.pack(due, checksum := zlib.crc32(piece[_PIECE.size :], checksum)):
-                raise damaged("a piece of a snapshot is damaged", name, at)
-            yield piece[_PIECE.size :]
-            at += len(piece)
-            left -= due
-        total = _TOTAL.pack(reference.size)
-        end = _PIECE.pack(0, zlib.crc32(total, checksum)) + total
-        if checksum != reference.checksum:
-            raise damaged("this is not the body that the log refers to", name, 0)
-        if files.read(name, at, END_SIZE + 1) != end or sizes[name] != reference.file_size:
-            raise damaged("the end of a snapshot is damaged", name, at)
+    def open(self, reference: Reference) -> BodyFile:
+        """Return the body as a file. Raises Corruption if it is missing or its header is damaged."""
+        return BodyFile(BodyReader(self.files, reference))
+
+    def remove(self, reference: Reference) -> None:
+        """Remove a body to which the log does not refer."""
+        self.files.remove(reference.name)
 
     def verify(self, snapshot: Snapshot) -> None:
         """Read the body of a snapshot, if it has one, to verify it. Raises Corruption if it is damaged."""
@@ -217,8 +317,11 @@ class Bodies:
                 pass
 
     def reference(self, snapshot: Snapshot) -> Reference | None:
-        """Return a snapshot's reference, None without data. Raises Corruption if the data is not its reference."""
-        if not snapshot.data:
+        """Return a snapshot's reference, None if its data is the state itself.
+
+        Raises Corruption if the data begins like a reference, and is none of this group and snapshot.
+        """
+        if not is_reference(snapshot.data):
             return None
         found = reference_of(snapshot.data)
         metadata = snapshot.metadata
@@ -226,15 +329,22 @@ class Bodies:
             raise Corruption(f"the data of the snapshot {metadata.index} does not refer to its body")
         return found
 
+    def has(self, reference: Reference) -> bool:
+        """Whether there is a finished file with this name and size. Raises OSError if it cannot be read."""
+        try:
+            return len(self.files.read(reference.name, reference.file_size - 1, 2)) == 1
+        except FileNotFoundError:
+            return False
+
     def check(self, snapshot: Snapshot) -> None:
-        """Raise Contradiction if a new snapshot has data that does not refer to a body of this group on disk."""
+        """Raise Contradiction if a new snapshot refers to a body that is not on disk, or to another snapshot's."""
         try:
             reference = self.reference(snapshot)
         except Corruption as error:
             raise Contradiction(
                 f"{error}: write it by bodies first, and take the reference that finish() gives"
             ) from None
-        if reference is not None and self._files.names().get(reference.name) != reference.file_size:
+        if reference is not None and not self.has(reference):
             raise Contradiction(f"the body {reference.name} is not there, or not finished")
 
     def names_of(self, snapshot: Snapshot) -> list[str]:
@@ -242,12 +352,7 @@ class Bodies:
         found = reference_of(snapshot.data)
         return [] if found is None or found.group != self._group else [found.name]
 
-    def strays(self, kept: list[Snapshot]) -> list[str]:
-        """The files of this group's bodies that belong to none of these snapshots."""
-        names = {name for each in kept for name in self.names_of(each)}
-        mine = f"{self._group:016x}-"
-        return sorted(
-            name
-            for name in self._files.names()
-            if name.startswith(mine) and name.endswith(".snap") and name not in names
-        )
+    def strays(self, kept: list[Snapshot], names: Iterable[str]) -> list[str]:
+        """Return those of this group's bodies, ``names``, that belong to none of these snapshots."""
+        needed = {name for each in kept for name in self.names_of(each)}
+        return sorted(name for name in names if name not in needed)

@@ -40,6 +40,7 @@ class Directory:
         self.path = Path(path)
         self._open: dict[str, int] = {}
         self._guard = threading.Lock()
+        self._closed = False
         self._lock = -1
         self._reading = reading
         if reading:
@@ -127,6 +128,7 @@ class Directory:
 
     def _file(self, name: str, making: bool) -> int:
         with self._guard:
+            self._check_open(name)
             file = self._open.get(name, -1)
             if file < 0:
                 flags = _READING if self._reading else _FLAGS if making else _FLAGS & ~os.O_CREAT
@@ -135,14 +137,23 @@ class Directory:
 
     def _forget(self, name: str) -> None:
         with self._guard:
+            self._check_open(name)
             file = self._open.pop(name, -1)
         if file >= 0:
             os.close(file)
 
+    def _check_open(self, name: str) -> None:
+        """Raise OSError after ``close``: without the lock, another process may have the folder open."""
+        if self._closed:
+            raise OSError(errno.EBADF, "the folder is closed", name)
+
     def close(self) -> None:
-        """Close all files and release the lock. May be called twice."""
-        for name in list(self._open):
-            self._forget(name)
+        """Close all files and release the lock. May be called twice. Later calls that change a file raise OSError."""
+        with self._guard:
+            self._closed = True
+            files, self._open = list(self._open.values()), {}
+        for file in files:
+            os.close(file)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

@@ -36,7 +36,7 @@ from .places import Places
 from .share import Begin, Share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .bodies import Bodies
     from .files import Files
@@ -481,12 +481,12 @@ class GroupLog:
         if count:
             self._drop(count)
 
-    # -- records -------------------------------------------------------------------------------------------------
-
     # -- bodies --------------------------------------------------------------------------------------------------
 
-    def keep_bodies(self, bodies: "Bodies") -> list[str]:
+    def keep_bodies(self, bodies: "Bodies", names: "Iterable[str]" = ()) -> list[str]:
         """Keep snapshots as bodies from now on: verify the newest body, and return the files that nothing needs.
+
+        ``names`` are the files of all bodies of this group.
 
         If the newest body is damaged, the older snapshot takes its place, provided that the log reaches from there to
         everything committed. Raises Corruption if it does not.
@@ -501,7 +501,7 @@ class GroupLog:
             self._fall_back()
             self._staged().fallen = True
         self.bodies = bodies
-        return bodies.strays([each for each in (self.newest, self.older) if each is not None])
+        return bodies.strays([each for each in (self.newest, self.older) if each is not None], names)
 
     def _cannot_fall_back(self, bodies: "Bodies") -> str:
         """Return why the older snapshot cannot replace the newest one, "" if it can."""

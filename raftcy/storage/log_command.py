@@ -104,7 +104,9 @@ def _inspect(log: OfflineLog, arguments: argparse.Namespace) -> int:
             f"group {each['group']}: entries {each['first_index']} to {each['last_index']}, term {state['term']}, "
             f"vote {state['vote']}, commit {state['commit']}"
         )
-        lines += [f"  snapshot {snap['index']}: {snap['bytes']} bytes, {snap['file']}" for snap in each["snapshots"]]
+        for snap in each["snapshots"]:
+            where = "in the log" if snap["file"] is None else snap["file"]
+            lines.append(f"  snapshot {snap['index']}: {snap['bytes']} bytes, {where}")
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ..errors import ConfigError, Corruption, InvariantError, StorageFailed
 from ..wire.checks import u64
 from . import passport, share
-from .bodies import Bodies
+from .bodies import Bodies, group_of_body
 from .files import SECTOR, Files
 from .group_log import GroupLog, Host
 from .layout import (
@@ -97,6 +97,10 @@ class SharedLog:
         # Dropped groups whose drop is not durable yet.
         self._leaving: list[GroupLog] = []
         self._gone: list[str] = []
+        # Bodies that somebody reads or still waits for, which no chore may remove; how many times each.
+        self._pinned: dict[str, int] = {}
+        # The bodies that the opening has found, by group.
+        self._bodies: dict[int, list[str]] = {}
         self._spare = 0
         self._making = self._removing = False
         self._closed = False
@@ -109,6 +113,7 @@ class SharedLog:
             check_begun(self._groups, found)
             self._warm.clear()
             make_durable(files, found)
+            self._find_bodies()
         except OSError as error:
             raise StorageFailed(f"the log cannot be opened: {error}") from error
         self.cut = found.cut
@@ -148,10 +153,10 @@ class SharedLog:
     def group(self, id: int, *, bodies: bool = False) -> GroupLog:
         """Return the log of a group, the same object each time. It is empty if the group has written nothing.
 
-        With ``bodies``, the data of its snapshots refers to files, which ``GroupLog.bodies`` writes. This call reads
+        With ``bodies``, the data of a snapshot may refer to a file, which ``GroupLog.bodies`` writes. This call reads
         the newest file once: if it is damaged, the older one takes its place, provided that nothing is lost by that.
-        Without ``bodies``, the data is the state itself, and the log holds it. Raises Corruption, which concerns this
-        group only, and StorageFailed if a file cannot be read.
+        Data that does not begin like a reference is the state itself, and the log holds it; so is all data without
+        ``bodies``. Raises Corruption, which concerns this group only, and StorageFailed if a file cannot be read.
         """
         id = u64(id, "id")
         found = self._groups.get(id)
@@ -159,7 +164,7 @@ class SharedLog:
             found = self._groups[id] = self._made(id)
         if bodies and found.bodies is None:
             try:
-                for name in found.keep_bodies(Bodies(self.files, id)):
+                for name in found.keep_bodies(Bodies(self.files, id), self._bodies.pop(id, ())):
                     # Removed at once: a later chore could remove a body of the same name that was written meanwhile.
                     self.files.remove(name)
             except OSError as error:
@@ -345,10 +350,22 @@ class SharedLog:
             self._making = True
             found.append(Chore(self.files, size=self._segment_size))
         if self._gone and not self._removing:
-            self._removing = True
-            found.append(Chore(self.files, names=tuple(self._gone)))
-            self._gone = []
+            free = tuple(name for name in self._gone if name not in self._pinned)
+            if free:
+                self._removing = True
+                found.append(Chore(self.files, names=free))
+                self._gone = [name for name in self._gone if name in self._pinned]
         return found
+
+    def pin(self, name: str) -> None:
+        """Keep a body from being removed until ``unpin``, for whoever reads it, or still waits for its record."""
+        self._pinned[name] = self._pinned.get(name, 0) + 1
+
+    def unpin(self, name: str) -> None:
+        """Take back one ``pin``. If nothing needs the body any more, the next chore removes it."""
+        count = self._pinned.pop(name, 0) - 1
+        if count > 0:
+            self._pinned[name] = count
 
     def chore_done(self, chore: Chore) -> None:
         """Acknowledge a chore that has run. If it has failed, the log is dead, and this raises StorageFailed."""
@@ -395,6 +412,21 @@ class SharedLog:
         return self._in_memory
 
     # -- opening -------------------------------------------------------------------------------------------------
+
+    def _find_bodies(self) -> None:
+        """Note the bodies of each group, and remove those of groups that the log does not know.
+
+        A crash leaves such a body between its rename and the group's first record, or between the durable drop of a
+        group and the removal of its files.
+        """
+        for name in sorted(self.files.names()):
+            group = group_of_body(name)
+            if group is None:
+                continue
+            if group in self._groups:
+                self._bodies.setdefault(group, []).append(name)
+            else:
+                self.files.remove(name)
 
     def _replay(self, number: int, offset: int, head: Head, body: bytes) -> None:
         replay(self._groups, self._made, number, offset, head, body)

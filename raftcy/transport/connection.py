@@ -44,9 +44,9 @@ class Connection(asyncio.Protocol):
     and closing the transport would hang.
     """
 
-    def __init__(self, shared: Shared, accepts: bool) -> None:
+    def __init__(self, shared: Shared, accepts: bool, streams: bool = False) -> None:
         self.shared = shared
-        self.speech = Speech(accepts, shared.limits.frame_bytes)
+        self.speech = Speech(accepts, shared.limits.frame_bytes, streams)
         self.paused = False
         """Whether the operating system accepts no more bytes at the moment."""
         self.gone: asyncio.Future[None] = shared.loop.create_future()

@@ -1,7 +1,8 @@
 """The protocol of a connection, for both ends, without I/O: bytes in, events and bytes out.
 
 The dialler begins with its HELLO and sends nothing else until the WELCOME arrives. Then it sends messages, and both
-ends may ping and must answer pings. An end that breaks these rules loses the connection.
+ends may ping and must answer pings. A connection that begins with a STREAM carries the body of a snapshot in place of
+messages. An end that breaks these rules loses the connection.
 """
 
 from typing import NamedTuple
@@ -9,8 +10,9 @@ from typing import NamedTuple
 from ..errors import DecodeError
 from . import packets as p
 from .frame import FrameDecoder
+from .streampackets import FROM_ACCEPTOR, FROM_DIALLER
 
-__all__ = ["Event", "Greeted", "Messages", "Ponged", "Refused", "Speech"]
+__all__ = ["Event", "Greeted", "Messages", "Ponged", "Refused", "Speech", "Streamed"]
 
 
 class Greeted(NamedTuple):
@@ -37,7 +39,13 @@ class Ponged(NamedTuple):
     token: int
 
 
-Event = Greeted | Refused | Messages | Ponged
+class Streamed(NamedTuple):
+    """A packet of a connection that carries the body of a snapshot."""
+
+    payload: bytes | bytearray
+
+
+Event = Greeted | Refused | Messages | Ponged | Streamed
 
 
 class Speech:
@@ -50,10 +58,12 @@ class Speech:
     The connection is open for the acceptor when it sends the WELCOME, and for the dialler when it reads it.
     """
 
-    def __init__(self, accepts: bool, limit_bytes: int | None = None) -> None:
+    def __init__(self, accepts: bool, limit_bytes: int | None = None, streams: bool = False) -> None:
         self.output: list[bytes] = []
         self.error: DecodeError | None = None
         self.is_open = False
+        self.streams = streams
+        """Whether the connection carries the body of a snapshot. An acceptor learns it from the first packet."""
         self.theirs: p.Hello | None = None
         """The hello of the other end, None before it arrives."""
         self._accepts = accepts
@@ -72,8 +82,8 @@ class Speech:
         return data
 
     def begin(self, hello: p.Hello) -> None:
-        """Send the HELLO. Only the dialler calls this."""
-        self.output.append(p.encode_greeting(p.HELLO, hello))
+        """Send the HELLO or STREAM. Only the dialler calls this."""
+        self.output.append(p.encode_greeting(p.STREAM if self.streams else p.HELLO, hello))
 
     def welcome(self, hello: p.Hello) -> None:
         """Accept the connection. Only an acceptor that has read a HELLO calls this."""
@@ -109,7 +119,9 @@ class Speech:
             kind = payload[0] if payload else 0
             if not self.is_open:
                 events.append(self._greeting(kind, payload))
-            elif kind == p.MESSAGE and self._accepts:
+            elif self.streams and kind in (FROM_DIALLER if self._accepts else FROM_ACCEPTOR):
+                events.append(Streamed(payload))
+            elif kind == p.MESSAGE and self._accepts and not self.streams:
                 if messages is None:
                     messages = []
                     events.append(Messages(messages))
@@ -123,8 +135,9 @@ class Speech:
                 raise DecodeError(f"a packet of kind {kind} is out of place", 0)
 
     def _greeting(self, kind: int, payload: bytes | bytearray) -> Event:
-        if self.theirs is None and kind == (p.HELLO if self._accepts else p.WELCOME):
+        if self.theirs is None and kind in ((p.HELLO, p.STREAM) if self._accepts else (p.WELCOME,)):
             self.theirs = p.decode_greeting(payload)
+            self.streams = self.streams or kind == p.STREAM
             if not self._accepts:
                 self._open()
             return Greeted(self.theirs)

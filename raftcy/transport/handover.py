@@ -268,7 +268,7 @@ class Feed:
                 self._broken = error
                 waiting.clear()
                 break
-            reason = self._refuse(group, m)
+            reason = self.refuse(group, m)
             if reason is None and m.type == k.PROP and group not in shared.direct:
                 reason = self._proposals(group).put(m, size)
             elif reason is None:
@@ -280,7 +280,7 @@ class Feed:
             shared.count_received(self._sender, traffic.received_messages - messages_before, size)
         return group, batch
 
-    def _refuse(self, group: int, m: Message) -> str | None:
+    def refuse(self, group: int, m: Message) -> str | None:
         """Return why a message must not be delivered, or None.
 
         A message must name the sender that the connection has proved; otherwise one member could acknowledge entries in

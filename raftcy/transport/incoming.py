@@ -4,10 +4,11 @@ A connection has three states. It is unproved until its hello has passed every c
 time of unproved connections, so that strangers cannot exhaust the node. It may then have to wait for the older
 connection of its sender. After that it is open.
 
-Each sender has one open connection. A newer connection of the same start, which has the same nonce, replaces the older
-one at once: the sender would not have opened it if the older one were alive. A connection of another start comes from
-a restart, or from a second process that runs under the same id. So the acceptor pings the older connection first, and
-refuses the newer one if the older one answers. Otherwise two processes could vote as one member.
+Each sender has one open connection for messages, and one for each body of a snapshot. A newer connection for messages
+of the same start, which has the same nonce, replaces the older one at once: the sender would not have opened it if the
+older one were alive. A connection of another start comes from a restart, or from a second process that runs under the
+same id. So the acceptor pings the older connection first, and refuses the newer one if the older one answers.
+Otherwise two processes could vote as one member.
 """
 
 import asyncio
@@ -20,8 +21,9 @@ from ..errors import TransportError
 from ..wire.kinds import is_local_msg_target
 from . import packets
 from .connection import Connection
-from .conversation import Event, Greeted, Messages, Ponged
+from .conversation import Event, Greeted, Messages, Ponged, Streamed
 from .handover import Feed, Proposals
+from .inflow import Inflow
 from .listener import Listener
 from .packets import Hello, Reason, Refusal
 from .pulse import Pulse
@@ -58,6 +60,8 @@ class _Accepted(Connection):
         """The newer connection that waits for this one to answer."""
         self.task: asyncio.Task[None] | None = None
         self.feed: Feed | None = None
+        self.inflow: Inflow | None = None
+        """The body of a snapshot that arrives on this connection; it then carries no messages."""
         self.refused = False
         self._pulse = Pulse(1)
         self._pending = 0
@@ -89,6 +93,9 @@ class _Accepted(Connection):
         if isinstance(event, Messages):
             if self.feed is not None:
                 self.feed.add(event.payloads)
+        elif isinstance(event, Streamed):
+            if self.inflow is not None:
+                self.inflow.add(event.payload)
         elif isinstance(event, Greeted):
             self._owner.greeted(self, event.hello)
         elif isinstance(event, Ponged) and self.challenger is not None:
@@ -146,6 +153,8 @@ class Incoming:
         self._open: dict[int, _Accepted] = {}
         # Includes the feeds of ended connections that still have messages to deliver.
         self._feeds: set[Feed] = set()
+        # Bodies of snapshots that arrive, with those whose connection has ended and that still have a task.
+        self._inflows: set[Inflow] = set()
         self._proposals: dict[int, Proposals] = {}
 
     # -- listening
@@ -219,6 +228,8 @@ class Incoming:
             self._listener.close()
         for feed in self._feeds:
             feed.stop()
+        for inflow in self._inflows:
+            inflow.stop()
         for connection in list(self._connections):
             connection.abort()
         for proposals in self._proposals.values():
@@ -233,6 +244,7 @@ class Incoming:
             ending: list[asyncio.Future[None]] = [each.gone for each in self._connections]
             tasks = [each.task for each in self._connections]
             tasks += [each.task for each in self._feeds]
+            tasks += [each.task for each in self._inflows]
             tasks += [each.task for each in self._proposals.values()]
             ending += [task for task in tasks if task is not None]
             if not ending:
@@ -253,10 +265,10 @@ class Incoming:
             proposals.task.cancel()
 
     def drop(self, sender: int) -> None:
-        """Close the connection of a sender."""
-        connection = self._open.get(sender)
-        if connection is not None:
-            connection.abort()
+        """Close the connections of a sender."""
+        for connection in list(self._connections):
+            if connection.hello is not None and connection.hello.sender == sender:
+                connection.abort()
 
     # -- connections that are not proved
 
@@ -293,6 +305,9 @@ class Incoming:
             refusal = Refusal(Reason.BUSY, "the node cannot judge now")
         if refusal is not None:
             self._refuse(connection, refusal)
+            return
+        if connection.speech.streams:
+            self._take_stream(connection, hello)
             return
         older = self._open.get(hello.sender)
         if older is None or not older.is_usable or older.hello is None or older.hello.nonce == hello.nonce:
@@ -335,6 +350,34 @@ class Incoming:
         if older is None and len(self._open) >= shared.limits.connections:
             return Refusal(Reason.BUSY, f"node {shared.id:x} has too many connections")
         return None
+
+    def _take_stream(self, connection: _Accepted, hello: Hello) -> None:
+        """Accept a connection for the body of a snapshot, beside the sender's other connection.
+
+        It is refused while another start of the sender is connected, until that one is replaced or gone.
+        """
+        shared, sender = self.shared, hello.sender
+        older = self._open.get(sender)
+        self._inflows = {inflow for inflow in self._inflows if inflow.is_needed}
+        reason = ""
+        if shared.depot is None or hello.cluster != shared.hello.cluster:
+            reason = f"node {shared.id:x} takes no bodies of snapshots from this node"
+        elif older is not None and older.is_usable and older.hello is not None and older.hello.nonce != hello.nonce:
+            reason = f"another start of node {sender:x} is connected"
+        elif len(self._inflows) >= shared.limits.incoming_streams:
+            reason = f"node {shared.id:x} receives too many snapshots"
+        if reason:
+            self._refuse(connection, Refusal(Reason.BUSY, reason))
+            return
+        self._unproved.pop(connection, None)
+        shared.traffic.accepted += 1
+        feed = Feed(shared, sender, connection, self.proposals, connection.malformed)
+        self._feeds = {each for each in self._feeds if each.is_needed} | {feed}
+        connection.inflow = Inflow(shared, sender, connection, feed, connection.malformed)
+        self._inflows.add(connection.inflow)
+        connection.speech.welcome(replace(shared.hello, receiver=sender))
+        connection.flush()
+        self._restart_timer(connection, shared.limits.idle_seconds / 2, _Accepted.watch)
 
     def _refuse(self, connection: _Accepted, refusal: Refusal) -> None:
         traffic = self.shared.traffic
@@ -405,6 +448,8 @@ class Incoming:
             connection.timer.cancel()
         self._connections.discard(connection)
         self._unproved.pop(connection, None)
+        if connection.inflow is not None:
+            connection.inflow.stop()
         hello = connection.hello
         if hello is not None and self._open.get(hello.sender) is connection:
             del self._open[hello.sender]

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 from .frame import MAX_FRAME_BYTES
 
+STREAM_WINDOW_BYTES_MAX = 32 << 20
+"""The most bytes of a body that any node may have on its way. A node closes a connection on which more wait."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds for the memory and the waits of a transport.
 
-    Raises ValueError unless every limit is positive and ``frame_bytes`` is at most 64 MiB.
+    Raises ValueError unless every limit is positive, ``frame_bytes`` is at most 64 MiB, and ``stream_window_bytes`` at
+    most 32 MiB.
     """
 
     frame_bytes: int = MAX_FRAME_BYTES
@@ -41,6 +45,24 @@ class Limits:
     waiting_proposal_bytes: int = 64 << 20
     """The most bytes of a group's waiting forwarded proposals. A proposal that waits alone may be larger, up to
     ``frame_bytes``."""
+
+    streams: int = 4
+    """The most bodies of snapshots that this node sends at a time. Further ones wait."""
+
+    waiting_streams: int = 1024
+    """The most bodies of snapshots for one peer that are sent or wait. Further ones are reported as failed."""
+
+    incoming_streams: int = 16
+    """The most bodies of snapshots that this node receives at a time. The sender of a further one tries again later."""
+
+    stream_window_bytes: int = 1 << 20
+    """How many bytes of a body may be on their way, 32 MiB at most. It bounds the memory of a stream at both ends."""
+
+    stream_bytes_per_second: int = 256 << 20
+    """How many bytes of bodies this node sends in a second, to all peers together."""
+
+    stream_give_up_seconds: float = 30.0
+    """How long a stream may make no progress, over any number of connections, before its snapshot counts as failed."""
 
     hello_seconds: float = 5.0
     """How long a new connection from another node may take to send its hello, including the TLS handshake."""
@@ -76,6 +98,10 @@ class Limits:
         for name in self.__slots__:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)!r}")
+        if self.stream_window_bytes > STREAM_WINDOW_BYTES_MAX:
+            raise ValueError(
+                f"stream_window_bytes must be at most {STREAM_WINDOW_BYTES_MAX}, not {self.stream_window_bytes}"
+            )
         if self.frame_bytes > MAX_FRAME_BYTES:
             raise ValueError(f"frame_bytes must be at most {MAX_FRAME_BYTES}, not {self.frame_bytes}")
 
@@ -129,6 +155,19 @@ class Traffic:
     """Ignored forwarded proposals that found no room to wait."""
     failed_calls: int = 0
     """Calls of a receiver or callback that raised an unexpected exception."""
+
+    streams_begun: int = 0
+    """Bodies of snapshots that this node began to send."""
+    streams_stored: int = 0
+    """Bodies of snapshots that a peer has stored."""
+    streams_failed: int = 0
+    """Bodies of snapshots that were given up or refused."""
+    streams_resumed: int = 0
+    """Connections that went on with a body after its beginning."""
+    streams_received: int = 0
+    """Bodies of snapshots that this node has received and stored."""
+    stream_bytes: int = 0
+    """Bytes of bodies handed to the operating system."""
 
     connects: int = 0
     """Connections that this node opened and the peer accepted."""

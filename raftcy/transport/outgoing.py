@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import socket
-from dataclasses import replace
 from typing import Any
 
 from ..errors import MessageTooLong, RangeError
@@ -11,13 +9,14 @@ from ..wire import consts as k
 from ..wire.enums import SnapshotStatus
 from ..wire.messages import Message
 from . import packets
-from .addresses import Address, is_literal
-from .connection import Connection
-from .conversation import Event, Greeted, Ponged, Refused
+from .addresses import Address
+from .conversation import Event, Ponged
+from .dialling import Dialled, Dialler
 from .limits import PeerTraffic
 from .pulse import Pulse
 from .sendqueue import SendQueue
 from .shared import Shared
+from .streaming import Streams
 
 __all__ = ["Outgoing"]
 
@@ -28,52 +27,26 @@ _GONE_SECONDS = 5.0
 _WARN_SECONDS = 300.0
 
 
-class _Refused(ConnectionError):
-    """The peer refuses the connection, or the other end is not the peer."""
-
-
-class _Dialled(Connection):
-    """The dialler's end of a connection."""
+class _Link(Dialled):
+    """The dialler's end of a connection for messages."""
 
     def __init__(self, owner: "Outgoing") -> None:
-        super().__init__(owner.shared, accepts=False)
+        super().__init__(owner.shared, owner.peer)
         self._owner = owner
-        self.greeted: asyncio.Future[packets.Hello] = owner.shared.loop.create_future()
-        self.made: asyncio.Future[None] = owner.shared.loop.create_future()
-
-    def began(self) -> None:
-        self.speech.begin(self._owner.hello)
-        self.flush()
 
     def happened(self, event: Event) -> None:
-        if isinstance(event, Greeted):
-            if not self.greeted.done():
-                self.greeted.set_result(event.hello)
-        elif isinstance(event, Refused):
-            self.shared.refused_by(self._owner.peer, event.refusal)
-            self._end(_Refused(event.refusal.text))
-        elif isinstance(event, Ponged):
+        if isinstance(event, Ponged):
             self._owner.confirmed(self, event.token)
+        else:
+            super().happened(event)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._owner.writable(self)
 
-    def broke_rules(self, error: Exception) -> None:
-        self.shared.traffic.malformed_connections += 1
-        text = "%x: the connection to %x closed: %s"
-        self.shared.log(logging.WARNING, ("malformed", self._owner.peer), text, self.shared.id, self._owner.peer, error)
-        self._end(_Refused(str(error)))
-
     def ended(self, error: BaseException | None) -> None:
-        self._end(ConnectionResetError("the connection was closed"))
+        super().ended(error)
         self._owner.lost(self)
-
-    def _end(self, error: Exception) -> None:
-        if not self.greeted.done():
-            self.greeted.set_exception(error)
-            # Perhaps nobody waits for it any more. Reading it here keeps asyncio from logging it as never retrieved.
-            self.greeted.exception()
 
 
 class Outgoing:
@@ -86,6 +59,7 @@ class Outgoing:
       life: an answer to a ping or, while a ping waits behind other bytes, an acknowledgement of those bytes by the
       peer's system. An acknowledgement of the ping alone proves nothing, because the system of a hung process gives it.
     - Each attempt looks up names anew, and all addresses take turns.
+    - The body of a snapshot takes a connection of its own (``streams``), so that it delays no message.
     - No call waits, except ``wait_ended``. After ``stop``, it awaits the tasks and sockets that take a moment to end.
     """
 
@@ -95,7 +69,7 @@ class Outgoing:
         self.addresses = addresses
         limits = shared.limits
         self._queue = SendQueue(limits.queue_messages, limits.queue_bytes)
-        self._connection: _Dialled | None = None
+        self._connection: _Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._flush_due: asyncio.Handle | None = None
         self._look_due: asyncio.TimerHandle | None = None
@@ -107,7 +81,9 @@ class Outgoing:
         # Where the unanswered ping ends in the stream, and how much of the stream was acknowledged at the last look.
         self._ping_at = 0
         self._acknowledged = 0
-        self._turn = 0
+        self._dialler = Dialler(shared, peer, addresses, self._ended_later)
+        self.streams = Streams(self._dialler, self._ended_later)
+        """The bodies of snapshots that are on their way to the peer."""
         self._pause = limits.retry_min_seconds
         self._earliest = 0.0
         self._had_connection = False
@@ -115,8 +91,7 @@ class Outgoing:
         self._gone_since: float | None = None
         self._warn_at = 0.0
         self._reported: dict[int, float] = {}
-        self._lookups: dict[str, asyncio.Future[Any]] = {}
-        self._ending: list[asyncio.Future[None]] = []
+        self._ending: list[asyncio.Future[Any]] = []
         self._stopped = False
 
     @property
@@ -138,17 +113,14 @@ class Outgoing:
             is_connected=self._connection is not None,
         )
 
-    @property
-    def hello(self) -> packets.Hello:
-        """The hello that this node sends to the peer."""
-        return replace(self.shared.hello, receiver=self.peer)
-
     # -- messages
 
     def put(self, group: int, m: Message) -> None:
         """Queue a message. Never waits. Raises MessageTooLong, after reporting the loss, if it fits into no frame."""
         traffic = self.shared.traffic
         snapshot = m.type == k.SNAP
+        if snapshot and self.streams.put(group, m):
+            return
         try:
             data = m.encode()
         except RangeError as error:
@@ -221,7 +193,7 @@ class Outgoing:
 
     # -- the connection that is open
 
-    def confirmed(self, connection: _Dialled, token: int) -> None:
+    def confirmed(self, connection: _Link, token: int) -> None:
         """The peer has answered a ping."""
         if connection is not self._connection:
             return
@@ -232,17 +204,17 @@ class Outgoing:
         for group in self._queue.confirm(token):
             self.shared.snapshot(self.peer, group, SnapshotStatus.FINISH)
 
-    def writable(self, connection: _Dialled) -> None:
+    def writable(self, connection: _Link) -> None:
         """Write on: the operating system accepts bytes again."""
         if connection is self._connection:
             self._flush_now()
 
-    def lost(self, connection: _Dialled) -> None:
+    def lost(self, connection: _Link) -> None:
         """Drop the open connection, which has broken."""
         if connection is self._connection:
             self._drop_connection(in_silence=False)
 
-    def _opened(self, connection: _Dialled) -> None:
+    def _opened(self, connection: _Link) -> None:
         traffic = self.shared.traffic
         traffic.connects += 1
         traffic.reconnects += self._had_connection
@@ -333,7 +305,7 @@ class Outgoing:
             if wait > 0:
                 await asyncio.sleep(wait)
             try:
-                connection = await self._connect()
+                connection = await self._dialler.connect(lambda: _Link(self))
             except (OSError, UnicodeError, OverflowError) as error:
                 self.shared.traffic.failed_dials += 1
                 self._not_reached(error)
@@ -365,89 +337,6 @@ class Outgoing:
         self._pause = min(2 * pause, self.shared.limits.retry_max_seconds)
         return pause * (1 - self.shared.random.random() / 2)
 
-    async def _connect(self) -> _Dialled:
-        """Open a connection, prove both ends, and return it."""
-        limits, loop, tls = self.shared.limits, self.shared.loop, self.shared.tls
-        async with asyncio.timeout(limits.dial_seconds):
-            dialled, name = await self._dial_next()
-        connection = _Dialled(self)
-        secured: dict[str, Any] = {} if tls is None else {"ssl": tls.client_context, "server_hostname": name}
-        made = False
-        try:
-            async with asyncio.timeout(limits.greet_seconds):
-                await loop.create_connection(lambda: connection, sock=dialled, **secured)
-                made = True
-                theirs = await connection.greeted
-            self._check(connection, theirs)
-            if not connection.is_usable:
-                raise ConnectionResetError("the connection was closed")
-        except BaseException:
-            connection.abort()
-            if not made:
-                dialled.close()
-                connection.forget()
-            self._ended_later(connection.gone)
-            raise
-        return connection
-
-    def _check(self, connection: _Dialled, theirs: packets.Hello) -> None:
-        """Check that the other end is the peer. Raises _Refused."""
-        own, tls = self.shared.hello, self.shared.tls
-        expected = self.shared.known.get(self.peer)
-        reason = None
-        if theirs.version != packets.PROTOCOL:
-            reason = f"it speaks version {theirs.version}"
-        elif not self.shared.may_talk(theirs.cluster):
-            reason = f"it belongs to cluster {theirs.cluster:x}, not {own.cluster:x}"
-        elif theirs.sender != self.peer or theirs.receiver != self.shared.id:
-            reason = f"it is node {theirs.sender:x}"
-        elif expected and theirs.identity != expected:
-            reason = f"its identity is {theirs.identity:x}, not {expected:x}"
-        elif tls is not None:
-            reason = tls.refuse(connection.secured, self.peer)
-        if reason is not None:
-            self.shared.traffic.wrong_peers += 1
-            text = "%x: at the address of %x is another: %s"
-            self.shared.log(logging.WARNING, ("wrong", self.peer), text, self.shared.id, self.peer, reason)
-            raise _Refused(reason)
-        if theirs.identity and self.peer in self.shared.known:
-            self.shared.known[self.peer] = theirs.identity
-
-    async def _dial_next(self) -> tuple[socket.socket, str]:
-        """Connect to the next address, and return the socket with the name of that address."""
-        family, address, name = await self._next_address()
-        dialled = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            dialled.setblocking(False)
-            await self.shared.loop.sock_connect(dialled, address)
-        except BaseException:
-            dialled.close()
-            raise
-        return dialled, name
-
-    async def _next_address(self) -> tuple[int, Any, str]:
-        """Return the next address to try: the family and address of a socket, and the name they belong to."""
-        turn, self._turn = self._turn, self._turn + 1
-        name, port = self.addresses[turn % len(self.addresses)]
-        if is_literal(name) and "%" not in name:
-            return socket.AF_INET6 if ":" in name else socket.AF_INET, (name, port), name
-        lookup = self._lookups.get(name)
-        if lookup is None:
-            # One look-up at a time. Otherwise a resolver that hangs would pile up threads.
-            lookup = asyncio.ensure_future(self.shared.loop.getaddrinfo(name, port, type=socket.SOCK_STREAM))
-            self._lookups[name] = lookup
-            lookup.add_done_callback(lambda done: self._looked_up(name, done))
-        found = await asyncio.shield(lookup)
-        if not found:
-            raise OSError(f"{name} has no address")
-        family, _, _, _, address = found[turn // len(self.addresses) % len(found)]
-        return family, (address[0], port, *address[2:]), name
-
-    def _looked_up(self, name: str, lookup: asyncio.Future[Any]) -> None:
-        del self._lookups[name]
-        if not lookup.cancelled():
-            lookup.exception()
-
     # -- the end
 
     def stop(self) -> None:
@@ -456,9 +345,8 @@ class Outgoing:
         if self._task is not None:
             self._task.cancel()
             self._ended_later(self._task)
-        for lookup in self._lookups.values():
-            lookup.cancel()
-            self._ended_later(lookup)
+        self._dialler.stop()
+        self.streams.stop()
         self._drop_connection(in_silence=False)
         for group in self._queue.give_up().snapshots:
             self.shared.snapshot(self.peer, group, SnapshotStatus.FAILURE)
@@ -468,7 +356,7 @@ class Outgoing:
         while self._ending:
             await asyncio.wait(self._ending)
 
-    def _ended_later(self, future: asyncio.Future[None]) -> None:
+    def _ended_later(self, future: "asyncio.Future[Any]") -> None:
         if not future.done():
             self._ending.append(future)
             future.add_done_callback(self._ending.remove)

@@ -13,6 +13,7 @@ REFUSED acceptor   a ``Reason`` (1 byte) and a text for people
 MESSAGE dialler    the id of the group (8 bytes), and one Message in etcd's encoding
 PING   both        a token (8 bytes)
 PONG   both        the token of the ping that it answers
+STREAM dialler     as in a HELLO; it begins a connection for the body of a snapshot, see ``streampackets``
 ====== =========== ===================================================================================================
 
 Magic and version keep their places in every version, so that each version can name the version that it refuses.
@@ -34,6 +35,7 @@ __all__ = [
     "PONG",
     "PROTOCOL",
     "REFUSED",
+    "STREAM",
     "WELCOME",
     "Hello",
     "Reason",
@@ -51,7 +53,7 @@ __all__ = [
 PROTOCOL = 2
 """The version of this protocol. Version 1 was frames of messages after a hello that named the sender only."""
 
-HELLO, WELCOME, REFUSED, MESSAGE, PING, PONG = 1, 2, 3, 4, 5, 6
+HELLO, WELCOME, REFUSED, MESSAGE, PING, PONG, STREAM = 1, 2, 3, 4, 5, 6, 7
 
 GREETING_BYTES_MAX = 4096
 """The longest packet before a connection is open. It bounds the memory that one connection of a stranger can take."""
@@ -124,7 +126,7 @@ class Hello:
 
 
 def encode_greeting(kind: int, hello: Hello) -> bytes:
-    """Return the frame of a HELLO or WELCOME. Raises RangeError for a field that does not fit."""
+    """Return the frame of a HELLO, STREAM or WELCOME. Raises RangeError for a field that does not fit."""
     try:
         parts = [
             _START.pack(kind, _MAGIC, hello.version),
@@ -141,7 +143,7 @@ def encode_greeting(kind: int, hello: Hello) -> bytes:
 
 
 def decode_greeting(payload: bytes | bytearray) -> Hello:
-    """Read a HELLO or WELCOME; of another version, only ``version``. Raises DecodeError for any other packet."""
+    """Read a HELLO, STREAM or WELCOME; of another version, only ``version``. Raises DecodeError for another packet."""
     try:
         _, magic, version = _START.unpack_from(payload)
         if magic != _MAGIC:

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..errors import RaftError, Stopped
 from ..wire.enums import SnapshotStatus
+from .bucket import Bucket
+from .depots import Depot
 from .limits import Limits, Traffic
 from .packets import Hello, Refusal
 from .policy import Policy
@@ -35,10 +37,16 @@ class Shared:
         on_failure: Callable[[BaseException], object] | None,
         on_refused: Callable[[int, Refusal], object] | None,
         newcomers: int | None = None,
+        depot: Depot | None = None,
     ) -> None:
         self.id = hello.sender
         self.newcomers = newcomers
         """The group in which nodes that do not know their cluster yet may talk, None to refuse such nodes."""
+        self.depot = depot
+        """Keeps the bodies of snapshots, None if all snapshots go in messages."""
+        self.streams = asyncio.Semaphore(limits.streams)
+        """A place for each stream that may send at a time."""
+        self.stream_rate = Bucket(limits.stream_bytes_per_second)
         self.hello = hello
         self.limits = limits
         self.tls = tls

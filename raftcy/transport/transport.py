@@ -14,6 +14,7 @@ from ..wire.enums import SnapshotStatus
 from ..wire.kinds import is_local_msg_target
 from ..wire.messages import Message
 from .addresses import Address, Addresses, check_addresses, check_peer
+from .depots import Depot
 from .incoming import Incoming
 from .limits import Limits, PeerTraffic, Traffic
 from .outgoing import Outgoing
@@ -53,6 +54,9 @@ class Transport:
     - ``tls`` has the settings of TLS. Without it nothing is encrypted, and anybody who can connect can speak as any
       node. Omit it only on loopback or in a trusted network.
 
+    ``depot`` keeps the bodies of snapshots that do not fit into a message; see ``raftcy.transport.depots``. Without it,
+    every snapshot goes in its message.
+
     ``advertise`` has the addresses at which this node wants to be reached, for peers that do not know it.
 
     ``on_refused(peer, refusal)`` is called when a peer refuses this node. ``on_failure(error)`` is called for each
@@ -77,6 +81,7 @@ class Transport:
         on_refused: Callable[[int, Refusal], object] | None = None,
         source: random.Random | None = None,
         newcomers: int | None = None,
+        depot: Depot | None = None,
     ) -> None:
         check_peer(id, 0)
         for name, number in (("cluster", cluster), ("identity", identity), ("nonce", nonce or 0)):
@@ -91,7 +96,7 @@ class Transport:
             addresses=tuple(advertise),
         )
         self._shared = Shared(
-            hello, limits or Limits(), tls, policy, source or random.Random(), on_failure, on_refused, newcomers
+            hello, limits or Limits(), tls, policy, source or random.Random(), on_failure, on_refused, newcomers, depot
         )
         self._shared.attach(0, receiver)
         self._incoming = Incoming(self._shared)
@@ -144,6 +149,8 @@ class Transport:
         """Stop delivering to a group. Its messages are ignored and counted from now on."""
         self._shared.detach(group)
         self._incoming.detach(group)
+        for outgoing in self._outgoing.values():
+            outgoing.streams.drop(group)
 
     async def listen(self, host: str, port: int) -> Address:
         """Accept connections from other nodes at an address, and return it. Port 0 picks a free port.

@@ -49,6 +49,13 @@ def test_links_between_documents_lead_somewhere(path) -> None:
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_existing_tests(path) -> None:
+    for file, name in re.findall(r"`(?:tests/)?([\w/]+/test_\w+\.py)(?:::(test_\w+))?`", path.read_text()):
+        text = (ROOT / "tests" / file).read_text()
+        assert not name or f"def {name}(" in text, f"{file}::{name}"
+
+
 def blocks(language: str) -> list[object]:
     """The fenced blocks of one language, each as a parameter named after its document."""
     found = []

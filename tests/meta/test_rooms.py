@@ -84,10 +84,12 @@ MAY_KNOW = {
     "replica.aside": {"asyncio", "threading"},
     "replica.blocking": {"asyncio", "threading"},
     "replica.diskloop": {"asyncio"},
-    "replica.applying": {"io", "time"},
+    "replica.applying": {"time"},
+    "replica.depot": {"asyncio"},
     "replica.host": {"asyncio", "os", "secrets"},
     "replica.seams": {"secrets", "time"},
     "replica.session": {"asyncio"},
+    "replica.snapshots": {"io"},
     "replica.replica": {"asyncio", "secrets"},
     "replica.waits": {"asyncio"},
 }

@@ -17,8 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from raftcy.errors import CommandError
-from raftcy.machines import Command, StateMachine
+from raftcy.errors import CommandError, RaftError
+from raftcy.machines import Command, Pieces, StateMachine
 from raftcy.replica.host import Host
 from raftcy.replica.replica import Replica
 from raftcy.replica.seams import Seams
@@ -59,6 +59,24 @@ class Ledger(StateMachine):
         self.entries = text.split(",") if text else []
 
 
+class Large(Ledger):
+    """A Ledger whose snapshots are files: ``padding`` bytes more than its commands need."""
+
+    padding = 300_000
+
+    def capture(self) -> Any:
+        text = b"%d " % self.padding + bytes(self.padding) + ",".join(self.entries).encode()
+        return Pieces(text[at : at + 10_000] for at in range(0, len(text), 10_000))
+
+    def restore(self, file: Any) -> None:
+        size = b""
+        while (digit := file.read(1)) != b" ":
+            size += digit
+        while left := int(size):
+            size = b"%d" % (left - len(file.read(min(left, 10_000))))
+        super().restore(file)
+
+
 class Files:
     """The files of one directory: as they are, and as a power cut would leave them."""
 
@@ -68,6 +86,8 @@ class Files:
         self.syncs = 0
         self.sync_error: Exception | None = None
         self.write_error: Exception | None = None
+        self.write_error_of = ""
+        """How the names of the files end that cannot be written."""
 
     def names(self) -> dict[str, int]:
         return {name: len(data) for name, data in self.now.items()}
@@ -78,7 +98,7 @@ class Files:
         return bytes(self.now[name][at : at + size])
 
     def write(self, name: str, at: int, data: bytes) -> None:
-        if self.write_error is not None:
+        if self.write_error is not None and name.endswith(self.write_error_of):
             raise self.write_error
         file = self.now.setdefault(name, bytearray())
         file.extend(bytes(max(0, at + len(data) - len(file))))
@@ -149,6 +169,8 @@ class Wire:
         self.receivers: dict[int, Any] = {}
         self.listens = False
         self.identities: dict[int, int] = {}
+        self.streams: set[asyncio.Task[None]] = set()
+        self._last_time = 0.0
 
     def attach(self, group: int, receiver: Any) -> None:
         self.receivers[group] = receiver
@@ -174,13 +196,28 @@ class Wire:
 
     async def close(self) -> None:
         self.listens = False
+        for task in self.streams:
+            task.cancel()
+        await asyncio.gather(*self.streams, return_exceptions=True)
         if self.world.wires.get(self.id) is self:
             del self.world.wires[self.id]
 
     def send(self, messages: list[Message], group: int = 0) -> None:
         for m in messages:
             self.world.sent.append((self.id, group, m))
-            asyncio.get_running_loop().call_later(0.001, self._deliver, group, m.encode(), m.to)
+            depot = self.options.get("depot")
+            source = None if depot is None else depot.source(group, m)
+            if source is not None:
+                task = asyncio.get_running_loop().create_task(self._stream(group, m, source))
+                self.streams.add(task)
+                task.add_done_callback(self.streams.discard)
+                continue
+            asyncio.get_running_loop().call_at(self._next_time(), self._deliver, group, m.encode(), m.to)
+
+    def _next_time(self) -> float:
+        """A millisecond from now, and after all that was sent before: a loop does not keep the order of equal times."""
+        self._last_time = max(asyncio.get_running_loop().time() + 0.001, self._last_time + 1e-9)
+        return self._last_time
 
     def _deliver(self, group: int, data: bytes, to: int) -> None:
         other = self.world.wires.get(to)
@@ -202,6 +239,31 @@ class Wire:
             return
         if m.snapshot is not None and group in self.receivers:
             self.receivers[group].report_snapshot(to, SnapshotStatus.FINISH)
+
+    async def _stream(self, group: int, m: Message, source: Any) -> None:
+        """Carry the body of a snapshot, and then its message; a cut ends it."""
+        try:
+            other = self.world.wires[m.to]
+            sink = other.options["depot"].sink(group, self.id, m)
+            try:
+                at = await sink.begin()
+                self.world.streamed.append((self.id, m.to, at))
+                while at < source.size_bytes:
+                    piece = await source.read(at)
+                    await asyncio.sleep(0.001)
+                    if (self.id, m.to) in self.world.cuts or self.world.wires.get(m.to) is not other:
+                        raise ConnectionResetError("cut")
+                    await sink.write(piece)
+                    at += len(piece)
+                await sink.finish()
+            finally:
+                sink.leave()
+        except (RaftError, OSError, KeyError):
+            self._lost(group, m)
+        else:
+            self._deliver(group, m.encode(), m.to)
+        finally:
+            source.close()
 
     def _may_talk(self, theirs: dict[str, Any], group: int) -> bool:
         own = self.options
@@ -254,6 +316,8 @@ class World:
         # The rate of a member's clock for leases, and its offset.
         self.clocks: dict[int, tuple[float, int]] = {}
         self.sent: list[tuple[int, int, Message]] = []
+        self.streamed: list[tuple[int, int, int]] = []
+        """The streams of snapshots' bodies: from, to, and where each began."""
 
     def aside(self, id: int, name: str = "raftcy log") -> Beside:
         return self.asides.setdefault((id, name), Beside())
@@ -273,10 +337,10 @@ class World:
             await asyncio.gather(*[host.close() for host in hosts.values()])
 
     @asynccontextmanager
-    async def serving(self, **options: Any) -> AsyncIterator[dict[int, Replica]]:
+    async def serving(self, machine: type[Ledger] = Ledger, **options: Any) -> AsyncIterator[dict[int, Replica]]:
         """All hosts with a Ledger each, and a leader that all know."""
         async with self.running(**options) as hosts:
-            replicas = {id: host.replica("ledger", Ledger()) for id, host in hosts.items()}
+            replicas = {id: host.replica("ledger", machine()) for id, host in hosts.items()}
             await agreed(replicas)
             yield replicas
 
@@ -301,7 +365,7 @@ class World:
         left.cut_power()
         # The dead process may go on with the old files; nobody will read them.
         self.disks[host.id] = left
-        for name in ("raftcy log", "raftcy chores"):
+        for name in ("raftcy log", "raftcy chores", "raftcy snapshots", "raftcy streams"):
             self.asides.pop((host.id, name), None)
         abandon(host)
 

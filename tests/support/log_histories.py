@@ -1,4 +1,7 @@
-"""Random histories of several groups in one log, beside MemoryStorage as a model of each."""
+"""Random histories of several groups in one log, beside MemoryStorage as a model of each.
+
+With ``files``, the snapshots of a history are files: written or received, replaced and removed, with the log's own.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +14,7 @@ from raftcy.rafttest.storage_model import Contents, contents
 from raftcy.storage.files import Files
 from raftcy.storage.shared_log import SharedLog
 
+from .body_histories import whole, with_body
 from .cut_disk import CutDisk
 
 GROUPS = (0, 7, 2**64 - 1)
@@ -45,8 +49,9 @@ class PowerCut(BaseException):
 class History:
     """One history. ``durable`` has the models as of the last completed sync, ``staged`` as they are now."""
 
-    def __init__(self, seed: int, disk: CutDisk) -> None:
+    def __init__(self, seed: int, disk: CutDisk, files: bool = False) -> None:
         self.random = Random(seed)
+        self.files = files
         self.disk = disk
         # Some with segments so small that most writes begin one.
         self.segment = self.random.choice((4096, 8192))
@@ -75,7 +80,10 @@ class History:
         elif step[0] == "crash":
             self.crash()
         else:
-            for storage in (self.staged[id], self.log.group(id)):
+            group = self.log.group(id, bodies=True)
+            if self.files:
+                step = with_body(self.random, group, step)
+            for storage in (self.staged[id], group):
                 getattr(storage, step[0])(*step[1:])
         return str(step[0])
 
@@ -135,7 +143,7 @@ def same(log: SharedLog, id: int, models: list[MemoryStorage], when: str) -> Mem
 
 
 def _which(log: SharedLog, id: int, wanted: list[Contents], when: str) -> int:
-    found = contents(log.group(id))
+    found = contents(log.group(id, bodies=True))
     if found in wanted:
         return wanted.index(found)
     raise AssertionError(f"{when}: group {id}: {found.differences(wanted[-1])}")
@@ -156,6 +164,7 @@ def left_by(disk: CutDisk, wanted: Wanted, when: str) -> None:
     """
     log = open_log(disk)
     found = {id: each[_which(log, id, each, when)] for id, each in wanted.items()}
+    whole(log, disk, wanted, when)
     log.abandon()
     again = open_log(disk.after(()))
     for id, each in found.items():
@@ -183,12 +192,12 @@ Look = Callable[["History", CutDisk, Models, Models], None]
 """Called as a sync begins: the history, its disk, and the models before it and after it."""
 
 
-def run(seed: int, before: int, steps: int, look: Look) -> Seen:
+def run(seed: int, before: int, steps: int, look: Look, files: bool = False) -> Seen:
     """A history in which, after ``before`` steps, every sync is looked at before it is completed; what happened in it.
 
     ``look`` may raise PowerCut: the history goes on from what is left.
     """
-    history = History(seed, CutDisk())
+    history = History(seed, CutDisk(), files)
     for _ in range(before):
         history.step()
 

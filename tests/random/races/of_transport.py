@@ -5,8 +5,9 @@ import random
 import socket
 from typing import Any
 
-from raftcy.errors import MessageTooLong, Stopped, TransportError
+from raftcy.errors import MessageTooLong, NotNow, Stopped, TransportError
 from raftcy.transport import Limits, Transport
+from tests.support.depots import Store, announcing
 from tests.support.transports import HOST, Direct, Waiting, heartbeat, proposal, snapshot
 
 from .leftovers import Calls, Leak, nothing_is_left, sockets
@@ -25,7 +26,13 @@ LIMITS = Limits(
     retry_max_seconds=0.01,
     report_seconds=0.001,
     idle_seconds=0.3,
+    streams=2,
+    waiting_streams=2,
+    incoming_streams=2,
+    stream_window_bytes=5_000,
+    stream_give_up_seconds=0.1,
 )
+BODIES = {f"body{size}": bytes(size) for size in (0, 900, 30_000, 200_000)}
 IDS = (1, 2, 3)
 
 
@@ -37,6 +44,7 @@ class Schedule:
         self.addresses: dict[int, tuple[str, int]] = {}
         self.transports: dict[int, Transport] = {}
         self.former: list[Transport] = []
+        self.depots: list[Store] = []
         self.strangers: list[asyncio.StreamWriter] = []
         # Its system takes connections, and nobody ever answers on them.
         self.silent = socket.create_server((HOST, 0))
@@ -67,6 +75,8 @@ class Schedule:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await nothing_is_left(before)
+        if any(depot.open_sources or depot.users for depot in self.depots):
+            raise Leak("bodies of snapshots that are still in use")
         unexpected = [error for error in errors if not isinstance(error, (TransportError, OSError))]
         failures = [transport.failure for transport in order if transport.failure is not None]
         if unexpected or failures:
@@ -78,7 +88,16 @@ class Schedule:
         if id in self.transports:
             self.former.append(self.transports[id])
         peers = {peer: address for peer, address in self.addresses.items() if peer != id}
-        self.transports[id] = Transport(id, receiver, peers, LIMITS, source=self.rng)
+        self.depots.append(Store(**BODIES))
+        self.depots[-1].on_write = self.on_write
+        self.transports[id] = Transport(id, receiver, peers, LIMITS, source=self.rng, depot=self.depots[-1])
+
+    def on_write(self, sink: Any, piece: bytes) -> Any:
+        """A disk that is slow now and then, or full."""
+        drawn = self.rng.random()
+        if drawn < 0.02:
+            raise NotNow("full")
+        return asyncio.sleep(self.rng.choice((0, 0.001))) if drawn < 0.3 else None
 
     async def listen(self, id: int) -> None:
         """Let a member listen, and let everybody know where."""
@@ -97,7 +116,7 @@ class Schedule:
         id = rng.choice(IDS)
         transport = self.transports[id]
         peer = rng.choice([each for each in IDS if each != id])
-        match rng.randrange(16):
+        match rng.randrange(18):
             case 0 | 1:
                 await calls.begin(self.listen(id))
             case 2 | 3 | 4:
@@ -118,6 +137,8 @@ class Schedule:
                 self.stop_or_wake(transport)
             case 10:
                 transport._incoming.drop(peer)
+            case 11 | 12:
+                self.stream(transport, id, peer)
             case _:
                 self.talk(transport, id, peer)
 
@@ -128,6 +149,17 @@ class Schedule:
         inner.error = self.rng.choice((None, None, Stopped()))
         if isinstance(node, Waiting):
             (node.leader.clear if self.rng.random() < 0.3 else node.leader.set)()
+
+    def stream(self, transport: Transport, id: int, peer: int) -> None:
+        """Send a snapshot with a body, for one of two groups, or end the streams of a group."""
+        group = self.rng.choice((0, 0, 1))
+        if self.rng.random() < 0.1:
+            transport.detach(1)
+            return
+        if group:
+            transport.attach(1, transport._shared.receivers[0])
+        name = self.rng.choice((*BODIES, "missing"))
+        transport.send([announcing(name, to=peer, from_=id, term=self.rng.randrange(1, 3))], group)
 
     def talk(self, transport: Transport, id: int, peer: int) -> None:
         """Send something."""

@@ -10,7 +10,6 @@ import time
 from contextlib import closing
 
 from raftcy.sim.workers import spread
-
 from tests.support.log_histories import Seen
 
 from .cuts import outcome

@@ -4,8 +4,19 @@ from collections.abc import Iterator
 from random import Random
 
 from tests.support import log_histories
+from tests.support.body_histories import with_damaged_snapshots
 from tests.support.cut_disk import CutDisk
-from tests.support.log_histories import History, Models, PowerCut, Seen, Wanted, cut_while_opening, left_by, wanted_by
+from tests.support.log_histories import (
+    History,
+    Models,
+    PowerCut,
+    Seen,
+    Wanted,
+    cut_while_opening,
+    left_by,
+    open_log,
+    wanted_by,
+)
 
 # How often an opening is cut off at each of its syncs: costly, and the same for most syncs.
 OPENINGS = 0.05
@@ -16,7 +27,8 @@ GOING_ON = 0.1
 class Cuts:
     """Looks at every sync of the last ``steps`` of a history; ``subsets`` is how many random subsets it draws in all.
 
-    Before these come ``before`` steps, or fewer, so that segments have been freed and groups moved.
+    Before these come ``before`` steps, or fewer, so that segments have been freed and groups moved. The snapshots of
+    histories with an odd seed are files.
     """
 
     def __init__(self, seed: int, steps: int, subsets: int, before: int = 400) -> None:
@@ -32,7 +44,7 @@ class Cuts:
         """Run the history, and return how often what happened. AssertionError for a state that is wrong."""
         try:
             before = self.random.randrange(self.before + 1)
-            self.seen += log_histories.run(self.seed, before, self.steps, self.look)
+            self.seen += log_histories.run(self.seed, before, self.steps, self.look, files=self.seed % 2 == 1)
         except AssertionError as error:
             raise AssertionError(f"history {self.seed}: {error}") from error
         return self.seen
@@ -53,6 +65,10 @@ class Cuts:
             self.seen["kills"] += 1
             self.seen["states"] += 1
             left_by(disk.killed(count), wanted, f"after a kill with {count} of {len(disk.items)} writes")
+        if history.files:
+            (some,) = disk.some_lost(self.random, 1)
+            when = f"with damaged snapshots, {some} are kept"
+            self.seen["older snapshots"] += with_damaged_snapshots(disk.after(some), open_log, before, after, when)
         if self.random.random() < OPENINGS:
             self.look_at_openings(disk, wanted)
         if self.random.random() < GOING_ON:

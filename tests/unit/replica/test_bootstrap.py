@@ -2,6 +2,7 @@
 
 import random
 import re
+from io import BytesIO
 
 import pytest
 
@@ -18,7 +19,7 @@ from raftcy.replica.membertable import (
     Member,
     MemberTable,
     decode_table,
-    split_table,
+    read_table,
     table_of,
     with_table,
 )
@@ -80,18 +81,20 @@ def test_other_bytes_are_no_table() -> None:
 
 def test_a_snapshot_has_the_table() -> None:
     for state in (None, b"", b"some state"):
-        assert split_table(with_table(7, TABLE, state)) == (7, TABLE, state)
+        file = BytesIO(with_table(7, TABLE, state))
+        assert read_table(file) == (7, TABLE, state is not None)
+        assert file.read() == (state or b"")
 
 
 def test_bytes_without_a_table_are_no_snapshot_of_a_replica() -> None:
     data = with_table(7, TABLE, b"")
     for wrong in (b"", data[:13], b"\x02" + data[1:], b"\x01\x02" + data[2:], with_table(7, TABLE, None) + b"x"):
         with pytest.raises(DecodeError):
-            split_table(wrong)
+            read_table(BytesIO(wrong))
     longer = bytearray(data)
     longer[13] += 1
     with pytest.raises(DecodeError, match="ends at"):
-        split_table(bytes(longer))
+        read_table(BytesIO(bytes(longer)))
 
 
 # -- statements ------------------------------------------------------------------------------------------------------

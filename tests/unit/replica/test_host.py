@@ -593,8 +593,6 @@ def test_appends_leave_before_the_leaders_own_sync_and_answers_after_it() -> Non
 
 
 def test_votes_wait_for_the_disk() -> None:
-    """catches: nebula#3415, tikv#8381"""
-
     async def story() -> None:
         world = World(3, tuned(sync="thread"))
         async with world.running() as hosts:
@@ -1189,27 +1187,5 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_applied_twice(seed: int) ->
         assert stale == []
         assert len(acknowledged) > 50
         await asyncio.gather(*[host.close() for host in hosts.values()])
-
-    run_story(story())
-
-
-def test_a_state_that_no_message_carries_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> None:
-        world = World(1, tuned(snapshot_entries=10))
-        async with world.running() as hosts:
-            replica = hosts[1].replica("ledger", Ledger())
-            await replica.wait_for_leader()
-            events = asyncio.create_task(_all_events(replica))
-            monkeypatch.setattr(replica._applying.machine, "capture", lambda: bytes(64 << 20))
-            for number in range(1, 31):
-                assert await replica.propose(b"x") == number
-            monkeypatch.undo()
-            for number in range(31, 51):
-                assert await replica.propose(b"x") == number
-            await replica.close()
-            kinds = [type(event).__name__ for event in await events]
-            assert 2 <= kinds.count("SnapshotFailed") <= 3
-            assert "SnapshotMade" in kinds
-            assert replica.failure is None
 
     run_story(story())

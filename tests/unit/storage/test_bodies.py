@@ -11,11 +11,12 @@ from raftcy import (
     Corruption,
     HardState,
     InvariantError,
+    RangeError,
     Snapshot,
     SnapshotMetadata,
     StorageFailed,
 )
-from raftcy.storage.bodies import PIECE, Bodies, BodyWriter, Reference, reference_of
+from raftcy.storage.bodies import HEADER_SIZE, PIECE, Bodies, BodyWriter, Reference, reference_of
 from raftcy.storage.group_log import GroupLog
 from raftcy.storage.shared_log import SharedLog
 from tests.support.cut_disk import CutDisk
@@ -101,6 +102,10 @@ def test_a_reference_is_the_same_on_every_member() -> None:
 
 @pytest.mark.parametrize("change", [lambda b: b[:-1], lambda b: b + b"x", lambda b: b"y" + b[1:]])
 def test_a_body_that_was_not_announced_is_refused(change: Any) -> None:
+    """What arrives is held against its reference, and removed if it differs.
+
+    catches: NuRaft#185
+    """
     reference = put(Bodies(CutDisk(), 7).write(5, 2), state(70_000))
     disk = CutDisk()
     with pytest.raises(Corruption, match="but was announced as"):
@@ -119,6 +124,10 @@ def test_a_reference_that_is_damaged_is_none() -> None:
 
 
 def test_every_flipped_byte_of_a_body_is_reported_with_its_offset() -> None:
+    """Every byte counts, and so does where it stands.
+
+    catches: NuRaft#185
+    """
     disk = CutDisk()
     bodies = Bodies(disk, 7)
     reference = put(bodies.write(5, 2), state(900))
@@ -156,13 +165,18 @@ def test_a_stale_body_under_the_same_name_is_reported() -> None:
 
 
 def test_a_snapshot_needs_its_body() -> None:
+    """The log takes no reference to a body that is not whole on disk.
+
+    catches: redisraft#43
+    """
     log = open_log(CutDisk())
     group = log.group(3, bodies=True)
     assert group.bodies is not None
     fill(group, 8)
     other = put(group.bodies.write(4, 2), b"x")
     missing = Reference(3, 5, 2, 9, 9)
-    for data in (b"state", other.encode(), missing.encode()):
+    damaged = missing.encode()[:-1] + b"x"
+    for data in (damaged, other.encode(), missing.encode()):
         with pytest.raises(Contradiction):
             group.create_snapshot(5, MEMBERS, data)
         metadata = SnapshotMetadata(conf_state=MEMBERS, index=20, term=3)
@@ -171,6 +185,128 @@ def test_a_snapshot_needs_its_body() -> None:
     assert group.snapshot().metadata.index == 0
     group.create_snapshot(5, MEMBERS, None)
     log.sync()
+
+
+def test_a_state_may_stay_in_the_log() -> None:
+    """A small one costs less there than a file with two syncs of its own. Files and such states may take turns."""
+    disk = CutDisk()
+    log = open_log(disk)
+    group = log.group(3, bodies=True)
+    fill(group, 12)
+    group.create_snapshot(5, MEMBERS, b"small")
+    log.sync()
+    body = make(group, 8)
+    log.sync()
+    log.abandon()
+    log = open_log(disk)
+    group = log.group(3, bodies=True)
+    assert body_of(group) == body
+    assert group.older is not None
+    assert group.older.data == b"small"
+    log.abandon()
+    damage(disk, *bodies_in(disk))
+    log = open_log(disk)
+    group = log.group(3, bodies=True)
+    assert group.snapshot().data == b"small"
+    assert group.bodies is not None
+    assert group.bodies.reference(group.snapshot()) is None
+    group.create_snapshot(9, MEMBERS, b"small again")
+    log.sync()
+    do_chores(log)
+    assert bodies_in(disk) == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_body_is_read_from_any_piece_on(size: int) -> None:
+    disk = CutDisk()
+    bodies = Bodies(disk, 7)
+    reference = put(bodies.write(5, 2), state(size))
+    for at in {*range(0, size + 1, PIECE), size}:
+        assert b"".join(bodies.read(reference, at)) == state(size)[at:]
+    for wrong in (size + 1, -1, size - 1):
+        if wrong % PIECE:
+            with pytest.raises(RangeError):
+                list(bodies.read(reference, wrong))
+    file = bodies.open(reference)
+    parts = [file.read(step) for step in (0, 1, 70_000, 3, -1)]
+    assert b"".join(parts) == state(size)
+    assert file.read(10) == file.read() == b""
+
+
+def test_damage_before_the_place_where_reading_begins_shows_at_the_end() -> None:
+    disk = CutDisk()
+    bodies = Bodies(disk, 7)
+    reference = put(bodies.write(5, 2), state(3 * PIECE))
+    disk.files[reference.name].content[HEADER_SIZE] ^= 1
+    assert b"".join(bodies.read(reference, 2 * PIECE)) == state(3 * PIECE)[2 * PIECE :]
+    # The checksum with which a later piece begins.
+    disk.files[reference.name].content[HEADER_SIZE + 5] ^= 1
+    with pytest.raises(Corruption, match="a piece of a snapshot is damaged"):
+        list(bodies.read(reference, PIECE))
+
+
+def test_one_is_made_while_another_of_the_same_index_arrives() -> None:
+    """Both are whole.
+
+    catches: redisraft#43
+    """
+    disk = CutDisk()
+    bodies = Bodies(disk, 7)
+    reference = put(Bodies(CutDisk(), 7).write(5, 2), state(900, salt=1))
+    made, arriving = bodies.write(5, 2), bodies.receive(reference)
+    arriving.write(state(900, salt=1)[:500])
+    made.write(state(900))
+    arriving.write(state(900, salt=1)[500:])
+    assert arriving.size == 900
+    assert b"".join(bodies.read(made.finish())) == state(900)
+    assert arriving.finish() == reference
+    assert b"".join(bodies.read(reference)) == state(900, salt=1)
+    bodies.remove(reference)
+    with pytest.raises(Corruption, match="is missing"):
+        list(bodies.read(reference))
+
+
+def test_a_large_body_is_synced_while_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync of all of it at once would hold up the syncs of the log."""
+    monkeypatch.setattr("raftcy.storage.bodies._SYNC_EVERY", 2 * PIECE)
+    disk = CutDisk()
+    put(Bodies(disk, 7).write(5, 2), state(5 * PIECE))
+    assert [kind for kind, _ in disk.calls].count("sync") == 4
+
+
+def test_a_pinned_body_is_removed_later() -> None:
+    disk = CutDisk()
+    log, _, _ = two_snapshots(disk)
+    oldest = bodies_in(disk)[0]
+    log.pin(oldest)
+    log.pin(oldest)
+    make(log.group(3), 13)
+    log.sync()
+    do_chores(log)
+    assert oldest in bodies_in(disk)
+    log.unpin(oldest)
+    do_chores(log)
+    assert oldest in bodies_in(disk)
+    log.unpin(oldest)
+    do_chores(log)
+    assert oldest not in bodies_in(disk)
+
+
+def test_a_body_of_no_group_is_removed_at_the_opening() -> None:
+    """The crash came before the first record of the group, or after its drop and before the removal."""
+    disk = CutDisk()
+    log, _, _ = two_snapshots(disk)
+    log.abandon()
+    kept = bodies_in(disk)
+    put(Bodies(disk, 9).write(5, 2), b"x")
+    disk.write("not-a-group.snap", 0, b"not ours")
+    log = open_log(disk)
+    assert bodies_in(disk) == sorted([*kept, "not-a-group.snap"])
+    put(Bodies(disk, 3).write(14, 2), b"x")
+    log.abandon()
+    assert len(bodies_in(disk)) == 4
+    open_log(disk).group(3, bodies=True)
+    assert bodies_in(disk) == sorted([*kept, "not-a-group.snap"])
 
 
 def test_the_newest_two_are_kept_and_the_log_back_to_the_older() -> None:

@@ -15,19 +15,26 @@ GROUPS = (1, 2)
 Place = tuple[str, int, int]
 
 
-def run(first: int, term: int, count: int = 1, size: int = 40) -> list[Entry]:
+def run(first: int, term: int, count: int = 1, size: int = 40, text: bytes = b"entry %d ") -> list[Entry]:
     """Entries of this size, each with data of its own."""
-    return [Entry(term=term, index=n, data=(b"entry %d " % n * size)[:size]) for n in range(first, first + count)]
+    return [Entry(term=term, index=n, data=(text % n * size)[:size]) for n in range(first, first + count)]
 
 
-def write_some(log: SharedLog, models: dict[int, MemoryStorage], commits: int, size: int = 40) -> None:
+def write_some(
+    log: SharedLog,
+    models: dict[int, MemoryStorage],
+    commits: int,
+    size: int = 40,
+    text: bytes = b"entry %d ",
+    start: int = 0,
+) -> None:
     """Commits of both groups, a record of each; now and then a snapshot and a compaction."""
-    for number in range(commits):
+    for number in range(start, start + commits):
         for id in GROUPS:
             model = models[id]
             first = model.last_index() + 1
             state = HardState(term=1 + number // 3, vote=id, commit=first - 1)
-            entries = run(first, state.term, 2, size)
+            entries = run(first, state.term, 2, size, text)
             calls = [("save", state, entries, None)]
             if number % 4 == 3:
                 calls += [("create_snapshot", first, ConfState(voters=[1, 2]), b"state"), ("compact", first - 1)]
@@ -221,6 +228,42 @@ def test_a_stale_record_in_place_of_another_is_reported() -> None:
             assert offset <= caught.value.offset <= offset + size
             swapped += 1
     assert swapped > 20
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_every_record_swapped_with_an_earlier_one_of_its_place_is_reported(close: bool) -> None:
+    """A record of a write that was torn and cut off comes back: it fits its place, and maybe the chain before it.
+
+    The record behind it does not follow it. A whole write that comes back in place of the last one is the one thing
+    that nothing shows, unless the log was closed cleanly: its mark follows the right one.
+    """
+    disk, wanted = small_log(8, close=close)
+    places = records(disk)
+    for commit in range(8):
+        # The same log up to this commit, whose records have other entries of the same size.
+        stale = CutDisk()
+        log = open_log(stale, segment_size=4096)
+        models = {id: MemoryStorage() for id in GROUPS}
+        write_some(log, models, commit)
+        write_some(log, models, 1, text=b"other %d ", start=commit)
+        log.abandon()
+        both = records(stale)[-2:]
+        assert [place for place in places if place in both] == both
+        for some in ([both[0]], [both[1]], both):
+            other = copied(disk)
+            for name, offset, size in some:
+                there = stale.files[name].content[offset : offset + size]
+                assert there != other.files[name].content[offset : offset + size]
+                other.files[name].content[offset : offset + size] = there
+            found, held_now = held(other)
+            if commit == 7 and some == both and not close:
+                assert not isinstance(found, Corruption)
+                assert held_now != wanted
+                continue
+            assert isinstance(found, Corruption)
+            name, offset, size = some[-1]
+            behind = places[places.index(some[-1]) + 1 :][:1]
+            assert (found.file, found.offset) in [(name, offset), (name, offset + size), *[each[:2] for each in behind]]
 
 
 def test_a_lost_segment_is_reported() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from raftcy.transport import Limits, Transport, outgoing
 from raftcy.transport import packets as p
-from raftcy.transport.outgoing import Outgoing
+from raftcy.transport.dialling import Dialler
 from raftcy.wire.enums import SnapshotStatus
 from tests.support.needs import missing
 from tests.support.transports import (
@@ -343,11 +343,11 @@ async def test_an_exception_that_nobody_expected_surfaces(monkeypatch: pytest.Mo
     heard: list[BaseException] = []
     fault = ZeroDivisionError("a bug")
 
-    async def connect(self: Outgoing) -> Any:
+    async def connect(self: Dialler, make: Any) -> Any:
         raise fault
 
     with monkeypatch.context() as patched:
-        patched.setattr(Outgoing, "_connect", connect)
+        patched.setattr(Dialler, "connect", connect)
         node = Direct()
         sender = Transport(1, node, limits=FAST, on_failure=heard.append)
         two = Transport(2, other := Direct(), limits=FAST)

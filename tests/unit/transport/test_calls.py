@@ -311,12 +311,12 @@ async def test_an_error_of_the_look_up_is_a_failed_attempt(monkeypatch: pytest.M
 
     catches: faults#I
     """
-    from raftcy.transport.outgoing import Outgoing
+    from raftcy.transport.dialling import Dialler
 
     async def next_address(self: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(Outgoing, "_next_address", next_address)
+    monkeypatch.setattr(Dialler, "_next_address", next_address)
     node = Direct()
     one = Transport(1, node, {2: ("member.invalid", 80)}, FAST)
     async with asyncio.timeout(20):

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from raftcy.transport import TLS, Limits, Transport, allow_names, any_certificat
 from raftcy.transport.tls import bind_member_id, names_of
 from raftcy.wire.enums import SnapshotStatus
 from tests.support.certificates import Authority, Certificate
+from tests.support.depots import Store, announcing
 from tests.support.transports import (
     FAST,
     HOST,
@@ -92,6 +94,24 @@ async def test_messages_arrive(authority: Authority, members: dict[int, Certific
         connection = both.sender._outgoing[2]._connection
         assert connection is not None
         assert (connection.secured.version(), connection.secured.selected_alpn_protocol()) == ("TLSv1.3", "raftcy/2")
+
+
+async def test_the_body_of_a_snapshot_arrives(authority: Authority, members: dict[int, Certificate]) -> None:
+    """On a connection of its own, with the same proofs."""
+    async with pair_of(settings(authority, members[1]), settings(authority, members[2])) as both:
+        both.sender._shared.depot, taking = Store(a=b"x" * 300_000), Store()
+        both.receiver._shared.depot = taking
+        both.sender.send([announcing("a")])
+        await until(lambda: both.one.snapshots == [(2, SnapshotStatus.FINISH)])
+        assert taking.arrived == {"a": b"x" * 300_000}
+    limits = replace(FAST, stream_give_up_seconds=0.2)
+    async with pair_of(settings(authority, members[3]), settings(authority, members[2]), limits) as both:
+        both.sender._shared.depot, taking = Store(a=b"x"), Store()
+        both.receiver._shared.depot = taking
+        both.sender.send([announcing("a")])
+        await until(lambda: both.one.snapshots == [(2, SnapshotStatus.FAILURE)])
+        assert both.receiver.traffic.refused_certificate
+        assert taking.begun == []
 
 
 async def test_a_certificate_speaks_as_its_member_only(authority: Authority, members: dict[int, Certificate]) -> None:

@@ -8,6 +8,9 @@ INCOMING = "transport/incoming.py"
 HANDOVER = "transport/handover.py"
 TRANSPORT = "transport/transport.py"
 ADDRESSES = "transport/addresses.py"
+STREAMING = "transport/streaming.py"
+INFLOW = "transport/inflow.py"
+OUTCOME = "self._report(group, SnapshotStatus.FINISH if stored else SnapshotStatus.FAILURE)"
 NO_SOCKETS = "the simulator carries messages itself"
 PROGRESS = "acknowledged > self._acknowledged"
 BEHIND = "not (self._ping_pending and acknowledged >= self._ping_at)"
@@ -163,6 +166,41 @@ FAULTS = [
         "after an exception of the receiver that is no Exception, its connection stays and delivers nothing",
         (Edit(HANDOVER, "Feed._panicked", "self._connection.abort()", ""),),
         ("faults#J",),
+        unseen=NO_SOCKETS,
+    ),
+    Fault(
+        "stream_unreported",
+        "nobody reports what became of a snapshot with a body",
+        (Edit(STREAMING, "Streams._ended", OUTCOME, ""),),
+        ("faults#K",),
+        unseen=NO_SOCKETS,
+    ),
+    Fault(
+        "stopped_stream_unreported",
+        "at the end of a transport nobody reports the snapshots that were on their way",
+        (Edit(STREAMING, "Streams.stop", "self._report(group, SnapshotStatus.FAILURE)", ""),),
+        ("faults#K",),
+        unseen=NO_SOCKETS,
+    ),
+    Fault(
+        "replaced_stream_reported",
+        "the end of a snapshot that a newer one has replaced passes for the end of the newer one",
+        (Edit(STREAMING, "Streams._ended", "self._streams.get(group) is stream", "True"),),
+        ("faults#K",),
+        unseen=NO_SOCKETS,
+    ),
+    Fault(
+        "stream_begins_anew",
+        "after a break, a body is sent from its beginning on",
+        (Edit(STREAMING, "_Stream._send", "at = link.held", "at = 0"),),
+        ("faults#K",),
+        unseen=NO_SOCKETS,
+    ),
+    Fault(
+        "message_before_its_body",
+        "a snapshot's message is delivered before its body is durable",
+        (Edit(INFLOW, "Inflow._finish", "await self._sink.finish()", ""),),
+        ("redisraft#43",),
         unseen=NO_SOCKETS,
     ),
 ]

@@ -189,7 +189,7 @@ if new:
     Fault(
         "large_snapshot_made",
         "a snapshot is made that no message can carry",
-        (Edit(DRIVER, "Driver.make_snapshot", "data is not None and len(data) > self._max_bytes", "False"),),
+        (Edit(DRIVER, "Driver.end_snapshot", "data is not None and len(data) > self._max_bytes", "False"),),
         ("faults#X2",),
         unseen=NO_RULE,
     ),

@@ -1,4 +1,4 @@
-"""Faults of what makes a host durable: what is said before it is synced, a disk that hangs, members that lost theirs."""
+"""Faults of what makes a host durable: answers before the sync, disks that hang, members that lost theirs."""
 
 from ..edit import Edit
 from .fault import Fault
@@ -76,13 +76,20 @@ FAULTS = [
     ),
     Fault(
         "wiped_member_takes_part_again",
-        "a member with an empty directory takes over the table in which it has another identity",
+        "a member with an empty directory takes over the table in which it has another identity, whoever refuses it",
         (
             Edit(
                 "replica/bootstrap.py",
                 "Bootstrap._take_stored",
                 "own is None or own.identity != self._identities[self._id]",
                 "own is None",
+            ),
+            Edit("replica/host.py", "Host._start", "own is None or own.identity != self.identity", "own is None"),
+            Edit(
+                "replica/host.py",
+                "Host._refused",
+                "refusal.reason in (Reason.IDENTITY, Reason.REMOVED)",
+                "refusal.reason == Reason.REMOVED",
             ),
         ),
         ("etcd#21178",),

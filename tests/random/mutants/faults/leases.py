@@ -56,12 +56,6 @@ self._rounds = deque((r[0], *(now if r[0] == read_number(m.context) else r[1:]))
         profile="drifting",
     ),
     Fault(
-        "lease_by_members_without_one",
-        "an answer without a promise counts",
-        (Edit(LEASE, "Lease.heard", "m.vote >= self._election_us", "True"),),
-        profile="drifting",
-    ),
-    Fault(
         "vote_after_a_start",
         "a member votes at once after a start, whatever its earlier life has promised",
         (
@@ -74,15 +68,6 @@ self._rounds = deque((r[0], *(now if r[0] == read_number(m.context) else r[1:]))
         "vote_after_a_heartbeat",
         "a member votes although it has answered a heartbeat, once it has forgotten the leader",
         (Edit(LEASE, "Lease.heard", "self._promise.renew(self._now_us)", ""),),
-        profile="drifting",
-    ),
-    Fault(
-        "campaign_within_the_promise",
-        "a member votes for itself within its promise",
-        (
-            Edit(LEASE, "Lease.no_campaign", "self._promise.holds(self._now_us)", "False"),
-            Edit(LEASE, "Lease.objection", "self.no_campaign()", '"no" if self._promise.holds(self._now_us) else ""'),
-        ),
         profile="drifting",
     ),
     Fault(

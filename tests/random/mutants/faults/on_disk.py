@@ -12,6 +12,8 @@ LOG = "storage/shared_log.py"
 WRITING = "storage/writing.py"
 PLACES = "storage/places.py"
 RECLAIM = "storage/reclaim.py"
+APPLYING = "replica/applying.py"
+SNAPSHOTS = "replica/snapshots.py"
 UNSEEN = "the simulator's disk has no files"
 
 FAULTS = [
@@ -151,8 +153,53 @@ FAULTS = [
     Fault(
         "any_body_of_that_name",
         "a body is not held against the checksum in the log",
-        (Edit(BODIES, "Bodies.read", "checksum != reference.checksum", "False"),),
+        (Edit(BODIES, "BodyReader.next", "self._checksum != self._reference.checksum", "False"),),
         ("NuRaft#185",),
+        unseen=UNSEEN,
+    ),
+    Fault(
+        "damaged_piece_handed_on",
+        "a damaged piece of a snapshot reaches the machine before anybody notices",
+        (Edit(BODIES, "BodyReader.next", "data[: _PIECE.size] != _PIECE.pack(due, self._checksum)", "False"),),
+        ("NuRaft#185",),
+        unseen=UNSEEN,
+    ),
+    Fault(
+        "announced_body_not_compared",
+        "a body that arrives is not held against the reference that announced it",
+        (Edit(BODIES, "BodyWriter.finish", "self._wanted is not None and reference != self._wanted", "False"),),
+        ("NuRaft#185",),
+        unseen=UNSEEN,
+    ),
+    Fault(
+        "body_missing_unseen",
+        "the log takes a reference to a body that is not there",
+        (Edit(BODIES, "Bodies.check", "reference is not None and not self.has(reference)", "False"),),
+        ("redisraft#43",),
+        unseen=UNSEEN,
+    ),
+    Fault(
+        "arriving_into_the_same_file",
+        "a snapshot that arrives is written into the file of one that is made",
+        (Edit(BODIES, "BodyWriter.__init__", "wanted is None", "True"),),
+        ("redisraft#43",),
+        unseen=UNSEEN,
+    ),
+    Fault(
+        "machine_ahead_of_the_log",
+        "a machine on disk takes over a snapshot that a power cut may take from the log",
+        (
+            Edit(APPLYING, "Applying.restore", "self._staged.is_unsynced", "False"),
+            Edit(APPLYING, "Applying.run", "self._staged.is_unsynced", "False"),
+        ),
+        ("redisraft#43",),
+        unseen=UNSEEN,
+    ),
+    Fault(
+        "every_state_in_a_message",
+        "a state of any size goes into the log and into one message",
+        (Edit(SNAPSHOTS, "", "INLINE_BYTES = 64 << 10", "INLINE_BYTES = 1 << 40"),),
+        ("faults#X2",),
         unseen=UNSEEN,
     ),
 ]

@@ -1,0 +1,32 @@
+"""Memory and the event loop under load; the long forms are ``steady`` and ``blocked``, run as modules."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import raftcy
+
+from .blocked import LIMIT_S
+from .blocked import measure as blocked
+from .steady import Size, grown, measure
+
+pytestmark = pytest.mark.once
+
+
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    assert asyncio.run(measure(tmp_path, 100_000, 60, lambda size: None)) == []
+
+
+def test_what_grows_is_found() -> None:
+    """Two blocks for each of a million commands, as a leak of an entry leaves."""
+    sizes = [Size(50 << 20, 200_000 + 200_000 * n, 40_000) for n in range(10)]
+    assert len(grown(sizes)) == 1
+    assert grown([Size(50 << 20, 200_000 + 100 * n, 40_000) for n in range(10)]) == []
+
+
+def test_a_large_log_blocks_nobody(tmp_path: Path) -> None:
+    if raftcy.BUILD == "pure":
+        pytest.skip("the limit is for the compiled build")
+    stages = asyncio.run(blocked(tmp_path, 64 << 20, lambda text: None))
+    assert {stage: seconds for stage, seconds in stages.found.items() if seconds > LIMIT_S} == {}
