@@ -253,6 +253,7 @@ class Replica:
 
     def _sync_soon(self) -> None:
         self._host.staged(self, True)
+
     def _present_term(self) -> int:
         # The core logs lines before there is a driver.
         return int(self._driver.node.raft.term) if hasattr(self, "_driver") else 0

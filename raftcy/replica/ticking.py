@@ -35,8 +35,8 @@ class Seat:
 
     ``mute`` holds its heartbeats back: they get a round. ``plain`` says that nothing but the core depends on
     heartbeats: no lease is made of them, and no observer watches them. ``place`` is the seat's index in the list of
-    those that are ticked, -1 for one that is not. ``idle_term`` and ``idle_last`` are term and end of the log when it was last found
-    idle.
+    those that are ticked, -1 for one that is not. ``idle_term`` and ``idle_last`` are term and end of the log when the
+    member was last found idle.
     """
 
     __slots__ = ("driver", "group", "idle_last", "idle_term", "log", "mute", "node", "owner", "place", "plain", "raft")

@@ -1,6 +1,7 @@
 """Many groups on the hosts of a virtual network: beats, sleep, and what wakes."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -313,3 +314,27 @@ def test_a_machine_that_fails_in_a_heartbeat_ends_its_group_only() -> None:
 def test_sleep_is_true_or_false() -> None:
     with pytest.raises(ConfigError, match="sleep must be True or False, not 1"):
         Tuning(sleep=1)  # type: ignore[arg-type]
+
+
+def test_groups_with_a_lease_stay_awake_and_share_beats_with_others() -> None:
+    """One host has leases. Its members must hear the heartbeats in the beats of the others, and promise in answers."""
+
+    async def story() -> None:
+        world = World()
+        async with AsyncExitStack() as stack:
+            hosts = {}
+            for id in world.members:
+                hosts[id] = world.host(id, tuning=tuned(lease_reads=id == 2))
+            await asyncio.gather(*[stack.enter_async_context(host) for host in hosts.values()])
+            groups = await serve(hosts, 6)
+            await asyncio.sleep(10 * ELECTION_S)
+            terms = {name: each[1].term for name, each in groups.items()}
+            await asyncio.sleep(30 * ELECTION_S)
+            assert {name: each[1].term for name, each in groups.items()} == terms
+            assert not any(replica.is_asleep for each in groups.values() for replica in each.values())
+            for each in groups.values():
+                await each[2].propose(b"x")
+                await each[3].read()
+                assert ledger(each[3]) == ["x"]
+
+    run_story(story())
