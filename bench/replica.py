@@ -72,11 +72,11 @@ async def _loops(operation: Callable[[], Awaitable[Any]], n: int, outstanding: i
 async def _measure(raftcy: Any, o: argparse.Namespace, kind: str, folder: Path) -> Measured:
     from raftcy import Host, Tuning
 
-    # Shorter, so that the leader is elected soon; the ticks do not become more.
+    # The shortest that is allowed, so that a leader is elected soon.
     tuning = Tuning(tick_ms=_TICK_MS, election_ms=2 * _TICK_MS, snapshot_entries=10**9, snapshot_bytes=1 << 40)
     members = {id: f"{HOST}:{port}" for id, port in enumerate(free_ports(SIZE), 1)}
     out = Measured(o.n)
-    data = bytes(o.size or 128)
+    data = bytes(128 if kind == "read" else o.size or 128)
     async with AsyncExitStack() as stack:
         hosts = [Host(folder / str(id), id=id, members=members, tuning=tuning) for id in members]
         await asyncio.gather(*[stack.enter_async_context(host) for host in hosts])

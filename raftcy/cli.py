@@ -1,4 +1,4 @@
-"""The command line: ``python -m raftcy demo [FILE]``, ``… sim``, ``… replay FILE`` and ``… log inspect DIR``."""
+"""The command line ``python -m raftcy`` and its commands, such as ``… demo [FILE]`` and ``… log inspect DIR``."""
 
 import argparse
 import asyncio
@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import BUILD, __version__, demo
 from ._arguments import integer
 from .recorder import command as replay
+from .replica import recovery
 from .sim import command_line as sim
 from .sim.workers import Terminated, terminable
 from .storage import log_command as log
@@ -49,6 +51,34 @@ def _demo(arguments: argparse.Namespace) -> int:
         sys.stderr.write("raftcy demo: terminated\n")
         return 143
     return 0
+
+
+def _add_recovery(commands: Any) -> None:
+    saved = commands.add_parser(
+        "backup",
+        allow_abbrev=False,
+        help="write all groups of a data directory into a file",
+        description="Writes all groups of a member that does not run into a file, with all entries of its log.",
+    )
+    recovery.add_backup(saved)
+    saved.set_defaults(run=recovery.run_backup)
+    restored = commands.add_parser(
+        "restore",
+        allow_abbrev=False,
+        help="make a new cluster from a backup",
+        description="Makes the data directory of the only member of a new cluster, with the groups of a backup.",
+    )
+    recovery.add_restore(restored)
+    restored.set_defaults(run=recovery.run_restore)
+    recovered = commands.add_parser(
+        "recover",
+        allow_abbrev=False,
+        help="make a new cluster of what is left when a majority is lost",
+        description="Shows what survivors of a cluster have and what may be lost, asks for confirmation, and makes the "
+        "data directory of the only member of a new cluster. It takes each group's log that would win an election.",
+    )
+    recovery.add_recover(recovered)
+    recovered.set_defaults(run=recovery.run_recover)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,4 +133,5 @@ def _parser() -> argparse.ArgumentParser:
     )
     log.add_arguments(looked)
     looked.set_defaults(run=log.run)
+    _add_recovery(commands)
     return parser

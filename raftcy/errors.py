@@ -7,6 +7,10 @@
     ├── RangeError(ValueError, OverflowError)  a number is out of range
     ├── BootstrapError                      bootstrapping without peers, or on a storage that is not empty
     │   └── MembersDiffer                   members of a new cluster do not agree on who they are; .ours, .theirs
+    ├── MemberError                         a change of members that cannot be, or is not done yet; .reason
+    │   ├── MemberRefused                   the cluster refuses a place or a change of members
+    │   │   └── MemberRemoved               this member was removed from its cluster, and stops
+    │   └── ChangePending                   the change is wanted, and is not done within the time of the call
     ├── ProposalDropped                     the proposal was refused and is certainly not in the log; .reason
     ├── Rejected                            a command is not in the log and never will be; .reason
     ├── CallFailed                          a request to another host has no reply; .peer
@@ -56,6 +60,7 @@ __all__ = [
     "BadPeer",
     "BootstrapError",
     "CallFailed",
+    "ChangePending",
     "CommandError",
     "Compacted",
     "ConfChangeError",
@@ -70,6 +75,9 @@ __all__ = [
     "LogLost",
     "MachineFailed",
     "MalformedMessage",
+    "MemberError",
+    "MemberRefused",
+    "MemberRemoved",
     "MembersDiffer",
     "MembersFailed",
     "MessageTooLong",
@@ -139,6 +147,45 @@ class MembersDiffer(BootstrapError):
 
     def __reduce__(self) -> tuple[type["MembersDiffer"], tuple[str, Any, Any]]:
         return type(self), (self.args[0], self.ours, self.theirs)
+
+
+class MemberError(RaftError):
+    """A change of a cluster's members that cannot be, or is not done yet.
+
+    ``text`` is for people, and ``reason`` a short word for programs, such as "removed", "identity" or "inactive".
+    """
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["MemberError"], tuple[str, str]]:
+        return type(self), (self.text, self.reason)
+
+
+class MemberRefused(MemberError):
+    """The cluster refuses a place for a host, or a change of its members. Nothing was changed.
+
+    ``reason`` says why: "removed" (the id was removed, and is never taken again), "identity" (the id has another
+    identity, or the directory another id), "version" (the program is too old), "unknown" (no such member), "known" (the
+    id is taken), "replaced", "last" (no voter would be left), "inactive" (no majority would be active), "addresses",
+    "full" or "malformed".
+    """
+
+
+class MemberRemoved(MemberRefused):
+    """This member was removed from its cluster, and stops. Its id is never taken again.
+
+    To use the machine again, start a host with an empty directory and a new id.
+    """
+
+
+class ChangePending(MemberError):
+    """A change of members is wanted, and was not done within the time of the call. It is done when it can be.
+
+    ``text`` says what it waits for. Ask again to wait on, or ask for another change.
+    """
 
 
 class ProposalDropped(RaftError):

@@ -180,7 +180,7 @@ async def main(o: argparse.Namespace) -> None:
 
         async def hand_over(sender: int, data: bytes) -> bytes:
             if replica.is_leader:
-                await replica.transfer_leadership(sender, timeout_s=1)
+                await replica.transfer(sender, timeout_s=1)
             return b""
 
         host.serve(_LEAD, hand_over)

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
         SnapshotReceived,
     )
     from .host import Host
+    from .hostrecords import HostRecord, Role, Wish
     from .metrics import Histogram, HostMetrics, ProposalMetrics, ReplicaMetrics, StageMetrics
     from .replica import Replica
-    from .standing import ReplicaStatus
+    from .standing import HostStatus, ReplicaStatus
     from .tokens import Fate, RejectReason, Token
     from .tuning import Tuning
 
@@ -35,6 +36,8 @@ __all__ = [
     "Histogram",
     "Host",
     "HostMetrics",
+    "HostRecord",
+    "HostStatus",
     "LeaderChanged",
     "MembersChanged",
     "ProposalMetrics",
@@ -43,16 +46,22 @@ __all__ = [
     "ReplicaMetrics",
     "ReplicaStatus",
     "ReplicaStopped",
+    "Role",
     "SnapshotFailed",
     "SnapshotMade",
     "SnapshotReceived",
     "StageMetrics",
     "Token",
     "Tuning",
+    "Wish",
 ]
 
 _PLACES = {
     "Host": "host",
+    "HostRecord": "hostrecords",
+    "HostStatus": "standing",
+    "Role": "hostrecords",
+    "Wish": "hostrecords",
     "Replica": "replica",
     "ReplicaStatus": "standing",
     "Fate": "tokens",

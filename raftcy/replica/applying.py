@@ -8,22 +8,27 @@ Rules:
   could get ahead of the log otherwise.
 - While the machine is restored on a thread, nothing is applied.
 - A snapshot carries the table of the cluster's members, so that a member that starts from it knows them.
+- A change that would add a member whose program is too old for the group changes nothing, on all members alike; nor
+  does one that the machine of the system group, the registry, refuses.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from ..core.entries import payloads_size
-from ..errors import InvariantError
+from ..errors import CommandError, InvariantError
 from ..machines import GroupMachine, StateMachine
+from ..wire.changes import ConfChangeV2, decode_change
 from ..wire.messages import ConfState, Entry, Snapshot
 from . import events as happened
 from .driver import Driver
 from .events import Event
+from .hostrecords import admits_arrival
 from .membertable import MemberTable
 from .notices import Notices
 from .proposals import Proposals
+from .registry import Registry
+from .seams import Seams
 from .slices import has_data, is_change, slices
 from .snapshots import Snapshots
 from .snapshots import Surroundings as SnapshotSurroundings
@@ -38,7 +43,11 @@ SLICE_S = 0.005
 class Surroundings(SnapshotSurroundings, Protocol):
     """The part of a host that applying needs."""
 
-    table: MemberTable
+    seams: Seams
+
+    @property
+    def table(self) -> MemberTable:
+        """The hosts of the cluster, with identities and addresses."""
 
 
 class Applying:
@@ -60,20 +69,21 @@ class Applying:
         guarded: Callable[..., None],
         notices: Notices,
     ) -> None:
+        self._host = host
+        self._stopwatch = host.seams.stopwatch
         self._staged = staged
         self._proposals = proposals
         self._waits = waits
         self._again = again
         self._tell = tell
         self._driver: Any = None
-        self.table = host.table
-        """The table of the cluster's members, as of the applied index."""
+        self._registry = machine if isinstance(machine, Registry) else None
         self.machine = GroupMachine(machine, self._present_members)
         """The machine with sessions, time and versions around it."""
         self._batch: Batch | None = None
         self._runs: Iterator[list[Entry]] = iter(())
         self._answers: list[Any] = []
-        self.snapshots = Snapshots(host, self.machine, log, again, tell, guarded, self._take_table, notices)
+        self.snapshots = Snapshots(host, self.machine, log, again, tell, guarded, _ignore, notices)
         # The snapshot from which the machine has to be restored before anything is applied.
         self._postponed: Snapshot | None = None
 
@@ -86,11 +96,6 @@ class Applying:
     def is_ready(self) -> bool:
         """Whether the machine shows the state of the applied index, and may be read."""
         return self._postponed is None and not self.snapshots.is_restoring
-
-    def _take_table(self, table: MemberTable) -> None:
-        # Equal tables of thousands of groups are one object, that of the host.
-        if table != self.table:
-            self.table = table
 
     def _present_members(self) -> ConfState:
         members: ConfState = self._driver.members
@@ -116,7 +121,7 @@ class Applying:
                 batch = self._driver.next_batch()
                 if batch is None:
                     if snapshots.is_wished:
-                        snapshots.make(self.table)
+                        snapshots.make(self._host.table)
                     return ended
                 self._batch = batch
                 self._answers = []
@@ -126,7 +131,7 @@ class Applying:
                     continue
             for run in self._runs:
                 self._apply_run(run)
-                now = time.perf_counter()
+                now = self._stopwatch()
                 began = began or now
                 if now - began > SLICE_S:
                     self._again()
@@ -148,12 +153,27 @@ class Applying:
             return
         self._answers += [None] * len(run)
         if is_change(run):
-            members = self._driver.change(run[0])
-            refused = self._driver.refused_change
-            if refused is not None:
-                self._answers[-1] = refused
-            else:
-                self._tell(happened.MembersChanged(members, run[0].index))
+            self._change(run[0])
+
+    def _change(self, e: Entry) -> None:
+        members = self._driver.change(e)
+        refused = self._driver.refused_change
+        if refused is not None:
+            self._answers[-1] = refused
+            return
+        if self._registry is not None:
+            self._registry.changed(decode_change(e).as_v2())
+        addresses = self._host.table.addresses()
+        present = {*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next}
+        found = {id: addresses[id] for id in sorted(present) if id in addresses}
+        self._tell(happened.MembersChanged(members, e.index, found))
+
+    def admit(self, change: ConfChangeV2, index: int) -> CommandError | None:
+        """Return why a configuration change must change nothing, None if it may be applied. For the driver."""
+        refused = admits_arrival(change, self.machine.refuses_member)
+        if refused is None and self._registry is not None:
+            refused = self._registry.admit(change, index)
+        return refused
 
     def _end_batch(self) -> None:
         """Finish an applied batch, and wake everybody who waited for it."""
@@ -169,7 +189,7 @@ class Applying:
         if batch.entries:
             self._proposals.settle(batch.entries, self._answers)
         self._waits.wake(driver.applied)
-        self.snapshots.make(self.table)
+        self.snapshots.make(self._host.table)
 
     # -- snapshots, for the driver -------------------------------------------------------------------------------
 
@@ -187,3 +207,7 @@ class Applying:
             self._postponed = snapshot
         else:
             self.snapshots.restore(snapshot)
+
+
+def _ignore(table: MemberTable) -> None:
+    """Do nothing with the table in a snapshot: the registry has newer ones."""

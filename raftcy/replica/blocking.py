@@ -15,8 +15,9 @@ from ..errors import ConfigError, InvariantError, Stopped
 from ..machines import StateMachine
 from . import host as hosts
 from . import replica as replicas
+from .hostrecords import HostRecord
 from .metrics import HostMetrics
-from .standing import ReplicaStatus
+from .standing import HostStatus, ReplicaStatus
 from .tokens import Fate, Token
 
 _T = TypeVar("_T")
@@ -139,6 +140,48 @@ class Host:
         """See ``raftcy.Host.request``."""
         return self._opened().wait(self._host.request(member, kind, data, timeout_s))
 
+    @classmethod
+    def join(cls, directory: Any, address: Any, **options: Any) -> Self:
+        """See ``raftcy.Host.join``."""
+        return cls(directory, join=address, **options)
+
+    @property
+    def hosts(self) -> dict[int, HostRecord]:
+        """The hosts of the cluster, with reserved places, by id, as of what this host has applied."""
+        return self.status().hosts
+
+    def status(self) -> HostStatus:
+        """See ``raftcy.Host.status``."""
+
+        async def act() -> HostStatus:
+            return self._host.status()
+
+        return self._opened().wait(act())
+
+    def add(self, id: int, addresses: Any = (), **options: Any) -> HostRecord:
+        """See ``raftcy.Host.add``."""
+        return self._opened().wait(self._host.add(id, addresses, **options))
+
+    def add_learner(self, id: int, addresses: Any = (), **options: Any) -> HostRecord:
+        """See ``raftcy.Host.add_learner``."""
+        return self._opened().wait(self._host.add_learner(id, addresses, **options))
+
+    def promote(self, id: int, *, force: bool = False, timeout_s: float | None = 60.0) -> None:
+        """See ``raftcy.Host.promote``."""
+        self._opened().wait(self._host.promote(id, force=force, timeout_s=timeout_s))
+
+    def remove(self, id: int, *, force: bool = False, timeout_s: float | None = 60.0) -> None:
+        """See ``raftcy.Host.remove``."""
+        self._opened().wait(self._host.remove(id, force=force, timeout_s=timeout_s))
+
+    def replace(self, old: int, new: int, addresses: Any = (), **options: Any) -> HostRecord:
+        """See ``raftcy.Host.replace``."""
+        return self._opened().wait(self._host.replace(old, new, addresses, **options))
+
+    def update(self, id: int, **changes: Any) -> HostRecord:
+        """See ``raftcy.Host.update``."""
+        return self._opened().wait(self._host.update(id, **changes))
+
     def metrics(self) -> HostMetrics:
         """See ``raftcy.Host.metrics``."""
 
@@ -207,9 +250,9 @@ class Replica:
         """See ``raftcy.Replica.wait_for_leader``."""
         return self._loop.wait(self._replica.wait_for_leader(timeout_s))
 
-    def transfer_leadership(self, to: int | None = None, timeout_s: float | None = None) -> None:
-        """See ``raftcy.Replica.transfer_leadership``."""
-        self._loop.wait(self._replica.transfer_leadership(to, timeout_s))
+    def transfer(self, to: int | None = None, timeout_s: float | None = None) -> None:
+        """See ``raftcy.Replica.transfer``."""
+        self._loop.wait(self._replica.transfer(to, timeout_s))
 
     def status(self) -> ReplicaStatus:
         """See ``raftcy.Replica.status``."""

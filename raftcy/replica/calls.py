@@ -14,15 +14,64 @@ Rules:
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import CallFailed, Overloaded
-from ..wire.enums import MessageType
+from ..errors import CallFailed, Overloaded, RaftError
+from ..wire.enums import MessageType, SnapshotStatus
 from ..wire.messages import Message
 
 CALL_GROUP = 0
 """The group of these messages. The groups of replicas have other ids."""
+NEWCOMERS_GROUP = 2**64 - 1
+"""The group in which hosts talk that have no cluster yet: members of a new one, and hosts that ask for a place."""
+CONFIRM = 1
+"""The kind of request in which members of a new cluster send each other their statements."""
+JOIN = 2
+"""The kind of request in which a host without a cluster asks for a place."""
 
 Answer = Callable[[bytes | None, str], None]
 """Answers a request with bytes, or with None and the reason for a failure. Later calls do nothing."""
+
+
+class CallReceiver:
+    """The receiver of calls, for a transport. ``guarded`` raises Stopped once they must not be served."""
+
+    def __init__(self, calls: "Calls", guarded: Callable[[], None]) -> None:
+        self._calls = calls
+        self._guarded = guarded
+
+    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
+        """Take messages."""
+        self._guarded()
+        for m in messages:
+            self._calls.receive(m)
+        return []
+
+    def report_unreachable(self, id: int) -> None:
+        """Fail the open calls to a peer, since messages may be lost."""
+        self._calls.unreachable(id)
+
+    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
+        """Do nothing, since calls send no snapshots."""
+
+
+class Told:
+    """Takes a reply for which nobody waits, and passes it to ``hear``; ``lost``, if given, gets a failure."""
+
+    def __init__(self, hear: Callable[[bytes], object], lost: Callable[[BaseException], object] | None = None) -> None:
+        self._hear = hear
+        self._lost = lost
+
+    def done(self) -> bool:
+        """Return False: a reply is always welcome."""
+        return False
+
+    def set_result(self, data: bytes) -> None:
+        """Take the reply."""
+        self._hear(data)
+
+    def set_exception(self, error: BaseException) -> None:
+        """Note that no reply will come."""
+        if self._lost is not None:
+            self._lost(error)
 
 
 class _Call:

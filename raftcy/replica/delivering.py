@@ -4,7 +4,8 @@ It knows the index up to which the machine has applied, and the members as of th
 
 - Entries reach the machine in order and once. The log may begin before the snapshot from which the machine was
   restored, and a machine with storage of its own may be ahead of the snapshot. Entries that it has are skipped.
-- A committed configuration change that is invalid changes nothing, on all members alike.
+- A committed configuration change that is invalid, or that the machine does not admit, changes nothing, on all members
+  alike.
 - A read is answerable once the machine has applied its index, and a proposal has its outcome once its place is applied.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 from ..core.awaitables import refuse_awaitable
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState
-from ..errors import ConfChangeError, InvariantError
+from ..errors import ConfChangeError, InvariantError, RaftError
 from ..wire import consts as k
 from ..wire.changes import decode_change
 from ..wire.checks import instance
@@ -31,6 +32,7 @@ class Delivery:
     """
 
     __slots__ = (
+        "_admit",
         "_apply",
         "_asked",
         "_machine_applied",
@@ -46,12 +48,13 @@ class Delivery:
     carrier: Carrier | None
     changing: bool
     members: ConfState
-    refused_change: ConfChangeError | None
+    refused_change: RaftError | None
 
     def __init__(self, node: RawNode, machine: Any, machine_applied: int, applied: int, members: ConfState) -> None:
         self._node = instance(node, RawNode, "node")
         self.machine = machine
         self._apply = getattr(machine, "apply", None)
+        self._admit = getattr(machine, "admit", None)
         self._machine_applied = machine_applied
         self.applied = applied
         self.members = instance(members, ConfState, "members")
@@ -136,14 +139,15 @@ class Delivery:
             change = decode_change(e)
         except ValueError as error:
             raise InvariantError(f"entry {e.index} cannot be applied: {error}") from error
+        self.refused_change = None if self._admit is None else self._admit(change.as_v2(), e.index)
         self.applied = e.index - 1
         self.changing = True
-        self.refused_change = None
-        try:
-            self.members = self._node.apply_conf_change(change)
-        except ConfChangeError as error:
-            # Every member refuses the same change, so the entry counts as empty.
-            self.refused_change = error.with_traceback(None)
+        if self.refused_change is None:
+            try:
+                self.members = self._node.apply_conf_change(change)
+            except ConfChangeError as error:
+                # Every member refuses the same change, so the entry counts as empty.
+                self.refused_change = error.with_traceback(None)
         self.changing = False
         self.applied = e.index
         return self.members

@@ -24,7 +24,8 @@ Rules:
 - A leader with a Lease answers reads from its commit index while the lease runs, and a member with one grants no vote
   that could end another's lease. ``lease`` has the rules.
 - ``read`` never uses a context twice, as long as every start has another ``nonce``.
-- A committed configuration change that is invalid changes nothing, on all members alike.
+- A committed configuration change that is invalid, or that the machine does not admit, changes nothing, on all members
+  alike.
 - A snapshot covers applied entries only, and none beyond the commit index on disk, from which a restart resumes. A peer
   gets a snapshot with the current members; a new member would refuse an older one, which does not name it. ``offers``
   has the rules for what a peer is sent (``guard_offers``).
@@ -49,7 +50,6 @@ from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
 from ..core.storage import MemoryStorage, check_initial_state
 from ..errors import (
-    ConfChangeError,
     InvariantError,
     LogLost,
     NotNow,
@@ -85,6 +85,8 @@ class Driver:
         A StateMachine, or an object with the methods of one that the application needs, or None. If it has
         ``wish_snapshot`` in place of ``capture``, the application makes the snapshots in the background, by
         ``begin_snapshot`` and ``end_snapshot``, and the driver calls ``wish_snapshot`` when a peer needs a new one.
+        ``admit(change, index)``, if it has that, judges each committed configuration change, a ConfChangeV2: it returns
+        None, or the error because of which the change must change nothing. It must give the same answer on all members.
     ``send``
         A function that ``run`` calls with each list of messages to send, or None.
     ``snapshot``
@@ -251,8 +253,8 @@ class Driver:
         return self._delivery.members
 
     @property
-    def refused_change(self) -> ConfChangeError | None:
-        """The error of the last configuration change that was applied, None if it was valid."""
+    def refused_change(self) -> RaftError | None:
+        """The error of the last committed configuration change, None if it was applied."""
         return self._delivery.refused_change
 
     def _ride(self, carrier: Carrier | None) -> None:
@@ -564,8 +566,9 @@ class Driver:
     def change(self, e: Entry) -> ConfState:
         """Apply the configuration change in a committed entry and return the resulting members.
 
-        All earlier entries must be applied. An invalid change changes nothing, and ``refused_change`` is then its
-        error; after a valid one it is None. Raises InvariantError if the entry cannot be decoded.
+        All earlier entries must be applied. A change that is invalid, or that the machine does not admit, changes
+        nothing, and ``refused_change`` is then its error; after any other one it is None. Raises InvariantError if the
+        entry cannot be decoded.
         """
         if not isinstance(e, Entry):
             instance(e, Entry, "e")

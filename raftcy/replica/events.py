@@ -21,10 +21,14 @@ class LeaderChanged:
 
 @dataclass(frozen=True, slots=True)
 class MembersChanged:
-    """The members of the group as of the entry at ``index``, which this member has applied."""
+    """The members of the group as of the entry at ``index``, which this member has applied.
+
+    ``addresses`` has the addresses of each, as far as this host knows them.
+    """
 
     members: ConfState
     index: int
+    addresses: dict[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)

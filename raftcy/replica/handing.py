@@ -149,7 +149,8 @@ class Handing:
     def _forward(self, driver: Driver, taken: list[Proposal], leader: int, term: int) -> None:
         """Forward commands to the leader, once."""
         reason = None
-        if not is_member(self._host.id, driver.members):
+        # A group that has not begun here has no voters.
+        if driver.members.voters and not is_member(self._host.id, driver.members):
             reason = RejectReason.NOT_A_MEMBER
         elif leader == 0:
             reason = RejectReason.NO_LEADER

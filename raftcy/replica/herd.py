@@ -60,6 +60,10 @@ class Herd:
         self._seats: dict[Any, Seat] = {}
         self._attentive: dict[Any, Seat] = {}
 
+    def begin(self, id: int) -> None:
+        """Take the host's id, which it may draw after this was made."""
+        self._together.id = id
+
     def add(self, replica: Member) -> None:
         """Begin to tick a replica."""
         self._seats[replica] = self._together.add(replica.group, replica.driver, replica)

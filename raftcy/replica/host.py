@@ -2,20 +2,20 @@
 
 Rules:
 
-- The first start of a cluster waits until all members have confirmed the same table of members (``bootstrap``), and
-  stores the table before any group begins. Later starts use the stored table. Otherwise a member that lost its disk
-  could vote twice without the others noticing.
+- The first start of a cluster waits until all members have confirmed the same table of members (``founding``), and
+  stores the table before any group begins. A host that comes later asks for a place (``joining``). Later starts use
+  what is stored. Otherwise a member that lost its disk could vote twice without the others noticing.
+- Every host is a member of the system group, whose machine is the registry of hosts and groups (``registrar``).
 - An error of the log, of the transport or of a task ends all replicas. An error of a machine ends its replica only.
   ``failure`` is the first error. The process lives on.
 - Closing hands over leaderships first, so that the other members need no election.
 """
 
 import asyncio
-import hashlib
 import logging
-import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
+from io import BytesIO
 from os import PathLike
 from types import TracebackType
 from typing import Any, Self
@@ -25,40 +25,46 @@ from ..errors import (
     ConfigError,
     Contradiction,
     Corruption,
+    MemberError,
+    MemberRefused,
+    MemberRemoved,
     MembersDiffer,
     RaftError,
     Stopped,
     StorageFailed,
 )
 from ..machines import OnDiskMachine, StateMachine
+from ..storage.bodies import is_reference
 from ..storage.pace import Pace
 from ..transport import TLS, Limits
-from ..transport.packets import Reason, Refusal
+from ..transport.packets import Hello, Reason, Refusal
 from ..wire.checks import octets
-from ..wire.enums import SnapshotStatus
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from .aside import Aside, run_aside
-from .bootstrap import Bootstrap, given_members, split_address, stored
-from .calls import CALL_GROUP, Answer, Calls
+from .bootstrap import given_members, split_address, stored
+from .calls import CALL_GROUP, CONFIRM, JOIN, NEWCOMERS_GROUP, Answer, CallReceiver, Calls
 from .depot import Depot
 from .diskloop import DiskLoop
+from .founding import Founding
 from .handing import FORWARD
 from .herd import Herd
-from .membertable import MemberTable, decode_table, with_table
+from .hostrecords import Arrival, Wish, given_addresses, given_attributes, objection_to_name
+from .joining import Joining
+from .memberchanges import MemberChanges
+from .membertable import MemberTable, read_table
 from .meters import SLOW_SYNC_S, host_metrics
 from .metrics import HostMetrics
-from .notices import KIND_S, Notices
+from .notices import Notices
+from .registrar import SYSTEM_GROUP, ForSystem, Registrar
+from .registry import Registry, group_of
 from .replica import Replica
 from .seams import Nobody, Seams
+from .standing import HostStatus
 from .together import BEAT_GROUP, Together
 from .tuning import Tuning
 
-NEWCOMERS_GROUP = 2**64 - 1
-"""The group in which the members of a new cluster talk until they have agreed on their table."""
 SYSTEM_LOG = 0
-"""The group of the log that holds the table of the cluster's members."""
-CONFIRM = 1
-"""The kind of request in which members of a new cluster send each other their statements."""
+"""The group of the log that holds the registry."""
 OWN_KINDS = 256
 """Kinds of requests below this are reserved for raftcy."""
 _LOG = logging.getLogger("raftcy.replica")
@@ -68,86 +74,93 @@ Serving = Callable[[int, bytes], Awaitable[bytes]]
 """Answers requests of a kind. It gets the asking host's id and the bytes, and returns the bytes of the answer."""
 
 
-class _CallReceiver:
-    """The receiver of calls, for a transport."""
-
-    def __init__(self, calls: Calls, guarded: Callable[[], None]) -> None:
-        self._calls = calls
-        self._guarded = guarded
-
-    def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages."""
-        self._guarded()
-        for m in messages:
-            self._calls.receive(m)
-        return []
-
-    def report_unreachable(self, id: int) -> None:
-        """Fail the open calls to a peer, since messages may be lost."""
-        self._calls.unreachable(id)
-
-    def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
-        """Do nothing, since calls send no snapshots."""
-
-
-class Host:
+class Host(MemberChanges):
     """A member of a cluster, with its groups: an async context manager, within which ``replica`` makes the groups.
 
-    ``directory`` is the data directory. The host makes it if it does not exist, and no other host may use it. ``id`` is
-    this member's id, 1 to 2**64-3. ``members`` has the addresses of all members by id, including this one: a text such
-    as "host:7000", or a list of texts. It must be the same on all members, and is used at the first start only: once
-    the directory holds data, the host ignores it, with one line in the log. ``listen`` is the address to listen at; if
-    it is None, the host uses the first address of this member. ``tls`` has the settings of TLS. Without it, anybody who
-    can connect can speak as any member, so omit it only in a trusted network. ``tuning`` has times and limits.
+    ``directory`` is the data directory. The host makes it if it does not exist, and no other host may use it. Once it
+    holds data, it has all that a start needs: ``id``, ``members`` and ``join`` may be left out, and are ignored, with
+    one line in the log if they differ. With an empty directory, one of two is needed:
+
+    - ``members``, to found a new cluster: the addresses of all members by id, including this one. An address is a text
+      such as "host:7000"; a member may have a list of them. It must be the same on all members.
+    - ``join``, to enter a running cluster: the address of one of its hosts, or several of them.
+
+    ``id`` is this member's id, 1 to 2**64-3. A host that joins may leave it out: its id is then drawn, with the
+    identity of the directory. ``listen`` is the address to listen at. ``advertise`` has the addresses at which the
+    others reach this host, if they differ. By default, a host is reached where it listens, and listens at the first
+    address that the cluster has of it. If ``advertise`` differs from what the cluster knows, the host updates it.
+    ``learner`` joins without a vote; a place reserved by ``add`` or ``add_learner`` decides instead. ``name`` and
+    ``attributes`` of a host that joins are for people and programs.
+
+    ``tls`` has the settings of TLS. Without it, anybody who can connect can speak as any member, so omit it only in a
+    trusted network. ``tuning`` has times and limits.
 
     ``failure`` is the first error that ended a replica, or all replicas; None before one has happened.
 
     ``__aenter__`` raises MembersDiffer if the members of a new cluster do not agree on their table, or if this member
-    has lost its data; ConfigError and ValueError for arguments that cannot work; OSError if it cannot listen; and the
-    errors of opening the directory: DirectoryInUse, WrongDirectory, NewerFormat, Corruption, StorageFailed.
+    has lost its data; MemberRefused if the cluster refuses a place, and its subclass MemberRemoved if the id was
+    removed; ConfigError and ValueError for arguments that cannot work; OSError if it cannot listen; and the errors of
+    opening the directory: DirectoryInUse, WrongDirectory, NewerFormat, Corruption, StorageFailed.
     """
 
     def __init__(
         self,
         directory: str | PathLike[str],
         *,
-        id: int,
-        members: Mapping[int, str | list[str] | tuple[str, ...]],
+        id: int | None = None,
+        members: Mapping[int, str | list[str] | tuple[str, ...]] | None = None,
+        join: str | list[str] | tuple[str, ...] | None = None,
         listen: str | None = None,
+        advertise: str | list[str] | tuple[str, ...] | None = None,
+        learner: bool = False,
+        name: str = "",
+        attributes: Mapping[str, str] | None = None,
         tls: TLS | None = None,
         tuning: Tuning | None = None,
         seams: Seams | None = None,
     ) -> None:
-        self._given = given_members(members)
-        if id not in self._given:
+        if members is not None and join is not None:
+            raise ConfigError("give members to found a cluster, or join to enter one, not both")
+        self._given = {} if members is None else given_members(members)
+        if members is not None and id not in self._given:
             raise MembersDiffer(f"member {id} is not in the list of members: {sorted(self._given)}")
-        self.id = id
+        given_members({} if id is None else {id: "host:1"})
+        self._seeds = () if join is None else given_addresses(join)
+        self._advertise = () if advertise is None else given_addresses(advertise)
+        self._learner = learner
+        self._name = name
+        if problem := objection_to_name(name):
+            raise ValueError(problem)
+        self._attributes = given_attributes(attributes or {})
+        self._listen = None if listen is None else split_address(listen)
+        self._reached = self._advertise or (() if listen is None else (listen,))
+        if join is not None and not self._reached:
+            raise ConfigError("a host that joins needs an address to listen at")
+        self.id: int = id or 0
         self.tuning: Tuning = tuning or Tuning()
         self.failure: BaseException | None = None
         self.cluster: int = 0
         self.identity: int = 0
-        self.table: MemberTable = MemberTable(())
         self._path = directory
-        self._listen = split_address(listen if listen is not None else self._given[id][0])
+        self._joins = False
         self._tls = tls
-        self._seams = seams or Seams()
+        self.seams: Seams = seams or Seams()
         together = Together(
-            id,
-            secrets.randbits(63) + 1,
+            self.id,
+            self._drawn() or 1,
             self.tuning.election_ticks,
             lambda m: self.send(BEAT_GROUP, [m]),
             sleeps=self.tuning.sleep,
         )
         self._herd = Herd(together, self.wake, self._check)
         self._replicas: dict[int, Replica] = {}
-        self._names: dict[str, Replica] = {}
         self._dirty: list[Replica] = []
         self._late_ticks = 0
-        self._notices = Notices(_LOG, self._now, id)
+        self._notices = Notices(_LOG, self._now, self.id)
         self._due: asyncio.Handle | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._serving: dict[int, Serving] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}
         self._over: asyncio.Event = asyncio.Event()
         self._open = False
         self._closing = False
@@ -158,6 +171,7 @@ class Host:
         self._disk: DiskLoop | None = None
         self._calls: Calls | None = None
         self._newcomers: Calls | None = None
+        self._registrar: Registrar | None = None
         self._syncs: Aside | None = None
         self._chores: Aside | None = None
         self._snapshots: Aside | None = None
@@ -165,6 +179,21 @@ class Host:
         self._depot: Depot | None = None
         # The groups whose newest snapshot is damaged.
         self._damaged: dict[int, Corruption] = {}
+
+    @classmethod
+    def join(cls, directory: str | PathLike[str], address: str | list[str] | tuple[str, ...], **options: Any) -> Self:
+        """Make a host that enters a running cluster, through one of its hosts at ``address``, or at several addresses.
+
+        It asks for a place, or takes the one that ``add``, ``add_learner`` or ``replace`` has reserved for its id. The
+        context manager is entered once the cluster has taken the host in, as a learner at first. ``options`` are those
+        of Host. If the directory holds data, the host is in already, and the address is ignored.
+        """
+        return cls(directory, join=address, **options)
+
+    @property
+    def table(self) -> MemberTable:
+        """The hosts that have come, with identities and addresses, as of what this host has applied."""
+        return MemberTable(()) if self._registrar is None else self._registrar.registry.table
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -186,7 +215,7 @@ class Host:
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        seams = self._seams
+        seams = self.seams
         self._syncs = seams.aside("raftcy log")
         self._chores = seams.aside("raftcy chores")
         self._snapshots = seams.aside("raftcy snapshots")
@@ -195,23 +224,45 @@ class Host:
         self.identity = int.from_bytes(self._log.identity[:8], "big") or 1
         table = self._stored_table()
         if table is None:
-            table = await self._begin_cluster()
-        elif table.addresses() != self._given:
+            self.id = self.id or _drawn_id(self._log.identity)
+            self._notices = Notices(_LOG, self._now, self.id)
+            table = await self._first_start()
+        elif self._given and table.addresses() != self._given:
             text = "%s holds data: the list of members given is ignored, they are %s"
             self._notices.warn("members", text, self._path, table)
-        self.table = table
-        own = table.find(self.id)
-        if own is None or own.identity != self.identity:
+        own = next((each for each in table.members if each.identity == self.identity), None)
+        self.id = self.id or (0 if own is None else own.id)
+        if own is None or own.id != self.id:
             raise MembersDiffer(f"{self._path} is not the directory of member {self.id} of {table}", theirs=table)
+        self._notices = Notices(_LOG, self._now, self.id)
         pace = Pace(self.tuning.sync)
         self._disk = DiskLoop(self._log, pace, self._syncs, self._chores, self._fail, self.flush, self._was_slow)
         self._depot = Depot(self._log, self._streams)
-        await self._begin_to_talk()
+        registrar = Registrar(self, self._notices)
+        if self._joins:
+            registrar.registry.expect(table)
+        self._registrar = registrar
+        await self._begin_to_talk(registrar, own.addresses)
         self._tick_due(self._loop.time())
+        if self._joins:
+            await self._until_in(registrar)
+        if self._advertise and self._advertise != registrar.registry.hosts[self.id].addresses:
+            self.spawn(self._update_own())
+
+    async def _first_start(self) -> MemberTable:
+        if self._seeds:
+            return await self._join()
+        if self._log.cluster:
+            raise StorageFailed(
+                f"{self._path} names a cluster, but not its members: if this host was about to join, give `join` again"
+            )
+        if not self._given:
+            raise ConfigError(f"{self._path} is empty: give members to found a cluster, or join to enter one")
+        return await self._found()
 
     def _open_log(self) -> Any:
-        self._files = self._seams.files(self._path)
-        log = self._seams.log(self._files)
+        self._files = self.seams.files(self._path)
+        log = self.seams.log(self._files)
         for group in log.groups():
             # Here, on a thread, since this reads the newest snapshot of each group to verify it.
             try:
@@ -221,43 +272,68 @@ class Host:
         return log
 
     def _stored_table(self) -> MemberTable | None:
-        """Return the stored table of the members, None before the first start has ended."""
-        snapshot = self._log.group(SYSTEM_LOG).snapshot()
+        """Return the hosts as of the newest snapshot of the registry, None before the first start has ended."""
+        if SYSTEM_LOG in self._damaged:
+            raise self._damaged[SYSTEM_LOG]
+        system = self._log.group(SYSTEM_LOG, bodies=True)
+        snapshot = system.snapshot()
         if snapshot.metadata.index == 0:
-            if self._log.cluster:
-                raise StorageFailed(f"{self._path} names a cluster, but not its members")
             return None
-        table, _ = decode_table(snapshot.data)
-        self.cluster = table.cluster
+        file: Any = BytesIO(snapshot.data)
+        if is_reference(snapshot.data):
+            file = system.bodies.open(system.bodies.reference(snapshot))
+        self.cluster, table, _ = read_table(file)
         if not self._log.cluster:
             # A crash came after the table was stored and before the cluster's id was.
-            self._log.set_cluster(_cluster_bytes(table.cluster))
+            self._log.set_cluster(_cluster_bytes(self.cluster))
         return table
 
-    async def _begin_to_talk(self) -> None:
-        """Listen, and give the transport the addresses of the peers."""
-        self._calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(CALL_GROUP, [m]), self._serve)
-        transport = self._make_transport(self.cluster)
-        transport.attach(BEAT_GROUP, self._herd)
-        transport.attach(CALL_GROUP, _CallReceiver(self._calls, self._check))
-        self._newcomers = Calls(
-            self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer
-        )
-        transport.attach(NEWCOMERS_GROUP, _CallReceiver(self._newcomers, self._check))
-        for member in self.table.members:
-            if member.id != self.id:
-                addresses = [split_address(address) for address in member.addresses]
-                await transport.set_peer(member.id, addresses, identity=member.identity)
-        await transport.listen(*self._listen)
+    def _listen_at(self, addresses: tuple[str, ...]) -> tuple[str, int]:
+        return self._listen or split_address(addresses[0])
 
-    def _make_transport(self, cluster: int) -> Any:
-        self._transport = self._seams.transport(
+    async def _begin_to_talk(self, registrar: Registrar, addresses: tuple[str, ...]) -> None:
+        """Start the system group, give the transport the addresses of the peers, and listen."""
+        self._calls = Calls(self.id, self._drawn(), lambda m: self.send(CALL_GROUP, [m]), self._serve)
+        transport = self._make_transport(self.cluster, self._advertise or addresses)
+        self._herd.begin(self.id)
+        transport.attach(BEAT_GROUP, self._herd)
+        transport.attach(CALL_GROUP, CallReceiver(self._calls, self._check))
+        self._newcomers = Calls(self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer)
+        transport.attach(NEWCOMERS_GROUP, CallReceiver(self._newcomers, self._check))
+        log = self._log.group(SYSTEM_LOG, bodies=True)
+        system = Replica(ForSystem(self), "(system)", SYSTEM_GROUP, registrar.registry, log)
+        self._replicas[SYSTEM_GROUP] = system
+        if self._depot is not None:
+            self._depot.serve(SYSTEM_GROUP, system.served)
+        self.attach(system)
+        await registrar.start(system, transport)
+        await transport.listen(*self._listen_at(addresses))
+        self.wake(system)
+
+    def _drawn(self) -> int:
+        """Draw the number with which the calls of this start begin."""
+        return int.from_bytes(self.seams.draw(8), "big")
+
+    async def _until_in(self, registrar: Registrar) -> None:
+        """Wait until the directory holds the registry, with this host in it: from then on it needs no other's help."""
+        while registrar.system is None or not registrar.system.is_member:
+            await registrar.next_change()
+            self._check()
+
+    async def _update_own(self) -> None:
+        with suppress(MemberError, Stopped):
+            await self.update(self.id, addresses=self._advertise, timeout_s=None)
+
+    def _make_transport(self, cluster: int, addresses: tuple[str, ...]) -> Any:
+        self._transport = self.seams.transport(
             self.id,
             Nobody(),
             cluster=cluster,
             identity=self.identity,
             tls=self._tls,
             newcomers=NEWCOMERS_GROUP,
+            policy=self._judge,
+            advertise=[split_address(each) for each in addresses],
             depot=self._depot,
             limits=Limits(
                 streams=self.tuning.snapshot_streams,
@@ -268,10 +344,18 @@ class Host:
         )
         return self._transport
 
+    def _judge(self, hello: Hello, known: bool) -> Refusal | None:
+        return None if self._registrar is None else self._registrar.policy(hello, known)
+
     def _refused(self, peer: int, refusal: Refusal) -> None:
         """Fail for a peer's refusal whose reason is permanent."""
-        if refusal.reason in (Reason.IDENTITY, Reason.REMOVED):
-            self._fail(MembersDiffer(f"member {peer} refuses this one: {refusal.text}"))
+        text = f"member {peer} refuses this one: {refusal.text}"
+        if refusal.reason == Reason.REMOVED:
+            self._fail(MemberRemoved(text, "removed"))
+        elif refusal.reason == Reason.IDENTITY:
+            self._fail(MembersDiffer(f"{text}. Its data was lost: let a host with a new id `replace` it"))
+        elif self._joins and self._registrar is None and refusal.reason in (Reason.VERSION, Reason.CERTIFICATE):
+            self._fail(MemberRefused(f"the cluster refuses this host: {refusal.text}", refusal.reason.name.lower()))
 
     async def close(self) -> None:
         """Hand over leaderships, and end everything. Every call waits for the end.
@@ -304,6 +388,8 @@ class Host:
             self._ticker.cancel()
         if self._due is not None:
             self._due.cancel()
+        if self._registrar is not None:
+            self._registrar.stop()
         for calls in (self._calls, self._newcomers):
             if calls is not None:
                 calls.close()
@@ -376,6 +462,8 @@ class Host:
             replica.die(error)
         if self._calls is not None:
             self._calls.close()
+        if self._registrar is not None:
+            self._registrar.wake()
 
     def _was_slow(self, seconds: float) -> None:
         self._notices.warn("sync", "a sync of the log took %.1f s", seconds)
@@ -389,98 +477,73 @@ class Host:
 
     # -- the first start -------------------------------------------------------------------------------------------
 
-    async def _begin_cluster(self) -> MemberTable:
-        """Wait until all members have confirmed the same table, and store it."""
-        begun = Bootstrap(self.id, self.identity, self._given)
-        failed: asyncio.Future[None] = self._loop.create_future()
-        heard = asyncio.Event()
-
-        def hear(sender: int, data: bytes) -> None:
-            try:
-                begun.hear(sender, data)
-            except MembersDiffer as error:
-                if not failed.done():
-                    failed.set_exception(error)
-            except RaftError as error:
-                self._notices.warn(("newcomer", sender), "member %x says what cannot be understood: %s", sender, error)
-            heard.set()
-
-        def serve(sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
-            if kind != CONFIRM:
-                answer(None, "the cluster has not begun")
-                return
-            hear(sender, data)
-            answer(begun.say(), "")
-
-        if begun.table is None:
-            text = "it waits for the other members of a new cluster: %s"
-            self._notices.always(logging.INFO, text, sorted(self._given))
-            await self._confirm_with_all(begun, serve, hear, heard, failed)
-        table = begun.table
-        if table is None:
-            raise MembersDiffer("the members of the new cluster were not confirmed")
-        await self._store(table)
-        return table
-
-    async def _confirm_with_all(
-        self, begun: Bootstrap, serve: Any, hear: Any, heard: asyncio.Event, failed: "asyncio.Future[None]"
-    ) -> None:
-        transport = self._make_transport(0)
-        calls = Calls(self.id, secrets.randbits(64), lambda m: self.send(NEWCOMERS_GROUP, [m]), serve)
-        transport.attach(NEWCOMERS_GROUP, _CallReceiver(calls, lambda: None))
-        others = [id for id in self._given if id != self.id]
-        began = self._loop.time()
-        try:
-            for id in others:
-                await transport.set_peer(id, [split_address(address) for address in self._given[id]])
-            await transport.listen(*self._listen)
-            while begun.table is None:
-                for id in others:
-                    calls.ask(id, CONFIRM, 0, begun.say(), _Told(partial_hear(hear, id)), 10)
-                heard.clear()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(heard.wait(), self.tuning.tick_ms / 1000)
-                calls.tick()
-                if failed.done():
-                    failed.result()
-                if self.failure is not None:
-                    raise self.failure
-                if begun.table is None:
-                    if self._loop.time() - began > KIND_S:
-                        text = "the cluster cannot begin: members %s have not confirmed its table for %.0f s"
-                        self._notices.warn("begin", text, begun.missing, self._loop.time() - began)
-                    await asyncio.sleep(self.tuning.tick_ms / 1000)
-            # Other members may still wait for this member's confirmation.
-            for id in others:
-                calls.ask(id, CONFIRM, 0, begun.say(), _Told(lambda data: None), 10)
-            transport.flush()
-            await asyncio.sleep(self.tuning.tick_ms / 1000)
-        finally:
-            if not failed.done():
-                failed.cancel()
-            calls.close()
-            await transport.close()
-
-    async def _store(self, table: MemberTable) -> None:
-        """Store the table as the first snapshot of the group that holds the members."""
+    async def _found(self) -> MemberTable:
+        """Wait until all members of a new cluster have confirmed the same table, and store it."""
+        founding = Founding(
+            self.id,
+            self.identity,
+            self._given,
+            self._listen_at(self._given[self.id]),
+            self.tuning.tick_ms / 1000,
+            self._notices,
+            lambda: self._make_transport(0, self._given[self.id]),
+            lambda: self.failure,
+            self._drawn(),
+        )
+        table = await founding.run()
         voters = ConfState(voters=[member.id for member in table.members])
         metadata = SnapshotMetadata(conf_state=voters, index=1, term=1)
-        system = self._log.group(SYSTEM_LOG)
+        system = self._log.group(SYSTEM_LOG, bodies=True)
         system.save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=table.encode(), metadata=metadata))
 
         def store() -> None:
             self._log.sync()
             self._log.set_cluster(_cluster_bytes(table.cluster))
 
+        await self._aside(store)
+        self.cluster = table.cluster
+        return table
+
+    async def _join(self) -> MemberTable:
+        """Ask a running cluster for a place until it gives one, and return its hosts."""
+        arrival = Arrival(
+            id=self.id,
+            identity=self.identity,
+            addresses=self._reached,
+            wish=Wish.LEARNER if self._learner else Wish.VOTER,
+            knows=Registry.knows,
+            name=self._name,
+            attributes=self._attributes,
+        )
+        joining = Joining(
+            arrival,
+            self._seeds,
+            self._listen_at(self._reached),
+            self.tuning.tick_ms / 1000,
+            self.tuning.call_ms / 1000,
+            self._notices,
+            lambda: self._make_transport(0, self._reached),
+            lambda: self.failure,
+            self._drawn(),
+        )
+        self._joins = True
+        taken = await joining.run()
+        await self._aside(lambda: self._log.set_cluster(_cluster_bytes(taken.cluster)))
+        self.cluster = taken.cluster
+        return taken.table
+
+    async def _aside(self, act: Callable[[], None]) -> None:
         if self._chores is None:
             raise Stopped(self.failure)
-        await run_aside(self._chores, store)
-        self.cluster = table.cluster
+        await run_aside(self._chores, act)
 
     def _serve_newcomer(self, sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
-        """Answer a member that does not know the cluster yet: it gets the table, and nothing else."""
-        if kind == CONFIRM:
-            answer(stored(self.table), "")
+        """Answer a host that has no cluster yet. It gets the table, or a place, and nothing else."""
+        registrar = self._registrar
+        if kind == CONFIRM and registrar is not None and registrar.registry.founding.members:
+            answer(stored(registrar.registry.founding), "")
+        elif kind == JOIN and registrar is not None:
+            registrar.serve_newcomer(sender, data, answer)
         else:
             answer(None, "the cluster has begun")
 
@@ -489,8 +552,9 @@ class Host:
     def replica(self, name: str, machine: StateMachine) -> Replica:
         """Start this host's member of the group ``name``, and return it. It restores its state into ``machine``.
 
-        All members of the cluster are members of the group, and should serve it under the same name. The group commits
-        nothing until a majority of them does.
+        The hosts of the cluster that serve the group are its members, and all of them should, under the same name. The
+        first call makes the group. A host that was not a member of the cluster then gets into the group once its leader
+        knows that it serves it; until then it has no leader. The group commits nothing until a majority serves it.
 
         A replica needs a new machine, even one that is made again after ``close`` or an error: the group's whole state
         would be applied to a used machine a second time. Only an OnDiskMachine, which knows its applied index, may be
@@ -503,7 +567,7 @@ class Host:
         replica.
         """
         self._check()
-        if self._closing:
+        if self._closing or self._registrar is None:
             raise Stopped(self.failure)
         group = group_of(name)
         if group in self._replicas:
@@ -513,23 +577,13 @@ class Host:
         log = self._log.group(group, bodies=True)
         _check_machine(machine, log.last_index())
         _take_machine(machine)
-        if log.snapshot().metadata.index == 0 and log.last_index() == 0:
-            self._begin_group(log)
         replica = Replica(self, name, group, machine, log)
         self._replicas[group] = replica
         if self._depot is not None:
             self._depot.serve(group, replica.served)
-        self._transport.attach(group, replica)
-        self._herd.add(replica)
+        self._registrar.took(replica)
         self.wake(replica)
         return replica
-
-    def _begin_group(self, log: Any) -> None:
-        """Stage the beginning of a group, the same on all members. The sync of the first vote makes it durable."""
-        voters = ConfState(voters=[member.id for member in self.table.members])
-        metadata = SnapshotMetadata(conf_state=voters, index=1, term=1)
-        data = with_table(self.cluster, self.table, None)
-        log.save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=data, metadata=metadata))
 
     async def request(self, member: int, kind: int, data: bytes, timeout_s: float | None = None) -> bytes:
         """Send a request to another host, once, and return the answer of its ``serve`` for this kind.
@@ -568,13 +622,14 @@ class Host:
             else:
                 replica.take_forwarded(data, answer)
             return
+        if kind < OWN_KINDS and self._registrar is not None:
+            self._registrar.serve(sender, kind, group, data, answer)
+            return
         serving = self._serving.get(kind)
         if serving is None:
             answer(None, f"nobody serves requests of the kind {kind}")
             return
-        task = self._loop.create_task(_serve_one(serving, sender, data, answer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.spawn(_serve_one(serving, sender, data, answer))
 
     def metrics(self) -> HostMetrics:
         """Return the present numbers of this host and its replicas, for people and monitoring.
@@ -596,7 +651,41 @@ class Host:
             raise Stopped(self.failure)
         return self._snapshots
 
-    # -- what replicas need ----------------------------------------------------------------------------------------
+    # -- what replicas and the registrar need ---------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine as a task that ends with the host. Its error ends the host."""
+        task = self._loop.create_task(work)
+        self._tasks[task] = None
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def replicas(self) -> list[Replica]:
+        """Return all replicas, with that of the system group."""
+        return list(self._replicas.values())
+
+    def attach(self, replica: Replica) -> None:
+        """Deliver the messages of a replica's group to it."""
+        self._transport.attach(replica.group, replica)
+        self._herd.add(replica)
+
+    def knows(self, id: int) -> bool:
+        """Whether the registry has this host, so that its votes and acknowledgements count."""
+        return self._registrar is not None and self._registrar.registry.has(id)
+
+    def members_due(self, replica: Replica) -> None:
+        """Note that a replica may have to change its members."""
+        if self._registrar is not None:
+            self._registrar.members_due(replica)
+
+    def fail(self, error: BaseException) -> None:
+        """End the host, because of an error."""
+        self._fail(error)
 
     def wake(self, replica: Replica) -> None:
         """Give a replica a turn in the loop's next round."""
@@ -640,7 +729,7 @@ class Host:
 
     def now_us(self) -> int:
         """Return a reading of the clock of leases, in microseconds."""
-        return self._seams.now_us()
+        return self.seams.now_us()
 
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
@@ -654,7 +743,8 @@ class Host:
         """Note that a replica has died. An error of the log ends all replicas."""
         self.left(replica)
         self._note(error)
-        if isinstance(error, StorageFailed) or (self._log is not None and self._log.failure is not None):
+        log_failed = self._log is not None and self._log.failure is not None
+        if isinstance(error, StorageFailed) or log_failed or replica.group == SYSTEM_GROUP:
             self._fail(error)
 
     def left(self, replica: Replica) -> None:
@@ -665,6 +755,8 @@ class Host:
             if self._depot is not None:
                 self._depot.leave(replica.group)
             self._transport.detach(replica.group)
+            if self._registrar is not None:
+                self._registrar.forget(replica)
 
     # -- time ------------------------------------------------------------------------------------------------------
 
@@ -688,42 +780,36 @@ class Host:
         if self._depot is not None:
             self._depot.tick()
         self._herd.tick()
+        if self._registrar is not None and not self._closing:
+            try:
+                self._registrar.tick()
+            except Exception as error:
+                self._fail(error)
         self.flush()
+
+    def status(self) -> HostStatus:
+        """Return the present state of this host, and what it knows of the cluster."""
+        registrar = self._registrar
+        registry = Registry() if registrar is None else registrar.registry
+        system = None if registrar is None else registrar.system
+        return HostStatus(
+            id=self.id,
+            identity=self.identity,
+            cluster=self.cluster,
+            hosts=dict(registry.hosts),
+            removed=frozenset(registry.removed),
+            groups=tuple(sorted(registry.groups)),
+            system=None if system is None else system.status(),
+            failure=self.failure,
+        )
 
     def __repr__(self) -> str:
         return f"<Host {self.id} of the cluster {self.cluster:016x}, {len(self._replicas)} groups>"
 
 
-class _Told:
-    """Takes a reply for which nobody waits, and passes it to ``hear``."""
-
-    def __init__(self, hear: Callable[[bytes], None]) -> None:
-        self._hear = hear
-
-    def done(self) -> bool:
-        """Return False: a reply is always welcome."""
-        return False
-
-    def set_result(self, data: bytes) -> None:
-        """The reply."""
-        self._hear(data)
-
-    def set_exception(self, error: BaseException) -> None:
-        """Ignore a failure, since the next request will get a reply."""
-
-
-def partial_hear(hear: Callable[[int, bytes], None], id: int) -> Callable[[bytes], None]:
-    """Return ``hear`` for one sender."""
-    return lambda data: hear(id, data)
-
-
-def group_of(name: str) -> int:
-    """Return the id of the group with this name, 1 to 2**63-1. ConfigError if it is empty, TypeError if not a text."""
-    if not isinstance(name, str):
-        raise TypeError(f"the name of a group is a text, not {name!r}")
-    if not name:
-        raise ConfigError("a group needs a name")
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % (2**63 - 1) + 1
+def _drawn_id(identity: bytes) -> int:
+    """Return the id of a host that was given none: drawn with the identity of its directory, and stored with it."""
+    return int.from_bytes(identity[8:], "big") % (2**63 - 1) + 1
 
 
 def _cluster_bytes(cluster: int) -> bytes:

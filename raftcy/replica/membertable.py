@@ -8,7 +8,9 @@ bytes at the beginning of the cluster.
 import hashlib
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 
 from ..errors import DecodeError
 from ..machines.statemachine import Readable
@@ -113,12 +115,22 @@ def with_table(cluster: int, table: MemberTable, state: bytes | None) -> bytes:
     return head_with_table(cluster, table, state is not None) + (state or b"")
 
 
+def split_table(data: bytes) -> tuple[int, MemberTable, bytes | None]:
+    """Split the data that ``with_table`` has made into its parts. Raises DecodeError for other bytes."""
+    file = BytesIO(data)
+    cluster, table, has_state = read_table(file)
+    return cluster, table, file.read() if has_state else None
+
+
 def read_table(file: Readable) -> tuple[int, MemberTable, bool]:
     """Read the beginning of a snapshot: the cluster, the members, and whether the machine's state follows.
 
-    Raises DecodeError for other bytes.
+    The first snapshot of the system group is the bare table with which the cluster began; it has no state. Raises
+    DecodeError for other bytes.
     """
     head = file.read(_HEAD.size)
+    if len(head) == _HEAD.size and head[1] == 0:
+        return *_read_stateless(head + file.read()), False
     if len(head) < _HEAD.size:
         raise DecodeError("a snapshot without its table of members", len(head))
     version, flags, cluster, length = _HEAD.unpack(head)
@@ -128,6 +140,23 @@ def read_table(file: Readable) -> tuple[int, MemberTable, bool]:
     table, end = decode_table(data)
     if end != length or len(data) != length:
         raise DecodeError(f"a table of members of {length} bytes ends at {end}", _HEAD.size)
-    if not flags and file.read(1):
-        raise DecodeError("a snapshot has a state that it says it has not", _HEAD.size + end)
-    return cluster, table, flags == _HAS_STATE
+    return cluster, table, True
+
+
+def _read_stateless(data: bytes) -> tuple[int, MemberTable]:
+    version, _, cluster, length = _HEAD.unpack_from(data)
+    try:
+        table, end = decode_table(data, _HEAD.size)
+        if version != _VERSION:
+            raise DecodeError(f"a snapshot of the unknown version {version}", 0)
+        if end != _HEAD.size + length:
+            raise DecodeError(f"a table of members of {length} bytes ends at {end}", _HEAD.size)
+        if end != len(data):
+            raise DecodeError("a snapshot has a state that it says it has not", end)
+    except DecodeError:
+        with suppress(DecodeError):
+            bare, end = decode_table(data)
+            if end == len(data) and bare.members:
+                return bare.cluster, bare
+        raise
+    return cluster, table

@@ -118,8 +118,10 @@ class Meter:
         "leader_changes",
         "snapshot_bytes",
         "snapshots_failed",
+        "snapshots_lost",
         "snapshots_made",
         "snapshots_received",
+        "snapshots_sent",
         "waits_since",
     )
 
@@ -143,6 +145,8 @@ class Meter:
         self.snapshots_made = 0
         self.snapshots_received = 0
         self.snapshots_failed = 0
+        self.snapshots_sent = 0
+        self.snapshots_lost = 0
         self.snapshot_bytes = 0
 
     def appended(self, index: int, term: int) -> None:
@@ -200,6 +204,13 @@ class Meter:
         elif isinstance(event, happened.SnapshotFailed):
             self.snapshots_failed += 1
 
+    def snapshot_ended(self, arrived: bool) -> None:
+        """Count a snapshot that was on its way to another member."""
+        if arrived:
+            self.snapshots_sent += 1
+        else:
+            self.snapshots_lost += 1
+
     def stages(self) -> StageMetrics:
         """Return the present latencies."""
         none = Buckets(LATENCY_BOUNDS_S)
@@ -239,6 +250,8 @@ def replica_metrics(status: ReplicaStatus, meter: Meter, proposals: Proposals, w
         snapshots_made=meter.snapshots_made,
         snapshots_received=meter.snapshots_received,
         snapshots_failed=meter.snapshots_failed,
+        snapshots_sent=meter.snapshots_sent,
+        snapshots_lost=meter.snapshots_lost,
         snapshot_bytes=meter.snapshot_bytes,
     )
 

@@ -97,6 +97,10 @@ class ReplicaMetrics:
     snapshots_received: int
     snapshots_failed: int
     """Snapshots that could not be made."""
+    snapshots_sent: int
+    """Snapshots that have reached another member."""
+    snapshots_lost: int
+    """Snapshots that were on their way to another member, and did not arrive."""
     snapshot_bytes: int
     """The size of the snapshot that was made last, 0 before the first."""
 

@@ -158,6 +158,8 @@ _COUNTERS: tuple[tuple[str, str, Callable[[ReplicaMetrics], float]], ...] = (
     ("raftcy_snapshots_made", "Snapshots that this member has made", lambda of: of.snapshots_made),
     ("raftcy_snapshots_received", "Snapshots that have replaced the state", lambda of: of.snapshots_received),
     ("raftcy_snapshots_failed", "Snapshots that could not be made", lambda of: of.snapshots_failed),
+    ("raftcy_snapshots_sent", "Snapshots that have reached another member", lambda of: of.snapshots_sent),
+    ("raftcy_snapshots_lost", "Snapshots that did not reach another member", lambda of: of.snapshots_lost),
 )
 
 

@@ -7,14 +7,16 @@ replica, which then does all of its driver's work in one turn. Rules:
   durable. Otherwise a crash could take back a vote that others have counted.
 - Every wait ends. An error of the machine, the log or a task ends the replica, and with it every wait and every later
   call.
+- Votes and acknowledgements count only from hosts in the registry, whose identities the transport checks. Otherwise a
+  member that lost its data, and came back under its id, could vote twice in one term.
 - No turn waits. Long batches are applied in slices, and the event loop runs between them. Otherwise a long batch would
   delay the heartbeats of all groups.
 """
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -22,6 +24,7 @@ from ..core.config import Config
 from ..core.ready import ReadState
 from ..errors import (
     Compacted,
+    MemberRefused,
     NotNow,
     Overloaded,
     RaftError,
@@ -31,9 +34,10 @@ from ..errors import (
 from ..machines import StateMachine, Timekeeper
 from ..machines.envelope import MARK, open_session, plain
 from ..wire import consts as k
+from ..wire.changes import ConfChangeV2
 from ..wire.checks import octets
 from ..wire.enums import SnapshotStatus, StateType
-from ..wire.messages import ConfState, Message
+from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from . import events as happened
 from .applying import Applying
 from .aside import Aside
@@ -45,24 +49,30 @@ from .events import Event, EventQueue
 from .forwarding import Placed
 from .handing import Handing, reject_all
 from .latecommits import LateCommits
-from .membertable import MemberTable
+from .membertable import MemberTable, with_table
 from .meters import Meter, replica_metrics
 from .metrics import ReplicaMetrics
 from .notices import CoreLogger, Notices
 from .proposals import Proposal
+from .reconcile import View
+from .seams import Seams
 from .session import Session
 from .staged import Staged
-from .standing import ReplicaStatus
+from .standing import ReplicaStatus, is_member
 from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
 from .waits import AppliedWaits, Waits, wake
 from .work import Write
+
+COMMITTED_BYTES = 2 << 20
+"""The most bytes of committed entries that are read in one turn of the event loop, for example after a start."""
 
 INFLIGHT_BYTES = 4 << 20
 """The most bytes of entries on their way to one member. They are read in one turn of the event loop if the member was
 away, so more would block the loop; and more than the transport's queue takes would be dropped and read again."""
 
 _LOG = logging.getLogger("raftcy.replica")
+_COUNTED = frozenset((k.APP_RESP, k.HEARTBEAT_RESP, k.VOTE_RESP, k.PRE_VOTE_RESP))
 _PATIENCE = 10
 """A member that has had no leader for so many election timeouts says so."""
 
@@ -72,8 +82,12 @@ class Surroundings(Protocol):
 
     id: int
     cluster: int
-    table: MemberTable
     tuning: Tuning
+    seams: Seams
+
+    @property
+    def table(self) -> MemberTable:
+        """The hosts of the cluster, with identities and addresses."""
 
     @property
     def snapshots(self) -> Aside:
@@ -99,6 +113,12 @@ class Surroundings(Protocol):
 
     def disk_waits_s(self) -> float:
         """How long the present sync has lasted, in seconds; 0 without one."""
+
+    def knows(self, id: int) -> bool:
+        """Whether the registry has this host, so that its votes and acknowledgements count."""
+
+    def members_due(self, replica: "Replica") -> None:
+        """Note that a replica may have to change its members: it leads now, or its members have changed."""
 
     def died(self, replica: "Replica", error: BaseException) -> None:
         """A replica has died."""
@@ -170,7 +190,7 @@ class Replica:
         tuning = host.tuning
         self._log = log
         # No other start has these bytes. The contexts of reads, and tokens, begin with them.
-        self._start = secrets.token_bytes(16)
+        self._start = host.seams.draw(16)
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._timekeeper = Timekeeper()
         self._until_report = 0
@@ -228,7 +248,7 @@ class Replica:
             storage=log,
             async_storage_writes=True,
             max_size_per_msg=1 << 20,
-            max_committed_size_per_ready=8 << 20,
+            max_committed_size_per_ready=COMMITTED_BYTES,
             max_uncommitted_entries_size=2 * tuning.waiting_bytes,
             max_inflight_msgs=512,
             max_inflight_bytes=INFLIGHT_BYTES,
@@ -239,6 +259,7 @@ class Replica:
             step_down_on_removal=True,
             disable_proposal_forwarding=True,
             batch_append=True,
+            random=self._host.seams.random(),
             logger=CoreLogger(self._notices, _LOG, self._loop.time),
         )
         # A log that is not new may be that of a life which has promised not to vote.
@@ -247,6 +268,51 @@ class Replica:
         driver = Driver.start(config, self._applying, nonce=self._start, lease=self._lease)
         self._applying.attach(driver)
         return driver
+
+    def begin(self, members: ConfState) -> None:
+        """Begin the group, the same on all its first members. The log must be empty. For the host.
+
+        The sync of the first vote makes it durable.
+        """
+        host = self._host
+        metadata = SnapshotMetadata(conf_state=members, index=1, term=1)
+        data = with_table(host.cluster, host.table, None)
+        self._log.save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=data, metadata=metadata))
+        self._staged.begin_log(term=1)
+        self._driver = self._start_driver(self._log)
+        self._proposals.applied = self._driver.applied
+        host.staged(self, True)
+        host.wake(self)
+
+    def campaign(self) -> None:
+        """Campaign now if no leader is known. For the host, when it begins a group."""
+        self._guarded(self._campaign)
+
+    def _campaign(self) -> None:
+        if self._driver.node.raft.lead == 0:
+            with suppress(NotNow):
+                self._driver.campaign()
+                self._meter.campaigns += 1
+            self._host.wake(self)
+
+    def refused(self, text: str) -> None:
+        """End, because the group cannot take this host in. For the host."""
+        self.die(MemberRefused(f"the group {self.name!r} cannot take this host in: {text}", "version"))
+
+    @property
+    def knows(self) -> int:
+        """The newest version of the group that this program knows."""
+        return self.machine.knows
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the log has anything. Before, this member waits until the group is made, or it is added."""
+        return bool(self._log.last_index() > 0)
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this host is a member of the group, in any role, as of the applied index."""
+        return is_member(self.id, self._driver.members)
 
     def _wake_up(self) -> None:
         self._host.wake(self)
@@ -443,7 +509,7 @@ class Replica:
         finally:
             self._followers.pop(queue, None)
 
-    async def transfer_leadership(self, to: int | None = None, timeout_s: float | None = None) -> None:
+    async def transfer(self, to: int | None = None, timeout_s: float | None = None) -> None:
         """Hand the leadership to the voter ``to``, by default the voter with most of the log; return once it leads.
 
         Raises NotNow if this member does not lead, if ``to`` is not another voter, or if that voter does not take over
@@ -470,12 +536,45 @@ class Replica:
                     raise NotNow(f"{self.leader} leads instead of {target}")
                 await self._next(self._leader_waits)
 
-    def _successor(self) -> int | None:
-        """Return the recently active voter that has most of the log."""
+    def _successor(self, not_to: frozenset[int] = frozenset()) -> int | None:
+        """Return the recently active voter that has most of the log, except for these."""
         progress = self._driver.node.status().progress
-        voters = [id for id in self._driver.members.voters if id != self.id and id in progress]
+        voters = [id for id in self._driver.members.voters if id != self.id and id in progress and id not in not_to]
         active = [id for id in voters if progress[id].recent_active] or voters
         return max(active, key=lambda id: (progress[id].match, -id), default=None)
+
+    # -- members --------------------------------------------------------------------------------------------------
+
+    def view(self) -> View:
+        """Return what the leader of the group sees of its members. For the host."""
+        raft = self._driver.node.raft
+        progress = {id: each for id, each in self._driver.node.status().progress.items() if id != self.id}
+        pending = bool(raft.pending_conf_index > self._driver.applied)
+        return View(self._driver.members, progress, int(raft.log.last_index()), pending)
+
+    def change_members(self, change: ConfChangeV2) -> str:
+        """Propose a change as the leader. Return why it was not proposed, or an empty text. For the host."""
+        try:
+            refused = self._driver.propose_change(change)
+        except RaftError as error:
+            return str(error)
+        self._host.wake(self)
+        return refused or ""
+
+    def hand_over(self, not_to: frozenset[int]) -> str:
+        """Begin to hand over to a voter other than these. Return why that cannot be, or an empty text. For the host."""
+        target = self._successor(not_to)
+        if target is None:
+            return "no other voter can lead"
+        if self._driver.node.raft.lead_transferee == 0:
+            self._driver.node.transfer_leader(target)
+            self._host.wake(self)
+        return "the leader hands over first"
+
+    def refuses_version(self, knows: int) -> str:
+        """Return why a host whose program knows this version cannot become a member, or an empty text."""
+        refused = self._applying.machine.refuses_member(knows)
+        return "" if refused is None else refused.text
 
     # -- how it stands --------------------------------------------------------------------------------------------
 
@@ -529,7 +628,7 @@ class Replica:
             progress = driver.node.status().progress
             lag = {id: last - each.match for id, each in progress.items() if id != self.id}
         leader = self.leader
-        found = None if leader is None else self._applying.table.find(leader)
+        addresses = self._host.table.addresses()
         return ReplicaStatus(
             name=self.name,
             id=self.id,
@@ -537,7 +636,8 @@ class Replica:
             role=self.role,
             term=self.term,
             leader=leader,
-            leader_addresses=() if found is None else found.addresses,
+            leader_addresses=() if leader is None else addresses.get(leader, ()),
+            addresses=addresses,
             commit=self.commit,
             applied=driver.applied,
             last_index=last,
@@ -740,6 +840,7 @@ class Replica:
         self._known_leader = (raft.lead, raft.term if raft.lead else 0)
         self._tell(happened.LeaderChanged(int(raft.lead) or None, int(raft.term)))
         self._barriers.lose()
+        self._host.members_due(self)
         if raft.lead:
             if self._barriers.is_due:
                 self._host.wake(self)
@@ -810,6 +911,8 @@ class Replica:
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
         """Take messages from a transport, which has checked them. For the host's transport."""
         self._check()
+        if not self._host.knows(messages[0].from_):
+            messages = [m for m in messages if m.type not in _COUNTED or self._host.knows(m.from_)]
         self._inbox += messages
         self._host.wake(self)
         return []
@@ -828,6 +931,7 @@ class Replica:
     def report_snapshot(self, id: int, status: SnapshotStatus) -> None:
         """Note that a snapshot has reached a member, or is lost. For the host's transport."""
         if not self._over:
+            self._meter.snapshot_ended(status == SnapshotStatus.FINISH)
             self._driver.report_snapshot(id, status)
             self._host.wake(self)
 
@@ -850,6 +954,8 @@ class Replica:
 
     def _tell(self, event: Event) -> None:
         self._meter.happened(event, self.id)
+        if isinstance(event, happened.MembersChanged | happened.SnapshotReceived):
+            self._host.members_due(self)
         for queue in self._followers:
             queue.put(event)
 
@@ -899,7 +1005,7 @@ class Replica:
         try:
             while self.is_leader and self._successor() is not None and self._loop.time() < deadline:
                 try:
-                    await self.transfer_leadership(timeout_s=deadline - self._loop.time())
+                    await self.transfer(timeout_s=deadline - self._loop.time())
                 except NotNow:
                     await asyncio.sleep(self._host.tuning.tick_ms / 1000)
         except (TimeoutError, Stopped):

@@ -1,4 +1,4 @@
-"""What a host has of the outside world: files, threads and network. Tests and simulators put theirs in its place."""
+"""What a host has of the outside world: files, threads, network, chance. Tests and simulators replace it."""
 
 import secrets
 import sys
@@ -22,7 +22,7 @@ def _now_ns() -> int:
 
 
 class Seams:
-    """The host's access to files, threads and network. Tests and simulators replace it."""
+    """The host's access to files, threads, network and random numbers. Tests and simulators replace it."""
 
     def files(self, path: Any) -> Any:
         """Return the files of a data directory."""
@@ -30,7 +30,7 @@ class Seams:
 
     def log(self, files: Any) -> SharedLog:
         """Return the log in these files."""
-        return SharedLog(files, clock=time.monotonic, draw=secrets.token_bytes)
+        return SharedLog(files, clock=time.monotonic, draw=self.draw)
 
     def now_us(self) -> int:
         """Return a reading, in microseconds, of a clock that never goes back, and counts while the machine sleeps."""
@@ -39,6 +39,18 @@ class Seams:
     def aside(self, name: str) -> Aside:
         """Return a thread for work that must not run in the event loop."""
         return Thread(name)
+
+    def draw(self, size: int) -> bytes:
+        """Return random bytes that nobody can guess."""
+        return secrets.token_bytes(size)
+
+    def random(self) -> Any:
+        """Return the source from which a group draws its election timeouts, None for the operating system's."""
+        return None
+
+    def stopwatch(self) -> float:
+        """Return a time in seconds, to measure how long the machine takes."""
+        return time.perf_counter()
 
     def transport(self, id: int, receiver: Any, **options: Any) -> Any:
         """Return the transport of the messages."""

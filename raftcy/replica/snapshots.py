@@ -30,6 +30,7 @@ from .events import Event
 from .making import Making
 from .membertable import MemberTable, head_with_table, read_table
 from .notices import Notices
+from .registry import Registry
 from .tuning import Tuning
 
 INLINE_BYTES = 64 << 10
@@ -295,6 +296,8 @@ class Snapshots:
             raise Corruption(f"a snapshot of the cluster {cluster:x}, not {self._host.cluster:x}")
         if has_state:
             self._machine.restore_state(file, index)
+        elif isinstance(self._machine.machine, Registry):
+            self._machine.machine.found(table)
         return table
 
     def _ended(self, table: MemberTable, failure: BaseException | None) -> None:

@@ -35,6 +35,12 @@ class Staged:
         if unsynced:
             self._waiting.append((None, True))
 
+    def begin_log(self, term: int) -> None:
+        """Note that the log, which was empty, was begun with a hard state of ``term`` that is not durable yet."""
+        self._term = term
+        self._waiting.append((None, True))
+        self.is_due = self.is_unsynced = True
+
     def __len__(self) -> int:
         return len(self._waiting)
 

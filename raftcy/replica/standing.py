@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ..wire.enums import StateType
 from ..wire.messages import ConfState
+from .hostrecords import HostRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class ReplicaStatus:
     term: int
     leader: int | None
     leader_addresses: tuple[str, ...]
+    addresses: dict[int, tuple[str, ...]]
+    """The addresses of the cluster's hosts, as far as this host knows them."""
     commit: int
     """The index up to which the log is known to be committed."""
     applied: int
@@ -32,6 +35,25 @@ class ReplicaStatus:
     waiting_reads: int
     failure: BaseException | None
     """The error that ended the replica, None while it runs and after an ordinary end."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """A host's view of its cluster. It may be behind the other hosts."""
+
+    id: int
+    identity: int
+    """The identity of the data directory."""
+    cluster: int
+    hosts: dict[int, HostRecord]
+    """The hosts, with reserved places, by id."""
+    removed: frozenset[int]
+    """The ids that were removed, and are never taken again."""
+    groups: tuple[str, ...]
+    """The names of all groups, sorted."""
+    system: ReplicaStatus | None
+    """How this host stands in the system group, None before it has begun."""
+    failure: BaseException | None
 
 
 def is_member(id: int, members: ConfState) -> bool:

@@ -37,7 +37,7 @@ class Together:
     def __init__(
         self, id: int, nonce: int, election_ticks: int, send: Callable[[Message], object], sleeps: bool = True
     ) -> None:
-        self._id = id
+        self.id = id
         self._send = send
         self._sleeps = sleeps
         # A silent host is lost after half an election timeout, so that its groups are awake when that is over.
@@ -137,7 +137,7 @@ class Together:
             while len(waiting) > OPEN_BEATS:
                 del waiting[next(iter(waiting))]
         data = encode_beat(beat, () if column is None else column.numbers)
-        self._send(Message(type=MessageType.MSG_HEARTBEAT, from_=self._id, to=peer, context=data))
+        self._send(Message(type=MessageType.MSG_HEARTBEAT, from_=self.id, to=peer, context=data))
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class Together:
         if heartbeats:
             unanswered = step_heartbeats(self._seats, sender, heartbeats, found)
             answer = encode_answer(beat.number, unanswered)
-            self._send(Message(type=MessageType.MSG_HEARTBEAT_RESP, from_=self._id, to=sender, context=answer))
+            self._send(Message(type=MessageType.MSG_HEARTBEAT_RESP, from_=self.id, to=sender, context=answer))
         self._take(self._sleeping.hear(sender, beat, self._agrees))
 
     def _agrees(self, group: int, leader: int, term: int, commit: int) -> bool:
@@ -178,4 +178,4 @@ class Together:
                 self._wake(seat, ticks)
 
     def __repr__(self) -> str:
-        return f"<Together {self._id}, {len(self._awake)} of {len(self._seats)} members awake>"
+        return f"<Together {self.id}, {len(self._awake)} of {len(self._seats)} members awake>"

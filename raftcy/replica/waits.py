@@ -6,7 +6,7 @@ import heapq
 from ..errors import Overloaded
 
 Waits = dict["asyncio.Future[None]", None]
-"""Callers that wait for the next change of something."""
+"""Futures that wait for the same, in order of arrival. (A set of them would have another order in each run.)"""
 
 
 def wake(waits: Waits) -> None:

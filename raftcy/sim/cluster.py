@@ -305,7 +305,7 @@ class Cluster:
             else:
                 self._lost(from_, to, m.type)
 
-    def _lost(self, from_: int, to: int, kind: int) -> None:
+    def _lost(self, from_: int, to: int, kind: int, data: bytes = b"") -> None:
         if kind == k.SNAP:
             self.clock.after(5 * MS, self._report, from_, to, SnapshotStatus.FAILURE)
         elif kind == k.APP and self.random.random() < 0.2:
@@ -410,6 +410,11 @@ class Cluster:
         return bool(self.run(member, member.ask, member.driver.propose_change, change))
 
     # -- who is there --------------------------------------------------------------------------------------------
+
+    @property
+    def ended(self) -> dict[bool, int]:
+        """How many writes (True) and reads (False) have ended."""
+        return self.clients.ended
 
     def running(self) -> list[Member]:
         """The members that are up, by ascending id."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from .. import BUILD
 from .._arguments import integer
+from ..core.rawnode import RawNode
 from .capture import Watch
-from .profiles import MIXED, PROFILES, names
+from .profiles import HOSTS, MIXED, PROFILES, find, names
 from .result import STEPS
 from .runner import Options, run_seeds
 from .schedule import parse
@@ -56,7 +57,7 @@ def _add_common(parser: Any) -> None:
         choices=names(),
         default=MIXED,
         metavar="P",
-        help=f"{MIXED}: a profile drawn from the seed (default); {about}",
+        help=f"{MIXED}: a profile drawn from the seed (default); {HOSTS}: one of those with whole hosts; {about}",
     )
     parser.add_argument(
         "--steps", type=integer(1), default=STEPS, help="events under faults per seed (default: %(default)s)"
@@ -83,6 +84,10 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    watched = arguments.trace is not None or arguments.record is not None
+    if watched and find(arguments.profile, arguments.seed).hosts:
+        sys.stderr.write("raftcy sim: --trace and --record cannot watch whole hosts\n")
+        return 2
     try:
         with Watch(arguments.trace, arguments.record) as watch:
             broken = replay(
@@ -92,7 +97,7 @@ def _replay(arguments: argparse.Namespace) -> int:
                 only=arguments.only,
                 until=arguments.until,
                 write=_say,
-                make_raw=watch.make_raw,
+                make_raw=watch.make_raw if watched else RawNode,
                 lockstep=arguments.lockstep,
             )
     except OSError as error:

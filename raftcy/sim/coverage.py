@@ -22,12 +22,16 @@ _TRANSITIONS = (
 
 
 class Coverage:
-    """Counts by group and name. ``active`` counts the faults in force, between ``begin`` and ``end``."""
+    """Counts by group and name. ``active`` counts the faults in force, between ``begin`` and ``end``.
 
-    __slots__ = ("active", "counts")
+    ``groups`` has the names that are expected in each group.
+    """
 
-    def __init__(self) -> None:
-        self.counts: dict[str, Counter[str]] = {name: Counter() for name in _GROUPS}
+    __slots__ = ("active", "counts", "groups")
+
+    def __init__(self, groups: dict[str, list[str]] | None = None) -> None:
+        self.groups = GROUPS if groups is None else groups
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in self.groups}
         self.active: Counter[str] = Counter()
 
     def begin(self, fault: str) -> None:
@@ -35,7 +39,7 @@ class Coverage:
         self.counts["faults"][fault] += 1
         for other in self.active:
             if other != fault:
-                self.counts["pairs of faults"][_pair(fault, other)] += 1
+                self.counts["pairs of faults"][pair(fault, other)] += 1
         self.active[fault] += 1
 
     def end(self, fault: str) -> None:
@@ -45,14 +49,16 @@ class Coverage:
             del self.active[fault]
 
     def add(self, other: "Coverage") -> None:
-        """Add the counts of ``other``."""
+        """Add the counts of ``other``. One that has counted nothing yet takes over what the other expects."""
+        if not any(self.counts.values()):
+            self.groups = other.groups
         for name, counts in other.counts.items():
-            self.counts[name].update(counts)
+            self.counts.setdefault(name, Counter()).update(counts)
 
     def summary(self) -> list[str]:
         """Return a line for each group: how much of it was covered, and what was not."""
         lines = []
-        for name, expected in _GROUPS.items():
+        for name, expected in self.groups.items():
             counts = self.counts[name]
             missed = [each for each in expected if not counts[each]]
             line = f"{name}: {len(expected) - len(missed)} of {len(expected)}"
@@ -60,14 +66,17 @@ class Coverage:
         return lines
 
 
-def _pair(one: str, other: str) -> str:
+def pair(one: str, other: str) -> str:
+    """Return the name of two faults in force together."""
     return " + ".join(sorted((one, other)))
 
 
-_GROUPS: dict[str, list[str]] = {
+LEADING: dict[str, list[str]] = {"roles": _ROLES, "transitions": list(_TRANSITIONS)}
+"""The groups of every run: roles, and changes between them."""
+
+GROUPS: dict[str, list[str]] = {
     "messages": _MESSAGES,
-    "roles": _ROLES,
-    "transitions": list(_TRANSITIONS),
+    **LEADING,
     "faults": list(FAULTS),
-    "pairs of faults": [_pair(*each) for each in combinations(FAULTS, 2)],
+    "pairs of faults": [pair(*each) for each in combinations(FAULTS, 2)],
 }

@@ -12,8 +12,8 @@ from ..wire import consts as k
 from ..wire.messages import Message
 from .clock import MS, Clock
 
-Deliver = Callable[[int, int, bytes], None]
-Lost = Callable[[int, int, Any], None]
+Deliver = Callable[[int, int, Any], None]
+Lost = Callable[[int, int, Any, Any], None]
 
 
 class Weather:
@@ -48,9 +48,12 @@ class Weather:
 
 
 class Network:
-    """Carries messages. Calls ``deliver`` for each message that arrives, and ``lost`` for each that is lost."""
+    """Carries messages. Calls ``deliver`` for each message that arrives, and ``lost`` for each that is lost.
 
-    __slots__ = ("_deliver", "_free", "_lost", "_random", "_storms", "clock", "cut", "weather")
+    ``deliver`` gets sender, receiver and data, and ``lost`` sender, receiver, type and data.
+    """
+
+    __slots__ = ("_calm", "_deliver", "_free", "_lost", "_random", "_storms", "clock", "cut", "weather")
 
     def __init__(self, clock: Clock, random: Random, deliver: Deliver, lost: Lost) -> None:
         self.clock = clock
@@ -61,6 +64,15 @@ class Network:
         self._lost = lost
         self._free: dict[tuple[int, int], int] = {}
         self._storms: list[Weather] = []
+        self._calm = Weather()
+
+    def mend(self, delay: int) -> None:
+        """Set the mean delay without storms, in microseconds."""
+        self._calm = Weather(delay)
+        self.weather = self._combined()
+
+    def _combined(self) -> Weather:
+        return Weather.of([self._calm, *self._storms])
 
     def block(self, links: list[tuple[int, int]]) -> None:
         """Cut links, each from a sender to a receiver. A link may be cut several times at once."""
@@ -79,29 +91,33 @@ class Network:
     def worsen(self, storm: Weather) -> None:
         """Add a storm: the network then behaves no better than it, in addition to the storms already there."""
         self._storms.append(storm)
-        self.weather = Weather.of(self._storms)
+        self.weather = self._combined()
 
     def calm(self, storm: Weather) -> None:
         """Remove one storm. The others remain."""
         self._storms.remove(storm)
-        self.weather = Weather.of(self._storms)
+        self.weather = self._combined()
 
     def clear(self) -> None:
         """Remove all storms and cuts."""
         self.cut.clear()
         self._storms.clear()
-        self.weather = Weather()
+        self.weather = self._combined()
 
-    def send(self, from_: int, m: Message, data: bytes) -> None:
-        """Carry a message with the encoding ``data`` from member ``from_``, which may differ from ``m.from_``."""
+    def send(self, from_: int, m: Message, data: Any, *, once: bool = False, after: int = 0) -> None:
+        """Carry a message from member ``from_``, which may differ from ``m.from_``.
+
+        ``data`` is what ``deliver`` gets: its encoding, or what has it. With ``once``, it never arrives twice. It
+        leaves ``after`` microseconds from now.
+        """
         to = m.to
         random = self._random.random
         weather = self.weather
         if (from_, to) in self.cut or (weather.lost and random() < weather.lost):
-            self._lost(from_, to, m.type)
+            self._lost(from_, to, m.type, data)
             return
-        delay = 50 + int(weather.delay * 2 * random() ** 2)
-        if weather.doubled and random() < weather.doubled:
+        delay = 50 + after + int(weather.delay * 2 * random() ** 2)
+        if weather.doubled and not once and random() < weather.doubled:
             self.clock.after(delay + int(random() ** 3 * 200 * MS), self._deliver, from_, to, data)
         if weather.late and random() < weather.late:
             delay += int(random() ** 2 * 150 * MS)

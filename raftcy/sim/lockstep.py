@@ -80,6 +80,12 @@ class Pair:
         """End all faults in both."""
         self._both("end of faults", [run.heal for run in self._runs])
 
+    def end(self) -> None:
+        """End both."""
+        for each in self._runs:
+            if each is not None:
+                each.end()
+
     @property
     def done(self) -> bool:
         """Whether ours has settled after the last fault; then the other has too."""
@@ -110,8 +116,7 @@ class Pair:
         if run is None:
             return (broken,)
         cluster = run.cluster
-        member = cluster.touched
-        status = str(member.node.status()) if broken is None and member is not None and member.up else ""
+        status = run.status() if broken is None else ""
         return broken, name, cluster.clock.now, cluster.digest, status, run.done
 
 
@@ -135,4 +140,6 @@ def run(
         drive(pair.begin(seed, profile, only=only, machine=machine, **options), steps, by=pair)
     except Violation as violation:
         return conclude(result, pair.ours, violation)
+    finally:
+        pair.end()
     return conclude(result, pair.ours, None)

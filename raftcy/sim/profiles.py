@@ -38,6 +38,7 @@ class Profile:
     have the machine that ``run`` is given if it is empty.
 
     With ``sleeps``, heartbeats travel in beats, and an idle group sleeps.
+    With ``hosts``, the members are whole hosts, with a log on disk, transport, sessions and versions.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Profile:
     drift: float = 0.0
     group: str = ""
     sleeps: bool = False
+    hosts: bool = False
 
 
 def _times(weights: Mapping[str, float], factor: float) -> dict[str, float]:
@@ -59,6 +61,11 @@ def _times(weights: Mapping[str, float], factor: float) -> dict[str, float]:
 
 
 GROUPS = CRASHES | LINKS | CHANGES | ELECTIONS | {"propose": 500, "retry": 60, "compact": 8, "checkpoint": 3}
+CALLS = {"write": 60, "write_many": 6, "read": 18, "session": 10, "roam": 20, "ask": 3, "cancel": 3, "request": 3}
+HOST_LINKS = {"weather": 0.8, "partition": 0.25, "isolate": 0.4, "one_way": 0.3}
+HOST_ENDS = {"kill": 0.3, "power": 0.2, "power_all": 0.06, "power_within": 0.4, "fail": 0.15, "close": 0.15}
+HOST_REST = {"pause": 0.2, "skew": 0.2, "slow": 0.3, "transfer": 0.4, "campaign": 0.2, "upgrade": 0.2, "wipe": 0.05}
+HOSTS_ALL = CALLS | HOST_LINKS | HOST_ENDS | HOST_REST
 ALL = LOAD | ELECTIONS | LINKS | CLOCKS | CRASHES | DISKS | CHANGES
 
 PROFILES = {
@@ -119,26 +126,57 @@ PROFILES = {
             )
             for name, changes in (("counter", 1), ("dictionary", 12), ("lock", 1), ("queue", 1))
         ),
+        *(
+            Profile(name, f"whole hosts: {about}", weights, interval=8_000, voters=(1, 3, 3, 3, 3, 5), hosts=True)
+            for name, about, weights in (
+                ("service", "everything, in moderation", HOSTS_ALL),
+                (
+                    "power", "kills, power cuts, failing disks",
+                    CALLS | _times(HOST_ENDS, 2.5) | {"slow": 0.6, "weather": 0.3},
+                ),
+                (
+                    "handover", "leaders come and go while commands are forwarded",
+                    CALLS | HOST_LINKS | {"transfer": 3, "campaign": 1, "pause": 0.6, "kill": 0.3, "skew": 0.3},
+                ),
+                (
+                    "sessions", "sessions that are repeated and expire",
+                    CALLS | HOST_LINKS | {"session": 60, "roam": 90, "write": 10}
+                    | {"kill": 0.8, "close": 1, "transfer": 1, "pause": 0.5},
+                ),
+                (
+                    "upgrades", "programs get newer, and older, while they run",
+                    CALLS | HOST_LINKS | {"upgrade": 1.5, "kill": 0.5, "power_within": 0.4}
+                    | {"close": 0.4, "transfer": 0.4},
+                ),
+                (
+                    "beginning", "the first start under faults, and disks that are lost",
+                    CALLS | HOST_LINKS | HOST_ENDS | {"wipe": 0.8, "kill": 0.8, "power_within": 0.8, "pause": 0.5},
+                ),
+            )
+        ),
     )
 }  # fmt: skip
 
 MIXED = "mixed"
-"""Stands for one of the profiles without a group and sleep, drawn from the seed."""
+"""Stands for one of the profiles without a group or hosts, drawn from the seed."""
+HOSTS = "hosts"
+"""Stands for one of the profiles with hosts, drawn from the seed."""
 
 
 def names() -> list[str]:
     """The names that ``find`` accepts."""
-    return [MIXED, *PROFILES]
+    return [MIXED, HOSTS, *PROFILES]
 
 
 def find(name: str | Profile, seed: int) -> Profile:
     """Return the profile of a run, given its name or the profile itself. Raises ValueError for an unknown name."""
     if isinstance(name, Profile):
         return name
-    if name == MIXED:
-        # Those without a machine of their own: it draws from what a machine that is given can be run with.
+    if name in (MIXED, HOSTS):
+        # Without hosts, those without a machine of their own: it draws from what any machine can be run with.
         special = [name for name, each in PROFILES.items() if each.group or each.drift or each.sleeps]
-        each = [profile for profile in PROFILES.values() if profile.name not in special]
+        all_of = [profile for profile in PROFILES.values() if profile.name not in special]
+        each = [profile for profile in all_of if profile.hosts == (name == HOSTS)]
         return each[int(stream(seed, "profile").random() * len(each))]
     if name not in PROFILES:
         raise ValueError(f"unknown profile {name!r}, not one of {', '.join(names())}")

@@ -8,6 +8,7 @@ settled. If it does not settle in time, that is a violation.
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
+from ..core.rawnode import RawNode
 from .actions import perform
 from .checkers import Violation
 from .cluster import Cluster, guarded
@@ -17,6 +18,15 @@ from .result import STEPS, Failure, Result
 from .schedule import Action, schedule
 from .settings import Settings
 from .subject import Ledger, Machine
+
+DEFAULTS: dict[str, Any] = {
+    "make_raw": RawNode,
+    "hold_votes": True,
+    "guard_reads": True,
+    "guard_snapshots": True,
+    "torn_writes": False,
+}
+"""The options of a run, which a profile of whole hosts does not have."""
 
 
 class Driven(Protocol):
@@ -36,14 +46,23 @@ class Driven(Protocol):
 class Run:
     """A cluster under ``actions``, until ``heal`` ends all faults and the operator takes over.
 
-    ``performed`` lists the actions so far, each with a text about its effect.
+    ``performed`` lists the actions so far, each with a text about its effect. ``perform`` performs one, and
+    ``operator`` makes the operator.
     """
 
-    def __init__(self, cluster: Cluster, actions: Iterator[Action]) -> None:
+    def __init__(
+        self,
+        cluster: Any,
+        actions: Iterator[Action],
+        perform: Callable[[Any, Action], str] = perform,
+        operator: Callable[[Any], Any] = Operator,
+    ) -> None:
         self.cluster = cluster
         self.performed: list[tuple[Action, str]] = []
         self._actions = actions
-        self._operator: Operator | None = None
+        self._perform = perform
+        self._make_operator = operator
+        self._operator: Any = None
         self._next_action()
 
     @property
@@ -53,11 +72,12 @@ class Run:
 
     def step(self) -> str:
         """Run the next event and return its name. Raises Violation."""
-        return self.cluster.step()
+        name: str = self.cluster.step()
+        return name
 
     def heal(self) -> None:
         """End all faults, and let the operator settle the cluster. Raises Violation."""
-        self._operator = Operator(self.cluster)
+        self._operator = self._make_operator(self.cluster)
         self.cluster.heal()
         guarded(self._operator.begin)
 
@@ -71,8 +91,26 @@ class Run:
         if self.cluster.healed:
             return
         self.performed.append((action, ""))
-        self.performed[-1] = (action, perform(self.cluster, action))
+        self.performed[-1] = (action, self._perform(self.cluster, action))
         self._next_action()
+
+    def end(self) -> None:
+        """End the run, so that nothing of it is left to the garbage collector."""
+
+    # -- what the tools show and compare -------------------------------------------------------------------------
+
+    def status(self) -> str:
+        """Describe the member that the last event concerned, for a comparison; "" if it is down."""
+        member = self.cluster.touched
+        return str(member.node.status()) if member is not None and member.up else ""
+
+    def describe(self, name: str, arguments: tuple[Any, ...]) -> str:
+        """Describe an event for people; "" for one that ``stepwise`` describes itself."""
+        return ""
+
+    def state(self, member: Any) -> str:
+        """Describe a member on one line; "" to leave that to ``stepwise``."""
+        return ""
 
 
 def prepare(
@@ -88,9 +126,24 @@ def prepare(
     Raises Violation if a rule is violated during set-up, and ValueError for an unknown profile.
     """
     found = find(profile, seed)
+    if found.hosts:
+        return _hosts(seed, found, only, machine, options)
     if found.group and machine is Ledger:
         machine = _group(found.group)
     return Run(Cluster(Settings.draw(seed, found), machine, **options), schedule(seed, found, only))
+
+
+def _hosts(
+    seed: int, profile: Profile, only: Collection[int] | None, machine: Callable[[], Machine], options: dict[str, Any]
+) -> Run:
+    # Only these profiles need what whole hosts need.
+    from .hosts.hostrun import prepare as prepare_hosts
+
+    logger = options.pop("logger", None)
+    other = [name for name, value in options.items() if value is not DEFAULTS[name]]
+    if machine is not Ledger or other:
+        raise ValueError(f"the profile {profile.name} runs whole hosts, which have their own machine and drivers")
+    return prepare_hosts(seed, profile, only, logger)
 
 
 def _group(name: str) -> Callable[[], Machine]:
@@ -137,10 +190,11 @@ def chosen(only: Collection[int] | None) -> list[int] | None:
 def conclude(result: Result, run: Run | None, violation: Violation | None) -> Result:
     """Complete a result with the state of its run, which is None if it was never set up."""
     if run is not None:
+        run.end()
         cluster = run.cluster
         result.events, result.time, result.digest = cluster.events, cluster.clock.now, cluster.digest
         result.actions, result.coverage = run.performed, cluster.coverage
-        result.writes, result.reads = cluster.clients.ended[True], cluster.clients.ended[False]
+        result.writes, result.reads = cluster.ended[True], cluster.ended[False]
     if violation is not None:
         result.failure = Failure(violation.rule, violation.text, result.events, result.time)
     return result

@@ -62,6 +62,7 @@ def replay(
     logger = Lines()
     pair = Pair() if lockstep else None
     begin = prepare if pair is None else pair.begin
+    run: Run | None = None
     try:
         run = begin(
             seed,
@@ -79,6 +80,10 @@ def replay(
     except Violation as violation:
         write(f"*** {violation}")
         return violation
+    finally:
+        for each in (run, pair):
+            if each is not None:
+                each.end()
     return None
 
 
@@ -93,7 +98,7 @@ def _show(
     """Run both phases, event by event. Raises Violation."""
     cluster = run.cluster
     logger.lines.clear()
-    seen = {id: state(member) for id, member in cluster.members.items()}
+    seen = {id: run.state(member) or state(member) for id, member in cluster.members.items()}
     while until is None or cluster.events < until:
         if cluster.events >= steps and not cluster.healed:
             write("--- all faults end")
@@ -122,7 +127,8 @@ def _write_event(
         write(f"           | {line}")
     logger.lines.clear()
     for id in sorted(cluster.members):
-        now = state(cluster.members[id])
+        member = cluster.members[id]
+        now = run.state(member) or state(member)
         if now != seen.get(id, ""):
             write(f"           {seen.get(id, f'{id}: new')}\n        -> {now}")
             seen[id] = now
@@ -130,6 +136,9 @@ def _write_event(
 
 def _describe(run: Run, name: str, arguments: tuple[Any, ...]) -> str:
     """Describe an event, for people."""
+    told = run.describe(name, arguments)
+    if told:
+        return told
     if name == "_deliver":
         m = Message.decode(arguments[2])
         return f"deliver {describe_message(m, lambda data: f'{len(data)} bytes')}"

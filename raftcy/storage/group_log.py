@@ -236,7 +236,8 @@ class GroupLog:
             complete = complete_snapshot(snapshot)
             if self.bodies is not None:
                 self.bodies.check(complete)
-            needless = self._needless()
+            # Nothing leads from an older snapshot to this one, so an older one could never take its place.
+            needless = [each for each in (self.older, self.newest) if each is not None]
             self._begin_with(complete)
             share = self._staged()
             share.receive(complete)
@@ -370,7 +371,7 @@ class GroupLog:
             raise StorageFailed(f"the log has failed: {self._host.failed}") from self._host.failed
 
     def _needless(self) -> list[Snapshot]:
-        """Return the snapshot that the next one makes needless: each group keeps the newest two."""
+        """Return the snapshot that the next one made here makes needless: each group keeps the newest two."""
         return [self.older] if self.older is not None and self.newest.metadata.index > 0 else []
 
     def _staged(self) -> Share:
@@ -382,18 +383,13 @@ class GroupLog:
     # -- what a call, or a record that is read, makes of the group -----------------------------------------------
 
     def _begin_with(self, snapshot: Snapshot) -> None:
-        self._replace(snapshot)
+        self.newest, self.older = snapshot, None
         metadata = snapshot.metadata
         self._base = self.floor = self._last = metadata.index
         self._base_term = self.floor_term = metadata.term
         self._runs = ([], [])
         self.places.clear()
         self._clear_window(metadata.index + 1)
-
-    def _replace(self, snapshot: Snapshot) -> None:
-        if self.newest.metadata.index > 0:
-            self.older = self.newest
-        self.newest = snapshot
 
     def _put(self, first: int, last: int, runs: list[tuple[int, int]], entries: list[Entry] | None) -> None:
         """Append entries that connect to the log. ``entries`` is None if they are on disk only."""
@@ -420,7 +416,9 @@ class GroupLog:
         self._count(_bytes(entries))
 
     def _made(self, snapshot: Snapshot) -> None:
-        self._replace(snapshot)
+        if self.newest.metadata.index > 0:
+            self.older = self.newest
+        self.newest = snapshot
         self._raise_floor()
 
     def _compact(self, index: int) -> None:

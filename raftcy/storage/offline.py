@@ -58,7 +58,7 @@ class OfflineLog:
         """Read every entry and every snapshot's body, and yield all damage. Opening has verified the records."""
         for _, group in sorted(self.groups.items()):
             try:
-                for e in self._entries(group, group.floor + 1):
+                for e in self.entries(group, group.floor + 1):
                     e.encode()
             except Corruption as error:
                 yield error
@@ -73,7 +73,7 @@ class OfflineLog:
     def export(self, group: GroupLog) -> Iterator[dict[str, Any]]:
         """Yield a group as rows of plain data: first a description, then its entries."""
         yield _described(group)
-        for e in self._entries(group, group.first_index()):
+        for e in self.entries(group, group.first_index()):
             yield {
                 "index": e.index,
                 "term": e.term,
@@ -81,7 +81,8 @@ class OfflineLog:
                 "data": base64.b64encode(e.data).decode() if e.has("data") else None,
             }
 
-    def _entries(self, group: GroupLog, first: int) -> Iterator[Entry]:
+    def entries(self, group: GroupLog, first: int) -> Iterator[Entry]:
+        """Yield the entries of a group from an index on."""
         last = group.last_index()
         while first <= last:
             some = group.places.read(self.files, self.passport.identity, group.id, first, last + 1, _READ_AT_ONCE)

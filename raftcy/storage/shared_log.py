@@ -350,12 +350,19 @@ class SharedLog:
             self._making = True
             found.append(Chore(self.files, size=self._segment_size))
         if self._gone and not self._removing:
-            free = tuple(name for name in self._gone if name not in self._pinned)
+            free = tuple(name for name in self._gone if name not in self._pinned and not self._needs(name))
+            self._gone = [name for name in self._gone if name in self._pinned]
             if free:
                 self._removing = True
                 found.append(Chore(self.files, names=free))
-                self._gone = [name for name in self._gone if name in self._pinned]
         return found
+
+    def _needs(self, name: str) -> bool:
+        """Whether a group refers to a body: one that was dropped and began anew may have the same snapshot again."""
+        group = self._groups.get(group_of_body(name) or 0)
+        if group is None or group.bodies is None:
+            return False
+        return any(name in group.bodies.names_of(each) for each in (group.newest, group.older) if each is not None)
 
     def pin(self, name: str) -> None:
         """Keep a body from being removed until ``unpin``, for whoever reads it, or still waits for its record."""

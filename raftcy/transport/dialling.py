@@ -65,7 +65,8 @@ _Made = TypeVar("_Made", bound=Dialled)
 class Dialler:
     """Connects to one peer, at any of its addresses. ``ended_later`` is called with the futures that end by themselves.
 
-    No call waits, except ``connect``.
+    ``identity`` is that of a peer that the transport does not know, 0 if any will do. No call waits, except
+    ``connect``.
     """
 
     def __init__(
@@ -74,10 +75,12 @@ class Dialler:
         peer: int,
         addresses: tuple[Address, ...],
         ended_later: Callable[["asyncio.Future[Any]"], None],
+        identity: int = 0,
     ) -> None:
         self.shared = shared
         self.peer = peer
         self.addresses = addresses
+        self._identity = identity
         self._ended_later = ended_later
         self._turn = 0
         self._lookups: dict[str, asyncio.Future[Any]] = {}
@@ -110,18 +113,19 @@ class Dialler:
     def _check(self, connection: Dialled, theirs: packets.Hello) -> None:
         """Check that the other end is the peer. Raises RefusedByPeer."""
         own, tls = self.shared.hello, self.shared.tls
-        expected = self.shared.known.get(self.peer)
+        expected = self.shared.known.get(self.peer) or self._identity
+        peer = theirs.sender if self.peer == packets.ANYBODY else self.peer
         reason = None
         if theirs.version != packets.PROTOCOL:
             reason = f"it speaks version {theirs.version}"
         elif not self.shared.may_talk(theirs.cluster):
             reason = f"it belongs to cluster {theirs.cluster:x}, not {own.cluster:x}"
-        elif theirs.sender != self.peer or theirs.receiver != self.shared.id:
+        elif theirs.sender != peer or theirs.receiver != self.shared.id:
             reason = f"it is node {theirs.sender:x}"
         elif expected and theirs.identity != expected:
             reason = f"its identity is {theirs.identity:x}, not {expected:x}"
         elif tls is not None:
-            reason = tls.refuse(connection.secured, self.peer)
+            reason = tls.refuse(connection.secured, peer)
         if reason is not None:
             self.shared.traffic.wrong_peers += 1
             text = "%x: at the address of %x is another: %s"
@@ -145,7 +149,10 @@ class Dialler:
     async def _next_address(self) -> tuple[int, Any, str]:
         """Return the next address to try: the family and address of a socket, and the name they belong to."""
         turn, self._turn = self._turn, self._turn + 1
-        name, port = self.addresses[turn % len(self.addresses)]
+        # A peer that has moved is connected to this node, and says where it is, before anybody else does.
+        hints = [each for each in self.shared.hints.get(self.peer, ()) if each not in self.addresses]
+        addresses = (*self.addresses, *hints)
+        name, port = addresses[turn % len(addresses)]
         if is_literal(name) and "%" not in name:
             return socket.AF_INET6 if ":" in name else socket.AF_INET, (name, port), name
         lookup = self._lookups.get(name)
@@ -157,7 +164,7 @@ class Dialler:
         found = await asyncio.shield(lookup)
         if not found:
             raise OSError(f"{name} has no address")
-        family, _, _, _, address = found[turn // len(self.addresses) % len(found)]
+        family, _, _, _, address = found[turn // len(addresses) % len(found)]
         return family, (address[0], port, *address[2:]), name
 
     def _looked_up(self, name: str, lookup: "asyncio.Future[Any]") -> None:

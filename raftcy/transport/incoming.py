@@ -17,9 +17,10 @@ import socket
 from dataclasses import replace
 from typing import Any
 
-from ..errors import TransportError
+from ..errors import BadPeer, TransportError
 from ..wire.kinds import is_local_msg_target
 from . import packets
+from .addresses import check_addresses
 from .connection import Connection
 from .conversation import Event, Greeted, Messages, Ponged, Streamed
 from .handover import Feed, Proposals
@@ -270,6 +271,17 @@ class Incoming:
             if connection.hello is not None and connection.hello.sender == sender:
                 connection.abort()
 
+    def drop_other(self, sender: int, identity: int) -> None:
+        """Close the connection of a sender that has come with another identity than it should have."""
+        connection = self._open.get(sender)
+        if connection is not None and connection.hello is not None and connection.hello.identity != identity:
+            connection.abort()
+
+    def hello_of(self, sender: int) -> Hello | None:
+        """Return the hello of a sender that is connected, None if it is not."""
+        connection = self._open.get(sender)
+        return None if connection is None or not connection.is_usable else connection.hello
+
     # -- connections that are not proved
 
     def _make_room(self, newcomer: _Accepted) -> None:
@@ -331,7 +343,7 @@ class Incoming:
             return Refusal(Reason.VERSION, f"this node speaks version {packets.PROTOCOL}, not {hello.version}")
         if not shared.may_talk(hello.cluster):
             return Refusal(Reason.CLUSTER, f"this node belongs to cluster {own.cluster:x}, not {hello.cluster:x}")
-        if hello.receiver != shared.id:
+        if hello.receiver not in (shared.id, packets.ANYBODY):
             return Refusal(Reason.RECEIVER, f"this is node {shared.id:x}, not {hello.receiver:x}")
         if sender == shared.id:
             return Refusal(Reason.OWN_ID, f"this is node {shared.id:x} itself")
@@ -428,6 +440,12 @@ class Incoming:
         shared.traffic.accepted += 1
         if hello.identity and sender in shared.known:
             shared.known[sender] = hello.identity
+        try:
+            shared.hints[sender] = check_addresses(hello.addresses) if hello.addresses else ()
+        except BadPeer as error:
+            shared.hints[sender] = ()
+            text = "%x: %x wants to be answered where nothing can connect: %s"
+            shared.log(logging.WARNING, ("hint", sender), text, shared.id, sender, error)
         text = "connection of %x from %s to %x"
         shared.log(logging.DEBUG, ("accepted", sender), text, sender, connection.where, shared.id)
         only = shared.newcomers if hello.cluster != shared.hello.cluster else None
@@ -453,6 +471,7 @@ class Incoming:
         hello = connection.hello
         if hello is not None and self._open.get(hello.sender) is connection:
             del self._open[hello.sender]
+            self.shared.hints.pop(hello.sender, None)
         _part(connection)
         challenger, connection.challenger = connection.challenger, None
         if challenger is not None and challenger.hello is not None and not self.shared.closed:

@@ -63,7 +63,7 @@ class Outgoing:
     - No call waits, except ``wait_ended``. After ``stop``, it awaits the tasks and sockets that take a moment to end.
     """
 
-    def __init__(self, shared: Shared, peer: int, addresses: tuple[Address, ...]) -> None:
+    def __init__(self, shared: Shared, peer: int, addresses: tuple[Address, ...], identity: int = 0) -> None:
         self.shared = shared
         self.peer = peer
         self.addresses = addresses
@@ -81,7 +81,7 @@ class Outgoing:
         # Where the unanswered ping ends in the stream, and how much of the stream was acknowledged at the last look.
         self._ping_at = 0
         self._acknowledged = 0
-        self._dialler = Dialler(shared, peer, addresses, self._ended_later)
+        self._dialler = Dialler(shared, peer, addresses, self._ended_later, identity)
         self.streams = Streams(self._dialler, self._ended_later)
         """The bodies of snapshots that are on their way to the peer."""
         self._pause = limits.retry_min_seconds
@@ -336,6 +336,19 @@ class Outgoing:
         pause = self._pause
         self._pause = min(2 * pause, self.shared.limits.retry_max_seconds)
         return pause * (1 - self.shared.random.random() / 2)
+
+    async def probe(self) -> packets.Hello:
+        """Open a connection, close it again, and return the hello of the other end.
+
+        Raises OSError if nobody answers, and its subclass ConnectionError if the other end refuses.
+        """
+        connection = await self._dialler.connect(lambda: Dialled(self.shared, self.peer))
+        connection.abort()
+        self._ended_later(connection.gone)
+        theirs = connection.speech.theirs
+        if theirs is None:
+            raise ConnectionResetError("the connection was closed")
+        return theirs
 
     # -- the end
 

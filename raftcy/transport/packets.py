@@ -27,6 +27,7 @@ from ..errors import DecodeError, RangeError
 from .frame import LENGTH, MAX_FRAME_BYTES, encode_frame
 
 __all__ = [
+    "ANYBODY",
     "GREETING_BYTES_MAX",
     "HEAD_BYTES",
     "HELLO",
@@ -57,6 +58,9 @@ HELLO, WELCOME, REFUSED, MESSAGE, PING, PONG, STREAM = 1, 2, 3, 4, 5, 6, 7
 
 GREETING_BYTES_MAX = 4096
 """The longest packet before a connection is open. It bounds the memory that one connection of a stranger can take."""
+
+ANYBODY = 2**64 - 1
+"""The receiver in the hello of a dialler that knows an address, and not who listens there. No node has this id."""
 
 ADDRESSES_MAX = 8
 _TEXT_BYTES_MAX = 400
@@ -109,7 +113,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hello:
-    """How one side of a connection introduces itself. ``receiver`` is the node that it wants to reach.
+    """How one side of a connection introduces itself. ``receiver`` is the node that it wants to reach, or ANYBODY.
 
     ``cluster`` and ``identity`` are numbers that the application chooses, 0 to 2**64-1. It draws the identity when it
     makes a member and keeps it with the member's data; 0 means no identity. ``nonce`` is drawn at each start.

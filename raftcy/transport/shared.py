@@ -65,6 +65,8 @@ class Shared:
         """The bytes of incomplete frames, over all connections."""
         self.known: dict[int, int] = {}
         """The identity of each known peer, 0 while it is not known."""
+        self.hints: dict[int, tuple[tuple[str, int], ...]] = {}
+        """The addresses in the hello of each connected sender, at which it wants to be answered."""
         self.failure: BaseException | None = None
         self.closed = False
         self._on_failure = on_failure

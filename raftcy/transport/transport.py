@@ -18,7 +18,7 @@ from .depots import Depot
 from .incoming import Incoming
 from .limits import Limits, PeerTraffic, Traffic
 from .outgoing import Outgoing
-from .packets import Hello, Refusal
+from .packets import ANYBODY, Hello, Refusal
 from .policy import Policy, hear_all
 from .receiver import DirectReceiver, Receiver
 from .shared import Shared
@@ -57,7 +57,9 @@ class Transport:
     ``depot`` keeps the bodies of snapshots that do not fit into a message; see ``raftcy.transport.depots``. Without it,
     every snapshot goes in its message.
 
-    ``advertise`` has the addresses at which this node wants to be reached, for peers that do not know it.
+    ``advertise`` has the addresses at which this node wants to be reached. Whoever it is connected to may answer it
+    there: a node that does not know it, because it lags behind the change that added this one, or that knows former
+    addresses only.
 
     ``on_refused(peer, refusal)`` is called when a peer refuses this node. ``on_failure(error)`` is called for each
     unexpected exception, for example of the application's receiver; ``failure`` is the first of them. The transport
@@ -101,6 +103,8 @@ class Transport:
         self._shared.attach(0, receiver)
         self._incoming = Incoming(self._shared)
         self._outgoing: dict[int, Outgoing] = {}
+        # To connected senders that are no peers, at the addresses that their hellos give.
+        self._guests: dict[int, Outgoing] = {}
         # Stopped ones, which may still have tasks or sockets.
         self._ending: list[Outgoing] = []
         for peer, addresses in (peers or {}).items():
@@ -159,6 +163,21 @@ class Transport:
         """
         return await self._incoming.listen(host, port)
 
+    async def find(self, host: str, port: int) -> Hello:
+        """Return the hello of the node that listens at an address, for a node that knows an address and no id.
+
+        Raises BadPeer if nothing can connect there, OSError if nobody answers, its subclass ConnectionError if the node
+        refuses this one, and TransportError if the transport is closed.
+        """
+        if self._shared.closed:
+            raise TransportError("the transport is closed")
+        outgoing = Outgoing(self._shared, ANYBODY, check_addresses((host, port)))
+        try:
+            return await outgoing.probe()
+        finally:
+            self._stop(outgoing)
+            await self._wait_ended()
+
     async def set_peer(self, id: int, address: Addresses | None, *, identity: int = 0) -> None:
         """Set the address of a peer, or several of them; None forgets the peer.
 
@@ -183,23 +202,24 @@ class Transport:
         """Forget a peer, and close its connections. The policy decides whether the peer may connect again."""
         self._shared.known.pop(id, None)
         self._shared.received.pop(id, None)
-        outgoing = self._outgoing.pop(id, None)
-        if outgoing is not None:
-            self._stop(outgoing)
-            self._incoming.drop(id)
+        for those in (self._outgoing, self._guests):
+            outgoing = those.pop(id, None)
+            if outgoing is not None:
+                self._stop(outgoing)
+                self._incoming.drop(id)
         await self._wait_ended()
 
     def send(self, messages: Iterable[Message], group: int = 0) -> None:
         """Send each message to the peer in its ``to``. Never waits.
 
-        The messages leave at the end of this turn of the event loop, in one write for each peer. A message to a peer
-        without an address is dropped and reported. Raises ValueError for a message to a storage thread, which the
-        application must handle itself. Raises MessageTooLong for messages that fit into no frame, after sending the
-        others.
+        The messages leave at the end of this turn of the event loop, in one write for each peer. A message to a node
+        that is no peer, and is not connected either, is dropped and reported. Raises ValueError for a message to a
+        storage thread, which the application must handle itself. Raises MessageTooLong for messages that fit into no
+        frame, after sending the others.
         """
         too_long: list[MessageTooLong] = []
         for m in messages:
-            outgoing = self._outgoing.get(m.to)
+            outgoing = self._outgoing.get(m.to) or self._guest(m.to)
             if outgoing is not None:
                 try:
                     outgoing.put(group, m)
@@ -220,7 +240,7 @@ class Transport:
 
         A caller that is about to block the loop, for example in a sync of its disk, would otherwise delay them.
         """
-        for outgoing in self._outgoing.values():
+        for outgoing in (*self._outgoing.values(), *self._guests.values()):
             outgoing.flush()
 
     async def close(self) -> None:
@@ -230,8 +250,9 @@ class Transport:
         """
         self._shared.closed = True
         self._incoming.stop()
-        while self._outgoing:
-            self._stop(self._outgoing.popitem()[1])
+        for those in (self._outgoing, self._guests):
+            while those:
+                self._stop(those.popitem()[1])
         await self._incoming.wait_ended()
         await self._wait_ended()
         # A connection that was being made at that moment ends in the next turns, as soon as it is made.
@@ -249,13 +270,35 @@ class Transport:
 
     def _set(self, peer: int, addresses: tuple[Address, ...], identity: int = 0) -> None:
         known = self._shared.known
-        known[peer] = identity or known.get(peer, 0)
+        former = known.get(peer, 0)
+        known[peer] = identity or former
+        guest = self._guests.pop(peer, None)
+        if guest is not None:
+            self._stop(guest)
+        if identity:
+            self._incoming.drop_other(peer, identity)
         outgoing = self._outgoing.get(peer)
-        if outgoing is not None and outgoing.addresses == addresses:
+        if outgoing is not None and outgoing.addresses == addresses and former in (0, known[peer]):
             return
         self._outgoing[peer] = Outgoing(self._shared, peer, addresses)
         if outgoing is not None:
             self._stop(outgoing)
+
+    def _guest(self, id: int) -> Outgoing | None:
+        """Return the way to a connected sender that is no peer: the addresses of its hello. None without any."""
+        shared = self._shared
+        addresses = shared.hints.get(id, ())
+        hello = self._incoming.hello_of(id)
+        if not addresses or hello is None or shared.closed:
+            return None
+        guest = self._guests.get(id)
+        if guest is not None and guest.addresses == addresses:
+            return guest
+        # Only connected senders have a guest, so the limit on connections bounds them.
+        for each in [each for each in self._guests if each == id or each not in shared.hints]:
+            self._stop(self._guests.pop(each))
+        guest = self._guests[id] = Outgoing(shared, id, addresses, hello.identity)
+        return guest
 
     def _stop(self, outgoing: Outgoing) -> None:
         self._ending.append(outgoing)

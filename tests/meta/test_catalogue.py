@@ -27,12 +27,12 @@ def faults_of(tests: Path) -> list[str]:
 
 
 def test_a_claim_needs_a_row_and_a_fault(tmp_path: Path) -> None:
-    text = 'def test_a():\n    """catches: etcd#1, etcd#14025"""\ndef helper():\n    """catches: etcd#7280"""\n'
+    text = 'def test_a():\n    """catches: etcd#1, faults#X3"""\ndef helper():\n    """catches: etcd#7280"""\n'
     (tmp_path / "test_it.py").write_text(text)
     it = f"{tmp_path.name}/test_it.py"
     assert faults_of(tmp_path)[:3] == [
         f"{it}::test_a catches 'etcd#1', which is not a row",
-        f"{it}::test_a catches etcd#14025, but no fault brings it back to prove that",
+        f"{it}::test_a catches faults#X3, but no fault brings it back to prove that",
         f"{it}::helper is no test",
     ]
 

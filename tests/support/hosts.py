@@ -24,7 +24,7 @@ from raftcy.replica.replica import Replica
 from raftcy.replica.seams import Seams
 from raftcy.replica.tuning import Tuning
 from raftcy.storage.shared_log import SharedLog
-from raftcy.transport import PeerTraffic, Reason, Refusal, Traffic
+from raftcy.transport import Hello, PeerTraffic, Reason, Refusal, Traffic
 from raftcy.wire.enums import SnapshotStatus
 from raftcy.wire.messages import Message
 
@@ -122,6 +122,13 @@ class Files:
         self.now.pop(name, None)
         self.durable.pop(name, None)
 
+    def copied(self) -> "Files":
+        """A copy of the files as they are."""
+        copy = Files()
+        copy.now = {name: bytearray(data) for name, data in self.now.items()}
+        copy.durable = {name: bytes(data) for name, data in self.now.items()}
+        return copy
+
     def cut_power(self) -> None:
         """What was not synced is gone."""
         self.now = {name: bytearray(data) for name, data in self.durable.items()}
@@ -171,6 +178,19 @@ class Wire:
         self.identities: dict[int, int] = {}
         self.streams: set[asyncio.Task[None]] = set()
         self._last_time = 0.0
+        self.addresses: dict[int, Any] = {}
+        self.where: tuple[str, int] | None = None
+
+    @property
+    def hello(self) -> Hello:
+        own = self.options
+        return Hello(
+            sender=self.id,
+            receiver=self.id,
+            cluster=own["cluster"],
+            identity=own["identity"],
+            addresses=tuple(own["advertise"]),
+        )
 
     def attach(self, group: int, receiver: Any) -> None:
         self.receivers[group] = receiver
@@ -180,9 +200,34 @@ class Wire:
 
     async def set_peer(self, id: int, addresses: Any, *, identity: int = 0) -> None:
         self.identities[id] = identity
+        self.addresses[id] = addresses
+
+    async def remove_peer(self, id: int) -> None:
+        self.identities.pop(id, None)
+        self.addresses.pop(id, None)
+
+    async def find(self, host: str, port: int) -> Hello:
+        await asyncio.sleep(0.001)
+        for other in self.world.wires.values():
+            if other.where == (host, port) and not {(self.id, other.id), (other.id, self.id)} & self.world.cuts:
+                refusal = other.refuses(self)
+                if refusal is not None:
+                    self.options["on_refused"](other.id, refusal)
+                    raise ConnectionRefusedError(refusal.text)
+                return other.hello
+        raise ConnectionRefusedError(f"nobody listens at {host}:{port}")
+
+    def refuses(self, sender: "Wire") -> Refusal | None:
+        known = self.identities.get(sender.id, 0)
+        if known and known != sender.options["identity"]:
+            return Refusal(Reason.IDENTITY, f"{self.id} knows {sender.id} under another identity")
+        policy = self.options["policy"]
+        refusal: Refusal | None = policy(sender.hello, sender.id in self.identities)
+        return refusal
 
     async def listen(self, host: str, port: int) -> None:
         self.listens = True
+        self.where = (host, port)
         self.world.wires[self.id] = self
 
     def flush(self) -> None:
@@ -227,9 +272,13 @@ class Wire:
         if other is None or theirs is None or cut or group not in other.receivers or not self._may_talk(theirs, group):
             self._lost(group, m)
             return
-        known = other.identities.get(self.id, 0)
-        if known and known != own["identity"]:
-            own["on_refused"](to, Refusal(Reason.IDENTITY, f"{to} knows {self.id} under another identity"))
+        # It dials the addresses that it knows, or that the other's hello has given.
+        if other.where not in _pairs(self.addresses.get(to, ())) and other.where not in other.hello.addresses:
+            self._lost(group, m)
+            return
+        refusal = other.refuses(self)
+        if refusal is not None:
+            own["on_refused"](to, refusal)
             return
         try:
             other.receivers[group].receive([m])
@@ -279,6 +328,11 @@ class Wire:
                 receiver.report_snapshot(m.to, SnapshotStatus.FAILURE)
 
 
+def _pairs(addresses: Any) -> list[Any]:
+    one = isinstance(addresses, tuple) and len(addresses) == 2 and isinstance(addresses[0], str)
+    return [addresses] if one else list(addresses)
+
+
 class _Parts(Seams):
     def __init__(self, world: "World", id: int) -> None:
         self.world = world
@@ -322,10 +376,17 @@ class World:
     def aside(self, id: int, name: str = "raftcy log") -> Beside:
         return self.asides.setdefault((id, name), Beside())
 
+    def parts(self, id: int) -> "_Parts":
+        """The surroundings of a host, with a new disk if it has none."""
+        self.disks.setdefault(id, Files())
+        return _Parts(self, id)
+
     def host(self, id: int, **options: Any) -> Host:
-        options.setdefault("members", self.members)
+        if "join" not in options:
+            options.setdefault("members", self.members)
         options.setdefault("tuning", self.tuning)
-        return Host(f"data/{id}", id=id, seams=_Parts(self, id), **options)
+        self.disks.setdefault(id, Files())
+        return Host(f"data/{id}", id=id, seams=self.parts(id), **options)
 
     @asynccontextmanager
     async def running(self, **options: Any) -> AsyncIterator[dict[int, Host]]:

@@ -58,8 +58,7 @@ ROWS = [
         "tikv#964",
         "P",
         "A paused leader keeps answering reads by its lease.",
-        waits=f"{SERVER}: a leader stopped for longer than its lease. Leases are off by default, and need"
-        " `check_quorum`",
+        waits=f"{SERVER}: a leader stopped for longer than its lease",
     ),
     Row(
         "etcd#14370",

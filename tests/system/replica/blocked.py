@@ -28,8 +28,8 @@ BATCH = 50
 
 
 def tuning(kept: int) -> Tuning:
-    """Long elections, because three hosts and their disks share what the machine has."""
-    return Tuning(tick_ms=100, election_ms=5000, snapshot_entries=2000, kept_entries=kept)
+    """Long times, because three hosts and their disks share what the machine has."""
+    return Tuning(tick_ms=100, election_ms=5000, snapshot_entries=2000, kept_entries=kept, handover_ms=60_000)
 
 
 class Stages:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from raftcy.errors import CallFailed, CommandError, ConfigError, Rejected, Stopped, WrongDirectory
+from raftcy.errors import (
+    CallFailed,
+    CommandError,
+    ConfigError,
+    MemberRefused,
+    MemberRemoved,
+    Rejected,
+    Stopped,
+    WrongDirectory,
+)
 from raftcy.replica import Tuning, blocking
 from raftcy.replica.replica import RejectReason
 from tests.support.hosts import Ledger
@@ -132,4 +141,30 @@ def test_a_call_that_waits_while_the_loop_ends_is_told(tmp_path: Path) -> None:
             assert begun.wait(10)
             one.close()
             assert isinstance(call.exception(10), Stopped)
+    assert ended()
+
+
+def test_members_change(tmp_path: Path) -> None:
+    ports = [free_port() for _ in range(3)]
+    first = f"127.0.0.1:{ports[0]}"
+    with blocking.Host(tmp_path / "1", id=1, members={1: first}, tuning=QUICK) as one:
+        ledger = one.replica("ledger", Ledger())
+        ledger.wait_for_leader(10)
+        here = [f"127.0.0.1:{port}" for port in ports]
+        with blocking.Host.join(tmp_path / "2", first, id=2, learner=True, listen=here[1], tuning=QUICK) as two:
+            two.replica("ledger", Ledger())
+            assert one.add_learner(2).name == ""
+            one.promote(2)
+            assert one.update(2, name="two").name == "two"
+            assert one.hosts[2].addresses == (here[1],)
+            with pytest.raises(MemberRefused):
+                one.add_learner(2)
+            with blocking.Host.join(tmp_path / "3", first, id=3, listen=here[2], tuning=QUICK) as three:
+                three.replica("ledger", Ledger())
+                one.replace(2, 3)
+                with pytest.raises(MemberRemoved):
+                    two.wait_closed()
+                one.remove(3)
+            assert one.status().removed == {2, 3}
+            assert ledger.propose(b"x") == 1
     assert ended()

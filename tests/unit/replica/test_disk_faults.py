@@ -60,7 +60,7 @@ async def life(replicas: dict[int, Replica], asked: Asked) -> None:
         leader = next((replica for replica in replicas.values() if replica.is_leader), None)
         if leader is not None:
             with suppress(NotNow, Stopped, TimeoutError):
-                await leader.transfer_leadership(timeout_s=1)
+                await leader.transfer(timeout_s=1)
     await asked.propose(replicas[1], 2)
 
 
@@ -131,7 +131,7 @@ async def has_ended(host: Host, replica: Replica) -> None:
     assert replica.failure is host.failure
     refused = await caught(replica.propose(b"late"))
     assert isinstance(refused, Rejected)
-    for call in (replica.read(), replica.wait_for_leader(), replica.transfer_leadership()):
+    for call in (replica.read(), replica.wait_for_leader(), replica.transfer()):
         assert isinstance(await caught(call), Stopped)
     with pytest.raises(Stopped):
         host.replica("another", Ledger())

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from raftcy import (
+    CommandError,
     ConfChange,
+    ConfChangeSingle,
     ConfChangeType,
     ConfChangeV2,
     Config,
@@ -733,3 +735,30 @@ def test_the_observer_sees_what_is_taken() -> None:
         ("taken", MessageType.MSG_APP_RESP, "StepPeerNotFound"),
         ("made", INDEX + 1),
     ]
+
+
+def test_a_change_that_the_machine_does_not_admit_changes_nothing() -> None:
+    """All members refuse it alike, and it does not stand in the way of the next one.
+
+    catches: etcd#21178
+    """
+    asked: list[tuple[list[int], int]] = []
+
+    class Doorkeeper(Machine):
+        def admit(self, change: Any, index: int) -> CommandError | None:
+            asked.append(([step.node_id for step in change.changes], index))
+            return CommandError("not this one", "no") if change.context == b"bad" else None
+
+    driver = Driver.start(config(begun(MemoryStorage(), [1])), Doorkeeper())
+    driver.node.campaign()
+    while driver.run():
+        pass
+    step = ConfChangeSingle(type=ConfChangeType.ADD_LEARNER_NODE, node_id=2)
+    for context, learners, refused in ((b"bad", [], CommandError("not this one", "no")), (b"", [2], None)):
+        assert driver.propose_change(ConfChangeV2(changes=[step], context=context)) is None
+        while driver.run():
+            pass
+        assert list(driver.members.learners) == learners
+        assert driver.refused_change == refused
+    assert [ids for ids, _ in asked] == [[2], [2]]
+    assert asked[0][1] < asked[1][1] == driver.applied

@@ -128,7 +128,7 @@ def test_an_outcome_does_not_wait_for_the_term_to_end() -> None:
             token = Token(leader.term, leader.applied + 100, b"", 0)
             waiting = asyncio.ensure_future(follower.outcome(token, 5))
             await asyncio.sleep(0.01)
-            await leader.transfer_leadership(follower.id)
+            await leader.transfer(follower.id)
             await follower.propose(b"y")
             assert await waiting == Fate.REJECTED
 
@@ -453,7 +453,7 @@ def test_an_error_of_the_machine_ends_its_replica_and_no_other() -> None:
             later = await caught(bad.propose(b"x"))
             assert isinstance(later, Rejected)
             assert later.__cause__ is bad.failure
-            for call in (bad.read(), bad.wait_for_leader(), bad.transfer_leadership()):
+            for call in (bad.read(), bad.wait_for_leader(), bad.transfer()):
                 assert isinstance(await caught(call), Stopped)
             assert bad.leader is None
             assert bad.status().failure is bad.failure
@@ -505,7 +505,7 @@ def test_nothing_is_said_that_a_failed_disk_has_not_got() -> None:
         async with world.serving() as replicas:
             leader, follower = leader_of(replicas), followers_of(replicas)[0]
             world.disks[follower.id].sync_error = OSError(5, "no")
-            before = follower.applied
+            before = follower.status().last_index
             await leader.propose(b"x")
             await asyncio.sleep(0.5)
             assert follower.failure is not None
@@ -823,15 +823,15 @@ def test_a_transfer_ends_when_the_other_leads() -> None:
         world = World()
         async with world.serving() as replicas:
             leader, follower = leader_of(replicas), followers_of(replicas)[0]
-            await leader.transfer_leadership(follower.id)
+            await leader.transfer(follower.id)
             assert leader.leader != leader.id
             await agreed(replicas)
             assert follower.is_leader
-            assert isinstance(await caught(leader.transfer_leadership()), NotNow)
-            assert isinstance(await caught(follower.transfer_leadership(9)), NotNow)
-            assert isinstance(await caught(follower.transfer_leadership(follower.id)), NotNow)
+            assert isinstance(await caught(leader.transfer()), NotNow)
+            assert isinstance(await caught(follower.transfer(9)), NotNow)
+            assert isinstance(await caught(follower.transfer(follower.id)), NotNow)
             world.cut(follower.id)
-            assert isinstance(await caught(follower.transfer_leadership(leader.id, timeout_s=5)), NotNow)
+            assert isinstance(await caught(follower.transfer(leader.id, timeout_s=5)), NotNow)
 
     run_story(story())
 

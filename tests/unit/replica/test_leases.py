@@ -150,7 +150,10 @@ def test_a_lease_answers_without_a_message(asynchronous: bool) -> None:
 
 
 def test_a_lease_ends_after_its_time() -> None:
-    """An election timeout less a tick after the round began; a read then begins a round."""
+    """An election timeout less a tick after the round began; a read then begins a round.
+
+    catches: tikv#964
+    """
     group = with_lease()
     group.pass_us(LENGTH_US - 1)
     assert group.leased()

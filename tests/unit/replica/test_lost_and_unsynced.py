@@ -45,7 +45,7 @@ def test_a_candidate_that_lost_power_has_voted_or_asked_nobody() -> None:
             leader, candidate = leader_of(replicas), followers_of(replicas)[0]
             term = leader.term
             world.sent = sent = Asking(world, candidate.id)
-            await leader.transfer_leadership(candidate.id)
+            await leader.transfer(candidate.id)
             assert {m.term for _, _, m in sent.votes} == {term + 1}
         # The power was cut when the first request left.
         disk = Files()

@@ -75,7 +75,7 @@ def test_a_vote_of_the_replica_before_is_repeated_once_it_is_durable() -> None:
             await asyncio.sleep(0.1)
             disk.hangs = True
             world.cuts.add((other.id, leader.id))
-            handover = asyncio.create_task(leader.transfer_leadership(other.id))
+            handover = asyncio.create_task(leader.transfer(other.id))
             await asyncio.sleep(0.1)
             assert voter._log.initial_state()[0].vote == other.id
             asked = answers(world, other.id, MessageType.MSG_VOTE, voter.group)

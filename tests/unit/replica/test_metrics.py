@@ -118,6 +118,9 @@ def test_events_are_counted() -> None:
     assert (meter.leader_changes, meter.elections_won) == (2, 1)
     counted = (meter.snapshots_made, meter.snapshot_bytes, meter.snapshots_received, meter.snapshots_failed)
     assert counted == (2, 70, 1, 1)
+    for arrived in (True, False, True):
+        meter.snapshot_ended(arrived)
+    assert (meter.snapshots_sent, meter.snapshots_lost) == (2, 1)
 
 
 # -- hosts
@@ -205,7 +208,7 @@ def test_a_host_that_is_closed_has_no_numbers() -> None:
         with pytest.raises(Stopped):
             world.host(1).metrics()
         async with world.running() as hosts:
-            assert hosts[1].metrics().replicas == {}
+            assert list(hosts[1].metrics().replicas) == ["(system)"]
         with pytest.raises(Stopped):
             hosts[1].metrics()
 

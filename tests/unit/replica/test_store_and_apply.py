@@ -101,6 +101,40 @@ def test_a_snapshot_is_stored_and_restored(build: ModuleType) -> None:
     assert (d.applied, d.members, machine.restored) == (50, members, [b"state"])
 
 
+@pytest.mark.parametrize("applying", [False, True])
+def test_snapshots_are_restored_in_their_order(build: ModuleType, applying: bool) -> None:
+    """A disk is so slow that two snapshots and an entry are durable at once; the first may be being restored then."""
+    d, machine = member(build, 1, 2, async_storage_writes=True)
+    writes = []
+    members = build.ConfState(voters=[1, 2])
+    for index in (BASE + 10, BASE + 20):
+        metadata = build.SnapshotMetadata(index=index, term=2, conf_state=members)
+        snapshot = build.Snapshot(data=b"%d" % index, metadata=metadata)
+        assert d.step(build.Message(type=build.MessageType.MSG_SNAP, to=1, from_=2, term=2, snapshot=snapshot)) is None
+        writes.append(d.poll().write)
+    entry = build.Entry(term=2, index=BASE + 21, data=b"after")
+    where = {"log_term": 2, "index": BASE + 20, "commit": BASE + 21}
+    append = build.Message(type=build.MessageType.MSG_APP, to=1, from_=2, term=2, entries=[entry], **where)
+    assert d.step(append) is None
+    writes.append(d.poll().write)
+    d.store(writes[0])
+    running = d.next_batch() if applying else None
+    d.store(writes[1])
+    d.store(writes[2])
+    if running is not None:
+        d.apply(running)
+        d.finish(running)
+    while (batch := d.next_batch()) is not None:
+        d.apply(batch)
+        d.finish(batch)
+    rounds(d)
+    assert machine.restored == [b"%d" % (BASE + 10), b"%d" % (BASE + 20)]
+    assert machine.data == [b"after"]
+    assert d.applied == BASE + 21
+    # The entry's acknowledgement has arrived, after the snapshots'.
+    assert d.node.raft.log.unstable.entries == []
+
+
 def test_out_of_their_order_nothing_is_done(build: ModuleType) -> None:
     d, _ = member(build, 1, 2)
     d.node.campaign()

@@ -32,6 +32,14 @@ def test_seeds_that_pass(capsys: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
 
 
+def test_whole_hosts_cannot_be_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    replay = ["sim", "replay", "7", "--profile", "hosts", "--steps", "40"]
+    assert cli.main([*replay, "--record", str(tmp_path)]) == 2
+    assert "whole hosts" in capsys.readouterr().err
+    assert cli.main(replay) == 0
+    assert lines(capsys)[-1] == "no rule was violated"
+
+
 def test_several_processes_do_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     """The events are the same as with one process."""
     told = []

@@ -394,9 +394,10 @@ def test_a_received_snapshot_is_a_gap() -> None:
     log.sync()
     do_chores(log)
     log.abandon()
+    assert bodies_in(disk) == [reference.name], "none before it could ever take its place"
     assert body_of(open_log(disk).group(3, bodies=True)) == b"far away"
     damage(disk, reference.name)
-    with pytest.raises(Corruption, match="ends at 10, but the log reaches back to 40 only") as caught:
+    with pytest.raises(Corruption, match="There is no older snapshot") as caught:
         open_log(disk).group(3, bodies=True)
     assert caught.value.file == reference.name
     # Only this group is ended by it.
@@ -490,3 +491,48 @@ def test_a_group_that_is_dropped_leaves_no_bodies() -> None:
     log = open_log(disk)
     assert log.groups() == []
     assert log.group(3, bodies=True).last_index() == 0
+
+
+def test_a_group_that_begins_anew_keeps_a_body_of_the_same_name() -> None:
+    """The file of the dropped group is still to be removed when the new one has the same snapshot."""
+    disk = CutDisk()
+    log = open_log(disk)
+    for _ in range(2):
+        group = log.group(3, bodies=True)
+        assert group.bodies is not None
+        fill(group, 7)
+        group.create_snapshot(5, MEMBERS, put(group.bodies.write(5, group.term(5)), b"the same").encode())
+        log.sync()
+        if len(bodies_in(disk)) == 1 and not log._gone:
+            log.drop(3)
+            log.sync()
+    do_chores(log)
+    assert len(bodies_in(disk)) == 1
+    assert body_of(log.group(3)) == b"the same"
+    log.drop(3)
+    log.sync()
+    do_chores(log)
+    assert bodies_in(disk) == []
+
+
+def test_two_snapshots_received_in_one_write_leave_the_last_one() -> None:
+    """The record has the last one only, so a reader must not expect those before it.
+
+    catches: redisraft#43
+    """
+    disk = CutDisk()
+    log, _, _ = two_snapshots(disk)
+    group = log.group(3)
+    for index in (40, 50):
+        assert group.bodies is not None
+        body = state(100, index)
+        reference = put(group.bodies.receive(put(Bodies(CutDisk(), 3).write(index, 9), body)), body)
+        metadata = SnapshotMetadata(conf_state=MEMBERS, index=index, term=9)
+        group.save(HardState(term=9, commit=index), None, Snapshot(data=reference.encode(), metadata=metadata))
+    log.sync()
+    do_chores(log)
+    assert bodies_in(disk) == [reference.name]
+    log.abandon()
+    again = open_log(disk).group(3, bodies=True)
+    assert again.older is None
+    assert body_of(again) == state(100, 50)

@@ -54,7 +54,8 @@ def test_a_record_may_end_anywhere_in_a_segment(closing: bool) -> None:
         segments.add(log.segments()[1])
         for found, how in logs(disk):
             assert contents(found.group(1)) == contents(model), f"{size} bytes, after {how}"
-    assert len(ends) > 100
+    # A clean close ends with a sector.
+    assert len(ends) > (5 if closing else 60)
     assert segments >= {1, 2}
 
 

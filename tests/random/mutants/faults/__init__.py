@@ -6,10 +6,12 @@ from . import (
     driven,
     durable,
     elections,
+    hosted,
     joint,
     leases,
     logs,
     machines,
+    members,
     on_disk,
     reads,
     replication,
@@ -34,6 +36,8 @@ MODULES = (
     on_disk,
     connections,
     sleep,
+    members,
+    hosted,
     durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}

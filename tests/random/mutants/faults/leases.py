@@ -24,6 +24,16 @@ self._rounds = deque((r[0], *(now if r[0] == read_number(m.context) else r[1:]))
         profile="drifting",
     ),
     Fault(
+        "lease_without_an_end",
+        "a leader that was cut off or stopped goes on to read by its lease",
+        (
+            Edit(LEASE, "Lease._runs", "now_us < began_us + self._length_us", "True"),
+            Edit(LEASE, "Lease._runs", "self._tick < tick + self._length_ticks", "True"),
+        ),
+        ("tikv#964",),
+        profile="drifting",
+    ),
+    Fault(
         "lease_after_the_handover",
         "the lease goes on after MsgTimeoutNow has left",
         (Edit(LEASE, "Lease.leaving", "self._handed_over = m.term", ""),),

@@ -202,4 +202,18 @@ FAULTS = [
         ("faults#X2",),
         unseen=UNSEEN,
     ),
+    Fault(
+        "older_kept_behind_a_gap",
+        "the snapshot before a received one stays the older one, though no entries lead on from it",
+        (
+            Edit(
+                GROUP,
+                "GroupLog._begin_with",
+                "self.newest, self.older = snapshot, None",
+                "self.newest, self.older = snapshot, self.newest",
+            ),
+        ),
+        ("redisraft#43",),
+        unseen=UNSEEN,
+    ),
 ]

@@ -1,0 +1,108 @@
+"""Faults in changes of members: identities, removed ids, learners, and changes into a dead end."""
+
+from ..edit import Edit
+from .fault import Fault
+
+REGISTRY = "replica/registry.py"
+RECONCILE = "replica/reconcile.py"
+REGISTRAR = "replica/registrar.py"
+REPLICA = "replica/replica.py"
+TRANSPORT = "transport/transport.py"
+DELIVERING = "replica/delivering.py"
+NO_HOSTS = "the simulator's members have no registry"
+WIPED = ("etcd#21178",)
+CHANGES = ("redisraft#17",)
+
+FAULTS = [
+    Fault(
+        "another_identity_enters",
+        "a known id is taken by a directory with another identity",
+        (
+            Edit(
+                REGISTRY,
+                "Registry.objection",
+                "found is not None and found.identity not in (0, arrival.identity)",
+                "False",
+            ),
+        ),
+        WIPED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "copied_directory_enters",
+        "a copy of a member's directory enters under another id",
+        (Edit(REGISTRY, "Registry.objection", "each.identity == arrival.identity and each.id != arrival.id", "False"),),
+        WIPED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "removed_id_enters",
+        "an id that was removed is taken again",
+        (Edit(REGISTRY, "Registry.objection", "arrival.id in self.removed", "False"),),
+        WIPED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "strangers_count",
+        "votes and acknowledgements count from hosts that are not in the registry",
+        (Edit(REPLICA, "Replica.receive", "not self._host.knows(messages[0].from_)", "False"),),
+        WIPED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "former_identity_stays_connected",
+        "a connection with a wrong identity stays open when the right one becomes known",
+        (Edit(TRANSPORT, "Transport._set", "self._incoming.drop_other(peer, identity)", ""),),
+        WIPED,
+        unseen="the simulator carries messages itself",
+    ),
+    Fault(
+        "refused_change_applied",
+        "a change that the machine does not admit is applied",
+        (Edit(DELIVERING, "Delivery.change", "self.refused_change is None", "True"),),
+        WIPED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "removed_host_welcome",
+        "a removed host is not told so",
+        (Edit(REGISTRAR, "Registrar.policy", "hello.sender in self.registry.removed", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "promoted_at_once",
+        "a learner becomes a voter before it has the log",
+        (Edit(RECONCILE, "Reconciler._promote", "id not in self._caught_up", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "change_into_a_dead_end",
+        "a change goes ahead though its voters have no active majority",
+        (Edit(RECONCILE, "Reconciler.without_majority", "len(active) > len(voters) // 2", "True"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "changes_overlap",
+        "a change is proposed while another one is unapplied",
+        (Edit(RECONCILE, "Reconciler.next_step", "members.voters_outgoing or view.pending", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "groups_begin_apart",
+        "a host begins a group with the voters that it knows, not with those of the group's record",
+        (
+            Edit(
+                REGISTRY,
+                "first_voters",
+                "list(found.voters)",
+                "[each.id for each in registry.hosts.values() if each.role == Role.VOTER]",
+            ),
+        ),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+]
