@@ -19,7 +19,7 @@ from .idleness import fits, members_to_ask, resume_follower, resume_leader, spre
 from .sleeping import Changes, Sleeping
 from .ticking import Column, Found, Seat, step_answers, step_heartbeats, tick_seats
 
-BEAT_GROUP = 2**64 - 2
+BEAT_GROUP = 2**64 - 3
 """The group of these messages. No replica has it."""
 OPEN_BEATS = 4
 """Answers are expected to so many of the last beats with heartbeats to a host. Older heartbeats count as lost."""

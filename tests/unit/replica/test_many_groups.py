@@ -128,7 +128,7 @@ def test_a_transfer_wakes() -> None:
             await fall_asleep(groups)
             replicas = groups["group 0"]
             to = followers_of(replicas)[0]
-            await leader_of(replicas).transfer_leadership(to.id)
+            await leader_of(replicas).transfer(to.id)
             assert to.is_leader
 
     run_story(story())
