@@ -38,14 +38,14 @@ class _Run:
         """Wait until every member knows a leader that is not ``dead``; returns the virtual seconds."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while any(each.leader in (None, dead) for some in self.replicas.values() for each in some):
+        while any(each.leader in (None, dead) for some in self.replicas.values() for each in some):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return round(loop.time() - began, 2)
 
     async def settle(self) -> None:
         """Wait until all members sleep, or for a while."""
         await asyncio.sleep(3)
-        while self.sleep and not all(each.is_asleep for some in self.replicas.values() for each in some):
+        while self.sleep and not all(each.is_asleep for some in self.replicas.values() for each in some):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
     async def idle(self, seconds: float) -> float:
