@@ -30,7 +30,7 @@ cdef class Driver:
     cdef bint _captures
     cdef bint _wishes
     cdef object _core_lease
-    cdef object _lease
+    cdef readonly object _lease
     cdef uint64_t _max_bytes
     cdef uint64_t _reads
     cdef bytes _nonce
