@@ -1,4 +1,4 @@
-"""When a snapshot or a read has to wait: rules that Node and the driver apply before they step it."""
+"""When a snapshot or a read has to wait: rules that Node and the driver apply before they step or store it."""
 
 from ..wire import consts as k
 from .raft import Raft
@@ -11,6 +11,12 @@ def has_to_apply(raft: Raft) -> bool:
     to it, although the configuration contains the change already.
     """
     return raft.log.applied < raft.log.applying
+
+
+def has_snapshot_from(raft: Raft, index: int) -> bool:
+    """Whether a snapshot of this index or a later one was received and is not stored yet."""
+    snapshot = raft.log.unstable.snapshot
+    return snapshot is not None and index <= snapshot.metadata.index
 
 
 def answers_rashly(raft: Raft) -> bool:

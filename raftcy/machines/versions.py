@@ -11,11 +11,19 @@ Rules:
   that version. If it skipped them, its state would differ.
 """
 
+from functools import lru_cache
+
 from ..errors import CommandError, UpgradeNeeded
 from ..wire.messages import ConfState
 from . import envelope
 from .envelope import VERSION_MOST
 from .packing import Reader, number
+
+
+@lru_cache(maxsize=64)
+def _all_of(members: tuple[int, ...]) -> frozenset[int]:
+    """Return the set of these members. Thousands of groups with the same members share one."""
+    return frozenset(members)
 
 
 class Versions:
@@ -68,7 +76,7 @@ class Versions:
 
     def follow(self, members: ConfState) -> None:
         """Take over changed members. Raises UpgradeNeeded as `check` does."""
-        present = frozenset((*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next))
+        present = _all_of((*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next))
         if present == self._members:
             return
         self._members = present

@@ -101,6 +101,11 @@ class Applying:
         members: ConfState = self._driver.members
         return members
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a batch or a snapshot is being applied, or waits for that."""
+        return self._batch is not None or self._driver.has_batch() or not self.is_ready
+
     def run(self) -> bool:
         """Apply committed entries for a while, the rest in the loop's next rounds. Return whether a batch has ended."""
         began = 0.0

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int32_t, uint64_t
 
-from ..core.guards cimport answers_rashly, has_to_apply
+from ..core.guards cimport answers_rashly, has_snapshot_from, has_to_apply
 from ..core.log cimport RaftLog
 from ..core.raft cimport Raft
 from ..core.rawnode cimport RawNode
@@ -30,7 +30,7 @@ cdef class Driver:
     cdef bint _captures
     cdef bint _wishes
     cdef object _core_lease
-    cdef object _lease
+    cdef readonly object _lease
     cdef uint64_t _max_bytes
     cdef uint64_t _reads
     cdef bytes _nonce

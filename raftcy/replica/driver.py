@@ -44,7 +44,7 @@ from typing import Any
 
 from ..core.awaitables import refuse_awaitable
 from ..core.config import Config
-from ..core.guards import answers_rashly, has_to_apply
+from ..core.guards import answers_rashly, has_snapshot_from, has_to_apply
 from ..core.log_storage import check_log_storage, writable_log
 from ..core.rawnode import RawNode
 from ..core.ready import ReadState, Ready
@@ -754,8 +754,8 @@ class Driver:
         """Store a snapshot that was begun, and compact the log as ``make_snapshot`` does.
 
         ``data`` is the captured state, or a reference to it. Returns None, and stores nothing, if a received snapshot
-        has overtaken this one. An error of the storage kills the member. Raises SnapshotTooLarge for more than
-        ``max_message_bytes``; nothing is stored then, and the member continues.
+        has overtaken this one, or may have. An error of the storage kills the member. Raises SnapshotTooLarge for more
+        than ``max_message_bytes``; nothing is stored then, and the member continues.
         """
         least = u64(keep, "keep")
         self.drop_snapshot(making)
@@ -767,7 +767,7 @@ class Driver:
         at = making.index
         storage = self.storage
         try:
-            if at <= storage.snapshot().metadata.index:
+            if at <= self._snapshot_index or has_snapshot_from(self.node.raft, at):
                 return None
             refuse_awaitable(storage.sync(), "sync")
             made: Snapshot = storage.create_snapshot(at, making.members, data)

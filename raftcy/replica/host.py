@@ -48,6 +48,7 @@ from .depot import Depot
 from .diskloop import DiskLoop
 from .founding import Founding
 from .handing import FORWARD
+from .herd import Herd
 from .hostrecords import Arrival, Wish, given_addresses, given_attributes, objection_to_name
 from .joining import Joining
 from .memberchanges import MemberChanges
@@ -60,6 +61,7 @@ from .registry import Registry, group_of
 from .replica import Replica
 from .seams import Nobody, Seams
 from .standing import HostStatus
+from .together import BEAT_GROUP, Together
 from .tuning import Tuning
 
 SYSTEM_LOG = 0
@@ -144,6 +146,14 @@ class Host(MemberChanges):
         self._joins = False
         self._tls = tls
         self.seams: Seams = seams or Seams()
+        together = Together(
+            self.id,
+            self._drawn() or 1,
+            self.tuning.election_ticks,
+            lambda m: self.send(BEAT_GROUP, [m]),
+            sleeps=self.tuning.sleep,
+        )
+        self._herd = Herd(together, self.wake, self._check)
         self._replicas: dict[int, Replica] = {}
         self._dirty: list[Replica] = []
         self._late_ticks = 0
@@ -287,6 +297,8 @@ class Host(MemberChanges):
         """Start the system group, give the transport the addresses of the peers, and listen."""
         self._calls = Calls(self.id, self._drawn(), lambda m: self.send(CALL_GROUP, [m]), self._serve)
         transport = self._make_transport(self.cluster, self._advertise or addresses)
+        self._herd.begin(self.id)
+        transport.attach(BEAT_GROUP, self._herd)
         transport.attach(CALL_GROUP, CallReceiver(self._calls, self._check))
         self._newcomers = Calls(self.id, self._drawn(), lambda m: self.send(NEWCOMERS_GROUP, [m]), self._serve_newcomer)
         transport.attach(NEWCOMERS_GROUP, CallReceiver(self._newcomers, self._check))
@@ -643,6 +655,14 @@ class Host(MemberChanges):
 
     # -- what replicas and the registrar need ---------------------------------------------------------------------
 
+    def pin(self, name: str) -> None:
+        """Keep a snapshot's file from being removed."""
+        self._log.pin(name)
+
+    def unpin(self, name: str) -> None:
+        """Take back one ``pin``."""
+        self._log.unpin(name)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task that ends with the host. Its error ends the host."""
         task = self._loop.create_task(work)
@@ -662,6 +682,7 @@ class Host(MemberChanges):
     def attach(self, replica: Replica) -> None:
         """Deliver the messages of a replica's group to it."""
         self._transport.attach(replica.group, replica)
+        self._herd.add(replica)
 
     def knows(self, id: int) -> bool:
         """Whether the registry has this host, so that its votes and acknowledgements count."""
@@ -679,6 +700,7 @@ class Host(MemberChanges):
     def wake(self, replica: Replica) -> None:
         """Give a replica a turn in the loop's next round."""
         if not replica.is_dirty:
+            self._herd.woken(replica)
             replica.is_dirty = True
             self._dirty.append(replica)
             if self._due is None:
@@ -723,6 +745,10 @@ class Host(MemberChanges):
         """How long the present sync has lasted, in seconds; 0 without one."""
         return 0.0 if self._disk is None else self._disk.waits_s()
 
+    def is_asleep(self, replica: Replica) -> bool:
+        """Whether a replica takes no ticks."""
+        return self._herd.is_asleep(replica)
+
     def died(self, replica: Replica, error: BaseException) -> None:
         """Note that a replica has died. An error of the log ends all replicas."""
         self.left(replica)
@@ -735,6 +761,7 @@ class Host(MemberChanges):
         """Forget a replica that has ended."""
         if self._replicas.get(replica.group) is replica:
             del self._replicas[replica.group]
+            self._herd.remove(replica)
             if self._depot is not None:
                 self._depot.leave(replica.group)
             self._transport.detach(replica.group)
@@ -762,8 +789,7 @@ class Host(MemberChanges):
                 calls.tick()
         if self._depot is not None:
             self._depot.tick()
-        for replica in list(self._replicas.values()):
-            replica.tick()
+        self._herd.tick()
         if self._registrar is not None and not self._closing:
             try:
                 self._registrar.tick()

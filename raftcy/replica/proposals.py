@@ -31,6 +31,10 @@ KEPT_MAX = 1 << 16
 """At most this many answers are kept for replies that are under way."""
 
 
+# Stays empty. A deque takes 600 bytes, and most of thousands of groups never need theirs.
+_NONE_KEPT: deque[tuple[list[Entry], list[Any] | None]] = deque()
+
+
 class Proposal:
     """One call: its commands, and the receiver of its answers.
 
@@ -116,7 +120,7 @@ class Proposals:
         # By number: the reply that came late, or LOST if none will come; and the highest number that was forgotten.
         self._late: OrderedDict[int, Placed | Refused | Fate] = OrderedDict()
         self._forgotten = 0
-        self._kept: deque[tuple[list[Entry], list[Any] | None]] = deque()
+        self._kept = _NONE_KEPT
         self._kept_count = 0
         # Up to where entries were applied while ``_kept`` had them all.
         self._kept_after = 0
@@ -269,6 +273,8 @@ class Proposals:
     def settle(self, entries: list[Entry], answers: list[Any] | None) -> None:
         """Note applied entries, with consecutive indexes, and their answers; None for no answers."""
         if self._sent:
+            if self._kept is _NONE_KEPT:
+                self._kept = deque()
             self._kept.append((entries, answers))
             self._kept_count += len(entries)
             while self._kept_count > KEPT_MAX and len(self._kept) > 1:

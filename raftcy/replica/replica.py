@@ -18,10 +18,9 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self
 
 from ..core.config import Config
-from ..core.log_storage import LogStorage
 from ..core.ready import ReadState
 from ..errors import (
     Compacted,
@@ -94,6 +93,12 @@ class Surroundings(Protocol):
     def snapshots(self) -> Aside:
         """Where snapshots are written and read."""
 
+    def pin(self, name: str) -> None:
+        """Keep a file of the log from being removed."""
+
+    def unpin(self, name: str) -> None:
+        """Take back one ``pin``."""
+
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""
 
@@ -127,24 +132,8 @@ class Surroundings(Protocol):
     def left(self, replica: "Replica") -> None:
         """A replica was closed."""
 
-
-class _Staging:
-    """The log that the driver of a replica gets. Its ``sync`` does not wait, because the host syncs staged writes."""
-
-    def __init__(self, log: Any, staged: Any) -> None:
-        # Bound methods, so that a read costs no extra call.
-        for name in ("initial_state", "entries", "term", "first_index", "last_index", "snapshot"):
-            setattr(self, name, getattr(log, name))
-        for name in ("save", "create_snapshot", "compact"):
-            setattr(self, name, getattr(log, name))
-        self._staged = staged
-
-    def sync(self) -> None:
-        """Ask the host for a sync."""
-        self._staged()
-
-    def close(self) -> None:
-        """Do nothing, because the host closes the log."""
+    def is_asleep(self, replica: "Replica") -> bool:
+        """Whether a replica takes no ticks."""
 
 
 class Replica:
@@ -153,6 +142,48 @@ class Replica:
     ``machine`` is the state machine, and ``name`` the name of the group. ``failure`` is the error that ended it, None
     while it runs and after ``close``.
     """
+
+    # Thousands of groups have one each. The dictionary is made only for attributes that tests set.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_applied_waits",
+        "_applying",
+        "_attended",
+        "_barriers",
+        "_closing",
+        "_driver",
+        "_ending",
+        "_followers",
+        "_handing",
+        "_host",
+        "_inbox",
+        "_known_leader",
+        "_late",
+        "_leader_waits",
+        "_leaderless_ticks",
+        "_lease",
+        "_log",
+        "_loop",
+        "_meter",
+        "_notices",
+        "_over",
+        "_proposals",
+        "_ready_waits",
+        "_silent",
+        "_staged",
+        "_start",
+        "_timekeeper",
+        "_unplaced_waits",
+        "_until_report",
+        "_warned",
+        "failure",
+        "group",
+        "id",
+        "is_dirty",
+        "machine",
+        "name",
+    )
 
     def __init__(self, host: Surroundings, name: str, group: int, machine: StateMachine, log: Any) -> None:
         self._loop = asyncio.get_running_loop()
@@ -169,6 +200,8 @@ class Replica:
         self._barriers = Barriers(tuning.election_ticks, tuning.waiting_reads)
         self._timekeeper = Timekeeper()
         self._until_report = 0
+        # Whether the last tick was passed on to this replica.
+        self._attended = False
         self._inbox: list[Message] = []
         self._followers: dict[EventQueue, None] = {}
         self._known_leader = (0, 0)
@@ -212,11 +245,13 @@ class Replica:
 
     def _start_driver(self, log: Any) -> Driver:
         tuning = self._host.tuning
+        # The host syncs staged writes, of all groups at once.
+        log.sync_with(self._sync_soon)
         config = Config(
             id=self.id,
             election_tick=tuning.election_ticks,
             heartbeat_tick=1,
-            storage=cast(LogStorage, _Staging(log, lambda: self._host.staged(self, True))),
+            storage=log,
             async_storage_writes=True,
             max_size_per_msg=1 << 20,
             max_committed_size_per_ready=COMMITTED_BYTES,
@@ -287,6 +322,9 @@ class Replica:
 
     def _wake_up(self) -> None:
         self._host.wake(self)
+
+    def _sync_soon(self) -> None:
+        self._host.staged(self, True)
 
     def _present_term(self) -> int:
         # The core logs lines before there is a driver.
@@ -567,6 +605,11 @@ class Replica:
         return not self._over and bool(self._driver.node.raft.state == k.LEADER)
 
     @property
+    def is_asleep(self) -> bool:
+        """Whether this member sleeps: its group has nothing to do, and all members have agreed. Any call wakes it."""
+        return self._host.is_asleep(self)
+
+    @property
     def commit(self) -> int:
         """The index up to which the log is known to be committed."""
         return int(self._driver.node.raft.log.committed)
@@ -626,9 +669,57 @@ class Replica:
 
     # -- turns ----------------------------------------------------------------------------------------------------
 
-    def tick(self) -> None:
-        """Let a tick pass. For the host."""
+    @property
+    def driver(self) -> Driver:
+        """The driver. For the host, which ticks it."""
+        return self._driver
+
+    @property
+    def is_mute(self) -> bool:
+        """Whether no message may leave. For the host."""
+        return self._silent
+
+    def tick_alone(self) -> None:
+        """Let the driver take a tick, with the time for its lease. For the host, which ticks other drivers itself."""
+        self._guarded(self._tick_alone)
+
+    def _tick_alone(self) -> None:
+        self._driver.pass_time(self._host.now_us())
+        raft = self._driver.node.raft
+        term, role = raft.term, raft.state
+        self._driver.tick()
+        if raft.term > term or (raft.state != role and raft.state in (k.CANDIDATE, k.PRE_CANDIDATE)):
+            self.campaigned()
+
+    def campaigned(self) -> None:
+        """Count an election that this member has begun. For the host."""
+        self._meter.campaigns += 1
+
+    def tick(self) -> bool:
+        """Let a tick pass, which the driver has taken already. Return whether the next one concerns this replica.
+
+        For the host.
+        """
         self._guarded(self._tick)
+        return not self._over and (self._attended or self.is_dirty)
+
+    def _awaits_ticks(self) -> bool:
+        """Whether anything here goes on with time, besides the driver."""
+        machine = self._applying.machine
+        waits = len(self._staged) or len(self._barriers) or self._leader_waits or self._handing.is_due
+        return bool(
+            waits
+            or self._silent
+            or self._warned
+            or not self._driver.node.raft.lead
+            or (self.is_leader and machine.needs_time())
+            or machine.versions.report_due(self.id) is not None
+        )
+
+    def is_idle(self) -> bool:
+        """Whether this replica has nothing to do, so that it may sleep. For the host."""
+        busy = self.is_dirty or self._inbox or self._proposals.count or self._closing or self._applying.is_busy
+        return not (busy or self._over or self._awaits_ticks())
 
     def turn(self) -> None:
         """Do all waiting work. For the host."""
@@ -648,12 +739,7 @@ class Replica:
         if self._lease is not None:
             self._driver.pass_time(self._host.now_us())
         self._watch_disk()
-        raft = self._driver.node.raft
-        term, role = raft.term, raft.state
-        self._driver.tick()
-        if raft.state != role or raft.term != term:
-            self._meter.campaigns += raft.state in (k.CANDIDATE, k.PRE_CANDIDATE) or raft.term > term
-        if raft.lead:
+        if self._driver.node.raft.lead:
             self._leaderless_ticks = 0
         else:
             self._miss_leader()
@@ -662,6 +748,7 @@ class Replica:
             self._propose_own()
         self._turn()
         wake(self._leader_waits)
+        self._attended = self._awaits_ticks()
 
     def _miss_leader(self) -> None:
         """Note a tick without a leader, and say so if there were many."""
@@ -676,7 +763,11 @@ class Replica:
         """Propose entries that the group needs: the time that has passed, and the version that this program knows."""
         term = self.term if self.is_leader else 0
         machine = self._applying.machine
-        passed = self._timekeeper.due(int(self._loop.time() * 1000), term, machine.needs_time())
+        now_ms = int(self._loop.time() * 1000)
+        if not self._attended:
+            # The time until now does not count: nobody knows when the group began to need it.
+            self._timekeeper.due(now_ms, term, False)
+        passed = self._timekeeper.due(now_ms, term, machine.needs_time())
         if passed is not None:
             self._forget(self.propose_entry(passed, only_in_term=term))
         versions = machine.versions
@@ -776,6 +867,8 @@ class Replica:
 
     def _stage(self, write: Write) -> None:
         """Stage a write. It is acknowledged once it is durable, or at once if it need not be durable."""
+        if write.snapshot is not None:
+            self._applying.snapshots.hold(write.snapshot)
         self._log.save(write.hard_state, write.entries, write.snapshot)
         if self._staged.add(write):
             messages = self._driver.stored(write)
@@ -824,12 +917,17 @@ class Replica:
     # -- messages -------------------------------------------------------------------------------------------------
 
     def receive(self, messages: list[Message]) -> list[tuple[int, RaftError]]:
-        """Take messages from a transport, which has checked them. For the host's transport."""
+        """Take messages from a transport, which has checked them. For the host's transport.
+
+        They are handled at once: another round of the event loop for each message would be a fifth of a read's time.
+        """
         self._check()
         if not self._host.knows(messages[0].from_):
             messages = [m for m in messages if m.type not in _COUNTED or self._host.knows(m.from_)]
         self._inbox += messages
-        self._host.wake(self)
+        if not self.is_dirty:
+            self.turn()
+            self._host.flush()
         return []
 
     def take_forwarded(self, data: bytes, answer: Answer) -> None:

@@ -48,6 +48,12 @@ class Surroundings(Protocol):
     def snapshots(self) -> Aside:
         """Where snapshots are written and read."""
 
+    def pin(self, name: str) -> None:
+        """Keep a file of the log from being removed."""
+
+    def unpin(self, name: str) -> None:
+        """Take back one ``pin``."""
+
 
 class Spool:
     """Takes the bytes of a snapshot: in memory while they are few, and in a file from then on. For any thread.
@@ -129,6 +135,8 @@ class Snapshots:
         self.waiting: Callable[[], list[Message]] = list
         """Returns the messages that the driver has not got yet."""
         self._over = False
+        # The files of received snapshots that are not restored yet.
+        self._held: set[str] = set()
         self._making: Making | None = None
         self.is_restoring = False
         """Whether the machine is being restored on the thread. Nothing may touch it then."""
@@ -140,6 +148,23 @@ class Snapshots:
     def stop(self) -> None:
         """End everything: the thread writes and reads nothing more."""
         self._over = True
+        for name in list(self._held):
+            self._release(name)
+
+    def hold(self, snapshot: Snapshot) -> None:
+        """Keep the file of a received snapshot until the machine is restored from it.
+
+        Another one may arrive meanwhile, and the log then needs this one no more.
+        """
+        for name in self._log.bodies.names_of(snapshot):
+            if name not in self._held:
+                self._held.add(name)
+                self._host.pin(name)
+
+    def _release(self, name: str) -> None:
+        if name in self._held:
+            self._held.discard(name)
+            self._host.unpin(name)
 
     def _is_over(self) -> bool:
         return self._over
@@ -278,17 +303,20 @@ class Snapshots:
         if not is_reference(snapshot.data):
             self._restored(self._read(BytesIO(snapshot.data), snapshot.metadata.index))
             return
+        self.hold(snapshot)
         bodies = self._log.bodies
         reference = bodies.reference(snapshot)
+        name: str = reference.name
 
         def read() -> MemberTable:
             return self._read(_Until(bodies.open(reference), self._is_over), snapshot.metadata.index)
 
         if not self._machine.machine.restores_on_thread:
             self._restored(read())
+            self._release(name)
             return
         self.is_restoring = True
-        self._host.snapshots.submit(read, lambda table, failure: self._guarded(self._ended, table, failure))
+        self._host.snapshots.submit(read, lambda table, failure: self._guarded(self._ended, name, table, failure))
 
     def _read(self, file: Any, index: int) -> MemberTable:
         cluster, table, has_state = read_table(file)
@@ -300,8 +328,9 @@ class Snapshots:
             self._machine.machine.found(table)
         return table
 
-    def _ended(self, table: MemberTable, failure: BaseException | None) -> None:
+    def _ended(self, name: str, table: MemberTable, failure: BaseException | None) -> None:
         self.is_restoring = False
+        self._release(name)
         if failure is not None:
             raise failure
         self._bytes = 0

@@ -10,8 +10,6 @@ Rules:
   that begins afterwards has ended: a crash before that could take back any part of what the log shows.
 """
 
-from collections import deque
-
 from .work import Write
 
 
@@ -27,7 +25,7 @@ class Staged:
         self._term = term
         self._vote = vote
         # None stands for the writes of an earlier replica.
-        self._waiting: deque[tuple[Write | None, bool]] = deque()
+        self._waiting: list[tuple[Write | None, bool]] = []
         # How many waiting writes, from the oldest on, the present sync makes durable.
         self._syncing = 0
         self.is_due = unsynced
@@ -70,10 +68,11 @@ class Staged:
 
     def end(self) -> list[Write]:
         """Note that the sync has succeeded, and return the writes to acknowledge now, in order."""
-        ended = [self._waiting.popleft()[0] for _ in range(self._syncing)]
+        ended = [write for write, _ in self._waiting[: self._syncing]]
+        del self._waiting[: self._syncing]
         if self._syncing:
             self.is_unsynced = False
         self._syncing = 0
         while self._waiting and not self._waiting[0][1]:
-            ended.append(self._waiting.popleft()[0])
+            ended.append(self._waiting.pop(0)[0])
         return [write for write in ended if write is not None]

@@ -9,8 +9,8 @@ from .work cimport Batch, Work, Write
 
 @cython.final
 cdef class Stages:
-    cdef object _writes
-    cdef object _batches
+    cdef list _writes
+    cdef list _batches
     cdef readonly Batch round
     cdef readonly Batch running
     cdef readonly Batch snapshot

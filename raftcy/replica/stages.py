@@ -12,8 +12,6 @@ Rules:
   Acknowledgements of later writes follow the snapshot's.
 """
 
-from collections import deque
-
 from ..core.ready import Ready
 from ..errors import InvariantError
 from ..wire import consts as k
@@ -37,8 +35,9 @@ class Stages:
     kept: Message | None
 
     def __init__(self) -> None:
-        self._writes: deque[Write] = deque()
-        self._batches: deque[Batch] = deque()
+        # Lists, since they are short, and an empty deque takes 600 bytes in each of thousands of groups.
+        self._writes: list[Write] = []
+        self._batches: list[Batch] = []
         self.round = None
         self.running = None
         self.snapshot = None
@@ -87,7 +86,7 @@ class Stages:
 
     def end_round(self, write: Write) -> None:
         """Note that the write of a round is stored, without asynchronous writes: its batch may be applied."""
-        self._writes.popleft()
+        del self._writes[0]
         if self.round is None:
             raise InvariantError("a write ended that belongs to no round")
         self._batches.append(self.round)
@@ -97,17 +96,17 @@ class Stages:
 
         The responses to others are added to the messages of the write.
         """
-        self._writes.popleft()
+        del self._writes[0]
         own: list[Message] = []
         for response in write._responses:
             (own if response.to == id else write._messages).append(response)
         waiting = self.snapshot
         if write.snapshot is not None:
             if waiting is not None and waiting is not self.running:
-                self._batches.popleft()
+                del self._batches[0]
                 own = waiting._responses + own
             self.snapshot = Batch(write.snapshot, [], own)
-            self._batches.appendleft(self.snapshot)
+            self._batches.insert(0, self.snapshot)
             return []
         if waiting is not None:
             waiting._responses += own
@@ -118,7 +117,7 @@ class Stages:
         """Take the next batch, None if there is none or one is running. The machine has applied up to ``applied``."""
         if self.running is not None or not self._batches:
             return None
-        batch = self.running = self._batches.popleft()
+        batch = self.running = self._batches.pop(0)
         if batch.entries and batch.snapshot is None and batch.entries[0].index <= applied:
             # A snapshot has replaced some of these entries.
             batch.entries = [e for e in batch.entries if e.index > applied]

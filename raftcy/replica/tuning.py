@@ -55,18 +55,22 @@ class Tuning:
     handover_ms: int = 3000
     """How long a leader that is being closed tries to hand over its leadership. A closing host then waits
     as long for the present sync, and as long again until its log is closed."""
+    sleep: bool = True
+    """Whether groups that have nothing to do may sleep. Asleep they take no ticks and send no heartbeats."""
     call_ms: int = 5000
     """How long a request to another host waits for its reply."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value = getattr(self, name)
-            if name not in ("sync", "lease_reads") and (
+            if name not in ("sync", "sleep", "lease_reads") and (
                 isinstance(value, bool) or not isinstance(value, int) or value < 1
             ):
                 raise ConfigError(f"{name} must be a whole number above 0, not {value!r}")
         if self.election_ms < 2 * self.tick_ms:
             raise ConfigError(f"election_ms must be at least twice tick_ms, {self.tick_ms}, not {self.election_ms}")
+        if not isinstance(self.sleep, bool):
+            raise ConfigError(f"sleep must be True or False, not {self.sleep!r}")
         if self.sync not in ("auto", "thread"):
             raise ConfigError(f'sync must be "auto" or "thread", not {self.sync!r}')
         if not isinstance(self.lease_reads, bool):

@@ -11,7 +11,7 @@ The modules from the bottom up; each imports only from those before it:
 - ``coverage``, ``clients``, ``world``, ``member``, ``cluster``: everything that runs in the simulated world.
 - ``actions``, ``operator``: what the schedule does to a cluster, and what settles it after the last fault.
 - ``hosts``: whole hosts in place of members, with what is simulated around them.
-- ``result``, ``runs``, ``lockstep``: runs one build or both, and returns the result.
+- ``result``, ``course``, ``runs``, ``lockstep``: runs one build or both, and returns the result.
 - ``shrink``, ``stepwise``, ``capture``, ``check``, ``runner``: tools that work on runs.
 - ``command_line``, ``pytest_plugin``: the user interfaces.
 """

@@ -30,6 +30,7 @@ from .checkers.machines import Monotonic, StateMachineSafety
 from .checkers.membership import MembershipSafety
 from .checkers.promises import PromisesAreDurable
 from .checkers.quotas import QuotasReturn
+from .checkers.sleep import SleepEnds
 from .checkers.steps import (
     AppliedIsDurable,
     CommitsWhatItKnows,
@@ -56,6 +57,8 @@ from .subject import Machine
 
 _KINDS = {int(kind): str(kind) for kind in MessageType}
 _ROLES = {int(role): str(role) for role in StateType}
+# No message begins with this byte.
+_BEAT = b"\xff"
 _STATE = struct.Struct("<9Q")
 
 
@@ -143,6 +146,7 @@ class Cluster:
                 CommitsWhatItKnows(),
                 ReadsByQuorum(),
                 HandoversEnd(),
+                SleepEnds(self.members),
                 LeasesExclude(self.members),
             ]
         )
@@ -270,13 +274,24 @@ class Cluster:
         self.digest = zlib.crc32(data, self.digest)
         self.network.send(member.id, m, data)
 
+    def send_beat(self, member: Member, m: Message) -> None:
+        """Put a beat, or an answer to one, on the network."""
+        data = _BEAT + m.encode()
+        self.digest = zlib.crc32(data, self.digest)
+        self.network.send(member.id, m, data)
+
     def _deliver(self, from_: int, to: int, data: bytes) -> None:
         member = self.members.get(to)
+        beat = data[:1] == _BEAT
         if member is None or not member.up:
-            self._lost(from_, to, Message.decode(data).type)
+            if not beat:
+                self._lost(from_, to, Message.decode(data).type)
             return
         if member.paused or member.stalled:
             member.deferred.append((self._deliver, (from_, to, data)))
+            return
+        if beat:
+            self.run(member, member.hear, Message.decode(data[1:]))
             return
         m = Message.decode(data)
         refused = refuse_from_network(m)

@@ -15,9 +15,10 @@ from ..core.config import Config
 from ..core.rawnode import RawNode
 from ..errors import InvariantError
 from .checkers import Violation
+from .course import Run
 from .profiles import MIXED, Profile
 from .result import STEPS, Result
-from .runs import Run, chosen, conclude, drive, prepare
+from .runs import chosen, conclude, drive, prepare
 from .subject import Ledger, Machine
 
 PURE = "raftcy_pure"

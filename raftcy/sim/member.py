@@ -25,6 +25,7 @@ from .checkers import Violation
 from .clock import TICK
 from .disk import Checkpoint, Disk
 from .seen import View
+from .sleeper import Sleeper
 from .timepiece import Timepiece
 from .world import Host
 
@@ -52,6 +53,7 @@ class Member:
         "paused",
         "raft",
         "seen",
+        "sleeper",
         "stalled",
         "synchronous",
         "tick_time",
@@ -112,6 +114,7 @@ class Member:
         self.paused = self.stalled = False
         self._busy = self._appending = self._applying = False
         self.deferred.clear()
+        self.sleeper = Sleeper(self) if host.settings.profile.sleeps else None
         self.seen: tuple[int, ...] = self.view()
         self.host.checkers.started(self, View._make(self.seen))
         self.host.start_ticking(self)
@@ -153,13 +156,45 @@ class Member:
         return self.lease is not None and self.lease.is_running(self.timepiece.read())
 
     def tick(self) -> None:
-        """Advance the node by one tick."""
-        self.driver.tick()
+        """Advance the node by one tick, unless it sleeps."""
+        if self.sleeper is None:
+            self.driver.tick()
+        else:
+            self.sleeper.tick()
+            self.host.checkers.ticked(self)
         self.watch()
         self.pump()
 
+    def hear(self, m: Message) -> None:
+        """Take a beat, or an answer to one."""
+        if self.sleeper is not None:
+            self.sleeper.hear(m)
+            self.host.checkers.beaten(self, m.from_)
+        self.watch()
+        self.pump()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is up and not paused."""
+        return self.up and not self.paused
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it takes no ticks, because its group sleeps."""
+        return self.sleeper is not None and self.sleeper.is_asleep
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way around the driver."""
+        busy = self._busy or self._appending or self._applying
+        return not (busy or self.disk.pending or self.driver.has_batch())
+
+    def _rouse(self) -> None:
+        if self.sleeper is not None:
+            self.sleeper.rouse()
+
     def step(self, m: Message) -> bool:
         """Step a message from the network. Returns False if the driver dropped it because it cannot be stepped yet."""
+        self._rouse()
         try:
             refused = self.driver.step(m)
         except LogLost as error:
@@ -194,6 +229,7 @@ class Member:
     def ask(self, call: Any, *arguments: Any) -> bool:
         """Call a method of the node that may refuse the request. Returns whether the node accepted it."""
         taken = True
+        self._rouse()
         try:
             call(*arguments)
         except (ProposalDropped, Overloaded):

@@ -37,6 +37,7 @@ class Profile:
     ``group`` names the ready machine, of those in ``models``, around which the members make a group with sessions. They
     have the machine that ``run`` is given if it is empty.
 
+    With ``sleeps``, heartbeats travel in beats, and an idle group sleeps.
     With ``hosts``, the members are whole hosts, with a log on disk, transport, sessions and versions.
     """
 
@@ -51,6 +52,7 @@ class Profile:
     shrinking: bool = False
     drift: float = 0.0
     group: str = ""
+    sleeps: bool = False
     hosts: bool = False
 
 
@@ -111,6 +113,12 @@ PROFILES = {
             "losses", "lost, duplicated and late messages under stable leaders that compact eagerly",
             LOAD | {"weather": 14, "compact": 60, "unreachable": 4, "transfer": 1.5, "slow_disk": 10},
         ),
+        Profile(
+            "sleeping", "an idle group sleeps, and is woken by load and faults",
+            LOAD | ELECTIONS | _times(LINKS, 4) | _times(CLOCKS, 3) | _times(CRASHES, 3) | CHANGES
+            | {"propose": 25, "slow_disk": 6},
+            interval=60_000, voters=(1, 3, 3, 3, 4, 5), sleeps=True,
+        ),
         *(
             Profile(
                 name, f"a group with sessions, time and versions, and a {name}",
@@ -166,7 +174,8 @@ def find(name: str | Profile, seed: int) -> Profile:
         return name
     if name in (MIXED, HOSTS):
         # Without hosts, those without a machine of their own: it draws from what any machine can be run with.
-        all_of = [profile for profile in PROFILES.values() if not profile.group and not profile.drift]
+        special = [name for name, each in PROFILES.items() if each.group or each.drift or each.sleeps]
+        all_of = [profile for profile in PROFILES.values() if profile.name not in special]
         each = [profile for profile in all_of if profile.hosts == (name == HOSTS)]
         return each[int(stream(seed, "profile").random() * len(each))]
     if name not in PROFILES:

@@ -74,5 +74,13 @@ class Seen(Protocol):
     def application(self) -> SeenApplication:
         """Its application."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it is up and not paused."""
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it takes no ticks, because its group sleeps."""
+
     def view(self) -> tuple[int, ...]:
         """The fields of a View of the current state."""

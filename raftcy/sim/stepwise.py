@@ -10,11 +10,12 @@ from ..wire.enums import StateType
 from ..wire.messages import Message
 from .checkers import Violation
 from .clock import ms
+from .course import Run
 from .lockstep import Pair
 from .member import Member
 from .profiles import MIXED, Profile
 from .result import STEPS
-from .runs import Driven, Run, prepare
+from .runs import Driven, prepare
 from .subject import Ledger, Machine
 
 

@@ -48,3 +48,6 @@ class Host(Protocol[M_contra]):
 
     def send(self, member: M_contra, m: Message) -> None:
         """Put a message on the network."""
+
+    def send_beat(self, member: M_contra, m: Message) -> None:
+        """Put a beat, or an answer to one, on the network."""

@@ -355,6 +355,10 @@ class GroupLog:
         if self._closing is not None:
             self._closing()
 
+    def sync_with(self, syncing: "Callable[[], None]") -> None:
+        """Make ``sync`` call ``syncing``, of somebody who syncs the log later. It makes nothing durable itself then."""
+        self._syncing = syncing
+
     def close_with(self, closing: "Callable[[], None]") -> None:
         """Make ``close`` call ``closing``, because the log belongs to this group alone."""
         self._closing = closing

@@ -66,6 +66,12 @@ class Checker:
     def members_changed(self, member: Seen, index: int, members: ConfState) -> None:
         """A member has applied a configuration change."""
 
+    def beaten(self, member: Seen, sender: int) -> None:
+        """A beat of another member's host, or an answer to one, was taken."""
+
+    def ticked(self, member: Seen) -> None:
+        """A tick of a member that may sleep has passed."""
+
     def ended(self, operation: Operation, index: int) -> None:
         """A write was applied at ``index``, or a read answered from the state there."""
 
@@ -79,7 +85,7 @@ class Checker:
 
 _EVENTS = (
     "started", "crashed", "taking", "taken", "changed", "appended", "storing", "sending", "applying", "restored",
-    "snapshot_made", "members_changed", "ended",
+    "snapshot_made", "members_changed", "beaten", "ticked", "ended",
 )  # fmt: skip
 
 
@@ -102,6 +108,8 @@ class Checkers:
     restored: Callable[..., None]
     snapshot_made: Callable[..., None]
     members_changed: Callable[..., None]
+    beaten: Callable[..., None]
+    ticked: Callable[..., None]
     ended: Callable[..., None]
 
     def __init__(self, checkers: list[Checker]) -> None:

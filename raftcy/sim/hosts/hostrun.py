@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
+from ..course import Run
 from ..profiles import Profile
-from ..runs import Run
 from ..schedule import schedule
 from .attendant import Attendant
 from .deeds import perform

@@ -15,6 +15,7 @@ from . import (
     on_disk,
     reads,
     replication,
+    sleep,
     snapshots,
     stored,
 )
@@ -34,6 +35,7 @@ MODULES = (
     borders,
     on_disk,
     connections,
+    sleep,
     members,
     hosted,
     durable,

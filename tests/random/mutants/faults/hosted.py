@@ -13,7 +13,6 @@ PROPOSALS = "replica/proposals.py"
 REPLICA = "replica/replica.py"
 SESSION = "replica/session.py"
 STAGED = "replica/staged.py"
-STAGES = "replica/stages.py"
 CLIENT = "machines/sessionclient.py"
 GROUP = "machines/group.py"
 VERSIONS = "machines/versions.py"
@@ -179,19 +178,6 @@ FAULTS = [
     ),
     # -- identities
     Fault(
-        "table_of_a_majority",
-        "a member stores the table of a new cluster once a majority has confirmed it",
-        (
-            Edit(
-                BOOTSTRAP,
-                "Bootstrap._look",
-                "len(self._agreed) == len(self._members)",
-                "len(self._agreed) * 2 > len(self._members)",
-            ),
-        ),
-        profile="beginning",
-    ),
-    Fault(
         "confirmed_table_is_not_compared",
         "a member that has confirmed another table counts too",
         (Edit(BOOTSTRAP, "Bootstrap._look", "table != self._confirmed", "False"),),
@@ -207,12 +193,12 @@ FAULTS = [
                 "own is None or own.identity != self._identities[self._id]",
                 "False",
             ),
-            Edit(HOST, "Host._start", "own is None or own.identity != self.identity", "False"),
+            Edit(HOST, "Host._start", "own is None or own.id != self.id", "False"),
             Edit(
-                HOST,
-                "Host._begin_to_talk",
-                "transport.set_peer(member.id, addresses, identity=member.identity)",
-                "transport.set_peer(member.id, addresses, identity=0)",
+                "replica/registrar.py",
+                "Registrar._set_peer",
+                "self._transport.set_peer(id, [split_address(each) for each in addresses], identity=identity)",
+                "self._transport.set_peer(id, [split_address(each) for each in addresses], identity=0)",
             ),
         ),
         profile="beginning",
@@ -226,7 +212,7 @@ FAULTS = [
     Fault(
         "table_not_on_disk",
         "a member begins before its table of members is on disk",
-        (Edit(HOST, "Host._store", "self._log.sync()", ""),),
+        (Edit(HOST, "Host._found.store", "self._log.sync()", ""),),
         profile="beginning",
     ),
     # -- versions
@@ -278,36 +264,10 @@ FAULTS = [
     ),
     # -- what must be durable, and the rule of the tail
     Fault(
-        "vote_is_acknowledged_unsynced",
-        "a write of a term and a vote alone is acknowledged at once",
-        (
-            Edit(
-                STAGED,
-                "Staged._must_last",
-                "changed or len(write.entries) > 0 or write.snapshot is not None",
-                "len(write.entries) > 0 or write.snapshot is not None",
-            ),
-        ),
-        profile="power",
-    ),
-    Fault(
         "sync_covers_later_writes",
         "a sync acknowledges what was staged after it had begun",
         (Edit(STAGED, "Staged.end", "range(self._syncing)", "range(len(self._waiting))"),),
         profile="power",
-    ),
-    Fault(
-        "older_snapshot_restored_last",
-        "of two snapshots that become durable together, the older one is restored last",
-        (
-            Edit(
-                STAGES,
-                "Stages.end_write",
-                "self._batches.insert(place, Batch(write.snapshot, [], own))",
-                "self._batches.appendleft(Batch(write.snapshot, [], own))",
-            ),
-        ),
-        profile="service",
     ),
     Fault(
         "torn_record_is_damage",
