@@ -29,7 +29,7 @@ def i32(value: Any, name: str) -> int:
     return value  # type: ignore[no-any-return]
 
 
-E = TypeVar("E")
+_E = TypeVar("_E")
 
 BytesLike = bytes | bytearray | memoryview
 """What an argument of bytes may be."""
@@ -72,7 +72,7 @@ def u64s(value: Any, name: str) -> list[int]:
     return [u64(item, name) for item in value]
 
 
-def member(table: dict[int, E], number: int) -> E | int:
+def member(table: dict[int, _E], number: int) -> _E | int:
     """Return the enum member for ``number``, or the number itself if it is unknown."""
     return table.get(number, number)
 

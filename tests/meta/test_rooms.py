@@ -22,6 +22,7 @@ pytestmark = pytest.mark.once
 ROOMS: dict[str, set[str]] = {
     "_arguments": set(),
     "_build": set(),
+    "_progress": set(),
     "_random": set(),
     "_signature": set(),
     "errors": set(),
@@ -32,14 +33,14 @@ ROOMS: dict[str, set[str]] = {
     "transport": {"errors", "wire"},
     "storage": {"errors", "wire", "core", "_arguments"},
     "replica": {"errors", "wire", "core", "machines", "storage", "transport", "_arguments", "_build"},
-    "rafttest": {"errors", "wire", "core", "transport", "replica", "_build"},
-    "recorder": {"", "errors", "wire", "core", "_build", "_arguments"},
+    "rafttest": {"errors", "wire", "core", "transport", "replica", "_build", "_progress"},
+    "recorder": {"", "errors", "wire", "core", "_build", "_arguments", "_progress"},
     "demo": {"", "errors", "machines", "transport", "replica"},
     "sim": {
         *("", "errors", "wire", "core", "machines", "storage", "transport", "replica", "recorder"),
-        *("_build", "_arguments"),
+        *("_build", "_arguments", "_progress"),
     },
-    "cli": {"", "demo", "recorder", "replica", "sim", "storage", "_arguments"},
+    "cli": {"", "demo", "recorder", "replica", "sim", "storage", "_arguments", "_build"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "sim", "cli", "__main__"}

@@ -8,7 +8,8 @@ import ast
 import importlib
 import inspect
 import re
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -110,27 +111,29 @@ def of_source(arguments: ast.arguments) -> str:
     return re.sub(r"^(self|cls)(, |$)", "", ast.unparse(arguments))
 
 
-def of_docstring(text: str | None) -> str | None:
-    """The same for a compiled function, whose docstring starts like `name(self, uint64_t index=0) -> int`."""
-    match = re.match(r"[\w.]+\((.*)\)", (text or "").partition("\n")[0].partition(" -> ")[0])
-    if match is None:
-        return None
-    pieces = re.findall(r"(?:[^,(\[{]|\([^)]*\)|\[(?:[^\[\]]|\[[^\]]*\])*\]|\{[^}]*\})+", match[1])
-    parameters = []
-    for piece in pieces:
-        left, equals, default = piece.partition("=")
-        words = left.partition(":")[0].split()
-        parameters.append(words[-1] + (f"={default}" if equals else ""))
-    parsed = ast.parse(f"def f({', '.join(parameters)}): ...").body[0]
+def of_compiled(function: Any) -> str | None:
+    """The same for a compiled function, from the text that ``inspect.signature`` reads too."""
+    text = getattr(function, "__text_signature__", None)
+    if text is None:
+        # A method of an ordinary class: the text stands in its docstring.
+        head, _, rest = (function.__doc__ or "").partition(")\n--\n")
+        if not rest and not (function.__doc__ or "").endswith(")\n--\n"):
+            return None
+        text = head.partition("(")[2].join("()")
+    parsed = ast.parse(f"def f{text.replace('$', '')}: ...").body[0]
     assert isinstance(parsed, ast.FunctionDef)
-    return of_source(parsed.args)
+    return re.sub(r"^/(, |$)", "", of_source(parsed.args))
 
 
 def test_signatures_are_read_right() -> None:
-    assert of_docstring("Inflights.add(self, uint64_t index, list sizes=[1, 2]) -> int") == "index, sizes=[1, 2]"
-    assert of_docstring("f(a: dict[int, list[int]] = None, *, Entry b, c=(1, 2))\n\ntext") == "a=None, *, b, c=(1, 2)"
-    assert of_docstring("RaftLog.look(self, uint64_t index) -> (uint64_t, uint64_t)") == "index"
-    assert of_docstring("What it does (and why).") is None
+    def described(text: str | None, doc: str = "") -> Any:
+        return SimpleNamespace(__text_signature__=text, __doc__=doc)
+
+    assert of_compiled(described("($self, /, index, sizes=[1, 2])")) == "index, sizes=[1, 2]"
+    assert of_compiled(described("($self, /)")) == ""
+    assert of_compiled(described("(a=None, *, b, c=(1, 2))")) == "a=None, *, b, c=(1, 2)"
+    assert of_compiled(described(None, "look(self, index)\n--\n\nLook.")) == "index"
+    assert of_compiled(described(None, "What it does (and why).")) is None
     (function,) = ast.parse("def f(self, a: int, *rest: int, b: str = 'x', **more: int) -> int: ...").body
     assert isinstance(function, ast.FunctionDef)
     assert of_source(function.args) == "a, *rest, b='x', **more"
@@ -158,7 +161,7 @@ def test_twins_have_the_same_signatures(dotted: str) -> None:
     compared = 0
     for node in plain_tree(dotted).body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            assert of_docstring(getattr(active, node.name).__doc__) == of_source(node.args), node.name
+            assert of_compiled(getattr(active, node.name)) == of_source(node.args), node.name
             compared += 1
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             compared += compare_class(getattr(active, node.name), node)
@@ -172,18 +175,19 @@ def compare_class(twin: type, node: ast.ClassDef) -> int:
         if not isinstance(method, ast.FunctionDef) or is_property(method):
             continue
         if method.name == "__init__":
-            # When Cython describes a class, it puts the star of keyword-only parameters one place too late.
-            told = (of_docstring(twin.__doc__) or "").split(", ")
-            assert [each for each in told if each not in ("*", "")] == names_of(method.args), node.name
+            # An abstract class, which nobody makes, does not tell how.
+            if hasattr(twin, "__signature__") or names_of(method.args):
+                told = [each.name for each in inspect.signature(twin).parameters.values()]
+                assert told == names_of(method.args), node.name
         elif not method.name.startswith("_"):
-            told = of_docstring(getattr(twin, method.name).__doc__)
-            assert told == of_source(method.args), f"{node.name}.{method.name}"
+            assert of_compiled(getattr(twin, method.name)) == of_source(method.args), f"{node.name}.{method.name}"
         compared += 1
     return compared
 
 
 def names_of(arguments: ast.arguments) -> list[str]:
-    return [each for each in of_source(arguments).split(", ") if each not in ("*", "")]
+    every = (*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg)
+    return [each.arg for each in every if each is not None and each.arg != "self"]
 
 
 def is_property(method: ast.FunctionDef) -> bool:

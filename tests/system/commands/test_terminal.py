@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recording import recorded_run
+from raftcy.recorder import FileSink, Recorder
+from tests.support.recording import counting, make_config, settle, storage_of
 from tests.support.terminal import Terminal
 
 pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")]
@@ -47,7 +48,14 @@ def test_rafttest_is_interrupted_with_its_totals(tmp_path: Path) -> None:
 
 
 def test_replay_is_interrupted_with_its_count(tmp_path: Path) -> None:
-    file = recorded_run(tmp_path, ticks=400_000)
+    file = tmp_path / "long.rec"
+    with FileSink(file) as sink:
+        storage = storage_of(1)
+        node = Recorder(sink, counting()).make_raw(make_config(storage))
+        node.campaign()
+        settle(node, storage)
+        for _ in range(300_000):
+            node.tick()
     with Terminal("raftcy", "replay", str(file)) as terminal:
         terminal.until("raftcy replay: ")
         terminal.interrupt()

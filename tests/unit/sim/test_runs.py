@@ -10,6 +10,7 @@ from raftcy import Config, sim
 from raftcy.sim import lockstep
 from raftcy.sim.actions import KINDS
 from raftcy.sim.checkers import Violation
+from raftcy.sim.hosts.deeds import KINDS as HOSTED_KINDS
 from raftcy.sim.profiles import PROFILES, find, names
 from raftcy.sim.result import command, failure
 from raftcy.sim.runs import drive, prepare
@@ -86,8 +87,10 @@ def test_a_difference_between_the_builds_is_found(raftcy: ModuleType, raftcy_pur
 
 
 def test_a_schedule_knows_every_action_and_every_action_is_in_a_profile() -> None:
-    weights = {kind for profile in PROFILES.values() for kind in profile.weights}
+    weights = {kind for profile in PROFILES.values() if not profile.hosts for kind in profile.weights}
     assert weights == set(KINDS)
+    hosted = {kind for profile in PROFILES.values() if profile.hosts for kind in profile.weights}
+    assert hosted == set(HOSTED_KINDS)
 
 
 def test_part_of_a_schedule_is_that_part() -> None:
@@ -104,7 +107,7 @@ def test_actions_in_part_give_a_run_too() -> None:
 
 
 def test_a_profile_must_be_known() -> None:
-    with pytest.raises(ValueError, match="unknown profile 'x', not one of mixed, default"):
+    with pytest.raises(ValueError, match="unknown profile 'x', not one of mixed, hosts, default"):
         sim.run(1, "x")
     assert find("mixed", 3).name in PROFILES
 

@@ -88,7 +88,7 @@ class Mailbox:
     def _deliver(self, from_: int, to: int, data: bytes) -> None:
         self.arrived.append((from_, to, data))
 
-    def _lost(self, from_: int, to: int, kind: int) -> None:
+    def _lost(self, from_: int, to: int, kind: int, data: bytes = b"") -> None:
         self.lost.append(kind)
 
     def send(self, from_: int, to: int, data: bytes = b"") -> None:
