@@ -188,10 +188,10 @@ class Replica:
     def __init__(self, host: Surroundings, name: str, group: int, machine: StateMachine, log: Any) -> None:
         self._loop = asyncio.get_running_loop()
         self._host = host
-        self.name = name
-        self.group = group
+        self.name: str = name
+        self.group: int = group
         self.id: int = host.id
-        self.machine = machine
+        self.machine: StateMachine = machine
         self.failure: BaseException | None = None
         tuning = host.tuning
         self._log = log
@@ -214,7 +214,7 @@ class Replica:
         self._over = False
         self._silent = False
         self._warned = False
-        self.is_dirty = False
+        self.is_dirty: bool = False
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
