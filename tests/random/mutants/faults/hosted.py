@@ -266,7 +266,14 @@ FAULTS = [
     Fault(
         "sync_covers_later_writes",
         "a sync acknowledges what was staged after it had begun",
-        (Edit(STAGED, "Staged.end", "range(self._syncing)", "range(len(self._waiting))"),),
+        (
+            Edit(
+                STAGED,
+                "Staged.end",
+                "ended = [write for write, _ in self._waiting[: self._syncing]]\ndel self._waiting[: self._syncing]",
+                "ended = [write for write, _ in self._waiting]\ndel self._waiting[:]",
+            ),
+        ),
         profile="power",
     ),
     Fault(

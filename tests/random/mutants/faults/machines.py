@@ -109,8 +109,8 @@ FAULTS = [
             Edit(
                 VERSIONS,
                 "Versions.follow",
-                "frozenset((*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next))",
-                "frozenset((*members.voters, *members.voters_outgoing))",
+                "_all_of((*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next))",
+                "_all_of((*members.voters, *members.voters_outgoing))",
             ),
         ),
         profile="counter",
