@@ -700,11 +700,15 @@ class Host(MemberChanges):
     def wake(self, replica: Replica) -> None:
         """Give a replica a turn in the loop's next round."""
         if not replica.is_dirty:
-            self._herd.woken(replica)
+            self.woken(replica)
             replica.is_dirty = True
             self._dirty.append(replica)
             if self._due is None:
                 self._due = self._loop.call_soon(self._turn)
+
+    def woken(self, replica: Replica) -> None:
+        """Note that a replica has work, which ends its sleep."""
+        self._herd.woken(replica)
 
     def _turn(self) -> None:
         self._due = None

@@ -102,6 +102,9 @@ class Surroundings(Protocol):
     def wake(self, replica: "Replica") -> None:
         """Give it a turn soon."""
 
+    def woken(self, replica: "Replica") -> None:
+        """Note that it has a turn now, so that it does not sleep, and gets its next ticks."""
+
     def send(self, group: int, messages: list[Message]) -> None:
         """Send messages of a group."""
 
@@ -926,6 +929,8 @@ class Replica:
             messages = [m for m in messages if m.type not in _COUNTED or self._host.knows(m.from_)]
         self._inbox += messages
         if not self.is_dirty:
+            # A group that sleeps must wake before its driver has the messages.
+            self._host.woken(self)
             self.turn()
             self._host.flush()
         return []
