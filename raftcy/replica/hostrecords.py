@@ -34,6 +34,8 @@ class Role(IntEnum):
     NONE = 0
     LEARNER = 1
     VOTER = 2
+    OUTGOING = 3
+    """It is in the old half of the joint configuration in force, and is removed when that ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ Rules:
 - An id has one identity. A change that brings another identity for a known id changes nothing: the directory behind the
   id was lost, and with it its votes. The host has to come back under a new id.
 - A removed id is never taken again. Somebody could still act on what the removed host has said under it.
+- A host that a joint change removes stays until the joint configuration ends, which may need its vote. The others
+  would refuse a removed host.
 - An identity has one id. Otherwise a copy of a directory could come in as a second member.
 - A change leaves a voter, and only removes a host that is to leave or has been replaced.
 - Two groups have different ids. The id is the hash of the name; a name whose hash is taken is refused.
@@ -165,12 +167,18 @@ class Registry(StateMachine):
         return None
 
     def changed(self, change: ConfChangeV2) -> None:
-        """Follow a change that was admitted and applied."""
+        """Follow a change that was admitted and applied. One without steps ends a joint configuration."""
+        if not change.changes:
+            for id in [id for id, each in self.hosts.items() if each.role == Role.OUTGOING]:
+                self._remove(id)
         for step in change.changes:
             id = step.node_id
             found = self.hosts.get(id)
             if step.type == ConfChangeType.REMOVE_NODE:
-                self._remove(id)
+                if found is not None and len(change.changes) > 1:
+                    self._put(replace(found, role=Role.OUTGOING))
+                else:
+                    self._remove(id)
             elif step.type == ConfChangeType.ADD_NODE and found is not None:
                 self._put(replace(found, role=Role.VOTER, forced=False))
             elif step.type == ConfChangeType.ADD_LEARNER_NODE:

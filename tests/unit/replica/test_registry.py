@@ -215,6 +215,16 @@ def test_a_replacement() -> None:
     assert does(registry, arrives(4, 44)) == ""
     assert wants(registry, reserve) == "", "it may come again once the host is there"
     assert does(registry, change((ADD, 4), (REMOVE, 3))) == ""
+    # The joint configuration may need its vote to end, so the others must still know it.
+    assert registry.has(3)
+    assert 3 not in registry.removed
+    copy = Registry()
+    copy.restore(io.BytesIO(registry.capture()))
+    assert copy.hosts[3].role == Role.OUTGOING
+    for each in (registry, copy):
+        assert does(each, ConfChangeV2()) == ""
+        assert not each.has(3)
+    assert copy.capture() == registry.capture()
     assert registry.hosts[4].replaces == 0
     assert registry.removed == {3}
 
