@@ -104,6 +104,20 @@ class Host(MemberChanges):
     opening the directory: DirectoryInUse, WrongDirectory, NewerFormat, Corruption, StorageFailed.
     """
 
+    # The parts of an open host.
+    _log: Any = None
+    _files: Any = None
+    _transport: Any = None
+    _disk: DiskLoop | None = None
+    _calls: Calls | None = None
+    _newcomers: Calls | None = None
+    _registrar: Registrar | None = None
+    _syncs: Aside | None = None
+    _chores: Aside | None = None
+    _snapshots: Aside | None = None
+    _streams: Aside | None = None
+    _depot: Depot | None = None
+
     def __init__(
         self,
         directory: str | PathLike[str],
@@ -166,20 +180,10 @@ class Host(MemberChanges):
         self._open = False
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
-        self._log: Any = None
-        self._files: Any = None
-        self._transport: Any = None
-        self._disk: DiskLoop | None = None
-        self._calls: Calls | None = None
-        self._newcomers: Calls | None = None
-        self._registrar: Registrar | None = None
-        self._syncs: Aside | None = None
-        self._chores: Aside | None = None
-        self._snapshots: Aside | None = None
-        self._streams: Aside | None = None
-        self._depot: Depot | None = None
         # The groups whose newest snapshot is damaged.
         self._damaged: dict[int, Corruption] = {}
+        # The groups whose replica has died here, and was not made again.
+        self._dead: dict[int, BaseException] = {}
 
     @classmethod
     def join(cls, directory: str | PathLike[str], address: str | list[str] | tuple[str, ...], **options: Any) -> Self:
@@ -580,6 +584,7 @@ class Host(MemberChanges):
         _check_machine(machine, log.last_index())
         _take_machine(machine)
         replica = Replica(self, name, group, machine, log)
+        self._dead.pop(group, None)
         self._replicas[group] = replica
         if self._depot is not None:
             self._depot.serve(group, replica.served)
@@ -755,6 +760,7 @@ class Host(MemberChanges):
 
     def died(self, replica: Replica, error: BaseException) -> None:
         """Note that a replica has died. An error of the log ends all replicas."""
+        self._dead[replica.group] = error
         self.left(replica)
         self._note(error)
         log_failed = self._log is not None and self._log.failure is not None

@@ -5,6 +5,8 @@ Rules:
 - A wish is in the log of the system group before anything is done, so it survives the asked host and every leader.
 - A call returns when the applied configurations of this host's groups say so. It raises MemberRefused if the cluster
   refuses, and ChangePending if the wish stands and is not done within the time.
+- A call raises Stopped if a replica of the asked host has died, since that host cannot say any more what its group
+  has. Otherwise the last member that has the group's log could be removed without notice.
 - A wish changes nothing if it comes twice, so it is sent again when its reply was lost.
 """
 
@@ -26,13 +28,15 @@ Addresses = str | Sequence[str]
 class MemberChanges:
     """The part of a host that changes the members of its cluster.
 
-    All calls raise Stopped if the host ends meanwhile. ``timeout_s`` is in seconds; None waits without an end.
+    All calls raise Stopped if the host ends meanwhile. All but ``update`` also raise it while a replica of this host is
+    dead: make it again, or ask another host. ``timeout_s`` is in seconds; None waits without an end.
     """
 
     id: int
     tuning: Tuning
     failure: BaseException | None
     _registrar: Registrar | None
+    _dead: dict[int, BaseException]
 
     def _check(self) -> None:
         raise NotImplementedError
@@ -210,13 +214,16 @@ class MemberChanges:
     ) -> None:
         """Put a wish into the log, and wait until it is done."""
         registrar = self._members()
+        self._check_groups(command)
         try:
             async with asyncio.timeout(timeout_s):
                 index = await self._ask_leader(command)
                 await self._system(registrar).read(at_least=index)
+                self._check_groups(command)
                 while not is_done():
                     await registrar.next_change()
                     self._check()
+                    self._check_groups(command)
         except TimeoutError:
             raise ChangePending(await self._what_it_waits_for(registrar, id)) from None
         except Stopped as error:
@@ -224,6 +231,12 @@ class MemberChanges:
                 # This host was asked to remove itself, and has learnt that it is removed.
                 return
             raise
+
+    def _check_groups(self, command: wishes.Command) -> None:
+        """Raise Stopped if this host cannot say what becomes of a wish in all of its groups."""
+        if not isinstance(command, wishes.Update):
+            for error in self._dead.values():
+                raise Stopped(error)
 
     @staticmethod
     def _system(registrar: Registrar) -> Replica:

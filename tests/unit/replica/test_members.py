@@ -278,6 +278,29 @@ def test_what_cannot_be_is_refused() -> None:
     run_story(story())
 
 
+def test_a_host_whose_replica_has_died_changes_no_members() -> None:
+    """It may be the only one that has the group's log."""
+
+    async def story() -> None:
+        async with cluster(1) as those:
+            one = those.hosts[1]
+            two = those.joiner(2)
+            await two.__aenter__()
+            those.hosts[2] = two
+            adding = asyncio.ensure_future(one.add(2))
+            two.replica("ledger", Ledger())
+            assert isinstance(await caught(those.replicas[1].propose(b"die")), OutcomeUnknown)
+            for wait in (adding, one.add(3), one.remove(2), one.promote(2)):
+                error = await caught(wait)
+                assert isinstance(error, Stopped)
+                assert "RuntimeError: die" in str(error.cause)
+            assert 3 not in one.hosts
+            assert (await one.update(1, name="one")).name == "one"
+            await two.close()
+
+    run_story(story())
+
+
 def test_the_last_voter_stays() -> None:
     async def story() -> None:
         async with cluster(1) as those:
