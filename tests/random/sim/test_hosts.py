@@ -70,7 +70,8 @@ def test_runs_reach_what_they_are_for() -> None:
     """All messages, roles, transitions, faults, ends of processes and outcomes of calls come in a few seeds of each."""
     met = sim.run(0, "service").coverage
     for profile in NAMES:
-        for seed in range(1, 16):
+        # A program that is too old for its group's version is rare.
+        for seed in range(1, 26 if profile == "upgrades" else 16):
             met.add(sim.run(seed, profile).coverage)
     for line in met.summary():
         assert "not reached" not in line or line.startswith("pairs")
