@@ -7,6 +7,7 @@ keeps all of them, unsynced as they were (``killed``).
 
 import errno
 from collections.abc import Callable, Collection
+from typing import Self
 
 from ...storage.files import FOLDER, SECTOR
 
@@ -77,6 +78,9 @@ class Medium:
             file = self.files.get(name)
             self.items = [item for item in self.items if item[0] == "name" or item[1] is not file]
             raise
+        self._make_durable(name)
+
+    def _make_durable(self, name: str) -> None:
         if name == FOLDER:
             self.durable_files = dict(self.files)
             self.items = [item for item in self.items if item[0] != "name"]
@@ -107,8 +111,16 @@ class Medium:
 
     # -- what a crash leaves -------------------------------------------------------------------------------------
 
-    def after(self, kept: Collection[int]) -> "Medium":
+    def after(self, kept: Collection[int]) -> Self:
         """Return the disk after a power cut that has kept the items at these places."""
+        left, copies = self._with(kept)
+        for file in copies.values():
+            file.durable = bytearray(file.content)
+        left.durable_files = dict(left.files)
+        return left
+
+    def _with(self, kept: Collection[int]) -> tuple[Self, dict[int, File]]:
+        """Return what is durable with these items in addition, and the copies of files by the ids of the originals."""
         copies: dict[int, File] = {}
 
         def copy(file: File) -> File:
@@ -126,12 +138,9 @@ class Medium:
                 if data:
                     left.files.pop(data.decode(), None)
                 left.files[name] = copy(file)
-        for file in copies.values():
-            file.durable = bytearray(file.content)
-        left.durable_files = dict(left.files)
-        return left
+        return left, copies
 
-    def killed(self) -> "Medium":
+    def killed(self) -> Self:
         """Return the disk as the next process finds it; what was not synced still is not."""
         copies: dict[int, File] = {}
 

@@ -207,7 +207,7 @@ def test_drift_shortens_a_lease() -> None:
 
 
 def test_while_reads_come_ticks_renew_the_lease() -> None:
-    """Without reads the rounds end, and nobody is told of the rounds."""
+    """Without reads the rounds end, and the program hears nothing of them."""
     group = with_lease()
     for _ in range(30):
         group.tick()
