@@ -7,6 +7,7 @@ Rules:
 - A group begins here once the registry has it, with the voters of its record. A host that is not among them waits until
   the leader adds it, and tells the other hosts that it serves the group.
 - A leader adds only hosts that serve the group, since a member that does not could never catch up.
+- A group that the registry has deleted ends here at once (``deleting``).
 - The system group is the last that a host leaves. It could not learn of anything in the other groups otherwise.
 """
 
@@ -15,12 +16,13 @@ import logging
 from dataclasses import replace
 from typing import Any, Protocol
 
-from ..errors import CommandError, DecodeError, MemberRemoved, OutcomeUnknown, RaftError, Rejected
+from ..errors import CommandError, DecodeError, GroupDeleted, MemberRemoved, OutcomeUnknown, RaftError, Rejected
 from ..machines.plaindata import pack, unpack
 from ..transport.packets import Hello, Reason, Refusal
 from . import wishes
 from .bootstrap import split_address
 from .calls import Answer, Told
+from .deletions import Deletions
 from .hostrecords import Arrival, Wish, decode_arrival
 from .joining import No, Reply, Taken, Wait, encode_reply
 from .notices import Notices
@@ -60,6 +62,9 @@ class Surroundings(Protocol):
     def fail(self, error: BaseException) -> None:
         """End the host."""
 
+    def drop_group(self, group: int, error: GroupDeleted) -> bool:
+        """End a group's replica, and drop its share of the log."""
+
 
 class ForSystem:
     """A host as the replica of the system group sees it, with limits for the registry's commands."""
@@ -88,6 +93,7 @@ class Registrar:
         self._loop = asyncio.get_running_loop()
         self.registry = Registry()
         self.registry.on_change = self._changed
+        self.deletions = Deletions(host, notices)
         self.system: Replica | None = None
         self._transport: Any = None
         self._peers: dict[int, tuple[tuple[str, ...], int]] = {}
@@ -140,6 +146,11 @@ class Registrar:
             return
         if self._host.id in self.registry.removed:
             self._host.fail(MemberRemoved(f"member {self._host.id} was removed from its cluster", "removed"))
+            return
+        try:
+            self.deletions.follow(self.registry)
+        except Exception as error:
+            self._host.fail(error)
             return
         wanted = self._wanted_peers()
         for id in [id for id in self._peers if id not in wanted]:
@@ -213,7 +224,8 @@ class Registrar:
         def ended(end: "asyncio.Future[Any]") -> None:
             self._creating.discard(name)
             error = None if end.cancelled() else end.exception()
-            if isinstance(error, CommandError) and not replica.is_begun:
+            # A replica of a deleted group ends when this host follows the deletion.
+            if isinstance(error, CommandError) and error.reason != "deleted" and not replica.is_begun:
                 replica.die(error)
 
         data = wishes.encode(wishes.Create(name))
@@ -224,6 +236,7 @@ class Registrar:
         self._outside.pop(replica, None)
         self._leading.pop(replica, None)
         self._reconcilers.pop(replica, None)
+        self._candidates.pop(replica.group, None)
         self.wake()
 
     # -- time ------------------------------------------------------------------------------------------------------

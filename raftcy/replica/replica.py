@@ -983,13 +983,13 @@ class Replica:
 
     # -- the end --------------------------------------------------------------------------------------------------
 
-    def die(self, error: BaseException) -> None:
-        """End at once, because of an error. For the host."""
+    def die(self, error: BaseException, level: int = logging.ERROR) -> None:
+        """End at once, because of an error, and log it at this level. For the host."""
         if self._over:
             return
         self.failure = error
         self._driver.fail(error)
-        self._notices.always(logging.ERROR, "this member has died: %r", error)
+        self._notices.always(level, "this member has died: %r", error)
         self._end()
         self._host.died(self, error)
 

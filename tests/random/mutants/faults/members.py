@@ -6,12 +6,14 @@ from .fault import Fault
 REGISTRY = "replica/registry.py"
 RECONCILE = "replica/reconcile.py"
 REGISTRAR = "replica/registrar.py"
+HOST = "replica/host.py"
 REPLICA = "replica/replica.py"
 TRANSPORT = "transport/transport.py"
 DELIVERING = "replica/delivering.py"
 NO_HOSTS = "the simulator's members have no registry"
 WIPED = ("etcd#21178",)
 CHANGES = ("redisraft#17",)
+DELETED = ("tikv#14162",)
 
 FAULTS = [
     Fault(
@@ -103,6 +105,41 @@ FAULTS = [
             ),
         ),
         CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_name_used_again",
+        "a group gets the name and the id of a deleted one",
+        (Edit(REGISTRY, "Registry._create", "id in self.deleted", "False"),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_groups_forgotten",
+        "a snapshot of the registry does not say which groups were deleted",
+        (Edit(REGISTRY, "Registry.capture", "tuple(sorted(self.deleted.items()))", "()"),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_group_goes_on",
+        "the replica of a deleted group does not end",
+        (Edit(HOST, "Host.drop_group", "replica is not None", "False", nth=1),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_group_stays_on_disk",
+        "the log keeps the entries and snapshots of a deleted group",
+        (Edit(HOST, "Host.drop_group", "self._log.drop(group)", "True"),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deletion_not_followed_without_a_replica",
+        "a host drops a deleted group only if its program serves it",
+        (Edit(HOST, "Host.drop_group", "self._log.drop(group)", "replica is not None and self._log.drop(group)"),),
+        DELETED,
         unseen=NO_HOSTS,
     ),
 ]
