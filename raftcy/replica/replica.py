@@ -16,7 +16,6 @@ replica, which then does all of its driver's work in one turn. Rules:
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -294,15 +293,10 @@ class Replica:
         host.wake(self)
 
     def campaign(self) -> None:
-        """Campaign now if no leader is known. For the host, when it begins a group."""
-        self._guarded(self._campaign)
-
-    def _campaign(self) -> None:
-        if self._driver.node.raft.lead == 0:
-            with suppress(NotNow):
-                self._driver.campaign()
-                self._meter.campaigns += 1
-            self._host.wake(self)
+        """Campaign at the next tick if no leader is known. For the host, when it begins a group."""
+        raft = self._driver.node.raft
+        if raft.lead == 0:
+            raft.election_elapsed = raft.randomized_election_timeout
 
     def refused(self, text: str) -> None:
         """End, because the group cannot take this host in. For the host."""

@@ -244,6 +244,16 @@ ROWS = [
         "A member of a group that was destroyed is made again, or lives on where a host was away.",
     ),
     Row(
+        "rethinkdb#6038",
+        "U",
+        "A server with many groups starts; all elections begin at once, time out, and begin again without an end.",
+    ),
+    Row(
+        "tikv#16368, tikv#7386",
+        "U",
+        "A message does not wake a member that sleeps, so its group stays without a leader.",
+    ),
+    Row(
         "redisraft#17, redisraft#44, redisraft#52",
         "S P",
         "Partitions during membership changes cause lost updates and two leaders.",

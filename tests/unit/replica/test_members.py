@@ -279,7 +279,10 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_a_host_whose_replica_has_died_changes_no_members() -> None:
-    """It may be the only one that has the group's log."""
+    """It may be the only one that has the group's log.
+
+    catches: redisraft#17
+    """
 
     async def story() -> None:
         async with cluster(1) as those:
@@ -288,10 +291,12 @@ def test_a_host_whose_replica_has_died_changes_no_members() -> None:
             await two.__aenter__()
             those.hosts[2] = two
             adding = asyncio.ensure_future(one.add(2))
-            two.replica("ledger", Ledger())
+            # It waits for the group, which the second host does not serve.
+            await those.until(lambda: one.hosts[2].role == Role.VOTER)
+            assert not adding.done()
             assert isinstance(await caught(those.replicas[1].propose(b"die")), OutcomeUnknown)
-            for wait in (adding, one.add(3), one.remove(2), one.promote(2)):
-                error = await caught(wait)
+            for begin in (lambda: adding, lambda: one.add(3), lambda: one.remove(2), lambda: one.promote(2)):
+                error = await caught(begin())
                 assert isinstance(error, Stopped)
                 assert "RuntimeError: die" in str(error.cause)
             assert 3 not in one.hosts

@@ -203,6 +203,7 @@ def test_a_wish_is_taken_back() -> None:
 
 
 def test_a_replacement() -> None:
+    """catches: redisraft#17"""
     registry = founded()
     assert wants(registry, wishes.Reserve(id=4, addresses=(), wish=Wish.VOTER, replaces=9)) == "unknown"
     reserve = wishes.Reserve(id=4, addresses=("d:4",), wish=Wish.VOTER, replaces=3)

@@ -6,6 +6,7 @@ from .fault import Fault
 REGISTRY = "replica/registry.py"
 RECONCILE = "replica/reconcile.py"
 REGISTRAR = "replica/registrar.py"
+MEMBERCHANGES = "replica/memberchanges.py"
 HOST = "replica/host.py"
 REPLICA = "replica/replica.py"
 TRANSPORT = "transport/transport.py"
@@ -104,6 +105,34 @@ FAULTS = [
                 "[each.id for each in registry.hosts.values() if each.role == Role.VOTER]",
             ),
         ),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "outgoing_host_forgotten_too_soon",
+        "a host that a joint change removes is refused before the joint configuration ends",
+        (Edit(REGISTRY, "Registry.changed", "found is not None and len(change.changes) > 1", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "outgoing_host_stays",
+        "a host that a joint change removes stays welcome when the joint configuration has ended",
+        (Edit(REGISTRY, "Registry.changed", "each.role == Role.OUTGOING", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "dead_replica_changes_members",
+        "members change through a host whose replica has died",
+        (Edit(MEMBERCHANGES, "MemberChanges._check_groups", "not isinstance(command, wishes.Update)", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "change_is_done_though_the_replica_died",
+        "a call says that a change is done though the replica of the asked host has died meanwhile",
+        (Edit(MEMBERCHANGES, "MemberChanges._change", "self._check_groups(command)", "", nth=3),),
         CHANGES,
         unseen=NO_HOSTS,
     ),
