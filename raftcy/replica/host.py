@@ -689,6 +689,10 @@ class Host(GroupChanges):
         """Return all replicas, with that of the system group."""
         return list(self._replicas.values())
 
+    def find(self, group: int) -> Replica | None:
+        """Return the replica of a group, by its id in the transport."""
+        return self._replicas.get(group)
+
     def attach(self, replica: Replica) -> None:
         """Deliver the messages of a replica's group to it."""
         self._transport.attach(replica.group, replica)
@@ -697,6 +701,11 @@ class Host(GroupChanges):
     def knows(self, id: int) -> bool:
         """Whether the registry has this host, so that its votes and acknowledgements count."""
         return self._registrar is not None and self._registrar.registry.has(id)
+
+    def look(self, replica: Replica) -> None:
+        """Ask another host to wake a group that has no leader here."""
+        if self._registrar is not None:
+            self._registrar.look(replica)
 
     def members_due(self, replica: Replica) -> None:
         """Note that a replica may have to change its members."""

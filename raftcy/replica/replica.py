@@ -125,6 +125,9 @@ class Surroundings(Protocol):
     def knows(self, id: int) -> bool:
         """Whether the registry has this host, so that its votes and acknowledgements count."""
 
+    def look(self, replica: "Replica") -> None:
+        """Ask another host to wake a group that has no leader here."""
+
     def members_due(self, replica: "Replica") -> None:
         """Note that a replica may have to change its members: it leads now, or its members have changed."""
 
@@ -183,6 +186,7 @@ class Replica:
         "group",
         "id",
         "is_dirty",
+        "is_settled",
         "machine",
         "name",
     )
@@ -217,6 +221,8 @@ class Replica:
         self._silent = False
         self._warned = False
         self.is_dirty: bool = False
+        # Whether the members are those that the registry wants, as far as this leader knows. For the registrar.
+        self.is_settled: bool = True
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
@@ -716,7 +722,7 @@ class Replica:
     def is_idle(self) -> bool:
         """Whether this replica has nothing to do, so that it may sleep. For the host."""
         busy = self.is_dirty or self._inbox or self._proposals.count or self._closing or self._applying.is_busy
-        return not (busy or self._over or self._awaits_ticks())
+        return not (busy or self._over or not self.is_settled or self._awaits_ticks())
 
     def turn(self) -> None:
         """Do all waiting work. For the host."""
@@ -751,6 +757,9 @@ class Replica:
         """Note a tick without a leader, and say so if there were many."""
         self._leaderless_ticks += 1
         tuning = self._host.tuning
+        if self._leaderless_ticks % tuning.election_ticks == 0 and not self._driver.node.raft.promotable():
+            # A voter's campaign wakes the others. A learner does not campaign.
+            self._host.look(self)
         if self._leaderless_ticks >= _PATIENCE * tuning.election_ticks:
             seconds = self._leaderless_ticks * tuning.tick_ms / 1000
             text = "there has been no leader for %.0f s: can a majority of %s reach each other?"

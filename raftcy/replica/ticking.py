@@ -151,13 +151,14 @@ def begin_elections(seats: list[Seat], columns: dict[int, Column], found: Found)
 
 def _tick(seat: Seat, columns: dict[int, Column], found: Found) -> None:
     raft = seat.raft
-    if raft.election_elapsed + 1 >= raft.randomized_election_timeout and is_due(seat):
-        if found.room <= 0:
-            found.held.append(seat)
-            return
+    if raft.election_elapsed + 1 < raft.randomized_election_timeout or not is_due(seat):
+        _tick_any(seat, columns, found)
+    elif found.room > 0:
         found.room -= 1
         found.begun.append(seat)
-    _tick_any(seat, columns, found)
+        _tick_any(seat, columns, found)
+    else:
+        found.held.append(seat)
 
 
 def _tick_any(seat: Seat, columns: dict[int, Column], found: Found) -> None:

@@ -7,6 +7,7 @@ REGISTRY = "replica/registry.py"
 RECONCILE = "replica/reconcile.py"
 REGISTRAR = "replica/registrar.py"
 MEMBERCHANGES = "replica/memberchanges.py"
+HERD = "replica/herd.py"
 HOST = "replica/host.py"
 REPLICA = "replica/replica.py"
 TRANSPORT = "transport/transport.py"
@@ -105,6 +106,20 @@ FAULTS = [
                 "[each.id for each in registry.hosts.values() if each.role == Role.VOTER]",
             ),
         ),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "time_of_a_newcomer_runs_twice",
+        "a member that waits for its group gets a further seat, and further ticks, whenever the registry changes",
+        (Edit(HERD, "Herd.add", "replica not in self._seats", "True"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "activity_from_before_the_sleep_counts",
+        "a member counts as active because it was when its group fell asleep",
+        (Edit(REGISTRAR, "Registrar._lead", "view.progress = {}", ""),),
         CHANGES,
         unseen=NO_HOSTS,
     ),

@@ -5,10 +5,12 @@ from .fault import Fault
 
 ELECTIONS = "replica/elections.py"
 IDLENESS = "replica/idleness.py"
+REGISTRAR = "replica/registrar.py"
 REPLICA = "replica/replica.py"
 SLEEPING = "replica/sleeping.py"
 TICKING = "replica/ticking.py"
 TOGETHER = "replica/together.py"
+NO_CHANGES = "the simulator's groups that sleep change no members"
 FEW_GROUPS = "the simulator's hosts have few groups"
 STORM = ("rethinkdb#6038",)
 MESSAGES = ("tikv#16368",)
@@ -66,6 +68,23 @@ FAULTS = [
         (Edit(TOGETHER, "Together.rouse", "self._wake(seat, 0)", ""),),
         MESSAGES,
         unseen="its messages go on, and the groups of the simulator get new ones all the time",
+    ),
+    Fault(
+        "unsettled_group_sleeps",
+        "a group sleeps although its members are to change",
+        (
+            Edit(REPLICA, "Replica.is_idle", "not self.is_settled", "False"),
+            Edit(REGISTRAR, "Registrar._lead", "replica.is_asleep and not replica.is_settled", "False"),
+        ),
+        MESSAGES,
+        unseen=NO_CHANGES,
+    ),
+    Fault(
+        "learner_waits_for_a_sleeping_leader",
+        "a learner that comes back waits for its leader, which sleeps without it",
+        (Edit(REPLICA, "Replica._miss_leader", "self._host.look(self)", ""),),
+        MESSAGES,
+        unseen="in the simulator, somebody else wakes the leader",
     ),
     Fault(
         "all_elections_at_once",
