@@ -353,14 +353,18 @@ class Registrar:
         return found
 
     def _going_last(self) -> dict[int, str]:
-        """Say of each host that is to leave which group still has it."""
+        """Say of each host that is to leave which group still has it, or may have it as its only voter."""
         found: dict[int, str] = {}
         for id, each in self.registry.hosts.items():
             newer = self.registry.replacement(id)
             if (each.wish != Wish.LEAVING and newer is None) or each.forced:
                 continue
             for replica in self._host.replicas():
-                if replica is not self.system and replica.is_member and id in _present(replica):
+                if replica is self.system:
+                    continue
+                if not replica.is_member:
+                    found[id] = f"the group {replica.name!r} has not taken member {self._host.id} in, and may need {id}"
+                elif id in _present(replica):
                     found[id] = f"the group {replica.name!r} still has member {id}"
         return found
 

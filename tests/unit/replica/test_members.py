@@ -855,3 +855,29 @@ def test_who_has_not_answered_since_the_group_slept_is_not_active() -> None:
             assert sorted(those.hosts[stays].hosts) == [1, 2, 3]
 
     run_story(story())
+
+
+def test_the_last_member_of_a_group_stays_until_another_has_it() -> None:
+    """The host that leads the system group is not in the group yet, so it cannot know who has the group's log.
+
+    catches: redisraft#17
+    """
+
+    async def story() -> None:
+        async with cluster(1) as those:
+            await those.replicas[1].propose(b"x")
+            await those.replicas[1].close()
+            two = await those.joined(2)
+            await those.until(lambda: two.hosts[2].role == Role.VOTER)
+            removing = asyncio.ensure_future(two.remove(1))
+            await those.until(lambda: two.find(SYSTEM_GROUP).is_leader)  # type: ignore[union-attr]
+            await asyncio.sleep(2)
+            assert 1 in two.hosts
+            assert not removing.done()
+            those.replicas[1] = those.hosts[1].replica("ledger", Ledger())
+            await removing
+            await those.replicas[2].read()
+            assert ledger(those.replicas[2]) == ["x"]
+            assert sorted(two.hosts) == [2]
+
+    run_story(story())

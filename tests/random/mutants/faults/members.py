@@ -124,6 +124,13 @@ FAULTS = [
         unseen=NO_HOSTS,
     ),
     Fault(
+        "only_member_of_a_group_removed",
+        "a host leaves the cluster though the leader does not know whether a group still needs it",
+        (Edit(REGISTRAR, "Registrar._going_last", "not replica.is_member", "False"),),
+        CHANGES,
+        profile="changing",
+    ),
+    Fault(
         "outgoing_host_forgotten_too_soon",
         "a host that a joint change removes is refused before the joint configuration ends",
         (Edit(REGISTRY, "Registry.changed", "found is not None and len(change.changes) > 1", "False"),),
