@@ -8,7 +8,7 @@ import pytest
 from raftcy.errors import RaftError
 from raftcy.machines import StateMachine
 from raftcy.replica import elections as subject
-from raftcy.replica.elections import COUNTS_TICKS, ELECTIONS_AT_ONCE, Elections
+from raftcy.replica.elections import COUNTS_TICKS, ELECTIONS_AT_ONCE, RESERVE_TICKS, Elections
 from raftcy.replica.host import Host
 from raftcy.wire import consts as k
 from tests.support.hosts import Ledger, World, leader_of
@@ -35,6 +35,7 @@ class Seat:
         self.place = number
         self.driver = self
         self.failure: RaftError | None = None
+        self.is_first = True
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,7 @@ def judged_here(monkeypatch: pytest.MonkeyPatch) -> None:
         return bool(seat.raft.state == k.FOLLOWER)
 
     monkeypatch.setattr(subject, "is_due", is_due)
+    monkeypatch.setattr(subject, "_is_first", lambda seat: seat.is_first)
 
 
 def standing(elections: Elections, held: list[Any]) -> list[int]:
@@ -87,6 +89,25 @@ def test_what_cannot_be_decided_keeps_nobody_waiting_for_good() -> None:
     late = Seat(1000)
     found = [standing(elections, [late]) for _ in range(COUNTS_TICKS + 1)]
     assert found == [[]] * COUNTS_TICKS + [[1000]]
+
+
+def test_reserves_wait_for_the_first_of_their_groups() -> None:
+    """These may wait at other hosts; if both stood at once, neither would be elected."""
+    elections: Any = Elections()
+    elections.tick()
+    busy: Any = [Seat(n) for n in range(ELECTIONS_AT_ONCE)]
+    for seat in busy:
+        seat.raft.state = k.CANDIDATE
+    elections.admit(busy, [])
+    reserves: Any = [Seat(n) for n in range(3)]
+    for seat in reserves:
+        seat.is_first = False
+    assert standing(elections, [*reserves, Seat(7)]) == []
+    for seat in busy:
+        seat.raft.state = k.LEADER
+    assert standing(elections, []) == [7]
+    found = [standing(elections, []) for _ in range(RESERVE_TICKS)]
+    assert found == [[]] * (RESERVE_TICKS - 1) + [[0, 1, 2]]
 
 
 def test_who_hears_of_a_leader_meanwhile_does_not_stand() -> None:

@@ -107,7 +107,7 @@ FAULTS = [
             Edit(
                 ELECTIONS,
                 "Elections.tick",
-                "0 if self._waiting else max(0, ELECTIONS_AT_ONCE - len(self._begun))",
+                "0 if self._first or self._reserve else max(0, ELECTIONS_AT_ONCE - len(self._begun))",
                 "max(0, ELECTIONS_AT_ONCE - len(self._begun))",
             ),
         ),

@@ -50,7 +50,10 @@ class Shaken(Small):
 
 
 class Serving:
-    """Answers clients. A session belongs to a connection, and tokens to this start of the member."""
+    """Answers clients. A session belongs to a connection, and tokens to this start of the member.
+
+    A session stays open while somebody may ask for the fate of one of its commands.
+    """
 
     def __init__(self, host: Host, replica: Any) -> None:
         self.host = host
@@ -76,8 +79,9 @@ class Serving:
         finally:
             writer.close()
             for session in sessions:
-                with suppress(RaftError):
-                    await session.close()
+                if all(each is not session for _, each in self._tokens):
+                    with suppress(RaftError):
+                        await session.close()
 
     async def _outcome(self, work: Awaitable[Any], session: Any = None) -> dict[str, Any]:
         try:
@@ -121,6 +125,10 @@ class Serving:
             return "applied", await session.again(token, timeout_s=COMMAND_S)
         except (Rejected, SessionExpired):
             return "rejected", None
+        except OutcomeUnknown as error:
+            if isinstance(error.__cause__, SessionExpired):
+                return "lost", None
+            raise
 
     async def on_read(self, ask: dict[str, Any], sessions: list[Any]) -> Any:
         """The number of a key, after a barrier."""
