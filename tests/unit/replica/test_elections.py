@@ -92,7 +92,10 @@ def test_what_cannot_be_decided_keeps_nobody_waiting_for_good() -> None:
 
 
 def test_reserves_wait_for_the_first_of_their_groups() -> None:
-    """These may wait at other hosts; if both stood at once, neither would be elected."""
+    """These may wait at other hosts; if both stood at once, neither would be elected.
+
+    catches: rethinkdb#6038
+    """
     elections: Any = Elections()
     elections.tick()
     busy: Any = [Seat(n) for n in range(ELECTIONS_AT_ONCE)]
