@@ -3,7 +3,7 @@
 from ..edit import Edit
 from .fault import Fault
 
-ELECTIONS = "replica/elections.py"
+ELECTIONS = "replica/candidacies.py"
 IDLENESS = "replica/idleness.py"
 REGISTRAR = "replica/registrar.py"
 REPLICA = "replica/replica.py"

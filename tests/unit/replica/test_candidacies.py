@@ -7,8 +7,8 @@ import pytest
 
 from raftcy.errors import RaftError
 from raftcy.machines import StateMachine
-from raftcy.replica import elections as subject
-from raftcy.replica.elections import COUNTS_TICKS, ELECTIONS_AT_ONCE, RESERVE_TICKS, Elections
+from raftcy.replica import candidacies as subject
+from raftcy.replica.candidacies import COUNTS_TICKS, ELECTIONS_AT_ONCE, RESERVE_TICKS, Elections
 from raftcy.replica.host import Host
 from raftcy.wire import consts as k
 from tests.support.hosts import Ledger, World, leader_of
