@@ -62,6 +62,9 @@ class Cluster(Air, Protocol):
     def unsure(self, found: Any) -> None:
         """Keep a command to ask for it later."""
 
+    def left(self, id: int) -> None:
+        """A caller was told that a member is removed."""
+
 
 class Process:
     """A process of the member ``id``. ``host`` is its Host, and ``calls`` has the calls of each group once it is open.
