@@ -11,8 +11,17 @@ import argparse
 import asyncio
 import sys
 
-from raftcy import Config, ConfChange, ConfChangeType, ConfState, MemoryStorage, ProposalDropped
-from raftcy import RawNode, Snapshot, SnapshotMetadata
+from raftcy import (
+    ConfChange,
+    ConfChangeType,
+    Config,
+    ConfState,
+    MemoryStorage,
+    ProposalDropped,
+    RawNode,
+    Snapshot,
+    SnapshotMetadata,
+)
 from raftcy.replica.pump import Pump
 from raftcy.transport import Transport
 

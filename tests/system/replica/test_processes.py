@@ -1,6 +1,7 @@
 """Hosts as they are used: real processes, sockets and disks."""
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -67,7 +68,8 @@ def test_the_processes_in_memory_of_the_examples() -> None:
         members: list[subprocess.Popen[str]] = []
         for id in (1, 2, 3, 4):
             line = [*command, str(id), "--members", ",".join(places[: max(3, id)])]
-            member = stack.enter_context(subprocess.Popen(line, cwd=ROOT, **pipes))
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            member = stack.enter_context(subprocess.Popen(line, env=environment, cwd=ROOT, **pipes))
             stack.callback(member.kill)
             members.append(member)
 
