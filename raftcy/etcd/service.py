@@ -24,6 +24,10 @@ from google.protobuf.message import Message
 
 AnyMessage = TypeVar("AnyMessage", bound=Message, contravariant=True)
 
+Answer = Message | bytes | list[bytes]
+"""An answer: the message, or its encoded bytes, or the pieces of these in order. Pieces are for an answer so large that
+joining it would stop the event loop for too long."""
+
 
 class Context:
     """What a handler may ask about one call.
@@ -106,15 +110,15 @@ class Receiver(Protocol[AnyMessage]):
 class Unary(NamedTuple):
     """A method with one request and one answer.
 
-    ``path`` is as gRPC writes it, ``"/etcdserverpb.KV/Range"``. ``call`` returns the answer as a message, or as its
-    encoded bytes, or something to wait for. The front adds a callback to an ``asyncio.Future`` and makes a task of any
+    ``path`` is as gRPC writes it, ``"/etcdserverpb.KV/Range"``. ``call(request, context)`` returns an `Answer` or
+    something to wait for that brings one. The front adds a callback to an ``asyncio.Future`` and makes a task of any
     other awaitable, so that an answer which is there at once, and one that a Future brings, cost no task.
     """
 
     path: str
     request: type[Message]
     response: type[Message]
-    call: Callable[..., Message | bytes | Awaitable[Message | bytes]]
+    call: Callable[..., Answer | Awaitable[Answer]]
 
 
 class Streaming(NamedTuple):
