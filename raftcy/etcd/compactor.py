@@ -4,8 +4,9 @@ Without I/O and clock: a caller asks at each ``due_s`` for the revision to compa
 
 Rules, as in etcd:
 
-- Periodic: the revision is noted ten times in the period (ten times an hour, if the period is longer). Once period has passed, the revision that was the newest one period ago is compacted, and from then on every period, or
-  every hour if the period is longer.
+- Periodic: the revision is noted ten times in the period (ten times an hour, if the period is longer). Once the period
+  has passed, the revision that was the newest one period ago is compacted, and from then on every period, or every hour
+  if the period is longer.
 - By revisions: every five minutes, all but the newest ``revisions`` are compacted.
 - A revision is compacted once. If that fails, it is tried again at the next time.
 - Only the leader compacts, but every member notes the revisions, so that a new leader need not wait for a period.

@@ -3,8 +3,8 @@
 Rules:
 
 - A flag that is taken has its value in the configuration. A flag that tunes a part of etcd which does not exist here
-  has no effect, and is named in the log. Every other flag of etcd is refused by name, with a reason, unless its value is
-  the one that describes what happens here. A flag that etcd does not know is refused too.
+  has no effect, and is named in the log. Every other flag of etcd is refused by name, with a reason, unless its value
+  is the one that describes what happens here. A flag that etcd does not know is refused too.
 - A flag comes from the command line, or from the environment as ``ETCD_`` and its name in capitals. Given in both, it
   is refused, as etcd does: nobody could tell which one counts.
 """

@@ -89,8 +89,9 @@ class Gateway:
         if connection.transport is not None:
             connection.transport.close()
 
-    def _make_request(self, *parts: Any) -> web.BaseRequest:
-        return web.BaseRequest(*parts, asyncio.get_running_loop(), client_max_size=self._body_bytes_max)
+    def _make_request(self, head: Any, body: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        loop = asyncio.get_running_loop()
+        return web.BaseRequest(head, body, protocol, writer, task, loop, client_max_size=self._body_bytes_max)
 
     # -- one request -----------------------------------------------------------------------------------------------
 

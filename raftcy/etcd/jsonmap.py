@@ -14,12 +14,12 @@ Rules:
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from .refusals import Refused
@@ -82,7 +82,7 @@ def _kind_of(value: object) -> str:
 
 
 @cache
-def _fields(kind: Descriptor) -> dict[str, FieldDescriptor]:
+def _fields(kind: Any) -> dict[str, Any]:
     """Return the fields of a type that are bytes, or have such fields, by both of their names."""
     found = {}
     for field in kind.fields:
@@ -91,7 +91,7 @@ def _fields(kind: Descriptor) -> dict[str, FieldDescriptor]:
     return found
 
 
-def _check_bytes(kind: Descriptor, fields: dict[str, Any], depth: int) -> None:
+def _check_bytes(kind: Any, fields: dict[str, Any], depth: int) -> None:
     if depth == 0:
         raise malformed("the request is nested too deeply")
     known = _fields(kind)
@@ -99,15 +99,12 @@ def _check_bytes(kind: Descriptor, fields: dict[str, Any], depth: int) -> None:
         field = known.get(name)
         if field is None or value is None:
             continue
-        check: Callable[[Any], None] = _check_base64
-        if field.type == FieldDescriptor.TYPE_MESSAGE:
-
-            def check(each: Any, below: Descriptor = field.message_type) -> None:
-                if isinstance(each, dict):
-                    _check_bytes(below, each, depth - 1)
-
+        below = field.message_type
         for each in value if isinstance(value, list) else (value,):
-            check(each)
+            if below is None:
+                _check_base64(each)
+            elif isinstance(each, dict):
+                _check_bytes(below, each, depth - 1)
 
 
 def _check_base64(text: Any) -> None:

@@ -94,9 +94,9 @@ def parse_cluster(given: str) -> dict[str, tuple[Url, ...]]:
         found.setdefault(name, []).append(parse_url(url, where))
     taken: dict[Url, str] = {}
     for name, urls in found.items():
-        for url in urls:
-            if taken.setdefault(url, name) != name:
-                raise FlagError(f"{where}: {url} belongs to {taken[url]} and to {name}")
+        for each in urls:
+            if taken.setdefault(each, name) != name:
+                raise FlagError(f"{where}: {each} belongs to {taken[each]} and to {name}")
     return {name: tuple(sorted(set(urls), key=str)) for name, urls in found.items()}
 
 
