@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from . import jsonmap
 from .access import Access
-from .gateway_stream import UNKNOWN, Exchange
+from .gateway_stream import UNKNOWN, Exchange, Waiting
 from .refusals import Refused
 from .replies import JSON, TEXT, Page, Reply, refusal
 from .routes import HTTP_STATUS, OLD_PREFIX, PREFIX, ROUTES
@@ -57,6 +57,7 @@ class Gateway:
         self._pages = pages
         self._access = access
         self._body_bytes_max = 2 * request_bytes_max + (1 << 19)
+        self._waiting = Waiting()
         self._silent: dict[Any, asyncio.TimerHandle] = {}
         self._server = web.Server(
             self._answer,
@@ -65,6 +66,7 @@ class Gateway:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE_S_MAX,
+            lingering_time=1.0,
             logger=_LOG,
         )
 
@@ -183,7 +185,7 @@ class Gateway:
             await response.prepare(request)
             return response.write
 
-        exchange = Exchange(method, _context(request), _pieces(request), begin, self._body_bytes_max)
+        exchange = Exchange(method, _context(request), _pieces(request), begin, self._body_bytes_max, self._waiting)
         try:
             await exchange.run()
         except Refused as error:
@@ -191,6 +193,9 @@ class Gateway:
         except ConnectionError:
             # The client is gone.
             pass
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
         if response is None:
             return web.Response()
         return response

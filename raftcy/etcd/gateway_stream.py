@@ -3,7 +3,9 @@
 Rules:
 
 - The answers wait in a queue until the client takes them. Beyond ``WINDOW_BYTES`` the stream is not writable; beyond
-  ``WAITING_BYTES_MAX`` it ends with code 8 (RESOURCE_EXHAUSTED), so that a slow client costs a bounded memory.
+  ``WAITING_BYTES_MAX``, or beyond ``ALL_BYTES_MAX`` of all streams, it ends with code 8 (RESOURCE_EXHAUSTED). So slow
+  clients cost a bounded memory. One answer that waits alone may be longer than the first of these.
+- A stream that was ended so has ``STALL_S_MAX`` to bring its client the reason. Then the connection is cut.
 - Each answer is sent as soon as the client has taken those before it. Nothing waits for more to come.
 - The receiver is called from the tasks of the request only, never while the handler sends.
 """
@@ -12,6 +14,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf.message import Message
@@ -22,17 +25,31 @@ from .replies import refusal_line
 from .service import Context, Receiver, Streaming
 
 WINDOW_BYTES = 64 << 10
-WAITING_BYTES_MAX = 16 << 20
+WAITING_BYTES_MAX = 4 << 20
+ALL_BYTES_MAX = 256 << 20
+STALL_S_MAX = 60.0
 RESOURCE_EXHAUSTED = 8
 UNKNOWN = 2
 _LOG = logging.getLogger("raftcy.etcd")
 
 
-class LineStream:
-    """The answers of one call, as lines. It is the ``Stream`` that the handler gets."""
+class Waiting:
+    """How many bytes wait on all streams of a gateway."""
 
-    def __init__(self, response: type[Message]) -> None:
+    def __init__(self) -> None:
+        self.all_bytes = 0
+
+
+class LineStream:
+    """The answers of one call, as lines. It is the ``Stream`` that the handler gets.
+
+    ``on_cut`` is called if the stream ends by a bound; it must not call the handler.
+    """
+
+    def __init__(self, response: type[Message], waiting: Waiting, on_cut: Callable[[], None]) -> None:
         self._response = response
+        self._waiting = waiting
+        self._on_cut = on_cut
         self._lines: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._was_full = False
@@ -58,11 +75,15 @@ class LineStream:
         if isinstance(message, bytes):
             message = self._response.FromString(message)
         line = jsonmap.encode_line(message)
-        self._waiting_bytes += len(line)
-        if self._waiting_bytes > WAITING_BYTES_MAX:
-            self.cut(RESOURCE_EXHAUSTED, f"the client is too slow: more than {WAITING_BYTES_MAX} bytes wait for it")
+        size = len(line)
+        is_too_much = self._lines and self._waiting_bytes + size > WAITING_BYTES_MAX
+        if is_too_much or self._waiting.all_bytes + size > ALL_BYTES_MAX:
+            self.drop()
+            self.cut(RESOURCE_EXHAUSTED, "the client is too slow: too much waits for it")
             return
         self._lines.append(line)
+        self._waiting_bytes += size
+        self._waiting.all_bytes += size
         self._was_full = self._was_full or self._waiting_bytes >= WINDOW_BYTES
         self._wake.set()
 
@@ -85,12 +106,17 @@ class LineStream:
     # -- what the gateway calls ------------------------------------------------------------------------------------
 
     def cut(self, code: int, text: str) -> None:
-        """End the stream without the handler: it hears ``Receiver.ended``. What waits is dropped if it is too much."""
+        """End the stream without the handler, which hears ``Receiver.ended``."""
         if self.status is None:
             self.is_cut = True
-            if self._waiting_bytes > WAITING_BYTES_MAX:
-                self._lines.clear()
             self.end(code, text)
+            self._on_cut()
+
+    def drop(self) -> None:
+        """Drop what waits."""
+        self._lines.clear()
+        self._waiting.all_bytes -= self._waiting_bytes
+        self._waiting_bytes = 0
 
     async def take(self) -> bytes:
         """Wait for lines, and return all that wait; empty at the end."""
@@ -98,8 +124,7 @@ class LineStream:
             self._wake.clear()
             await self._wake.wait()
         lines = b"".join(self._lines)
-        self._lines.clear()
-        self._waiting_bytes = 0
+        self.drop()
         return lines
 
     def drained(self) -> bool:
@@ -126,27 +151,42 @@ class Exchange:
         pieces: AsyncIterator[bytes],
         begin: Callable[[int], Awaitable[Callable[[bytes], Awaitable[None]]]],
         request_bytes_max: int,
+        waiting: Waiting,
     ) -> None:
         self._method = method
         self._context = context
         self._pieces = pieces
         self._begin = begin
         self._splitter = jsonmap.Splitter(request_bytes_max)
-        self._stream = LineStream(method.response)
+        self._stream = LineStream(method.response, waiting, self._was_cut)
+        self._limit = asyncio.timeout(None)
         self._receiver: Receiver[Any] | None = None
         self._heard_end = False
 
     async def run(self) -> None:
-        """Carry the call to its end. Raises Refused if the handler refuses it before it has begun."""
+        """Carry the call to its end.
+
+        Raises Refused if the handler refuses it before it has begun, and TimeoutError if the client does not even take
+        the reason why its stream was ended.
+        """
         self._receiver = self._method.open(self._stream, self._context)
         reader = asyncio.get_running_loop().create_task(self._read())
         try:
-            await self._write()
+            async with self._limit:
+                await self._write()
         finally:
             reader.cancel()
             if self._stream.status is None or self._stream.is_cut:
                 self._end_receiver()
+            self._stream.drop()
             await asyncio.gather(reader, return_exceptions=True)
+
+    def _was_cut(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._end_receiver)
+        with suppress(RuntimeError):
+            # It has not begun to write, or has ended.
+            self._limit.reschedule(loop.time() + STALL_S_MAX)
 
     def _end_receiver(self) -> None:
         if not self._heard_end and self._receiver is not None:
