@@ -41,7 +41,7 @@ class GrpcLimits:
     stream_queue_bytes: int = 16 << 20
     """The most bytes that wait on one stream. One message that waits alone may be longer."""
 
-    queue_bytes: int = 64 << 20
+    queue_bytes: int = 128 << 20
     """The most bytes that wait on one connection. One answer that waits alone may be longer."""
 
     all_queue_bytes: int = 512 << 20

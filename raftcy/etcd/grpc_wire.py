@@ -4,24 +4,13 @@ A message is preceded by five bytes: whether it is compressed, and its length. T
 and says so. A call ends with trailers that hold its status.
 """
 
-import enum
 from collections.abc import Mapping, Sequence
 
 from .http2 import Header
+from .refusals import RESOURCE_EXHAUSTED
 
-
-class Code(enum.IntEnum):
-    """The status codes of gRPC that this server gives."""
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    RESOURCE_EXHAUSTED = 8
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
+INTERNAL = 13
+"""The code of what no correct client sends; etcd's table has no use for it."""
 
 
 PREFIX_BYTES = 5
@@ -144,8 +133,8 @@ class BadMessage(Exception):
 def refuse(flag: int, size_bytes: int, most_bytes: int) -> None:
     """Raise `BadMessage` unless a message with this prefix is uncompressed and not too long."""
     if flag:
-        raise BadMessage(Code.INTERNAL, "a message is marked as compressed, but the call names no compression")
+        raise BadMessage(INTERNAL, "a message is marked as compressed, but the call names no compression")
     if size_bytes > most_bytes:
         raise BadMessage(
-            Code.RESOURCE_EXHAUSTED, f"a message of {size_bytes} bytes is longer than the limit of {most_bytes}"
+            RESOURCE_EXHAUSTED, f"a message of {size_bytes} bytes is longer than the limit of {most_bytes}"
         )
