@@ -1,4 +1,1 @@
-"""A key-value service that speaks the etcd v3 API, on raftcy's hosts and replicas.
-
-``service`` describes how the RPCs and the fronts that carry them, gRPC and JSON, fit together.
-"""
+"""An etcd v3 server: the key-value store, its API and its command. Needs the extra ``raftcy[etcd]``."""
