@@ -24,6 +24,7 @@ from .refusals import Refused
 from .replies import JSON, TEXT, Page, Reply, refusal
 from .routes import HTTP_STATUS, OLD_PREFIX, PREFIX, ROUTES
 from .service import Context, Method, Streaming, Unary, by_path
+from .telling import address_text, common_name
 
 UNIMPLEMENTED = 12
 NOT_FOUND = 5
@@ -230,16 +231,9 @@ def _context(request: web.BaseRequest) -> Context:
     if any(name.lower().startswith(_FORWARDED) for name in metadata):
         # Metadata of gRPC, sent through the gateway.
         metadata = {name.lower().removeprefix(_FORWARDED): value for name, value in metadata.items()}
-    name = request.transport.get_extra_info("peername") if request.transport is not None else None
-    peer = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
-    return Context(metadata, peer=peer, common_name=_common_name(request) if request.secure else "")
-
-
-def _common_name(request: web.BaseRequest) -> str:
     transport = request.transport
-    certificate = transport.get_extra_info("peercert") if transport is not None else None
-    for part in (certificate or {}).get("subject", ()):
-        for name, value in part:
-            if name == "commonName":
-                return str(value)
-    return ""
+    if transport is None:
+        return Context(metadata)
+    peer = address_text(transport.get_extra_info("peername"))
+    name = common_name(transport.get_extra_info("peercert")) if request.secure else ""
+    return Context(metadata, peer=peer, common_name=name)
