@@ -42,7 +42,7 @@ class _Connection(H2Connection):
 class _Stream:
     """What waits to be sent on a stream, and which ends of it are open."""
 
-    __slots__ = ("chunks", "has_trailers", "offset", "peer_ended", "queued_bytes", "trailers")
+    __slots__ = ("chunks", "has_trailers", "is_ended", "offset", "peer_ended", "queued_bytes", "trailers")
 
     def __init__(self, peer_ended: bool) -> None:
         self.chunks: deque[bytes] = deque()
@@ -52,6 +52,8 @@ class _Stream:
         self.has_trailers = False
         self.trailers: Sequence[Header] = ()
         self.peer_ended = peer_ended
+        self.is_ended = False
+        """Whether the response has left as a whole."""
 
 
 class H2Backing:
@@ -185,7 +187,10 @@ class H2Backing:
         self.over = self.over or text
 
     def _peer_ended(self, stream_id: int) -> None:
-        self._streams[stream_id].peer_ended = True
+        stream = self._streams[stream_id]
+        stream.peer_ended = True
+        if stream.is_ended:
+            self._close(stream_id)
 
     def _close(self, stream_id: int) -> None:
         self._ready.pop(stream_id, None)
@@ -268,6 +273,7 @@ class H2Backing:
     def _ended(self, stream_id: int, stream: _Stream) -> None:
         """Our end of the stream is closed."""
         stream.has_trailers = False
+        stream.is_ended = True
         if stream.peer_ended:
             self._close(stream_id)
 
