@@ -98,8 +98,10 @@ class H2Backing:
 
     @staticmethod
     def _begun(limits: Http2Limits) -> _Connection:
-        unchecked = {"validate_outbound_headers": False, "normalize_outbound_headers": False}
-        begun = _Connection(H2Configuration(client_side=False, header_encoding=None, **unchecked))
+        config = H2Configuration(client_side=False, header_encoding=None)
+        # What this package sends needs no check.
+        config.validate_outbound_headers = config.normalize_outbound_headers = False
+        begun = _Connection(config)
         begun.local_settings = Settings(
             client=False,
             initial_values={
@@ -388,8 +390,7 @@ class H2Backing:
     def _say_goodbye(self, last_stream_id: int, error_code: int, text: str = "") -> None:
         """Write a GOAWAY past h2, which would take no frame after it."""
         self._out += self._h2.data_to_send()
-        reason = {"error_code": error_code, "additional_data": text.encode()}
-        self._out += GoAwayFrame(0, last_stream_id, **reason).serialize()
+        self._out += GoAwayFrame(0, last_stream_id, error_code, text.encode()).serialize()
 
 
 def connection(sink: Sink, limits: Http2Limits, now: Callable[[], float]) -> Http2:

@@ -5,6 +5,7 @@ and settings, empty data frames, and streams that nghttp2 resets for a client's 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ngh2
 from ngh2 import events
@@ -206,6 +207,7 @@ class Ngh2Connection:
 
     def _report(self) -> None:
         sink = self._sink
+        event: Any
         for event in self._events():
             kind = type(event)
             if kind is events.DataReceived:

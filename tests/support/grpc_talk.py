@@ -13,7 +13,15 @@ from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from hpack import Encoder, NeverIndexedHeaderTuple
-from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+)
 
 from raftcy.etcd.grpc_connection import GrpcConnection
 from raftcy.etcd.grpc_shared import GrpcLimits, Shared
