@@ -18,10 +18,23 @@ from h2.exceptions import DenialOfServiceError, H2Error
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from .http2 import CANCEL, HIGHEST_STREAM, NO_ERROR, REFUSED_STREAM, Bucket, Header, Http2, Http2Limits, Sink
+from .http2 import (
+    CANCEL,
+    HIGHEST_STREAM,
+    NO_ERROR,
+    PROTOCOL_ERROR,
+    REFUSED_STREAM,
+    Bucket,
+    Header,
+    Http2,
+    Http2Limits,
+    Sink,
+)
 
 # About 300 of the smallest frames, at some 25 microseconds each.
 _BITE_BYTES = 4 << 10
+# 16 KiB, which we do not raise, and the head of a frame.
+_LONGEST_FRAME_BYTES = (16 << 10) + 9
 # h2 drops its closed streams only when it counts the open ones, which takes a walk over all of them.
 _STREAMS_BETWEEN_WALKS = 64
 
@@ -78,17 +91,16 @@ class H2Backing:
         self._closed: list[int] = []
         """Streams that closed since the sink was last told."""
         self._takes_more = True
+        self._knows_limits = False
+        """Whether the client has seen our settings. Until then it may open too many streams in good faith."""
         self._out = bytearray()
         self._h2 = self._begun(limits)
 
     @staticmethod
     def _begun(limits: Http2Limits) -> _Connection:
-        config = H2Configuration(
-            client_side=False,
-            header_encoding=None,
-            validate_outbound_headers=False,
-            normalize_outbound_headers=False,
-        )
+        config = H2Configuration(client_side=False, header_encoding=None)
+        # What this package sends needs no check.
+        config.validate_outbound_headers = config.normalize_outbound_headers = False
         begun = _Connection(config)
         begun.local_settings = Settings(
             client=False,
@@ -121,10 +133,13 @@ class H2Backing:
         except Exception as error:
             # h2 lets a few errors of the libraries below it pass.
             self.over = self.over or f"{type(error).__name__}: {error}"
+        if not self.over and len(self._h2.incoming_buffer._data) > _LONGEST_FRAME_BYTES:
+            # h2 looks at a frame's length only once it has all of it.
+            self.over = "a frame is too long"
         self._tell_closed()
 
     def _happened(self, event: events.Event) -> None:
-        if self.flooded:
+        if self.over:
             return
         if isinstance(event, events.RequestReceived):
             self._request(event)
@@ -147,12 +162,16 @@ class H2Backing:
             self._window_opened(0)
         elif isinstance(event, events.PriorityUpdated):
             self._count("priorities")
+        elif isinstance(event, events.SettingsAcknowledged):
+            self._knows_limits = True
         elif isinstance(event, events.ConnectionTerminated):
             self.over = self.over or "the client has left"
 
     def _request(self, event: events.RequestReceived) -> None:
         if len(event.headers) > self._limits.header_fields:
             self._flood("too many header fields")
+        elif len(self._streams) >= self._limits.streams and self._knows_limits:
+            self.terminate(PROTOCOL_ERROR, "too many streams")
         elif not self._takes_more or len(self._streams) >= self._limits.streams:
             self._count("refused streams")
             self._h2.reset_stream(event.stream_id, REFUSED_STREAM)
@@ -356,25 +375,22 @@ class H2Backing:
 
     def announce_end(self) -> None:
         """Tell the peer that no new streams will be taken soon."""
-        self._say_goodbye(HIGHEST_STREAM, NO_ERROR, "")
+        self._say_goodbye(HIGHEST_STREAM, NO_ERROR)
 
     def take_no_more(self) -> None:
         """Refuse new streams."""
         self._takes_more = False
-        self._say_goodbye(self._h2.highest_inbound_stream_id, NO_ERROR, "")
+        self._say_goodbye(self._h2.highest_inbound_stream_id, NO_ERROR)
 
     def terminate(self, error_code: int, text: str) -> None:
         """End the connection after the present output."""
         self._say_goodbye(self._h2.highest_inbound_stream_id, error_code, text)
         self.over = self.over or text
 
-    def _say_goodbye(self, last_stream_id: int, error_code: int, text: str) -> None:
+    def _say_goodbye(self, last_stream_id: int, error_code: int, text: str = "") -> None:
         """Write a GOAWAY past h2, which would take no frame after it."""
         self._out += self._h2.data_to_send()
-        frame = GoAwayFrame(
-            stream_id=0, last_stream_id=last_stream_id, error_code=error_code, additional_data=text.encode()
-        )
-        self._out += frame.serialize()
+        self._out += GoAwayFrame(0, last_stream_id, error_code, text.encode()).serialize()
 
 
 def connection(sink: Sink, limits: Http2Limits, now: Callable[[], float]) -> Http2:

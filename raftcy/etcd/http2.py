@@ -39,7 +39,8 @@ class Http2Limits:
     """What one HTTP/2 connection may cost. ValueError unless each is positive and within HTTP/2's own bounds."""
 
     streams: int = 4096
-    """The most streams open at a time. A further one is refused, and the client may try it again."""
+    """The most streams open at a time. Until the client knows that, a further one is refused, and the client may try it
+    again. Then it ends the connection."""
 
     stream_window_bytes: int = 256 << 10
     """How many bytes of one stream the peer may send before they are acknowledged."""

@@ -1,15 +1,16 @@
 """HTTP/2 by ngh2, which wraps nghttp2.
 
-nghttp2 counts resets, CONTINUATION frames, unsent acknowledgements and suspicious frames itself. Pings, settings and
-empty data frames that come slowly enough for it are counted here.
+nghttp2 bounds CONTINUATION frames, unsent acknowledgements and suspicious frames itself. Counted here are resets, pings
+and settings, empty data frames, and streams that nghttp2 resets for a client's fault.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import ngh2
 from ngh2 import events
 
-from .http2 import NO_ERROR, Bucket, Header, Http2, Http2Limits, Sink
+from .http2 import CANCEL, ENHANCE_YOUR_CALM, NO_ERROR, REFUSED_STREAM, Bucket, Header, Http2, Http2Limits, Sink
 
 # After one read of this size, which is the largest of asyncio, the loop gets its turn.
 _BITE_BYTES = 256 << 10
@@ -17,6 +18,9 @@ _BITE_BYTES = 256 << 10
 _MAX_CONCURRENT_STREAMS = 3
 _INITIAL_WINDOW_SIZE = 4
 _MAX_HEADER_LIST_SIZE = 6
+# How streams end with good clients. One that has us reset its streams by faults of its own gets around a count of its
+# resets, so faults are counted too.
+_HARMLESS = frozenset((NO_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM))
 
 
 class Ngh2Connection:
@@ -27,8 +31,10 @@ class Ngh2Connection:
         "_connection",
         "_empty",
         "_events",
+        "_faults",
         "_pings",
         "_receive",
+        "_resets",
         "_send_data",
         "_send_response",
         "_send_trailers",
@@ -45,6 +51,8 @@ class Ngh2Connection:
         self._pings = Bucket(burst, refill, now)
         self._settings = Bucket(burst, refill, now)
         self._empty = Bucket(burst, refill, now)
+        self._faults = Bucket(burst, refill, now)
+        self._resets = Bucket(burst, refill, now)
         self.over = ""
         self.flooded = False
         self.bite_bytes = _BITE_BYTES
@@ -199,6 +207,7 @@ class Ngh2Connection:
 
     def _report(self) -> None:
         sink = self._sink
+        event: Any
         for event in self._events():
             kind = type(event)
             if kind is events.DataReceived:
@@ -209,7 +218,14 @@ class Ngh2Connection:
             elif kind is events.RequestReceived:
                 sink.request(event.stream_id, event.headers, event.end_stream)
             elif kind is events.StreamClosed:
+                if event.error_code not in _HARMLESS and self._faults.take():
+                    self._flood("too many faulty streams")
+                    return
                 sink.closed(event.stream_id)
+            elif kind is events.StreamReset:
+                if self._resets.take():
+                    self._flood("too many resets")
+                    return
             elif kind is events.PingReceived:
                 if self._pings.take():
                     self._flood("too many pings")

@@ -12,8 +12,16 @@ from google.protobuf.wrappers_pb2 import BytesValue, StringValue
 from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from hpack import Encoder
-from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame
+from hpack import Encoder, NeverIndexedHeaderTuple
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    Frame,
+    HeadersFrame,
+    PingFrame,
+    RstStreamFrame,
+    SettingsFrame,
+)
 
 from raftcy.etcd.grpc_connection import GrpcConnection
 from raftcy.etcd.grpc_shared import GrpcLimits, Shared
@@ -65,7 +73,8 @@ class Heard:
 class Talk:
     """A client that talks to a server's connection in memory.
 
-    ``acknowledges`` is whether the client gives back the windows of what it got, as a client does that reads.
+    ``acknowledges`` is whether the client gives back the windows of what it got, as a client does that reads, and
+    ``knows_limits`` whether it has heard the server's settings.
     """
 
     def __init__(
@@ -75,7 +84,7 @@ class Talk:
         limits: GrpcLimits | None = None,
         *,
         acknowledges: bool = True,
-        window_bytes: int = 65535,
+        knows_limits: bool = True,
         shared: Shared | None = None,
     ) -> None:
         self.now_s = 100.0
@@ -92,13 +101,17 @@ class Talk:
         self.woken = 0
         self.server = GrpcConnection(self.shared, self._woken, "1.2.3.4:5", "")
         self.client = H2Connection(H2Configuration(client_side=True, header_encoding=None))
-        self.client.local_settings.initial_window_size = window_bytes
         self.client.initiate_connection()
         self.acknowledges = acknowledges
         self.heard: dict[int, Heard] = {}
         self.goodbye: events.ConnectionTerminated | None = None
         self.output_bytes = 0
-        self.pump()
+        self.resets: dict[int, int] = {}
+        """Error codes of streams that `hear_raw` saw reset."""
+        if knows_limits:
+            self.pump()
+        else:
+            self.server.receive(self.client.data_to_send())
 
     def _spawn(self, awaitable: Awaitable[Any]) -> Any:
         future = asyncio.ensure_future(awaitable)
@@ -165,6 +178,15 @@ class Talk:
                 heard.reset = int(event.error_code)
             elif isinstance(event, events.StreamEnded):
                 heard.ended = True
+
+    def hear_raw(self, data: bytes) -> None:
+        """Look at frames of streams that the client's library knows nothing of."""
+        while data:
+            made, length = Frame.parse_frame_header(memoryview(data[:9]))
+            made.parse_body(memoryview(data[9 : 9 + length]))
+            data = data[9 + length :]
+            if isinstance(made, RstStreamFrame):
+                self.resets[made.stream_id] = made.error_code
 
     # -- calls
 
@@ -285,9 +307,7 @@ def opening() -> bytes:
 
 def block(headers: Sequence[tuple[bytes, bytes]] = HEADERS) -> bytes:
     """A header block that uses no dynamic table, so that it can be sent again and again."""
-    encoder = Encoder()
-    encoder.header_table_size = 0
-    return bytes(encoder.encode(headers))
+    return bytes(Encoder().encode([NeverIndexedHeaderTuple(*each) for each in headers], huffman=False))
 
 
 def request(stream_id: int, headers: bytes, *, end: bool = False) -> bytes:
