@@ -81,10 +81,7 @@ def ask(endpoint: str) -> dict[str, dict[str, Any]]:
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
         connection.request(method, path, data, {"Content-Type": "application/json"})
         response = connection.getresponse()
-        if path == "/v3/watch":
-            text = response.readline() + response.readline()
-        else:
-            text = response.read()
+        text = response.readline() + response.readline() if path == "/v3/watch" else response.read()
         found[name] = {"status": response.status, "text": text.decode()}
         connection.close()
     return found
