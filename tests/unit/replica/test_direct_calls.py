@@ -141,7 +141,6 @@ class Slow(Ledger):
         return answers
 
 
-
 def test_a_machine_pauses_within_a_command_and_reads_wait_for_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
 
