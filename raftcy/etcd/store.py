@@ -139,7 +139,7 @@ class Store:
 
     @property
     def counted(self) -> int:
-        """The revision of which the index counts the live keys: what a write transaction has come to, if there is one."""
+        """The revision of which the index counts the live keys: that of the write transaction once it has written."""
         return self.revision if self._txn is None else self._txn.seen
 
     @property
