@@ -321,6 +321,10 @@ def test_only_members_that_lead_answer_the_questions_of_others() -> None:
     run_virtually(story())
 
 
+def short(value: Any) -> str:
+    return repr(value)[:20]
+
+
 @pytest.mark.parametrize(
     "value",
     [5, [(1, 2)], [(1, "x", False)], [(1, 2, 3)], [(7, 2, True)], [(1, 2, True)] * 513],
