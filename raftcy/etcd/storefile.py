@@ -11,6 +11,8 @@ Equal stores give equal bytes. Pieces may be cut anywhere on the way.
 import struct
 from collections.abc import Iterable, Iterator
 
+from google.protobuf.message import DecodeError
+
 from ..errors import Corruption
 from . import schema
 from .history import History
@@ -82,7 +84,7 @@ def _read_block(reader: _Reader, count: int) -> Iterator[Item]:
     data = reader.take(sum(lengths))
     try:
         messages = schema.RangeResponse.FromString(data).kvs
-    except ValueError as error:  # protobuf's DecodeError is one
+    except DecodeError as error:
         raise Corruption("a block of a captured store cannot be decoded") from error
     if len(messages) != count:
         raise Corruption("a block of a captured store has another number of items than it says")

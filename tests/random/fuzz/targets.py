@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from .decoding import decoding, framing
+from .gateway import gateway
 from .groups import groups
 from .recordings import recordings
 from .steps import changes, snapshots, steps
@@ -18,4 +19,5 @@ TARGETS: dict[str, Target] = {
     "snapshots": snapshots,
     "recordings": recordings,
     "groups": groups,
+    "gateway": gateway,
 }
