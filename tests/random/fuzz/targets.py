@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from types import ModuleType
 
+from .calls import calls
 from .decoding import decoding, framing
 from .groups import groups
 from .recordings import recordings
@@ -18,4 +19,5 @@ TARGETS: dict[str, Target] = {
     "snapshots": snapshots,
     "recordings": recordings,
     "groups": groups,
+    "calls": calls,
 }
