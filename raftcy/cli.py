@@ -11,19 +11,26 @@ from typing import Any
 from . import BUILD, __version__, demo
 from ._arguments import integer
 from ._build import why_pure
+from .etcd import launch
 from .recorder import command as replay
 from .replica import recovery
 from .sim import command_line as sim
 from .sim.workers import Terminated, terminable
 from .storage import log_command as log
 
+ETCD = "etcd"
+"""The command whose flags are Go's and not argparse's."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 for success, 1 for failure, 2 for a wrong command line.
 
-    130 and 143 if SIGINT or SIGTERM ended it.
+    130 and 143 if SIGINT or SIGTERM ended it. ``etcd`` takes etcd's flags, and ends as etcd does.
     """
-    arguments = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == [ETCD]:
+        return launch.main(given[1:])
+    arguments = _parser().parse_args(given)
     try:
         with terminable():
             return arguments.run(arguments)  # type: ignore[no-any-return]
@@ -144,4 +151,5 @@ def _parser() -> argparse.ArgumentParser:
     log.add_arguments(looked)
     looked.set_defaults(run=log.run)
     _add_recovery(commands)
+    commands.add_parser(ETCD, add_help=False, help="run an etcd v3 server, with etcd's flags; see `raftcy etcd --help`")
     return parser

@@ -1,9 +1,27 @@
-"""The key-value store with its history (signatures only, for now)."""
+"""The key-value store with its history.
+
+Rules:
+
+- A write transaction gives all its writes one revision, the store's plus 1. There is one at a time; nobody sees any of
+  it before its end. It may take many steps, because an item with a revision above the store's is not there for readers.
+- Reads at older revisions are refused once a compaction has passed them, though the items may be there for a while.
+- A key is attached to a lease as long as its newest item names it. The lessor hears of each change.
+- The same transactions and compactions give the same store, however the steps fall: what is freed, and when, shows only
+  in ``size``.
+"""
 
 from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
-from .items import Item
+from ..errors import InvariantError
+from .history import History
+from .items import CREATE, LEASE, VERSION, Item, deleted, written
+from .kvhash import hash_of
+from .refusals import refused
+from .storefile import pieces_of, read_pieces
+from .views import PAGE, View
+
+STEP_WRITES = 1000  # of a delete or of freeing, in one step: a few milliseconds
 
 
 class Leases(Protocol):
@@ -12,104 +30,222 @@ class Leases(Protocol):
     def exists(self, lease: int, /) -> bool:
         """Whether a key may be attached to this lease."""
 
-    def attach(self, lease: int, key: bytes, /) -> None:
+    def attach(self, lease: int, key: bytes, /) -> object:
         """A put has attached the key to the lease."""
 
-    def detach(self, lease: int, key: bytes, /) -> None:
+    def detach(self, lease: int, key: bytes, /) -> object:
         """A put or a delete has detached the key from the lease."""
 
 
 class WriteTxn:
     """One write transaction: all its writes get one revision, that of the store plus 1."""
 
-    revision: int  # what the writes of this transaction get
+    __slots__ = ("_events", "_history", "_leases", "_store", "revision")
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._history = store.history
+        self._leases = store.leases
+        self._events: list[Item] = []
+        self.revision = store.revision + 1
+
+    @property
+    def seen(self) -> int:
+        """The revision that reads within the transaction see: its own once it has written, else the store's."""
+        return self.revision if self._events else self.revision - 1
+
+    def get(self, key: bytes) -> Item | None:
+        """The item of a live key, with the writes of this transaction."""
+        item = self._history.newest.get(key)
+        return item if item is not None and item[VERSION] else None
 
     def put(self, key: bytes, value: bytes, lease: int = 0) -> Item:
         """Write a key, and attach it to the lease, which must exist."""
-        raise NotImplementedError
+        events, mod = self._events, self.revision
+        before = self._history.newest.get(key)
+        if before is not None and before[VERSION]:
+            create, version, former = before[CREATE], before[VERSION] + 1, before[LEASE]
+        else:
+            create, version, former = mod, 1, 0
+        item = written(mod, len(events), key, value, create, version, lease)
+        self._history.write(item, before)
+        events.append(item)
+        if former != lease:
+            if former:
+                self._leases.detach(former, key)
+            if lease:
+                self._leases.attach(lease, key)
+        return item
 
-    def delete(self, key: bytes) -> bool:
-        """Delete one key; whether it was there."""
-        raise NotImplementedError
+    def delete(self, key: bytes) -> Item | None:
+        """Delete one key, and return its item; None if it is not there."""
+        before = self._history.newest.get(key)
+        if before is None or not before[VERSION]:
+            return None
+        events = self._events
+        item = deleted(self.revision, len(events), key)
+        self._history.write(item, before)
+        events.append(item)
+        if before[LEASE]:
+            self._leases.detach(before[LEASE], key)
+        return before
 
-    def delete_range(self, key: bytes, end: bytes, prev: list[bytes] | None = None) -> Generator[None, None, int]:
-        """Delete a range in steps of a few milliseconds, and return how many keys it had.
-
-        With ``prev``, the framed KeyValues that are deleted are appended to it.
-        """
-        raise NotImplementedError
+    def delete_range(self, key: bytes, end: bytes) -> Generator[None, None, list[Item]]:
+        """Delete a range in steps, and return the items that it had, in order."""
+        gone: list[Item] = []
+        index = self._history.index
+        page = index.page(key, end, PAGE)
+        while page:
+            for each in page:
+                item = self.delete(each)
+                if item is not None:
+                    gone.append(item)
+            if len(page) < PAGE:
+                break
+            yield
+            page = index.page(page[-1], end, PAGE, after=True)
+        return gone
 
     def end(self) -> Sequence[Item]:
-        """Publish the writes, and return them in order; nothing and no revision if there are none."""
-        raise NotImplementedError
-
-
-class View:
-    """The store at one revision: it stays as it is while transactions and compactions go on, until it is closed.
-
-    Reading it on another thread is safe. A compaction frees nothing that an open view shows; close it soon.
-    """
-
-    revision: int
-    compacted: int
-
-    def keys(self, key: bytes, end: bytes) -> Iterator[Item]:
-        """The live items of a range, in the order of their keys."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Let go of the revision. May be called twice."""
-        raise NotImplementedError
+        """Publish the writes, and return them in order. Without any, the store keeps its revision."""
+        self._store.publish(self, bool(self._events))
+        return self._events
 
 
 class Store:
-    """Keys with their values at all revisions since the last compaction."""
+    """Keys with their values at all revisions since the last compaction.
 
-    revision: int  # of the last write transaction; 1 at first
-    compacted: int  # of the last compaction; -1 at first, as etcd reports it
-    size: int  # logical bytes: what all kept KeyValues are long together
+    ``revision`` is that of the last write transaction, 1 at first, and ``compacted`` that of the last compaction, -1 at
+    first, as etcd has it. ``size`` is the length of all KeyValues, old ones too: it falls as compacted space is freed.
+    """
+
+    __slots__ = ("_txn", "history", "leases", "revision")
 
     def __init__(self, leases: Leases) -> None:
-        raise NotImplementedError
+        self.leases = leases
+        self.history = History()
+        self.revision = 1
+        self._txn: WriteTxn | None = None
+
+    @property
+    def compacted(self) -> int:
+        """The last compact revision."""
+        return self.history.compacted
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items that are not freed yet."""
+        return self.history.size
+
+    @property
+    def counted(self) -> int:
+        """The revision of which the index counts the live keys: what a write transaction has come to, if there is one."""
+        return self.revision if self._txn is None else self._txn.seen
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a write transaction has begun and not ended."""
+        return self._txn is not None
+
+    # -- writing --
 
     def begin(self) -> WriteTxn:
-        """Begin a write transaction. There is one at a time; reads see nothing of it until it has ended."""
-        raise NotImplementedError
+        """Begin a write transaction; it has to be ended before the next one begins."""
+        if self._txn is not None:
+            raise InvariantError("a write transaction begins in another one")
+        self._txn = txn = WriteTxn(self)
+        return txn
+
+    def publish(self, txn: WriteTxn, has_written: bool) -> None:
+        """End a write transaction. Only `WriteTxn.end` calls it."""
+        if txn is not self._txn:
+            raise InvariantError("a write transaction ends that is not the present one")
+        self._txn = None
+        if has_written:
+            self.revision = txn.revision
+
+    # -- reading --
 
     def get(self, key: bytes) -> Item | None:
         """The item of a live key at the present revision."""
-        raise NotImplementedError
+        return self.history.at(key, self.revision)
 
-    def count(self, key: bytes, end: bytes) -> int:
-        """How many live keys a range has at the present revision."""
-        raise NotImplementedError
+    def check_revision(self, revision: int) -> None:
+        """Raise Refused if a revision is compacted, or in the future; 0 and below stand for the present one."""
+        if revision > self.revision:
+            raise refused("FUTURE_REVISION")
+        if 0 < revision < self.history.compacted:
+            raise refused("COMPACTED")
 
     def view(self, revision: int = 0) -> View:
-        """The store at a revision, 0 for the present one; Refused if it is compacted or in the future."""
-        raise NotImplementedError
+        """The store at a revision, 0 or below for the present one; Refused as by `check_revision`."""
+        self.check_revision(revision)
+        return View(self.history, revision if revision > 0 else self.revision)
+
+    # -- compacting --
 
     def compact(self, revision: int) -> None:
-        """Compact: from now on, older revisions are refused. Their space is freed by `work`.
+        """Compact: from now on, older revisions are refused. `work` frees their space.
 
         Refused if the revision is compacted already, or in the future.
         """
-        raise NotImplementedError
+        if revision <= self.history.compacted:
+            raise refused("COMPACTED")
+        if revision > self.revision:
+            raise refused("FUTURE_REVISION")
+        self.history.compacted = revision
 
-    def work(self) -> bool:
-        """Free some of what is compacted, for at most a few milliseconds; whether more remains."""
-        raise NotImplementedError
+    def work(self, size: int = STEP_WRITES) -> bool:
+        """Free some of what is compacted, for a few milliseconds; whether more can be freed now."""
+        return self.history.free(size)
+
+    # -- the whole --
 
     def hash_kv(self, revision: int = 0) -> Generator[None, None, tuple[int, int, int]]:
-        """Hash all that is kept up to a revision, in steps; returns hash, compact revision and hash revision.
+        """Hash all that is kept up to a revision, in steps; returns the hash, the compact revision and the revision.
 
-        Members that have applied the same log get the same, however far each of them has freed compacted space.
+        Members that have applied the same log get the same, however far each of them has freed compacted space. Refused
+        as by `check_revision`.
         """
-        raise NotImplementedError
+        with self.view(revision) as view:
+            value = yield from hash_of(view)
+            return value, view.compacted, view.revision
 
-    def capture(self) -> Iterator[bytes]:
-        """The whole store as it is now, in pieces of bytes that are made when they are asked for, on any thread."""
-        raise NotImplementedError
+    def capture(self) -> "Captured":
+        """The whole store as it is now, to be written in pieces on any thread, while the store goes on."""
+        if self._txn is not None:
+            raise InvariantError("a store is captured within a write transaction")
+        return Captured(self.view())
 
     def restore(self, pieces: Iterator[bytes]) -> None:
-        """Become the store of a capture. Attaches every live key to its lease: restore the lessor first."""
-        raise NotImplementedError
+        """Become the store of a capture; Corruption if it is none.
+
+        Every live key is attached to its lease, so restore the lessor first.
+        """
+        if self._txn is not None:
+            raise InvariantError("a store is restored within a write transaction")
+        revision, history = read_pieces(pieces)
+        self.history = history
+        self.revision = revision
+        for key, item in history.newest.items():
+            if item[LEASE]:
+                self.leases.attach(item[LEASE], key)
+
+
+class Captured:
+    """A store at one revision, as pieces of bytes of about a megabyte. Iterate once, on any thread, and then close it.
+
+    Until then no compaction after it frees anything. A capture that nobody holds any more counts as closed.
+    """
+
+    __slots__ = ("_view",)
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def __iter__(self) -> Iterator[bytes]:
+        return pieces_of(self._view)
+
+    def close(self) -> None:
+        """Let go of the revision. May be called again."""
+        self._view.close()

@@ -81,7 +81,7 @@ class Applying:
         self.machine = GroupMachine(machine, self._present_members)
         """The machine with sessions, time and versions around it."""
         self._batch: Batch | None = None
-        self._runs: Iterator[list[Entry]] = iter(())
+        self._work: Iterator[None] = iter(())
         self._answers: list[Any] = []
         self.snapshots = Snapshots(host, self.machine, log, again, tell, guarded, _ignore, notices)
         # The snapshot from which the machine has to be restored before anything is applied.
@@ -125,12 +125,11 @@ class Applying:
                     return ended
                 self._batch = batch
                 self._answers = []
-                self._runs = slices(batch.entries)
+                self._work = self._apply(batch.entries)
                 if batch.snapshot is not None:
                     snapshots.restore(batch.snapshot)
                     continue
-            for run in self._runs:
-                self._apply_run(run)
+            for _ in self._work:
                 now = self._stopwatch()
                 began = began or now
                 if now - began > SLICE_S:
@@ -140,9 +139,21 @@ class Applying:
             ended = True
         return ended
 
-    def _apply_run(self, run: list[Entry]) -> None:
+    def _apply(self, entries: list[Entry]) -> Iterator[None]:
+        """Apply entries, and pause after each run of them, and within a run where the machine does."""
+        in_steps = self.machine.machine.applies_in_steps
+        for run in slices(entries):
+            if not has_data(run):
+                self._apply_run(run, [])
+            elif in_steps:
+                self._apply_run(run, (yield from self.machine.steps(run)))
+            else:
+                self._apply_run(run, self.machine.apply(run))
+            yield
+
+    def _apply_run(self, run: list[Entry], answers: list[Any]) -> None:
+        """Note the answers to a run that the machine has applied, or apply a run that is not for the machine."""
         if has_data(run):
-            answers = self.machine.apply(run)
             if len(answers) != len(run):
                 raise InvariantError(f"the machine gave {len(answers)} answers to {len(run)} entries")
             if self._answers:

@@ -5,6 +5,7 @@ from types import ModuleType
 
 from .calls import calls
 from .decoding import decoding, framing
+from .gateway import gateway
 from .groups import groups
 from .recordings import recordings
 from .steps import changes, snapshots, steps
@@ -20,4 +21,5 @@ TARGETS: dict[str, Target] = {
     "recordings": recordings,
     "groups": groups,
     "calls": calls,
+    "gateway": gateway,
 }

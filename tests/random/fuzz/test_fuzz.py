@@ -20,6 +20,7 @@ from .calls import calls
 from .choices import Choices
 from .corpus import FOLDER, kept, overheard
 from .decoding import decoding, framing
+from .gateway import gateway
 from .groups import groups
 from .minimise import reached, worth_keeping
 from .recordings import recordings
@@ -51,6 +52,12 @@ def test_every_input_of_the_corpus(raftcy: ModuleType, raftcy_pure: ModuleType, 
 def test_what_is_kept_is_small() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == set(TARGETS)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST_KEPT_BYTES
+
+
+@drawn(300)
+@given(head=st.binary(min_size=2, max_size=2), body=st.text(alphabet=r'{}[]":,\\ keyvalueTTLID0123AQ==', max_size=60))
+def test_gateway(raftcy: ModuleType, raftcy_pure: ModuleType, head: bytes, body: str) -> None:
+    gateway([raftcy, raftcy_pure], head + body.encode())
 
 
 @drawn(500)

@@ -1,0 +1,67 @@
+"""The writes in the order of their revisions: what a watcher that is behind reads."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from ..errors import InvariantError
+from .items import MOD, Item
+
+CHUNK = 512
+
+
+class RevisionLog:
+    """Items in order of (mod_revision, sub), in chunks, so that the oldest are dropped without moving the others."""
+
+    __slots__ = ("_chunks", "_firsts", "_last")
+
+    def __init__(self) -> None:
+        self._chunks: list[list[Item]] = []
+        self._firsts: list[Item] = []
+        self._last: list[Item] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._chunks))
+
+    def append(self, item: Item) -> None:
+        """Add the next write."""
+        last = self._last
+        if not last or len(last) >= CHUNK:
+            if last and item <= last[-1]:
+                raise InvariantError(f"write {item[:2]} is not behind {last[-1][:2]}")
+            self._last = last = []
+            self._chunks.append(last)
+            self._firsts.append(item)
+        last.append(item)
+
+    def read(self, revision: int, size: int) -> list[Item]:
+        """The writes from a revision on: at least ``size`` of them if there are so many, and no revision in part."""
+        found: list[Item] = []
+        for item in self.walk(revision):
+            if len(found) >= size and item[MOD] != found[-1][MOD]:
+                break
+            found.append(item)
+        return found
+
+    def walk(self, revision: int) -> Iterator[Item]:
+        """All writes from a revision on. No write may be added or dropped meanwhile."""
+        mark = (revision,)
+        place = max(bisect_left(self._firsts, mark) - 1, 0)
+        for chunk in self._chunks[place:]:
+            if chunk[-1] >= mark:
+                yield from chunk if chunk[0] >= mark else chunk[bisect_left(chunk, mark) :]
+
+    def drop(self, revision: int, size: int) -> list[Item]:
+        """Drop the oldest writes below a revision, about ``size`` of them at most, and return them."""
+        if not self._chunks:
+            return []
+        oldest = self._chunks[0]
+        count = bisect_left(oldest, (revision,), 0, min(len(oldest), size))
+        dropped = oldest[:count]
+        if count == len(oldest):
+            del self._chunks[0], self._firsts[0]
+            if not self._chunks:
+                self._last = []
+        elif count:
+            del oldest[:count]
+            self._firsts[0] = oldest[0]
+        return dropped
