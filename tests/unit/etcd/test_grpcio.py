@@ -10,13 +10,14 @@ from raftcy.etcd.grpc_shared import GrpcLimits
 from raftcy.etcd.listening import Endpoint
 from raftcy.etcd.refusals import Refused
 from tests.support.grpc_talk import Echo, Request, Response
+from tests.support.needs import FREE_THREADED, missing
 
 try:
     import grpc
 except ImportError:
     grpc = None
 
-pytestmark = [pytest.mark.once, pytest.mark.skipif(grpc is None, reason="needs grpcio, which has no wheel here")]
+pytestmark = pytest.mark.once
 
 
 class World:
@@ -45,6 +46,10 @@ class World:
 
 @pytest.fixture(params=["ngh2", "h2"])
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    if grpc is None:
+        if FREE_THREADED:
+            pytest.skip("grpcio has no wheel for interpreters without the lock")
+        missing("grpcio")
     made = World(request.param)
     await made.start()
     yield made
