@@ -55,7 +55,7 @@ def generate(folder: Path) -> None:
 def literal(data: bytes) -> Iterator[str]:
     """Bytes as lines of Python source."""
     for start in range(0, len(data), 24):
-        yield f"    b{ascii(data[start : start + 24].decode('latin-1'))}"
+        yield f"    b{data[start : start + 24].decode('latin-1')!a}"
 
 
 def descriptors(data: bytes) -> str:

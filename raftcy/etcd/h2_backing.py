@@ -128,10 +128,8 @@ class H2Backing:
                 self._happened(event)
         except DenialOfServiceError as error:
             self._flood(str(error))
-        except H2Error as error:
-            self.over = self.over or str(error) or type(error).__name__
         except Exception as error:
-            # h2 lets a few errors of the libraries below it pass.
+            # h2 lets a few errors of the libraries below it pass, beside its own.
             self.over = self.over or f"{type(error).__name__}: {error}"
         if not self.over and len(self._h2.incoming_buffer._data) > _LONGEST_FRAME_BYTES:
             # h2 looks at a frame's length only once it has all of it.
@@ -300,7 +298,7 @@ class H2Backing:
         """A stream that is gone is nothing new: its end is, or was, reported. Anything else ends the connection."""
         known = self._h2.streams.get(stream_id)
         if known is not None and not known.closed:
-            self.over = self.over or str(error) or type(error).__name__
+            self.over = self.over or f"{type(error).__name__}: {error}"
 
     def respond(self, stream_id: int, headers: Sequence[Header]) -> None:
         """Send the headers of a response."""

@@ -5,14 +5,14 @@ Rules:
 - ``newest`` has the last item of each key, ``older`` those before it, the oldest first. A writer fills ``older`` before
   ``newest``, and never changes in place what a reader may hold, except that it appends. So a reader on another thread
   that looks at ``newest`` first finds each item at one of the two places.
-- After a compaction at C, a key keeps its items above C, and the last one up to C. If that one is a delete, it goes
-  too, unless it happened at C itself: a watch may still begin there.
+- After a compaction at C, a key keeps its items from C on, since a watch may still begin there. If it has none at C,
+  it keeps the last one before too, unless that is a delete.
 - What a compaction takes away is gone at once for every reader, but freed later, in steps: ``freed`` is how far that
   is. It follows the log, since only a later write makes an item superfluous. Nothing is freed that an open reader
   shows; a reader that nobody holds any more counts as closed.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
@@ -36,6 +36,14 @@ class Reader(Protocol):
     @property
     def is_closed(self) -> bool:
         """Whether it has read all."""
+
+
+def _first_kept(items: Sequence[Item], compacted: int) -> int:
+    """The place of the first item that a compaction keeps: the first at its revision, else the last one before."""
+    first = bisect_left(items, (compacted,))
+    if first < len(items) and items[first][MOD] == compacted:
+        return first
+    return max(first - 1, 0)
 
 
 class History:
@@ -109,7 +117,7 @@ class History:
             items.append(newest)
         if items[-1][MOD] > revision:
             del items[bisect_right(items, (revision + 1,)) :]
-        first = bisect_right(items, (compacted + 1,)) - 1
+        first = _first_kept(items, compacted)
         if first > 0:
             del items[:first]
         if items and not items[0][VERSION] and items[0][MOD] < compacted:
@@ -170,7 +178,9 @@ class History:
             return None
         older = self.older.get(key, ())
         if older:
-            first = len(older) if newest[MOD] <= goal else bisect_right(older, (goal + 1,)) - 1
+            first = _first_kept(older, goal)
+            if newest[MOD] <= goal and older[first][MOD] < goal:
+                first = len(older)  # superseded by the newest one
             if first > 0:
                 if older[0][MOD] < self.freed:
                     self.size -= len(older[0][FRAMED])

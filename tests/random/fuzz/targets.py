@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from types import ModuleType
 
+from .calls import calls
 from .decoding import decoding, framing
 from .gateway import gateway
 from .groups import groups
@@ -19,5 +20,6 @@ TARGETS: dict[str, Target] = {
     "snapshots": snapshots,
     "recordings": recordings,
     "groups": groups,
+    "calls": calls,
     "gateway": gateway,
 }

@@ -16,6 +16,7 @@ from raftcy_pure.transport import frame as pure_frame
 from raftcy_pure.transport import packets
 from raftcy_pure.wire import codec as pure_codec
 
+from .calls import calls
 from .choices import Choices
 from .corpus import FOLDER, kept, overheard
 from .decoding import decoding, framing
@@ -103,6 +104,12 @@ def test_recordings(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) ->
 @given(data=st.binary(max_size=80))
 def test_groups(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
     groups([raftcy, raftcy_pure], data)
+
+
+@drawn(200)
+@given(data=st.binary(max_size=150))
+def test_calls(raftcy_pure: ModuleType, data: bytes) -> None:
+    calls([raftcy_pure], data)
 
 
 @pytest.mark.parametrize("part", range(4))

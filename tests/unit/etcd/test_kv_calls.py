@@ -46,7 +46,9 @@ def test_previous_values_deletes_and_transactions() -> None:
             answer = await call(one, "KV/Txn", txn)
             assert answer.succeeded
             assert answer.responses[1].response_range.kvs[0].value == b"3"
-            answer = await call(one, "KV/DeleteRange", schema.DeleteRangeRequest(key=b"a", range_end=b"z", prev_kv=True))
+            answer = await call(
+                one, "KV/DeleteRange", schema.DeleteRangeRequest(key=b"a", range_end=b"z", prev_kv=True)
+            )
             assert answer.deleted == 2
             assert [kv.key for kv in answer.prev_kvs] == [b"a", b"b"]
             answer = await call(one, "KV/DeleteRange", schema.DeleteRangeRequest(key=b"a"))
@@ -67,6 +69,9 @@ def test_a_transaction_that_only_reads_is_not_in_the_log() -> None:
             assert one.replica.commit == commit
 
     run_virtually(story())
+
+
+DELETE_ALL = schema.DeleteRangeRequest(key=b"a", range_end=b"z", prev_kv=True)
 
 
 async def refusal(member: Any, name: str, request: Any, **metadata: str) -> Refused:
@@ -123,7 +128,9 @@ def test_serializable_reads_go_on_without_a_leader_and_others_time_out() -> None
             assert found.kvs[0].value == b"1"
             assert await refusal(one, "KV/Range", get(b"a")) == refused("TIMEOUT")
             assert await refusal(one, "KV/Put", put(b"a", b"2")) == refused("TIMEOUT")
-            assert await refusal(one, "KV/Range", get(b"a", serializable=True), hasleader="true") == refused("NO_LEADER")
+            assert await refusal(one, "KV/Range", get(b"a", serializable=True), hasleader="true") == refused(
+                "NO_LEADER"
+            )
 
     run_virtually(story())
 
@@ -160,7 +167,11 @@ def test_what_may_have_happened_is_never_answered_as_if_it_had_not() -> None:
             world.cut(one.host.id)
             with pytest.raises(Refused) as caught:
                 await asked
-            assert caught.value in (refused("TIMEOUT_CONNECTION_LOST"), refused("TIMEOUT"), refused("TIMEOUT_LEADER_FAILED"))
+            assert caught.value in (
+                refused("TIMEOUT_CONNECTION_LOST"),
+                refused("TIMEOUT"),
+                refused("TIMEOUT_LEADER_FAILED"),
+            )
             world.heal()
             found = await call(one, "KV/Range", get(b"a"))
             assert len(found.kvs) <= 1
