@@ -52,7 +52,7 @@ class Exchange:
     def revision(self) -> int:
         """The revision in the header of the answer, 0 if there is none."""
         found = self.answers[0] if self.answer.strip().startswith("{") else {}
-        return int(found.get("header", {}).get("revision", 0))
+        return int(found.get("result", found).get("header", {}).get("revision", 0))
 
 
 def read(file: Path) -> list[Exchange]:
