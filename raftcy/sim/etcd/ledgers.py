@@ -3,6 +3,7 @@
 - Equal entries have equal answers on all members, and those of the naive model.
 - Members that have applied as much have equal states, after restarts and snapshots too: the bytes of a capture, and the
   hash that clients see.
+- No put is applied twice: the API repeats only what is certainly not in the log.
 - A write or a read shows all that had ended before it began; a read shows exactly what the model had at its revision.
 - Whatever a watch sees are the model's events, in order, each once, and none is left out.
 - No lease is revoked for its age before its time is over, counted from the moment when the last renewal that was
@@ -55,6 +56,8 @@ class EtcdLedger:
         # By index: the entry and its answer; and the checksum of the state after it.
         self._entries: dict[int, tuple[int, bytes, Any]] = {}
         self._numbers: dict[int, int] = {}
+        # By the bytes of an entry with a put, whose value no other put has: its index.
+        self._puts: dict[bytes, int] = {}
         self._states: dict[int, int] = {}
         # By lease: up to when its clients may rely on it, and when it was revoked for its age.
         self._promised_us: dict[int, int] = {}
@@ -95,6 +98,10 @@ class EtcdLedger:
             raise Violation("equal states", f"a member finds that members differ: {request.alarm}")
         if request.revoked_in_term and request.lease_revoke.ID in self.model.leases:
             self._revoke_due(request, command.term)
+        if request.HasField("put") or any(op.HasField("request_put") for op in request.txn.success):
+            place = self._puts.setdefault(command.data, command.index)
+            if place != command.index:
+                raise Violation("at most once", f"the put at {place} is applied again at {command.index}")
         expected = self.model.apply(request, command.term)
         if isinstance(expected, Refusal):
             good = isinstance(answer, CommandError) and answer.text == f"etcdserver: {expected.text}"
