@@ -56,7 +56,8 @@ class ClusterCalls:
                     isLearner=id in learners,
                 )
             )
-        return core.header() + schema.MemberListResponse(members=found).SerializeToString()
+        # As in etcd, headers of this service have no revision.
+        return core.headers.field(0, core.replica.term) + schema.MemberListResponse(members=found).SerializeToString()
 
     def _known(self, id: int) -> None:
         if id not in self._core.host.status().hosts:
