@@ -30,6 +30,8 @@ from .service import Context
 
 BEHIND_MOST = 5000
 """A member whose machine is behind its log by more entries than this takes no proposals, as in etcd."""
+FEW_WAIT = 256
+"""While so few answers are waited for, nobody looks how far the machine is behind."""
 STEP_S = 0.005
 """About how long long work goes on before the event loop runs, in seconds."""
 
@@ -153,7 +155,7 @@ class Core:
         if len(entry) > self.options.max_request_bytes:
             raise refused("REQUEST_TOO_LARGE")
         replica = self.replica
-        if replica.commit > replica.applied + BEHIND_MOST:
+        if len(self.patience.waiting) > FEW_WAIT and replica.commit > replica.applied + BEHIND_MOST:
             raise refused("TOO_MANY_REQUESTS")
         answer = Answer(self.patience, finish, entry)
         replica.propose_for(answer, entry)

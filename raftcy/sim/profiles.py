@@ -67,7 +67,7 @@ CALLS = {"write": 60, "write_many": 6, "read": 18, "session": 10, "roam": 20, "a
 HOST_LINKS = {"weather": 0.8, "partition": 0.25, "isolate": 0.4, "one_way": 0.3}
 HOST_ENDS = {"kill": 0.3, "power": 0.2, "power_all": 0.06, "power_within": 0.4, "fail": 0.15, "close": 0.15}
 HOST_REST = {"pause": 0.2, "skew": 0.2, "slow": 0.3, "transfer": 0.4, "campaign": 0.2, "upgrade": 0.2, "wipe": 0.05}
-ETCD_CALLS = {"etcd_write": 60, "etcd_read": 15, "etcd_renew": 12, "etcd_lease": 4, "write": 3}
+ETCD_CALLS = {"etcd_write": 60, "etcd_read": 15, "etcd_renew": 14, "etcd_lease": 5, "write": 3}
 HOSTS_ALL = CALLS | HOST_LINKS | HOST_ENDS | HOST_REST
 ALL = LOAD | ELECTIONS | LINKS | CLOCKS | CRASHES | DISKS | CHANGES
 
@@ -160,7 +160,7 @@ PROFILES = {
         Profile(
             "etcd", "members of an etcd cluster on whole hosts: transactions, leases, watches",
             ETCD_CALLS | _times(HOST_LINKS, 1.5) | {"kill": 0.5, "power": 0.2, "power_within": 0.3, "pause": 0.4}
-            | {"slow": 0.3, "transfer": 0.8, "campaign": 0.4, "close": 0.15},
+            | {"slow": 0.3, "transfer": 2.5, "campaign": 1, "close": 0.15},
             interval=8_000, voters=(1, 3, 3, 3, 3, 5), hosts=True, etcd=True,
         ),
     )
