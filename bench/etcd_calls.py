@@ -84,6 +84,7 @@ class Load(asyncio.Protocol):
         self.count = 0
         self.deadlines = deadlines
         self.transport: Any = None
+        self.is_over = False
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -110,6 +111,8 @@ class Load(asyncio.Protocol):
         self.connection.send_data(stream_id, framed(request), end_stream=True)
 
     def data_received(self, data: bytes) -> None:
+        if self.is_over:
+            return
         self.connection.receive_data(data)
         for event in self.connection.events():
             if type(event) is events.StreamClosed:
@@ -129,9 +132,9 @@ async def load(given: argparse.Namespace) -> dict[str, Any]:
     if lines is None or orders is None:
         raise RuntimeError("the server has no pipes")
     loop = asyncio.get_running_loop()
+    loads: list[Any] = []
     try:
         host, port = (await lines.readline()).split()
-        loads = []
         for number in range(given.connections):
             clients = (given.clients + number) // given.connections
             made = Load(clients, b"v" * given.value_bytes, given.deadlines)
@@ -140,11 +143,13 @@ async def load(given: argparse.Namespace) -> dict[str, Any]:
         await asyncio.sleep(0.5)
         orders.write(b"\n")
         await asyncio.sleep(given.seconds)
+        for each in loads:
+            each.is_over = True
         orders.write(b"\n")
         found: dict[str, Any] = json.loads(await lines.readline())
+    finally:
         for each in loads:
             each.transport.abort()
-    finally:
         server.kill()
         await server.wait()
     return {"backing": given.backing, **found, "rate": round(found["calls"] / given.seconds)}

@@ -30,6 +30,8 @@ from .service import Context
 
 BEHIND_MOST = 5000
 """A member whose machine is behind its log by more entries than this takes no proposals, as in etcd."""
+FEW_WAIT = 256
+"""While so few answers are waited for, nobody looks how far the machine is behind."""
 STEP_S = 0.005
 """About how long long work goes on before the event loop runs, in seconds."""
 
@@ -153,7 +155,7 @@ class Core:
         if len(entry) > self.options.max_request_bytes:
             raise refused("REQUEST_TOO_LARGE")
         replica = self.replica
-        if replica.commit > replica.applied + BEHIND_MOST:
+        if len(self.patience.waiting) > FEW_WAIT and replica.commit > replica.applied + BEHIND_MOST:
             raise refused("TOO_MANY_REQUESTS")
         answer = Answer(self.patience, finish, entry)
         replica.propose_for(answer, entry)
@@ -174,8 +176,11 @@ class Core:
 
     # -- reads ---------------------------------------------------------------------------------------------------
 
-    def after_barrier(self, act: Callable[[], Any]) -> Answer:
-        """Call ``act`` once the machine shows everything committed by now, and answer with its result."""
+    def after_barrier(self, act: Callable[[Answer], Any]) -> Answer:
+        """Call ``act`` once the machine shows everything committed by now, and answer with its result.
+
+        It gets the answer, which the client waits for, and may be called before this returns.
+        """
         answer = Answer(self.patience, lambda _: self._act(answer, act))
         try:
             self.replica.barrier(answer)
@@ -183,17 +188,20 @@ class Core:
             answer.fail(outcome_of(error))
         return answer
 
-    def _act(self, answer: Answer, act: Callable[[], Any]) -> Any:
+    def _act(self, answer: Answer, act: Callable[[Answer], Any]) -> Any:
         if self.replica.is_ready:
-            return act()
+            return act(answer)
         self._when_ready(answer, act)
         return NOT_YET
 
-    def now(self, act: Callable[[], Any]) -> Any:
-        """Call ``act`` at once, or once the machine is restored from a snapshot that has just come."""
+    def now(self, act: Callable[[Answer | None], Any]) -> Any:
+        """Call ``act`` at once, or once the machine is restored from a snapshot that has just come.
+
+        It gets the answer, None if the client does not wait for one yet.
+        """
         if self.replica.is_ready:
-            return act()
-        answer = Answer(self.patience, lambda _: act())
+            return act(None)
+        answer = Answer(self.patience, lambda found: found)
         self._when_ready(answer, act)
         return answer
 
@@ -213,21 +221,26 @@ class Core:
         else:
             self.loop.call_later(STEP_S, self._between, answer)
 
-    def _when_ready(self, answer: Answer, act: Callable[[], Any]) -> None:
+    def _when_ready(self, answer: Answer, act: Callable[[Answer], Any]) -> None:
         task = self.loop.create_task(self._ready(answer, act))
         answer.add_done_callback(lambda _: task.cancel())
 
-    async def _ready(self, answer: Answer, act: Callable[[], Any]) -> None:
+    async def _ready(self, answer: Answer, act: Callable[[Answer], Any]) -> None:
         """Wait for a restored machine. This is rare, so it may cost a task."""
         try:
             await self.replica.read(stale=True)
             if not answer.done():
-                answer.give(act())
+                found = act(answer)
+                if found is not NOT_YET:
+                    answer.give(found)
         except Exception as error:
             answer.fail(outcome_of(error))
 
-    def in_steps(self, steps: Generator[None, None, Any], answer: Answer | None = None) -> Any:
-        """Run steps: the first ones now, and return their result if that was all; else an answer to come."""
+    def in_steps(self, steps: Generator[None, None, Any], answer: Answer | None) -> Any:
+        """Run steps: the first ones now. Return their result if that was all.
+
+        Otherwise return a new answer to come, or NOT_YET if there is one that the client waits for.
+        """
         clock = self.host.seams.stopwatch
         end_s = clock() + STEP_S
         try:
@@ -237,6 +250,9 @@ class Core:
                     break
         except StopIteration as end:
             return end.value
-        answer = answer or Answer(self.patience, lambda found: found)
+        if answer is not None:
+            self.slow.run(steps, answer)
+            return NOT_YET
+        answer = Answer(self.patience, lambda found: found)
         self.slow.run(steps, answer)
         return answer

@@ -40,7 +40,7 @@ class ClusterCalls:
         self._core.gate(context)
         return self._core.after_barrier(self._list) if request.linearizable else self._core.now(self._list)
 
-    def _list(self) -> bytes:
+    def _list(self, answer: Answer | None) -> bytes:
         core = self._core
         learners = core.replica.members.learners
         found = []

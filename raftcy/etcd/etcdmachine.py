@@ -26,14 +26,22 @@ from ..machines.plaindata import pack, unpack
 from ..machines.statemachine import Readable, failed
 from . import schema
 from .items import Item
-from .kvapply import Applied, apply_delete_range, apply_put, apply_txn, delete_leased
+from .kvapply import (
+    Applied,
+    apply_delete_range,
+    apply_delete_range_now,
+    apply_put,
+    apply_txn,
+    apply_txn_now,
+    delete_leased,
+)
 from .leasetable import MAX_TTL_S, LeaseTable
 from .refusals import Refused, refused
 from .store import Store
 
-PUT_TAG = 0x22
-"""The first byte of an entry that is nothing but a put."""
-_PUT = bytes((PUT_TAG,))
+PUT_TAG, TXN_TAG = 0x22, 0x32
+"""The first byte of an entry that is nothing but a put, or nothing but a transaction."""
+_SIMPLE = (PUT_TAG, TXN_TAG)
 _HEAD = b"raftcy-etcd 1\n"
 _PIECE_BYTES = 1 << 16
 _ENVELOPE = ("ID", "header", "revoked_in_term")
@@ -59,15 +67,20 @@ class Hub(Protocol):
         """The store was replaced by that of a snapshot."""
 
 
-def only_put(data: bytes) -> bytes | None:
-    """Return the encoded PutRequest of an entry that is nothing but a put, None for any other entry."""
+def only_request(data: bytes) -> bytes | None:
+    """Return the encoded request of an entry that has one field with a tag of one byte, None for any other entry.
+
+    It spares most entries the message around their request.
+    """
+    if not data or data[0] & 0x87 != 2:
+        return None
     size = shift = 0
     for place in range(1, min(len(data), 6)):
         byte = data[place]
         size |= (byte & 0x7F) << shift
         if byte < 0x80:
             begin = place + 1
-            return data[begin:] if data[0] == PUT_TAG and begin + size == len(data) else None
+            return data[begin:] if begin + size == len(data) else None
         shift += 7
     return None
 
@@ -126,13 +139,18 @@ class EtcdMachine(StateMachine):
             data = command.data
             answer: Any
             try:
-                put = only_put(data) if data[0] == PUT_TAG and not self.is_corrupt else None
-                if put is not None:
-                    answer = apply_put(store, schema.PutRequest.FromString(put))
-                    if hub is not None:
-                        hub.notify(answer.events)
+                tag = data[0]
+                body = only_request(data) if tag in _SIMPLE else None
+                if body is None or self.is_corrupt:
+                    answer = None
+                elif tag == PUT_TAG:
+                    answer = apply_put(store, schema.PutRequest.FromString(body))
                 else:
+                    answer = apply_txn_now(store, schema.TxnRequest.FromString(body))
+                if answer is None:
                     answer = yield from self._apply(command)
+                elif hub is not None and answer.events:
+                    hub.notify(answer.events)
             except Refused as error:
                 answer = refusal_of(error)
             except DecodeError as error:
@@ -168,7 +186,8 @@ class EtcdMachine(StateMachine):
         yield
 
     def _delete_range(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
-        return (yield from apply_delete_range(self.store, request))
+        now = apply_delete_range_now(self.store, request)
+        return now if now is not None else (yield from apply_delete_range(self.store, request))
 
     def _txn(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
         return (yield from apply_txn(self.store, request))

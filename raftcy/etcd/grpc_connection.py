@@ -2,9 +2,9 @@
 
 Rules:
 
-- The owner gives what it reads to ``receive``, then calls ``work`` and ``output`` until that returns nothing. It does
-  the same after ``wake`` was called: a handler has sent something, or a call ended, outside of ``receive``. So all
-  answers of a turn of the event loop leave in one write. If it cannot write any more, it calls ``rest``.
+- The owner gives what it reads to ``receive``, then calls ``work`` and ``output`` until that returns less than it asked
+  for. It does the same after ``wake`` was called: a handler has sent something, or a call ended, outside of ``receive``.
+  So all answers of a turn of the event loop leave in one write. If it cannot write any more, it calls ``rest``.
 - If ``over`` is not empty, the owner writes the output and closes the connection; if ``flooded``, it closes at once.
   ``lost`` must be called once the connection is closed, for whatever reason.
 - While the owner cannot write, it calls neither ``receive`` nor ``output``. Then answers wait here, within limits, and
@@ -94,16 +94,18 @@ class GrpcConnection:
                 task()
 
     def output(self, most_bytes: int) -> bytes:
-        """Return bytes to write, ``b""`` if there is nothing to write now. Calls handlers that may send again."""
+        """Return bytes to write; fewer than ``most_bytes`` if that is all that can be written now.
+
+        Calls handlers that may send again, and then ``wake``.
+        """
         http2 = self.http2
         data = http2.output(most_bytes)
         if self._added_bytes or self._queued_bytes:
             self._count_queued(http2.all_queued_bytes)
         if len(data) < most_bytes:
+            self.rest()
             if self._early:
                 self._reset_early()
-            if not data:
-                self.rest()
         if self._slow:
             slow, self._slow = self._slow, {}
             for call in slow:
@@ -302,3 +304,4 @@ class GrpcConnection:
         for stream_id in [each for each in self._early if not self.http2.queued_bytes(each)]:
             self._early.discard(stream_id)
             self.http2.reset(stream_id, NO_ERROR)
+            self.changed()

@@ -147,9 +147,10 @@ class GrpcProtocol(asyncio.Protocol):
             connection.work()
             while self.stalled_since_s is None:
                 data = connection.output(_PIECE_BYTES)
-                if not data:
+                if data:
+                    transport.write(data)
+                if len(data) < _PIECE_BYTES:
                     break
-                transport.write(data)
                 written_bytes += len(data)
                 if written_bytes >= _SHARE_BYTES:
                     self._loop.call_soon(self._flush)

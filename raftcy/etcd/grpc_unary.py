@@ -11,6 +11,8 @@ from .service import Unary
 
 if TYPE_CHECKING:
     from .grpc_connection import GrpcConnection
+# A union written as `bytes | Message` would be made anew for each call.
+_ANSWERS = (bytes, Message, list)
 
 
 class UnaryCall(Call):
@@ -63,7 +65,7 @@ class UnaryCall(Call):
         except Exception as error:
             self.faulty(error)
             return
-        if isinstance(result, bytes | Message | list):
+        if isinstance(result, _ANSWERS):
             self._answer(result)
             return
         future = result if hasattr(result, "add_done_callback") else self.connection.shared.spawn(result)

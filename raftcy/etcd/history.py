@@ -49,7 +49,7 @@ def _first_kept(items: Sequence[Item], compacted: int) -> int:
 class History:
     """The items, with their order by key and by revision."""
 
-    __slots__ = ("_goal", "_readers", "_rest", "compacted", "freed", "index", "log", "newest", "older", "size")
+    __slots__ = ("_goal", "_readers", "_rest", "compacted", "freed", "index", "last", "log", "newest", "older", "size")
 
     def __init__(self) -> None:
         self.newest: dict[bytes, Item] = {}
@@ -59,6 +59,7 @@ class History:
         self.compacted = -1
         self.freed = -1
         self.size = 0
+        self.last = 0  # the revision of the last write, which may belong to a transaction that has not ended
         self._readers: list[ref[Reader]] = []
         self._goal = -1
         self._rest: Iterator[Item] | None = None
@@ -79,6 +80,7 @@ class History:
         if not item[VERSION]:
             self.index.bury(key)
         self.size += len(item[FRAMED])
+        self.last = item[MOD]
         self.log.append(item)
 
     def supersede(self, key: bytes, before: Item) -> None:

@@ -110,9 +110,8 @@ class KvCalls:
         core.gate(context, request.serializable)
         check_range(request)
         if request.serializable:
-            return core.now(lambda: self._range(request, None))
-        answer = core.after_barrier(lambda: self._range(request, answer))
-        return answer
+            return core.now(lambda answer: self._range(request, answer))
+        return core.after_barrier(lambda answer: self._range(request, answer))
 
     def _range(self, request: schema.RangeRequest, answer: Answer | None) -> Any:
         core = self._core
@@ -123,14 +122,12 @@ class KvCalls:
 
     def _read(self, steps: Callable[[], Generator[None, None, Applied]], serializable: bool) -> Any:
         if serializable:
-            return self._core.now(lambda: self._steps(steps(), None))
-        answer = self._core.after_barrier(lambda: self._steps(steps(), answer))
-        return answer
+            return self._core.now(lambda answer: self._steps(steps(), answer))
+        return self._core.after_barrier(lambda answer: self._steps(steps(), answer))
 
     def _steps(self, steps: Generator[None, None, Applied], answer: Answer | None) -> Any:
         """Read in steps. ``answer`` is the one that the client waits for, None if it has none yet."""
-        found = self._core.in_steps(self._with_header(steps), answer)
-        return NOT_YET if answer is not None and found is answer else found
+        return self._core.in_steps(self._with_header(steps), answer)
 
     def _with_header(self, steps: Generator[None, None, Applied]) -> Generator[None, None, Any]:
         found = yield from steps
@@ -161,7 +158,7 @@ class RangeStream:
         if request.serializable:
             self._begin(request)
             return
-        self._barrier = core.after_barrier(lambda: None)
+        self._barrier = core.after_barrier(lambda _: None)
         self._barrier.add_done_callback(lambda ended: self._confirmed(ended, request))
 
     def _confirmed(self, ended: Any, request: schema.RangeRequest) -> None:

@@ -11,7 +11,6 @@ Rules:
 
 import asyncio
 import math
-import secrets
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -149,7 +148,7 @@ class LeaseCalls:
         if request.TTL > MAX_TTL_S:
             raise refused("LEASE_TTL_TOO_LARGE")
         if request.ID == 0:
-            request.ID = secrets.randbelow(_LONGEST_ID) + 1
+            request.ID = int.from_bytes(core.host.seams.draw(8), "big") % _LONGEST_ID + 1
         request.TTL = max(request.TTL, self.min_ttl_s)
         return core.propose(entry_of(GRANT, request), core.with_header)
 
@@ -163,7 +162,7 @@ class LeaseCalls:
         """List the leases. They are replicated, so a barrier is enough: nothing is asked of the leader."""
         core = self._core
         core.gate(context)
-        return core.after_barrier(self._list)
+        return core.after_barrier(lambda _: self._list())
 
     def _list(self) -> bytes:
         core = self._core

@@ -79,7 +79,7 @@ class MaintenanceCalls:
         core.gate(context)
         if request.action == schema.AlarmRequest.GET:
             wanted = request.alarm
-            return core.after_barrier(lambda: self._alarms(wanted))
+            return core.after_barrier(lambda _: self._alarms(wanted))
         if request.action == schema.AlarmRequest.ACTIVATE and request.alarm != schema.CORRUPT:
             raise Refused(UNIMPLEMENTED, "raftcy: there is no quota, and so no alarm for space")
         return core.propose(entry_of(ALARM, request), core.with_header)
@@ -94,12 +94,12 @@ class MaintenanceCalls:
     def hash(self, request: schema.HashRequest, context: Context) -> Any:
         """Hash the whole store of this member."""
         self._core.gate(context)
-        return self._core.now(lambda: self._core.in_steps(self._hash(0, False)))
+        return self._core.now(lambda answer: self._core.in_steps(self._hash(0, False), answer))
 
     def hash_kv(self, request: schema.HashKVRequest, context: Context) -> Any:
         """Hash the store of this member up to a revision."""
         self._core.gate(context)
-        return self._core.now(lambda: self._core.in_steps(self._hash(request.revision, True)))
+        return self._core.now(lambda answer: self._core.in_steps(self._hash(request.revision, True), answer))
 
     def _hash(self, revision: int, full: bool) -> Generator[None, None, bytes]:
         core = self._core

@@ -99,6 +99,7 @@ def _history_of(items: list[Item], compacted: int, revision: int) -> History:
     """The history that has these items, which come in the order of keys and revisions."""
     history = History()
     history.compacted = history.freed = compacted
+    history.last = revision
     last = None
     for item in items:
         key, before = item[2], last

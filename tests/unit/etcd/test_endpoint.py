@@ -478,3 +478,15 @@ async def test_a_flood_is_counted_and_cut(world: World, caplog: pytest.LogCaptur
     await until(lambda: world.endpoints[0].connections == 0)
     assert world.endpoints[0].flooded_connections == 1
     assert "closed at once" in caplog.text
+
+
+@pytest.mark.parametrize("backing", BACKINGS)
+async def test_an_early_end_reaches_a_client_that_sends_nothing_more(world: World, backing: str) -> None:
+    address = await world.serve(backing=backing)
+    client = await world.client(address)
+    heard = client.start("/test.Echo/Chat")
+    await until(lambda: world.echo.streams)
+    world.echo.streams[0].stream.send(Response(value="x" * 100_000))
+    world.echo.streams[0].stream.end(1, "enough")
+    await client.until(lambda: heard.reset is not None)
+    assert (heard.code, heard.reset, len(heard.messages)) == (1, 0, 1)

@@ -7,7 +7,7 @@ import pytest
 
 from raftcy.errors import CommandError, Corruption, MachineFailed, UpgradeNeeded
 from raftcy.etcd import schema
-from raftcy.etcd.etcdmachine import Attributes, EtcdMachine, only_put, refused_by
+from raftcy.etcd.etcdmachine import Attributes, EtcdMachine, only_request, refused_by
 from raftcy.etcd.kvcalls import COMPACTION, DELETE_RANGE, PUT, TXN, entry_of
 from raftcy.etcd.refusals import refused
 from raftcy.machines import Command, GroupMachine
@@ -67,7 +67,7 @@ def test_entries_are_etcds_requests() -> None:
 def test_only_an_entry_that_is_a_put_and_nothing_else_is_taken_for_one() -> None:
     for size in (0, 1, 100, 127, 128, 20_000, 3_000_000):
         entry = put(b"a", bytes(size))
-        found = only_put(entry)
+        found = only_request(entry)
         assert found is not None
         assert schema.PutRequest.FromString(found).value == bytes(size)
     for other in (
@@ -78,8 +78,8 @@ def test_only_an_entry_that_is_a_put_and_nothing_else_is_taken_for_one() -> None
         b"\x22",
         b"",
     ):
-        assert only_put(other) is None
-    assert only_put(b"\x22" + b"\xff" * 9) is None
+        assert only_request(other) is None
+    assert only_request(b"\x22" + b"\xff" * 9) is None
 
 
 def test_an_entry_with_an_id_or_a_header_is_the_same_put() -> None:

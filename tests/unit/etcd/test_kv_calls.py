@@ -8,6 +8,7 @@ import pytest
 from raftcy.etcd import schema
 from raftcy.etcd.refusals import Refused, refused
 from tests.support.etcdworld import EtcdWorld, call, followers_of, get, leader_of, open_stream, put
+from tests.support.hosts import tuned
 from tests.support.virtual import run_virtually
 
 
@@ -274,5 +275,20 @@ def test_unknown_fields_do_not_enter_the_log() -> None:
             log = one.replica._log
             data = log.entries(log.last_index(), log.last_index() + 1, 2**63)[-1].data
             assert b"\xf8\x07" not in data
+
+    run_virtually(story())
+
+
+def test_reads_by_the_leaders_lease_are_answered_at_once() -> None:
+    async def story() -> None:
+        async with EtcdWorld(3, tuned(lease_reads=True)).serving_etcd() as members:
+            leader = leader_of(members)
+            await call(leader, "KV/Put", put(b"a", b"1"))
+            for _ in range(3):
+                assert (await call(leader, "KV/Range", get(b"a"))).count == 1
+                await asyncio.sleep(0.02)
+            txn = schema.TxnRequest(success=[schema.RequestOp(request_range=get(b"a"))])
+            assert (await call(leader, "KV/Txn", txn)).succeeded
+            assert (await call(leader, "Maintenance/Alarm", schema.AlarmRequest())).header.revision == 2
 
     run_virtually(story())
