@@ -5,6 +5,7 @@ This module imports nothing that the extra ``raftcy[etcd]`` installs, so the com
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 EXTRA = "raftcy[etcd]"
 
@@ -16,6 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     SIGTERM the process ends by that signal, as etcd does.
     """
     try:
+        if find_spec("aiohttp") is None:
+            raise ModuleNotFoundError(name="aiohttp")
         from .serving import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("", "raftcy"):
