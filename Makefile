@@ -14,7 +14,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The folder beside the checkout, as an absolute path for runs inside a copy of it.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
+.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (without a compiler raftcy stays pure Python)"
@@ -27,7 +27,8 @@ help:
 	@echo "make bench-durable three processes with logs on disk, ours and the peers'; ARGS='--publish' writes docs/durable.md"
 	@echo "make instructions  instructions per operation, compared with the kept counts; needs valgrind"
 	@echo "make tla        check traces against etcd's TLA+ specification; skipped without Java, Go or Maven"
-	@echo "make verify     every check that only reads: style, types, generated files"
+	@echo "make lint       style, types, generated files"
+	@echo "make verify     every check that only reads: make lint, and the tests of the source itself"
 	@echo "make fix        format, sort imports, and fix what ruff can fix"
 	@echo "make proto      generate raftcy/wire/raft_pb2.py from proto/raft.proto"
 	@echo "make parity     generate tests/parity.md from the docstrings of the tests"
@@ -103,7 +104,7 @@ instructions:
 	@$(BUILD)
 	@$(PY) -m bench.instructions --check $(ARGS)
 
-verify:
+lint:
 	@$(INSTALL) lint
 	@$(BUILD)
 	$(BIN)/ruff check .
@@ -113,7 +114,9 @@ verify:
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(PY)
 	$(PY) tools/check_types.py
 	$(PY) tools/gen_proto.py --check
-	$(PY) -m pytest -q -m "not full" tests/meta
+
+verify: lint
+	$(PYTEST) $(SPREAD) -m "not full" tests/meta
 
 fix:
 	@$(INSTALL) lint

@@ -35,7 +35,7 @@ class Flag(NamedTuple):
 
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _FALSE = {"0", "f", "F", "false", "FALSE", "False"}
-_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_A_SECOND = {"ns": 1e9, "us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e3, "s": 1.0, "m": 1 / 60, "h": 1 / 3600}
 _DURATION = re.compile(r"([0-9]*\.?[0-9]*)(ns|us|µs|μs|ms|s|m|h)")
 
 
@@ -71,7 +71,7 @@ def duration(given: str) -> float:
     for part in _DURATION.finditer(given):
         if part.start() != end or part[1] in ("", "."):
             break
-        total += float(part[1]) * _UNITS_S[part[2]]
+        total += float(part[1]) / _A_SECOND[part[2]]
         end = part.end()
     if not given or end != len(given):
         raise ValueError("it must be a duration such as 300ms, 5s or 1h30m")
@@ -110,6 +110,7 @@ _TUNES = {
     "bcrypt-cost": number,
     "auth-token-ttl": number,
     "max-learners": number,
+    "strict-reconfig-check": boolean,
     "memory-mlock": boolean,
     "socket-reuse-address": boolean,
     "self-signed-cert-validity": number,
@@ -166,7 +167,6 @@ FLAGS: dict[str, Flag] = {
     "advertise-client-urls": Flag(text, "http://localhost:2379"),
     "auto-compaction-mode": Flag(text, "periodic"),
     "auto-compaction-retention": Flag(text, "0"),
-    "strict-reconfig-check": Flag(boolean, True, "changes that lose the majority are always refused", (True,)),
     "pre-vote": Flag(boolean, True, "elections always begin with a pre-vote", (True,)),
     "discovery": Flag(text, "", _DISCOVERY, ("",)),
     "discovery-token": Flag(text, "", _DISCOVERY, ("",)),

@@ -3,7 +3,8 @@
 Rules:
 
 - A request is let in by its Host and Origin (``access``), and a POST only with JSON's content type. A browser sends
-  that type from another origin only after it has asked, so a page can do nothing that the server did not allow.
+  that type from another origin only after it has asked, so a page can do nothing that the server did not allow. A POST
+  without a content type is let in if no browser sends it.
 - Whatever a handler raises becomes an answer. What is not a refusal is a fault of ours, and goes to the log.
 - A client that goes away ends its streams, and the wait for its answer. What it has proposed may still happen.
 - A body is bounded, and so is the time that it may take to arrive.
@@ -214,8 +215,13 @@ def _respond(reply: Reply, shown: dict[str, str]) -> web.Response:
 
 def _objection_to_type(request: web.BaseRequest) -> Reply | None:
     """Return the refusal of a POST that a page in a browser could send without asking, or that is compressed."""
-    given = request.headers.get("Content-Type", "")
-    if given != JSON and given.partition(";")[0].strip().lower() != JSON:
+    given = request.headers.get("Content-Type")
+    if given is None:
+        # etcd3gw sends none. A page can do that too, but its browser says where it comes from.
+        is_good = "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers
+    else:
+        is_good = given == JSON or given.partition(";")[0].strip().lower() == JSON
+    if not is_good:
         text = f"the content type must be {JSON}, not {given!r}: add the header Content-Type: {JSON}"
         return refusal(jsonmap.INVALID_ARGUMENT, text)._replace(status=415)
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":

@@ -5,14 +5,14 @@ Rules:
 - ``newest`` has the last item of each key, ``older`` those before it, the oldest first. A writer fills ``older`` before
   ``newest``, and never changes in place what a reader may hold, except that it appends. So a reader on another thread
   that looks at ``newest`` first finds each item at one of the two places.
-- After a compaction at C, a key keeps its items above C, and the last one up to C. If that one is a delete, it goes
-  too, unless it happened at C itself: a watch may still begin there.
+- After a compaction at C, a key keeps its items from C on, since a watch may still begin there. If it has none at C,
+  it keeps the last one before too, unless that is a delete.
 - What a compaction takes away is gone at once for every reader, but freed later, in steps: ``freed`` is how far that
   is. It follows the log, since only a later write makes an item superfluous. Nothing is freed that an open reader
   shows; a reader that nobody holds any more counts as closed.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Protocol
@@ -38,10 +38,18 @@ class Reader(Protocol):
         """Whether it has read all."""
 
 
+def _first_kept(items: Sequence[Item], compacted: int) -> int:
+    """The place of the first item that a compaction keeps: the first at its revision, else the last one before."""
+    first = bisect_left(items, (compacted,))
+    if first < len(items) and items[first][MOD] == compacted:
+        return first
+    return max(first - 1, 0)
+
+
 class History:
     """The items, with their order by key and by revision."""
 
-    __slots__ = ("_goal", "_readers", "_rest", "compacted", "freed", "index", "log", "newest", "older", "size")
+    __slots__ = ("_goal", "_readers", "_rest", "compacted", "freed", "index", "last", "log", "newest", "older", "size")
 
     def __init__(self) -> None:
         self.newest: dict[bytes, Item] = {}
@@ -51,6 +59,7 @@ class History:
         self.compacted = -1
         self.freed = -1
         self.size = 0
+        self.last = 0  # the revision of the last write, which may belong to a transaction that has not ended
         self._readers: list[ref[Reader]] = []
         self._goal = -1
         self._rest: Iterator[Item] | None = None
@@ -71,6 +80,7 @@ class History:
         if not item[VERSION]:
             self.index.bury(key)
         self.size += len(item[FRAMED])
+        self.last = item[MOD]
         self.log.append(item)
 
     def supersede(self, key: bytes, before: Item) -> None:
@@ -109,7 +119,7 @@ class History:
             items.append(newest)
         if items[-1][MOD] > revision:
             del items[bisect_right(items, (revision + 1,)) :]
-        first = bisect_right(items, (compacted + 1,)) - 1
+        first = _first_kept(items, compacted)
         if first > 0:
             del items[:first]
         if items and not items[0][VERSION] and items[0][MOD] < compacted:
@@ -170,7 +180,9 @@ class History:
             return None
         older = self.older.get(key, ())
         if older:
-            first = len(older) if newest[MOD] <= goal else bisect_right(older, (goal + 1,)) - 1
+            first = _first_kept(older, goal)
+            if newest[MOD] <= goal and older[first][MOD] < goal:
+                first = len(older)  # superseded by the newest one
             if first > 0:
                 if older[0][MOD] < self.freed:
                     self.size -= len(older[0][FRAMED])

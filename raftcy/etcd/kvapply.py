@@ -13,7 +13,7 @@ Rules:
 Answers are encoded without their header, which is the first field of every answer: ``header + body`` is the message.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..errors import InvariantError
@@ -32,6 +32,7 @@ STEP_OPS: Final = 256  # operations of a transaction in one step
 _HEADER: Final = tag(1)
 _REVISION: Final = tag(3, 0)
 _DELETED: Final = tag(2, 0)
+_ONE_DELETED: Final = tag(2, 0) + b"\x01"
 _SUCCEEDED: Final = tag(2, 0) + b"\x01"
 _RESPONSE: Final = tag(3)
 _RESPONSE_OF: Final = {
@@ -151,6 +152,10 @@ def stream_range(store: Store, request: schema.RangeRequest, max_bytes: int) -> 
     Only the last one has a revision, and so a header. All others have revision 0.
     """
     store.check_revision(request.revision)
+    if not has_default_order(request):
+        # Without an order, but by something else than the key: as in etcd, that sorts, so the answer is a whole one.
+        yield (yield from read_range(store, request))
+        return
     revision = store.revision
     for found in ranges.stream(store.history, request, revision, store.counted, max_bytes):
         yield None if found is None else Applied((found[0],), revision if found[1] else 0)
@@ -185,9 +190,8 @@ def apply_put(store: Store, request: schema.PutRequest) -> Applied:
                 lease = before[LEASE]
         elif request.ignore_value or request.ignore_lease:
             raise refused("KEY_NOT_FOUND")
-    txn = store.begin()
-    txn.put(key, value, lease)
-    return Applied((body,), txn.revision, txn.end())
+    item = store.put(key, value, lease)
+    return Applied((body,), item[MOD], (item,))
 
 
 def apply_delete_range(store: Store, request: schema.DeleteRangeRequest) -> Generator[None, None, Applied]:
@@ -207,6 +211,63 @@ def apply_txn(store: Store, request: schema.TxnRequest) -> Generator[None, None,
     body = yield from _Run(store, txn).txn(request, path)
     revision = txn.seen
     return Applied((body,), revision, txn.end())
+
+
+def apply_txn_now(store: Store, request: schema.TxnRequest) -> Applied | None:
+    """Apply a Txn if it `is_small`, else return None, and nothing has been done.
+
+    A transaction whose operations are of single keys, and none of them a transaction, takes no generator.
+    """
+    taken = _decide_plainly(store, request)
+    ops = [(op.WhichOneof("request"), op) for op in (request.success if taken else request.failure)]
+    if taken is None or len(ops) > STEP_OPS or not all(_is_plain(kind, op) for kind, op in ops):
+        return at_once(apply_txn(store, request)) if is_small(store, request) else None
+    _check_ops(store, ops, iter(()))
+    txn = store.begin()
+    run = _Run(store, txn)
+    parts = [_SUCCEEDED] if taken else []
+    for kind, op in ops:
+        if kind == "request_put":
+            answer = run.put(txn, op.request_put)
+        elif kind == "request_range":
+            answer = run.header() + ranges.read_key(
+                store.history, op.request_range, op.request_range.revision or txn.seen
+            )
+        else:
+            gone = txn.delete(op.request_delete_range.key)
+            answer = run.header()
+            if gone is not None:
+                answer += _ONE_DELETED
+                if op.request_delete_range.prev_kv:
+                    answer += PREV_TAG + gone[FRAMED][1:]
+        parts.append(field(_RESPONSE, field(_RESPONSE_OF[kind], answer)))
+    revision = txn.seen
+    return Applied((b"".join(parts),), revision, txn.end())
+
+
+def _decide_plainly(store: Store, request: schema.TxnRequest) -> bool | None:
+    """Evaluate the compares of a transaction; None if one of a range would have to be evaluated."""
+    for compare in request.compare:
+        if compare.range_end:
+            return None
+        if not _fits(compare, store.get(compare.key)):
+            return False
+    return True
+
+
+def _is_plain(kind: str, op: schema.RequestOp) -> bool:
+    """Whether an operation looks at one key."""
+    if kind == "request_put":
+        return True
+    if kind == "request_range":
+        request = op.request_range
+        return not request.range_end and request.revision >= 0 and not has_filters(request)
+    return kind == "request_delete_range" and not op.request_delete_range.range_end
+
+
+def apply_delete_range_now(store: Store, request: schema.DeleteRangeRequest) -> Applied | None:
+    """Apply a DeleteRange if it `is_small`, else return None, and nothing has been done."""
+    return at_once(apply_delete_range(store, request)) if is_small(store, request) else None
 
 
 def delete_leased(store: Store, keys: Sequence[bytes]) -> Generator[None, None, Applied]:
@@ -296,9 +357,12 @@ def _fits(compare: schema.Compare, item: Item | None) -> bool:
 def _check_branch(store: Store, request: schema.TxnRequest, path: _Path) -> None:
     """Refuse a transaction for what it would do in the branches that it takes, by the store as it is before it."""
     taken, below = path
-    nested = iter(below)
-    for op in request.success if taken else request.failure:
-        kind = op.WhichOneof("request")
+    ops = [(op.WhichOneof("request"), op) for op in (request.success if taken else request.failure)]
+    _check_ops(store, ops, iter(below))
+
+
+def _check_ops(store: Store, ops: list[tuple[str, schema.RequestOp]], nested: Iterator[_Path]) -> None:
+    for kind, op in ops:
         if kind == "request_range":
             revision = op.request_range.revision
             store.check_revision(revision)
@@ -338,14 +402,14 @@ class _Run:
             kind = op.WhichOneof("request")
             if kind == "request_range":
                 found = yield from ranges.read(self._store.history, op.request_range, self._seen, self._store.counted)
-                answer = self._header() + b"".join(found)
+                answer = self.header() + b"".join(found)
             elif kind == "request_put" and self._txn is not None:
-                answer = self._put(self._txn, op.request_put)
+                answer = self.put(self._txn, op.request_put)
             elif kind == "request_delete_range" and self._txn is not None:
                 delete = op.request_delete_range
                 gone = yield from self._txn.delete_range(delete.key, delete.range_end)
                 encoded = yield from _deleted(gone, delete.prev_kv)
-                answer = self._header() + b"".join(encoded)
+                answer = self.header() + b"".join(encoded)
             elif kind == "request_txn":
                 inner = yield from self.txn(op.request_txn, next(nested))
                 answer = field(_HEADER, b"") + inner
@@ -354,10 +418,12 @@ class _Run:
             parts.append(field(_RESPONSE, field(_RESPONSE_OF[kind], answer)))
         return b"".join(parts)
 
-    def _header(self) -> bytes:
+    def header(self) -> bytes:
+        """The header of an answer within the transaction: only its revision, as etcd has it."""
         return field(_HEADER, number(_REVISION, self._seen))
 
-    def _put(self, txn: WriteTxn, put: schema.PutRequest) -> bytes:
+    def put(self, txn: WriteTxn, put: schema.PutRequest) -> bytes:
+        """Do a put; the PutResponse."""
         value, lease = put.value, put.lease
         before = txn.get(put.key) if put.prev_kv or put.ignore_value or put.ignore_lease else None
         if before is not None:
@@ -366,4 +432,4 @@ class _Run:
             if put.ignore_lease:
                 lease = before[LEASE]
         txn.put(put.key, value, lease)
-        return self._header() + (before[FRAMED] if put.prev_kv and before is not None else b"")
+        return self.header() + (before[FRAMED] if put.prev_kv and before is not None else b"")

@@ -67,7 +67,8 @@ class LeaseTable:
     def __len__(self) -> int:
         return len(self.leases)
 
-    def __contains__(self, id: int) -> bool:
+    def exists(self, id: int) -> bool:
+        """Whether a lease is granted, so that keys may be attached to it."""
         return id in self.leases
 
     def grant(self, id: int, ttl_s: int) -> None:

@@ -71,12 +71,15 @@ def check_txn(request: schema.TxnRequest, max_ops: int = MAX_TXN_OPS) -> None:
 
     A transaction within it may have as many operations as are left to it by the longest list of those around it.
     """
-    _check_ops(request, max_ops)
-    _check_overlap(request.success)
-    _check_overlap(request.failure)
+    is_nested = _check_ops(request, max_ops)
+    for ops in (request.success, request.failure):
+        if is_nested or len(ops) > 1:
+            _check_overlap(ops)
 
 
-def _check_ops(request: schema.TxnRequest, max_ops: int) -> None:
+def _check_ops(request: schema.TxnRequest, max_ops: int) -> bool:
+    """Check each operation by itself; whether there is a transaction among them."""
+    is_nested = False
     longest = max(len(request.compare), len(request.success), len(request.failure))
     if longest > max_ops:
         raise refused("TOO_MANY_OPS")
@@ -93,9 +96,11 @@ def _check_ops(request: schema.TxnRequest, max_ops: int) -> None:
             elif kind == "request_delete_range":
                 check_delete_range(op.request_delete_range)
             elif kind == "request_txn":
+                is_nested = True
                 _check_ops(op.request_txn, max_ops - longest)
             else:
                 raise refused("KEY_NOT_FOUND")
+    return is_nested
 
 
 class _Spans:

@@ -25,9 +25,9 @@ class RevisionLog:
     def append(self, item: Item) -> None:
         """Add the next write."""
         last = self._last
+        if last and item <= last[-1]:
+            raise InvariantError(f"write {item[:2]} does not come after {last[-1][:2]}")
         if not last or len(last) >= CHUNK:
-            if last and item <= last[-1]:
-                raise InvariantError(f"write {item[:2]} is not behind {last[-1][:2]}")
             self._last = last = []
             self._chunks.append(last)
             self._firsts.append(item)

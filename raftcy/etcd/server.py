@@ -12,113 +12,91 @@ Rules:
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Mapping
+import ssl
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from ..errors import ConfigError, Stopped
 from ..replica.host import Host
-from ..replica.metrics import HostMetrics
 from ..replica.prometheus import HostCollector
 from ..replica.replica import Replica
 from ..replica.tuning import Tuning
 from . import schema
 from .access import Access
-from .api import Api
+from .api import EtcdMember
 from .apicore import Options
 from .clienttls import server_context
 from .compactor import Compactor
 from .configuration import Configuration
-from .etcdmachine import EtcdMachine
-from .exposition import Exposition, StoreNumbers
+from .exposition import Exposition
+from .facts import MemberFacts, MemberNumbers
 from .gateway import Gateway
 from .grpc_shared import GrpcLimits
 from .http2 import HIGHEST_STREAM, Http2Limits
-from .identity import CLUSTER_VERSION, ETCD_VERSION, VERSIONS
+from .identity import ETCD_VERSION, VERSIONS
 from .listening import Endpoint
 from .probes import Probes
 from .refusals import Refused, refused
-from .service import Context, Method, Unary, by_path
+from .replies import Page
+from .service import Context
 from .urls import Url
 
-GROUP = "etcd"
-"""The name of the group."""
 COMMAND_BYTES_MAX = 63 << 20
 STOP_S_MAX = 5.0
 """How long calls have to finish when the server stops."""
 _LOG = logging.getLogger("raftcy.etcd")
 
 
-def tuning_of(configuration: Configuration) -> Tuning:
-    """Return the times and limits of the host."""
-    # A request, its envelope, and what forwarding adds.
-    command_bytes = min(max(8 << 20, 2 * configuration.request_bytes_max), COMMAND_BYTES_MAX)
-    return Tuning(
-        tick_ms=configuration.tick_ms,
-        election_ms=configuration.election_ms,
-        snapshot_entries=configuration.snapshot_entries,
-        kept_entries=configuration.kept_entries,
-        command_bytes=command_bytes,
-        waiting_bytes=max(64 << 20, command_bytes),
-        # Leases and watches are counted by the leader, which must be sure that it leads.
-        sleep=False,
-    )
-
-
 class Server:
-    """Runs a member. ``run`` raises what ends it; ``close`` ends it in order."""
+    """Runs a member. ``run`` raises what ends it; ``close`` ends it in order, and may be called at any time."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._host: Host | None = None
-        self._replica: Replica | None = None
-        self._machine = EtcdMachine()
-        self._api: Api | None = None
+        self._member: EtcdMember | None = None
         self._gateways: list[Gateway] = []
         self._endpoints: list[Endpoint] = []
-        self._probes: Probes | None = None
-        self._facts: MemberFacts | None = None
         self.addresses: list[tuple[str, int]] = []
         """Where clients are served."""
 
     async def run(self) -> None:
         """Start the member, serve clients, and go on until it fails. Raises the failure."""
-        secured = None if self._configuration.tls is None else server_context(self._configuration.tls)
-        self._host = await self._open_host()
-        self._replica = self._host.replica(GROUP, self._machine)
-        ended = asyncio.ensure_future(self._end_of(self._host, self._replica))
-        compacting: asyncio.Future[None] | None = None
-        try:
-            starting = asyncio.ensure_future(self._start(self._host, self._replica))
-            await _first(starting, ended)
-            methods = starting.result()
-            await self._listen(methods, secured)
-            compacting = asyncio.ensure_future(self._compact(by_path(methods)))
-            await _first(ended, compacting)
-        finally:
-            for each in (ended, compacting):
-                if each is not None:
-                    each.cancel()
+        tls = self._configuration.tls
+        secured = None if tls is None else server_context(tls)
+        host = self._host = await self._open_host()
+        member = self._member = EtcdMember(host, self._options())
+        member.start()
+        await _while_it_lives(host, member.replica, self._serve(host, member, secured))
+
+    async def _serve(self, host: Host, member: EtcdMember, secured: ssl.SSLContext | None) -> None:
+        await member.wait_ready()
+        await member.replica.read()
+        pages, facts = self._pages(host, member)
+        await self._listen(member, pages, secured)
+        if self._configuration.retention:
+            await self._compact(member, facts)
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         """End the listeners, hand over the leadership, and close the log."""
+        failed = self._host is not None and self._host.failure is not None
+        patience_s = 0.0 if failed else STOP_S_MAX
         for gateway in self._gateways:
-            await gateway.close(STOP_S_MAX if self._is_well() else 0.0)
+            await gateway.close(min(patience_s, 1.0))
         for endpoint in self._endpoints:
-            await endpoint.stop(STOP_S_MAX if self._is_well() else 0.0)
-        if self._api is not None:
-            self._api.stop()
+            await endpoint.stop(patience_s)
+        if self._member is not None:
+            await self._member.close()
         if self._host is not None:
             await self._host.close()
-
-    def _is_well(self) -> bool:
-        return self._facts is not None and self._facts.failure is None
 
     # -- starting --------------------------------------------------------------------------------------------------
 
     async def _open_host(self) -> Host:
         configuration = self._configuration
         directory = configuration.directory
-        listen = f"{_bracketed(configuration.listen_peers[0].bind_host)}:{configuration.listen_peers[0].port}"
+        listen = _address(configuration.listen_peers[0].bind_host, configuration.listen_peers[0].port)
         tuning = tuning_of(configuration)
         with suppress(FileNotFoundError):
             if os.listdir(directory):
@@ -137,9 +115,9 @@ class Server:
         host = Host(directory, id=ids[configuration.name], members=members, listen=listen, tuning=tuning)
         return await host.__aenter__()
 
-    async def _start(self, host: Host, replica: Replica) -> list[Method]:
+    def _options(self) -> Options:
         configuration = self._configuration
-        options = Options(
+        return Options(
             name=configuration.name,
             client_urls=tuple(map(str, configuration.advertise_clients)),
             version=ETCD_VERSION,
@@ -148,171 +126,120 @@ class Server:
             progress_interval_s=configuration.progress_notify_s,
             corrupt_check_s=configuration.corrupt_check_s,
         )
-        self._api = Api(host, replica, self._machine, options)
-        self._api.start()
-        methods = self._api.methods()
-        self._facts = MemberFacts(host, replica, self._machine, by_path(methods))
-        await replica.wait_for_leader()
-        await replica.read()
-        return methods
 
-    async def _listen(self, methods: list[Method], secured: object) -> None:
-        configuration, facts = self._configuration, self._facts
-        if facts is None or self._host is None:
-            raise Stopped()
-        self._probes = Probes(facts, VERSIONS, configuration.read_s_max)
-        numbers = Numbers(self, self._host, self._machine, facts, self._probes, configuration.quota_bytes)
-        exposition = Exposition(numbers, [HostCollector(self._host)])
-        pages = {**self._probes.pages(), "/metrics": exposition.page}
+    def _pages(self, host: Host, member: EtcdMember) -> tuple[dict[str, Page], MemberFacts]:
+        facts = MemberFacts(member)
+        probes = Probes(facts, VERSIONS, self._configuration.read_s_max)
+        numbers = MemberNumbers(member, probes, self._configuration.quota_bytes)
+        exposition = Exposition(numbers, [HostCollector(host)])
+        return {**probes.pages(), "/metrics": exposition.page}, facts
+
+    async def _listen(self, member: EtcdMember, pages: Mapping[str, Page], secured: ssl.SSLContext | None) -> None:
+        configuration = self._configuration
+        methods = member.services()
         own = [url.host for url in (*configuration.advertise_clients, *configuration.listen_clients)]
         access = Access(configuration.hosts, configuration.cors, own)
-        has_gateway = configuration.has_gateway
-        limit = configuration.request_bytes_max
-        gateway = Gateway(methods, pages, access, request_bytes_max=limit, serves_api=has_gateway)
+        gateway = Gateway(
+            methods,
+            pages,
+            access,
+            request_bytes_max=configuration.request_bytes_max,
+            serves_api=configuration.has_gateway,
+        )
         self._gateways.append(gateway)
         endpoint = Endpoint(methods, http1=gateway.protocol, limits=limits_of(configuration))
         self._endpoints.append(endpoint)
-        _say("ready to serve client requests")
         for url in configuration.listen_clients:
-            await self._serve(endpoint, url, secured, grpc=True, http1=not configuration.listen_http)
+            await self._listen_at(endpoint, url, secured, grpc=True, http1=not configuration.listen_http)
         for url in configuration.listen_http:
-            await self._serve(endpoint, url, secured, grpc=False, http1=True)
+            await self._listen_at(endpoint, url, secured, grpc=False, http1=True)
         if configuration.listen_metrics:
-            watched = {name: page for name, page in pages.items() if name != "/version"}
-            only_pages = Gateway((), watched, access, serves_api=False)
-            self._gateways.append(only_pages)
-            beside = Endpoint((), http1=only_pages.protocol)
-            self._endpoints.append(beside)
+            beside = Gateway((), {name: page for name, page in pages.items() if name != "/version"}, access)
+            self._gateways.append(beside)
+            watched = Endpoint((), http1=beside.protocol)
+            self._endpoints.append(watched)
             for url in configuration.listen_metrics:
-                await self._serve(beside, url, secured, grpc=False, http1=True)
+                await self._listen_at(watched, url, secured, grpc=False, http1=True)
+        _say("ready to serve client requests")
 
-    async def _serve(self, endpoint: Endpoint, url: Url, secured: object, *, grpc: bool, http1: bool) -> None:
+    async def _listen_at(
+        self, endpoint: Endpoint, url: Url, secured: ssl.SSLContext | None, *, grpc: bool, http1: bool
+    ) -> None:
         context = secured if url.is_secure else None
-        address = await endpoint.listen(url.bind_host, url.port, secured=context, grpc=grpc, http1=http1)  # type: ignore[arg-type]
-        self.addresses.append(address)
+        host, port = await endpoint.listen(url.bind_host, url.port, secured=context, grpc=grpc, http1=http1)
+        self.addresses.append((host, port))
         how = "securely" if url.is_secure else "insecurely; this is strongly discouraged!"
         traffic = "grpc+http" if grpc and http1 else "grpc" if grpc else "http"
-        _say(f"serving client traffic {how}", traffic=traffic, address=f"{_bracketed(address[0])}:{address[1]}")
+        _say(f"serving client traffic {how}", traffic=traffic, address=_address(host, port))
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
-    async def _end_of(self, host: Host, replica: Replica) -> None:
-        """Wait until the host or the replica has ended. Raises why."""
-        whole = asyncio.ensure_future(host.wait_closed())
-        group = asyncio.ensure_future(_end_of_replica(replica))
-        try:
-            await _first(whole, group)
-        finally:
-            whole.cancel()
-            group.cancel()
-        raise Stopped(host.failure or replica.failure)
-
-    async def _compact(self, methods: Mapping[str, Method]) -> None:
-        """Compact history by itself, if the flags want that; else wait without an end."""
-        retention = self._configuration.retention
-        compact = methods["/etcdserverpb.KV/Compact"]
-        if not retention or not isinstance(compact, Unary) or self._replica is None:
-            await asyncio.Event().wait()
-            return
+    async def _compact(self, member: EtcdMember, facts: MemberFacts) -> None:
+        """Compact history by itself, as long as this member leads."""
         now_s = asyncio.get_running_loop().time
-        compactor = Compactor(retention, now_s())
+        compactor = Compactor(self._configuration.retention, now_s())
         while True:
-            revision = compactor.due(now_s(), self._machine.store.revision)
-            if revision and self._replica.is_leader:
-                try:
-                    await _call(compact, schema.CompactionRequest(revision=revision))
-                    _say("compacted by itself", revision=revision)
-                except Refused as error:
-                    if error != refused("COMPACTED"):
-                        fields = {"revision": revision, "error": error.text}
-                        _LOG.warning("automatic compaction has failed", extra={"fields": fields})
-                        revision = 0
-                if revision:
-                    compactor.done(now_s(), revision)
+            revision = compactor.due(now_s(), member.machine.store.revision)
+            if revision and member.replica.is_leader and await self._compacted(facts, revision):
+                compactor.done(now_s(), revision)
             await asyncio.sleep(compactor.every_s)
 
-
-class MemberFacts:
-    """What the probes ask (``probes.Facts``)."""
-
-    def __init__(self, host: Host, replica: Replica, machine: EtcdMachine, methods: Mapping[str, Method]) -> None:
-        self._host = host
-        self._replica = replica
-        self._machine = machine
-        self._range = methods["/etcdserverpb.KV/Range"]
-
-    @property
-    def failure(self) -> BaseException | None:
-        """The error that ended the host or the replica."""
-        return self._host.failure or self._replica.failure
-
-    @property
-    def has_leader(self) -> bool:
-        """Whether a leader is known."""
-        return self._replica.leader is not None
-
-    @property
-    def is_learner(self) -> bool:
-        """Whether this member has no vote."""
-        return self._host.id in self._replica.members.learners
-
-    def alarms(self) -> Iterable[str]:
-        """Return the names of the alarms that are raised."""
-        return [schema.AlarmType.Name(alarm) for _, alarm in self._machine.alarms]
-
-    async def read(self, is_serializable: bool) -> None:
-        """Read one key."""
-        if isinstance(self._range, Unary):
-            await _call(self._range, schema.RangeRequest(key=b"\0", limit=1, serializable=is_serializable))
+    async def _compacted(self, facts: MemberFacts, revision: int) -> bool:
+        try:
+            await answer_of(facts.methods["/etcdserverpb.KV/Compact"], schema.CompactionRequest(revision=revision))
+        except Refused as error:
+            if error == refused("COMPACTED"):
+                return True
+            fields = {"revision": revision, "error": error.text}
+            _LOG.warning("automatic compaction has failed", extra={"fields": fields})
+            return False
+        _say("history was compacted", revision=revision)
+        return True
 
 
-class Numbers:
-    """What the page of metrics asks (``exposition.Source``)."""
+async def answer_of(method: Any, request: object) -> Any:
+    """Call an RPC from here, and return its answer. Raises Refused."""
+    answer = method.call(request, Context())
+    return await answer if isinstance(answer, Awaitable) else answer
 
-    group = GROUP
 
-    def __init__(
-        self, server: Server, host: Host, machine: EtcdMachine, facts: MemberFacts, probes: Probes, quota_bytes: int
-    ) -> None:
-        self._server = server
-        self._host = host
-        self._machine = machine
-        self._facts = facts
-        self._probes = probes
-        self.id = host.id
-        self.quota_bytes = quota_bytes
+async def _while_it_lives(host: Host, replica: Replica, work: Any) -> None:
+    """Do the work until it raises, or until the replica has ended. Raises why."""
+    loop = asyncio.get_running_loop()
+    end = loop.create_task(_end_of(host, replica))
+    doing = loop.create_task(work)
+    try:
+        await asyncio.wait([end, doing], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in (end, doing):
+            if not each.done():
+                each.cancel()
+        await asyncio.wait([end, doing])
+    for each in (end, doing):
+        if not each.cancelled():
+            each.result()
 
-    @property
-    def is_learner(self) -> bool:
-        """Whether this member has no vote."""
-        return self._facts.is_learner
 
-    def host_metrics(self) -> HostMetrics:
-        """Return the numbers of the host."""
-        return self._host.metrics()
+async def _end_of(host: Host, replica: Replica) -> None:
+    async for _ in replica.events():
+        pass
+    raise host.failure or replica.failure or Stopped()
 
-    def store_numbers(self) -> StoreNumbers:
-        """Return the numbers of the store."""
-        store = self._machine.store
-        return StoreNumbers(
-            size_bytes=store.size,
-            keys=store.count(b"\0", b"\0"),
-            revision=store.revision,
-            compacted=store.compacted,
-            leases=len(self._machine.leases.leases),
-            watchers=0,
-            slow_watchers=0,
-            watch_streams=0,
-            counts={},
-        )
 
-    def health(self) -> tuple[int, int, Mapping[tuple[str, str, str], int]]:
-        """Return how the probes ended."""
-        return self._probes.health_true, self._probes.health_false, self._probes.checked
-
-    def versions(self) -> tuple[str, str]:
-        """Return the version of the server, and of the cluster."""
-        return ETCD_VERSION, CLUSTER_VERSION
+def tuning_of(configuration: Configuration) -> Tuning:
+    """Return the times and limits of the host."""
+    # A request, its envelope, and what forwarding adds.
+    command_bytes = min(max(8 << 20, 2 * configuration.request_bytes_max), COMMAND_BYTES_MAX)
+    return Tuning(
+        tick_ms=configuration.tick_ms,
+        election_ms=configuration.election_ms,
+        snapshot_entries=configuration.snapshot_entries,
+        kept_entries=configuration.kept_entries,
+        command_bytes=command_bytes,
+        waiting_bytes=max(64 << 20, command_bytes),
+        # A leader of an etcd group counts leases, and must notice at once that it does not lead any more.
+        sleep=False,
+    )
 
 
 def limits_of(configuration: Configuration) -> GrpcLimits:
@@ -323,32 +250,15 @@ def limits_of(configuration: Configuration) -> GrpcLimits:
         http2=http2,
         message_bytes=configuration.request_bytes_max + (512 << 10),
         ping_min_s=max(configuration.keepalive_min_s, 0.001),
+        # 0 turns these off.
         ping_interval_s=configuration.keepalive_interval_s or 1e9,
         ping_timeout_s=configuration.keepalive_timeout_s or 1e9,
     )
 
 
-async def _call(method: Unary, request: object) -> None:
-    answer = method.call(request, Context())
-    if not isinstance(answer, bytes | list | schema.RangeResponse | schema.CompactionResponse):
-        await answer
-
-
-async def _end_of_replica(replica: Replica) -> None:
-    async for _ in replica.events():
-        pass
-
-
-async def _first(*waited: "asyncio.Future[object]") -> None:
-    """Wait for the first of several futures. Raises its error, and leaves the others as they are."""
-    done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    for each in done:
-        each.result()
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _say(message: str, **fields: object) -> None:
-    _LOG.info(message, extra={"fields": fields})
+    _LOG.info(message, extra={"fields": fields}, stacklevel=2)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .. import BUILD, __version__
 from . import configfile, zaplog
@@ -90,8 +91,9 @@ async def _serve(configuration: Configuration, argv: Sequence[str]) -> tuple[int
             loop.add_signal_handler(each, _take_signal, asked, each)
     server = Server(configuration)
     life = loop.create_task(server.run())
+    either: list[asyncio.Future[Any]] = [life, asked]
     try:
-        await asyncio.wait([life, asked], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if asked.done():
             _say("received signal; shutting down", signal=signal.Signals(asked.result()).name)
     finally:
@@ -111,4 +113,4 @@ def _take_signal(asked: "asyncio.Future[int]", number: int) -> None:
 
 
 def _say(message: str, **fields: object) -> None:
-    _LOG.info(message, extra={"fields": fields})
+    _LOG.info(message, extra={"fields": fields}, stacklevel=2)

@@ -37,6 +37,22 @@ class Leases(Protocol):
         """A put or a delete has detached the key from the lease."""
 
 
+def _put(history: History, leases: Leases, mod: int, sub: int, key: bytes, value: bytes, lease: int) -> Item:
+    before = history.newest.get(key)
+    if before is not None and before[VERSION]:
+        create, version, former = before[CREATE], before[VERSION] + 1, before[LEASE]
+    else:
+        create, version, former = mod, 1, 0
+    item = written(mod, sub, key, value, create, version, lease)
+    history.write(item, before)
+    if former != lease:
+        if former:
+            leases.detach(former, key)
+        if lease:
+            leases.attach(lease, key)
+    return item
+
+
 class WriteTxn:
     """One write transaction: all its writes get one revision, that of the store plus 1."""
 
@@ -61,20 +77,8 @@ class WriteTxn:
 
     def put(self, key: bytes, value: bytes, lease: int = 0) -> Item:
         """Write a key, and attach it to the lease, which must exist."""
-        events, mod = self._events, self.revision
-        before = self._history.newest.get(key)
-        if before is not None and before[VERSION]:
-            create, version, former = before[CREATE], before[VERSION] + 1, before[LEASE]
-        else:
-            create, version, former = mod, 1, 0
-        item = written(mod, len(events), key, value, create, version, lease)
-        self._history.write(item, before)
-        events.append(item)
-        if former != lease:
-            if former:
-                self._leases.detach(former, key)
-            if lease:
-                self._leases.attach(lease, key)
+        item = _put(self._history, self._leases, self.revision, len(self._events), key, value, lease)
+        self._events.append(item)
         return item
 
     def delete(self, key: bytes) -> Item | None:
@@ -139,7 +143,7 @@ class Store:
 
     @property
     def counted(self) -> int:
-        """The revision of which the index counts the live keys: what a write transaction has come to, if there is one."""
+        """The revision of which the index counts the live keys: that of the write transaction once it has written."""
         return self.revision if self._txn is None else self._txn.seen
 
     @property
@@ -155,6 +159,15 @@ class Store:
             raise InvariantError("a write transaction begins in another one")
         self._txn = txn = WriteTxn(self)
         return txn
+
+    def put(self, key: bytes, value: bytes, lease: int = 0) -> Item:
+        """A write transaction of one put."""
+        if self._txn is not None:
+            raise InvariantError("a write transaction begins in another one")
+        revision = self.revision + 1
+        item = _put(self.history, self.leases, revision, 0, key, value, lease)
+        self.revision = revision
+        return item
 
     def publish(self, txn: WriteTxn, has_written: bool) -> None:
         """End a write transaction. Only `WriteTxn.end` calls it."""

@@ -5,11 +5,14 @@ block: the number of items, not 0; for each its place in its transaction; for ea
 all as 32-bit numbers; then the framed KeyValues, which together are an encoded RangeResponse
 end: a block of 0 items, followed by the number of all items as a 64-bit number
 
-Equal stores give equal bytes. Pieces may be cut anywhere on the way.
+Equal stores give equal bytes. Pieces may be cut anywhere on the way. A thread may read and write it beside an event
+loop: nothing here is one long call, which would keep the loop from running.
 """
 
 import struct
 from collections.abc import Iterable, Iterator
+
+from google.protobuf.message import DecodeError
 
 from ..errors import Corruption
 from . import schema
@@ -82,7 +85,7 @@ def _read_block(reader: _Reader, count: int) -> Iterator[Item]:
     data = reader.take(sum(lengths))
     try:
         messages = schema.RangeResponse.FromString(data).kvs
-    except ValueError as error:  # protobuf's DecodeError is one
+    except DecodeError as error:
         raise Corruption("a block of a captured store cannot be decoded") from error
     if len(messages) != count:
         raise Corruption("a block of a captured store has another number of items than it says")
@@ -97,6 +100,7 @@ def _history_of(items: list[Item], compacted: int, revision: int) -> History:
     """The history that has these items, which come in the order of keys and revisions."""
     history = History()
     history.compacted = history.freed = compacted
+    history.last = revision
     last = None
     for item in items:
         key, before = item[2], last
@@ -110,8 +114,15 @@ def _history_of(items: list[Item], compacted: int, revision: int) -> History:
         history.size += len(item[FRAMED])
         last = item
     history.index = KeyIndex(history.newest, (key for key, item in history.newest.items() if not item[VERSION]))
-    for item in sorted(item for item in items if item[MOD] >= compacted):
+    logged: dict[int, list[Item]] = {}
+    for item in items:
         if item[MOD] > revision:
             raise Corruption(f"a captured store of revision {revision} has an item of {item[MOD]}")
-        history.log.append(item)
+        if item[MOD] >= compacted:
+            logged.setdefault(item[MOD], []).append(item)
+    if sum(mod > compacted for mod in logged) != revision - max(compacted, 1):
+        raise Corruption("a captured store does not have all revisions since its compaction")
+    for mod in range(max(compacted, 0), revision + 1):
+        for item in sorted(logged.pop(mod, ())):
+            history.log.append(item)
     return history

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .history import History
-from .items import FRAMED, Item
+from .items import FRAMED, VERSION, Item
 
 PAGE = 512  # keys that are taken from the index at once
 PORTION_BYTES = 1 << 20  # of items that are handed on together, unless one alone is larger
@@ -71,10 +71,16 @@ class View:
             page = self._open().index.locked_page(page[-1], end, size, after=True)
 
     def items(self, key: bytes, end: bytes, size: int = PAGE) -> Iterator[list[Item]]:
-        """The live items of a range in the order of their keys, in pages, of which some may be empty."""
-        at, revision = self._open().at, self.revision
+        """The live items of a range in the order of their keys, in pages, of which some may be empty.
+
+        Unlike the rest, this is for the store's own thread.
+        """
+        history, revision = self._open(), self.revision
         for page in self.keys(key, end, size):
-            yield [item for item in [at(each, revision) for each in page] if item is not None]
+            if history.last <= revision:  # nothing has been written since
+                yield [item for item in map(history.newest.__getitem__, page) if item[VERSION]]
+            else:
+                yield [item for item in [history.at(each, revision) for each in page] if item is not None]
 
     def kept(self) -> Iterator[list[Item]]:
         """Everything that is kept at this revision, old items too, in the order of keys and revisions, in portions."""

@@ -76,9 +76,9 @@ class NaiveStore:
         upto = [each for each in self.changes if each.revision <= (revision or self.revision)]
         for key in sorted({each.key for each in upto}):
             mine = [each for each in upto if each.key == key]
-            old = [each for each in mine if each.revision <= self.compacted]
-            new = [each for each in mine if each.revision > self.compacted]
-            if old and (old[-1].after is not None or old[-1].revision == self.compacted):
+            old = [each for each in mine if each.revision < self.compacted]
+            new = [each for each in mine if each.revision >= self.compacted]
+            if old and old[-1].after is not None and (not new or new[0].revision > self.compacted):
                 new.insert(0, old[-1])
             found += [(key, each.revision, each.after) for each in new]
         return found

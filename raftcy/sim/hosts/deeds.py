@@ -179,6 +179,46 @@ def _campaign(cluster: HostCluster, a: Action) -> str:
     return f"{process.id} campaigns"
 
 
+# -- etcd -------------------------------------------------------------------------------------------------------
+
+
+def _clerk(cluster: HostCluster, a: Action) -> Process | None:
+    process = _pick(cluster, a.u)
+    return None if process is None or process.clerk is None or len(process.callers) > PENDING_MOST else process
+
+
+def _etcd_write(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    name, request = process.clerk.draw_write(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd write", True, process.clerk.write(name, request), name)
+
+
+def _etcd_read(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    request = process.clerk.draw_read(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd read", False, process.clerk.read(request), "")
+
+
+def _etcd_renew(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    id = process.clerk.draw_lease(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd renewal", False, process.clerk.renew(id), str(id))
+
+
+def _etcd_lease(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    id = process.clerk.draw_lease(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd lease", False, process.clerk.time_to_live(id), str(id))
+
+
 # -- network and clocks -----------------------------------------------------------------------------------------
 
 
@@ -369,4 +409,5 @@ KINDS: dict[str, Callable[[HostCluster, Action], str]] = {
     "partition": _partition, "isolate": _isolate, "one_way": _one_way, "pause": _pause, "skew": _skew, "kill": _kill,
     "power": _power, "power_all": _power_all, "power_within": _power_within, "fail": _fail, "slow": _slow,
     "wipe": _wipe, "close": _close, "upgrade": _upgrade,
+    "etcd_write": _etcd_write, "etcd_read": _etcd_read, "etcd_renew": _etcd_renew, "etcd_lease": _etcd_lease,
 }  # fmt: skip

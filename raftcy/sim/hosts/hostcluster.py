@@ -90,6 +90,12 @@ class HostCluster:
             Roamer(self, f"roamer {n}", self.truths[settings.groups[n % len(settings.groups)]], (100, 2000, 60_000)[n])
             for n in range(ROAMERS)
         ]
+        self.ledger: Any = None
+        if settings.profile.etcd:
+            # Only this profile needs what etcd needs.
+            from ..etcd.ledgers import EtcdLedger
+
+            self.ledger = EtcdLedger(lambda: self.clock.now)
         self.events = 0
         self.digest = 0
         self.healed = False

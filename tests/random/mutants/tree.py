@@ -22,6 +22,7 @@ MEMORY_KIB = 4 << 20
 LEFT_OUT = shutil.ignore_patterns("*.so", "*.pyd", "oracle", "packaging", "wirepeer", ".*")
 
 
+StrPath = str | os.PathLike[str]
 _running: set["subprocess.Popen[str]"] = set()
 _lock = threading.Lock()
 _stopped = threading.Event()
@@ -35,16 +36,24 @@ def tree(edits: Iterable[Edit] = ()) -> Iterator[Path]:
         folder = Path(name)
         for each in COPIED:
             if (ROOT / each).is_dir():
-                # Keep the times of the originals, so that their bytecode stays valid in the copy.
-                shutil.copytree(ROOT / each, folder / each, ignore=LEFT_OUT)
+                shutil.copytree(ROOT / each, folder / each, ignore=LEFT_OUT, copy_function=_link)
             else:
-                shutil.copy2(ROOT / each, folder / each)
+                _link(ROOT / each, folder / each)
         for file, text in texts.items():
             path = folder / "raftcy" / file
+            path.unlink()  # so that the original stays as it is
             path.write_text(text, encoding="utf-8")
             for stale in path.parent.glob(f"__pycache__/{path.stem}.*"):
                 stale.unlink()
         yield folder
+
+
+def _link(source: StrPath, target: StrPath) -> None:
+    """Give a file a second name, or copy it with its time, so that its bytecode stays valid in the copy."""
+    try:
+        os.link(source, target)
+    except OSError:  # the folders are on two file systems, or on one without links
+        shutil.copy2(source, target)
 
 
 def run(folder: Path, arguments: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:

@@ -162,7 +162,7 @@ def run(steps: Any) -> Any:
         return stop.value
 
 
-@settings(max_examples=150)
+@settings(max_examples=200)
 @given(st.lists(STEPS, max_size=25))
 def test_the_store_equals_the_naive_one(steps: list[tuple[Any, ...]]) -> None:
     pair = Pair()

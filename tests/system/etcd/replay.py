@@ -52,7 +52,7 @@ class Exchange:
     def revision(self) -> int:
         """The revision in the header of the answer, 0 if there is none."""
         found = self.answers[0] if self.answer.strip().startswith("{") else {}
-        return int(found.get("header", {}).get("revision", 0))
+        return int(found.get("result", found).get("header", {}).get("revision", 0))
 
 
 def read(file: Path) -> list[Exchange]:
@@ -199,10 +199,9 @@ class Replay:
         self._mapping.shift = present - self._revision
 
     def _catch_up(self, exchange: Exchange) -> None:
-        """Do what the recording must have done before a write: writes that ended later, and leases that expired."""
-        if exchange.path not in WRITES or not exchange.revision:
-            return
-        while self._revision + 1 < exchange.revision:
+        """Do what the recording must have done before an answer: writes that ended later, and leases that expired."""
+        known = exchange.revision - (exchange.path in WRITES)
+        while self._revision < known:
             missing = self._revision + 1
             earlier = next(
                 (e for e in self._exchanges if not e.is_taken and e.path in WRITES and e.revision == missing), None
@@ -210,28 +209,28 @@ class Replay:
             if earlier is not None:
                 self._take(earlier)
             else:
-                self._expire(missing)
+                self._explain(missing)
             self._revision = missing
 
-    def _expire(self, revision: int) -> None:
-        """Revoke the lease whose keys were deleted at a revision."""
-        deleted = {
-            event["kv"]["key"]
-            for each in self._exchanges
-            for event in events(each)
-            if event.get("type") == "DELETE" and int(event["kv"]["mod_revision"]) == revision
-        }
-        leases = {
-            event["kv"]["lease"]
-            for each in self._exchanges
-            for event in events(each)
+    def _explain(self, revision: int) -> None:
+        """Do what only watches of the recording tell: a lease expired, or a client was killed before its answer came."""
+        there = [event for each in self._exchanges for event in events(each)]
+        made = [event for event in there if int(event["kv"]["mod_revision"]) == revision]
+        puts = [event["kv"] for event in made if event.get("type") != "DELETE"]
+        if puts:
+            body = {name: puts[0][name] for name in ("key", "value", "lease") if name in puts[0]}
+            self._ask("POST", "/v3/kv/put", json.dumps(self._mapping.there(body)), {})
+            return
+        deleted = {event["kv"]["key"] for event in made}
+        held = {
+            int(event["kv"]["mod_revision"]): event["kv"]["lease"]
+            for event in there
             if event["kv"]["key"] in deleted and "lease" in event["kv"] and int(event["kv"]["mod_revision"]) < revision
         }
-        held = [each for each in leases if each in self._mapping.leases]
         if not held:
             self.faults.append(f"nothing explains the revision {revision} of the recording")
             return
-        self._ask("POST", "/v3/lease/revoke", json.dumps({"ID": self._mapping.leases[held[-1]]}), {})
+        self._ask("POST", "/v3/lease/revoke", json.dumps({"ID": self._mapping.leases[held[max(held)]]}), {})
 
     def _take(self, exchange: Exchange) -> None:
         exchange.is_taken = True
@@ -277,6 +276,9 @@ class Replay:
             return
         shown = [self._mapping.back(each) for each in found]
         recorded = [anonymous(each) for each in exchange.answers]
+        if exchange.path == "/v3/cluster/member/list":
+            for member in (*shown[0]["members"], *recorded[0]["members"]):
+                member["ID"] = type(member["ID"]).__name__
         self._note(what, (status, shown), (exchange.status, recorded))
 
     def _compare_watch(self, watch: Watch) -> None:

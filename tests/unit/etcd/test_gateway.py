@@ -193,6 +193,19 @@ async def test_a_post_needs_the_content_type_of_json(given: str) -> None:
         assert called == []
 
 
+@pytest.mark.parametrize(
+    ("headers", "wanted"), [({}, 200), ({"Origin": "https://ui.example"}, 415), ({"Sec-Fetch-Site": "same-site"}, 415)]
+)
+async def test_without_a_content_type_a_post_is_taken_from_programs_only(headers: dict[str, str], wanted: int) -> None:
+    """etcd3gw sends transactions so."""
+    method = put(lambda request, context: schema.PutResponse())
+    async with serving(method, access=Access(origins=["https://ui.example"])) as client:
+        url = f"http://127.0.0.1:{client.port}/v3/kv/put"
+        options: Any = {"data": b"{}", "headers": headers, "skip_auto_headers": ["Content-Type"]}
+        async with client.session.post(url, **options) as answer:
+            assert answer.status == wanted
+
+
 async def test_a_content_type_may_have_parameters() -> None:
     async with serving(put(lambda request, context: schema.PutResponse())) as client:
         for given in ("application/json; charset=utf-8", "Application/JSON"):
