@@ -53,7 +53,7 @@ class GrpcConnection:
         """What waited after the last output."""
         self._added_bytes = 0
         """What was added since then."""
-        self._slow: dict[StreamCall, None] = {}
+        self._slow: dict[Call, None] = {}
         self._early: set[int] = set()
         """Streams that the server has ended before the client."""
         self._later: list[Callable[[], None]] = []
@@ -180,7 +180,7 @@ class GrpcConnection:
         self._later.append(task)
         self.changed()
 
-    def slow(self, call: StreamCall) -> None:
+    def slow(self, call: Call) -> None:
         """Look at a call after each output until it is writable."""
         self._slow[call] = None
 

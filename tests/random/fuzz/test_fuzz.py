@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import rawnode as pure_rawnode
 from raftcy_pure.etcd import grpc_calls as pure_calls
-from raftcy_pure.etcd import grpc_streams as pure_streams
 from raftcy_pure.etcd import h2_backing as pure_h2
 from raftcy_pure.machines import group as pure_group
 from raftcy_pure.machines import sessions as pure_sessions
@@ -218,18 +217,6 @@ def test_finds_requests_that_are_counted_for_ever(raftcy_pure: ModuleType, monke
 
     monkeypatch.setattr(pure_calls.Call, "over", forgetful)
     assert "leaves" in first_finding([raftcy_pure], "calls", 200)
-
-
-def test_finds_a_stream_that_ends_twice(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    over = pure_streams.StreamCall.over
-
-    def half(self: Any) -> None:
-        over(self)
-        self.is_over = False
-
-    monkeypatch.setattr(pure_streams.StreamCall, "over", half)
-    monkeypatch.setattr(pure_streams.StreamCall, "_tell_ended", lambda self: self._receiver and self._receiver.ended())
-    assert "'ended'" in first_finding([raftcy_pure], "calls", 300)
 
 
 def test_finds_that_the_libraries_differ(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
