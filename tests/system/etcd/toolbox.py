@@ -103,13 +103,16 @@ def suite() -> Path:
 def python_with(name: str, folder: Path = OUT) -> Path:
     """An interpreter with the packages of an entry of PYTHONS, in an environment below ``folder``."""
     place = folder / f"python-{name}"
+    # PostgreSQL's user cannot run an interpreter in the home folder of root.
+    system = Path("/usr/bin/python3")
+    base = str(system) if name == "patroni" and system.exists() else sys.executable
     interpreter = place / "bin" / "python"
     marker = place / "installed"
     wanted = " ".join(PYTHONS[name])
     if marker.exists() and marker.read_text() == wanted:
         return interpreter
     pip = [interpreter, "-m", "pip", "--disable-pip-version-check", "install", "-q", *PYTHONS[name]]
-    for command in ([sys.executable, "-m", "venv", "--clear", str(place)], pip):
+    for command in ([base, "-m", "venv", "--clear", str(place)], pip):
         done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S_MAX)
         if done.returncode:
             missing(f"{wanted}, which cannot be installed: {done.stderr[-500:]}")
