@@ -6,14 +6,19 @@ slot late; its client watches its own deadline, and ours only frees what the cal
 """
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Protocol
 
 SLOTS_PER_S = 16
 
-Waiting = TypeVar("Waiting")
+
+class Waiting(Protocol):
+    """What waits for a deadline."""
+
+    def expire(self) -> None:
+        """The deadline has passed."""
 
 
-class Deadlines(Generic[Waiting]):
+class Deadlines:
     """What waits for deadlines. ``arm(at_s)`` is called whenever `expired` must be called earlier than planned."""
 
     __slots__ = ("_arm", "_armed", "_slots")

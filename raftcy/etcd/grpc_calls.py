@@ -11,17 +11,14 @@ Rules:
 - An error that a handler raises ends its call alone.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
-from .grpc_shared import logger
+from .grpc_shared import Shared, logger
 from .grpc_wire import PREFIX_BYTES, BadMessage, Reassembly, metadata, refuse
-from .http2 import Header
+from .http2 import Header, Http2
 from .refusals import DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNKNOWN, Refused
 from .service import Context
-
-if TYPE_CHECKING:
-    from .grpc_connection import GrpcConnection
 
 # Below this size a message is copied behind its prefix, which is cheaper than sending the two one by one.
 COPIED_BYTES = 4096
@@ -50,12 +47,39 @@ class CallContext(Context):
         return self._metadata
 
 
+class Line(Protocol):
+    """What a call asks of its connection."""
+
+    shared: Shared
+    http2: Http2
+    message_bytes: int
+    writable_bytes: int
+
+    def changed(self) -> None:
+        """Have the output written soon."""
+
+    def later(self, task: Callable[[], None]) -> None:
+        """Have a task done soon, when no handler is running."""
+
+    def slow(self, call: "Call") -> None:
+        """Look at a call after each output until it is writable."""
+
+    def ended(self, call: "Call") -> None:
+        """Note that a call has ended on this side."""
+
+    def hold(self, more_bytes: int) -> bool:
+        """Count bytes that wait at calls, and return whether they may."""
+
+    def admits(self, size_bytes: int) -> bool:
+        """Count bytes that are to be sent, and return whether they may wait."""
+
+
 class Call:
     """What unary and streaming calls have in common."""
 
     __slots__ = ("connection", "context", "held_bytes", "is_over", "parts", "peer_ended", "slot", "stream_id")
 
-    def __init__(self, connection: "GrpcConnection", stream_id: int, context: CallContext) -> None:
+    def __init__(self, connection: Line, stream_id: int, context: CallContext) -> None:
         self.connection = connection
         self.stream_id = stream_id
         self.context = context
@@ -82,6 +106,9 @@ class Call:
     def expire(self) -> None:
         """The deadline has passed."""
         self.fail(DEADLINE_EXCEEDED, "context deadline exceeded")
+
+    def check_writable(self) -> None:
+        """Look whether the call may send more; `Line.slow` asked for it."""
 
     def fail(self, code: int, text: str) -> None:
         """End the call with a status, and tell the handler."""

@@ -2,9 +2,9 @@
 
 Rules:
 
-- The owner gives what it reads to ``receive``, then calls ``work`` and ``output`` until that returns less than it asked
-  for. It does the same after ``wake`` was called: a handler has sent something, or a call ended, outside of ``receive``.
-  So all answers of a turn of the event loop leave in one write. If it cannot write any more, it calls ``rest``.
+- The owner gives what it reads to ``receive``, then calls ``work`` and ``output`` until that returns less than it
+  asked for. It does the same after ``wake`` was called: a handler has sent something, or a call ended, outside of
+  ``receive``. So all answers of a turn of the event loop leave in one write. If it cannot write, it calls ``rest``.
 - If ``over`` is not empty, the owner writes the output and closes the connection; if ``flooded``, it closes at once.
   ``lost`` must be called once the connection is closed, for whatever reason.
 - While the owner cannot write, it calls neither ``receive`` nor ``output``. Then answers wait here, within limits, and
@@ -53,7 +53,7 @@ class GrpcConnection:
         """What waited after the last output."""
         self._added_bytes = 0
         """What was added since then."""
-        self._slow: dict[StreamCall, None] = {}
+        self._slow: dict[Call, None] = {}
         self._early: set[int] = set()
         """Streams that the server has ended before the client."""
         self._later: list[Callable[[], None]] = []
@@ -180,7 +180,7 @@ class GrpcConnection:
         self._later.append(task)
         self.changed()
 
-    def slow(self, call: StreamCall) -> None:
+    def slow(self, call: Call) -> None:
         """Look at a call after each output until it is writable."""
         self._slow[call] = None
 

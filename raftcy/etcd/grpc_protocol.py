@@ -9,14 +9,11 @@ Rules:
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from .grpc_connection import GrpcConnection
 from .grpc_shared import Shared
 from .http2 import NO_ERROR
-
-if TYPE_CHECKING:
-    from .listening import Endpoint
 
 # How much is taken from HTTP/2 for one write, and above how much asyncio says that the socket takes no more.
 _PIECE_BYTES = 64 << 10
@@ -26,10 +23,36 @@ _SHARE_BYTES = 1 << 20
 _LAST_WORDS_S = 2.0
 
 
-class GrpcProtocol(asyncio.Protocol):
-    """One connection of an `Endpoint`. ``peer`` and ``common_name`` are what handlers see of the client."""
+class Kept(asyncio.Protocol):
+    """A connection that its endpoint can end."""
 
-    def __init__(self, endpoint: "Endpoint", shared: Shared, peer: str, common_name: str) -> None:
+    def drain(self) -> None:
+        """Begin the end."""
+
+    def abort(self) -> None:
+        """Close the connection now."""
+
+
+class Keeper(Protocol):
+    """What a connection asks of its endpoint."""
+
+    shared: Shared
+    hello_s: float
+
+    def became(self, newcomer: Kept, protocol: "GrpcProtocol") -> None:
+        """A newcomer speaks gRPC."""
+
+    def gone(self, kept: Kept) -> None:
+        """A connection is closed."""
+
+    def over(self, connection: GrpcConnection) -> None:
+        """A connection is about to be closed by this side."""
+
+
+class GrpcProtocol(Kept):
+    """One connection of an endpoint. ``peer`` and ``common_name`` are what handlers see of the client."""
+
+    def __init__(self, endpoint: Keeper, shared: Shared, peer: str, common_name: str) -> None:
         self.connection = GrpcConnection(shared, self._woken, peer, common_name)
         self.stalled_since_s: float | None = None
         """Since when the socket takes nothing, None while it does."""

@@ -3,14 +3,11 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .deadlines import Deadlines
 from .http2 import Http2Limits, choose_backing
 from .service import Method, by_path
-
-if TYPE_CHECKING:
-    from .grpc_calls import Call
 
 logger = logging.getLogger("raftcy.etcd")
 
@@ -95,7 +92,7 @@ class Shared:
         self.now = now
         self.spawn = spawn
         self.backing = choose_backing(backing)
-        self.deadlines: Deadlines[Call] = Deadlines(arm)
+        self.deadlines = Deadlines(arm)
         self.partial_bytes = 0
         """Bytes of incomplete or waiting requests, of all connections."""
         self.queued_bytes = 0

@@ -1,17 +1,14 @@
 """A gRPC call with a stream of answers, and one request or a stream of them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
-from .grpc_calls import COPIED_BYTES, LONGEST_BYTES, Call, CallContext, whole_message
+from .grpc_calls import COPIED_BYTES, LONGEST_BYTES, Call, CallContext, Line, whole_message
 from .grpc_shared import logger
 from .grpc_wire import INTERNAL, PREFIX_BYTES, RESPONSE_HEADERS, BadMessage, framed, prefix, trailers
 from .http2 import CANCEL, ENHANCE_YOUR_CALM
 from .service import Receiver, Streaming
-
-if TYPE_CHECKING:
-    from .grpc_connection import GrpcConnection
 
 
 class StreamCall(Call):
@@ -31,7 +28,7 @@ class StreamCall(Call):
         "is_writable",
     )
 
-    def __init__(self, connection: "GrpcConnection", stream_id: int, context: CallContext, method: Streaming) -> None:
+    def __init__(self, connection: Line, stream_id: int, context: CallContext, method: Streaming) -> None:
         super().__init__(connection, stream_id, context)
         self._method = method
         self._receiver: Receiver[Any] | None = None

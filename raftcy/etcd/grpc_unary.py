@@ -1,16 +1,14 @@
 """A gRPC call with one request and one answer."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 
-from .grpc_calls import COPIED_BYTES, LONGEST_BYTES, Call, CallContext, whole_message
+from .grpc_calls import COPIED_BYTES, LONGEST_BYTES, Call, CallContext, Line, whole_message
 from .grpc_wire import INTERNAL, OK_TRAILERS, RESPONSE_HEADERS, BadMessage, framed, prefix, trailers
 from .refusals import CANCELLED, RESOURCE_EXHAUSTED
 from .service import Unary
 
-if TYPE_CHECKING:
-    from .grpc_connection import GrpcConnection
 # A union written as `bytes | Message` would be made anew for each call.
 _ANSWERS = (bytes, Message, list)
 
@@ -20,7 +18,7 @@ class UnaryCall(Call):
 
     __slots__ = ("_future", "_message", "_method")
 
-    def __init__(self, connection: "GrpcConnection", stream_id: int, context: CallContext, method: Unary) -> None:
+    def __init__(self, connection: Line, stream_id: int, context: CallContext, method: Unary) -> None:
         super().__init__(connection, stream_id, context)
         self._method = method
         self._message: bytes | None = None

@@ -28,9 +28,14 @@ class KeyIndex:
     __slots__ = ("_dead", "_keys", "_lock")
 
     def __init__(self, keys: Iterable[bytes] = (), dead: Iterable[bytes] = ()) -> None:
-        self._keys: SortedList[bytes] = SortedList(keys)
-        self._dead: SortedList[bytes] = SortedList(dead)
+        self._keys: SortedList[bytes] = SortedList()
+        self._dead: SortedList[bytes] = SortedList()
         self._lock = Lock()
+        # One by one, because a thread that sorts a million keys in one call stops all others meanwhile.
+        for key in keys:
+            self._keys.add(key)
+        for key in dead:
+            self._dead.add(key)
 
     def __len__(self) -> int:
         return len(self._keys)

@@ -152,6 +152,10 @@ def stream_range(store: Store, request: schema.RangeRequest, max_bytes: int) -> 
     Only the last one has a revision, and so a header. All others have revision 0.
     """
     store.check_revision(request.revision)
+    if not has_default_order(request):
+        # Without an order, but by something else than the key: as in etcd, that sorts, so the answer is a whole one.
+        yield (yield from read_range(store, request))
+        return
     revision = store.revision
     for found in ranges.stream(store.history, request, revision, store.counted, max_bytes):
         yield None if found is None else Applied((found[0],), revision if found[1] else 0)

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..transport.listener import Listener
 from .grpc_connection import GrpcConnection
-from .grpc_protocol import GrpcProtocol
+from .grpc_protocol import GrpcProtocol, Kept
 from .grpc_shared import GrpcLimits, Shared, logger
 from .service import Method
 from .telling import Newcomer
@@ -69,7 +69,7 @@ class Endpoint:
         self._listeners: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         """Handshakes."""
-        self._open: dict[GrpcProtocol | Newcomer, None] = {}
+        self._open: dict[Kept, None] = {}
         self._spare: deque[GrpcProtocol] = deque()
         """Connections that were idle when they were last looked at, the longest first."""
         self._deadline: asyncio.TimerHandle | None = None
@@ -170,16 +170,16 @@ class Endpoint:
 
     # -- what connections call
 
-    def became(self, newcomer: Newcomer, protocol: GrpcProtocol) -> None:
+    def became(self, newcomer: Kept, protocol: GrpcProtocol) -> None:
         """A newcomer speaks gRPC."""
         del self._open[newcomer]
         self._open[protocol] = None
         if self._is_stopping:
             self._loop.call_soon(protocol.drain)
 
-    def gone(self, protocol: GrpcProtocol | Newcomer) -> None:
+    def gone(self, kept: Kept) -> None:
         """A connection is closed."""
-        self._open.pop(protocol, None)
+        self._open.pop(kept, None)
         if not self._open and self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 

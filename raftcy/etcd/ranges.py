@@ -66,17 +66,21 @@ def read(
             return [number(_COUNT, count)]
         limit = request.limit if request.limit > 0 else 0
         if has_default_order(request) and not filtered:
-            items = yield from _first(view, request, limit)
-            total = len(items) if count < 0 else count
+            parts, total = yield from _first(view, request, limit)
+            total = total if count < 0 else count
             has_more = 0 < limit < total
         else:
-            items = yield from _first(view, request, 0)
+            items = yield from _all(view, request)
             total = len(items)
             items = yield from _filter_and_sort(items, request, limit + 1 if limit else 0)
             has_more = 0 < limit < len(items)
             if has_more:
                 del items[limit:]
-        parts = yield from _encode(items, request.keys_only)
+            parts = []
+            for start in range(0, len(items), PAGE):
+                if start:
+                    yield
+                parts += _encode(items[start : start + PAGE], request.keys_only)
     parts.append((_MORE if has_more else b"") + number(_COUNT, total))
     return parts
 
@@ -89,15 +93,24 @@ def _count(view: View, request: schema.RangeRequest) -> Generator[None, None, in
     return count
 
 
-def _first(view: View, request: schema.RangeRequest, limit: int) -> Generator[None, None, list[Item]]:
-    """The first items of a range in the order of their keys; all of them for a limit of 0."""
-    found: list[Item] = []
+def _first(view: View, request: schema.RangeRequest, limit: int) -> Generator[None, None, tuple[list[bytes], int]]:
+    """The first items of a range in the order of their keys, encoded, and their number; all for a limit of 0."""
+    parts: list[bytes] = []
+    count = 0
     size = min(limit, PAGE) if limit else PAGE
     for items in view.items(request.key, request.range_end, size):
+        if limit and count + len(items) >= limit:
+            return parts + _encode(items[: limit - count], request.keys_only), limit
+        count += len(items)
+        parts += _encode(items, request.keys_only)
+        yield
+    return parts, count
+
+
+def _all(view: View, request: schema.RangeRequest) -> Generator[None, None, list[Item]]:
+    found: list[Item] = []
+    for items in view.items(request.key, request.range_end):
         found += items
-        if limit and len(found) >= limit:
-            del found[limit:]
-            break
         yield
     return found
 
@@ -144,17 +157,11 @@ def _passes(request: schema.RangeRequest) -> Callable[[Item], bool]:
     )
 
 
-def _encode(items: list[Item], keys_only: bool) -> Generator[None, None, list[bytes]]:
-    parts = []
-    for start in range(0, len(items), PAGE):
-        page = items[start : start + PAGE]
-        if keys_only:
-            page = [without_value(item) for item in page]
-        for portion in portions(page):
-            parts.append(b"".join([item[FRAMED] for item in portion]))
-        if start + PAGE < len(items):
-            yield
-    return parts
+def _encode(items: list[Item], keys_only: bool) -> list[bytes]:
+    """A page of items as it stands in the answer, in parts of about a megabyte."""
+    if keys_only:
+        items = [without_value(item) for item in items]
+    return [b"".join([item[FRAMED] for item in portion]) for portion in portions(items)]
 
 
 def stream(

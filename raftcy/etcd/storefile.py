@@ -5,7 +5,8 @@ block: the number of items, not 0; for each its place in its transaction; for ea
 all as 32-bit numbers; then the framed KeyValues, which together are an encoded RangeResponse
 end: a block of 0 items, followed by the number of all items as a 64-bit number
 
-Equal stores give equal bytes. Pieces may be cut anywhere on the way.
+Equal stores give equal bytes. Pieces may be cut anywhere on the way. A thread may read and write it beside an event
+loop: nothing here is one long call, which would keep the loop from running.
 """
 
 import struct
@@ -113,8 +114,15 @@ def _history_of(items: list[Item], compacted: int, revision: int) -> History:
         history.size += len(item[FRAMED])
         last = item
     history.index = KeyIndex(history.newest, (key for key, item in history.newest.items() if not item[VERSION]))
-    for item in sorted(item for item in items if item[MOD] >= compacted):
+    logged: dict[int, list[Item]] = {}
+    for item in items:
         if item[MOD] > revision:
             raise Corruption(f"a captured store of revision {revision} has an item of {item[MOD]}")
-        history.log.append(item)
+        if item[MOD] >= compacted:
+            logged.setdefault(item[MOD], []).append(item)
+    if sum(mod > compacted for mod in logged) != revision - max(compacted, 1):
+        raise Corruption("a captured store does not have all revisions since its compaction")
+    for mod in range(max(compacted, 0), revision + 1):
+        for item in sorted(logged.pop(mod, ())):
+            history.log.append(item)
     return history

@@ -7,13 +7,10 @@ bytes, as without TLS.
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from .grpc_protocol import GrpcProtocol
+from .grpc_protocol import GrpcProtocol, Keeper, Kept
 from .http2 import PREFACE
-
-if TYPE_CHECKING:
-    from .listening import Endpoint
 
 ALPN = ["http/1.1", "h2"]
 """What to offer with TLS, the preferred one first. Browsers and curl know both, and shall get HTTP/1.1, since HTTP/2
@@ -44,10 +41,10 @@ def address_text(address: object) -> str:
     return str(address or "")
 
 
-class Newcomer(asyncio.Protocol):
+class Newcomer(Kept):
     """A connection that has not shown yet what it speaks. If that is HTTP/1.1, it stays between socket and server."""
 
-    def __init__(self, endpoint: "Endpoint", speaks_grpc: bool, http1: Callable[[], asyncio.Protocol] | None) -> None:
+    def __init__(self, endpoint: Keeper, speaks_grpc: bool, http1: Callable[[], asyncio.Protocol] | None) -> None:
         self._endpoint = endpoint
         self._speaks_grpc = speaks_grpc
         self._make_http1 = http1

@@ -11,6 +11,7 @@ Rules:
 - Events are encoded once for all watchers of the same range and flavour.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import islice
 from typing import Final, Protocol
@@ -188,7 +189,8 @@ class WatchStream:
     def compacted(self, watcher: _Watcher, revision: int) -> None:
         """A compaction has passed a watch that was behind: it cannot have all events any more, and ends."""
         del self._watchers[watcher.id]
-        self.answer(control(watcher.id, canceled=True, compacted=revision))
+        # As in etcd, this header has no revision.
+        self.sink.send(self._hub.header(0) + control(watcher.id, canceled=True, compacted=revision))
         self._tell_progress()
 
     def in_step(self) -> None:
@@ -405,13 +407,16 @@ class WatchHub:
     def _deliver(self, group: _Group, chosen: dict[_Watcher, None]) -> Generator[None, None, None]:
         """Send the watchers of a group its events. Those that cannot be sent them are no longer among the chosen."""
         for start in {watcher.min_revision for watcher in group.watchers}:
-            items = [item for item in group.events if item[MOD] >= start]
             watchers = [watcher for watcher in group.watchers if watcher.min_revision == start]
-            encoded: list[bytes] = []
-            for begin in range(0, len(items), STEP_EVENTS):
-                encoded += encode(items[begin : begin + STEP_EVENTS], watchers[0].flavour, self.store.history)
-                if begin:
+            needs_each = any(watcher.fragment for watcher in watchers)
+            encoded: list[bytes] = []  # each event by itself if somebody wants fragments, else a step's events joined
+            first = bisect_left(group.events, (start,))
+            for begin in range(first, len(group.events), STEP_EVENTS):
+                if begin > first:
                     yield
+                items = group.events[begin : begin + STEP_EVENTS]
+                events = encode(items, watchers[0].flavour, self.store.history)
+                encoded += events if needs_each or not events else [b"".join(events)]
             body = b"".join(encoded)
             header = self.header(self.store.revision)
             for watcher in watchers:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import rawnode as pure_rawnode
+from raftcy_pure.etcd import grpc_calls as pure_calls
+from raftcy_pure.etcd import h2_backing as pure_h2
 from raftcy_pure.machines import group as pure_group
 from raftcy_pure.machines import sessions as pure_sessions
 from raftcy_pure.transport import frame as pure_frame
@@ -30,7 +32,7 @@ from .targets import TARGETS
 # One process compares both builds.
 pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
-MOST_KEPT_BYTES = 16_000
+MOST_KEPT_BYTES = 20_000
 HELLO = packets.encode_greeting(packets.HELLO, packets.Hello(sender=1, receiver=2, addresses=(("a", 1),)))
 PING = packets.encode_token(packets.PING, 7)
 
@@ -207,3 +209,17 @@ def test_what_is_worth_keeping(raftcy: ModuleType, raftcy_pure: ModuleType) -> N
     assert one in found
     assert other in found
     assert worth_keeping("decode", builds, [one, other], 3) in ([one], [])
+
+
+def test_finds_requests_that_are_counted_for_ever(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(self: Any) -> None:
+        self.is_over, self.parts = True, None
+
+    monkeypatch.setattr(pure_calls.Call, "over", forgetful)
+    assert "leaves" in first_finding([raftcy_pure], "calls", 200)
+
+
+def test_finds_that_the_libraries_differ(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = pure_h2.H2Backing._request
+    monkeypatch.setattr(pure_h2.H2Backing, "_request", lambda self, it: it.stream_ended or request(self, it))
+    assert "differ" in first_finding([raftcy_pure], "calls", 300)

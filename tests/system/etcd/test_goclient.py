@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.certificates import Authority
 
-from .golang import built, run
 from .members import running
+from .toolbox import built, run
 
 PASSED = "52 passed, 0 failed"
 

@@ -250,6 +250,22 @@ def test_a_range_leaves_in_many_answers_as_fast_as_the_client_reads() -> None:
     run_virtually(story())
 
 
+def test_a_stream_of_a_range_by_value_is_sorted_even_without_an_order() -> None:
+    async def story() -> None:
+        async with EtcdWorld(1).serving_etcd() as members:
+            one = members[1]
+            for key, value in ((b"a", b"2"), (b"b", b"3"), (b"c", b"1")):
+                await call(one, "KV/Put", put(key, value))
+            request = get(b"a", range_end=b"z", sort_target=schema.RangeRequest.VALUE)
+            stream = open_stream(one, "KV/RangeStream", request)
+            assert await stream.ended() == (0, "")
+            (answer,) = [each.range_response for each in stream.sent]
+            assert [kv.key for kv in answer.kvs] == [b"c", b"a", b"b"]
+            assert (answer.count, answer.header.revision) == (3, 4)
+
+    run_virtually(story())
+
+
 def test_unknown_fields_do_not_enter_the_log() -> None:
     async def story() -> None:
         async with EtcdWorld(1).serving_etcd() as members:

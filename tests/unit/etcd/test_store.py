@@ -350,6 +350,8 @@ HEAD = len(storefile.HEAD)
         (lambda data: data + b"x", "another length"),
         (lambda data: swapped(data, 0, b"R"), "no captured store"),
         (lambda data: swapped(data, HEAD, b"\x02" + bytes(7)), "has an item of 3"),
+        (lambda data: swapped(data, HEAD, b"\x09" + bytes(7)), "all revisions"),
+        (lambda data: swapped(data, HEAD, b"\x03" + bytes(6) + b"\x3f"), "all revisions"),
         (lambda data: swapped(data, HEAD + 16, b"\xff\xff\xff\xff"), "4294967295 items"),
         (lambda data: swapped(data, len(data) - 8, b"\x09"), "another length"),
         (lambda data: swapped(data, HEAD + 20 + 2 * 8, b"\x17"), "cannot be decoded"),
