@@ -6,6 +6,7 @@ from . import (
     driven,
     durable,
     elections,
+    etcd_store,
     hosted,
     joint,
     leases,
@@ -38,6 +39,7 @@ MODULES = (
     sleep,
     members,
     hosted,
+    etcd_store,
     durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
