@@ -25,7 +25,7 @@ from ..replica.replica import Replica
 from . import schema
 from .apicore import LOG, Core, Options
 from .clustercalls import AuthCalls, ClusterCalls
-from .etcdmachine import Attributes, EtcdMachine
+from .etcdmachine import GROUP, Attributes, EtcdMachine
 from .hashcheck import HashCheck
 from .kvcalls import KvCalls, entry_of
 from .leasecalls import LeaseCalls
@@ -34,8 +34,6 @@ from .refusals import refused
 from .service import Method
 from .watchcalls import WatchCalls
 
-GROUP = "etcd"
-"""The name of the group that the members replicate."""
 _ATTRIBUTES = b"\xaa\x51"
 """The tag of cluster_member_attr_set in an InternalRaftRequest."""
 TICK_S = 0.1

@@ -39,6 +39,8 @@ from .leasetable import MAX_TTL_S, LeaseTable
 from .refusals import Refused, refused
 from .store import Store
 
+GROUP = "etcd"
+"""The name of the group that the members replicate."""
 PUT_TAG, TXN_TAG = 0x22, 0x32
 """The first byte of an entry that is nothing but a put, or nothing but a transaction."""
 _SIMPLE = (PUT_TAG, TXN_TAG)

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Iterable, Mapping
 
 from ..replica.metrics import HostMetrics
 from . import schema
-from .api import GROUP, EtcdMember
+from .api import EtcdMember
+from .etcdmachine import GROUP
 from .exposition import StoreNumbers
 from .identity import CLUSTER_VERSION, ETCD_VERSION
 from .probes import Probes

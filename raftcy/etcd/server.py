@@ -15,7 +15,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, Stopped
 from ..replica.host import Host
@@ -31,7 +31,6 @@ from .compactor import Compactor
 from .configuration import Configuration
 from .exposition import Exposition
 from .facts import MemberFacts, MemberNumbers
-from .gateway import Gateway
 from .grpc_shared import GrpcLimits
 from .http2 import HIGHEST_STREAM, Http2Limits
 from .identity import ETCD_VERSION, VERSIONS
@@ -41,6 +40,9 @@ from .refusals import Refused, refused
 from .replies import Page
 from .service import Context
 from .urls import Url
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
 
 COMMAND_BYTES_MAX = 63 << 20
 STOP_S_MAX = 5.0
@@ -57,6 +59,7 @@ class Server:
         self._member: EtcdMember | None = None
         self._gateways: list[Gateway] = []
         self._endpoints: list[Endpoint] = []
+        self._importing: Any = None
         self.addresses: list[tuple[str, int]] = []
         """Where clients are served."""
 
@@ -64,6 +67,8 @@ class Server:
         """Start the member, serve clients, and go on until it fails. Raises the failure."""
         tls = self._configuration.tls
         secured = None if tls is None else server_context(tls)
+        # aiohttp takes as long to import as everything else here. Meanwhile the members can find each other.
+        self._importing = asyncio.get_running_loop().run_in_executor(None, _import_gateway)
         host = self._host = await self._open_host()
         member = self._member = EtcdMember(host, self._options())
         member.start()
@@ -139,7 +144,8 @@ class Server:
         methods = member.services()
         own = [url.host for url in (*configuration.advertise_clients, *configuration.listen_clients)]
         access = Access(configuration.hosts, configuration.cors, own)
-        gateway = Gateway(
+        make_gateway = await self._importing
+        gateway = make_gateway(
             methods,
             pages,
             access,
@@ -154,7 +160,7 @@ class Server:
         for url in configuration.listen_http:
             await self._listen_at(endpoint, url, secured, grpc=False, http1=True)
         if configuration.listen_metrics:
-            beside = Gateway((), {name: page for name, page in pages.items() if name != "/version"}, access)
+            beside = make_gateway((), {name: page for name, page in pages.items() if name != "/version"}, access)
             self._gateways.append(beside)
             watched = Endpoint((), http1=beside.protocol)
             self._endpoints.append(watched)
@@ -195,6 +201,12 @@ class Server:
             return False
         _say("history was compacted", revision=revision)
         return True
+
+
+def _import_gateway() -> "type[Gateway]":
+    from .gateway import Gateway
+
+    return Gateway
 
 
 async def answer_of(method: Any, request: object) -> Any:

@@ -13,41 +13,16 @@ from typing import Any
 from .. import BUILD, __version__
 from . import configfile, zaplog
 from .configuration import Configuration, configure
-from .flags import FLAGS, FlagError, from_environment, parse, variable
-from .identity import ETCD_VERSION
+from .flags import FlagError, Given, from_environment, variable
 from .server import Server
 
 _LOG = logging.getLogger("raftcy.etcd")
-_USAGE = """Usage:
-
-  raftcy-etcd [flags]
-    Start a member of an etcd v3 cluster. The flags are etcd's; docs/etcd.md says which are taken.
-
-  raftcy-etcd --version
-    Show the version of the API, and that of raftcy.
-
-  raftcy-etcd --config-file FILE
-    Take the configuration from a YAML file; flags and variables of the environment are ignored then.
-
-Flags, each also as a variable such as ETCD_DATA_DIR:
-"""
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run the command, and return its exit status. See ``launch.main``."""
+def run(given: Given, argv: Sequence[str]) -> int:
+    """Run the server with these flags, and return its exit status. See ``launch.main``."""
     try:
-        given, special = parse(argv)
-        if special.get("help") or special.get("h"):
-            sys.stdout.write(_USAGE + "".join(f"  --{name}\n" for name, flag in FLAGS.items() if not _is_refused(name)))
-            return 0
-        if special.get("version"):
-            platform = f"{sys.platform}/{os.uname().machine}" if hasattr(os, "uname") else sys.platform
-            sys.stdout.write(
-                f"etcd Version: {ETCD_VERSION}\nraftcy Version: {__version__}, {BUILD} build\n"
-                f"Python Version: {sys.version.split()[0]}\nOS/Arch: {platform}\n"
-            )
-            return 0
-        configuration = _configured(given, special.get("config-file", ""), os.environ)
+        configuration = _configured(given.values, given.special.get("config-file", ""), os.environ)
         handler = zaplog.set_up(configuration.log_outputs, configuration.log_level, configuration.log_format)
     except (FlagError, OSError) as error:
         sys.stderr.write(f"raftcy-etcd: {error}\n")
@@ -65,10 +40,6 @@ def run(argv: Sequence[str]) -> int:
     return status
 
 
-def _is_refused(name: str) -> bool:
-    return bool(FLAGS[name].refusal) or FLAGS[name].is_inert
-
-
 def _configured(given: Mapping[str, object], file: str, environment: Mapping[str, str]) -> Configuration:
     file = file or environment.get(variable("config-file"), "")
     if file:
@@ -81,7 +52,7 @@ def _configured(given: Mapping[str, object], file: str, environment: Mapping[str
 
 async def _serve(configuration: Configuration, argv: Sequence[str]) -> tuple[int, int]:
     """Run a member. Return the exit status and the signal that has ended it, 0 if none has."""
-    _say("Running: ", args=["raftcy-etcd", *argv])
+    _say("Running: ", args=["raftcy-etcd", *argv], raftcy=f"{__version__}, {BUILD} build")
     for name in configuration.without_effect:
         _LOG.warning("this flag has no effect here", extra={"fields": {"flag": f"--{name}"}})
     loop = asyncio.get_running_loop()

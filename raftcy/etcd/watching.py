@@ -189,7 +189,8 @@ class WatchStream:
     def compacted(self, watcher: _Watcher, revision: int) -> None:
         """A compaction has passed a watch that was behind: it cannot have all events any more, and ends."""
         del self._watchers[watcher.id]
-        self.answer(control(watcher.id, canceled=True, compacted=revision))
+        # As in etcd, this header has no revision.
+        self.sink.send(self._hub.header(0) + control(watcher.id, canceled=True, compacted=revision))
         self._tell_progress()
 
     def in_step(self) -> None:
