@@ -11,6 +11,7 @@ Rules:
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
 from collections import deque
@@ -23,6 +24,9 @@ from .grpc_protocol import GrpcProtocol, Kept
 from .grpc_shared import GrpcLimits, Shared, logger
 from .service import Method
 from .telling import Newcomer
+
+BACKING_SWITCH = "RAFTCY_HTTP2"
+"""The environment variable that chooses the HTTP/2 library where a program does not."""
 
 _LOOK_S = 1.0
 # How long a connection must be idle to make way for a new one.
@@ -39,7 +43,8 @@ class Endpoint:
     ``methods`` are what gRPC offers; ValueError if two have one path. ``http1`` makes the protocol of an HTTP/1.1
     connection, as aiohttp's ``web.Server`` does. ``connections`` is how many may be open, of both kinds together.
     ``hello_s`` is how long a client has to show what it speaks, and for its TLS handshake. ``backing`` chooses the
-    HTTP/2 library, "ngh2" or "h2"; ImportError if it is not installed, or none is.
+    HTTP/2 library, "ngh2" or "h2"; without it, the variable RAFTCY_HTTP2 does, and otherwise ngh2 is taken if it is
+    there. ImportError if the chosen one is not installed, or none is; ValueError for another name.
 
     It belongs to the event loop in which it is made, and must be ended by `stop`.
     """
@@ -61,7 +66,7 @@ class Endpoint:
             now=loop.time,
             spawn=_spawn,
             arm=self._arm,
-            backing=backing,
+            backing=backing or os.environ.get(BACKING_SWITCH, ""),
         )
         self.hello_s = hello_s
         self._http1 = http1

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -334,6 +335,25 @@ async def test_a_stop_cuts_what_does_not_end(world: World, backing: str) -> None
         await world.endpoints[0].listen("127.0.0.1", 0)
     with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await Client.connect(address)
+
+
+async def test_a_variable_chooses_the_library(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in BACKINGS:
+        monkeypatch.setenv("RAFTCY_HTTP2", name)
+        assert Endpoint(()).shared.backing == name
+        assert Endpoint((), backing="ngh2").shared.backing == "ngh2"
+    monkeypatch.setenv("RAFTCY_HTTP2", "zttp")
+    with pytest.raises(ValueError, match="'zttp'"):
+        Endpoint(())
+    monkeypatch.delenv("RAFTCY_HTTP2")
+    assert Endpoint(()).shared.backing == "ngh2"
+    monkeypatch.setitem(sys.modules, "ngh2", None)
+    assert Endpoint(()).shared.backing == "h2"
+    with pytest.raises(ImportError, match="ngh2 is not installed"):
+        Endpoint((), backing="ngh2")
+    monkeypatch.setitem(sys.modules, "h2", None)
+    with pytest.raises(ImportError, match="raftcy\\[etcd\\]"):
+        Endpoint(())
 
 
 async def test_stopping_twice_and_before_any_listening(world: World) -> None:
