@@ -28,6 +28,7 @@ from .service import Unary
 _PING_STRIKES = 2
 
 _GRPC = b"application/grpc"
+_STOPPED = "etcdserver: server stopped"
 
 
 class GrpcConnection:
@@ -135,7 +136,7 @@ class GrpcConnection:
         self.http2.announce_end()
         for call in list(self.calls.values()):
             if isinstance(call, StreamCall):
-                call.fail(UNAVAILABLE, "etcdserver: server stopped")
+                call.fail(UNAVAILABLE, _STOPPED)
         self.changed()
 
     def take_no_more(self) -> None:
@@ -144,7 +145,7 @@ class GrpcConnection:
         self.changed()
 
     def look(self, now_s: float) -> bool:
-        """Watch over the connection, now and then. Return False if the client takes nothing: close it at once."""
+        """Watch over the connection, now and then. Return False if its client stands still: close it at once."""
         limits = self.shared.limits
         if self.calls:
             self._busy_at_s = now_s
@@ -160,7 +161,9 @@ class GrpcConnection:
             self._pinged_at_s = now_s
             self.http2.ping()
             self.changed()
-        return not (self._queued_bytes and self.shared.is_pressed and now_s - self._moved_at_s > limits.stall_s)
+        if self._queued_bytes and self.shared.is_pressed and now_s - self._moved_at_s > limits.stall_s:
+            return False
+        return not (self._partial_bytes and self.shared.is_filled and now_s - self._heard_at_s > limits.stall_s)
 
     @property
     def idle_since_s(self) -> float | None:
@@ -217,9 +220,10 @@ class GrpcConnection:
         fields = dict(headers)
         method = self.shared.methods.get(fields.get(b":path", b""))
         timeout = fields.get(b"grpc-timeout")
+        left_s = None if timeout is None else timeout_s(timeout)
         if (
             method is None
-            or timeout is not None
+            or (left_s is None and timeout is not None)
             or fields.get(b"content-type") != _GRPC
             or fields.get(b":method") != b"POST"
             or fields.get(b"grpc-encoding", b"identity") != b"identity"
@@ -230,16 +234,17 @@ class GrpcConnection:
                 if not end:
                     self._early.add(stream_id)
                 return
-        deadline_s = None
-        if timeout is not None:
-            deadline_s = self.shared.now() + (timeout_s(timeout) or 0.0)
+        deadline_s = None if left_s is None else self.shared.now() + left_s
         context = CallContext(headers, deadline_s, self._peer, self._common_name)
         call: Call
         if isinstance(method, Unary):
             call = self.calls[stream_id] = UnaryCall(self, stream_id, context, method)
         else:
             call = self.calls[stream_id] = StreamCall(self, stream_id, context, method)
-            call.begin()
+            if self.is_draining:
+                call.fail(UNAVAILABLE, _STOPPED)
+            else:
+                call.begin()
         if end and not call.is_over:
             call.data(b"", True)
 

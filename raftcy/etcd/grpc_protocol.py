@@ -39,6 +39,9 @@ class Keeper(Protocol):
     shared: Shared
     hello_s: float
 
+    def told(self, newcomer: Kept) -> None:
+        """A newcomer has shown what it speaks."""
+
     def became(self, newcomer: Kept, protocol: "GrpcProtocol") -> None:
         """A newcomer speaks gRPC."""
 

@@ -58,7 +58,8 @@ class GrpcLimits:
     """A connection without a call for so long is closed. Clients connect again when they have one."""
 
     stall_s: float = 60.0
-    """How long a client may take nothing of what waits for it, if its socket is full or our memory is scarce."""
+    """How long a client may take nothing of what waits for it, if its socket is full or our memory is scarce. If it is
+    scarce, also how long a client may say nothing with an incomplete request."""
 
     notice_s: float = 0.5
     """How long clients have, when the server stops, to hear that they must not begin new calls."""
@@ -102,6 +103,11 @@ class Shared:
         """End the calls whose deadlines have passed."""
         for call in self.deadlines.expired(self.now()):
             call.expire()
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether so many incomplete requests wait that clients which do not go on with theirs must go."""
+        return self.partial_bytes * 2 > self.limits.all_partial_bytes
 
     @property
     def is_pressed(self) -> bool:

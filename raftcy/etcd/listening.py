@@ -2,8 +2,8 @@
 
 Rules:
 
-- The number of connections is bounded. When the bound is reached, a connection that has been idle for a while makes way
-  for a new one; if there is none, the new one is closed at once.
+- The number of connections is bounded. When the bound is reached, a connection that has been idle for a while, or the
+  oldest one that has said nothing, makes way for a new one; if there is none, the new one is closed at once.
 - A connection that does not show in time what it speaks is closed.
 - One timer looks at all connections now and then: for pings, idleness, and clients that take nothing.
 - Stopping tells each client before it refuses its calls, so that none of them is lost unnoticed.
@@ -11,6 +11,7 @@ Rules:
 
 import asyncio
 import logging
+import os
 import socket
 import ssl
 from collections import deque
@@ -23,6 +24,9 @@ from .grpc_protocol import GrpcProtocol, Kept
 from .grpc_shared import GrpcLimits, Shared, logger
 from .service import Method
 from .telling import Newcomer
+
+BACKING_SWITCH = "RAFTCY_HTTP2"
+"""The environment variable that chooses the HTTP/2 library where a program does not."""
 
 _LOOK_S = 1.0
 # How long a connection must be idle to make way for a new one.
@@ -39,7 +43,8 @@ class Endpoint:
     ``methods`` are what gRPC offers; ValueError if two have one path. ``http1`` makes the protocol of an HTTP/1.1
     connection, as aiohttp's ``web.Server`` does. ``connections`` is how many may be open, of both kinds together.
     ``hello_s`` is how long a client has to show what it speaks, and for its TLS handshake. ``backing`` chooses the
-    HTTP/2 library, "ngh2" or "h2"; ImportError if it is not installed, or none is.
+    HTTP/2 library, "ngh2" or "h2"; without it, the variable RAFTCY_HTTP2 does, and otherwise ngh2 is taken if it is
+    there. ImportError if the chosen one is not installed, or none is; ValueError for another name.
 
     It belongs to the event loop in which it is made, and must be ended by `stop`.
     """
@@ -61,7 +66,7 @@ class Endpoint:
             now=loop.time,
             spawn=_spawn,
             arm=self._arm,
-            backing=backing,
+            backing=backing or os.environ.get(BACKING_SWITCH, ""),
         )
         self.hello_s = hello_s
         self._http1 = http1
@@ -70,11 +75,13 @@ class Endpoint:
         self._tasks: set[asyncio.Task[None]] = set()
         """Handshakes."""
         self._open: dict[Kept, None] = {}
+        self._silent: dict[Kept, None] = {}
+        """Those that have not shown yet what they speak, the oldest first."""
         self._spare: deque[GrpcProtocol] = deque()
         """Connections that were idle when they were last looked at, the longest first."""
         self._deadline: asyncio.TimerHandle | None = None
         self._looker: asyncio.TimerHandle | None = None
-        self._emptied: asyncio.Future[None] | None = None
+        self._emptied = asyncio.Event()
         self._is_stopping = False
         self._logged_at_s = float("-inf")
         self.refused_connections = 0
@@ -165,10 +172,14 @@ class Endpoint:
         while self._tasks:
             await asyncio.wait(self._tasks)
         while self._open:
-            self._emptied = self._loop.create_future()
-            await self._emptied
+            self._emptied.clear()
+            await self._emptied.wait()
 
     # -- what connections call
+
+    def told(self, newcomer: Kept) -> None:
+        """A newcomer has shown what it speaks."""
+        self._silent.pop(newcomer, None)
 
     def became(self, newcomer: Kept, protocol: GrpcProtocol) -> None:
         """A newcomer speaks gRPC."""
@@ -180,8 +191,9 @@ class Endpoint:
     def gone(self, kept: Kept) -> None:
         """A connection is closed."""
         self._open.pop(kept, None)
-        if not self._open and self._emptied is not None and not self._emptied.done():
-            self._emptied.set_result(None)
+        self._silent.pop(kept, None)
+        if not self._open:
+            self._emptied.set()
 
     def over(self, connection: GrpcConnection) -> None:
         """A connection is about to be closed by this side."""
@@ -201,7 +213,7 @@ class Endpoint:
             return
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         newcomer = Newcomer(self, grpc, http1)
-        self._open[newcomer] = None
+        self._open[newcomer] = self._silent[newcomer] = None
         task = self._loop.create_task(self._greet(newcomer, accepted, secured))
         self._tasks.add(task)
         task.add_done_callback(lambda task: self._greeted(newcomer, accepted, task))
@@ -227,7 +239,10 @@ class Endpoint:
             logger.error("accepting a connection failed", exc_info=error)
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle for longest, and return whether there was one."""
+        """Close the connection that has been idle for longest, or the oldest silent one; return whether there was one.
+
+        Otherwise, clients that say nothing could keep all others out.
+        """
         now_s = self._loop.time()
         while self._spare:
             protocol = self._spare.popleft()
@@ -235,7 +250,12 @@ class Endpoint:
             if protocol in self._open and idle_since_s is not None and now_s - idle_since_s > _SPARE_IDLE_S:
                 protocol.retire()
                 return True
-        return False
+        oldest = next(iter(self._silent), None)
+        if oldest is None:
+            return False
+        del self._silent[oldest]
+        oldest.abort()
+        return True
 
     def _look(self) -> None:
         """Watch over all connections."""

@@ -55,11 +55,6 @@ class Newcomer(Kept):
         self._timer: asyncio.TimerHandle | None = None
         self._is_told = False
 
-    @property
-    def is_told(self) -> bool:
-        """Whether the connection has shown what it speaks."""
-        return self._is_told
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection begins; with TLS, the handshake is done."""
         self._transport = cast("asyncio.Transport", transport)
@@ -117,6 +112,7 @@ class Newcomer(Kept):
     def _told(self, is_http2: bool) -> None:
         """Hand the connection over."""
         self._is_told = True
+        self._endpoint.told(self)
         if self._timer is not None:
             self._timer.cancel()
         begin, self._begin = self._begin, b""

@@ -148,6 +148,11 @@ class Clerk:
         if found.TTL < 0 and id in self.ledger.model.leases:
             self._check(_wrong, "leases", f"lease {id} is said to be gone, and is there")
 
+    async def transfer(self, to: int | None) -> None:
+        """Hand the leadership over."""
+        await self.member.replica.transfer(to)
+        self._told("transfer", to or 0)
+
     # -- what is drawn -------------------------------------------------------------------------------------------
 
     def draw_write(self, random: Random) -> tuple[str, Any]:

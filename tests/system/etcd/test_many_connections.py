@@ -86,7 +86,8 @@ def servers() -> Iterator[list[Server]]:
     yield made
     for server in made:
         server.process.kill()
-        server.process.communicate()
+        with server.process:
+            pass
 
 
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream_id: int, size: int) -> bytes:

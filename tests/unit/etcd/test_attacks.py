@@ -58,16 +58,18 @@ def test_as_many_resets_as_a_client_in_good_faith_may_need(backing: str) -> None
 
 
 def test_resets_that_the_server_is_made_to_send(backing: str) -> None:
-    """A frame that is wrong on its stream has the server reset it, and escapes a count of resets (CVE-2025-8671)."""
+    """A body that is longer than announced has the server reset its stream, unseen by a count of the client's resets
+    (CVE-2025-8671). h2 ends the connection at once."""
     talk, echo = attacked(backing)
-    wrong = b"\0\0\4\x08\0"
+    chat = [(name, b"/test.Echo/Chat" if name == b":path" else value) for name, value in HEADERS]
+    begin = block([*chat, (b"content-length", b"1")])
     for number in range(1, 8000, 2):
-        talk.raw(request(number, BLOCK) + message(number, b"x"[:0]) + wrong + number.to_bytes(4, "big") + bytes(4))
+        talk.raw(request(number, begin) + message(number, b"long", end=False))
         talk.output()
         if talk.server.over:
             break
     assert talk.server.over
-    assert len(echo.contexts) <= 1010
+    assert len(echo.streams) <= 1010
     others_are_served(talk, echo)
 
 

@@ -8,7 +8,8 @@ from raftcy.etcd.grpc_shared import GrpcLimits
 from raftcy.etcd.grpc_wire import framed
 from raftcy.etcd.http2 import CANCEL, ENHANCE_YOUR_CALM, Http2Limits
 from raftcy.etcd.refusals import Refused
-from tests.support.grpc_talk import Echo, Recorder, Request, Response, Talk, text
+from tests.support import grpc_talk
+from tests.support.grpc_talk import HEADERS, Echo, Recorder, Request, Response, Talk, text
 
 pytestmark = [pytest.mark.once, pytest.mark.parametrize("backing", ["ngh2", "h2"])]
 
@@ -372,3 +373,32 @@ def test_the_receiver_is_never_called_from_a_call_of_its_own(backing: str) -> No
     depth = 0
     client.pump()
     assert recorder.story == ["ended"]
+
+
+def test_no_stream_begins_once_the_end_is_announced(backing: str) -> None:
+    client, echo = talk(backing)
+    _, recorder = chat(client, echo)
+    client.server.drain()
+    # The client's library takes no frame after a GOAWAY, so these are frames of our own.
+    client.output()
+    assert recorder.story == ["ended"]
+    client.raw(grpc_talk.request(3, grpc_talk.block([*HEADERS[:2], (b":path", b"/test.Echo/Chat"), *HEADERS[3:]])))
+    client.raw(grpc_talk.request(5, grpc_talk.block()) + grpc_talk.message(5, b"x"))
+    client.output()
+    assert len(echo.streams) == 1
+    assert len(echo.contexts) == 1
+    client.server.take_no_more()
+    client.output()
+    assert client.server.over
+
+
+def test_a_client_that_does_not_go_on_makes_way(backing: str) -> None:
+    client, _ = talk(backing, partial_bytes=50_000, all_partial_bytes=50_000)
+    stream_id = client.start("/test.Echo/Say")
+    client.client.send_data(stream_id, said(b"x" * 30_000)[:16_000])
+    client.pump()
+    assert client.server.look(client.now_s + 1000)
+    client.client.send_data(stream_id, said(b"x" * 30_000)[16_000:29_000])
+    client.pump()
+    assert client.server.look(client.now_s + 59)
+    assert not client.server.look(client.now_s + 61)
