@@ -1,10 +1,11 @@
 # On a fresh machine with Python 3.11, `make demo` and `make test` set everything up. `verify` never writes; `fix` does.
-# Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE (for demo), COUNT and SEED
+# Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE and PURE (for demo), COUNT and SEED
 # (for fresh), ARGS (for quick, test, test-all, bench, bench-durable and fresh), TARGET and TIME (for fuzz).
 
 VENV ?= .venv
 PYTHON ?=
 FILE ?=
+PURE ?=
 ARGS ?=
 PY := $(abspath $(VENV))/bin/python
 BIN := $(abspath $(VENV))/bin
@@ -14,7 +15,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The folder beside the checkout, as an absolute path for runs inside a copy of it.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels smoke fuzz valgrind
+.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels wheels-check smoke fuzz valgrind
 
 help:
 	@echo "make build      compile the extensions in place (without a compiler raftcy stays pure Python)"
@@ -22,6 +23,7 @@ help:
 	@echo "make test       the suite on both builds, a few minutes; ARGS='-k name' selects"
 	@echo "make test-all   the tests that make test leaves out: long ones, and ones that need Go, Rust or Java"
 	@echo "make demo       a durable cluster replicates a file and is killed on the way; FILE=path chooses the file"
+	@echo "                PURE=1 runs it at once on the pure build, without installing or compiling anything"
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
 	@echo "make bench-full longer runs, and costs by size; writes results, plots, and the tables in the documents"
 	@echo "make bench-durable three processes with logs on disk, ours and the peers'; ARGS='--publish' writes docs/durable.md"
@@ -40,6 +42,7 @@ help:
 	@echo "make valgrind   codec, groups and hostile input under valgrind, which must be installed"
 	@echo "make fuzz       every fuzz target for TIME=600 seconds, coverage-guided; TARGET=name runs only one"
 	@echo "make wheels     build the compiled and the pure wheel and the sdist, in dist"
+	@echo "make wheels-check  build all products twice, compare, repair, install and run them; PYTHONS='python3.12 ...'"
 	@echo "make smoke      install in every way into fresh environments; PYTHONS='python3.12 ...' chooses interpreters"
 	@echo "make clean      remove everything that the other commands made, except $(VENV)"
 
@@ -78,8 +81,18 @@ test-all:
 	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone",$(SPREAD) -m "(full or both) and not once and not alone",5)
 	$(call BOTH_BUILDS,-m "full and alone",-m "full and alone and not once",5)
 
-demo: build
-	@FILE='$(subst ','\'',$(FILE))'; $(PY) -m raftcy demo $${FILE:+"$$FILE"}
+# Nothing but setuptools and Cython is installed for the compiled build, and nothing at all for the pure one. If nothing
+# is compiled yet, it is optimized less than by `make build`, so that the first record comes sooner.
+DEMO = FILE='$(subst ','\'',$(FILE))'; $(1) -m raftcy demo $${FILE:+"$$FILE"}
+demo:
+ifeq ($(filter-out 0,$(PURE)),)
+	@$(INSTALL) build
+	@RAFTCY_HURRY=1 $(BUILD)
+	@$(call DEMO,$(PY))
+else
+	@echo "PURE=$(PURE): the pure build runs, 25 to 50 times slower; nothing is installed or compiled"
+	@PYTHON="$(PYTHON)"; PYTHON=$$(PYTHON="$$PYTHON" sh tools/venv.sh --find) && export RAFTCY_PURE_PYTHON=1 && $(call DEMO,"$$PYTHON")
+endif
 
 tla: build
 	@$(PY) -m tools.tla $(ARGS)
@@ -178,6 +191,10 @@ wheels:
 	@$(INSTALL) wheels
 	RAFTCY_REQUIRE_EXT=1 $(PY) -m build --outdir dist
 	$(PY) -m build --wheel --config-setting=pure-python=true --outdir dist
+
+wheels-check:
+	@$(INSTALL) wheels
+	@$(PY) -m tools.wheels_check $(or $(PYTHONS),$(PY))
 
 smoke:
 	@$(INSTALL) wheels

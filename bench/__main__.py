@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import backlog, cluster, codec, loop, replica, workloads
+from . import backlog, cluster, codec, ending, loop, replica, workloads
 from .group import silence
 from .measured import Measured, counts, line
 
@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     Every peer's program has --n, --seed, and its workload's options among --nodes, --size, --batch and --groups.
     raft-rs also has --batch-append.
     """
-    p = argparse.ArgumentParser(prog="python -m bench", description="Run one workload and print one JSON line.")
+    p = ending.Parser("bench", "Run one workload and print one JSON line.")
     p.add_argument("workload", choices=sorted(WORKLOADS), metavar="WORKLOAD", help=", ".join(sorted(WORKLOADS)))
     counts(p, *COUNTS)
     p.add_argument("--seed", type=int, default=1, help="of the election timeouts (default: 1)")
@@ -115,4 +115,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending.run("bench", main, sys.argv[1:]))

@@ -15,6 +15,7 @@ from typing import Any
 
 from raftcy._progress import Progress
 
+from .ending import Interrupted
 from .instructions import combination
 from .rows import Contestant, Row
 
@@ -37,7 +38,7 @@ def run(contestant: Contestant, row: Row, scale: float) -> dict[str, Any]:
 def in_turns(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> Runs:
     """The lines of all runs, by row and contestant; in each round everybody runs every row once.
 
-    If it is interrupted after the first round, the lines are those of the rounds that had ended.
+    Raises Interrupted, with the lines of the rounds that had ended, or with those of the first one as far as it came.
     """
     found: Runs = {row.name: {name: [] for name in row.who if name in who} for row in rows}
     count = sum(len(lines) for lines in found.values())
@@ -50,14 +51,19 @@ def in_turns(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: fl
                         progress.show(f"{len(this) + 1} of {count} runs, {row.name} by {name}")
                         this[row.name, name] = run(who[name], row, scale)
         except KeyboardInterrupt:
+            what = f"{number - 1} of {rounds} rounds" if number > 1 else f"{len(this)} of {count} runs"
+            print(f"interrupted: the figures are those of {what}", file=sys.stderr)
             if number == 1:
-                raise
-            print(f"interrupted: the figures are those of {number - 1} of {rounds} rounds", file=sys.stderr)
-            return found
-        for (row_name, name), line in this.items():
-            found[row_name][name].append(line)
+                _add(found, this)
+            raise Interrupted(found) from None
+        _add(found, this)
         print(f"round {number} of {rounds} done, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     return found
+
+
+def _add(found: Runs, lines: dict[tuple[str, str], dict[str, Any]]) -> None:
+    for (row, name), line in lines.items():
+        found[row][name].append(line)
 
 
 def figures(lines: list[dict[str, Any]], clock: str) -> list[float]:

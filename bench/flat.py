@@ -8,7 +8,6 @@ the smaller one. The times also depend on caches and on other processes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import ending
 from .cachegrind import ROOT, Failure, Run, per_operation
 
 RATIO_MAX = 1.05
@@ -105,7 +105,7 @@ def bent(lines: dict[str, dict[str, Any]]) -> list[str]:
 
 def main(argv: list[str]) -> int:
     """Count and compare."""
-    p = argparse.ArgumentParser(prog="python -m bench.flat", description="Costs that must not grow with the size.")
+    p = ending.Parser("bench.flat", "Costs that must not grow with the size.")
     p.add_argument("names", nargs="*", metavar="LINE", help=f"of {', '.join(LINES)}; default: all")
     for name, line in LINES.items():
         help = f"{line.what}, fewest and most"
@@ -132,4 +132,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending.run("bench.flat", main, sys.argv[1:]))

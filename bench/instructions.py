@@ -10,7 +10,6 @@ ours, without keeping or checking its counts.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -24,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from . import base
+from . import base, ending
 from .cachegrind import ROOT, Failure, Run, per_operation, per_operation_of
 from .peers import build
 from .rows import LABELS, ROWS
@@ -209,7 +208,7 @@ def _said(grown: list[str], what: str) -> int:
 
 def main(argv: list[str]) -> int:
     """Count, then print, compare or keep the counts."""
-    p = argparse.ArgumentParser(prog="python -m bench.instructions", description="Instructions per operation.")
+    p = ending.Parser("bench.instructions", "Instructions per operation.")
     p.add_argument("names", nargs="*", metavar="WORKLOAD", help="or one of its rows, as they are printed; default: all")
     what = p.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="fail if a count grew by more than 5 %%")
@@ -250,4 +249,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending.run("bench.instructions", main, sys.argv[1:]))

@@ -8,7 +8,6 @@ grows with a size and must not. ``--from FILE`` writes earlier results again.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
 import shutil
@@ -17,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from . import collect, flat, tables
+from . import collect, ending, flat, tables
 from .cachegrind import Failure
 from .peers.build import OUT, build_all
 from .rows import ROWS, Contestant, Row, contestants
@@ -31,10 +30,15 @@ QUICK_SCALE = 0.25
 
 
 def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: float) -> dict[str, Any]:
-    """All runs of the rows, and the memory from the ticks."""
+    """All runs of the rows, and the memory from the ticks. ``interrupted`` says whether there are fewer than wanted."""
     before = collect.machine()
-    runs = collect.in_turns(rows, who, rounds, scale)
+    interrupted = False
+    try:
+        runs = collect.in_turns(rows, who, rounds, scale)
+    except ending.Interrupted as ended:
+        interrupted, runs = True, ended.found
     result: dict[str, Any] = {
+        "interrupted": interrupted,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "rounds": rounds,
         "revision": collect.revision(),
@@ -48,6 +52,7 @@ def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: flo
                 "runs": {name: collect.figures(lines, row.clock) for name, lines in runs[row.name].items() if lines},
             }
             for row in rows
+            if any(runs[row.name].values())
         },
     }
     resident = runs.get("ticks", {})
@@ -134,7 +139,7 @@ def publish(result: dict[str, Any]) -> None:
     from . import plots
 
     for path in plots.draw(result, PLOTS):
-        print(f"wrote {path.relative_to(ROOT)}")
+        print(f"wrote {path.relative_to(ROOT)}", file=sys.stderr)
     tables.replace(ROOT / "README.md", "bench", tables.short(result) + "\n\n" + where(result))
     tables.replace(ROOT / "docs" / "benchmarks.md", "bench", full_tables(result))
 
@@ -159,12 +164,11 @@ def save(result: dict[str, Any], folder: Path) -> Path:
 
 def main(argv: list[str]) -> int:
     """Build the peers, measure, print and write."""
-    p = argparse.ArgumentParser(
-        prog="python -m bench.report", description="All workloads, ours and the peers' in turns."
-    )
+    p = ending.Parser("bench.report", "All workloads, ours and the peers' in turns.")
     p.add_argument("rows", nargs="*", metavar="WORKLOAD", help="default: all")
     p.add_argument("--full", action="store_true", help="longer runs, sizes, plots; rewrites the documents' tables")
     p.add_argument("--rounds", type=int, default=5, help="default: 5")
+    p.add_argument("--json", action="store_true", help="print one JSON object at the end instead of tables")
     p.add_argument("--from", dest="source", type=Path, metavar="FILE", help="publish earlier results, measure nothing")
     o = p.parse_args(argv)
     if o.source is not None:
@@ -186,23 +190,35 @@ def main(argv: list[str]) -> int:
     who = contestants(commands, raftcy.BUILD == "compiled")
     result = measure(rows, who, o.rounds, 1.0 if o.full else QUICK_SCALE)
     result["left_out"] = missing
-    if o.full and not o.rows:
-        result["series"] = sizes(who, o.rounds)
-        print(f"wrote {save(result, RESULTS).relative_to(ROOT)}")
-        try:
-            result["flat"] = flat_lines()
-        except Failure as failure:
-            raise SystemExit(str(failure)) from None
-        save(result, RESULTS)
-        publish(result)
+    if o.full and not o.rows and not result["interrupted"]:
+        _measure_the_rest(result, who, o.rounds)
     else:
         save(result, OUT)
-    print(full_tables(result))
+    print(json.dumps(result) if o.json else full_tables(result))
+    if result["interrupted"]:
+        return 130
     bent = flat.bent(result.get("flat", {}))
     for each in bent:
         print(f"not flat: {each}", file=sys.stderr)
     return 1 if bent else 0
 
 
+def _measure_the_rest(result: dict[str, Any], who: dict[str, Contestant], rounds: int) -> None:
+    """Measure what only the full report has, and publish it all, unless it is interrupted."""
+    try:
+        result["series"] = sizes(who, rounds)
+    except ending.Interrupted:
+        result["interrupted"] = True
+        save(result, OUT)
+        return
+    print(f"wrote {save(result, RESULTS).relative_to(ROOT)}", file=sys.stderr)
+    try:
+        result["flat"] = flat_lines()
+    except Failure as failure:
+        raise SystemExit(str(failure)) from None
+    save(result, RESULTS)
+    publish(result)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending.run("bench.report", main, sys.argv[1:]))

@@ -11,6 +11,8 @@ from typing import Any
 from . import BUILD, __version__, demo
 from ._arguments import integer
 from ._build import why_pure
+from ._completion import SHELLS
+from ._statuses import epilog
 from .etcd import launch
 from .recorder import command as replay
 from .replica import recovery
@@ -23,14 +25,11 @@ ETCD = "etcd"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 for success, 1 for failure, 2 for a wrong command line.
-
-    130 and 143 if SIGINT or SIGTERM ended it. ``etcd`` takes etcd's flags, and ends as etcd does.
-    """
+    """Run a command and return its exit status, one of those in ``_statuses``; ``etcd`` ends as etcd does."""
     given = list(sys.argv[1:] if argv is None else argv)
     if given[:1] == [ETCD]:
         return launch.main(given[1:])
-    arguments = _parser().parse_args(given)
+    arguments = make_parser().parse_args(given)
     try:
         with terminable():
             return arguments.run(arguments)  # type: ignore[no-any-return]
@@ -61,6 +60,11 @@ def _demo(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _complete(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(SHELLS[arguments.shell](make_parser(), "raftcy"))
+    return 0
+
+
 class _Version(argparse.Action):
     """Says which version and build runs, on one line: argparse's action would break it."""
 
@@ -74,6 +78,7 @@ def _add_recovery(commands: Any) -> None:
     saved = commands.add_parser(
         "backup",
         allow_abbrev=False,
+        epilog=epilog("backup"),
         help="write all groups of a data directory into a file",
         description="Writes all groups of a member that does not run into a file, with all entries of its log.",
     )
@@ -82,6 +87,7 @@ def _add_recovery(commands: Any) -> None:
     restored = commands.add_parser(
         "restore",
         allow_abbrev=False,
+        epilog=epilog("restore"),
         help="make a new cluster from a backup",
         description="Makes the data directory of the only member of a new cluster, with the groups of a backup.",
     )
@@ -90,6 +96,7 @@ def _add_recovery(commands: Any) -> None:
     recovered = commands.add_parser(
         "recover",
         allow_abbrev=False,
+        epilog=epilog("recover"),
         help="make a new cluster of what is left when a majority is lost",
         description="Shows what survivors of a cluster have and what may be lost, asks for confirmation, and makes the "
         "data directory of the only member of a new cluster. It takes each group's log that would win an election.",
@@ -98,13 +105,28 @@ def _add_recovery(commands: Any) -> None:
     recovered.set_defaults(run=recovery.run_recover)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _add_completion(commands: Any) -> None:
+    made = commands.add_parser(
+        "completion",
+        allow_abbrev=False,
+        epilog=epilog("completion"),
+        help="print a script that completes this command line in a shell",
+        description="Prints a script that completes the command line of raftcy. For this bash alone: "
+        'eval "$(raftcy completion bash)". The first lines of the script say where to save it.',
+    )
+    made.add_argument("shell", choices=sorted(SHELLS), help="the shell: %(choices)s")
+    made.set_defaults(run=_complete)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m raftcy", description="raftcy: etcd's raft for Python.")
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version and build runs, and exit")
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser(
         "demo",
         allow_abbrev=False,
+        epilog=epilog("demo"),
         help="replicate a file on three durable processes, which are killed on the way",
         description="Three processes on loopback replicate a file record by record; each line is a record. After a "
         "third, the leader is killed and started again; after two thirds, all are. At the end, every record is read "
@@ -127,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     simulated = commands.add_parser(
         "sim",
         allow_abbrev=False,
+        epilog=epilog("sim"),
         help="run simulated clusters under faults and check that no rule is violated",
         description="Runs a cluster in one process and in virtual time; a seed decides everything that happens. Each "
         "seed runs under faults and must then settle. The rules are checked throughout.",
@@ -136,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     again = commands.add_parser(
         "replay",
         allow_abbrev=False,
+        epilog=epilog("replay"),
         help="replay the recording of a node",
         description="Replays a recording made by raftcy.recorder on the build that runs here, and reports where the "
         "node behaves differently from the recording.",
@@ -152,4 +176,5 @@ def _parser() -> argparse.ArgumentParser:
     looked.set_defaults(run=log.run)
     _add_recovery(commands)
     commands.add_parser(ETCD, add_help=False, help="run an etcd v3 server, with etcd's flags; see `raftcy etcd --help`")
+    _add_completion(commands)
     return parser

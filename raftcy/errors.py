@@ -13,6 +13,7 @@
     │   └── ChangePending                   the change is wanted, and is not done within the time of the call
     ├── ProposalDropped                     the proposal was refused and is certainly not in the log; .reason
     ├── Rejected                            a command is not in the log and never will be; .reason
+    ├── GroupDeleted                        the group was deleted; .name
     ├── CallFailed                          a request to another host has no reply; .peer
     ├── OutcomeUnknown                      nobody knows yet whether a command was applied; .token
     ├── Stopped                             the node was stopped, or it died; .cause
@@ -71,6 +72,7 @@ __all__ = [
     "DecodeError",
     "DirectoryInUse",
     "DirectoryRefused",
+    "GroupDeleted",
     "InvariantError",
     "LogLost",
     "MachineFailed",
@@ -216,6 +218,17 @@ class Rejected(RaftError):
 
     def __reduce__(self) -> tuple[type["Rejected"], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
+
+
+class GroupDeleted(RaftError):
+    """A group was deleted, with its data on all hosts. Its name, ``name``, is never used again."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the group {name!r} was deleted, and its name is not used again")
+        self.name = name
+
+    def __reduce__(self) -> tuple[type["GroupDeleted"], tuple[str]]:
+        return type(self), (self.name,)
 
 
 class CallFailed(RaftError):

@@ -6,8 +6,12 @@ RAFTCY_PURE_PYTHON=1 or the config setting `pure-python=true`:
     pip install --config-settings pure-python=true raftcy
 """
 
+import gzip
+import io
 import os
+import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from setuptools import build_meta
@@ -36,7 +40,28 @@ def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
-    return build_meta.build_sdist(sdist_directory, config_settings)
+    name = build_meta.build_sdist(sdist_directory, config_settings)
+    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
+        normalize(Path(sdist_directory, name), int(epoch))
+    return name
+
+
+def normalize(archive: Path, epoch: int) -> None:
+    """Write a `.tar.gz` again so that its bytes depend on the contents alone: in order, with one time and no owner."""
+    with tarfile.open(archive) as old:
+        members = {each.name: (each, old.extractfile(each)) for each in old.getmembers()}
+        contents = {name: b"" if file is None else file.read() for name, (_, file) in members.items()}
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=epoch) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new,
+    ):
+        for name in sorted(members):
+            found, _ = members[name]
+            clean = tarfile.TarInfo(name)
+            clean.type, clean.size, clean.mtime = found.type, len(contents[name]), epoch
+            clean.mode = 0o755 if found.isdir() or found.mode & 0o100 else 0o644
+            new.addfile(clean, io.BytesIO(contents[name]))
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:

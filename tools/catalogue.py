@@ -70,8 +70,8 @@ def cell(row: Row, found: Claimed, faults: dict[str, list[str]]) -> str:
         parts.append("the simulator")
     if row.cannot:
         parts.append(f"**cannot occur:** {row.cannot}")
-    if row.waits:
-        parts.append(f"**waits for** {row.waits}")
+    if row.processes:
+        parts.append(f"real processes: `{row.processes}`")
     return "<br>".join(parts) or "**none**"
 
 
@@ -80,7 +80,6 @@ def render(found: Claimed) -> str:
     faults = brought_back()
     caught = [row for row in ROWS if is_caught(row, found, faults)]
     near = [row for row in ROWS if set(row.levels) & {"U", "S"}]
-    waiting = [row for row in ROWS if row.waits]
     lines = [
         "# Bugs of other implementations and what catches them here",
         "",
@@ -89,8 +88,7 @@ def render(found: Claimed) -> str:
         f"**{len(caught)} of {len(ROWS)}** bugs are caught here. A fault brings each of them back into the core; then",
         "every test named here fails, or the simulator finds it.",
         f"Of the {len(near)} bugs at the levels U and S, **{sum(row in caught for row in near)}** are caught.",
-        f"{len(waiting)} wait for a part that raftcy does not have yet,",
-        f"and for {sum(row in caught for row in waiting)} of them the part of the core is caught already.",
+        "For some of them, tests of real processes run into the causes too; no fault is put in there.",
         "",
         "Levels: " + "; ".join(f"{level}, {text}" for level, text in LEVELS.items()) + ".",
         "`raft#` alone means etcd-io/raft, and `faults#` a row of docs/faults.md.",
@@ -107,9 +105,7 @@ def render(found: Claimed) -> str:
 def undecided(found: Claimed) -> list[str]:
     """List the bugs that nothing catches and that have no reason."""
     faults = brought_back()
-    wrong = [
-        f"{row.name} is undecided" for row in ROWS if not (is_caught(row, found, faults) or row.cannot or row.waits)
-    ]
+    wrong = [f"{row.name} is undecided" for row in ROWS if not (is_caught(row, found, faults) or row.cannot)]
     wrong += [
         f"{row.name} is a bug of the core, but nothing proves that it is caught"
         for row in ROWS

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import collect, tables
+from .. import collect, ending, tables
 from ..peers.build import OUT, Missing
 from ..report import ROOT, save
 from . import certificates, page
@@ -115,9 +115,7 @@ def measure(o: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
-        prog="python -m bench.durable", description="Durable replication, ours and the peers' in turns."
-    )
+    p = ending.Parser("bench.durable", "Durable replication, ours and the peers' in turns.")
     p.add_argument("names", nargs="*", metavar="CONTESTANT", help=f"of {', '.join(LABELS)}; default: all but pure")
     p.add_argument("--rounds", type=int, default=5, help="default: 5")
     p.add_argument("--seconds", type=float, default=1.0, help="of a phase (default: 1, at most 10)")
@@ -166,4 +164,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending.run("bench.durable", main, sys.argv[1:]))

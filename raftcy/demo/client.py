@@ -178,6 +178,8 @@ class _Client:
             return
         for _ in range(event["records"] - self._acknowledged):
             self._window_bytes -= len(self._window.popleft())
+        if self._acknowledged == 0:
+            _say("the first record is on the disks of a majority, and applied")
         self._acknowledged = event["records"]
         self._next = max(self._next, self._acknowledged + 1)
         self._moved = monotonic()

@@ -1,8 +1,7 @@
 """``python -m raftcy.rafttest``: runs conformance scripts and vectors, or one node of a test cluster.
 
 Writes differences to standard output, and the totals as the last line. Writes the build that runs, and errors of usage,
-to standard error. The exit status is 0 if everything passed, 1 if something failed, 2 if nothing could be run, and 130
-if SIGINT ended it; the totals are then of what had run.
+to standard error. If SIGINT ends it, the totals are of what had run. ``raftcy._statuses`` has the exit statuses.
 """
 
 import argparse
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from .._build import BUILD
 from .._progress import Progress
+from .._statuses import epilog
 from .datadriven import ScriptError
 from .suites import SUITES, find_scripts, run_script
 
@@ -82,11 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     suites = parser.add_subparsers(dest="suite", required=True, metavar="SUITE")
     for name in SUITES:
-        suite = suites.add_parser(name, help=f"run {name} scripts")
+        suite = suites.add_parser(name, allow_abbrev=False, help=f"run {name} scripts", epilog=epilog("rafttest"))
         suite.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a script, or a folder of *.txt")
         _add_json(suite)
         suite.add_argument("--rewrite", action="store_true", help="update the expected outputs in the scripts instead")
-    vectors = suites.add_parser("vectors", help="decode and re-encode wire vectors")
+    vectors = suites.add_parser(
+        "vectors", allow_abbrev=False, help="decode and re-encode wire vectors", epilog=epilog("rafttest")
+    )
     vectors.add_argument(
         "paths", nargs="+", type=Path, metavar="FILE", help="a file of vectors, one JSON object per line"
     )

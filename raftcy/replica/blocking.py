@@ -182,6 +182,10 @@ class Host:
         """See ``raftcy.Host.update``."""
         return self._opened().wait(self._host.update(id, **changes))
 
+    def delete(self, name: str, *, timeout_s: float | None = 60.0) -> None:
+        """See ``raftcy.Host.delete``."""
+        self._opened().wait(self._host.delete(name, timeout_s=timeout_s))
+
     def metrics(self) -> HostMetrics:
         """See ``raftcy.Host.metrics``."""
 

@@ -65,8 +65,9 @@ class Herd:
         self._together.id = id
 
     def add(self, replica: Member) -> None:
-        """Begin to tick a replica."""
-        self._seats[replica] = self._together.add(replica.group, replica.driver, replica)
+        """Begin to tick a replica. It does nothing for one that is ticked: with two seats, its time would run twice."""
+        if replica not in self._seats:
+            self._seats[replica] = self._together.add(replica.group, replica.driver, replica)
 
     def remove(self, replica: Member) -> None:
         """Tick a replica no more."""

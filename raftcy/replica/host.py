@@ -26,6 +26,7 @@ from ..errors import (
     ConfigError,
     Contradiction,
     Corruption,
+    GroupDeleted,
     MemberError,
     MemberRefused,
     MemberRemoved,
@@ -44,6 +45,8 @@ from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMet
 from .aside import Aside, run_aside
 from .bootstrap import given_members, split_address, stored
 from .calls import CALL_GROUP, CONFIRM, JOIN, NEWCOMERS_GROUP, Answer, CallReceiver, Calls
+from .deleting import GroupChanges
+from .deletions import NoWriter
 from .depot import Depot
 from .diskloop import DiskLoop
 from .founding import Founding
@@ -51,7 +54,6 @@ from .handing import FORWARD
 from .herd import Herd
 from .hostrecords import Arrival, Wish, given_addresses, given_attributes, objection_to_name
 from .joining import Joining
-from .memberchanges import MemberChanges
 from .membertable import MemberTable, read_table
 from .meters import SLOW_SYNC_S, host_metrics
 from .metrics import HostMetrics
@@ -75,7 +77,7 @@ Serving = Callable[[int, bytes], Awaitable[bytes]]
 """Answers requests of a kind. It gets the asking host's id and the bytes, and returns the bytes of the answer."""
 
 
-class Host(MemberChanges):
+class Host(GroupChanges):
     """A member of a cluster, with its groups: an async context manager, within which ``replica`` makes the groups.
 
     ``directory`` is the data directory. The host makes it if it does not exist, and no other host may use it. Once it
@@ -566,7 +568,8 @@ class Host(MemberChanges):
         would be applied to a used machine a second time. Only an OnDiskMachine, which knows its applied index, may be
         used again.
 
-        Raises ConfigError if this host already serves the name, or if the machine has served before; Contradiction if
+        Raises GroupDeleted if the group was deleted: a replica made before this host knows that ends with it. Raises
+        ConfigError if this host already serves the name, or if the machine has served before; Contradiction if
         an OnDiskMachine has applied entries that the log does not hold; Corruption if the group's newest snapshot is
         damaged and the one before it cannot take its place; Stopped if the host has failed or is closed; and the errors
         of restoring the machine from a small state. A large one is restored on a thread, and its errors end the
@@ -576,6 +579,8 @@ class Host(MemberChanges):
         if self._closing or self._registrar is None:
             raise Stopped(self.failure)
         group = group_of(name)
+        if group in self._registrar.registry.deleted:
+            raise GroupDeleted(name)
         if group in self._replicas:
             raise ConfigError(f"this host serves {self._replicas[group].name!r} already")
         if group in self._damaged:
@@ -684,6 +689,10 @@ class Host(MemberChanges):
         """Return all replicas, with that of the system group."""
         return list(self._replicas.values())
 
+    def find(self, group: int) -> Replica | None:
+        """Return the replica of a group, by its id in the transport."""
+        return self._replicas.get(group)
+
     def attach(self, replica: Replica) -> None:
         """Deliver the messages of a replica's group to it."""
         self._transport.attach(replica.group, replica)
@@ -692,6 +701,11 @@ class Host(MemberChanges):
     def knows(self, id: int) -> bool:
         """Whether the registry has this host, so that its votes and acknowledgements count."""
         return self._registrar is not None and self._registrar.registry.has(id)
+
+    def look(self, replica: Replica) -> None:
+        """Ask another host to wake a group that has no leader here."""
+        if self._registrar is not None:
+            self._registrar.look(replica)
 
     def members_due(self, replica: Replica) -> None:
         """Note that a replica may have to change its members."""
@@ -758,10 +772,24 @@ class Host(MemberChanges):
         """Whether a replica takes no ticks."""
         return self._herd.is_asleep(replica)
 
+    def drop_group(self, group: int, error: GroupDeleted) -> bool:
+        """End a group's replica, and drop its share of the log. Return whether there was any. For the registrar."""
+        replica = self._replicas.get(group)
+        if replica is not None:
+            replica.die(error, logging.INFO)
+        had: bool = self._log.drop(group)
+        self._dead.pop(group, None)
+        self._damaged.pop(group, None)
+        if had and self._disk is not None:
+            self._disk.staged(NoWriter(), True)
+        return had or replica is not None
+
     def died(self, replica: Replica, error: BaseException) -> None:
         """Note that a replica has died. An error of the log ends all replicas."""
-        self._dead[replica.group] = error
         self.left(replica)
+        if isinstance(error, GroupDeleted):
+            return
+        self._dead[replica.group] = error
         self._note(error)
         log_failed = self._log is not None and self._log.failure is not None
         if isinstance(error, StorageFailed) or log_failed or replica.group == SYSTEM_GROUP:

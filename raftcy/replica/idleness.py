@@ -72,14 +72,24 @@ def spread(driver: Driver, group: int, leader: int) -> None:
     only if the one before it has not. Each host then stands in about as many groups as any other.
     """
     node = driver.node
-    raft = node.raft
-    voters = [id for id in raft.tracker.config.voters.incoming if id != leader]
-    if driver.id not in voters:
+    found = turn_of(driver, group, leader)
+    if found is None:
         return
-    ticks = int(raft.election_timeout)
-    width = max(1, ticks // len(voters))
-    turn = sorted(voters, key=lambda id: (_mixed(group, id), id)).index(driver.id)
+    turn, count = found
+    ticks = int(node.raft.election_timeout)
+    width = max(1, ticks // count)
     node.set_randomized_election_timeout(ticks + (turn * width + _mixed(group, 0) % width) % ticks)
+
+
+def turn_of(driver: Driver, group: int, leader: int) -> tuple[int, int] | None:
+    """Return a member's place in the order of its group's next election, from 0 on, and how many take turns.
+
+    None if it has no turn, because it is no voter, or is the leader that is lost.
+    """
+    voters = [id for id in driver.node.raft.tracker.config.voters.incoming if id != leader]
+    if driver.id not in voters:
+        return None
+    return sorted(voters, key=lambda id: (_mixed(group, id), id)).index(driver.id), len(voters)
 
 
 def _mixed(group: int, id: int) -> int:

@@ -74,7 +74,10 @@ class Reconciler:
     # -- who is active, and who has caught up ----------------------------------------------------------------------
 
     def tick(self, view: View) -> None:
-        """Note who was active, and how far the learners have come. Call it at every tick."""
+        """Note who was active, and how far the learners have come. Call it at every tick.
+
+        A group that sleeps has an empty ``progress``: what was last heard may be long ago.
+        """
         self._now += 1
         learners = set(view.members.learners)
         for id, each in view.progress.items():

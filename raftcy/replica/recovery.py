@@ -116,8 +116,10 @@ def run_recover(arguments: argparse.Namespace) -> int:
 def _best(survivors: list[OldDirectory]) -> list[tuple[OldDirectory, Standing]]:
     """Return, for each group, the survivor that would win an election."""
     found: dict[int, tuple[OldDirectory, Standing]] = {}
+    # One of the directories may not know of a deletion yet.
+    deleted = {id for old in survivors for id in old.registry.deleted}
     for old in survivors:
-        for standing in old.standings():
+        for standing in [each for each in old.standings() if each.id not in deleted]:
             rival = found.get(standing.id)
             if rival is None or (standing.last_term, standing.last_index) > (rival[1].last_term, rival[1].last_index):
                 found[standing.id] = (old, standing)

@@ -7,6 +7,7 @@ Rules:
 - A group begins here once the registry has it, with the voters of its record. A host that is not among them waits until
   the leader adds it, and tells the other hosts that it serves the group.
 - A leader adds only hosts that serve the group, since a member that does not could never catch up.
+- A group that the registry has deleted ends here at once (``deleting``).
 - The system group is the last that a host leaves. It could not learn of anything in the other groups otherwise.
 """
 
@@ -15,12 +16,13 @@ import logging
 from dataclasses import replace
 from typing import Any, Protocol
 
-from ..errors import CommandError, DecodeError, MemberRemoved, OutcomeUnknown, RaftError, Rejected
+from ..errors import CommandError, DecodeError, GroupDeleted, MemberRemoved, OutcomeUnknown, RaftError, Rejected
 from ..machines.plaindata import pack, unpack
 from ..transport.packets import Hello, Reason, Refusal
 from . import wishes
 from .bootstrap import split_address
 from .calls import Answer, Told
+from .deletions import Deletions
 from .hostrecords import Arrival, Wish, decode_arrival
 from .joining import No, Reply, Taken, Wait, encode_reply
 from .notices import Notices
@@ -33,7 +35,7 @@ SYSTEM_GROUP = 2**64 - 2
 """The group of the transport in which the hosts replicate the registry. In the log it is group 0."""
 PLACE, SERVES, WISH, LOOK, WHY = range(2, 7)
 """The kinds of requests between hosts: a place for a host that asked another one; a host serves a group; a command for
-the registry; nothing, to find out whether this host is still welcome; what keeps a host from its wish."""
+the registry; a group without a leader here is to wake; what keeps a host from its wish."""
 OK, AGAIN, REFUSED = range(1, 4)
 """The beginnings of a reply to WISH. After OK comes an index by which the command is applied."""
 
@@ -54,11 +56,20 @@ class Surroundings(Protocol):
     def replicas(self) -> list[Replica]:
         """Return all replicas."""
 
+    def find(self, group: int) -> Replica | None:
+        """Return the replica of a group."""
+
     def attach(self, replica: Replica) -> None:
         """Deliver the messages of a replica's group to it."""
 
+    def wake(self, replica: Replica) -> None:
+        """Give a replica a turn soon, which ends its sleep."""
+
     def fail(self, error: BaseException) -> None:
         """End the host."""
+
+    def drop_group(self, group: int, error: GroupDeleted) -> bool:
+        """End a group's replica, and drop its share of the log."""
 
 
 class ForSystem:
@@ -88,6 +99,7 @@ class Registrar:
         self._loop = asyncio.get_running_loop()
         self.registry = Registry()
         self.registry.on_change = self._changed
+        self.deletions = Deletions(host, notices)
         self.system: Replica | None = None
         self._transport: Any = None
         self._peers: dict[int, tuple[tuple[str, ...], int]] = {}
@@ -140,6 +152,11 @@ class Registrar:
             return
         if self._host.id in self.registry.removed:
             self._host.fail(MemberRemoved(f"member {self._host.id} was removed from its cluster", "removed"))
+            return
+        try:
+            self.deletions.follow(self.registry)
+        except Exception as error:
+            self._host.fail(error)
             return
         wanted = self._wanted_peers()
         for id in [id for id in self._peers if id not in wanted]:
@@ -213,7 +230,8 @@ class Registrar:
         def ended(end: "asyncio.Future[Any]") -> None:
             self._creating.discard(name)
             error = None if end.cancelled() else end.exception()
-            if isinstance(error, CommandError) and not replica.is_begun:
+            # A replica of a deleted group ends when this host follows the deletion.
+            if isinstance(error, CommandError) and error.reason != "deleted" and not replica.is_begun:
                 replica.die(error)
 
         data = wishes.encode(wishes.Create(name))
@@ -224,6 +242,7 @@ class Registrar:
         self._outside.pop(replica, None)
         self._leading.pop(replica, None)
         self._reconcilers.pop(replica, None)
+        self._candidates.pop(replica.group, None)
         self.wake()
 
     # -- time ------------------------------------------------------------------------------------------------------
@@ -239,7 +258,7 @@ class Registrar:
                 if replica in self._outside and replica is not self.system:
                     self._announce(replica)
             if self.system is not None and self.system.leader is None:
-                self._look()
+                self.look(self.system)
 
     def _announce(self, replica: Replica) -> None:
         """Tell the other hosts that this one serves a group, so that the leader adds it."""
@@ -252,12 +271,15 @@ class Registrar:
             text = data.decode(errors="replace")
             replica.refused(text)
 
-    def _look(self) -> None:
-        """Ask some host anything. A host that was removed meanwhile is told so by the refusal of its connection."""
+    def look(self, replica: Replica) -> None:
+        """Ask some host to wake a group that has no leader here: it may sleep without this member, which was away.
+
+        A host that was removed meanwhile is told so by the refusal of its connection.
+        """
         ids = sorted(self._peers)
         if ids:
             self._looked += 1
-            self._ask(ids[self._looked % len(ids)], LOOK, 0, b"", Told(lambda data: None))
+            self._ask(ids[self._looked % len(ids)], LOOK, replica.group, b"", Told(lambda data: None))
 
     def _ask(self, peer: int, kind: int, group: int, data: bytes, end: Any) -> None:
         try:
@@ -275,16 +297,23 @@ class Registrar:
 
     def _lead(self, replica: Replica) -> None:
         if not replica.is_leader:
+            replica.is_settled = True
             del self._leading[replica]
             self._reconcilers.pop(replica, None)
             return
         reconciler = self._reconciler(replica)
         view = replica.view()
+        if replica.is_asleep:
+            view.progress = {}
         view.candidates = self._candidates_of(replica, view)
         if replica is self.system:
             view.goes_last = self._going_last()
         reconciler.tick(view)
-        if reconciler.is_settled(self.registry, view.members, view.candidates):
+        replica.is_settled = reconciler.is_settled(self.registry, view.members, view.candidates)
+        if replica.is_asleep and not replica.is_settled:
+            # Asleep it hears from nobody, and could not tell who is active.
+            self._host.wake(replica)
+        if replica.is_settled:
             reconciler.why = {}
             if replica is not self.system:
                 # The system group's reconciler goes on: it must know who is active when a wish comes.
@@ -324,14 +353,18 @@ class Registrar:
         return found
 
     def _going_last(self) -> dict[int, str]:
-        """Say of each host that is to leave which group still has it."""
+        """Say of each host that is to leave which group still has it, or may have it as its only voter."""
         found: dict[int, str] = {}
         for id, each in self.registry.hosts.items():
             newer = self.registry.replacement(id)
             if (each.wish != Wish.LEAVING and newer is None) or each.forced:
                 continue
             for replica in self._host.replicas():
-                if replica is not self.system and replica.is_member and id in _present(replica):
+                if replica is self.system:
+                    continue
+                if not replica.is_member:
+                    found[id] = f"the group {replica.name!r} has not taken member {self._host.id} in, and may need {id}"
+                elif id in _present(replica):
                     found[id] = f"the group {replica.name!r} still has member {id}"
         return found
 
@@ -340,6 +373,9 @@ class Registrar:
     def serve(self, sender: int, kind: int, group: int, data: bytes, answer: Answer) -> None:
         """Answer a request of another host."""
         if kind == LOOK:
+            found = self._host.find(group)
+            if found is not None and found.is_asleep:
+                self._host.wake(found)
             answer(b"", "")
         elif kind == SERVES:
             answer(self._take_candidate(sender, group, data), "")
@@ -352,7 +388,7 @@ class Registrar:
 
     def _take_candidate(self, sender: int, group: int, data: bytes) -> bytes:
         """Note that a host serves a group that this one leads. Return why it cannot be a member, if so."""
-        replica = next((each for each in self._host.replicas() if each.group == group), None)
+        replica = self._host.find(group)
         record = self.registry.hosts.get(sender)
         if replica is None or replica is self.system or not replica.is_leader or record is None or record.is_reserved:
             return b""
@@ -450,6 +486,8 @@ class Registrar:
         if not isinstance(command, wishes.Want) or command.forced:
             return ""
         obstacle = ""
+        if system.is_asleep:
+            self._host.wake(system)
         for _ in range(2 * self._host.tuning.election_ticks):
             voters = set(_voters(system))
             after = voters | {command.id} if command.wish == Wish.VOTER else voters - {command.id}
@@ -458,14 +496,14 @@ class Registrar:
             obstacle = self._reconciler(system).without_majority(after)
             if not obstacle:
                 return ""
-            # A new leader has not heard from everybody yet.
+            # A new leader, and one that slept, has not heard from everybody yet.
             await asyncio.sleep(self._host.tuning.tick_ms / 1000)
         return obstacle
 
     def _why(self, group: int, data: bytes) -> str:
         """Return what keeps a host from its wish in a group that this host leads."""
         id = int.from_bytes(data[:8], "big")
-        replica = next((each for each in self._host.replicas() if each.group == group), None)
+        replica = self._host.find(group)
         if replica is None or not replica.is_leader:
             return ""
         return self._reconciler(replica).why.get(id, "")

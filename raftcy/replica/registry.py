@@ -15,6 +15,7 @@ Rules:
 - An identity has one id. Otherwise a copy of a directory could come in as a second member.
 - A change leaves a voter, and only removes a host that is to leave or has been replaced.
 - Two groups have different ids. The id is the hash of the name; a name whose hash is taken is refused.
+- The id of a deleted group is never used again (``deleting``).
 - A group begins with the same voters on all hosts, those of its record. They are the members that founded the cluster
   while all of those are still voters, because earlier versions began each group with them.
 """
@@ -32,11 +33,12 @@ from ..wire.enums import ConfChangeType
 from ..wire.messages import ConfState
 from .hostrecords import Arrival, GroupRecord, HostRecord, Role, Wish, decode_arrival
 from .membertable import MemberTable, decode_table
-from .wishes import Create, Reserve, Update, Want, decode, encode
+from .wishes import Create, Delete, Reserve, Update, Want, decode, encode
 
 HOSTS_MAX = 1000
 """The most hosts of a cluster, with reserved places."""
 GROUPS_MAX = 1 << 20
+"""The most groups of a cluster, together with those that were deleted."""
 _FORMAT = 1
 
 
@@ -44,8 +46,8 @@ class Registry(StateMachine):
     """The hosts, removed ids and groups of a cluster, as of the applied index.
 
     ``hosts`` has a record for each host and each reserved place by id, ``removed`` the removed ids, ``groups`` a record
-    for each group by name. ``generation`` rises with every change of them, and ``on_change`` is called then; it must
-    not raise an error.
+    for each group by name, and ``deleted`` the names of deleted groups by id. ``generation`` rises with every change of
+    them, and ``on_change`` is called then; it must not raise an error.
     """
 
     # Restoring calls ``on_change``, in the event loop.
@@ -55,6 +57,7 @@ class Registry(StateMachine):
         self.hosts: dict[int, HostRecord] = {}
         self.removed: set[int] = set()
         self.groups: dict[str, GroupRecord] = {}
+        self.deleted: dict[int, str] = {}
         self.founding = MemberTable(())
         """The table of the members that founded the cluster. Its hash is the cluster's id."""
         self.generation = 0
@@ -77,6 +80,7 @@ class Registry(StateMachine):
         }
         self.removed = set()
         self.groups = {}
+        self.deleted = {}
         self._group_ids = {}
         self._note()
 
@@ -209,6 +213,8 @@ class Registry(StateMachine):
             return self._want(wanted)
         if isinstance(wanted, Update):
             return self._update(wanted)
+        if isinstance(wanted, Delete):
+            return self._delete(wanted)
         return self._create(wanted)
 
     def _reserve(self, wanted: Reserve) -> CommandError | None:
@@ -285,9 +291,13 @@ class Registry(StateMachine):
         if found is not None:
             return found.id
         id = group_of(wanted.name)
+        if id in self.deleted:
+            return CommandError(
+                f"the group {self.deleted[id]!r} was deleted, and no group gets its id again", "deleted"
+            )
         if id in self._group_ids:
             return CommandError(f"{wanted.name!r} and {self._group_ids[id]!r} would have one id", "collision")
-        if len(self.groups) >= GROUPS_MAX:
+        if len(self.groups) + len(self.deleted) >= GROUPS_MAX:
             return CommandError(f"a cluster has at most {GROUPS_MAX} groups", "full")
         voters = tuple(sorted(each.id for each in self.hosts.values() if each.role == Role.VOTER))
         founders = tuple(each.id for each in self.founding.members)
@@ -296,6 +306,17 @@ class Registry(StateMachine):
         self._take_group(GroupRecord(wanted.name, id, voters))
         self._note()
         return id
+
+    def _delete(self, wanted: Delete) -> CommandError | None:
+        record = self.groups.pop(wanted.name, None)
+        if record is None:
+            # The command may come twice, if the first answer was lost.
+            was = self.deleted.get(group_of(wanted.name)) == wanted.name
+            return None if was else CommandError(f"the cluster has no group {wanted.name!r}", "unknown")
+        del self._group_ids[record.id]
+        self.deleted[record.id] = record.name
+        self._note()
+        return None
 
     def enlist(self, name: str) -> None:
         """Register a group as a command does. Raises ConfigError if that is refused."""
@@ -328,11 +349,13 @@ class Registry(StateMachine):
             for _, each in sorted(self.hosts.items())
         )
         groups = tuple((each.name, each.id, each.voters) for _, each in sorted(self.groups.items()))
-        return pack((_FORMAT, self.founding.encode(), hosts, tuple(sorted(self.removed)), groups))
+        deleted = tuple(sorted(self.deleted.items()))
+        return pack((_FORMAT, self.founding.encode(), hosts, tuple(sorted(self.removed)), groups, deleted))
 
     def restore(self, file: Any) -> None:
         try:
-            format, founding, hosts, removed, groups = unpack(file.read())
+            # Earlier versions wrote no deleted groups.
+            format, founding, hosts, removed, groups, *rest = unpack(file.read())
             if format != _FORMAT:
                 raise DecodeError(f"a registry of the unknown format {format}", 0)
             found = {
@@ -350,6 +373,7 @@ class Registry(StateMachine):
                 for each in hosts
             }
             records = [GroupRecord(*each) for each in groups]
+            gone = dict(*rest)
             table, _ = decode_table(founding)
         except (DecodeError, TypeError, ValueError, IndexError) as error:
             raise Corruption(f"the registry in a snapshot is damaged: {error}") from error
@@ -357,6 +381,7 @@ class Registry(StateMachine):
         self.hosts = found
         self.removed = set(removed)
         self.groups = {}
+        self.deleted = gone
         self._group_ids = {}
         for record in records:
             self._take_group(record)

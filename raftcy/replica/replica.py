@@ -16,7 +16,6 @@ replica, which then does all of its driver's work in one turn. Rules:
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -126,6 +125,9 @@ class Surroundings(Protocol):
     def knows(self, id: int) -> bool:
         """Whether the registry has this host, so that its votes and acknowledgements count."""
 
+    def look(self, replica: "Replica") -> None:
+        """Ask another host to wake a group that has no leader here."""
+
     def members_due(self, replica: "Replica") -> None:
         """Note that a replica may have to change its members: it leads now, or its members have changed."""
 
@@ -184,6 +186,7 @@ class Replica:
         "group",
         "id",
         "is_dirty",
+        "is_settled",
         "machine",
         "name",
     )
@@ -218,6 +221,8 @@ class Replica:
         self._silent = False
         self._warned = False
         self.is_dirty: bool = False
+        # Whether the members are those that the registry wants, as far as this leader knows. For the registrar.
+        self.is_settled: bool = True
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
@@ -294,15 +299,10 @@ class Replica:
         host.wake(self)
 
     def campaign(self) -> None:
-        """Campaign now if no leader is known. For the host, when it begins a group."""
-        self._guarded(self._campaign)
-
-    def _campaign(self) -> None:
-        if self._driver.node.raft.lead == 0:
-            with suppress(NotNow):
-                self._driver.campaign()
-                self._meter.campaigns += 1
-            self._host.wake(self)
+        """Campaign at the next tick if no leader is known. For the host, when it begins a group."""
+        raft = self._driver.node.raft
+        if raft.lead == 0:
+            raft.election_elapsed = raft.randomized_election_timeout
 
     def refused(self, text: str) -> None:
         """End, because the group cannot take this host in. For the host."""
@@ -758,7 +758,7 @@ class Replica:
     def is_idle(self) -> bool:
         """Whether this replica has nothing to do, so that it may sleep. For the host."""
         busy = self.is_dirty or self._inbox or self._proposals.count or self._closing or self._applying.is_busy
-        return not (busy or self._over or self._awaits_ticks())
+        return not (busy or self._over or not self.is_settled or self._awaits_ticks())
 
     def turn(self) -> None:
         """Do all waiting work. For the host."""
@@ -793,6 +793,9 @@ class Replica:
         """Note a tick without a leader, and say so if there were many."""
         self._leaderless_ticks += 1
         tuning = self._host.tuning
+        if self._leaderless_ticks % tuning.election_ticks == 0 and not self._driver.node.raft.promotable():
+            # A voter's campaign wakes the others. A learner does not campaign.
+            self._host.look(self)
         if self._leaderless_ticks >= _PATIENCE * tuning.election_ticks:
             seconds = self._leaderless_ticks * tuning.tick_ms / 1000
             text = "there has been no leader for %.0f s: can a majority of %s reach each other?"
@@ -1019,13 +1022,13 @@ class Replica:
 
     # -- the end --------------------------------------------------------------------------------------------------
 
-    def die(self, error: BaseException) -> None:
-        """End at once, because of an error. For the host."""
+    def die(self, error: BaseException, level: int = logging.ERROR) -> None:
+        """End at once, because of an error, and log it at this level. For the host."""
         if self._over:
             return
         self.failure = error
         self._driver.fail(error)
-        self._notices.always(logging.ERROR, "this member has died: %r", error)
+        self._notices.always(level, "this member has died: %r", error)
         self._end()
         self._host.died(self, error)
 

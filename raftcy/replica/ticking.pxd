@@ -42,11 +42,20 @@ cdef class Found:
     cdef readonly list failed
     cdef readonly list alone
     cdef readonly list messages
+    cdef readonly list begun
+    cdef readonly list held
+    cdef public Py_ssize_t room
 
 
 @cython.locals(seat=Seat, place=Py_ssize_t)
 cpdef object tick_seats(list seats, dict columns, Found found)
+@cython.locals(raft=Raft)
+cpdef bint is_due(Seat seat) except -1
+@cython.locals(seat=Seat)
+cpdef object begin_elections(list seats, dict columns, Found found)
+@cython.locals(raft=Raft)
 cdef int _tick(Seat seat, dict columns, Found found) except -1
+cdef int _tick_any(Seat seat, dict columns, Found found) except -1
 @cython.locals(driver=Driver, node=RawNode, raft=Raft, state=int32_t, term=uint64_t)
 cdef int _tick_fully(Seat seat, dict columns, Found found) except -1
 @cython.locals(messages=list, m=Message)

@@ -12,6 +12,7 @@ Rules:
 - A heartbeat promises nothing that has to be stored first, nor does its answer: a driver with asynchronous writes sends
   both at once too.
 - A driver that dies does not keep the others from their tick.
+- A member whose tick would begin an election takes it only while ``Found.room`` allows (``elections``).
 - Where a message would change nothing but the time since the last one, no message is made at all. ``_tick_shortly``,
   ``_is_heard`` and ``_is_answered`` have the cases, each with what the core would do. They need a ``plain`` seat:
   nobody watches its messages.
@@ -85,17 +86,26 @@ class Found:
     ``due`` are the seats whose driver has work, ``ripe`` leaders that may have been idle, ``campaigning`` those that
     began an election, and ``failed`` those that died. ``alone`` are members with a lease: their owners tick them, and
     step what is in ``messages``, since a lease needs the time of each.
+
+    ``room`` is how many members may take a tick that begins an election: they are in ``begun``, and those that may not
+    are in ``held``, without a tick.
     """
 
-    __slots__ = ("alone", "campaigning", "due", "failed", "messages", "ripe")
+    __slots__ = ("alone", "begun", "campaigning", "due", "failed", "held", "messages", "ripe", "room")
     due: list[Seat]
     ripe: list[Seat]
     campaigning: list[Seat]
     failed: list[tuple[Seat, BaseException]]
     alone: list[Seat]
     messages: list[tuple[Seat, Message]]
+    begun: list[Seat]
+    held: list[Seat]
+    room: int
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 1 << 30) -> None:
+        self.room = room
+        self.begun = []
+        self.held = []
         self.due = []
         self.ripe = []
         self.campaigning = []
@@ -122,7 +132,36 @@ def tick_seats(seats: list[Seat], columns: dict[int, Column], found: Found) -> N
             found.failed.append((seats[place - 1], error))
 
 
+def is_due(seat: Seat) -> bool:
+    """Whether the member's next tick would begin an election (``Raft.tick``)."""
+    raft = seat.raft
+    if raft.state == k.LEADER or raft.election_elapsed + 1 < raft.randomized_election_timeout:
+        return False
+    return raft.promotable()
+
+
+def begin_elections(seats: list[Seat], columns: dict[int, Column], found: Found) -> None:
+    """Tick members that were held back."""
+    for seat in seats:
+        try:
+            _tick_any(seat, columns, found)
+        except Exception as error:
+            found.failed.append((seat, error))
+
+
 def _tick(seat: Seat, columns: dict[int, Column], found: Found) -> None:
+    raft = seat.raft
+    if raft.election_elapsed + 1 < raft.randomized_election_timeout or not is_due(seat):
+        _tick_any(seat, columns, found)
+    elif found.room > 0:
+        found.room -= 1
+        found.begun.append(seat)
+        _tick_any(seat, columns, found)
+    else:
+        found.held.append(seat)
+
+
+def _tick_any(seat: Seat, columns: dict[int, Column], found: Found) -> None:
     if seat.driver._lease is not None:
         found.alone.append(seat)
     elif not seat.plain or seat.mute or not _tick_shortly(seat, columns, found):

@@ -15,9 +15,10 @@ from ..wire.enums import MessageType
 from ..wire.messages import Message
 from .beat import decode_answer, decode_beat, encode_answer, encode_beat
 from .driver import Driver
+from .elections import Elections
 from .idleness import fits, members_to_ask, resume_follower, resume_leader, spread
 from .sleeping import Changes, Sleeping
-from .ticking import Column, Found, Seat, step_answers, step_heartbeats, tick_seats
+from .ticking import Column, Found, Seat, begin_elections, step_answers, step_heartbeats, tick_seats
 
 BEAT_GROUP = 2**64 - 3
 """The group of these messages. No replica has it."""
@@ -42,6 +43,7 @@ class Together:
         self._sleeps = sleeps
         # A silent host is lost after half an election timeout, so that its groups are awake when that is over.
         self._sleeping = Sleeping(nonce, max(1, election_ticks // 2))
+        self._elections = Elections()
         self._seats: dict[int, Seat] = {}
         self._awake: list[Seat] = []
         # By host and number of the beat: the heartbeats that wait for an answer.
@@ -103,9 +105,10 @@ class Together:
 
     def tick(self) -> Found:
         """Tick all members that are awake, and send a beat to each host that should get one."""
-        found = Found()
+        found = Found(self._elections.tick())
         columns: dict[int, Column] = {}
         tick_seats(self._awake, columns, found)
+        begin_elections(self._elections.admit(found.begun, found.held), columns, found)
         for seat in found.ripe:
             if seat.driver.failure is None:
                 self._offer(seat)

@@ -122,11 +122,11 @@ class OldDirectory:
         return registry
 
     def standings(self) -> list[Standing]:
-        """Return how each group stands, by name."""
+        """Return how each group stands, by name. Deleted groups are left out."""
         names = {each.id: name for name, each in self.registry.groups.items()}
         found = []
         for id, group in self._log.groups.items():
-            if id != SYSTEM_LOG and group.last_index() > 0:
+            if id != SYSTEM_LOG and group.last_index() > 0 and id not in self.registry.deleted:
                 state, _ = group.initial_state()
                 last = group.last_index()
                 commit = 0 if state is None else state.commit

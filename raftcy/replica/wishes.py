@@ -17,7 +17,7 @@ from .hostrecords import (
     objection_to_name,
 )
 
-_RESERVE, _WISH, _UPDATE, _CREATE = range(1, 5)
+_RESERVE, _WISH, _UPDATE, _CREATE, _DELETE = range(1, 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,14 @@ class Create:
     name: str
 
 
-Command = Reserve | Want | Update | Create
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete a group by its name. It changes nothing if the group is deleted already."""
+
+    name: str
+
+
+Command = Reserve | Want | Update | Create | Delete
 
 
 def encode(command: Command) -> bytes:
@@ -77,6 +84,8 @@ def encode(command: Command) -> bytes:
         fields = (_WISH, command.id, int(command.wish), command.forced)
     elif isinstance(command, Update):
         fields = (_UPDATE, command.id, command.addresses, command.name, command.attributes)
+    elif isinstance(command, Delete):
+        fields = (_DELETE, command.name)
     else:
         fields = (_CREATE, command.name)
     return pack(fields)
@@ -96,7 +105,9 @@ def decode(data: bytes) -> Command:
         if kind == _UPDATE:
             return _update(*rest)
         if kind == _CREATE:
-            return _create(*rest)
+            return Create(_group(*rest))
+        if kind == _DELETE:
+            return Delete(_group(*rest))
     except (TypeError, ValueError) as error:
         raise DecodeError(f"a command of the registry is malformed: {error}", 0) from None
     raise DecodeError(f"a command of the unknown kind {kind}", 0)
@@ -135,6 +146,7 @@ def _update(id: Any, addresses: Any, name: Any, attributes: Any) -> Update:
     return Update(id, addresses, name, attributes)
 
 
-def _create(name: Any) -> Create:
+def _group(name: Any) -> str:
     _check(objection_to_name(name), "" if name else "a group needs a name")
-    return Create(name)
+    found: str = name
+    return found

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from ..errors import NotNow
 from ..wire import consts as k
 from ..wire.changes import ConfChangeV2, conf_changes_from_string
+from . import cuts
 from .clock import MS, TICK, ms
 from .cluster import Cluster
 from .coups import apart, coup, drift, jump
-from .links import Weather
 from .picks import MEMBERS_MOST, pick, span
 from .schedule import Action
 from .streams import between
@@ -77,52 +77,21 @@ def _forget(cluster: Cluster, a: Action) -> str:
 
 
 def _weather(cluster: Cluster, a: Action) -> str:
-    names = ("loss", "doubling", "overtaking", "delay")
-    kind = names[int(a.u * 4)]
-    share = 0.02 + a.v * a.v * 0.5
-    # Sometimes mix in a little of the other faults.
-    rest = 0.05 if a.w < 0.3 else 0.0
-    parts = [share if each == kind else rest for each in names]
-    delay = between(a.w, 100, 4 * MS) if kind == "delay" else 300
-    storm = Weather(delay, *parts)
-    cluster.network.worsen(storm)
-    cluster.fault(kind, span(a.x), lambda: cluster.network.calm(storm))
-    return f"{kind} of {share:.0%} of the messages for {ms(span(a.x))}"
-
-
-def _cut(cluster: Cluster, fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
-    links = [(i, j) for i in one for j in other]
-    if not links:
-        return ""
-    if both:
-        links += [(j, i) for i, j in links]
-    cluster.network.block(links)
-    cluster.fault(fault, span(a.x), lambda: cluster.network.unblock(links))
-    sign = "|" if both else "-/->"
-    return f"{fault} {one} {sign} {other} for {ms(span(a.x))}"
+    return cuts.storm(cluster, a, span(a.x), (100, 4 * MS))
 
 
 def _partition(cluster: Cluster, a: Action) -> str:
-    ids = sorted(cluster.members)
-    half = [id for place, id in enumerate(ids) if (int(a.u * 2**16) >> place) & 1]
-    return _cut(cluster, "partition", half, [id for id in ids if id not in half], a, True)
+    return cuts.partition(cluster, cluster.members, a, span(a.x))
 
 
 def _isolate(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.6)
-    if member is None:
-        return ""
-    return _cut(cluster, "isolation", [member.id], [id for id in sorted(cluster.members) if id != member.id], a, True)
+    return cuts.isolation(cluster, cluster.members, member.id, span(a.x)) if member else ""
 
 
 def _one_way(cluster: Cluster, a: Action) -> str:
     member = pick(cluster, a.u, leader=0.6)
-    if member is None:
-        return ""
-    others = [id for id in sorted(cluster.members) if id != member.id and (a.v < 0.5 or (int(a.w * 2**16) >> id) & 1)]
-    if a.v * 2 % 1 < 0.5:
-        return _cut(cluster, "one-way cut", [member.id], others, a, False)
-    return _cut(cluster, "one-way cut", others, [member.id], a, False)
+    return cuts.one_way(cluster, cluster.members, member.id, a, span(a.x)) if member else ""
 
 
 def _unreachable(cluster: Cluster, a: Action) -> str:

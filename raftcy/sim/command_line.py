@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import BUILD
 from .._arguments import integer
+from .._statuses import epilog
 from ..core.rawnode import RawNode
 from .capture import Watch
 from .profiles import HOSTS, MIXED, PROFILES, find, names
@@ -35,7 +36,10 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end, and nothing else")
     commands = parser.add_subparsers(dest="sim_command")
     again = commands.add_parser(
-        "replay", allow_abbrev=False, help="run one seed and show each event, with the state before and after it"
+        "replay",
+        allow_abbrev=False,
+        epilog=epilog("sim replay"),
+        help="run one seed and show each event, with the state before and after it",
     )
     again.add_argument("seed", type=integer(0, 2**64 - 1))
     _add_common(again)

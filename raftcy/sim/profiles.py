@@ -67,6 +67,7 @@ CALLS = {"write": 60, "write_many": 6, "read": 18, "session": 10, "roam": 20, "a
 HOST_LINKS = {"weather": 0.8, "partition": 0.25, "isolate": 0.4, "one_way": 0.3}
 HOST_ENDS = {"kill": 0.3, "power": 0.2, "power_all": 0.06, "power_within": 0.4, "fail": 0.15, "close": 0.15}
 HOST_REST = {"pause": 0.2, "skew": 0.2, "slow": 0.3, "transfer": 0.4, "campaign": 0.2, "upgrade": 0.2, "wipe": 0.05}
+HOST_MEMBERS = {"join": 0.5, "promote": 0.2, "remove": 0.4, "replace": 0.4}
 ETCD_CALLS = {"etcd_write": 60, "etcd_read": 15, "etcd_renew": 14, "etcd_lease": 5, "write": 3}
 HOSTS_ALL = CALLS | HOST_LINKS | HOST_ENDS | HOST_REST
 ALL = LOAD | ELECTIONS | LINKS | CLOCKS | CRASHES | DISKS | CHANGES
@@ -130,30 +131,41 @@ PROFILES = {
             for name, changes in (("counter", 1), ("dictionary", 12), ("lock", 1), ("queue", 1))
         ),
         *(
-            Profile(name, f"whole hosts: {about}", weights, interval=8_000, voters=(1, 3, 3, 3, 3, 5), hosts=True)
-            for name, about, weights in (
-                ("service", "everything, in moderation", HOSTS_ALL),
+            Profile(name, f"whole hosts: {about}", weights, interval, voters=(1, 3, 3, 3, 3, 5), hosts=True)
+            for name, about, weights, interval in (
+                ("service", "everything, in moderation", HOSTS_ALL, 8_000),
                 (
                     "power", "kills, power cuts, failing disks",
-                    CALLS | _times(HOST_ENDS, 2.5) | {"slow": 0.6, "weather": 0.3},
+                    CALLS | _times(HOST_ENDS, 2.5) | {"slow": 0.6, "weather": 0.3}, 8_000,
                 ),
                 (
                     "handover", "leaders come and go while commands are forwarded",
-                    CALLS | HOST_LINKS | {"transfer": 3, "campaign": 1, "pause": 0.6, "kill": 0.3, "skew": 0.3},
+                    CALLS | HOST_LINKS | {"transfer": 3, "campaign": 1, "pause": 0.6, "kill": 0.3, "skew": 0.3}, 8_000,
                 ),
                 (
                     "sessions", "sessions that are repeated and expire",
                     CALLS | HOST_LINKS | {"session": 60, "roam": 90, "write": 10}
-                    | {"kill": 0.8, "close": 1, "transfer": 1, "pause": 0.5},
+                    | {"kill": 0.8, "close": 1, "transfer": 1, "pause": 0.5}, 8_000,
                 ),
                 (
                     "upgrades", "programs get newer, and older, while they run",
                     CALLS | HOST_LINKS | {"upgrade": 1.5, "kill": 0.5, "power_within": 0.4}
-                    | {"close": 0.4, "transfer": 0.4},
+                    | {"close": 0.4, "transfer": 0.4}, 8_000,
                 ),
                 (
                     "beginning", "the first start under faults, and disks that are lost",
-                    CALLS | HOST_LINKS | HOST_ENDS | {"wipe": 0.8, "kill": 0.8, "power_within": 0.8, "pause": 0.5},
+                    CALLS | HOST_LINKS | HOST_ENDS
+                    | {"wipe": 0.8, "kill": 0.8, "power_within": 0.8, "pause": 0.5}, 8_000,
+                ),
+                (
+                    "changing", "hosts join, leave and are replaced under faults",
+                    CALLS | HOST_LINKS | HOST_MEMBERS | {"kill": 0.5, "power": 0.2, "power_within": 0.2, "pause": 0.3}
+                    | {"transfer": 0.5, "close": 0.2}, 12_000,
+                ),
+                (
+                    "dozing", "groups are idle, sleep, and are woken by calls and faults",
+                    {"write": 30, "read": 12, "ask": 2, "request": 2, "transfer": 5, "campaign": 2}
+                    | _times(HOST_LINKS, 12) | _times(HOST_ENDS, 8) | {"pause": 6, "skew": 4, "slow": 3}, 250_000,
                 ),
             )
         ),

@@ -171,16 +171,21 @@ class SharedLog:
                 raise StorageFailed(f"a snapshot of the group {id} cannot be read: {error}") from error
         return found
 
-    def drop(self, id: int) -> None:
-        """Stage that a group is gone, with all its records. The group may begin anew later."""
+    def drop(self, id: int) -> bool:
+        """Stage that a group is gone, with all its records, and return whether it had any.
+
+        The group may begin anew later.
+        """
         self._check_alive()
         group = self._groups.pop(u64(id, "id"), None)
         if group is None:
-            return
+            return False
+        had = bool(group.begun) or group.share is not None
         if group.share is None:
             self._staged.append(group)
         group.drop()
         self._leaving.append(group)
+        return had
 
     def _changed(self, group: GroupLog) -> None:
         self._staged.append(group)

@@ -56,6 +56,9 @@ class Attendant:
         for member in cluster.members.values():
             if member.running is None and not member.gone:
                 return f"{member.id} is not open"
+        for id in sorted(cluster.have_left):
+            if not cluster.members[id].gone:
+                return f"{id} was removed, and has not ended"
         unproven = [each for process in running for each in process.calls if not self._proven(process, each)]
         if unproven:
             return f"no write and read have succeeded through every member of {unproven[0]}"
@@ -74,6 +77,9 @@ class Attendant:
                 found = process.calls[group].replica
                 if found.machine.last != truth.last:
                     return f"{process.id} is at {found.machine.last} of {group}, not {truth.last}"
+            for process in running:
+                if cluster.leaving and (why := self._stranger(process, group)):
+                    return why
             terms = {process.calls[group].replica.term for process in running}
             if len(terms) > 1 or cluster.leader(group) is None:
                 return f"the terms of {group} are {sorted(terms)}"
@@ -91,6 +97,13 @@ class Attendant:
         for process in running:
             ledger.compare(process.id, ledger.last, process.clerk.machine)
         return ""
+
+    def _stranger(self, process: Process, group: str) -> str:
+        """Return why the members of a group are not those that are there, an empty text if they are."""
+        there = sorted(id for id, each in self.cluster.members.items() if not each.gone)
+        members = process.calls[group].replica.members
+        found = sorted({*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next})
+        return "" if found == there else f"{process.id} has the members {found} in {group}, not {there}"
 
     def _proven(self, process: Process, group: str) -> bool:
         """Whether a write and a read have succeeded in this life of a member."""

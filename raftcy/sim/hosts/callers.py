@@ -10,7 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 from ...errors import (
     CallFailed,
+    ChangePending,
     CommandError,
+    MemberRefused,
     NotNow,
     OutcomeUnknown,
     Overloaded,
@@ -45,6 +47,9 @@ class World(Protocol):
 
     def wrong(self, rule: str, text: str) -> None:
         """Note a violation."""
+
+    def left(self, id: int) -> None:
+        """A caller was told that a member is removed."""
 
 
 class Caller:
@@ -224,6 +229,18 @@ class Calls:
     async def wait_for_leader(self) -> None:
         """Wait for a leader."""
         self._told("leader", await self.replica.wait_for_leader())
+
+
+async def change(world: World, host: Any, what: str, ids: list[int], timeout_s: float) -> None:
+    """Change the members, by the call of the host with this name."""
+    try:
+        await getattr(host, what)(*ids, timeout_s=timeout_s)
+    except (MemberRefused, ChangePending) as error:
+        world.told(what, type(error).__name__)
+        return
+    world.told(what, *ids)
+    if what in ("remove", "replace"):
+        world.left(ids[0])
 
 
 async def request(host: Any, to: int, kind: int, data: bytes) -> None:

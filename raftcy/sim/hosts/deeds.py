@@ -4,12 +4,12 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from .. import cuts
 from ..clock import MS, ms
-from ..links import Weather
 from ..schedule import Action
 from ..streams import between, stream
 from . import journal
-from .callers import Calls, request
+from .callers import Calls, change, request
 from .hostcluster import HostCluster, Member
 from .journal import NEWEST
 from .process import ECHO, Process
@@ -236,51 +236,21 @@ def _etcd_transfer(cluster: HostCluster, a: Action) -> str:
 
 
 def _weather(cluster: HostCluster, a: Action) -> str:
-    names = ("loss", "doubling", "overtaking", "delay")
-    kind = names[int(a.u * 4)]
-    share = 0.02 + a.v * a.v * 0.5
-    rest = 0.05 if a.w < 0.3 else 0.0
-    parts = [share if each == kind else rest for each in names]
-    storm = Weather(between(a.w, MS, 40 * MS) if kind == "delay" else 300, *parts)
-    cluster.network.worsen(storm)
-    span = _span(cluster, a.x)
-    cluster.fault(kind, span, lambda: cluster.network.calm(storm))
-    return f"{kind} of {share:.0%} of the messages for {ms(span)}"
-
-
-def _cut(cluster: HostCluster, fault: str, one: list[int], other: list[int], a: Action, both: bool) -> str:
-    links = [(i, j) for i in one for j in other]
-    if not links:
-        return ""
-    if both:
-        links += [(j, i) for i, j in links]
-    cluster.network.block(links)
-    span = _span(cluster, a.x)
-    cluster.fault(fault, span, lambda: cluster.network.unblock(links))
-    return f"{fault} {one} {'|' if both else '-/->'} {other} for {ms(span)}"
+    return cuts.storm(cluster, a, _span(cluster, a.x), (MS, 40 * MS))
 
 
 def _partition(cluster: HostCluster, a: Action) -> str:
-    ids = list(cluster.members)
-    half = [id for place, id in enumerate(ids) if (int(a.u * 2**16) >> place) & 1]
-    return _cut(cluster, "partition", half, [id for id in ids if id not in half], a, True)
+    return cuts.partition(cluster, cluster.members, a, _span(cluster, a.x))
 
 
 def _isolate(cluster: HostCluster, a: Action) -> str:
     process = _pick(cluster, a.u, leader=0.6)
-    if process is None:
-        return ""
-    others = [id for id in cluster.members if id != process.id]
-    return _cut(cluster, "isolation", [process.id], others, a, True)
+    return cuts.isolation(cluster, cluster.members, process.id, _span(cluster, a.x)) if process else ""
 
 
 def _one_way(cluster: HostCluster, a: Action) -> str:
     process = _pick(cluster, a.u, leader=0.6)
-    if process is None:
-        return ""
-    others = [id for id in cluster.members if id != process.id and (a.v < 0.5 or (int(a.w * 2**16) >> id) & 1)]
-    one, other = ([process.id], others) if a.v * 2 % 1 < 0.5 else (others, [process.id])
-    return _cut(cluster, "one-way cut", one, other, a, False)
+    return cuts.one_way(cluster, cluster.members, process.id, a, _span(cluster, a.x)) if process else ""
 
 
 def _pause(cluster: HostCluster, a: Action) -> str:
@@ -416,12 +386,58 @@ def _upgrade(cluster: HostCluster, a: Action) -> str:
     return f"{member.id} gets a program of version {member.knows} {_again(cluster, a, name, member)}"
 
 
+# -- members ----------------------------------------------------------------------------------------------------
+
+
+def _change(cluster: HostCluster, a: Action, what: str, ids: list[int]) -> str:
+    """Let some host change the members; hosts that come may need a while for that."""
+    process = _pick(cluster, a.u, 0.4)
+    if process is None or len(process.callers) > PENDING_MOST:
+        return ""
+    if what in ("remove", "replace"):
+        cluster.leaving.add(ids[0])
+    timeout_s = (1 + a.x * 20) * cluster.settings.election_us / 1e6
+    return _call(process, what, False, change(cluster, process.host, what, ids, timeout_s), f"{ids}")
+
+
+def _join(cluster: HostCluster, a: Action) -> str:
+    """A new host comes, with or without a place that is kept for it."""
+    member = cluster.newcomer()
+    if member is None:
+        return ""
+    what = "add" if a.v < 0.4 else "add_learner" if a.v < 0.6 else ""
+    return f"{member.id} joins " + (_change(cluster, a, what, [member.id]) if what else "")
+
+
+def _promote(cluster: HostCluster, a: Action) -> str:
+    return _change(cluster, a, "promote", [1 + int(a.v * len(cluster.members))])
+
+
+def _leaver(cluster: HostCluster, v: float) -> int:
+    """Pick a member to leave, so that at least two stay; 0 for none."""
+    there = [id for id, member in cluster.members.items() if not member.gone and id not in cluster.leaving]
+    return there[int(v * len(there))] if len(there) > 2 else 0
+
+
+def _remove(cluster: HostCluster, a: Action) -> str:
+    id = _leaver(cluster, a.v)
+    return _change(cluster, a, "remove", [id]) if id else ""
+
+
+def _replace(cluster: HostCluster, a: Action) -> str:
+    """A new host takes the place of another one."""
+    id = _leaver(cluster, a.v)
+    member = cluster.newcomer() if id else None
+    return f"{member.id} joins; {_change(cluster, a, 'replace', [id, member.id])}" if member is not None else ""
+
+
 KINDS: dict[str, Callable[[HostCluster, Action], str]] = {
     "write": _write, "write_many": _write_many, "cancel": _cancel, "read": _read, "session": _session, "roam": _roam,
     "ask": _ask, "request": _request, "transfer": _transfer, "campaign": _campaign, "weather": _weather,
     "partition": _partition, "isolate": _isolate, "one_way": _one_way, "pause": _pause, "skew": _skew, "kill": _kill,
     "power": _power, "power_all": _power_all, "power_within": _power_within, "fail": _fail, "slow": _slow,
-    "wipe": _wipe, "close": _close, "upgrade": _upgrade,
+    "wipe": _wipe, "close": _close, "upgrade": _upgrade, "join": _join, "promote": _promote, "remove": _remove,
+    "replace": _replace,
     "etcd_write": _etcd_write, "etcd_read": _etcd_read, "etcd_renew": _etcd_renew, "etcd_lease": _etcd_lease,
     "etcd_transfer": _etcd_transfer,
 }  # fmt: skip

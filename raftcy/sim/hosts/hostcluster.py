@@ -3,7 +3,9 @@
 It has the same interface as ``cluster.Cluster`` towards the tools: ``step`` runs one event, ``heal`` ends all faults,
 ``digest`` tells two runs apart. Rules that are checked here, beside those of ``truth``:
 
-- One cluster: all members that begin have the same table of members.
+- One cluster: all members that begin have the same table of members. Once others join, each id has one identity.
+- Only who is to leave is removed, and whoever is removed ends.
+- Who sleeps has nothing to do.
 - A member that has lost its disk never says anything in a group again.
 - One vote for each id, term and group, whatever was lost; one leader for each term.
 - Term, commit and applied index never fall while a process lives.
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from ...errors import MembersDiffer, StorageFailed, UpgradeNeeded
+from ...errors import MemberRemoved, MembersDiffer, StorageFailed, UpgradeNeeded
 from ...replica.membertable import MemberTable
 from ...wire import consts as k
 from ...wire.enums import MessageType, StateType
@@ -32,7 +34,7 @@ from .callers import Caller, Unsure
 from .drawn import HostSettings
 from .journal import NEWEST
 from .medium import Medium
-from .process import Closed, Killed, Process, ids_of
+from .process import MEMBERS_MOST, Closed, Killed, Process, ids_of
 from .roamers import Roamer
 from .truth import Truth
 from .wires import Packet, Wire
@@ -46,12 +48,29 @@ UNSURE_MOST = 30
 
 
 class Member:
-    """A member: its disk, and its process if it has one. ``gone`` if it has lost its disk and may not come back."""
+    """A member: its disk, and its process if it has one.
 
-    __slots__ = ("fault", "gone", "hangs", "id", "knew", "knows", "life", "may_fail", "medium", "process", "wiped")
+    It is ``gone`` if it may not come back, because it has lost its disk or was removed. With ``joins``, it came later.
+    """
 
-    def __init__(self, id: int, knows: int) -> None:
+    __slots__ = (
+        "fault",
+        "gone",
+        "hangs",
+        "id",
+        "joins",
+        "knew",
+        "knows",
+        "life",
+        "may_fail",
+        "medium",
+        "process",
+        "wiped",
+    )
+
+    def __init__(self, id: int, knows: int, joins: bool = False) -> None:
         self.id = id
+        self.joins = joins
         # The newest version that the present program knows, and the newest that any of its programs has known.
         self.knows = knows
         self.knew = 1
@@ -107,6 +126,10 @@ class HostCluster:
         self._number = 0
         self._suffering: Counter[tuple[str, int]] = Counter()
         self._tables: dict[int, MemberTable] = {}
+        self._identities: dict[int, int] = {}
+        # The members that somebody wanted to leave, and those that have left, as a caller was told.
+        self.leaving: set[int] = set()
+        self.have_left: set[int] = set()
         self._votes: dict[tuple[int, int, int], int] = {}
         self._leaders: dict[tuple[str, int], int] = {}
         for member in self.members.values():
@@ -168,9 +191,23 @@ class HostCluster:
             member.life += 1
             member.may_fail = False
             member.knew = max(member.knew, member.knows)
-            member.process = self.touched = Process(self, member.id, member.life, member.medium, member.knows)
+            process = Process(self, member.id, member.life, member.medium, member.knows, member.joins)
+            member.process = self.touched = process
             if member.hangs:
                 self.hang(member, member.process)
+
+    def newcomer(self) -> Member | None:
+        """Start a new member, which asks for a place; None if there were enough."""
+        id = max(self.members) + 1
+        if id > MEMBERS_MOST:
+            return None
+        member = self.members[id] = Member(id, self.settings.knows, joins=True)
+        self.start(member)
+        return member
+
+    def left(self, id: int) -> None:
+        """A caller was told that a member is removed."""
+        self.have_left.add(id)
 
     def hang(self, member: Member, process: Process) -> None:
         """Let a member's disk be slow."""
@@ -192,6 +229,7 @@ class HostCluster:
             return
         for name, calls in process.calls.items():
             replica = calls.replica
+            self._look_at_sleep(process, name, replica)
             role = replica.role
             now = (replica.term, replica.commit, replica.applied, int(role))
             before = process.seen.get(name)
@@ -206,6 +244,14 @@ class HostCluster:
                 self._role_changed(process, name, before[3], now[3], now[0])
             self.note(process.id, name, now)
 
+    def _look_at_sleep(self, process: Process, name: str, replica: Any) -> None:
+        sleeps = replica.is_asleep
+        if sleeps and not replica.is_idle():
+            self.wrong("sleep", f"{process.id} sleeps in {name}, though it has work")
+        if sleeps != (name in process.asleep):
+            process.asleep ^= {name}
+            self.coverage.counts["sleep"]["falls asleep" if sleeps else "wakes"] += 1
+
     def _role_changed(self, process: Process, name: str, before: int, now: int, term: int) -> None:
         counts = self.coverage.counts
         counts["roles"][_ROLES[now]] += 1
@@ -219,9 +265,14 @@ class HostCluster:
         """A host is open: its table of members must be that of all others that have stored one."""
         host = process.host
         self.note("began", process.id, process.life, host.cluster)
-        for id, table in self._tables.items():
-            if table != host.table:
-                self.wrong("one cluster", f"{process.id} has begun with {host.table}, and {id} with {table}")
+        if len(self.members) == self.settings.count and not self.leaving:
+            for id, table in self._tables.items():
+                if table != host.table:
+                    self.wrong("one cluster", f"{process.id} has begun with {host.table}, and {id} with {table}")
+        for each in host.table.members:
+            known = self._identities.setdefault(each.id, each.identity)
+            if known != each.identity:
+                self.wrong("one cluster", f"{process.id} knows {each.id} as {each.identity:x}, others as {known:x}")
         self._tables[process.id] = host.table
 
     def failed(self, process: Process, error: BaseException) -> None:
@@ -244,6 +295,9 @@ class HostCluster:
             return True
         if isinstance(error, UpgradeNeeded):
             return process.knows < error.needed <= self._known_by_all()
+        if isinstance(error, MemberRemoved):
+            member.gone = member.id in self.leaving
+            return member.gone
         if isinstance(error, MembersDiffer):
             table = next((table for id, table in self._tables.items() if id != member.id), None)
             own = None if table is None else table.find(member.id)

@@ -18,6 +18,8 @@ from .surroundings import Drive, Parts
 from .truth import Truth
 from .wires import Air
 
+MEMBERS_MOST = 7
+"""The most members that a run ever has, with those that were removed."""
 ECHO = 1000
 """The kind of request that a process answers with the same bytes."""
 
@@ -71,10 +73,11 @@ class Cluster(Air, Protocol):
 class Process:
     """A process of the member ``id``. ``host`` is its Host, and ``calls`` has the calls of each group once it is open.
 
-    ``knows`` is the newest version that its program knows.
+    ``knows`` is the newest version that its program knows. With ``joins`` it asks the cluster for a place, at all
+    addresses; otherwise it founds the cluster with the others.
     """
 
-    def __init__(self, cluster: Cluster, id: int, life: int, medium: Medium, knows: int) -> None:
+    def __init__(self, cluster: Cluster, id: int, life: int, medium: Medium, knows: int, joins: bool = False) -> None:
         self.cluster = cluster
         self.id = id
         self.life = life
@@ -91,11 +94,15 @@ class Process:
         self.drive.latency_us = cluster.settings.latency_us
         medium.before = self.drive.before
         self.parts = Parts(cluster, id, self.loop, medium, self.drive, random, cluster.settings.segment_size)
-        members = {member: f"m{member}:7000" for member in range(1, cluster.settings.count + 1)}
-        self.host = Host(f"data/{id}", id=id, members=members, tuning=cluster.settings.tuning, seams=self.parts)
+        options: dict[str, Any] = {"members": {each: address(each) for each in range(1, cluster.settings.count + 1)}}
+        if joins:
+            seeds = [address(each) for each in range(1, MEMBERS_MOST + 1) if each != id]
+            options = {"join": seeds, "listen": address(id)}
+        self.host = Host(f"data/{id}", id=id, tuning=cluster.settings.tuning, seams=self.parts, **options)
         self.applied: dict[str, int] = {}
-        # The last known view of each replica: see HostCluster.
+        # The last known view of each replica, and which of them sleep: see HostCluster.
         self.seen: dict[str, tuple[int, ...]] = {}
+        self.asleep: set[str] = set()
         self.loop.do(self.loop.create_task, self._main())
 
     def _turn(self) -> None:
@@ -234,6 +241,11 @@ def _guarded(process: Process, check: Callable[..., None], *arguments: Any) -> N
         check(*arguments)
     except Violation as error:
         process.cluster.wrong(error.rule, error.text)
+
+
+def address(id: int) -> str:
+    """Return the address of a member."""
+    return f"m{id}:7000"
 
 
 async def _echo(sender: int, data: bytes) -> bytes:

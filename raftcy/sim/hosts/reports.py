@@ -11,12 +11,14 @@ FAULTS = (
     "kill", "power cut", "power cut of all", "power cut in a write", "failed disk", "slow disk", "lost disk",
     "closing", "upgrade", "downgrade",
 )  # fmt: skip
-ENDS = ("Closed", "StorageFailed", "MembersDiffer", "UpgradeNeeded")
+ENDS = ("Closed", "StorageFailed", "MembersDiffer", "UpgradeNeeded", "MemberRemoved")
 CALLERS = (
     "write: answered", "write: Rejected", "write: OutcomeUnknown", "write: CommandError",
     "outcome: applied", "outcome: rejected", "outcome: lost", "read: answered", "read: TimeoutError",
     "read: Overloaded", "session: answered", "roamer: answered", "roamer: Rejected", "roamer: OutcomeUnknown",
     "roamer: SessionExpired", "transfer: answered", "transfer: NotNow", "request: CallFailed",
+    "add: answered", "remove: answered", "replace: answered", "promote: answered", "remove: MemberRefused",
+    "replace: ChangePending",
 )  # fmt: skip
 MESSAGES = (
     "MsgApp", "MsgAppResp", "MsgVote", "MsgVoteResp", "MsgPreVote", "MsgPreVoteResp", "MsgSnap", "MsgHeartbeat",
@@ -30,6 +32,7 @@ GROUPS: dict[str, list[str]] = {
     "pairs of faults": [pair(*each) for each in combinations(FAULTS, 2)],
     "ends": list(ENDS),
     "callers": list(CALLERS),
+    "sleep": ["falls asleep", "wakes"],
 }
 """What a run of hosts should reach, for ``Coverage``."""
 

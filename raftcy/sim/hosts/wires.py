@@ -3,7 +3,7 @@
 Rules, which are those of ``raftcy.transport``:
 
 - Members of another cluster hear nothing, except the newcomers' group, in which a new cluster is agreed upon.
-- A peer that is known under another identity is refused, and is told so.
+- A peer that is known under another identity, or was removed, is refused, and is told so.
 - What is lost is mostly reported: its sender hears that the peer is unreachable, and how each snapshot has ended. A
   message may also get lost in silence, since a connection can break long after the message has left.
 - Requests from host to host (group 0) arrive once or not at all, although late ones may overtake others.
@@ -11,6 +11,7 @@ Rules, which are those of ``raftcy.transport``:
   then the connection breaks in between; the next stream goes on from there.
 """
 
+import asyncio
 from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple, Protocol
@@ -18,12 +19,12 @@ from typing import Any, NamedTuple, Protocol
 from ...errors import RaftError, Stopped
 from ...replica.calls import CALL_GROUP
 from ...transport import PeerTraffic, Traffic
-from ...transport.packets import Reason, Refusal
+from ...transport.packets import Hello, Reason, Refusal
 from ...wire import consts as k
 from ...wire.enums import SnapshotStatus
 from ...wire.kinds import refuse_from_network
 from ...wire.messages import Message
-from ..clock import MS
+from ..clock import MS, SECOND
 from ..links import Network
 
 
@@ -66,6 +67,8 @@ class Wire:
         self._newcomers: int = options["newcomers"]
         self._failed: Callable[[BaseException], object] = options["on_failure"]
         self._refused: Callable[[int, Refusal], object] = options["on_refused"]
+        self._policy: Callable[[Hello, bool], Refusal | None] = options["policy"]
+        self._advertise = tuple(options["advertise"])
         self._depot: Any = options.get("depot")
         self._receivers: dict[int, Any] = {}
         self._identities: dict[int, int] = {}
@@ -84,6 +87,34 @@ class Wire:
     async def set_peer(self, id: int, addresses: Any, *, identity: int = 0) -> None:
         """Note a peer; 0 for an identity that is not known."""
         self._identities[id] = identity
+
+    async def remove_peer(self, id: int) -> None:
+        """Forget a peer."""
+        self._identities.pop(id, None)
+
+    async def find(self, host: str, port: int) -> Hello:
+        """Return who listens at an address, which is "m" and the member's id. ConnectionRefusedError if nobody does."""
+        await asyncio.sleep(self._air.network.weather.delay / SECOND)
+        other = self._air.wire_to(int(host[1:]))
+        links = {(self.id, int(host[1:])), (int(host[1:]), self.id)}
+        if other is None or not other.listens or links & self._air.network.cut.keys():
+            raise ConnectionRefusedError(f"nobody listens at {host}:{port}")
+        refusal = other.refuses(self)
+        if refusal is not None:
+            self.hear_refusal(other.id, refusal)
+            raise ConnectionRefusedError(refusal.text)
+        return other.hello
+
+    @property
+    def hello(self) -> Hello:
+        """How this member introduces itself."""
+        return Hello(
+            sender=self.id,
+            receiver=self.id,
+            cluster=self.cluster,
+            identity=self.identity,
+            addresses=self._advertise,
+        )
 
     async def listen(self, host: str, port: int) -> None:
         """Begin to hear others."""
@@ -153,6 +184,13 @@ class Wire:
             return known
         return known and 0 in (other.cluster, self.cluster) and packet.group == self._newcomers
 
+    def refuses(self, sender: "Wire") -> Refusal | None:
+        """Return why a sender is not heard."""
+        known = self._identities.get(sender.id, 0)
+        if known and known != sender.identity:
+            return Refusal(Reason.IDENTITY, f"{self.id} knows {sender.id} under another identity")
+        return self._policy(sender.hello, sender.id in self._identities)
+
     def take(self, packet: Packet) -> None:
         """Take a message, in the process's loop."""
         sender = packet.wire
@@ -161,9 +199,8 @@ class Wire:
         if receiver is None or not self.listens:
             sender.lost(packet.to, packet.group, m.type)
             return
-        known = self._identities.get(sender.id, 0)
-        if known and known != sender.identity:
-            refusal = Refusal(Reason.IDENTITY, f"{self.id} knows {sender.id} under another identity")
+        refusal = self.refuses(sender)
+        if refusal is not None:
             sender.hear_refusal(self.id, refusal)
             return
         why = refuse_from_network(m)

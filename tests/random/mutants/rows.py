@@ -13,18 +13,19 @@ LEVELS = {
     "P": "real processes",
 }
 
-DURABLE_LOG = "the durable log"
-SERVER = "runs of real processes"
+# Tests of real processes, in which some of the bugs would show too.
+HISTORIES = "system/replica/test_histories.py"
+ROUNDS = "system/replica/test_rounds.py"
 
 
 class Row(NamedTuple):
-    """A bug. `cannot` is why it cannot occur here. `waits` is the part of raftcy that its test needs, and the test."""
+    """A bug. `cannot` is why it cannot occur here. `processes` are tests of real processes that run into its causes."""
 
     issues: str
     levels: str
     failure: str
     cannot: str = ""
-    waits: str = ""
+    processes: str = ""
 
     @property
     def name(self) -> str:
@@ -47,7 +48,7 @@ ROWS = [
         "redisraft#18, redisraft#19, redisraft#22",
         "P",
         "After a full restart, reads miss entries, because no leader appends an empty entry.",
-        waits=f"{SERVER}: kill all, restart, read",
+        processes=ROUNDS,
     ),
     Row(
         "tikv#9208, tikv#9239",
@@ -58,7 +59,7 @@ ROWS = [
         "tikv#964",
         "P",
         "A paused leader keeps answering reads by its lease.",
-        waits=f"{SERVER}: a leader stopped for longer than its lease",
+        processes=HISTORIES,
     ),
     Row(
         "etcd#14370",
@@ -94,7 +95,7 @@ ROWS = [
         "canonical/raft#386",
         "S P",
         "Two leaders in one term, and stale reads from one of them.",
-        waits=f"{SERVER}: partitions and pauses, judged for linearizability",
+        processes=HISTORIES,
     ),
     Row(
         "canonical/raft#279, canonical/raft#280, databend#20085",
@@ -230,7 +231,7 @@ ROWS = [
         "redisraft#14",
         "P",
         "Followers apply nothing, so a change of leader loses everything.",
-        waits=f"{SERVER}: kill the leader, read all",
+        processes=ROUNDS,
     ),
     Row(
         "redisraft#13",
@@ -238,10 +239,25 @@ ROWS = [
         "A forwarded proposal is applied again and again.",
     ),
     Row(
+        "tikv#14162, tikv#7475, tikv#10352",
+        "U",
+        "A member of a group that was destroyed is made again, or lives on where a host was away.",
+    ),
+    Row(
+        "rethinkdb#6038",
+        "U",
+        "A server with many groups starts; all elections begin at once, time out, and begin again without an end.",
+    ),
+    Row(
+        "tikv#16368, tikv#7386",
+        "U",
+        "A message does not wake a member that sleeps, so its group stays without a leader.",
+    ),
+    Row(
         "redisraft#17, redisraft#44, redisraft#52",
         "S P",
         "Partitions during membership changes cause lost updates and two leaders.",
-        waits=f"{SERVER}: members change under partitions",
+        processes=HISTORIES,
     ),
     Row(
         "redisraft#43, redisraft#53, redisraft#654",

@@ -4,7 +4,7 @@ Each fault is made in its own copy, and the tests that catch one of its rows run
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -20,34 +20,41 @@ pytestmark = pytest.mark.once
 CATCHERS = catchers()
 CAUGHT = [row.name for row in ROWS if CATCHERS.get(row.name)]
 FAULTS_OF = {name: [fault for fault in FAULTS.values() if name in fault.rows] for name in CAUGHT}
-CONTROL = ""
+# Without a fault, all named tests, in parts that run at the same time.
+CONTROLS = {f"without a fault, part {part}": part for part in range(6)}
 
 
-def named_for(fault: str) -> list[str]:
-    """The tests to run with a fault: those of all its rows. Without a fault, all named tests."""
-    rows = FAULTS[fault].rows if fault else CAUGHT
+def named_for(rows: Iterable[str]) -> list[str]:
+    """The tests that catch these rows."""
     return sorted({test for row in rows for test in CATCHERS.get(row, ())})
 
 
 def run_with(fault: str) -> Outcome:
-    return outcome_of(FAULTS[fault].edits if fault else (), named_for(fault))
+    if fault in CONTROLS:
+        return outcome_of((), named_for(CAUGHT)[CONTROLS[fault] :: len(CONTROLS)])
+    return outcome_of(FAULTS[fault].edits, named_for(FAULTS[fault].rows))
 
 
 @pytest.fixture(scope="module", name="outcome")
 def outcomes(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Outcome]]:
-    """The outcome with a fault. The first call starts all outcomes that this run needs, on all cores."""
+    """The outcome with a fault. The first call starts all outcomes that this run needs.
+
+    Several to each core, because with a fault many tests only wait: until their time is up.
+    """
     wanted: set[str] = set()
     for item in request.session.items:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         if item.path == request.path and "row" in parameters:
             wanted |= {fault.name for fault in FAULTS_OF[parameters["row"]]}
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        futures: dict[str, Future[Outcome]] = {name: pool.submit(run_with, name) for name in [CONTROL, *sorted(wanted)]}
+    with ThreadPoolExecutor(3 * len(os.sched_getaffinity(0))) as pool:
+        names = [*CONTROLS, *sorted(wanted)]
+        futures: dict[str, Future[Outcome]] = {name: pool.submit(run_with, name) for name in names}
         yield lambda name: futures[name].result()
 
 
-def test_without_a_fault_all_are_green(outcome: Callable[[str], Outcome]) -> None:
-    done = outcome(CONTROL)
+@pytest.mark.parametrize("part", CONTROLS)
+def test_without_a_fault_all_are_green(part: str, outcome: Callable[[str], Outcome]) -> None:
+    done = outcome(part)
     assert (done.red, done.skipped, done.broken) == (set(), set(), []), done.text
 
 

@@ -35,6 +35,7 @@ def result() -> dict:
         "node": {"python": [0.04], "go37": [8.0]},
     }
     return {
+        "interrupted": False,
         "date": "2026-01-02",
         "rounds": 3,
         "revision": "abc1234",

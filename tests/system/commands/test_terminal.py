@@ -1,7 +1,9 @@
 """Commands as a person sees them in a terminal: progress, ctrl-C with what had passed, colours, exit statuses."""
 
+import json
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,38 @@ def test_replay_is_interrupted_with_its_count(tmp_path: Path) -> None:
         assert terminal.process.returncode == 130
         assert re.search(r"\d+ of \d+ records replayed on the \w+ build, as recorded", terminal.text)
         assert terminal.text.rstrip().endswith("raftcy replay: interrupted")
+
+
+def test_bench_is_interrupted_with_what_was_measured(tmp_path: Path) -> None:
+    """Without peers: PATH has no go and no cargo, and of the rest only ours takes part in this row."""
+    with Terminal("bench.report", "batch", "--rounds", "100", PATH=str(tmp_path)) as terminal:
+        terminal.until("building go37 (1 of ")
+        terminal.until("round 2 of 100: ")
+        terminal.interrupt()
+        assert terminal.process.returncode == 130
+        told = terminal.text.replace("\r", "")
+        assert "etcd 3.7 is left out: there is no go\n" in told
+        assert re.search(r"round 1 of 100: \d+ of \d+ runs, batch by \w+", told)
+        assert re.search(r"interrupted: the figures are those of \d+ of 100 rounds\n", told)
+        assert re.search(r"^\| batch \| [\d.]+ \([\d.]+\) ", told, re.MULTILINE)
+        assert "Traceback" not in told
+
+
+def test_bench_in_its_first_round_prints_the_runs_that_had_ended(tmp_path: Path) -> None:
+    with Terminal("bench.report", "batch", "replicate1", "--json", PATH=str(tmp_path)) as terminal:
+        terminal.until("round 1 of 5: 2 of ")
+        terminal.interrupt()
+        assert terminal.process.returncode == 130
+        told = terminal.text.replace("\r", "")
+        assert re.search(r"interrupted: the figures are those of \d of \d runs\n", told)
+        found = json.loads(told[told.index("{") :])
+        assert found["interrupted"] is True
+        assert all(len(runs) == 1 for row in found["rows"].values() for runs in row["runs"].values())
+
+
+def test_one_run_of_the_bench_is_interrupted_in_one_line() -> None:
+    with Terminal("bench", "single", "--n", "100000000") as terminal:
+        time.sleep(1.5)
+        terminal.interrupt()
+        assert terminal.process.returncode == 130
+        assert terminal.text.replace("\r", "") == "^Cbench: interrupted\n"

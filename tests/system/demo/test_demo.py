@@ -101,6 +101,7 @@ def expect_success(path: Path, records: int, *arguments: object) -> str:
     lines = done.stdout.splitlines()
     assert lines[-1] == f"demo ok: {records} records, digest {digest}, on 3 survivors"
     assert f"{raftcy.BUILD} build; their state is on disk" in lines[0]
+    assert lines.count("the first record is on the disks of a majority, and applied") == 1
     assert sum("is killed (SIGKILL)" in line for line in lines) == 1
     assert sum("are killed at once (SIGKILL)" in line for line in lines) == 1
     rows = [line.split() for line in lines if digest[:16] in line and "…" in line]
@@ -309,6 +310,22 @@ def test_make_hands_over_any_name(name: str) -> None:
     shown = re.sub(r"\S+/python -m raftcy demo", "printf '%s\\\\n'", command_line)
     done = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, check=True, timeout=SECONDS)
     assert done.stdout == f"{name}\n"
+
+
+@pytest.mark.once
+def test_make_runs_the_pure_build_at_once_if_asked(tmp_path: Path) -> None:
+    """Nothing is installed or compiled, and it says which build that is."""
+    path = tmp_path / "file"
+    path.write_bytes(b"a\nb\n")
+    line = [needs_tool("make"), "-s", "demo", "PURE=1", f"PYTHON={sys.executable}", f"FILE={path}"]
+    line += [f"VENV={tmp_path / 'none'}"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = done.stdout.splitlines()
+    assert shown[0] == "PURE=1: the pure build runs, 25 to 50 times slower; nothing is installed or compiled"
+    assert "3 processes, pure build" in shown[1]
+    assert shown[-1].startswith("demo ok: 2 records")
+    assert not (tmp_path / "none").exists()
 
 
 def test_version_and_help() -> None:

@@ -96,6 +96,7 @@ def tiny(tmp_path: Path) -> Path:
         "LICENSE",
         "NOTICE",
         "raftcy/_build.py",
+        "raftcy/_progress.py",
         "raftcy/py.typed",
     ):
         shutil.copy2(ROOT / name, folder / name)

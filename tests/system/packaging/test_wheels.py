@@ -3,6 +3,7 @@
 import runpy
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,11 @@ def test_both_wheels_hold_the_same_sources(compiled_wheel: Path, pure_wheel: Pat
     ours = {str(path.relative_to(source)) for path in (source / "raftcy").rglob("*") if path.is_file()}
     for built in (compiled_wheel, pure_wheel):
         package = {name for name in names(built) if name.startswith("raftcy/") and not name.endswith(SUFFIX)}
-        assert package == ours
+        # Each extension module has its source beside it once more, as a stub.
+        stubs = {name.removesuffix(SUFFIX) + ".pyi" for name in names(built) if name.endswith(SUFFIX)}
+        assert package == ours | stubs
+        with zipfile.ZipFile(built) as archive:
+            assert all(archive.read(name) == archive.read(name.removesuffix("i")) for name in stubs)
         licenses = {name.rpartition("/")[2] for name in names(built) if ".dist-info/licenses/" in name}
         assert licenses == {"LICENSE", "NOTICE"}
 

@@ -41,11 +41,16 @@ def heartbeats(world: World) -> int:
     return sum(m.type == MessageType.MSG_HEARTBEAT for _, _, m in world.sent)
 
 
-def test_the_leader_answers_at_once() -> None:
+DAY_US = 24 * 3600 * 10**6
+
+
+@pytest.mark.parametrize("days", [0, 1], ids=["clocks agree", "clocks are days apart"])
+def test_the_leader_answers_at_once(days: int) -> None:
     """Without a message, as long as reads come; after a pause the first read asks again."""
 
     async def story() -> None:
         world = World(tuning=TUNING)
+        world.clocks = {id: (1.0, id * days * DAY_US) for id in (1, 2, 3)}
         async with leased(world) as (leader, followers):
             for _ in range(30):
                 sent = len(world.sent)
@@ -77,11 +82,13 @@ def test_reads_are_off_by_default() -> None:
     run_story(story())
 
 
-def test_a_deposed_leader_answers_nothing_stale() -> None:
+@pytest.mark.parametrize("days", [0, 1], ids=["clocks agree", "clocks are days apart"])
+def test_a_deposed_leader_answers_nothing_stale(days: int) -> None:
     """Cut off, it answers by its lease for less than an election timeout; then a new leader may write."""
 
     async def story() -> None:
         world = World(tuning=TUNING)
+        world.clocks = {id: (1.0, -id * days * DAY_US + 9 * DAY_US) for id in (1, 2, 3)}
         async with leased(world) as (leader, followers):
             world.cut(leader.id)
             cut_at = asyncio.get_running_loop().time()

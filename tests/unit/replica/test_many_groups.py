@@ -13,6 +13,7 @@ from raftcy.replica.replica import Replica
 from raftcy.replica.together import BEAT_GROUP
 from raftcy.replica.tuning import Tuning
 from raftcy.wire.enums import MessageType
+from raftcy.wire.messages import Message
 from tests.support.hosts import Ledger, World, agreed, followers_of, leader_of, ledger, tuned
 from tests.support.virtual import run_story
 
@@ -117,6 +118,41 @@ def test_a_read_wakes(where: str) -> None:
             chosen = leader_of(replicas) if where == "leader" else followers_of(replicas)[0]
             await chosen.read(timeout_s=ELECTION_S)
             assert ledger(chosen) == ["x"]
+
+    run_story(story())
+
+
+@pytest.mark.parametrize("where", ["leader", "follower"])
+def test_a_message_wakes(where: str) -> None:
+    """Who sleeps takes no ticks, so it would neither miss a leader nor end an election that a message has begun.
+
+    catches: tikv#16368
+    """
+
+    async def story() -> None:
+        async with World().running() as hosts:
+            groups = await serve(hosts, 1)
+            await fall_asleep(groups)
+            replicas = groups["group 0"]
+            leader, follower = leader_of(replicas), followers_of(replicas)[0]
+            place = {"term": leader.term, "commit": leader.commit}
+            if where == "leader":
+                m = Message(
+                    type=MessageType.MSG_APP_RESP, from_=follower.id, to=leader.id, index=leader.commit, **place
+                )
+                leader.receive([m])
+                assert not leader.is_asleep
+            else:
+                index = {"index": leader.commit, "log_term": leader.term}
+                m = Message(type=MessageType.MSG_APP, from_=leader.id, to=follower.id, **index, **place)
+                follower.receive([m])
+                assert not follower.is_asleep
+            await asyncio.sleep(3 * TICK_S)
+            assert not any(each.is_asleep for each in replicas.values())
+            ticks = {id: each.driver.node.raft.election_elapsed for id, each in replicas.items()}
+            await asyncio.sleep(0.5 * ELECTION_S)
+            assert ticks != {id: each.driver.node.raft.election_elapsed for id, each in replicas.items()}
+            await fall_asleep(groups)
 
     run_story(story())
 

@@ -23,6 +23,7 @@ from raftcy.replica.events import MembersChanged
 from raftcy.replica.host import Host
 from raftcy.replica.hostrecords import Role, Wish
 from raftcy.replica.membertable import MemberTable, split_table
+from raftcy.replica.registrar import SYSTEM_GROUP
 from raftcy.replica.registry import Registry
 from raftcy.replica.replica import Replica
 from raftcy.wire.messages import ConfState, HardState, Snapshot, SnapshotMetadata
@@ -279,7 +280,10 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_a_host_whose_replica_has_died_changes_no_members() -> None:
-    """It may be the only one that has the group's log."""
+    """It may be the only one that has the group's log.
+
+    catches: redisraft#17
+    """
 
     async def story() -> None:
         async with cluster(1) as those:
@@ -288,10 +292,12 @@ def test_a_host_whose_replica_has_died_changes_no_members() -> None:
             await two.__aenter__()
             those.hosts[2] = two
             adding = asyncio.ensure_future(one.add(2))
-            two.replica("ledger", Ledger())
+            # It waits for the group, which the second host does not serve.
+            await those.until(lambda: one.hosts[2].role == Role.VOTER)
+            assert not adding.done()
             assert isinstance(await caught(those.replicas[1].propose(b"die")), OutcomeUnknown)
-            for wait in (adding, one.add(3), one.remove(2), one.promote(2)):
-                error = await caught(wait)
+            for begin in (lambda: adding, lambda: one.add(3), lambda: one.remove(2), lambda: one.promote(2)):
+                error = await caught(begin())
                 assert isinstance(error, Stopped)
                 assert "RuntimeError: die" in str(error.cause)
             assert 3 not in one.hosts
@@ -737,3 +743,141 @@ def decode_founding(log: Any) -> MemberTable:
     machine = GroupMachine(registry)
     machine.restore_state(io.BytesIO(state), 1)
     return registry.founding
+
+
+# -- members that come while groups sleep ----------------------------------------------------------------------------
+
+
+async def asleep(those: Cluster) -> None:
+    """Wait until all groups sleep."""
+    await those.until(lambda: all(each.is_asleep for host in those.hosts.values() for each in host.replicas()))
+
+
+def test_a_host_that_waits_for_its_group_is_ticked_once() -> None:
+    """With two seats its time would run twice as fast, and one of them would go on while the member sleeps.
+
+    catches: redisraft#17
+    """
+
+    async def story() -> None:
+        async with cluster() as those:
+            for each in (1, 2, 3):
+                await those.replicas[each].close()
+            four = await those.joined(4)
+            await asyncio.sleep(1)
+            replica = those.replicas[4]
+            assert not replica.is_member
+            seats = [seat for seat in four._herd._together._awake if seat.group == replica.group]
+            assert len(seats) == 1
+            elapsed = replica.driver.node.raft.election_elapsed
+            await asyncio.sleep(0.1)
+            assert replica.driver.node.raft.election_elapsed - elapsed in (9, 10, 11)
+            del those.replicas[4]
+            await four.close()
+
+    run_story(story())
+
+
+def test_a_group_whose_members_are_to_change_does_not_sleep() -> None:
+    """A host that was added just before it was cut off gets the log when it is back.
+
+    catches: tikv#16368
+    """
+
+    async def story() -> None:
+        async with cluster(1) as those:
+            await those.replicas[1].propose(b"x")
+            await asleep(those)
+            joiner = those.joiner(2)
+            joining = asyncio.ensure_future(joiner.__aenter__())
+            await those.until(lambda: 2 in those.hosts[1].hosts)
+            those.world.cuts |= {(1, 2), (2, 1)}
+            await asyncio.sleep(2)
+            assert not joining.done()
+            assert not those.hosts[1].find(SYSTEM_GROUP).is_asleep  # type: ignore[union-attr]
+            those.world.heal()
+            async with asyncio.timeout(5):
+                await joining
+            those.hosts[2] = joiner
+            those.replicas[2] = joiner.replica("ledger", Ledger())
+            await those.until(lambda: voters(those.replicas[1]) == [1, 2])
+            await asleep(those)
+
+    run_story(story())
+
+
+def test_a_learner_that_comes_back_wakes_its_groups() -> None:
+    """They sleep without it, and a learner does not campaign.
+
+    catches: tikv#16368
+    """
+
+    async def story() -> None:
+        async with cluster(1) as those:
+            adding = asyncio.ensure_future(those.hosts[1].add_learner(2))
+            await asyncio.sleep(0.05)
+            await those.joined(2)
+            await adding
+            await those.replicas[1].propose(b"x")
+            await asleep(those)
+            await those.hosts.pop(2).close()
+            await asyncio.sleep(1)
+            await those.replicas[1].propose(b"y")
+            await asleep(those)
+            await asyncio.sleep(0.1)
+            async with those.world.host(2, members=None) as again:
+                replica = again.replica("ledger", Ledger())
+                async with asyncio.timeout(2):
+                    await replica.wait_for_leader()
+                    await replica.read()
+                assert ledger(replica) == ["x", "y"]
+
+    run_story(story())
+
+
+def test_who_has_not_answered_since_the_group_slept_is_not_active() -> None:
+    """A group sleeps on without a host that falls silent. Its vote must not be counted on afterwards.
+
+    catches: redisraft#17
+    """
+
+    async def story() -> None:
+        async with cluster() as those:
+            await those.replicas[1].propose(b"x")
+            await asleep(those)
+            leader = those.leader.id
+            gone, stays = [id for id in (1, 2, 3) if id != leader]
+            those.world.crash(those.hosts.pop(gone))
+            await asyncio.sleep(2)
+            error = await caught(those.hosts[leader].remove(stays, timeout_s=3))
+            assert isinstance(error, MemberRefused)
+            assert error.reason == "inactive"
+            assert sorted(those.hosts[stays].hosts) == [1, 2, 3]
+
+    run_story(story())
+
+
+def test_the_last_member_of_a_group_stays_until_another_has_it() -> None:
+    """The host that leads the system group is not in the group yet, so it cannot know who has the group's log.
+
+    catches: redisraft#17
+    """
+
+    async def story() -> None:
+        async with cluster(1) as those:
+            await those.replicas[1].propose(b"x")
+            await those.replicas[1].close()
+            two = await those.joined(2)
+            await those.until(lambda: two.hosts[2].role == Role.VOTER)
+            removing = asyncio.ensure_future(two.remove(1))
+            await those.until(lambda: two.find(SYSTEM_GROUP).is_leader)  # type: ignore[union-attr]
+            await asyncio.sleep(2)
+            assert 1 in two.hosts
+            assert not removing.done()
+            those.replicas[1] = those.hosts[1].replica("ledger", Ledger())
+            await removing
+            await those.replicas[2].read()
+            assert ledger(those.replicas[2]) == ["x"]
+            assert sorted(two.hosts) == [2]
+
+    run_story(story())

@@ -8,7 +8,7 @@ import pytest
 
 from raftcy.errors import CommandError, Corruption, DecodeError
 from raftcy.machines import Command
-from raftcy.machines.plaindata import pack
+from raftcy.machines.plaindata import pack, unpack
 from raftcy.replica import registry as subject
 from raftcy.replica import wishes
 from raftcy.replica.hostrecords import (
@@ -203,6 +203,7 @@ def test_a_wish_is_taken_back() -> None:
 
 
 def test_a_replacement() -> None:
+    """catches: redisraft#17"""
     registry = founded()
     assert wants(registry, wishes.Reserve(id=4, addresses=(), wish=Wish.VOTER, replaces=9)) == "unknown"
     reserve = wishes.Reserve(id=4, addresses=("d:4",), wish=Wish.VOTER, replaces=3)
@@ -295,6 +296,42 @@ def test_two_groups_never_have_one_id(monkeypatch: pytest.MonkeyPatch) -> None:
     assert wants(registry, wishes.Create("a")) == ""
 
 
+def test_a_deleted_group_is_never_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that was away could bring entries of the old group into the new one.
+
+    catches: tikv#14162
+    """
+    registry = founded()
+    assert wants(registry, wishes.Delete("a")) == "unknown"
+    assert wants(registry, wishes.Create("a")) == ""
+    assert wants(registry, wishes.Delete("a")) == ""
+    for each in (registry, copied(registry)):
+        assert each.groups == {}
+        assert each.deleted == {group_of("a"): "a"}
+        assert wants(each, wishes.Create("a")) == "deleted"
+        assert wants(each, wishes.Delete("a")) == "", "the command may come twice"
+        assert first_voters(each, "a", 1) is None
+    # Another name with that id is no better.
+    monkeypatch.setattr(subject, "group_of", lambda name: registry_id)
+    registry_id = group_of("a")
+    assert wants(registry, wishes.Create("b")) == "deleted"
+    assert wants(registry, wishes.Delete("b")) == "unknown"
+    # The ids of deleted groups count, since nobody may forget them.
+    monkeypatch.undo()
+    monkeypatch.setattr(subject, "GROUPS_MAX", 2)
+    assert wants(registry, wishes.Create("c")) == ""
+    assert wants(registry, wishes.Create("d")) == "full"
+
+
+def test_a_snapshot_without_deleted_groups_opens() -> None:
+    """Earlier versions deleted none."""
+    registry = founded()
+    fields: Any = unpack(registry.capture())
+    again = Registry()
+    again.restore(io.BytesIO(pack(fields[:-1])))
+    assert again.capture() == registry.capture()
+
+
 def test_each_change_is_noted() -> None:
     registry = founded()
     noted: list[int] = []
@@ -315,6 +352,7 @@ COMMANDS: list[wishes.Command] = [
     wishes.Update(3, None, "n", None),
     wishes.Update(3, ("a:1", "[::1]:2"), None, ()),
     wishes.Create("ü"),
+    wishes.Delete("ü"),
 ]
 
 
@@ -421,6 +459,7 @@ def test_members_agree_whatever_comes(seed: int) -> None:
                     wishes.Want(id, draw.choice(list(Wish)), draw.random() < 0.5),
                     wishes.Update(id, name=str(draw.random())),
                     wishes.Create(str(draw.randint(1, 5))),
+                    wishes.Delete(str(draw.randint(1, 5))),
                 ]
             )
             assert wants(one, command) == wants(other, command)
@@ -440,6 +479,7 @@ def test_members_agree_whatever_comes(seed: int) -> None:
         assert one.capture() == other.capture()
         removed |= one.removed
         assert one.removed == removed
+        assert not set(one.groups) & set(one.deleted.values())
         assert not removed & set(one.hosts)
         assert any(each.role == Role.VOTER for each in one.hosts.values())
         present = [each.identity for each in one.hosts.values() if each.identity]

@@ -6,12 +6,16 @@ from .fault import Fault
 REGISTRY = "replica/registry.py"
 RECONCILE = "replica/reconcile.py"
 REGISTRAR = "replica/registrar.py"
+MEMBERCHANGES = "replica/memberchanges.py"
+HERD = "replica/herd.py"
+HOST = "replica/host.py"
 REPLICA = "replica/replica.py"
 TRANSPORT = "transport/transport.py"
 DELIVERING = "replica/delivering.py"
 NO_HOSTS = "the simulator's members have no registry"
 WIPED = ("etcd#21178",)
 CHANGES = ("redisraft#17",)
+DELETED = ("tikv#14162",)
 
 FAULTS = [
     Fault(
@@ -103,6 +107,90 @@ FAULTS = [
             ),
         ),
         CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "time_of_a_newcomer_runs_twice",
+        "a member that waits for its group gets a further seat, and further ticks, whenever the registry changes",
+        (Edit(HERD, "Herd.add", "replica not in self._seats", "True"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "activity_from_before_the_sleep_counts",
+        "a member counts as active because it was when its group fell asleep",
+        (Edit(REGISTRAR, "Registrar._lead", "view.progress = {}", ""),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "only_member_of_a_group_removed",
+        "a host leaves the cluster though the leader does not know whether a group still needs it",
+        (Edit(REGISTRAR, "Registrar._going_last", "not replica.is_member", "False"),),
+        CHANGES,
+        profile="changing",
+    ),
+    Fault(
+        "outgoing_host_forgotten_too_soon",
+        "a host that a joint change removes is refused before the joint configuration ends",
+        (Edit(REGISTRY, "Registry.changed", "found is not None and len(change.changes) > 1", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "outgoing_host_stays",
+        "a host that a joint change removes stays welcome when the joint configuration has ended",
+        (Edit(REGISTRY, "Registry.changed", "each.role == Role.OUTGOING", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "dead_replica_changes_members",
+        "members change through a host whose replica has died",
+        (Edit(MEMBERCHANGES, "MemberChanges._check_groups", "not isinstance(command, wishes.Update)", "False"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "change_is_done_though_the_replica_died",
+        "a call says that a change is done though the replica of the asked host has died meanwhile",
+        (Edit(MEMBERCHANGES, "MemberChanges._change", "self._check_groups(command)", "", nth=3),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_name_used_again",
+        "a group gets the name and the id of a deleted one",
+        (Edit(REGISTRY, "Registry._create", "id in self.deleted", "False"),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_groups_forgotten",
+        "a snapshot of the registry does not say which groups were deleted",
+        (Edit(REGISTRY, "Registry.capture", "tuple(sorted(self.deleted.items()))", "()"),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_group_goes_on",
+        "the replica of a deleted group does not end",
+        (Edit(HOST, "Host.drop_group", "replica is not None", "False", nth=1),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deleted_group_stays_on_disk",
+        "the log keeps the entries and snapshots of a deleted group",
+        (Edit(HOST, "Host.drop_group", "self._log.drop(group)", "True"),),
+        DELETED,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
+        "deletion_not_followed_without_a_replica",
+        "a host drops a deleted group only if its program serves it",
+        (Edit(HOST, "Host.drop_group", "self._log.drop(group)", "replica is not None and self._log.drop(group)"),),
+        DELETED,
         unseen=NO_HOSTS,
     ),
 ]

@@ -1,11 +1,19 @@
-"""Faults of sleep: groups that sleep too soon, and members that sleep on."""
+"""Faults of many groups: groups that sleep too soon, members that sleep on, and too many elections at once."""
 
 from ..edit import Edit
 from .fault import Fault
 
+ELECTIONS = "replica/elections.py"
 IDLENESS = "replica/idleness.py"
+REGISTRAR = "replica/registrar.py"
+REPLICA = "replica/replica.py"
 SLEEPING = "replica/sleeping.py"
+TICKING = "replica/ticking.py"
 TOGETHER = "replica/together.py"
+NO_CHANGES = "the simulator's groups that sleep change no members"
+FEW_GROUPS = "the simulator's hosts have few groups"
+STORM = ("rethinkdb#6038",)
+MESSAGES = ("tikv#16368",)
 
 FAULTS = [
     Fault(
@@ -46,5 +54,64 @@ FAULTS = [
         "a follower sleeps under the claim of a leader that it does not know",
         (Edit(IDLENESS, "fits", "raft.lead == leader", "True"),),
         profile="sleeping",
+    ),
+    Fault(
+        "messages_wake_nobody",
+        "a member that sleeps takes a message, and sleeps on",
+        (Edit(REPLICA, "Replica.receive", "self._host.woken(self)", ""),),
+        MESSAGES,
+        unseen="the simulator's members that sleep have no hosts",
+    ),
+    Fault(
+        "woken_without_ticks",
+        "a member that wakes withdraws what it has claimed, and takes no ticks",
+        (Edit(TOGETHER, "Together.rouse", "self._wake(seat, 0)", ""),),
+        MESSAGES,
+        unseen="its messages go on, and the groups of the simulator get new ones all the time",
+    ),
+    Fault(
+        "unsettled_group_sleeps",
+        "a group sleeps although its members are to change",
+        (
+            Edit(REPLICA, "Replica.is_idle", "not self.is_settled", "False"),
+            Edit(REGISTRAR, "Registrar._lead", "replica.is_asleep and not replica.is_settled", "False"),
+        ),
+        MESSAGES,
+        unseen=NO_CHANGES,
+    ),
+    Fault(
+        "learner_waits_for_a_sleeping_leader",
+        "a learner that comes back waits for its leader, which sleeps without it",
+        (Edit(REPLICA, "Replica._miss_leader", "self._host.look(self)", ""),),
+        MESSAGES,
+        unseen="in the simulator, somebody else wakes the leader",
+    ),
+    Fault(
+        "all_elections_at_once",
+        "a host begins an election for each group whose time has come",
+        (Edit(TICKING, "_tick", "found.room <= 0", "False"),),
+        STORM,
+        unseen=FEW_GROUPS,
+    ),
+    Fault(
+        "undecided_elections_keep_others_waiting",
+        "an election that cannot be decided counts for good",
+        (Edit(ELECTIONS, "Elections.tick", "undecided and ticks < COUNTS_TICKS", "undecided"),),
+        STORM,
+        unseen=FEW_GROUPS,
+    ),
+    Fault(
+        "later_members_pass_those_that_wait",
+        "a member that becomes due begins an election although others wait for theirs",
+        (
+            Edit(
+                ELECTIONS,
+                "Elections.tick",
+                "0 if self._first or self._reserve else max(0, ELECTIONS_AT_ONCE - len(self._begun))",
+                "max(0, ELECTIONS_AT_ONCE - len(self._begun))",
+            ),
+        ),
+        STORM,
+        unseen=FEW_GROUPS,
     ),
 ]

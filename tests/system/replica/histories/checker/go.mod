@@ -1,0 +1,5 @@
+module raftcy/histories
+
+go 1.26
+
+require github.com/anishathalye/porcupine v1.3.1
