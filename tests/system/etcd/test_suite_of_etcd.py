@@ -10,9 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.needs import ROOT
 
 from .toolbox import built, suite
+
+pytestmark = pytest.mark.once
 
 SHORT = "TestKV|TestTxn|TestWatch"
 LONG = "TestKV|TestTxn|TestCompact|TestWatch|TestLease|TestHashKV|TestVerifyHashKV|TestStatus|TestEndpoint|TestDefrag"
