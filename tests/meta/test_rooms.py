@@ -37,10 +37,10 @@ ROOMS: dict[str, set[str]] = {
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments", "_progress"},
     "demo": {"", "errors", "machines", "transport", "replica"},
     "sim": {
-        *("", "errors", "wire", "core", "machines", "storage", "transport", "replica", "recorder"),
+        *("", "errors", "wire", "core", "machines", "storage", "transport", "replica", "recorder", "etcd"),
         *("_build", "_arguments", "_progress"),
     },
-    "etcd": {"", "errors", "machines", "transport", "replica"},
+    "etcd": {"", "errors", "machines", "storage", "transport", "replica"},
     "cli": {"", "demo", "etcd", "recorder", "replica", "sim", "storage", "_arguments", "_build"},
     "__main__": {"cli"},
 }
