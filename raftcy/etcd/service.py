@@ -112,7 +112,8 @@ class Unary(NamedTuple):
 
     ``path`` is as gRPC writes it, ``"/etcdserverpb.KV/Range"``. ``call(request, context)`` returns an `Answer` or
     something to wait for that brings one. The front adds a callback to an ``asyncio.Future`` and makes a task of any
-    other awaitable, so that an answer which is there at once, and one that a Future brings, cost no task.
+    other awaitable, so that an answer which is there at once, and one that a Future brings, cost no task. The Future
+    belongs to this call alone, because the front cancels it if nobody waits any more.
     """
 
     path: str

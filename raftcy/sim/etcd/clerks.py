@@ -219,7 +219,8 @@ class Clerk:
 
     def _compare(self, random: Random) -> Any:
         kinds = schema.Compare
-        compare = kinds(key=self._key(random), result=int(random.random() * 4))
+        results = (kinds.EQUAL, kinds.GREATER, kinds.LESS, kinds.NOT_EQUAL)
+        compare = kinds(key=self._key(random), result=results[int(random.random() * 4)])
         what = int(random.random() * 4)
         number = int(random.random() * 3)
         if what == 0:

@@ -349,6 +349,17 @@ ROWS = [
         "P",
         "A leader whose disk hangs keeps acting as leader.",
     ),
+    # Of etcd's leases.
+    Row(
+        "etcd#12528",
+        "U",
+        "A leader that was deposed revokes a lease that its successor has given full time again.",
+    ),
+    Row(
+        "etcd#21671, patroni#3407",
+        "S U",
+        "A renewal at a member that has just lost the leadership fails, and the lease's holder takes it for lost.",
+    ),
     # Of etcd's store and watches.
     Row(
         "etcd#18089, etcd#19179",

@@ -5,8 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from .members import running
 from .toolbox import built, python_with
+
+pytestmark = pytest.mark.once
 
 MATRIX = Path(__file__).with_name("client_matrix.py")
 

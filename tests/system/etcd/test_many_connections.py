@@ -18,7 +18,7 @@ from raftcy.etcd.http2 import PREFACE
 from tests.support.grpc_talk import block, frame, message, opening, request
 from tests.support.needs import IN_CI, ROOT
 
-pytestmark = [pytest.mark.once, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+pytestmark = [pytest.mark.once, pytest.mark.alone, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 SERVER = """
 import asyncio, resource, sys

@@ -19,6 +19,8 @@ from .members import Members
 from .patroni_nodes import TTL_S, Node, Steps
 from .toolbox import python_with
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:

@@ -335,3 +335,15 @@ def test_a_broken_connection_hears_nothing_more(backing: str) -> None:
     talk.output()
     talk.raw(request(3, BLOCK) + message(3, b"x"))
     assert echo.contexts == []
+
+
+def test_resets_of_streams_that_are_gone_harm_nobody(backing: str) -> None:
+    """nghttp2 counts them too, and would refuse new streams after its limit while an old one is open."""
+    talk, echo = attacked(backing)
+    talk.raw(request(1, BLOCK) + request(3, BLOCK) + grpc_talk.reset(3) * 1500)
+    talk.raw(request(5, BLOCK) + message(5, b"x"))
+    talk.output()
+    if not talk.server.over:
+        assert len(echo.contexts) == 1
+    talk.server.lost()
+    others_are_served(talk, echo)
