@@ -63,7 +63,7 @@ class EtcdMember:
         self.watch = WatchCalls(self.core)
         self.maintenance = MaintenanceCalls(self.core)
         self.hashes = HashCheck(self.core)
-        self._calls = [
+        self._calls: list[Any] = [
             self.kv,
             self.watch,
             self.lease,

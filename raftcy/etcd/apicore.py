@@ -19,7 +19,7 @@ from typing import Any
 from ..errors import RaftError
 from ..replica.host import Host
 from ..replica.replica import Replica
-from .answers import NOT_YET, Answer, Patience
+from .awaited import NOT_YET, Answer, Patience
 from .etcdmachine import EtcdMachine
 from .headers import Headers
 from .kvapply import Applied

@@ -7,8 +7,8 @@ it with a text of its own.
 from typing import Any
 
 from . import schema
-from .answers import Answer
 from .apicore import Core
+from .awaited import Answer
 from .etcdmachine import Attributes
 from .refusals import UNIMPLEMENTED, Refused, refused
 from .service import Context, Method, Unary

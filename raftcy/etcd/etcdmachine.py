@@ -166,7 +166,7 @@ class EtcdMachine(StateMachine):
 
     def _apply(self, command: Command) -> Generator[None, None, Any]:
         request = schema.InternalRaftRequest.FromString(command.data)
-        unknown = UnknownFieldSet(request)
+        unknown: Any = UnknownFieldSet(request)
         if len(unknown):
             raise UpgradeNeeded("the type of etcd request", max(each.field_number for each in unknown), _KNOWN)
         names = [field.name for field, _ in request.ListFields() if field.name not in _ENVELOPE]

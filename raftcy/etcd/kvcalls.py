@@ -15,8 +15,8 @@ from typing import Any
 from google.protobuf.message import Message
 
 from . import schema
-from .answers import NOT_YET, Answer
 from .apicore import Core
+from .awaited import NOT_YET, Answer
 from .encoding import varint
 from .kvapply import Applied, read_range, read_range_now, read_txn, stream_range
 from .requestchecks import (

@@ -17,8 +17,8 @@ from typing import Any
 
 from ..errors import CallFailed, DecodeError, Overloaded, Rejected, Stopped
 from . import schema
-from .answers import Answer
 from .apicore import LOG, Core
+from .awaited import Answer
 from .encoding import number
 from .kvcalls import entry_of
 from .leasequestions import (

@@ -32,7 +32,7 @@ class GrantedLease:
 
     def sorted_keys(self) -> Iterator[bytes | None]:
         """Iterate over the keys in order; None where the caller may pause. The keys must not change meanwhile."""
-        parts = []
+        parts: list[list[bytes]] = []
         keys = iter(self.keys)
         while part := sorted(islice(keys, _SORTED_AT_ONCE)):
             if parts:

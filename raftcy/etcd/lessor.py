@@ -180,7 +180,7 @@ class Lessor:
 
     def _lost(self, now_s: float) -> list[int]:
         """Take the revocations that were on their way for too long."""
-        found = []
+        found: list[int] = []
         for id, again_s in self._revoking.items():
             if again_s > now_s or len(found) >= BATCH:
                 break

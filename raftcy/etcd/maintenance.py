@@ -8,8 +8,8 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from . import schema
-from .answers import Answer
 from .apicore import LOG, Core
+from .awaited import Answer
 from .etcdmachine import alarms_answer
 from .kvcalls import entry_of
 from .refusals import UNIMPLEMENTED, Refused

@@ -172,7 +172,7 @@ PROFILES = {
         Profile(
             "etcd", "members of an etcd cluster on whole hosts: transactions, leases, watches",
             ETCD_CALLS | _times(HOST_LINKS, 1.5) | {"kill": 0.5, "power": 0.2, "power_within": 0.3, "pause": 0.4}
-            | {"slow": 0.3, "transfer": 2.5, "campaign": 1, "close": 0.15},
+            | {"slow": 0.3, "etcd_transfer": 2.5, "close": 0.15},
             interval=8_000, voters=(1, 3, 3, 3, 3, 5), hosts=True, etcd=True,
         ),
     )

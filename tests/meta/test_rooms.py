@@ -39,14 +39,14 @@ ROOMS: dict[str, set[str]] = {
     "recorder": {"", "errors", "wire", "core", "_build", "_arguments", "_progress"},
     "demo": {"", "errors", "machines", "transport", "replica"},
     "sim": {
-        *("", "errors", "wire", "core", "machines", "storage", "transport", "replica", "recorder"),
+        *("", "errors", "wire", "core", "machines", "storage", "transport", "replica", "recorder", "etcd"),
         *("_build", "_arguments", "_progress", "_statuses"),
     },
+    "etcd": {"", "errors", "machines", "storage", "transport", "replica"},
     "cli": {
         *("", "demo", "etcd", "recorder", "replica", "sim", "storage"),
         *("_arguments", "_build", "_completion", "_statuses"),
     },
-    "etcd": {"", "errors", "machines", "transport", "replica"},
     "__main__": {"cli"},
 }
 TOP_MAY_NOT = {"rafttest", "recorder", "demo", "etcd", "sim", "cli", "__main__"}

@@ -148,6 +148,11 @@ class Clerk:
         if found.TTL < 0 and id in self.ledger.model.leases:
             self._check(_wrong, "leases", f"lease {id} is said to be gone, and is there")
 
+    async def transfer(self, to: int | None) -> None:
+        """Hand the leadership over."""
+        await self.member.replica.transfer(to)
+        self._told("transfer", to or 0)
+
     # -- what is drawn -------------------------------------------------------------------------------------------
 
     def draw_write(self, random: Random) -> tuple[str, Any]:
@@ -214,7 +219,8 @@ class Clerk:
 
     def _compare(self, random: Random) -> Any:
         kinds = schema.Compare
-        compare = kinds(key=self._key(random), result=int(random.random() * 4))
+        results = (kinds.EQUAL, kinds.GREATER, kinds.LESS, kinds.NOT_EQUAL)
+        compare = kinds(key=self._key(random), result=results[int(random.random() * 4)])
         what = int(random.random() * 4)
         number = int(random.random() * 3)
         if what == 0:

@@ -164,7 +164,7 @@ class NaiveKv:
             kinds.LESS: found < given,
             kinds.NOT_EQUAL: found != given,
         }
-        return outcomes[compare.result]
+        return bool(outcomes[compare.result])
 
     def _compaction(self, request: Any) -> Any:
         if request.revision <= self.compacted:

@@ -481,6 +481,11 @@ class HostCluster:
         leading = [each for each in self.open() if each.calls[group].replica.is_leader]
         return max(leading, key=lambda each: int(each.calls[group].replica.term), default=None)
 
+    def etcd_leader(self) -> Process | None:
+        """Return the process that leads the etcd group in the highest term, if there is one."""
+        leading = [each for each in self.open() if each.clerk is not None and each.clerk.member.replica.is_leader]
+        return max(leading, key=lambda each: int(each.clerk.member.replica.term), default=None)
+
     def caller_ended(self, process: Process, caller: Caller) -> None:
         """A caller has its outcome."""
         self.ended[caller.writes] += 1

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -146,10 +145,3 @@ def post(url: str, path: str, body: Any) -> Any:
     request = urllib.request.Request(url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.load(answer)
-
-
-def program(name: str) -> Path | None:
-    """A program that was built before, from the folder in RAFTCY_ETCD_TOOLS."""
-    folder = os.environ.get("RAFTCY_ETCD_TOOLS")
-    found = Path(folder, name) if folder else None
-    return found if found is not None and found.exists() else None

@@ -12,6 +12,8 @@ from .gateway_errors import CASES, ask
 from .members import running
 from .replay import Replay, read
 
+pytestmark = pytest.mark.once
+
 HERE = Path(__file__).parent
 OWN_TEXT = {
     "no JSON", "half a JSON", "an array", "a key that is a number", "a key that is no base64",

@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.certificates import Authority
 
-from .golang import built, run
 from .members import running
+from .toolbox import built, run
 
 PASSED = "52 passed, 0 failed"
 
@@ -22,11 +22,13 @@ def test_one_member(client: Path, tmp_path: Path) -> None:
         assert PASSED in run(client, members.endpoints[0])
 
 
+@pytest.mark.once
 def test_a_follower_of_three(client: Path, tmp_path: Path) -> None:
     with running(tmp_path, 3) as members:
         assert PASSED in run(client, members.endpoints[members.follower()])
 
 
+@pytest.mark.once
 def test_over_tls_with_a_certificate_of_the_client(client: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server = authority.issue("IP:127.0.0.1", "DNS:localhost")

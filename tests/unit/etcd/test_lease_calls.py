@@ -8,6 +8,8 @@ import pytest
 from raftcy.errors import DecodeError
 from raftcy.etcd import leasequestions, schema
 from raftcy.etcd.leasecalls import KEEPALIVES_MOST, LEASE_KIND
+from raftcy.etcd.leasetable import LeaseTable
+from raftcy.etcd.lessor import Lessor
 from raftcy.etcd.refusals import Refused, refused
 from raftcy.machines.plaindata import pack
 from tests.support.etcdworld import EtcdWorld, call, followers_of, get, leader_of, open_stream, put
@@ -173,6 +175,8 @@ def test_a_leader_that_is_cut_off_neither_renews_nor_revokes() -> None:
 
 
 def test_a_revocation_of_another_term_changes_nothing() -> None:
+    """catches: etcd#12528"""
+
     async def story() -> None:
         async with EtcdWorld(3).serving_etcd() as members:
             leader = leader_of(members)
@@ -306,6 +310,30 @@ def test_many_leases_that_end_at_once_are_revoked_in_batches() -> None:
                 assert len(member.machine.leases) == 0
 
     run_virtually(story())
+
+
+def test_what_is_confirmed_in_another_term_is_asked_again() -> None:
+    """catches: etcd#21671"""
+    table = LeaseTable()
+    lessor = Lessor(table, extend_s=1.0)
+    table.grant(5, 30)
+    term = 3
+    barriers: list[Any] = []
+    replies: list[Any] = []
+    desk = leasequestions.Desk(lessor, table, lambda: term, barriers.append, lambda: 0.0, lambda: None)
+    for change in (0, 4, 3):
+        term = 3
+        lessor.promote(3, 0.0)
+        desk.ask(leasequestions.RENEW, 5, False, replies.append)
+        term = change
+        if change:
+            lessor.promote(change, 0.0)
+        else:
+            lessor.demote()
+        barriers.pop().set_result(None)
+    statuses = [each.status for each in replies]
+    assert statuses == [leasequestions.ASK_AGAIN, leasequestions.ASK_AGAIN, leasequestions.FOUND]
+    assert not desk.waiting
 
 
 def test_only_members_that_lead_answer_the_questions_of_others() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from raftcy.errors import CallFailed, CommandError, OutcomeUnknown, Overloaded, Rejected, Stopped
-from raftcy.etcd.answers import NOT_YET, Answer, Patience
+from raftcy.etcd.awaited import NOT_YET, Answer, Patience
 from raftcy.etcd.outcomes import REJECTED, is_worth_retrying, outcome_of
 from raftcy.etcd.refusals import Refused, refused
 from raftcy.replica.tokens import RejectReason, Token

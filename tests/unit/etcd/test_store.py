@@ -179,6 +179,28 @@ def test_a_deleted_key_is_gone_after_the_compaction_behind_its_delete() -> None:
     assert store.size == sum(len(item[3]) for item in store.history.newest.values())
 
 
+@pytest.mark.parametrize("before", [1, 20])
+def test_a_key_that_is_written_again_in_the_compacted_revision(before: int) -> None:
+    """catches: etcd#22376"""
+    store = Store(Attached())
+    for number_ in range(before):
+        put(store, b"a", b"%d" % number_)
+    txn = store.begin()
+    txn.put(b"b", b"")
+    txn.delete(b"a")
+    txn.put(b"a", b"new")
+    txn.end()
+    store.compact(store.revision)
+    freed(store)
+    assert values(store) == {b"a": b"new", b"b": b""}
+    assert [item[SUB] for item in store.history.log.walk(store.revision)] == [0, 1, 2]
+    put(store, b"b")
+    store.compact(store.revision)
+    freed(store)
+    assert values(store) == {b"a": b"new", b"b": b""}
+    assert store.history.older == {}
+
+
 def test_compactions_are_refused_that_go_back_or_ahead() -> None:
     store = filled(a=b"1", b=b"2")
     store.compact(2)
@@ -258,6 +280,7 @@ def test_revisions_that_cannot_be_read(revision: int) -> None:
 
 
 def test_hashes_at_older_revisions() -> None:
+    """catches: etcd#8311"""
     store = filled(a=b"1")
     first = at_once(store.hash_kv())
     put(store, b"a", b"2")

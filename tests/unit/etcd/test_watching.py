@@ -120,6 +120,7 @@ def test_filters_and_previous_values() -> None:
 
 
 def test_a_slow_client_costs_its_place_and_no_memory() -> None:
+    """catches: etcd#17529"""
     world = World()
     stream, client = world.watch(b"a", room=1)
     for number in range(50):
@@ -153,6 +154,7 @@ def test_a_compaction_cancels_who_is_behind_it() -> None:
 
 
 def test_a_watch_may_begin_at_the_compacted_revision() -> None:
+    """catches: etcd#18089"""
     world = World()
     world.put(b"a", b"1")
     world.put(b"a", b"2")
@@ -211,6 +213,7 @@ def test_an_empty_key_is_the_least_one() -> None:
 
 
 def test_progress_on_request_waits_until_all_are_in_step() -> None:
+    """catches: etcd#15220"""
     world = World()
     world.put(b"a")
     stream, client = world.stream()
@@ -229,6 +232,17 @@ def test_progress_on_request_waits_until_all_are_in_step() -> None:
     assert [each.watch_id for each in client.take()] == [-1]
     world.put(b"b")
     assert client.answers == []
+
+
+def test_progress_of_a_watch_that_had_nothing_to_read() -> None:
+    """catches: etcd#17507"""
+    world = World()
+    world.put(b"a")
+    stream, client = world.watch(b"quiet", start_revision=2)
+    stream.request_progress()
+    assert client.answers == []
+    world.work()
+    assert [(each.watch_id, each.header.revision) for each in client.take()] == [(-1, 2)]
 
 
 def test_progress_is_not_told_before_the_beginning_of_a_watch() -> None:
@@ -337,6 +351,7 @@ def test_a_compaction_while_watchers_read_on() -> None:
 
 
 def test_watchers_read_on_after_a_snapshot() -> None:
+    """catches: etcd#8411, etcd#20221"""
     world, ahead = World(), World()
     stream, client = world.watch(b"a")
     _, future = world.watch(b"a", start_revision=9)

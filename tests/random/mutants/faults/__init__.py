@@ -7,6 +7,7 @@ from . import (
     durable,
     elections,
     etcd,
+    etcd_store,
     hosted,
     joint,
     leases,
@@ -40,6 +41,7 @@ MODULES = (
     members,
     hosted,
     etcd,
+    etcd_store,
     durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}

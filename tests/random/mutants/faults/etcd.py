@@ -6,7 +6,6 @@ The simulator finds them in its profile "etcd".
 from ..edit import Edit
 from .fault import Fault
 
-ANSWERS = "etcd/answers.py"
 CALLS = "etcd/leasecalls.py"
 KV = "etcd/kvcalls.py"
 LESSOR = "etcd/lessor.py"
@@ -40,12 +39,6 @@ FAULTS = [
         profile="etcd",
     ),
     Fault(
-        "lease_renewed_after_its_end",
-        "a lease is renewed although its revocation may be in the log",
-        (Edit(LESSOR, "Lessor.renew", "end_s <= now_s or id in self._revoking", "False"),),
-        profile="etcd",
-    ),
-    Fault(
         "revocation_of_any_term",
         "what a deposed leader has found to be over is revoked in a later term",
         (
@@ -57,7 +50,8 @@ FAULTS = [
             ),
             Edit(MACHINE, "EtcdMachine._lease_revoke", "outer.revoked_in_term not in (0, command.term)", "False"),
         ),
-        profile="etcd",
+        ("etcd#12528",),
+        unseen="a revocation leaves, and the leadership changes, within the same few milliseconds",
     ),
     Fault(
         "renewal_from_half_the_time",
@@ -101,6 +95,7 @@ FAULTS = [
         "deposed_leader_says_not_found",
         "a leader that was deposed while it confirmed its leadership says that the lease is gone",
         (Edit(QUESTIONS, "Desk.confirmed", "Reply(ASK_AGAIN)", "Reply(NOT_FOUND)", nth=1),),
+        ("etcd#21671",),
         profile="etcd",
     ),
     # -- proposals and reads
