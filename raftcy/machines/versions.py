@@ -26,6 +26,9 @@ def _all_of(members: tuple[int, ...]) -> frozenset[int]:
     return frozenset(members)
 
 
+_NOBODY: frozenset[int] = frozenset()
+
+
 class Versions:
     """The group's ``version``, the reports of the members, and the newest version that this program ``knows``."""
 
@@ -37,7 +40,7 @@ class Versions:
         self.knows = knows
         self.version = 1
         self._reports: dict[int, int] = {}
-        self._members: frozenset[int] = frozenset()
+        self._members: frozenset[int] = _NOBODY
 
     def reported(self, member: int) -> int:
         """Return the version that a member has reported, 0 without a report."""

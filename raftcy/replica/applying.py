@@ -12,7 +12,7 @@ Rules:
   does one that the machine of the system group, the registry, refuses.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from ..core.entries import payloads_size
@@ -22,7 +22,6 @@ from ..wire.changes import ConfChangeV2, decode_change
 from ..wire.messages import ConfState, Entry, Snapshot
 from . import events as happened
 from .driver import Driver
-from .events import Event
 from .hostrecords import admits_arrival
 from .membertable import MemberTable
 from .notices import Notices
@@ -30,7 +29,7 @@ from .proposals import Proposals
 from .registry import Registry
 from .seams import Seams
 from .slices import has_data, is_change, slices
-from .snapshots import Snapshots
+from .snapshots import Owner, Snapshots
 from .snapshots import Surroundings as SnapshotSurroundings
 from .staged import Staged
 from .waits import AppliedWaits
@@ -50,11 +49,32 @@ class Surroundings(SnapshotSurroundings, Protocol):
         """The hosts of the cluster, with identities and addresses."""
 
 
+# Between batches, all groups share these.
+_NO_WORK: Iterator[None] = iter(())
+_NO_ANSWERS: list[Any] = []
+
+
 class Applying:
     """The machine of one replica, and what is being applied to it. The driver of the replica gets it as its machine.
 
-    ``again`` is called to get another turn soon, and ``tell`` with each event.
+    ``owner`` is the replica.
     """
+
+    # Thousands of groups have one each.
+    __slots__ = (
+        "_answers",
+        "_batch",
+        "_driver",
+        "_host",
+        "_owner",
+        "_postponed",
+        "_proposals",
+        "_registry",
+        "_staged",
+        "_waits",
+        "machine",
+        "snapshots",
+    )
 
     def __init__(
         self,
@@ -64,26 +84,22 @@ class Applying:
         staged: Staged,
         proposals: Proposals,
         waits: AppliedWaits,
-        again: Callable[[], None],
-        tell: Callable[[Event], None],
-        guarded: Callable[..., None],
+        owner: Owner,
         notices: Notices,
     ) -> None:
         self._host = host
-        self._stopwatch = host.seams.stopwatch
         self._staged = staged
         self._proposals = proposals
         self._waits = waits
-        self._again = again
-        self._tell = tell
+        self._owner = owner
         self._driver: Any = None
         self._registry = machine if isinstance(machine, Registry) else None
+        # With sessions, time and versions around it.
         self.machine = GroupMachine(machine, self._present_members)
-        """The machine with sessions, time and versions around it."""
         self._batch: Batch | None = None
-        self._work: Iterator[None] = iter(())
-        self._answers: list[Any] = []
-        self.snapshots = Snapshots(host, self.machine, log, again, tell, guarded, _ignore, notices)
+        self._work: Iterator[None] = _NO_WORK
+        self._answers: list[Any] = _NO_ANSWERS
+        self.snapshots = Snapshots(host, self.machine, log, owner, notices)
         # The snapshot from which the machine has to be restored before anything is applied.
         self._postponed: Snapshot | None = None
 
@@ -130,10 +146,10 @@ class Applying:
                     snapshots.restore(batch.snapshot)
                     continue
             for _ in self._work:
-                now = self._stopwatch()
+                now = self._host.seams.stopwatch()
                 began = began or now
                 if now - began > SLICE_S:
-                    self._again()
+                    self._owner.wake_up()
                     return ended
             self._end_batch()
             ended = True
@@ -177,7 +193,7 @@ class Applying:
         addresses = self._host.table.addresses()
         present = {*members.voters, *members.voters_outgoing, *members.learners, *members.learners_next}
         found = {id: addresses[id] for id in sorted(present) if id in addresses}
-        self._tell(happened.MembersChanged(members, e.index, found))
+        self._owner.tell(happened.MembersChanged(members, e.index, found))
 
     def admit(self, change: ConfChangeV2, index: int) -> CommandError | None:
         """Return why a configuration change must change nothing, None if it may be applied. For the driver."""
@@ -196,9 +212,10 @@ class Applying:
         if batch.snapshot is not None:
             metadata = batch.snapshot.metadata
             self._proposals.jump(metadata.index, metadata.term)
-            self._tell(happened.SnapshotReceived(metadata.index))
+            self._owner.tell(happened.SnapshotReceived(metadata.index))
         if batch.entries:
             self._proposals.settle(batch.entries, self._answers)
+        self._work, self._answers = _NO_WORK, _NO_ANSWERS
         self._waits.wake(driver.applied)
         self.snapshots.make(self._host.table)
 
@@ -218,7 +235,3 @@ class Applying:
             self._postponed = snapshot
         else:
             self.snapshots.restore(snapshot)
-
-
-def _ignore(table: MemberTable) -> None:
-    """Do nothing with the table in a snapshot: the registry has newer ones."""

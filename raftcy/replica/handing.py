@@ -22,7 +22,7 @@ from .proposals import Proposal, Proposals, entries_of, parts
 from .standing import is_member
 from .tokens import RejectReason, reason_of
 from .tuning import Tuning
-from .waits import wake
+from .waits import NOBODY, Waits, wake
 
 FORWARD = 1
 """The kind of request that forwards commands to the leader."""
@@ -74,22 +74,26 @@ class _Reply:
         wake(self._handing.waits)
 
 
+# Shared by all groups without guests. It stays empty.
+_NO_GUESTS: list[tuple[Forwarded, Answer]] = []
+
+
 class Handing:
     """The commands of one member that wait to be handed on, its own and those of guests.
 
     ``start`` is what no other start of the member has. ``waits`` are woken when news of a command comes.
     """
 
-    def __init__(self, host: Surroundings, group: int, start: bytes, waits: Any) -> None:
+    def __init__(self, host: Surroundings, group: int, start: bytes) -> None:
         tuning = host.tuning
         self._host = host
         self._group = group
-        self.waits = waits
+        self.waits: Waits = NOBODY
         self.proposals = Proposals(start, tuning.waiting_commands, tuning.waiting_bytes, tuning.command_bytes)
-        self._guests: list[tuple[Forwarded, Answer]] = []
+        self._guests: list[tuple[Forwarded, Answer]] = _NO_GUESTS
         self._guest_bytes = 0
         # Guests that are being handed on: some may be in the log already.
-        self._handed: list[tuple[Forwarded, Answer]] = []
+        self._handed: list[tuple[Forwarded, Answer]] = _NO_GUESTS
         self.appended = 0
         """The index of the last command that this member has appended as leader."""
 
@@ -101,7 +105,7 @@ class Handing:
     def run(self, driver: Driver) -> None:
         """Append waiting commands as the leader, or forward them to the leader."""
         taken = self.proposals.take()
-        guests, self._guests = self._guests, []
+        guests, self._guests = self._guests, _NO_GUESTS
         self._handed = guests
         self._guest_bytes = 0
         raft = driver.node.raft
@@ -120,7 +124,7 @@ class Handing:
         elif taken:
             self._forward(driver, taken, int(raft.lead), int(term))
         self.proposals.handed_on()
-        self._handed = []
+        self._handed = _NO_GUESTS
 
     def _append(self, driver: Driver, taken: list[Proposal], guests: list[tuple[Forwarded, Answer]]) -> None:
         """Append commands as the leader: all of them, or none."""
@@ -185,6 +189,8 @@ class Handing:
         if max(map(len, forwarded.commands)) > tuning.command_bytes:
             answer(encode_reply(Refused(RejectReason.TOO_LARGE, "a command is too large here")), "")
             return False
+        if self._guests is _NO_GUESTS:
+            self._guests = []
         self._guests.append((forwarded, answer))
         self._guest_bytes += len(data)
         return True
@@ -193,11 +199,11 @@ class Handing:
         """End all commands, because the member ends."""
         for _, answer in self._guests:
             answer(encode_reply(Refused(RejectReason.STOPPED, why)), "")
-        self._guests = []
+        self._guests = _NO_GUESTS
         for _, answer in self._handed:
             # A second answer does nothing, so only the open requests fail: their outcome is unknown.
             answer(None, why)
-        self._handed = []
+        self._handed = _NO_GUESTS
         self.proposals.stop(why, cause)
 
 

@@ -106,6 +106,8 @@ class Host(GroupChanges):
     opening the directory: DirectoryInUse, WrongDirectory, NewerFormat, Corruption, StorageFailed.
     """
 
+    clock: Callable[[], float]
+    """The event loop's clock, in seconds. All replicas share it."""
     # The parts of an open host.
     _log: Any = None
     _files: Any = None
@@ -223,6 +225,7 @@ class Host(GroupChanges):
     async def _start(self) -> None:
         report_pure()
         self._loop = asyncio.get_running_loop()
+        self.clock = self._loop.time
         seams = self.seams
         self._syncs = seams.aside("raftcy log")
         self._chores = seams.aside("raftcy chores")

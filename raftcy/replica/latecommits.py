@@ -10,23 +10,34 @@ Rules:
   that is a lost message.
 """
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ..wire import consts as k
 from ..wire.messages import Message
 
+_NOTHING: dict[int, Message] = {}
+
+
+class Member(Protocol):
+    """The member whose appends are held."""
+
+    @property
+    def call_soon(self) -> Any:
+        """The event loop's ``call_soon``."""
+
+    def send_late(self, held: list[Message]) -> None:
+        """Send what was held."""
+
 
 class LateCommits:
-    """The held appends of one member. ``call_soon`` is the event loop's, and ``send`` gets what was held in the end."""
+    """The held appends of one member, which gets them in the end."""
 
-    __slots__ = ("_call_soon", "_due", "_held", "_send")
+    __slots__ = ("_due", "_held", "_member")
 
-    def __init__(self, call_soon: Callable[..., Any], send: Callable[[list[Message]], object]) -> None:
-        self._call_soon = call_soon
-        self._send = send
+    def __init__(self, member: Member) -> None:
+        self._member = member
         # By peer, the append that is held.
-        self._held: dict[int, Message] = {}
+        self._held: dict[int, Message] = _NOTHING
         self._due = False
 
     def sift(self, messages: list[Message], waits: bool) -> list[Message]:
@@ -38,6 +49,8 @@ class LateCommits:
             if m.type != k.APP:
                 now.append(m)
             elif waits and not m.entries:
+                if self._held is _NOTHING:
+                    self._held = {}
                 self._held[m.to] = m
             else:
                 self._held.pop(m.to, None)
@@ -46,11 +59,12 @@ class LateCommits:
             self._due = True
             # The answered callers run in the next round, and what they propose is handled in the one after it, in both
             # after what is scheduled here.
-            self._call_soon(self._call_soon, self._call_soon, self._end)
+            call_soon = self._member.call_soon
+            call_soon(call_soon, call_soon, self._end)
         return now
 
     def _end(self) -> None:
         self._due = False
         if self._held:
-            held, self._held = list(self._held.values()), {}
-            self._send(held)
+            held, self._held = list(self._held.values()), _NOTHING
+            self._member.send_late(held)

@@ -100,6 +100,9 @@ class SyncMeter:
         return True
 
 
+_NO_STAGES: dict[str, Buckets] = {}
+
+
 class Meter:
     """The counters of one replica. ``clock`` returns seconds."""
 
@@ -128,7 +131,7 @@ class Meter:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         # By stage, from the first sample on: most groups of a host with thousands of them are idle.
-        self._stages: dict[str, Buckets] = {}
+        self._stages: dict[str, Buckets] = _NO_STAGES
         self.followed = 0
         """The index of the last entry of the batch that is followed, 0 while none is."""
         self.waits_since = 0.0
@@ -188,6 +191,8 @@ class Meter:
     def _add(self, stage: str, seconds: float) -> None:
         buckets = self._stages.get(stage)
         if buckets is None:
+            if self._stages is _NO_STAGES:
+                self._stages = {}
             buckets = self._stages[stage] = Buckets(LATENCY_BOUNDS_S)
         buckets.add(seconds)
 

@@ -20,6 +20,9 @@ LINES_MAX = 20
 _KINDS_MAX = 100
 
 
+_NO_LINES: dict[object, tuple[float, int]] = {}
+
+
 class Notices:
     """The log lines of one host, or of one replica if ``group`` is its name.
 
@@ -42,7 +45,7 @@ class Notices:
         self._group = group
         self._term = term
         # For each kind: when a line was logged last, and how many were left out since.
-        self._logged: dict[object, tuple[float, int]] = {}
+        self._logged: dict[object, tuple[float, int]] = _NO_LINES
 
     def say(self, level: int, kind: object, text: str, *arguments: object) -> None:
         """Log a line, unless one of its kind was logged a moment ago. A kind is a word, or a short tuple."""
@@ -53,8 +56,8 @@ class Notices:
         if now - at < KIND_S:
             self._logged[kind] = (at, left_out + 1)
             return
-        if len(self._logged) >= _KINDS_MAX:
-            self._logged.clear()
+        if self._logged is _NO_LINES or len(self._logged) >= _KINDS_MAX:
+            self._logged = {}
         self._logged[kind] = (now, 0)
         if left_out:
             text, arguments = text + " (and %d more like this)", (*arguments, left_out)
@@ -78,14 +81,18 @@ class Notices:
 class CoreLogger:
     """Passes the lines of one replica's core on, with the fields, and at most ``LINES_MAX`` of them in a second."""
 
-    __slots__ = ("_clock", "_lines", "_notices", "_second", "isEnabledFor")
+    __slots__ = ("_clock", "_lines", "_logger", "_notices", "_second")
 
     def __init__(self, notices: Notices, logger: logging.Logger, clock: Callable[[], float]) -> None:
-        self.isEnabledFor = logger.isEnabledFor
+        self._logger = logger
         self._notices = notices
         self._clock = clock
         self._second = 0.0
         self._lines = 0
+
+    def isEnabledFor(self, level: int) -> bool:
+        """Whether lines of this level are logged at all."""
+        return self._logger.isEnabledFor(level)
 
     def _say(self, level: int, text: str) -> None:
         now = self._clock()

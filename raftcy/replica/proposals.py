@@ -31,7 +31,12 @@ KEPT_MAX = 1 << 16
 """At most this many answers are kept for replies that are under way."""
 
 
-# Stays empty. A deque takes 600 bytes, and most of thousands of groups never need theirs.
+# Shared by all members that have none, as most of thousands of groups on a host do. They stay empty.
+_NO_PROPOSALS: list["Proposal"] = []
+_NO_PLACES: dict[int, deque["Proposal"]] = {}
+_NONE_SENT: dict[int, "Proposal"] = {}
+_NO_REPLIES: OrderedDict[int, Placed | Refused | Fate] = OrderedDict()
+_NONE_REJECTED: dict[RejectReason, int] = {}
 _NONE_KEPT: deque[tuple[list[Entry], list[Any] | None]] = deque()
 
 
@@ -109,16 +114,16 @@ class Proposals:
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._command_bytes_max = command_bytes_max
-        self._queue: list[Proposal] = []
+        self._queue: list[Proposal] = _NO_PROPOSALS
         # The proposals that ``take`` returned last, until ``handed_on``.
-        self._taken: list[Proposal] = []
+        self._taken: list[Proposal] = _NO_PROPOSALS
         # For each term: the proposals with a place, by ascending index, since a leader appends in that order.
-        self._placed: dict[int, deque[Proposal]] = {}
+        self._placed: dict[int, deque[Proposal]] = _NO_PLACES
         # By number: the proposals that were sent to the leader and have no reply.
-        self._sent: dict[int, Proposal] = {}
+        self._sent: dict[int, Proposal] = _NONE_SENT
         self._number = 0
         # By number: the reply that came late, or LOST if none will come; and the highest number that was forgotten.
-        self._late: OrderedDict[int, Placed | Refused | Fate] = OrderedDict()
+        self._late: OrderedDict[int, Placed | Refused | Fate] = _NO_REPLIES
         self._forgotten = 0
         self._kept = _NONE_KEPT
         self._kept_count = 0
@@ -129,7 +134,7 @@ class Proposals:
         self._cause: BaseException | None = None
         self.answered = 0
         """Commands that got the machine's answer."""
-        self.rejected: dict[RejectReason, int] = {}
+        self.rejected: dict[RejectReason, int] = _NONE_REJECTED
         """Commands that are certainly not in the log, by reason."""
         self.unknown = 0
         """Commands whose outcome was unknown at the end of the wait."""
@@ -153,6 +158,8 @@ class Proposals:
             raise Rejected(RejectReason.OVERLOADED, f"{self.size} bytes of commands wait already")
         self.count += proposal.count
         self.size += proposal.size
+        if self._queue is _NO_PROPOSALS:
+            self._queue = []
         self._queue.append(proposal)
 
     @property
@@ -166,7 +173,7 @@ class Proposals:
         Call ``handed_on`` once each of them was placed, sent or rejected. If the member ends before, nothing is known
         of the others.
         """
-        queue, self._queue = self._queue, []
+        queue, self._queue = self._queue, _NO_PROPOSALS
         taken = [each for each in queue if not each.end.done()]
         if len(taken) < len(queue):
             for each in queue:
@@ -178,7 +185,7 @@ class Proposals:
 
     def handed_on(self) -> None:
         """Note that every taken proposal was placed, sent or rejected."""
-        self._taken = []
+        self._taken = _NO_PROPOSALS
 
     def place(self, proposal: Proposal, term: int, index: int) -> None:
         """Note that a proposal was appended, with its first command at ``index``; no command is applied yet."""
@@ -186,6 +193,8 @@ class Proposals:
         proposal.index = index
         placed = self._placed.get(term)
         if placed is None:
+            if self._placed is _NO_PLACES:
+                self._placed = {}
             placed = self._placed[term] = deque()
         if placed and placed[-1].index > index:
             insort(placed, proposal, key=_index_of)
@@ -219,6 +228,8 @@ class Proposals:
         proposal.term = term
         if not self._sent:
             self._kept_after = self.applied
+        if self._sent is _NONE_SENT:
+            self._sent = {}
         self._sent[self._number] = proposal
         return self._number
 
@@ -238,6 +249,8 @@ class Proposals:
             self._kept_count = 0
 
     def _remember(self, number: int, reply: Placed | Refused | Fate) -> None:
+        if self._late is _NO_REPLIES:
+            self._late = OrderedDict()
         self._late[number] = reply
         while len(self._late) > REPLIES_MAX:
             forgotten, _ = self._late.popitem(last=False)
@@ -340,6 +353,8 @@ class Proposals:
 
     def count_rejected(self, reason: RejectReason, count: int) -> None:
         """Count commands that are certainly not in the log."""
+        if self.rejected is _NONE_REJECTED:
+            self.rejected = {}
         self.rejected[reason] = self.rejected.get(reason, 0) + count
 
     def _count_superseded(self, results: list[Any]) -> None:
@@ -394,15 +409,15 @@ class Proposals:
         ``cause`` becomes the ``__cause__`` of the callers' errors.
         """
         self._cause = cause
-        queue, self._queue = self._queue, []
+        queue, self._queue = self._queue, _NO_PROPOSALS
         for proposal in queue:
             self.reject(proposal, RejectReason.STOPPED, why)
-        sent, self._sent = list(self._sent.values()), {}
+        sent, self._sent = list(self._sent.values()), _NONE_SENT
         placed = [each for some in self._placed.values() for each in some]
-        self._placed = {}
+        self._placed = _NO_PLACES
         for proposal in placed + sent:
             self._give_up(proposal, why)
-        taken, self._taken = self._taken, []
+        taken, self._taken = self._taken, _NO_PROPOSALS
         for proposal in taken:
             if proposal.done < proposal.count:
                 self._give_up(proposal, why)

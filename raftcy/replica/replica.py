@@ -15,7 +15,7 @@ replica, which then does all of its driver's work in one turn. Rules:
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -60,7 +60,7 @@ from .staged import Staged
 from .standing import ReplicaStatus, is_member
 from .tokens import Fate, RejectReason, Token
 from .tuning import Tuning
-from .waits import AppliedWaits, Waits, wake
+from .waits import NOBODY, AppliedWaits, Waits, wake
 from .work import Write
 
 COMMITTED_BYTES = 2 << 20
@@ -76,6 +76,11 @@ _PATIENCE = 10
 """A member that has had no leader for so many election timeouts says so."""
 
 
+# Shared by all replicas that have none. They stay empty.
+_NO_MESSAGES: list[Message] = []
+_NO_FOLLOWERS: dict[EventQueue, None] = {}
+
+
 class Surroundings(Protocol):
     """The part of a host that a replica needs."""
 
@@ -83,6 +88,7 @@ class Surroundings(Protocol):
     cluster: int
     tuning: Tuning
     seams: Seams
+    clock: Callable[[], float]
 
     @property
     def table(self) -> MemberTable:
@@ -179,7 +185,6 @@ class Replica:
         "_staged",
         "_start",
         "_timekeeper",
-        "_unplaced_waits",
         "_until_report",
         "_warned",
         "failure",
@@ -208,12 +213,11 @@ class Replica:
         self._until_report = 0
         # Whether the last tick was passed on to this replica.
         self._attended = False
-        self._inbox: list[Message] = []
-        self._followers: dict[EventQueue, None] = {}
+        self._inbox: list[Message] = _NO_MESSAGES
+        self._followers: dict[EventQueue, None] = _NO_FOLLOWERS
         self._known_leader = (0, 0)
-        self._leader_waits: Waits = {}
-        self._unplaced_waits: Waits = {}
-        self._ready_waits: Waits = {}
+        self._leader_waits: Waits = NOBODY
+        self._ready_waits: Waits = NOBODY
         self._applied_waits = AppliedWaits(self._loop, tuning.waiting_reads)
         self._closing = False
         self._ending: asyncio.Task[None] | None = None
@@ -226,12 +230,12 @@ class Replica:
         state, _ = log.initial_state()
         term, vote = (0, 0) if state is None else (state.term, state.vote)
         self._staged = Staged(term, vote, unsynced=log.is_unsynced)
-        self._meter = Meter(self._loop.time)
-        self._notices = Notices(_LOG, self._loop.time, self.id, name, self._present_term)
+        self._meter = Meter(host.clock)
+        self._notices = Notices(_LOG, host.clock, self.id, name, self._present_term)
         self._leaderless_ticks = 0
-        self._handing = Handing(host, group, self._start, self._unplaced_waits)
+        self._handing = Handing(host, group, self._start)
         self._proposals = self._handing.proposals
-        self._late = LateCommits(self._loop.call_soon, lambda held: self._guarded(self._send_late, held))
+        self._late = LateCommits(self)
         self._applying = Applying(
             host,
             machine,
@@ -239,12 +243,9 @@ class Replica:
             self._staged,
             self._proposals,
             self._applied_waits,
-            self._wake_up,
-            self._tell,
-            self._guarded,
+            self,
             self._notices,
         )
-        self._applying.snapshots.waiting = lambda: self._inbox
         self._driver = self._start_driver(log)
         self._proposals.applied = self._driver.applied
         if self._staged.is_due:
@@ -274,7 +275,7 @@ class Replica:
             disable_proposal_forwarding=True,
             batch_append=True,
             random=self._host.seams.random(),
-            logger=CoreLogger(self._notices, _LOG, self._loop.time),
+            logger=CoreLogger(self._notices, _LOG, self._host.clock),
         )
         # A log that is not new may be that of a life which has promised not to vote.
         is_new = log.last_index() == log.snapshot().metadata.index <= 1
@@ -323,8 +324,13 @@ class Replica:
         """Whether this host is a member of the group, in any role, as of the applied index."""
         return is_member(self.id, self._driver.members)
 
-    def _wake_up(self) -> None:
+    def wake_up(self) -> None:
+        """Get another turn soon. For the parts of this replica."""
         self._host.wake(self)
+
+    def waiting_messages(self) -> list[Message]:
+        """Return the messages that the driver has not got yet. For the snapshots."""
+        return self._inbox
 
     def _sync_soon(self) -> None:
         self._host.staged(self, True)
@@ -448,7 +454,7 @@ class Replica:
                         return self._fate_at(found)
                 elif found is not None:
                     return found
-                await self._next(self._unplaced_waits)
+                await self._next(self._handing, "waits")
 
     def _fate_at(self, place: Placed) -> Fate:
         try:
@@ -474,7 +480,7 @@ class Replica:
             if not stale:
                 await self._barrier(at_least)
             while not self._applying.is_ready:
-                await self._next(self._ready_waits)
+                await self._next(self, "_ready_waits")
             return self._driver.applied
 
     async def _barrier(self, at_least: int | None) -> None:
@@ -531,7 +537,7 @@ class Replica:
                 leader = self.leader
                 if leader is not None:
                     return leader
-                await self._next(self._leader_waits)
+                await self._next(self, "_leader_waits")
 
     async def events(self) -> AsyncIterator[Event]:
         """Iterate over the events of this member from now on, up to ReplicaStopped. Each iterator gets all events."""
@@ -540,6 +546,8 @@ class Replica:
         if self._over:
             queue.put(happened.ReplicaStopped(self.failure))
         else:
+            if self._followers is _NO_FOLLOWERS:
+                self._followers = {}
             self._followers[queue] = None
         try:
             while True:
@@ -579,7 +587,7 @@ class Replica:
                     raise NotNow(f"{target} did not take over in time")
                 if not led_on and self.leader is not None:
                     raise NotNow(f"{self.leader} leads instead of {target}")
-                await self._next(self._leader_waits)
+                await self._next(self, "_leader_waits")
 
     def _successor(self, not_to: frozenset[int] = frozenset()) -> int | None:
         """Return the recently active voter that has most of the log, except for these."""
@@ -720,7 +728,7 @@ class Replica:
 
     def tick_alone(self) -> None:
         """Let the driver take a tick, with the time for its lease. For the host, which ticks other drivers itself."""
-        self._guarded(self._tick_alone)
+        self.guarded(self._tick_alone)
 
     def _tick_alone(self) -> None:
         self._driver.pass_time(self._host.now_us())
@@ -739,7 +747,7 @@ class Replica:
 
         For the host.
         """
-        self._guarded(self._tick)
+        self.guarded(self._tick)
         return not self._over and (self._attended or self.is_dirty)
 
     def _awaits_ticks(self) -> bool:
@@ -762,9 +770,10 @@ class Replica:
 
     def turn(self) -> None:
         """Do all waiting work. For the host."""
-        self._guarded(self._turn)
+        self.guarded(self._turn)
 
-    def _guarded(self, act: Any, *arguments: Any) -> None:
+    def guarded(self, act: Any, *arguments: Any) -> None:
+        """Do work whose errors end this replica. For its parts."""
         if self._over:
             return
         try:
@@ -852,7 +861,7 @@ class Replica:
         if self._lease is not None:
             driver.pass_time(self._host.now_us())
         if self._inbox:
-            inbox, self._inbox = self._inbox, []
+            inbox, self._inbox = self._inbox, _NO_MESSAGES
             driver.step_many(inbox)
         if self._handing.is_due:
             self._handing.run(driver)
@@ -869,8 +878,8 @@ class Replica:
                 if work.write is not None:
                     self._stage(work.write)
             applied = self._applying.run()
-            if applied and self._unplaced_waits:
-                wake(self._unplaced_waits)
+            if applied and self._handing.waits:
+                wake(self._handing.waits)
             if self._ready_waits and self._applying.is_ready:
                 wake(self._ready_waits)
             if not applied and work is None:
@@ -886,7 +895,7 @@ class Replica:
     def _leader_changed(self) -> None:
         raft = self._driver.node.raft
         self._known_leader = (raft.lead, raft.term if raft.lead else 0)
-        self._tell(happened.LeaderChanged(int(raft.lead) or None, int(raft.term)))
+        self.tell(happened.LeaderChanged(int(raft.lead) or None, int(raft.term)))
         self._barriers.lose()
         self._host.members_due(self)
         if raft.lead:
@@ -902,6 +911,15 @@ class Replica:
             if m.type == k.SNAP:
                 # Its receiver would get no entries until somebody says what became of it.
                 self._driver.report_snapshot(m.to, SnapshotStatus.FAILURE)
+
+    @property
+    def call_soon(self) -> Any:
+        """The event loop's ``call_soon``. For what holds messages back."""
+        return self._loop.call_soon
+
+    def send_late(self, held: list[Message]) -> None:
+        """Send what was held back."""
+        self.guarded(self._send_late, held)
 
     def _send_late(self, held: list[Message]) -> None:
         self._send(held)
@@ -924,7 +942,7 @@ class Replica:
 
     def sync_ended(self) -> None:
         """Acknowledge the writes that the last sync has made durable. For the host."""
-        self._guarded(self._acknowledge)
+        self.guarded(self._acknowledge)
 
     def _acknowledge(self) -> None:
         ended = self._staged.end()
@@ -966,7 +984,7 @@ class Replica:
         self._check()
         if not self._host.knows(messages[0].from_):
             messages = [m for m in messages if m.type not in _COUNTED or self._host.knows(m.from_)]
-        self._inbox += messages
+        self._inbox = [*self._inbox, *messages]
         if not self.is_dirty:
             # A group that sleeps must wake before its driver has the messages.
             self._host.woken(self)
@@ -1000,8 +1018,13 @@ class Replica:
         self._check()
         await self._applied_waits.add(index)
 
-    async def _next(self, waits: Waits) -> None:
+    async def _next(self, owner: Any, name: str) -> None:
+        """Wait until those are woken who wait in this attribute."""
         self._check()
+        waits = getattr(owner, name)
+        if waits is NOBODY:
+            waits = {}
+            setattr(owner, name, waits)
         wait: asyncio.Future[None] = self._loop.create_future()
         waits[wait] = None
         try:
@@ -1009,7 +1032,8 @@ class Replica:
         finally:
             waits.pop(wait, None)
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Tell an event to whoever follows this replica. For its parts."""
         self._meter.happened(event, self.id)
         if isinstance(event, happened.MembersChanged | happened.SnapshotReceived):
             self._host.members_due(self)
@@ -1039,11 +1063,11 @@ class Replica:
         why = "the replica was closed" if cause is None else f"the replica died: {cause!r}"
         self._handing.stop(why, cause)
         stopped = self._applied_waits.take_all() + self._barriers.take_all()
-        stopped += [*self._leader_waits, *self._unplaced_waits, *self._ready_waits]
+        stopped += [*self._leader_waits, *self._handing.waits, *self._ready_waits]
         for wait in stopped:
             if not wait.done():
                 wait.set_exception(Stopped(cause))
-        self._tell(happened.ReplicaStopped(cause))
+        self.tell(happened.ReplicaStopped(cause))
 
     async def close(self) -> None:
         """Hand over the leadership, end, and end all waits. Every call waits for the end.

@@ -55,6 +55,25 @@ class Surroundings(Protocol):
         """Take back one ``pin``."""
 
 
+class Owner(Protocol):
+    """The replica, as far as its snapshots need it."""
+
+    def wake_up(self) -> None:
+        """Get another turn soon."""
+
+    def tell(self, event: Event) -> None:
+        """Tell an event to whoever follows the replica."""
+
+    def guarded(self, act: Any, *arguments: Any) -> None:
+        """Do work whose errors end the replica."""
+
+    def waiting_messages(self) -> list[Message]:
+        """Return the messages that the driver has not got yet."""
+
+
+_NO_FILES: frozenset[str] = frozenset()
+
+
 class Spool:
     """Takes the bytes of a snapshot: in memory while they are few, and in a file from then on. For any thread.
 
@@ -103,40 +122,47 @@ class Spool:
 class Snapshots:
     """The snapshots of one replica. ``machine`` is its machine, and ``log`` its log, which keeps bodies.
 
-    ``again`` is called to get another turn soon, ``tell`` with each event, and ``guarded`` with work whose errors end
-    the replica. ``restored`` is called with the table of members in a snapshot, once the machine is restored from it.
-    ``notices`` takes the log lines.
+    ``owner`` is the replica, and ``notices`` takes the log lines.
     """
+
+    # Thousands of groups have one each.
+    __slots__ = (
+        "_bytes",
+        "_driver",
+        "_failed_at",
+        "_held",
+        "_host",
+        "_log",
+        "_machine",
+        "_making",
+        "_notices",
+        "_over",
+        "_owner",
+        "is_restoring",
+        "is_wished",
+    )
 
     def __init__(
         self,
         host: Surroundings,
         machine: GroupMachine,
         log: Any,
-        again: Callable[[], None],
-        tell: Callable[[Event], None],
-        guarded: Callable[..., None],
-        restored: Callable[[MemberTable], None],
+        owner: Owner,
         notices: Notices,
     ) -> None:
         self._notices = notices
         self._host = host
         self._machine = machine
         self._log = log
-        self._again = again
-        self._tell = tell
-        self._guarded = guarded
-        self._restored = restored
+        self._owner = owner
         self._driver: Any = None
         self._bytes = 0
         self._failed_at = 0
         self.is_wished = False
         """Whether a snapshot is wanted although none is due."""
-        self.waiting: Callable[[], list[Message]] = list
-        """Returns the messages that the driver has not got yet."""
         self._over = False
         # The files of received snapshots that are not restored yet.
-        self._held: set[str] = set()
+        self._held: frozenset[str] = _NO_FILES
         self._making: Making | None = None
         self.is_restoring = False
         """Whether the machine is being restored on the thread. Nothing may touch it then."""
@@ -158,12 +184,12 @@ class Snapshots:
         """
         for name in self._log.bodies.names_of(snapshot):
             if name not in self._held:
-                self._held.add(name)
+                self._held |= {name}
                 self._host.pin(name)
 
     def _release(self, name: str) -> None:
         if name in self._held:
-            self._held.discard(name)
+            self._held -= {name}
             self._host.unpin(name)
 
     def _is_over(self) -> bool:
@@ -174,7 +200,7 @@ class Snapshots:
     def wish(self) -> None:
         """Ask for a snapshot although none is due: a peer needs one with the present members."""
         self.is_wished = True
-        self._again()
+        self._owner.wake_up()
 
     def applied(self, count: int) -> None:
         """Note that so many bytes of commands were applied."""
@@ -219,7 +245,7 @@ class Snapshots:
 
     def _written(self, making: Making, spool: Spool, written: Any, failure: BaseException | None) -> None:
         if not self._over:
-            self._guarded(self._made, making, spool, written, failure)
+            self._owner.guarded(self._made, making, spool, written, failure)
         elif failure is None:
             self._remove(written[1])
 
@@ -243,17 +269,17 @@ class Snapshots:
         data, reference = written
         made = driver.end_snapshot(making, data, self._keep(making.index, tuning.kept_entries))
         if made is not None:
-            self._tell(happened.SnapshotMade(making.index, spool.size))
+            self._owner.tell(happened.SnapshotMade(making.index, spool.size))
         else:
             # A received snapshot has overtaken it.
             self._remove(reference)
-        self._again()
+        self._owner.wake_up()
 
     def _failed(self, error: Exception) -> None:
         self._failed_at = self._driver.applied
         text = "the snapshot at %d could not be made, the log goes on without it: %s"
         self._notices.say(logging.ERROR, "snapshot", text, self._failed_at, error)
-        self._tell(happened.SnapshotFailed(error))
+        self._owner.tell(happened.SnapshotFailed(error))
 
     def _keep(self, at: int, kept: int) -> int:
         """Return how many entries to keep before a snapshot at this index.
@@ -283,7 +309,7 @@ class Snapshots:
         """Whether the log refers to a body, or may come to refer to it."""
         if self._making is not None and self._making.index == reference.index:
             return True
-        kept = [self._log.newest, self._log.older, *[m.snapshot for m in self.waiting()]]
+        kept = [self._log.newest, self._log.older, *[m.snapshot for m in self._owner.waiting_messages()]]
         kept += self._driver.waiting_snapshots()
         return any(each is not None and reference.name in self._log.bodies.names_of(each) for each in kept)
 
@@ -293,7 +319,7 @@ class Snapshots:
             return
         text = "the snapshot at %d is damaged, and is made anew: %s"
         self._notices.say(logging.ERROR, "damaged", text, reference.index, error)
-        self._tell(happened.SnapshotFailed(error))
+        self._owner.tell(happened.SnapshotFailed(error))
         self.wish()
 
     # -- restoring -----------------------------------------------------------------------------------------------
@@ -301,24 +327,24 @@ class Snapshots:
     def restore(self, snapshot: Snapshot) -> None:
         """Restore the machine from a snapshot: at once if the log holds the state, otherwise on the thread."""
         if not is_reference(snapshot.data):
-            self._restored(self._read(BytesIO(snapshot.data), snapshot.metadata.index))
+            self._read(BytesIO(snapshot.data), snapshot.metadata.index)
             return
         self.hold(snapshot)
         bodies = self._log.bodies
         reference = bodies.reference(snapshot)
         name: str = reference.name
 
-        def read() -> MemberTable:
-            return self._read(_Until(bodies.open(reference), self._is_over), snapshot.metadata.index)
+        def read() -> None:
+            self._read(_Until(bodies.open(reference), self._is_over), snapshot.metadata.index)
 
         if not self._machine.machine.restores_on_thread:
-            self._restored(read())
+            read()
             self._release(name)
             return
         self.is_restoring = True
-        self._host.snapshots.submit(read, lambda table, failure: self._guarded(self._ended, name, table, failure))
+        self._host.snapshots.submit(read, lambda _, failure: self._owner.guarded(self._ended, name, failure))
 
-    def _read(self, file: Any, index: int) -> MemberTable:
+    def _read(self, file: Any, index: int) -> None:
         cluster, table, has_state = read_table(file)
         if cluster != self._host.cluster:
             raise Corruption(f"a snapshot of the cluster {cluster:x}, not {self._host.cluster:x}")
@@ -326,16 +352,14 @@ class Snapshots:
             self._machine.restore_state(file, index)
         elif isinstance(self._machine.machine, Registry):
             self._machine.machine.found(table)
-        return table
 
-    def _ended(self, name: str, table: MemberTable, failure: BaseException | None) -> None:
+    def _ended(self, name: str, failure: BaseException | None) -> None:
         self.is_restoring = False
         self._release(name)
         if failure is not None:
             raise failure
         self._bytes = 0
-        self._restored(table)
-        self._again()
+        self._owner.wake_up()
 
 
 class _Until:

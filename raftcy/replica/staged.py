@@ -12,6 +12,9 @@ Rules:
 
 from .work import Write
 
+# Shared by all groups whose writes are acknowledged. It stays empty.
+_NO_WRITES: list[tuple[Write | None, bool]] = []
+
 
 class Staged:
     """The staged writes. ``term`` and ``vote`` come from the stored hard state, 0 without one.
@@ -25,7 +28,7 @@ class Staged:
         self._term = term
         self._vote = vote
         # None stands for the writes of an earlier replica.
-        self._waiting: list[tuple[Write | None, bool]] = []
+        self._waiting: list[tuple[Write | None, bool]] = _NO_WRITES
         # How many waiting writes, from the oldest on, the present sync makes durable.
         self._syncing = 0
         self.is_due = unsynced
@@ -33,12 +36,12 @@ class Staged:
         self.is_unsynced = unsynced
         """Whether the log may hold writes of an earlier replica that are not durable yet."""
         if unsynced:
-            self._waiting.append((None, True))
+            self._waiting = [(None, True)]
 
     def begin_log(self, term: int) -> None:
         """Note that the log, which was empty, was begun with a hard state of ``term`` that is not durable yet."""
         self._term = term
-        self._waiting.append((None, True))
+        self._waiting = [*self._waiting, (None, True)]
         self.is_due = self.is_unsynced = True
 
     def __len__(self) -> int:
@@ -49,6 +52,8 @@ class Staged:
         must = self._must_last(write)
         if not must and not self._waiting:
             return True
+        if self._waiting is _NO_WRITES:
+            self._waiting = []
         self._waiting.append((write, must))
         self.is_due |= must
         return False
@@ -75,4 +80,6 @@ class Staged:
         self._syncing = 0
         while self._waiting and not self._waiting[0][1]:
             ended.append(self._waiting.pop(0)[0])
+        if not self._waiting:
+            self._waiting = _NO_WRITES
         return [write for write in ended if write is not None]

@@ -12,7 +12,7 @@ Rules:
 - A heartbeat promises nothing that has to be stored first, nor does its answer: a driver with asynchronous writes sends
   both at once too.
 - A driver that dies does not keep the others from their tick.
-- A member whose tick would begin an election takes it only while ``Found.room`` allows (``elections``).
+- A member whose tick would begin an election takes it only while ``Found.room`` allows (``candidacies``).
 - Where a message would change nothing but the time since the last one, no message is made at all. ``_tick_shortly``,
   ``_is_heard`` and ``_is_answered`` have the cases, each with what the core would do. They need a ``plain`` seat:
   nobody watches its messages.

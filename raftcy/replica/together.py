@@ -14,8 +14,8 @@ from typing import Any
 from ..wire.enums import MessageType
 from ..wire.messages import Message
 from .beat import decode_answer, decode_beat, encode_answer, encode_beat
+from .candidacies import Elections
 from .driver import Driver
-from .elections import Elections
 from .idleness import fits, members_to_ask, resume_follower, resume_leader, spread
 from .sleeping import Changes, Sleeping
 from .ticking import Column, Found, Seat, begin_elections, step_answers, step_heartbeats, tick_seats

@@ -16,6 +16,11 @@ def wake(waits: Waits) -> None:
             wait.set_result(None)
 
 
+# Most groups of a host with thousands have no waits, and share what stays empty.
+NOBODY: Waits = {}
+_NO_WAITS: list[tuple[int, int, "asyncio.Future[None]"]] = []
+
+
 class AppliedWaits:
     """Waits for the machine to have applied up to an index. At most ``limit`` wait."""
 
@@ -25,7 +30,7 @@ class AppliedWaits:
         self._loop = loop
         self._limit = limit
         # By index and order of arrival.
-        self._heap: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._heap: list[tuple[int, int, asyncio.Future[None]]] = _NO_WAITS
         self._count = 0
 
     def __len__(self) -> int:
@@ -40,6 +45,8 @@ class AppliedWaits:
             if len(self._heap) >= self._limit:
                 raise Overloaded(f"{self._limit} reads wait already")
         wait: asyncio.Future[None] = self._loop.create_future()
+        if self._heap is _NO_WAITS:
+            self._heap = []
         self._count += 1
         heapq.heappush(self._heap, (index, self._count, wait))
         return wait
@@ -54,5 +61,5 @@ class AppliedWaits:
 
     def take_all(self) -> list["asyncio.Future[None]"]:
         """Remove and return all waits."""
-        heap, self._heap = self._heap, []
+        heap, self._heap = self._heap, _NO_WAITS
         return [wait for _, _, wait in heap]

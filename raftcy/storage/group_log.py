@@ -133,7 +133,7 @@ class GroupLog:
         self.share: Share | None = None
         # The first staged index, and the first index that is being written; 0 for none.
         self._staged_from = self._flying = 0
-        self._flying_needless: list[Snapshot] = []
+        self._flying_needless: list[Snapshot] = shares.NO_SNAPSHOTS
         # Whether any share of the group is being written.
         self.is_flying = False
         # The first and the last index of the entries that are being written.
@@ -241,7 +241,7 @@ class GroupLog:
             self._begin_with(complete)
             share = self._staged()
             share.receive(complete)
-            share.dropped += needless
+            share.dropped = [*share.dropped, *needless]
         if new and new[-1].index > self._base:
             new = new[max(self._base + 1 - new[0].index, 0) :]
             self._put(new[0].index, new[-1].index, shares.runs_of(new), new)
@@ -327,9 +327,9 @@ class GroupLog:
         needless = self._needless()
         self._made(made)
         share = self._staged()
-        share.made.append(made)
+        share.made = [*share.made, made]
         share.size += len(made.data)
-        share.dropped += needless
+        share.dropped = [*share.dropped, *needless]
         return made
 
     def compact(self, compact_index: int) -> None:
@@ -545,7 +545,7 @@ class GroupLog:
         self._flying = 0
         self.is_flying = False
         self.flying_span = None
-        needless, self._flying_needless = self._flying_needless, []
+        needless, self._flying_needless = self._flying_needless, shares.NO_SNAPSHOTS
         return [] if self.bodies is None else [name for each in needless for name in self.bodies.names_of(each)]
 
     @property

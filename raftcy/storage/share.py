@@ -70,6 +70,11 @@ class Span(NamedTuple):
         return Message.decode(self.encoded).entries
 
 
+# Shared by all that have none. They stay empty.
+NO_SNAPSHOTS: list[Snapshot] = []
+_NO_ENTRIES: list[Entry] = []
+
+
 class Share:
     """The staged changes of a group since its last record. Later changes replace the earlier ones they outdate."""
 
@@ -77,21 +82,21 @@ class Share:
 
     def __init__(self) -> None:
         # Snapshots that nothing needs any more once this share is durable.
-        self.dropped: list[Snapshot] = []
+        self.dropped: list[Snapshot] = NO_SNAPSHOTS
         # Whether the older snapshot has replaced the newest one, before all other changes.
         self.fallen = False
         self.received: Snapshot | None = None
-        self.entries: list[Entry] = []
+        self.entries: list[Entry] = _NO_ENTRIES
         self.hard: HardState | None = None
-        self.made: list[Snapshot] = []
+        self.made: list[Snapshot] = NO_SNAPSHOTS
         self.compact = 0
         self.size = 0
 
     def receive(self, snapshot: Snapshot) -> None:
         """Stage a snapshot that replaces the log, and drop the staged entries."""
         self.received = snapshot
-        self.entries = []
-        self.made = []
+        self.entries = _NO_ENTRIES
+        self.made = NO_SNAPSHOTS
         self.compact = 0
         self.size = len(snapshot.data)
 
@@ -100,6 +105,8 @@ class Share:
         if self.entries:
             keep = new[0].index - self.entries[0].index
             del self.entries[max(keep, 0) :]
+        else:
+            self.entries = []
         self.entries += new
 
     def encode(self) -> bytes:

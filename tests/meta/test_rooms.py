@@ -100,6 +100,7 @@ MAY_KNOW = {
     "replica.host": {"asyncio", "io", "os"},
     "replica.membertable": {"io"},
     "replica.joining": {"asyncio"},
+    "replica.deleting": {"asyncio"},
     "replica.memberchanges": {"asyncio"},
     "replica.recovery": {"os", "secrets", "time"},
     "replica.registrar": {"asyncio"},

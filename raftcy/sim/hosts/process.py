@@ -62,6 +62,9 @@ class Cluster(Air, Protocol):
     def unsure(self, found: Any) -> None:
         """Keep a command to ask for it later."""
 
+    def left(self, id: int) -> None:
+        """A caller was told that a member is removed."""
+
     def wrong(self, rule: str, text: str) -> None:
         """Note a violation."""
 

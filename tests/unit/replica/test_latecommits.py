@@ -32,7 +32,14 @@ def append(to: int, *entries: Entry, commit: int = 5) -> Message:
 
 def made() -> tuple[Loop, list[Message], LateCommits]:
     loop, sent = Loop(), list[Message]()
-    return loop, sent, LateCommits(loop.call_soon, sent.extend)
+
+    class Member:
+        call_soon = loop.call_soon
+
+        def send_late(self, held: list[Message]) -> None:
+            sent.extend(held)
+
+    return loop, sent, LateCommits(Member())
 
 
 def test_without_waiting_callers_everything_leaves_at_once() -> None:

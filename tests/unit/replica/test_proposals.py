@@ -452,9 +452,9 @@ def test_a_cancelled_caller_leaves_nothing_behind() -> None:
 
 def test_the_end_of_the_member() -> None:
     proposals = made()
-    placed, requested, queued = one(proposals), one(proposals), one(proposals)
+    placed, requested = one(proposals), one(proposals)
     proposals.take()
-    proposals._queue.append(queued)
+    queued = one(proposals)
     proposals.place(placed, 2, 7)
     proposals.send(requested, 2)
     proposals.stop("it is over")

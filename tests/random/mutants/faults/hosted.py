@@ -123,8 +123,8 @@ FAULTS = [
             Edit(
                 "replica/barriers.py",
                 "Barriers.end",
-                "ended, self._asked = self._asked, {}",
-                "ended, self._asked, self._next = self._asked | self._next, {}, {}",
+                "ended, self._asked = self._asked, _NO_READS",
+                "ended, self._asked, self._next = self._asked | self._next, _NO_READS, _NO_READS",
             ),
         ),
         profile="service",

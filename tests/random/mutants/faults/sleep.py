@@ -3,7 +3,7 @@
 from ..edit import Edit
 from .fault import Fault
 
-ELECTIONS = "replica/elections.py"
+ELECTIONS = "replica/candidacies.py"
 IDLENESS = "replica/idleness.py"
 REGISTRAR = "replica/registrar.py"
 REPLICA = "replica/replica.py"
@@ -89,7 +89,14 @@ FAULTS = [
     Fault(
         "all_elections_at_once",
         "a host begins an election for each group whose time has come",
-        (Edit(TICKING, "_tick", "found.room <= 0", "False"),),
+        (Edit(TICKING, "_tick", "found.room > 0", "True"),),
+        STORM,
+        unseen=FEW_GROUPS,
+    ),
+    Fault(
+        "reserves_do_not_wait",
+        "members in reserve begin elections while the first of their groups wait at other hosts",
+        (Edit(ELECTIONS, "Elections.admit", "self._calm_ticks >= RESERVE_TICKS", "True"),),
         STORM,
         unseen=FEW_GROUPS,
     ),

@@ -7,8 +7,8 @@ import pytest
 
 from raftcy.errors import RaftError
 from raftcy.machines import StateMachine
-from raftcy.replica import elections as subject
-from raftcy.replica.elections import COUNTS_TICKS, ELECTIONS_AT_ONCE, RESERVE_TICKS, Elections
+from raftcy.replica import candidacies as subject
+from raftcy.replica.candidacies import COUNTS_TICKS, ELECTIONS_AT_ONCE, RESERVE_TICKS, Elections
 from raftcy.replica.host import Host
 from raftcy.wire import consts as k
 from tests.support.hosts import Ledger, World, leader_of
@@ -92,7 +92,10 @@ def test_what_cannot_be_decided_keeps_nobody_waiting_for_good() -> None:
 
 
 def test_reserves_wait_for_the_first_of_their_groups() -> None:
-    """These may wait at other hosts; if both stood at once, neither would be elected."""
+    """These may wait at other hosts; if both stood at once, neither would be elected.
+
+    catches: rethinkdb#6038
+    """
     elections: Any = Elections()
     elections.tick()
     busy: Any = [Seat(n) for n in range(ELECTIONS_AT_ONCE)]
