@@ -66,6 +66,8 @@ class Server:
         self._importing: Any = None
         self.addresses: list[tuple[str, int]] = []
         """Where clients are served."""
+        self.is_ready = False
+        """Whether clients are served."""
 
     async def run(self) -> None:
         """Start the member, serve clients, and go on until it fails. Raises the failure."""
@@ -166,12 +168,15 @@ class Server:
         for url in configuration.listen_http:
             await self._listen_at(endpoint, url, secured, grpc=False, http1=True)
         if configuration.listen_metrics:
-            beside = make_gateway((), {name: page for name, page in pages.items() if name != "/version"}, access)
+            beside = make_gateway(
+                (), {name: page for name, page in pages.items() if name != "/version"}, access, serves_api=False
+            )
             self._gateways.append(beside)
             watched = Endpoint((), http1=beside.protocol)
             self._endpoints.append(watched)
             for url in configuration.listen_metrics:
                 await self._listen_at(watched, url, secured, grpc=False, http1=True)
+        self.is_ready = True
         _say("ready to serve client requests")
 
     async def _listen_at(
