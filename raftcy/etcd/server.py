@@ -13,7 +13,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +51,14 @@ _LOG = logging.getLogger("raftcy.etcd")
 
 
 class Server:
-    """Runs a member. ``run`` raises what ends it; ``close`` ends it in order, and may be called at any time."""
+    """Runs a member. ``run`` raises what ends it; ``close`` ends it in order, and may be called at any time.
 
-    def __init__(self, configuration: Configuration) -> None:
+    ``before_clients`` is called once, when the store is restored and nobody is served yet.
+    """
+
+    def __init__(self, configuration: Configuration, before_clients: Callable[[], object] | None = None) -> None:
         self._configuration = configuration
+        self._before_clients = before_clients
         self._host: Host | None = None
         self._member: EtcdMember | None = None
         self._gateways: list[Gateway] = []
@@ -79,6 +83,8 @@ class Server:
     async def _serve(self, host: Host, member: EtcdMember, secured: ssl.SSLContext | None) -> None:
         await member.wait_ready()
         await member.replica.read()
+        if self._before_clients is not None:
+            self._before_clients()
         pages, facts = self._pages(host, member)
         await self._listen(member, pages, secured)
         if self._configuration.retention:
