@@ -15,7 +15,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The folder beside the checkout, as an absolute path for runs inside a copy of it.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels wheels-check smoke fuzz valgrind
+.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels wheels-check smoke fuzz valgrind etcd-suite
 
 help:
 	@echo "make build      compile the extensions in place (without a compiler raftcy stays pure Python)"
@@ -44,6 +44,7 @@ help:
 	@echo "make wheels     build the compiled and the pure wheel and the sdist, in dist"
 	@echo "make wheels-check  build all products twice, compare, repair, install and run them; PYTHONS='python3.12 ...'"
 	@echo "make smoke      install in every way into fresh environments; PYTHONS='python3.12 ...' chooses interpreters"
+	@echo "make etcd-suite  real clients, Patroni and etcd's own test suite against the etcd server, in full"
 	@echo "make clean      remove everything that the other commands made, except $(VENV)"
 
 build:
@@ -181,6 +182,11 @@ fuzz:
 	@$(INSTALL) fuzz
 	@$(BUILD)
 	@$(PY) -m tests.random.fuzz run $(TARGET) --seconds $(TIME)
+
+etcd-suite:
+	@$(INSTALL) test
+	@$(BUILD)
+	@RAFTCY_ETCD_SUITE=long $(PY) -m pytest -q -rs tests/system/etcd $(ARGS)
 
 valgrind:
 	@$(INSTALL) test

@@ -13,16 +13,23 @@ from ._arguments import integer
 from ._build import why_pure
 from ._completion import SHELLS
 from ._statuses import epilog
+from .etcd import launch
 from .recorder import command as replay
 from .replica import recovery
 from .sim import command_line as sim
 from .sim.workers import Terminated, terminable
 from .storage import log_command as log
 
+ETCD = "etcd"
+"""The command whose flags are Go's and not argparse's."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status, one of those in ``_statuses``."""
-    arguments = make_parser().parse_args(argv)
+    """Run a command and return its exit status, one of those in ``_statuses``; ``etcd`` ends as etcd does."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == [ETCD]:
+        return launch.main(given[1:])
+    arguments = make_parser().parse_args(given)
     try:
         with terminable():
             return arguments.run(arguments)  # type: ignore[no-any-return]
@@ -168,5 +175,6 @@ def make_parser() -> argparse.ArgumentParser:
     log.add_arguments(looked)
     looked.set_defaults(run=log.run)
     _add_recovery(commands)
+    commands.add_parser(ETCD, add_help=False, help="run an etcd v3 server, with etcd's flags; see `raftcy etcd --help`")
     _add_completion(commands)
     return parser

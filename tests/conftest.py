@@ -33,7 +33,7 @@ ALONE = (
     "random/mutants",
     *(
         f"system/{name}"
-        for name in ("demo", "faults", "leaks", "packaging", "replica", "storage", "threads", "transport")
+        for name in ("demo", "etcd", "faults", "leaks", "packaging", "replica", "storage", "threads", "transport")
     ),
 )
 

@@ -82,4 +82,11 @@ case $group in
     build | run) pip --no-compile -r "$requirements" ;;
     *) pip pip && pip -r "$requirements" ;;
 esac
+# Some clients whose wheels not every interpreter has; without them, their tests are skipped.
+case $group in
+    test | cover | fuzz | lint)
+        "$venv/bin/python" tools/group.py clients >"$requirements"
+        pip --only-binary=:all: -r "$requirements" || echo "grpcio has no wheel here; its tests are skipped"
+        ;;
+esac
 echo "$wanted" >"$done_file"

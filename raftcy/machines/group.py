@@ -9,7 +9,7 @@ Rules:
 - The application's machine gets commands only, each once, in the order of the log.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from io import BytesIO
 from itertools import chain
 from typing import Any, NoReturn
@@ -149,12 +149,32 @@ class GroupMachine:
         """Apply committed entries, and return an answer for each. Do not pass empty entries or membership changes.
 
         Raises UpgradeNeeded before the first entry that needs a newer program; the entries before it are applied.
-        Raises MachineFailed if the machine raises.
+        The machine may raise it too, for its own commands. Raises MachineFailed if the machine raises anything else.
         """
         self.versions.check()
         self._follow_members()
         commands = plain_commands(entries, self.time_ms, Command)
         return self._apply_mixed(entries) if commands is None else self._hand(commands)
+
+    def steps(self, entries: list[Entry]) -> Generator[None, None, list[Any]]:
+        """Apply committed entries as ``apply`` does, in steps if the machine takes them: see ``StateMachine.steps``.
+
+        Entries that stand among marked ones are applied in one step.
+        """
+        if self._on_disk is not None or not self.machine.applies_in_steps:
+            return self.apply(entries)
+        self.versions.check()
+        self._follow_members()
+        commands = plain_commands(entries, self.time_ms, Command)
+        if commands is None:
+            return self._apply_mixed(entries)
+        try:
+            given = list((yield from self.machine.steps(commands)))
+        except (MachineFailed, UpgradeNeeded):
+            raise
+        except Exception as error:
+            raise failed(commands[0], commands[-1], error) from error
+        return _counted(given, commands)
 
     def _apply_mixed(self, entries: list[Entry]) -> list[Any]:
         """Apply entries of which some are marked. Commands between two marked entries reach the machine in one call."""
@@ -238,14 +258,11 @@ class GroupMachine:
             commands = commands[known:]
         try:
             given = list(self.machine.apply(commands))
-        except MachineFailed:
+        except (MachineFailed, UpgradeNeeded):
             raise
         except Exception as error:
             raise failed(commands[0], commands[-1], error) from error
-        if len(given) != len(commands):
-            wrong = InvariantError(f"{len(given)} answers to {len(commands)} commands")
-            raise failed(commands[0], commands[-1], wrong) from wrong
-        return [None] * known + given
+        return [None] * known + _counted(given, commands)
 
     def _apply_own(self, e: Entry, content: Content) -> Any:
         """Apply an entry of sessions, time or versions, which the machine does not get."""
@@ -359,6 +376,14 @@ class GroupMachine:
     def restore(self, snapshot: Snapshot) -> None:
         """Call `restore_state` with a snapshot's data, for a driver that keeps snapshots in memory."""
         self.restore_state(BytesIO(snapshot.data), snapshot.metadata.index)
+
+
+def _counted(given: list[Any], commands: list[Command]) -> list[Any]:
+    """Return the machine's answers, of which there must be one for each command."""
+    if len(given) != len(commands):
+        wrong = InvariantError(f"{len(given)} answers to {len(commands)} commands")
+        raise failed(commands[0], commands[-1], wrong) from wrong
+    return given
 
 
 def _raise_failed(error: Exception) -> NoReturn:

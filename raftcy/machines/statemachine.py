@@ -1,6 +1,6 @@
 """The base classes of an application's state machine."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import MachineFailed
@@ -80,11 +80,14 @@ class StateMachine:
     ``restores_on_thread`` says whether a replica may call ``restore`` on a thread, which it does unless the state is
     small. It uses the machine in no other way meanwhile. Set it to False for a machine that is bound to one thread,
     such as one with a connection of sqlite3. The event loop then stands still until the machine is restored.
+
+    ``applies_in_steps`` says whether the machine has ``steps``, for commands that may take long.
     """
 
     knows: int = 1
     version: int = 1
     restores_on_thread: bool = True
+    applies_in_steps: bool = False
     # Whether a replica was given this machine. It would get the whole log a second time from another one.
     _has_served: bool = False
 
@@ -105,6 +108,16 @@ class StateMachine:
                 raise
             raise failed(command, command, error) from error
         return answers
+
+    def steps(self, commands: Sequence[Command]) -> Generator[None, None, Sequence[Any]]:
+        """Apply commands as ``apply`` does, but pause where a single command takes long: yield there.
+
+        A generator that returns the answers. A replica calls it in place of ``apply`` if ``applies_in_steps`` is True,
+        and lets its event loop run between the steps, up to the last of which the replica neither applies anything
+        else, nor captures the state, nor ends a ``read``. What the machine shows meanwhile is the machine's matter.
+        """
+        return self.apply(commands)
+        yield
 
     def apply_one(self, command: Command) -> Any:
         """Apply one command, and return its answer."""

@@ -50,7 +50,7 @@ class Surroundings(SnapshotSurroundings, Protocol):
 
 
 # Between batches, all groups share these.
-_NO_RUNS: Iterator[list[Entry]] = iter(())
+_NO_WORK: Iterator[None] = iter(())
 _NO_ANSWERS: list[Any] = []
 
 
@@ -70,9 +70,9 @@ class Applying:
         "_postponed",
         "_proposals",
         "_registry",
-        "_runs",
         "_staged",
         "_waits",
+        "_work",
         "machine",
         "snapshots",
     )
@@ -98,7 +98,7 @@ class Applying:
         # With sessions, time and versions around it.
         self.machine = GroupMachine(machine, self._present_members)
         self._batch: Batch | None = None
-        self._runs: Iterator[list[Entry]] = _NO_RUNS
+        self._work: Iterator[None] = _NO_WORK
         self._answers: list[Any] = _NO_ANSWERS
         self.snapshots = Snapshots(host, self.machine, log, owner, notices)
         # The snapshot from which the machine has to be restored before anything is applied.
@@ -142,12 +142,11 @@ class Applying:
                     return ended
                 self._batch = batch
                 self._answers = []
-                self._runs = slices(batch.entries)
+                self._work = self._apply(batch.entries)
                 if batch.snapshot is not None:
                     snapshots.restore(batch.snapshot)
                     continue
-            for run in self._runs:
-                self._apply_run(run)
+            for _ in self._work:
                 now = self._host.seams.stopwatch()
                 began = began or now
                 if now - began > SLICE_S:
@@ -157,9 +156,21 @@ class Applying:
             ended = True
         return ended
 
-    def _apply_run(self, run: list[Entry]) -> None:
+    def _apply(self, entries: list[Entry]) -> Iterator[None]:
+        """Apply entries, and pause after each run of them, and within a run where the machine does."""
+        in_steps = self.machine.machine.applies_in_steps
+        for run in slices(entries):
+            if not has_data(run):
+                self._apply_run(run, [])
+            elif in_steps:
+                self._apply_run(run, (yield from self.machine.steps(run)))
+            else:
+                self._apply_run(run, self.machine.apply(run))
+            yield
+
+    def _apply_run(self, run: list[Entry], answers: list[Any]) -> None:
+        """Note the answers to a run that the machine has applied, or apply a run that is not for the machine."""
         if has_data(run):
-            answers = self.machine.apply(run)
             if len(answers) != len(run):
                 raise InvariantError(f"the machine gave {len(answers)} answers to {len(run)} entries")
             if self._answers:
@@ -205,7 +216,7 @@ class Applying:
             self._owner.tell(happened.SnapshotReceived(metadata.index))
         if batch.entries:
             self._proposals.settle(batch.entries, self._answers)
-        self._runs, self._answers = _NO_RUNS, _NO_ANSWERS
+        self._work, self._answers = _NO_WORK, _NO_ANSWERS
         self._waits.wake(driver.applied)
         self.snapshots.make(self._host.table)
 

@@ -401,9 +401,16 @@ class Replica:
             end.set_result([])
             return end
         proposal = Proposal(commands, end, many, only_in_term)
+        if self._take(proposal) and timeout_s is not None:
+            timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
+            end.add_done_callback(lambda _: timer.cancel())
+        return end
+
+    def _take(self, proposal: Proposal) -> bool:
+        """Let a proposal wait to be handed on, or reject it. Return whether it waits."""
         if self._over or self._closing:
             self._reject(proposal, RejectReason.STOPPED)
-            return end
+            return False
         try:
             self._proposals.add(proposal)
         except Rejected as error:
@@ -411,14 +418,20 @@ class Replica:
             if error.reason == RejectReason.OVERLOADED:
                 self._notices.warn("overloaded", "commands are rejected: %s", error.detail)
             reject_all(proposal, error)
-            return end
-        if timeout_s is not None:
-            timer = self._loop.call_later(timeout_s, self._too_late, proposal, timeout_s)
-            end.add_done_callback(lambda _: timer.cancel())
+            return False
         if not self.is_dirty:
             self._meter.waits_since = self._loop.time()
             self._host.wake(self)
-        return end
+        return True
+
+    def propose_for(self, end: Any, command: bytes) -> None:
+        """Propose a command whose outcome goes to ``end``, which saves a future where a program has its own.
+
+        ``end`` has ``done``, ``set_result`` and ``set_exception``, like a future, and gets what ``propose`` would raise
+        or return. They are called within a turn of this replica, perhaps before this call returns; an error that they
+        raise ends the replica. Once ``done`` returns True, nobody waits: see ``propose`` about cancelling.
+        """
+        self._take(Proposal([plain(command)], end))
 
     def _reject(self, proposal: Proposal, reason: RejectReason) -> None:
         error = Rejected(reason, "" if self.failure is None else repr(self.failure))
@@ -482,6 +495,29 @@ class Replica:
         except BaseException:
             self._barriers.drop(read)
             raise
+
+    def barrier(self, end: Any) -> None:
+        """Give ``end`` a result once the machine has applied everything committed at the time of the call.
+
+        It is ``read`` without a coroutine, for programs with many reads: ``end`` is hashable, and has ``done``,
+        ``set_result`` and ``set_exception``, which are called within a turn of this replica and must not raise errors.
+        Look at ``is_ready`` before you read the machine. Raises Overloaded and Stopped.
+        """
+        self._check()
+        if self._applying.is_ready and self._may_read_now():
+            end.set_result(None)
+            return
+        self._barriers.add(end)
+        self._host.wake(self)
+
+    def leave_barrier(self, end: Any) -> None:
+        """Forget an ``end`` that was given to ``barrier``, because nobody waits for it any more."""
+        self._barriers.drop(end)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the machine may be read: it is not being restored from a snapshot on a thread."""
+        return not self._over and self._applying.is_ready
 
     def _may_read_now(self) -> bool:
         """Whether the lease answers a read of this moment from the machine as it is."""

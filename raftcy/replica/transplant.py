@@ -16,7 +16,7 @@ an end with the number of groups. Without it, the backup is cut off.
 
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Protocol
@@ -157,27 +157,53 @@ def plant(
 
     Raises StorageFailed if the directory holds data already, or cannot be written, and the errors of reading.
     """
-    log = SharedLog(files, clock=clock, draw=draw)
+    return plant_all({id: (files, addresses)}, lambda: groups, clock, draw)
+
+
+def plant_all(
+    directories: Mapping[int, tuple[Files, tuple[str, ...]]],
+    groups: Callable[[], Iterable[Kept]],
+    clock: Callable[[], float],
+    draw: Callable[[int], bytes],
+) -> int:
+    """Make the directories of all members of a new cluster, which begin with these groups. Return the cluster's id.
+
+    ``directories`` has the files and the addresses of each member, by id. ``groups`` is called once for each of them,
+    and must return the same groups. Raises StorageFailed if a directory holds data already, or cannot be written, and
+    the errors of reading.
+    """
+    logs: dict[int, SharedLog] = {}
     try:
-        if log.groups() or log.cluster:
-            raise StorageFailed("the directory holds data already")
-        identity = int.from_bytes(log.identity[:8], "big") or 1
-        table = MemberTable((Member(id, identity, addresses),))
-        registry = Registry()
-        registry.found(table)
-        members = ConfState(voters=[id])
-        for kept in groups:
-            _plant_group(log, kept, table, members)
-            if kept.name:
-                registry.enlist(kept.name)
-        state = with_table(table.cluster, table, GroupMachine(registry).capture())
-        metadata = SnapshotMetadata(conf_state=members, index=1, term=1)
-        log.group(SYSTEM_LOG).save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=state, metadata=metadata))
-        log.sync()
-        log.set_cluster(table.cluster.to_bytes(8, "big"))
+        for id, (files, _) in directories.items():
+            logs[id] = SharedLog(files, clock=clock, draw=draw)
+            if logs[id].groups() or logs[id].cluster:
+                raise StorageFailed("the directory holds data already")
+        found = [
+            Member(id, int.from_bytes(logs[id].identity[:8], "big") or 1, directories[id][1]) for id in sorted(logs)
+        ]
+        table = MemberTable(tuple(found))
+        for log in logs.values():
+            _plant_member(log, groups(), table)
     finally:
-        log.close()
+        for log in logs.values():
+            log.close()
     return table.cluster
+
+
+def _plant_member(log: SharedLog, groups: Iterable[Kept], table: MemberTable) -> None:
+    """Write the groups and then the registry into the log of one member."""
+    registry = Registry()
+    registry.found(table)
+    members = ConfState(voters=[each.id for each in table.members])
+    for kept in groups:
+        _plant_group(log, kept, table, members)
+        if kept.name:
+            registry.enlist(kept.name)
+    state = with_table(table.cluster, table, GroupMachine(registry).capture())
+    metadata = SnapshotMetadata(conf_state=members, index=1, term=1)
+    log.group(SYSTEM_LOG).save(HardState(term=1, vote=0, commit=1), [], Snapshot(data=state, metadata=metadata))
+    log.sync()
+    log.set_cluster(table.cluster.to_bytes(8, "big"))
 
 
 def _plant_group(log: SharedLog, kept: Kept, table: MemberTable, members: ConfState) -> None:

@@ -39,6 +39,7 @@ class Profile:
 
     With ``sleeps``, heartbeats travel in beats, and an idle group sleeps.
     With ``hosts``, the members are whole hosts, with a log on disk, transport, sessions and versions.
+    With ``etcd``, each of these hosts is a member of an etcd cluster too.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Profile:
     group: str = ""
     sleeps: bool = False
     hosts: bool = False
+    etcd: bool = False
 
 
 def _times(weights: Mapping[str, float], factor: float) -> dict[str, float]:
@@ -66,6 +68,7 @@ HOST_LINKS = {"weather": 0.8, "partition": 0.25, "isolate": 0.4, "one_way": 0.3}
 HOST_ENDS = {"kill": 0.3, "power": 0.2, "power_all": 0.06, "power_within": 0.4, "fail": 0.15, "close": 0.15}
 HOST_REST = {"pause": 0.2, "skew": 0.2, "slow": 0.3, "transfer": 0.4, "campaign": 0.2, "upgrade": 0.2, "wipe": 0.05}
 HOST_MEMBERS = {"join": 0.5, "promote": 0.2, "remove": 0.4, "replace": 0.4}
+ETCD_CALLS = {"etcd_write": 60, "etcd_read": 15, "etcd_renew": 14, "etcd_lease": 5, "write": 3}
 HOSTS_ALL = CALLS | HOST_LINKS | HOST_ENDS | HOST_REST
 ALL = LOAD | ELECTIONS | LINKS | CLOCKS | CRASHES | DISKS | CHANGES
 
@@ -166,13 +169,19 @@ PROFILES = {
                 ),
             )
         ),
+        Profile(
+            "etcd", "members of an etcd cluster on whole hosts: transactions, leases, watches",
+            ETCD_CALLS | _times(HOST_LINKS, 1.5) | {"kill": 0.5, "power": 0.2, "power_within": 0.3, "pause": 0.4}
+            | {"slow": 0.3, "etcd_transfer": 2.5, "close": 0.15},
+            interval=8_000, voters=(1, 3, 3, 3, 3, 5), hosts=True, etcd=True,
+        ),
     )
 }  # fmt: skip
 
 MIXED = "mixed"
 """Stands for one of the profiles without a group or hosts, drawn from the seed."""
 HOSTS = "hosts"
-"""Stands for one of the profiles with hosts, drawn from the seed."""
+"""Stands for one of the profiles with hosts, drawn from the seed, except for the one with etcd."""
 
 
 def names() -> list[str]:
@@ -186,7 +195,7 @@ def find(name: str | Profile, seed: int) -> Profile:
         return name
     if name in (MIXED, HOSTS):
         # Without hosts, those without a machine of their own: it draws from what any machine can be run with.
-        special = [name for name, each in PROFILES.items() if each.group or each.drift or each.sleeps]
+        special = [name for name, each in PROFILES.items() if each.group or each.drift or each.sleeps or each.etcd]
         all_of = [profile for profile in PROFILES.values() if profile.name not in special]
         each = [profile for profile in all_of if profile.hosts == (name == HOSTS)]
         return each[int(stream(seed, "profile").random() * len(each))]

@@ -14,4 +14,5 @@ Clusters in one process, and the purpose of each. A new test takes the first one
 - `tests.random.fuzz.machine`: one node of each build, given hostile input.
 - `tools.tla.stories`: drivers with one trace; the story says which messages arrive, and when.
 - `bench.group`: what the benchmark measures, with a loop in Python and with the driver.
+- `grpc_talk`: a gRPC client and the server's end of its connection, in memory and on a clock that stands still.
 """

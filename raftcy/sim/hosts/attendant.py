@@ -83,6 +83,19 @@ class Attendant:
             terms = {process.calls[group].replica.term for process in running}
             if len(terms) > 1 or cluster.leader(group) is None:
                 return f"the terms of {group} are {sorted(terms)}"
+        return self._etcd_missing(running)
+
+    def _etcd_missing(self, running: list[Process]) -> str:
+        """Return what is not at rest in the etcd group. There, the states of all members are compared once more."""
+        ledger = self.cluster.ledger
+        if ledger is None:
+            return ""
+        for process in running:
+            unsettled: str = process.clerk.unsettled()
+            if unsettled:
+                return unsettled
+        for process in running:
+            ledger.compare(process.id, ledger.last, process.clerk.machine)
         return ""
 
     def _stranger(self, process: Process, group: str) -> str:

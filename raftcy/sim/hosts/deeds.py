@@ -26,11 +26,16 @@ def perform(cluster: HostCluster, action: Action) -> str:
 def _pick(cluster: HostCluster, u: float, leader: float = 0.4, group: str = "") -> Process | None:
     """Pick an open process; with probability ``leader`` the one that leads a group, if there is one."""
     if u < leader:
-        leading = cluster.leader(group or cluster.settings.groups[0])
+        leading = _leading(cluster, group)
         if leading is not None:
             return leading
     running = cluster.open()
     return running[int(u * 9973 % 1 * len(running))] if running else None
+
+
+def _leading(cluster: HostCluster, group: str = "") -> Process | None:
+    """The process that leads a group, by default the one that the profile is about."""
+    return cluster.etcd_leader() if cluster.ledger is not None else cluster.leader(group or cluster.settings.groups[0])
 
 
 def _span(cluster: HostCluster, u: float) -> int:
@@ -179,6 +184,54 @@ def _campaign(cluster: HostCluster, a: Action) -> str:
     return f"{process.id} campaigns"
 
 
+# -- etcd -------------------------------------------------------------------------------------------------------
+
+
+def _clerk(cluster: HostCluster, a: Action) -> Process | None:
+    process = _pick(cluster, a.u)
+    return None if process is None or process.clerk is None or len(process.callers) > PENDING_MOST else process
+
+
+def _etcd_write(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    name, request = process.clerk.draw_write(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd write", True, process.clerk.write(name, request), name)
+
+
+def _etcd_read(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    request = process.clerk.draw_read(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd read", False, process.clerk.read(request), "")
+
+
+def _etcd_renew(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    id = process.clerk.draw_lease(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd renewal", False, process.clerk.renew(id), str(id))
+
+
+def _etcd_lease(cluster: HostCluster, a: Action) -> str:
+    process = _clerk(cluster, a)
+    if process is None:
+        return ""
+    id = process.clerk.draw_lease(Random(f"{a.number} {a.v}"))
+    return _call(process, "etcd lease", False, process.clerk.time_to_live(id), str(id))
+
+
+def _etcd_transfer(cluster: HostCluster, a: Action) -> str:
+    process = cluster.etcd_leader()
+    if process is None:
+        return ""
+    to = None if a.v < 0.5 else 1 + int(a.x * cluster.settings.count)
+    return _call(process, "transfer", False, process.clerk.transfer(to), f"of etcd to {to or 'any'}")
+
+
 # -- network and clocks -----------------------------------------------------------------------------------------
 
 
@@ -227,7 +280,7 @@ def _skew(cluster: HostCluster, a: Action) -> str:
 def _some(cluster: HostCluster, u: float) -> Member | None:
     """Pick a member with a process, open or not."""
     running = [member for member in cluster.members.values() if member.process is not None]
-    leading = cluster.leader(cluster.settings.groups[0])
+    leading = _leading(cluster)
     if leading is not None and u < 0.35:
         return cluster.members[leading.id]
     return running[int(u * 9973 % 1 * len(running))] if running else None
@@ -385,4 +438,6 @@ KINDS: dict[str, Callable[[HostCluster, Action], str]] = {
     "power": _power, "power_all": _power_all, "power_within": _power_within, "fail": _fail, "slow": _slow,
     "wipe": _wipe, "close": _close, "upgrade": _upgrade, "join": _join, "promote": _promote, "remove": _remove,
     "replace": _replace,
+    "etcd_write": _etcd_write, "etcd_read": _etcd_read, "etcd_renew": _etcd_renew, "etcd_lease": _etcd_lease,
+    "etcd_transfer": _etcd_transfer,
 }  # fmt: skip

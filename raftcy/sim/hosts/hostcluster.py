@@ -109,6 +109,12 @@ class HostCluster:
             Roamer(self, f"roamer {n}", self.truths[settings.groups[n % len(settings.groups)]], (100, 2000, 60_000)[n])
             for n in range(ROAMERS)
         ]
+        self.ledger: Any = None
+        if settings.profile.etcd:
+            # Only this profile needs what etcd needs.
+            from ..etcd.ledgers import EtcdLedger
+
+            self.ledger = EtcdLedger(lambda: self.clock.now)
         self.events = 0
         self.digest = 0
         self.healed = False
@@ -474,6 +480,11 @@ class HostCluster:
         """Return the process that leads a group in the highest term, if there is one."""
         leading = [each for each in self.open() if each.calls[group].replica.is_leader]
         return max(leading, key=lambda each: int(each.calls[group].replica.term), default=None)
+
+    def etcd_leader(self) -> Process | None:
+        """Return the process that leads the etcd group in the highest term, if there is one."""
+        leading = [each for each in self.open() if each.clerk is not None and each.clerk.member.replica.is_leader]
+        return max(leading, key=lambda each: int(each.clerk.member.replica.term), default=None)
 
     def caller_ended(self, process: Process, caller: Caller) -> None:
         """A caller has its outcome."""

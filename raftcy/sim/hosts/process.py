@@ -65,6 +65,13 @@ class Cluster(Air, Protocol):
     def left(self, id: int) -> None:
         """A caller was told that a member is removed."""
 
+    def wrong(self, rule: str, text: str) -> None:
+        """Note a violation."""
+
+    @property
+    def ledger(self) -> Any:
+        """The truth about the etcd group, None if the profile has none."""
+
 
 class Process:
     """A process of the member ``id``. ``host`` is its Host, and ``calls`` has the calls of each group once it is open.
@@ -82,6 +89,8 @@ class Process:
         self.loop = ProcessLoop(cluster.clock, self._turn, self._error)  # type: ignore[abstract]
         self.calls: dict[str, Calls] = {}
         self.callers: dict[Caller, None] = {}
+        self.clerk: Any = None
+        """The etcd side of the process, None if the profile has none."""
         self.is_closing = False
         random = cluster.stream("process", id, life)
         self.drive = Drive(self.loop, random, lambda kind, name: cluster.disk_call(self, kind, name))
@@ -115,10 +124,22 @@ class Process:
                 self.applied[name] = 0
                 replica = self.host.replica(name, Journal(_Watch(self, name), self.knows))
                 self.calls[name] = Calls(self.cluster, replica, self.cluster.truths[name], name)
+            if self.cluster.ledger is not None:
+                self._begin_etcd()
         except Exception as error:
             self.cluster.failed(self, error)
         else:
             self.cluster.began(self)
+
+    def _begin_etcd(self) -> None:
+        # Only this profile needs what etcd needs.
+        from ..etcd.clerks import Clerk
+
+        cluster = self.cluster
+        self.clerk = Clerk(cluster, self.host, cluster.ledger, lambda: cluster.clock.now, self._check)
+
+    def _check(self, check: Callable[..., None], *arguments: Any) -> None:
+        _guarded(self, check, *arguments)
 
     @property
     def is_open(self) -> bool:

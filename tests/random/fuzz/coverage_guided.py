@@ -22,10 +22,14 @@ LONGEST_BYTES = {"decode": 1024, "frames": 1024}
 def functions(package: ModuleType) -> Iterator[Any]:
     """Every function of a package's modules, including methods and properties."""
     prefix = package.__name__ + "."
-    for each in ("wire.codec", "transport.conversation", "core.rawnode", "recorder.recording"):
+    for each in (
+        *("wire.codec", "transport.conversation", "core.rawnode", "recorder.recording"),
+        *("etcd.jsonmap", "etcd.listening"),
+    ):
         importlib.import_module(prefix + each)
+    rooms = ("core.", "wire.", "recorder.", "transport.", "etcd.")
     for name, module in list(sys.modules.items()):
-        if not name.startswith((prefix + "core.", prefix + "wire.", prefix + "recorder.", prefix + "transport.")):
+        if not name.startswith(tuple(prefix + each for each in rooms)):
             continue
         spaces = [vars(module), *(vars(each) for each in vars(module).values() if isinstance(each, type))]
         for space in spaces:

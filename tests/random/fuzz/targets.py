@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from types import ModuleType
 
+from .calls import calls
 from .decoding import decoding, framing
+from .gateway import gateway
 from .groups import groups
 from .recordings import recordings
 from .steps import changes, snapshots, steps
@@ -18,4 +20,6 @@ TARGETS: dict[str, Target] = {
     "snapshots": snapshots,
     "recordings": recordings,
     "groups": groups,
+    "calls": calls,
+    "gateway": gateway,
 }

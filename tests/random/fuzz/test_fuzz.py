@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from raftcy_pure.core import raft as pure_raft
 from raftcy_pure.core import rawnode as pure_rawnode
+from raftcy_pure.etcd import grpc_calls as pure_calls
+from raftcy_pure.etcd import h2_backing as pure_h2
 from raftcy_pure.machines import group as pure_group
 from raftcy_pure.machines import sessions as pure_sessions
 from raftcy_pure.transport import frame as pure_frame
 from raftcy_pure.transport import packets
 from raftcy_pure.wire import codec as pure_codec
 
+from .calls import calls
 from .choices import Choices
 from .corpus import FOLDER, kept, overheard
 from .decoding import decoding, framing
+from .gateway import gateway
 from .groups import groups
 from .minimise import reached, worth_keeping
 from .recordings import recordings
@@ -28,7 +32,7 @@ from .targets import TARGETS
 # One process compares both builds.
 pytestmark = [pytest.mark.once, pytest.mark.fuzz]
 
-MOST_KEPT_BYTES = 16_000
+MOST_KEPT_BYTES = 20_000
 HELLO = packets.encode_greeting(packets.HELLO, packets.Hello(sender=1, receiver=2, addresses=(("a", 1),)))
 PING = packets.encode_token(packets.PING, 7)
 
@@ -50,6 +54,12 @@ def test_every_input_of_the_corpus(raftcy: ModuleType, raftcy_pure: ModuleType, 
 def test_what_is_kept_is_small() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == set(TARGETS)
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) < MOST_KEPT_BYTES
+
+
+@drawn(300)
+@given(head=st.binary(min_size=2, max_size=2), body=st.text(alphabet=r'{}[]":,\\ keyvalueTTLID0123AQ==', max_size=60))
+def test_gateway(raftcy: ModuleType, raftcy_pure: ModuleType, head: bytes, body: str) -> None:
+    gateway([raftcy, raftcy_pure], head + body.encode())
 
 
 @drawn(500)
@@ -96,6 +106,12 @@ def test_recordings(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) ->
 @given(data=st.binary(max_size=80))
 def test_groups(raftcy: ModuleType, raftcy_pure: ModuleType, data: bytes) -> None:
     groups([raftcy, raftcy_pure], data)
+
+
+@drawn(200)
+@given(data=st.binary(max_size=150))
+def test_calls(raftcy_pure: ModuleType, data: bytes) -> None:
+    calls([raftcy_pure], data)
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -193,3 +209,17 @@ def test_what_is_worth_keeping(raftcy: ModuleType, raftcy_pure: ModuleType) -> N
     assert one in found
     assert other in found
     assert worth_keeping("decode", builds, [one, other], 3) in ([one], [])
+
+
+def test_finds_requests_that_are_counted_for_ever(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(self: Any) -> None:
+        self.is_over, self.parts = True, None
+
+    monkeypatch.setattr(pure_calls.Call, "over", forgetful)
+    assert "leaves" in first_finding([raftcy_pure], "calls", 200)
+
+
+def test_finds_that_the_libraries_differ(raftcy_pure: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = pure_h2.H2Backing._request
+    monkeypatch.setattr(pure_h2.H2Backing, "_request", lambda self, it: it.stream_ended or request(self, it))
+    assert "differ" in first_finding([raftcy_pure], "calls", 300)

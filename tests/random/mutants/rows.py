@@ -349,6 +349,58 @@ ROWS = [
         "P",
         "A leader whose disk hangs keeps acting as leader.",
     ),
+    # Of etcd's leases.
+    Row(
+        "etcd#12528",
+        "U",
+        "A leader that was deposed revokes a lease that its successor has given full time again.",
+    ),
+    Row(
+        "etcd#21671, patroni#3407",
+        "S U",
+        "A renewal at a member that has just lost the leadership fails, and the lease's holder takes it for lost.",
+    ),
+    # Of etcd's store and watches.
+    Row(
+        "etcd#18089, etcd#19179",
+        "U",
+        "A watch from the compacted revision on misses the delete that happened at that revision.",
+    ),
+    Row(
+        "etcd#22376",
+        "U",
+        "A key that is deleted and written again in the compacted revision loses its value.",
+    ),
+    Row(
+        "etcd#8311",
+        "U",
+        "The hash of a store changes while a compaction frees its space, so that equal members seem to differ.",
+    ),
+    Row(
+        "etcd#15220",
+        "U",
+        "The news of a watch's progress overtakes events that were before it.",
+    ),
+    Row(
+        "etcd#17507",
+        "U",
+        "A watch that had nothing to catch up with is never told of its progress.",
+    ),
+    Row(
+        "etcd#8411, etcd#9086",
+        "U",
+        "After a snapshot from the leader, a member sends its watchers nothing any more.",
+    ),
+    Row(
+        "etcd#20221",
+        "U",
+        "A watch of the future gets older events or news of progress, after a snapshot from the leader.",
+    ),
+    Row(
+        "etcd#17529",
+        "U",
+        "Watches of one stream starve behind a slow client, and lose events instead of being cancelled.",
+    ),
     # The situations of docs/faults.md, which other people's reports have led to.
     Row(
         "faults#A",

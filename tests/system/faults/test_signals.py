@@ -23,6 +23,8 @@ pytestmark = [
 SECONDS = 1.0
 # A machine that is busy with something else takes its time to clean up.
 LIMIT_S = 1.5 if os.getloadavg()[0] < 2 * (os.cpu_count() or 1) else 10.0
+# A worker that has taken so much processor time has finished many seeds of few steps, on the pure build too.
+WORKED_S = 2.5
 SIM = ["-m", "raftcy", "sim", "--seeds", "100000", "--steps", "100", "--jobs", "2"]
 # What each command runs, and what it has printed once it is in the middle of its work.
 COMMANDS = {
@@ -61,6 +63,12 @@ def descendants(pid: int) -> set[int]:
     return below - {pid}
 
 
+def cpu_s(pid: int) -> float:
+    """The seconds of processor time that a process has taken, none of its children; 0 if it is gone."""
+    found = status(pid)
+    return (int(found[11]) + int(found[12])) / os.sysconf("SC_CLK_TCK") if found else 0.0
+
+
 def _heed_interrupts() -> None:
     """A shell that runs the tests in the background has SIGINT ignored, which processes inherit."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -91,9 +99,12 @@ class Started:
             if told in output.read_text() and (workers == 1 or len(self.below) >= workers):
                 break
             time.sleep(0.05)
-        if not told:
-            time.sleep(3.0)
-            self.below |= descendants(self.process.pid)
+        while not told and time.monotonic() < limit and self.process.poll() is None:
+            self.below = descendants(self.process.pid)
+            # In a pipe, a command says nothing of its progress.
+            if sum(cpu_s(each) > WORKED_S for each in self.below | {self.process.pid}) >= workers:
+                break
+            time.sleep(0.05)
 
     def left(self) -> set[int]:
         """What is left of the processes after at most a second."""

@@ -1,10 +1,12 @@
 """Hosts as they are used: real processes, sockets and disks."""
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,46 @@ def test_the_counter_of_the_examples() -> None:
     totals = re.findall(r"the total was (\d+) after its command, and is (\d+)", done.stdout)
     assert sorted(int(after) for after, _ in totals) == [5, 10, 15]
     assert done.stderr == ""
+
+
+def test_the_processes_in_memory_of_the_examples() -> None:
+    """They elect a leader, replicate, take a fourth member in, and end with their input."""
+    places = [f"{id}=127.0.0.1:{port}" for id, port in enumerate(free_ports(4), 1)]
+    command = [sys.executable, "examples/memory.py", "--id"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with ExitStack() as stack:
+        members: list[subprocess.Popen[str]] = []
+        for id in (1, 2, 3, 4):
+            line = [*command, str(id), "--members", ",".join(places[: max(3, id)])]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            member = stack.enter_context(subprocess.Popen(line, env=environment, cwd=ROOT, **pipes))
+            stack.callback(member.kill)
+            members.append(member)
+
+        def tell(member: subprocess.Popen[str], text: str) -> None:
+            assert member.stdin is not None
+            member.stdin.write(text + "\n")
+            member.stdin.flush()
+
+        for id, member in enumerate(members[:3], 1):
+            tell(member, f"from-{id}")
+            tell(member, f"+{places[3]}")
+        for member in members[:3]:
+            assert member.stdout is not None
+            assert member.stdout.readline() == "voters 1 2 3 4\n"
+        tell(members[3], "from-4")
+        for member in reversed(members):
+            tell(member, "?")
+            assert member.stdout is not None
+            shown = member.stdout.readline().split()
+            assert (shown[0], sorted(shown[1:])) == ("lines", ["from-1", "from-2", "from-3", "from-4"])
+        for member in members:
+            assert member.stdin is not None
+            member.stdin.close()
+        for member in members:
+            assert member.wait(60) == 0
+            assert member.stderr is not None
+            assert member.stderr.read() == ""
 
 
 def test_the_store_of_the_examples_has_60_lines() -> None:

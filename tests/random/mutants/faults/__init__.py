@@ -6,6 +6,8 @@ from . import (
     driven,
     durable,
     elections,
+    etcd,
+    etcd_store,
     hosted,
     joint,
     leases,
@@ -38,6 +40,8 @@ MODULES = (
     sleep,
     members,
     hosted,
+    etcd,
+    etcd_store,
     durable,
 )
 FAULTS: dict[str, Fault] = {fault.name: fault for module in MODULES for fault in module.FAULTS}
