@@ -22,6 +22,7 @@ from ..replica.replica import Replica
 from .awaited import NOT_YET, Answer, Patience
 from .etcdmachine import EtcdMachine
 from .headers import Headers
+from .identity import ETCD_VERSION
 from .kvapply import Applied
 from .outcomes import outcome_of
 from .refusals import refused
@@ -46,7 +47,7 @@ class Options:
     """The member's name, for people."""
     client_urls: tuple[str, ...] = ()
     """Where clients reach this member: they go there from then on."""
-    version: str = "3.6.0"
+    version: str = ETCD_VERSION
     """The version of etcd that is reported to clients."""
     max_request_bytes: int = MAX_REQUEST_BYTES
     max_txn_ops: int = MAX_TXN_OPS

@@ -8,6 +8,7 @@ from .flags import FLAGS, FlagError, duration
 from .urls import Url, check_bound, check_reached, member_id, parse_cluster, parse_urls
 
 ELECTION_MS_MAX = 50_000
+REQUEST_BYTES_MAX = 31 << 20
 LOG_LEVELS = {"debug": 10, "info": 20, "warn": 30, "error": 40, "dpanic": 50, "panic": 50, "fatal": 50}
 TLS_VERSIONS = ("", "TLS1.2", "TLS1.3")
 
@@ -107,6 +108,8 @@ def configure(given: Mapping[str, Any]) -> Configuration:
     for flag in ("max-txn-ops", "max-request-bytes", "snapshot-count", "snapshot-catchup-entries"):
         if of[flag] < 1:
             raise FlagError(f"--{flag} must be >0")
+    if of["max-request-bytes"] > REQUEST_BYTES_MAX:
+        raise FlagError(f"--max-request-bytes must be at most {REQUEST_BYTES_MAX}: no message between members has more")
     return Configuration(
         name=of["name"],
         directory=of["data-dir"] or f"{of['name']}.etcd",

@@ -11,6 +11,7 @@ from . import schema
 from .apicore import LOG, Core
 from .awaited import Answer
 from .etcdmachine import alarms_answer
+from .identity import CLUSTER_VERSION
 from .kvcalls import entry_of
 from .refusals import UNIMPLEMENTED, Refused
 from .service import Context, Method, Stream, Streaming, Unary
@@ -19,7 +20,6 @@ from .snapshotfile import blobs
 ALARM = b"\x52"
 BASE_BYTES = 4096
 """What an empty store counts: clients divide by the size."""
-STORAGE_VERSION = "3.6.0"
 _ALARMS = {0: "NONE", 1: "NOSPACE", 2: "CORRUPT"}
 
 
@@ -60,7 +60,7 @@ class MaintenanceCalls:
             raftAppliedIndex=replica.applied,
             errors=errors,
             isLearner=core.is_learner,
-            storageVersion=STORAGE_VERSION,
+            storageVersion=CLUSTER_VERSION,
             downgradeInfo=schema.DowngradeInfo(enabled=False),
         )
         return core.header() + answer.SerializeToString()
@@ -161,7 +161,7 @@ class SnapshotStream:
             return
         # About how much is left: the size of what is written as it is sent is not known before its end.
         self._left = max(self._left - len(blob), 0 if len(blob) == 32 else 1)
-        answer = schema.SnapshotResponse(remaining_bytes=self._left, blob=blob, version=STORAGE_VERSION)
+        answer = schema.SnapshotResponse(remaining_bytes=self._left, blob=blob, version=CLUSTER_VERSION)
         if len(blob) == 32:
             answer.remaining_bytes = 0
         self._stream.send(self._core.header() + answer.SerializeToString())

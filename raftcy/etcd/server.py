@@ -13,7 +13,7 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +51,14 @@ _LOG = logging.getLogger("raftcy.etcd")
 
 
 class Server:
-    """Runs a member. ``run`` raises what ends it; ``close`` ends it in order, and may be called at any time."""
+    """Runs a member. ``run`` raises what ends it; ``close`` ends it in order, and may be called at any time.
 
-    def __init__(self, configuration: Configuration) -> None:
+    ``before_clients`` is called once, when the store is restored and nobody is served yet.
+    """
+
+    def __init__(self, configuration: Configuration, before_clients: Callable[[], object] | None = None) -> None:
         self._configuration = configuration
+        self._before_clients = before_clients
         self._host: Host | None = None
         self._member: EtcdMember | None = None
         self._gateways: list[Gateway] = []
@@ -62,6 +66,8 @@ class Server:
         self._importing: Any = None
         self.addresses: list[tuple[str, int]] = []
         """Where clients are served."""
+        self.is_ready = False
+        """Whether clients are served."""
 
     async def run(self) -> None:
         """Start the member, serve clients, and go on until it fails. Raises the failure."""
@@ -77,6 +83,8 @@ class Server:
     async def _serve(self, host: Host, member: EtcdMember, secured: ssl.SSLContext | None) -> None:
         await member.wait_ready()
         await member.replica.read()
+        if self._before_clients is not None:
+            self._before_clients()
         pages, facts = self._pages(host, member)
         await self._listen(member, pages, secured)
         if self._configuration.retention:
@@ -160,12 +168,15 @@ class Server:
         for url in configuration.listen_http:
             await self._listen_at(endpoint, url, secured, grpc=False, http1=True)
         if configuration.listen_metrics:
-            beside = make_gateway((), {name: page for name, page in pages.items() if name != "/version"}, access)
+            beside = make_gateway(
+                (), {name: page for name, page in pages.items() if name != "/version"}, access, serves_api=False
+            )
             self._gateways.append(beside)
             watched = Endpoint((), http1=beside.protocol)
             self._endpoints.append(watched)
             for url in configuration.listen_metrics:
                 await self._listen_at(watched, url, secured, grpc=False, http1=True)
+        self.is_ready = True
         _say("ready to serve client requests")
 
     async def _listen_at(

@@ -1,6 +1,7 @@
 """The command of the server: reads the flags, runs a member until a signal or a failure ends it, and says so."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -60,7 +61,9 @@ async def _serve(configuration: Configuration, argv: Sequence[str]) -> tuple[int
     for each in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):
             loop.add_signal_handler(each, _take_signal, asked, each)
-    server = Server(configuration)
+    # The restored store is the bulk of all objects, and a full garbage collection would look at each of them: 60 ms and
+    # more at a million keys. What is frozen is not looked at. Connections, which come and go, come after it.
+    server = Server(configuration, before_clients=gc.freeze)
     life = loop.create_task(server.run())
     either: list[asyncio.Future[Any]] = [life, asked]
     try:

@@ -72,6 +72,7 @@ class Applying:
         "_registry",
         "_staged",
         "_waits",
+        "_work",
         "machine",
         "snapshots",
     )

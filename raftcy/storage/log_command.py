@@ -24,7 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("verify", _verify, "read every record, entry and snapshot, and say what is damaged"),
         ("export", _export, "write the entries of a group as lines of JSON, data in base64"),
     ):
-        about = {"help": text, "description": text[0].upper() + text[1:] + ".", "epilog": epilog(f"log {name}")}
+        about: dict[str, Any] = {
+            "help": text,
+            "description": text[0].upper() + text[1:] + ".",
+            "epilog": epilog(f"log {name}"),
+        }
         made = commands.add_parser(name, allow_abbrev=False, **about)
         made.add_argument("dir", type=Path, metavar="DIR", help="the data directory")
         made.add_argument("--json", action="store_true", help="print JSON" if name != "export" else "as without it")

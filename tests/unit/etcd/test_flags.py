@@ -78,6 +78,7 @@ def test_the_last_one_counts() -> None:
         (["--auto-compaction-mode=never"], "unknown auto-compaction-mode 'never'"),
         (["--auto-compaction-mode=revision", "--auto-compaction-retention=1h"], "number of revisions"),
         (["--auto-compaction-retention=much"], "--auto-compaction-retention"),
+        (["--max-request-bytes=99999999"], "--max-request-bytes must be at most"),
         (["--max-txn-ops=0"], "--max-txn-ops must be >0"),
         (["--log-level=loud"], "--log-level must be one of"),
         (["--log-format=xml"], "--log-format must be"),
