@@ -2,780 +2,780 @@
 
 DATA = (
     b'\n\xf1\x02\n\x08kv.proto\x12\x06mvccpb"\xae\x01'
-    b"\n\x08KeyValue\x12\x10\n\x03key\x18\x01 \x01(\x0cR"
+    b'\n\x08KeyValue\x12\x10\n\x03key\x18\x01 \x01(\x0cR'
     b"\x03key\x12'\n\x0fcreate_revision\x18"
-    b"\x02 \x01(\x03R\x0ecreateRevision\x12!\n"
-    b"\x0cmod_revision\x18\x03 \x01(\x03R\x0bmod"
-    b"Revision\x12\x18\n\x07version\x18\x04 \x01("
-    b"\x03R\x07version\x12\x14\n\x05value\x18\x05 \x01("
-    b"\x0cR\x05value\x12\x14\n\x05lease\x18\x06 \x01(\x03R"
+    b'\x02 \x01(\x03R\x0ecreateRevision\x12!\n'
+    b'\x0cmod_revision\x18\x03 \x01(\x03R\x0bmod'
+    b'Revision\x12\x18\n\x07version\x18\x04 \x01('
+    b'\x03R\x07version\x12\x14\n\x05value\x18\x05 \x01('
+    b'\x0cR\x05value\x12\x14\n\x05lease\x18\x06 \x01(\x03R'
     b'\x05lease"\xa3\x01\n\x05Event\x12+\n\x04type'
-    b"\x18\x01 \x01(\x0e2\x17.mvccpb.Event.Ev"
-    b"entTypeR\x04type\x12 \n\x02kv\x18\x02 \x01("
-    b"\x0b2\x10.mvccpb.KeyValueR\x02kv\x12"
-    b")\n\x07prev_kv\x18\x03 \x01(\x0b2\x10.mvccp"
+    b'\x18\x01 \x01(\x0e2\x17.mvccpb.Event.Ev'
+    b'entTypeR\x04type\x12 \n\x02kv\x18\x02 \x01('
+    b'\x0b2\x10.mvccpb.KeyValueR\x02kv\x12'
+    b')\n\x07prev_kv\x18\x03 \x01(\x0b2\x10.mvccp'
     b'b.KeyValueR\x06prevKv" \n\tEv'
-    b"entType\x12\x07\n\x03PUT\x10\x00\x12\n\n\x06DELE"
-    b"TE\x10\x01b\x06proto3\n\xc4\x03\n\nauth.pr"
+    b'entType\x12\x07\n\x03PUT\x10\x00\x12\n\n\x06DELE'
+    b'TE\x10\x01b\x06proto3\n\xc4\x03\n\nauth.pr'
     b'oto\x12\x06authpb"1\n\x0eUserAddOp'
-    b"tions\x12\x1f\n\x0bno_password\x18\x01 \x01"
+    b'tions\x12\x1f\n\x0bno_password\x18\x01 \x01'
     b'(\x08R\nnoPassword"~\n\x04User\x12\x12'
-    b"\n\x04name\x18\x01 \x01(\x0cR\x04name\x12\x1a\n\x08pa"
-    b"ssword\x18\x02 \x01(\x0cR\x08password\x12\x14"
-    b"\n\x05roles\x18\x03 \x03(\tR\x05roles\x120\n\x07"
-    b"options\x18\x04 \x01(\x0b2\x16.authpb.U"
+    b'\n\x04name\x18\x01 \x01(\x0cR\x04name\x12\x1a\n\x08pa'
+    b'ssword\x18\x02 \x01(\x0cR\x08password\x12\x14'
+    b'\n\x05roles\x18\x03 \x03(\tR\x05roles\x120\n\x07'
+    b'options\x18\x04 \x01(\x0b2\x16.authpb.U'
     b'serAddOptionsR\x07options"\x9c'
-    b"\x01\n\nPermission\x123\n\x08permTyp"
-    b"e\x18\x01 \x01(\x0e2\x17.authpb.Permiss"
-    b"ion.TypeR\x08permType\x12\x10\n\x03ke"
-    b"y\x18\x02 \x01(\x0cR\x03key\x12\x1b\n\trange_en"
+    b'\x01\n\nPermission\x123\n\x08permTyp'
+    b'e\x18\x01 \x01(\x0e2\x17.authpb.Permiss'
+    b'ion.TypeR\x08permType\x12\x10\n\x03ke'
+    b'y\x18\x02 \x01(\x0cR\x03key\x12\x1b\n\trange_en'
     b'd\x18\x03 \x01(\x0cR\x08rangeEnd"*\n\x04Typ'
-    b"e\x12\x08\n\x04READ\x10\x00\x12\t\n\x05WRITE\x10\x01\x12\r"
+    b'e\x12\x08\n\x04READ\x10\x00\x12\t\n\x05WRITE\x10\x01\x12\r'
     b'\n\tREADWRITE\x10\x02"T\n\x04Role\x12\x12\n'
-    b"\x04name\x18\x01 \x01(\x0cR\x04name\x128\n\rkey"
-    b"Permission\x18\x02 \x03(\x0b2\x12.authp"
-    b"b.PermissionR\rkeyPermiss"
-    b"ionb\x06proto3\n\xe4\x02\n\x10membersh"
+    b'\x04name\x18\x01 \x01(\x0cR\x04name\x128\n\rkey'
+    b'Permission\x18\x02 \x03(\x0b2\x12.authp'
+    b'b.PermissionR\rkeyPermiss'
+    b'ionb\x06proto3\n\xe4\x02\n\x10membersh'
     b'ip.proto\x12\x0cmembershippb"A'
-    b"\n\nAttributes\x12\x12\n\x04name\x18\x01 \x01"
-    b"(\tR\x04name\x12\x1f\n\x0bclient_urls\x18"
+    b'\n\nAttributes\x12\x12\n\x04name\x18\x01 \x01'
+    b'(\tR\x04name\x12\x1f\n\x0bclient_urls\x18'
     b'\x02 \x03(\tR\nclientUrls",\n\x18Clu'
-    b"sterVersionSetRequest\x12\x10\n"
+    b'sterVersionSetRequest\x12\x10\n'
     b'\x03ver\x18\x01 \x01(\tR\x03ver"\x81\x01\n\x1bClus'
-    b"terMemberAttrSetRequest\x12"
-    b"\x1b\n\tmember_ID\x18\x01 \x01(\x04R\x08memb"
-    b"erID\x12E\n\x11member_attribute"
-    b"s\x18\x02 \x01(\x0b2\x18.membershippb.A"
-    b"ttributesR\x10memberAttribu"
+    b'terMemberAttrSetRequest\x12'
+    b'\x1b\n\tmember_ID\x18\x01 \x01(\x04R\x08memb'
+    b'erID\x12E\n\x11member_attribute'
+    b's\x18\x02 \x01(\x0b2\x18.membershippb.A'
+    b'ttributesR\x10memberAttribu'
     b'tes"E\n\x17DowngradeInfoSetR'
-    b"equest\x12\x18\n\x07enabled\x18\x01 \x01(\x08R"
-    b"\x07enabled\x12\x10\n\x03ver\x18\x02 \x01(\tR\x03v"
-    b"erb\x06proto3\nm\n\x0blease.prot"
+    b'equest\x12\x18\n\x07enabled\x18\x01 \x01(\x08R'
+    b'\x07enabled\x12\x10\n\x03ver\x18\x02 \x01(\tR\x03v'
+    b'erb\x06proto3\nm\n\x0blease.prot'
     b'o\x12\x07leasepb"M\n\x05Lease\x12\x0e\n\x02I'
-    b"D\x18\x01 \x01(\x03R\x02ID\x12\x10\n\x03TTL\x18\x02 \x01(\x03"
+    b'D\x18\x01 \x01(\x03R\x02ID\x12\x10\n\x03TTL\x18\x02 \x01(\x03'
     b'R\x03TTL\x12"\n\x0cRemainingTTL\x18\x03 '
-    b"\x01(\x03R\x0cRemainingTTLb\x06proto"
-    b"3\n\xfeq\n\trpc.proto\x12\x0cetcdser"
-    b"verpb\x1a\nauth.proto\x1a\x08kv.pr"
+    b'\x01(\x03R\x0cRemainingTTLb\x06proto'
+    b'3\n\xfeq\n\trpc.proto\x12\x0cetcdser'
+    b'verpb\x1a\nauth.proto\x1a\x08kv.pr'
     b'oto"\x85\x01\n\x0eResponseHeader\x12\x1d'
-    b"\n\ncluster_id\x18\x01 \x01(\x04R\tclus"
-    b"terId\x12\x1b\n\tmember_id\x18\x02 \x01(\x04"
-    b"R\x08memberId\x12\x1a\n\x08revision\x18\x03"
-    b" \x01(\x03R\x08revision\x12\x1b\n\traft_t"
+    b'\n\ncluster_id\x18\x01 \x01(\x04R\tclus'
+    b'terId\x12\x1b\n\tmember_id\x18\x02 \x01(\x04'
+    b'R\x08memberId\x12\x1a\n\x08revision\x18\x03'
+    b' \x01(\x03R\x08revision\x12\x1b\n\traft_t'
     b'erm\x18\x04 \x01(\x04R\x08raftTerm"\x84\x05\n\x0c'
-    b"RangeRequest\x12\x10\n\x03key\x18\x01 \x01("
-    b"\x0cR\x03key\x12\x1b\n\trange_end\x18\x02 \x01("
-    b"\x0cR\x08rangeEnd\x12\x14\n\x05limit\x18\x03 \x01"
-    b"(\x03R\x05limit\x12\x1a\n\x08revision\x18\x04 "
-    b"\x01(\x03R\x08revision\x12C\n\nsort_or"
-    b"der\x18\x05 \x01(\x0e2$.etcdserverpb"
-    b".RangeRequest.SortOrderR"
-    b"\tsortOrder\x12F\n\x0bsort_targe"
-    b"t\x18\x06 \x01(\x0e2%.etcdserverpb.R"
-    b"angeRequest.SortTargetR\n"
+    b'RangeRequest\x12\x10\n\x03key\x18\x01 \x01('
+    b'\x0cR\x03key\x12\x1b\n\trange_end\x18\x02 \x01('
+    b'\x0cR\x08rangeEnd\x12\x14\n\x05limit\x18\x03 \x01'
+    b'(\x03R\x05limit\x12\x1a\n\x08revision\x18\x04 '
+    b'\x01(\x03R\x08revision\x12C\n\nsort_or'
+    b'der\x18\x05 \x01(\x0e2$.etcdserverpb'
+    b'.RangeRequest.SortOrderR'
+    b'\tsortOrder\x12F\n\x0bsort_targe'
+    b't\x18\x06 \x01(\x0e2%.etcdserverpb.R'
+    b'angeRequest.SortTargetR\n'
     b'sortTarget\x12"\n\x0cserializab'
-    b"le\x18\x07 \x01(\x08R\x0cserializable\x12\x1b"
-    b"\n\tkeys_only\x18\x08 \x01(\x08R\x08keysO"
-    b"nly\x12\x1d\n\ncount_only\x18\t \x01(\x08R"
-    b"\tcountOnly\x12(\n\x10min_mod_re"
-    b"vision\x18\n \x01(\x03R\x0eminModRevi"
-    b"sion\x12(\n\x10max_mod_revision"
-    b"\x18\x0b \x01(\x03R\x0emaxModRevision\x12."
-    b"\n\x13min_create_revision\x18\x0c "
-    b"\x01(\x03R\x11minCreateRevision\x12."
-    b"\n\x13max_create_revision\x18\r "
+    b'le\x18\x07 \x01(\x08R\x0cserializable\x12\x1b'
+    b'\n\tkeys_only\x18\x08 \x01(\x08R\x08keysO'
+    b'nly\x12\x1d\n\ncount_only\x18\t \x01(\x08R'
+    b'\tcountOnly\x12(\n\x10min_mod_re'
+    b'vision\x18\n \x01(\x03R\x0eminModRevi'
+    b'sion\x12(\n\x10max_mod_revision'
+    b'\x18\x0b \x01(\x03R\x0emaxModRevision\x12.'
+    b'\n\x13min_create_revision\x18\x0c '
+    b'\x01(\x03R\x11minCreateRevision\x12.'
+    b'\n\x13max_create_revision\x18\r '
     b'\x01(\x03R\x11maxCreateRevision".'
-    b"\n\tSortOrder\x12\x08\n\x04NONE\x10\x00\x12\n\n"
+    b'\n\tSortOrder\x12\x08\n\x04NONE\x10\x00\x12\n\n'
     b'\x06ASCEND\x10\x01\x12\x0b\n\x07DESCEND\x10\x02"B'
-    b"\n\nSortTarget\x12\x07\n\x03KEY\x10\x00\x12\x0b\n"
-    b"\x07VERSION\x10\x01\x12\n\n\x06CREATE\x10\x02\x12\x07"
+    b'\n\nSortTarget\x12\x07\n\x03KEY\x10\x00\x12\x0b\n'
+    b'\x07VERSION\x10\x01\x12\n\n\x06CREATE\x10\x02\x12\x07'
     b'\n\x03MOD\x10\x03\x12\t\n\x05VALUE\x10\x04"\x93\x01\n\rR'
-    b"angeResponse\x124\n\x06header\x18\x01"
-    b" \x01(\x0b2\x1c.etcdserverpb.Resp"
+    b'angeResponse\x124\n\x06header\x18\x01'
+    b' \x01(\x0b2\x1c.etcdserverpb.Resp'
     b'onseHeaderR\x06header\x12"\n\x03kv'
-    b"s\x18\x02 \x03(\x0b2\x10.mvccpb.KeyValu"
-    b"eR\x03kvs\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04mo"
-    b"re\x12\x14\n\x05count\x18\x04 \x01(\x03R\x05count"
+    b's\x18\x02 \x03(\x0b2\x10.mvccpb.KeyValu'
+    b'eR\x03kvs\x12\x12\n\x04more\x18\x03 \x01(\x08R\x04mo'
+    b're\x12\x14\n\x05count\x18\x04 \x01(\x03R\x05count'
     b'"Y\n\x13RangeStreamResponse\x12'
-    b"B\n\x0erange_response\x18\x01 \x01(\x0b2"
-    b"\x1b.etcdserverpb.RangeResp"
+    b'B\n\x0erange_response\x18\x01 \x01(\x0b2'
+    b'\x1b.etcdserverpb.RangeResp'
     b'onseR\rrangeResponse"\xa9\x01\n\n'
-    b"PutRequest\x12\x10\n\x03key\x18\x01 \x01(\x0cR"
-    b"\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05val"
-    b"ue\x12\x14\n\x05lease\x18\x03 \x01(\x03R\x05lease"
-    b"\x12\x17\n\x07prev_kv\x18\x04 \x01(\x08R\x06prevK"
-    b"v\x12!\n\x0cignore_value\x18\x05 \x01(\x08R"
-    b"\x0bignoreValue\x12!\n\x0cignore_l"
+    b'PutRequest\x12\x10\n\x03key\x18\x01 \x01(\x0cR'
+    b'\x03key\x12\x14\n\x05value\x18\x02 \x01(\x0cR\x05val'
+    b'ue\x12\x14\n\x05lease\x18\x03 \x01(\x03R\x05lease'
+    b'\x12\x17\n\x07prev_kv\x18\x04 \x01(\x08R\x06prevK'
+    b'v\x12!\n\x0cignore_value\x18\x05 \x01(\x08R'
+    b'\x0bignoreValue\x12!\n\x0cignore_l'
     b'ease\x18\x06 \x01(\x08R\x0bignoreLease"'
-    b"n\n\x0bPutResponse\x124\n\x06header"
-    b"\x18\x01 \x01(\x0b2\x1c.etcdserverpb.Re"
-    b"sponseHeaderR\x06header\x12)\n\x07"
-    b"prev_kv\x18\x02 \x01(\x0b2\x10.mvccpb.K"
+    b'n\n\x0bPutResponse\x124\n\x06header'
+    b'\x18\x01 \x01(\x0b2\x1c.etcdserverpb.Re'
+    b'sponseHeaderR\x06header\x12)\n\x07'
+    b'prev_kv\x18\x02 \x01(\x0b2\x10.mvccpb.K'
     b'eyValueR\x06prevKv"\\\n\x12Delet'
-    b"eRangeRequest\x12\x10\n\x03key\x18\x01 \x01"
-    b"(\x0cR\x03key\x12\x1b\n\trange_end\x18\x02 \x01"
-    b"(\x0cR\x08rangeEnd\x12\x17\n\x07prev_kv\x18"
+    b'eRangeRequest\x12\x10\n\x03key\x18\x01 \x01'
+    b'(\x0cR\x03key\x12\x1b\n\trange_end\x18\x02 \x01'
+    b'(\x0cR\x08rangeEnd\x12\x17\n\x07prev_kv\x18'
     b'\x03 \x01(\x08R\x06prevKv"\x92\x01\n\x13Delete'
-    b"RangeResponse\x124\n\x06header\x18"
-    b"\x01 \x01(\x0b2\x1c.etcdserverpb.Res"
-    b"ponseHeaderR\x06header\x12\x18\n\x07d"
-    b"eleted\x18\x02 \x01(\x03R\x07deleted\x12+\n"
-    b"\x08prev_kvs\x18\x03 \x03(\x0b2\x10.mvccpb"
+    b'RangeResponse\x124\n\x06header\x18'
+    b'\x01 \x01(\x0b2\x1c.etcdserverpb.Res'
+    b'ponseHeaderR\x06header\x12\x18\n\x07d'
+    b'eleted\x18\x02 \x01(\x03R\x07deleted\x12+\n'
+    b'\x08prev_kvs\x18\x03 \x03(\x0b2\x10.mvccpb'
     b'.KeyValueR\x07prevKvs"\xa9\x02\n\tR'
-    b"equestOp\x12A\n\rrequest_rang"
-    b"e\x18\x01 \x01(\x0b2\x1a.etcdserverpb.R"
-    b"angeRequestH\x00R\x0crequestRa"
-    b"nge\x12;\n\x0brequest_put\x18\x02 \x01(\x0b"
-    b"2\x18.etcdserverpb.PutReque"
-    b"stH\x00R\nrequestPut\x12T\n\x14requ"
-    b"est_delete_range\x18\x03 \x01(\x0b2 "
-    b".etcdserverpb.DeleteRang"
-    b"eRequestH\x00R\x12requestDelet"
-    b"eRange\x12;\n\x0brequest_txn\x18\x04 "
-    b"\x01(\x0b2\x18.etcdserverpb.TxnRe"
-    b"questH\x00R\nrequestTxnB\t\n\x07r"
+    b'equestOp\x12A\n\rrequest_rang'
+    b'e\x18\x01 \x01(\x0b2\x1a.etcdserverpb.R'
+    b'angeRequestH\x00R\x0crequestRa'
+    b'nge\x12;\n\x0brequest_put\x18\x02 \x01(\x0b'
+    b'2\x18.etcdserverpb.PutReque'
+    b'stH\x00R\nrequestPut\x12T\n\x14requ'
+    b'est_delete_range\x18\x03 \x01(\x0b2 '
+    b'.etcdserverpb.DeleteRang'
+    b'eRequestH\x00R\x12requestDelet'
+    b'eRange\x12;\n\x0brequest_txn\x18\x04 '
+    b'\x01(\x0b2\x18.etcdserverpb.TxnRe'
+    b'questH\x00R\nrequestTxnB\t\n\x07r'
     b'equest"\xb7\x02\n\nResponseOp\x12D\n'
-    b"\x0eresponse_range\x18\x01 \x01(\x0b2\x1b."
-    b"etcdserverpb.RangeRespon"
-    b"seH\x00R\rresponseRange\x12>\n\x0cr"
-    b"esponse_put\x18\x02 \x01(\x0b2\x19.etcd"
-    b"serverpb.PutResponseH\x00R\x0b"
-    b"responsePut\x12W\n\x15response_"
-    b"delete_range\x18\x03 \x01(\x0b2!.etc"
-    b"dserverpb.DeleteRangeRes"
-    b"ponseH\x00R\x13responseDeleteR"
-    b"ange\x12>\n\x0cresponse_txn\x18\x04 \x01"
-    b"(\x0b2\x19.etcdserverpb.TxnRes"
-    b"ponseH\x00R\x0bresponseTxnB\n\n\x08"
+    b'\x0eresponse_range\x18\x01 \x01(\x0b2\x1b.'
+    b'etcdserverpb.RangeRespon'
+    b'seH\x00R\rresponseRange\x12>\n\x0cr'
+    b'esponse_put\x18\x02 \x01(\x0b2\x19.etcd'
+    b'serverpb.PutResponseH\x00R\x0b'
+    b'responsePut\x12W\n\x15response_'
+    b'delete_range\x18\x03 \x01(\x0b2!.etc'
+    b'dserverpb.DeleteRangeRes'
+    b'ponseH\x00R\x13responseDeleteR'
+    b'ange\x12>\n\x0cresponse_txn\x18\x04 \x01'
+    b'(\x0b2\x19.etcdserverpb.TxnRes'
+    b'ponseH\x00R\x0bresponseTxnB\n\n\x08'
     b'response"\xe9\x03\n\x07Compare\x12;\n\x06'
-    b"result\x18\x01 \x01(\x0e2#.etcdserve"
-    b"rpb.Compare.CompareResul"
-    b"tR\x06result\x12;\n\x06target\x18\x02 \x01("
-    b"\x0e2#.etcdserverpb.Compare"
-    b".CompareTargetR\x06target\x12\x10"
-    b"\n\x03key\x18\x03 \x01(\x0cR\x03key\x12\x1a\n\x07vers"
-    b"ion\x18\x04 \x01(\x03H\x00R\x07version\x12)\n\x0f"
-    b"create_revision\x18\x05 \x01(\x03H\x00R"
-    b"\x0ecreateRevision\x12#\n\x0cmod_r"
-    b"evision\x18\x06 \x01(\x03H\x00R\x0bmodRevi"
-    b"sion\x12\x16\n\x05value\x18\x07 \x01(\x0cH\x00R\x05v"
-    b"alue\x12\x16\n\x05lease\x18\x08 \x01(\x03H\x00R\x05l"
-    b"ease\x12\x1b\n\trange_end\x18@ \x01(\x0cR"
+    b'result\x18\x01 \x01(\x0e2#.etcdserve'
+    b'rpb.Compare.CompareResul'
+    b'tR\x06result\x12;\n\x06target\x18\x02 \x01('
+    b'\x0e2#.etcdserverpb.Compare'
+    b'.CompareTargetR\x06target\x12\x10'
+    b'\n\x03key\x18\x03 \x01(\x0cR\x03key\x12\x1a\n\x07vers'
+    b'ion\x18\x04 \x01(\x03H\x00R\x07version\x12)\n\x0f'
+    b'create_revision\x18\x05 \x01(\x03H\x00R'
+    b'\x0ecreateRevision\x12#\n\x0cmod_r'
+    b'evision\x18\x06 \x01(\x03H\x00R\x0bmodRevi'
+    b'sion\x12\x16\n\x05value\x18\x07 \x01(\x0cH\x00R\x05v'
+    b'alue\x12\x16\n\x05lease\x18\x08 \x01(\x03H\x00R\x05l'
+    b'ease\x12\x1b\n\trange_end\x18@ \x01(\x0cR'
     b'\x08rangeEnd"@\n\rCompareResu'
-    b"lt\x12\t\n\x05EQUAL\x10\x00\x12\x0b\n\x07GREATER"
-    b"\x10\x01\x12\x08\n\x04LESS\x10\x02\x12\r\n\tNOT_EQUA"
+    b'lt\x12\t\n\x05EQUAL\x10\x00\x12\x0b\n\x07GREATER'
+    b'\x10\x01\x12\x08\n\x04LESS\x10\x02\x12\r\n\tNOT_EQUA'
     b'L\x10\x03"G\n\rCompareTarget\x12\x0b\n\x07'
-    b"VERSION\x10\x00\x12\n\n\x06CREATE\x10\x01\x12\x07\n"
-    b"\x03MOD\x10\x02\x12\t\n\x05VALUE\x10\x03\x12\t\n\x05LEA"
+    b'VERSION\x10\x00\x12\n\n\x06CREATE\x10\x01\x12\x07\n'
+    b'\x03MOD\x10\x02\x12\t\n\x05VALUE\x10\x03\x12\t\n\x05LEA'
     b'SE\x10\x04B\x0e\n\x0ctarget_union"\xa3\x01\n'
-    b"\nTxnRequest\x12/\n\x07compare\x18\x01"
-    b" \x03(\x0b2\x15.etcdserverpb.Comp"
-    b"areR\x07compare\x121\n\x07success\x18"
-    b"\x02 \x03(\x0b2\x17.etcdserverpb.Req"
-    b"uestOpR\x07success\x121\n\x07failu"
-    b"re\x18\x03 \x03(\x0b2\x17.etcdserverpb."
+    b'\nTxnRequest\x12/\n\x07compare\x18\x01'
+    b' \x03(\x0b2\x15.etcdserverpb.Comp'
+    b'areR\x07compare\x121\n\x07success\x18'
+    b'\x02 \x03(\x0b2\x17.etcdserverpb.Req'
+    b'uestOpR\x07success\x121\n\x07failu'
+    b're\x18\x03 \x03(\x0b2\x17.etcdserverpb.'
     b'RequestOpR\x07failure"\x99\x01\n\x0bT'
-    b"xnResponse\x124\n\x06header\x18\x01 \x01"
-    b"(\x0b2\x1c.etcdserverpb.Respon"
-    b"seHeaderR\x06header\x12\x1c\n\tsucc"
-    b"eeded\x18\x02 \x01(\x08R\tsucceeded\x126"
-    b"\n\tresponses\x18\x03 \x03(\x0b2\x18.etcd"
-    b"serverpb.ResponseOpR\tres"
+    b'xnResponse\x124\n\x06header\x18\x01 \x01'
+    b'(\x0b2\x1c.etcdserverpb.Respon'
+    b'seHeaderR\x06header\x12\x1c\n\tsucc'
+    b'eeded\x18\x02 \x01(\x08R\tsucceeded\x126'
+    b'\n\tresponses\x18\x03 \x03(\x0b2\x18.etcd'
+    b'serverpb.ResponseOpR\tres'
     b'ponses"K\n\x11CompactionRequ'
-    b"est\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08r"
-    b"evision\x12\x1a\n\x08physical\x18\x02 \x01("
+    b'est\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08r'
+    b'evision\x12\x1a\n\x08physical\x18\x02 \x01('
     b'\x08R\x08physical"J\n\x12Compactio'
-    b"nResponse\x124\n\x06header\x18\x01 \x01("
-    b"\x0b2\x1c.etcdserverpb.Respons"
+    b'nResponse\x124\n\x06header\x18\x01 \x01('
+    b'\x0b2\x1c.etcdserverpb.Respons'
     b'eHeaderR\x06header"\x86\x02\n\x0cWatc'
-    b"hRequest\x12I\n\x0ecreate_reque"
-    b"st\x18\x01 \x01(\x0b2 .etcdserverpb."
-    b"WatchCreateRequestH\x00R\rcr"
-    b"eateRequest\x12I\n\x0ecancel_re"
-    b"quest\x18\x02 \x01(\x0b2 .etcdserver"
-    b"pb.WatchCancelRequestH\x00R"
-    b"\rcancelRequest\x12O\n\x10progre"
+    b'hRequest\x12I\n\x0ecreate_reque'
+    b'st\x18\x01 \x01(\x0b2 .etcdserverpb.'
+    b'WatchCreateRequestH\x00R\rcr'
+    b'eateRequest\x12I\n\x0ecancel_re'
+    b'quest\x18\x02 \x01(\x0b2 .etcdserver'
+    b'pb.WatchCancelRequestH\x00R'
+    b'\rcancelRequest\x12O\n\x10progre'
     b'ss_request\x18\x03 \x01(\x0b2".etcds'
-    b"erverpb.WatchProgressReq"
-    b"uestH\x00R\x0fprogressRequestB"
+    b'erverpb.WatchProgressReq'
+    b'uestH\x00R\x0fprogressRequestB'
     b'\x0f\n\rrequest_union"\xd1\x02\n\x12Wat'
-    b"chCreateRequest\x12\x10\n\x03key\x18\x01"
-    b" \x01(\x0cR\x03key\x12\x1b\n\trange_end\x18\x02"
-    b" \x01(\x0cR\x08rangeEnd\x12%\n\x0estart_"
-    b"revision\x18\x03 \x01(\x03R\rstartRev"
+    b'chCreateRequest\x12\x10\n\x03key\x18\x01'
+    b' \x01(\x0cR\x03key\x12\x1b\n\trange_end\x18\x02'
+    b' \x01(\x0cR\x08rangeEnd\x12%\n\x0estart_'
+    b'revision\x18\x03 \x01(\x03R\rstartRev'
     b"ision\x12'\n\x0fprogress_notify"
-    b"\x18\x04 \x01(\x08R\x0eprogressNotify\x12E"
-    b"\n\x07filters\x18\x05 \x03(\x0e2+.etcdse"
-    b"rverpb.WatchCreateReques"
-    b"t.FilterTypeR\x07filters\x12\x17\n"
-    b"\x07prev_kv\x18\x06 \x01(\x08R\x06prevKv\x12\x19"
-    b"\n\x08watch_id\x18\x07 \x01(\x03R\x07watchI"
-    b"d\x12\x1a\n\x08fragment\x18\x08 \x01(\x08R\x08fra"
+    b'\x18\x04 \x01(\x08R\x0eprogressNotify\x12E'
+    b'\n\x07filters\x18\x05 \x03(\x0e2+.etcdse'
+    b'rverpb.WatchCreateReques'
+    b't.FilterTypeR\x07filters\x12\x17\n'
+    b'\x07prev_kv\x18\x06 \x01(\x08R\x06prevKv\x12\x19'
+    b'\n\x08watch_id\x18\x07 \x01(\x03R\x07watchI'
+    b'd\x12\x1a\n\x08fragment\x18\x08 \x01(\x08R\x08fra'
     b'gment"%\n\nFilterType\x12\t\n\x05N'
     b'OPUT\x10\x00\x12\x0c\n\x08NODELETE\x10\x01"/\n\x12'
-    b"WatchCancelRequest\x12\x19\n\x08wa"
+    b'WatchCancelRequest\x12\x19\n\x08wa'
     b'tch_id\x18\x01 \x01(\x03R\x07watchId"\x16\n'
     b'\x14WatchProgressRequest"\xa9\x02'
-    b"\n\rWatchResponse\x124\n\x06heade"
-    b"r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R"
-    b"esponseHeaderR\x06header\x12\x19\n"
-    b"\x08watch_id\x18\x02 \x01(\x03R\x07watchId"
-    b"\x12\x18\n\x07created\x18\x03 \x01(\x08R\x07creat"
-    b"ed\x12\x1a\n\x08canceled\x18\x04 \x01(\x08R\x08ca"
-    b"nceled\x12)\n\x10compact_revisi"
-    b"on\x18\x05 \x01(\x03R\x0fcompactRevisio"
-    b"n\x12#\n\rcancel_reason\x18\x06 \x01(\t"
-    b"R\x0ccancelReason\x12\x1a\n\x08fragme"
-    b"nt\x18\x07 \x01(\x08R\x08fragment\x12%\n\x06ev"
-    b"ents\x18\x0b \x03(\x0b2\r.mvccpb.Even"
+    b'\n\rWatchResponse\x124\n\x06heade'
+    b'r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R'
+    b'esponseHeaderR\x06header\x12\x19\n'
+    b'\x08watch_id\x18\x02 \x01(\x03R\x07watchId'
+    b'\x12\x18\n\x07created\x18\x03 \x01(\x08R\x07creat'
+    b'ed\x12\x1a\n\x08canceled\x18\x04 \x01(\x08R\x08ca'
+    b'nceled\x12)\n\x10compact_revisi'
+    b'on\x18\x05 \x01(\x03R\x0fcompactRevisio'
+    b'n\x12#\n\rcancel_reason\x18\x06 \x01(\t'
+    b'R\x0ccancelReason\x12\x1a\n\x08fragme'
+    b'nt\x18\x07 \x01(\x08R\x08fragment\x12%\n\x06ev'
+    b'ents\x18\x0b \x03(\x0b2\r.mvccpb.Even'
     b'tR\x06events"5\n\x11LeaseGrantR'
-    b"equest\x12\x10\n\x03TTL\x18\x01 \x01(\x03R\x03TTL"
+    b'equest\x12\x10\n\x03TTL\x18\x01 \x01(\x03R\x03TTL'
     b'\x12\x0e\n\x02ID\x18\x02 \x01(\x03R\x02ID"\x82\x01\n\x12Lea'
-    b"seGrantResponse\x124\n\x06heade"
-    b"r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R"
-    b"esponseHeaderR\x06header\x12\x0e\n"
-    b"\x02ID\x18\x02 \x01(\x03R\x02ID\x12\x10\n\x03TTL\x18\x03 \x01"
-    b"(\x03R\x03TTL\x12\x14\n\x05error\x18\x04 \x01(\tR\x05"
+    b'seGrantResponse\x124\n\x06heade'
+    b'r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R'
+    b'esponseHeaderR\x06header\x12\x0e\n'
+    b'\x02ID\x18\x02 \x01(\x03R\x02ID\x12\x10\n\x03TTL\x18\x03 \x01'
+    b'(\x03R\x03TTL\x12\x14\n\x05error\x18\x04 \x01(\tR\x05'
     b'error"$\n\x12LeaseRevokeRequ'
     b'est\x12\x0e\n\x02ID\x18\x01 \x01(\x03R\x02ID"K\n\x13L'
-    b"easeRevokeResponse\x124\n\x06he"
-    b"ader\x18\x01 \x01(\x0b2\x1c.etcdserverp"
-    b"b.ResponseHeaderR\x06header"
+    b'easeRevokeResponse\x124\n\x06he'
+    b'ader\x18\x01 \x01(\x0b2\x1c.etcdserverp'
+    b'b.ResponseHeaderR\x06header'
     b'"F\n\x0fLeaseCheckpoint\x12\x0e\n\x02I'
-    b"D\x18\x01 \x01(\x03R\x02ID\x12#\n\rremaining"
-    b"_TTL\x18\x02 \x01(\x03R\x0cremainingTTL"
+    b'D\x18\x01 \x01(\x03R\x02ID\x12#\n\rremaining'
+    b'_TTL\x18\x02 \x01(\x03R\x0cremainingTTL'
     b'"Y\n\x16LeaseCheckpointReque'
-    b"st\x12?\n\x0bcheckpoints\x18\x01 \x03(\x0b2"
-    b"\x1d.etcdserverpb.LeaseChec"
+    b'st\x12?\n\x0bcheckpoints\x18\x01 \x03(\x0b2'
+    b'\x1d.etcdserverpb.LeaseChec'
     b'kpointR\x0bcheckpoints"O\n\x17L'
-    b"easeCheckpointResponse\x124"
-    b"\n\x06header\x18\x01 \x01(\x0b2\x1c.etcdser"
-    b"verpb.ResponseHeaderR\x06he"
-    b"ader\"'\n\x15LeaseKeepAliveRe"
+    b'easeCheckpointResponse\x124'
+    b'\n\x06header\x18\x01 \x01(\x0b2\x1c.etcdser'
+    b'verpb.ResponseHeaderR\x06he'
+    b'ader"\'\n\x15LeaseKeepAliveRe'
     b'quest\x12\x0e\n\x02ID\x18\x01 \x01(\x03R\x02ID"p\n'
-    b"\x16LeaseKeepAliveResponse\x12"
-    b"4\n\x06header\x18\x01 \x01(\x0b2\x1c.etcdse"
-    b"rverpb.ResponseHeaderR\x06h"
-    b"eader\x12\x0e\n\x02ID\x18\x02 \x01(\x03R\x02ID\x12\x10\n"
+    b'\x16LeaseKeepAliveResponse\x12'
+    b'4\n\x06header\x18\x01 \x01(\x0b2\x1c.etcdse'
+    b'rverpb.ResponseHeaderR\x06h'
+    b'eader\x12\x0e\n\x02ID\x18\x02 \x01(\x03R\x02ID\x12\x10\n'
     b'\x03TTL\x18\x03 \x01(\x03R\x03TTL"<\n\x16Lease'
-    b"TimeToLiveRequest\x12\x0e\n\x02ID\x18"
-    b"\x01 \x01(\x03R\x02ID\x12\x12\n\x04keys\x18\x02 \x01(\x08R"
+    b'TimeToLiveRequest\x12\x0e\n\x02ID\x18'
+    b'\x01 \x01(\x03R\x02ID\x12\x12\n\x04keys\x18\x02 \x01(\x08R'
     b'\x04keys"\xa5\x01\n\x17LeaseTimeToLiv'
-    b"eResponse\x124\n\x06header\x18\x01 \x01("
-    b"\x0b2\x1c.etcdserverpb.Respons"
-    b"eHeaderR\x06header\x12\x0e\n\x02ID\x18\x02 "
-    b"\x01(\x03R\x02ID\x12\x10\n\x03TTL\x18\x03 \x01(\x03R\x03TT"
-    b"L\x12\x1e\n\ngrantedTTL\x18\x04 \x01(\x03R\ng"
-    b"rantedTTL\x12\x12\n\x04keys\x18\x05 \x03(\x0cR"
+    b'eResponse\x124\n\x06header\x18\x01 \x01('
+    b'\x0b2\x1c.etcdserverpb.Respons'
+    b'eHeaderR\x06header\x12\x0e\n\x02ID\x18\x02 '
+    b'\x01(\x03R\x02ID\x12\x10\n\x03TTL\x18\x03 \x01(\x03R\x03TT'
+    b'L\x12\x1e\n\ngrantedTTL\x18\x04 \x01(\x03R\ng'
+    b'rantedTTL\x12\x12\n\x04keys\x18\x05 \x03(\x0cR'
     b'\x04keys"\x14\n\x12LeaseLeasesRequ'
     b'est"\x1d\n\x0bLeaseStatus\x12\x0e\n\x02ID'
     b'\x18\x01 \x01(\x03R\x02ID"~\n\x13LeaseLease'
-    b"sResponse\x124\n\x06header\x18\x01 \x01("
-    b"\x0b2\x1c.etcdserverpb.Respons"
-    b"eHeaderR\x06header\x121\n\x06lease"
-    b"s\x18\x02 \x03(\x0b2\x19.etcdserverpb.L"
+    b'sResponse\x124\n\x06header\x18\x01 \x01('
+    b'\x0b2\x1c.etcdserverpb.Respons'
+    b'eHeaderR\x06header\x121\n\x06lease'
+    b's\x18\x02 \x03(\x0b2\x19.etcdserverpb.L'
     b'easeStatusR\x06leases"\x86\x01\n\x06M'
-    b"ember\x12\x0e\n\x02ID\x18\x01 \x01(\x04R\x02ID\x12\x12\n"
-    b"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n\x08pee"
-    b"rURLs\x18\x03 \x03(\tR\x08peerURLs\x12\x1e\n"
-    b"\nclientURLs\x18\x04 \x03(\tR\nclien"
-    b"tURLs\x12\x1c\n\tisLearner\x18\x05 \x01(\x08"
+    b'ember\x12\x0e\n\x02ID\x18\x01 \x01(\x04R\x02ID\x12\x12\n'
+    b'\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n\x08pee'
+    b'rURLs\x18\x03 \x03(\tR\x08peerURLs\x12\x1e\n'
+    b'\nclientURLs\x18\x04 \x03(\tR\nclien'
+    b'tURLs\x12\x1c\n\tisLearner\x18\x05 \x01(\x08'
     b'R\tisLearner"L\n\x10MemberAdd'
-    b"Request\x12\x1a\n\x08peerURLs\x18\x01 \x03("
-    b"\tR\x08peerURLs\x12\x1c\n\tisLearner"
+    b'Request\x12\x1a\n\x08peerURLs\x18\x01 \x03('
+    b'\tR\x08peerURLs\x12\x1c\n\tisLearner'
     b'\x18\x02 \x01(\x08R\tisLearner"\xa7\x01\n\x11Me'
-    b"mberAddResponse\x124\n\x06heade"
-    b"r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R"
-    b"esponseHeaderR\x06header\x12,\n"
-    b"\x06member\x18\x02 \x01(\x0b2\x14.etcdserv"
-    b"erpb.MemberR\x06member\x12.\n\x07m"
-    b"embers\x18\x03 \x03(\x0b2\x14.etcdserve"
+    b'mberAddResponse\x124\n\x06heade'
+    b'r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R'
+    b'esponseHeaderR\x06header\x12,\n'
+    b'\x06member\x18\x02 \x01(\x0b2\x14.etcdserv'
+    b'erpb.MemberR\x06member\x12.\n\x07m'
+    b'embers\x18\x03 \x03(\x0b2\x14.etcdserve'
     b'rpb.MemberR\x07members"%\n\x13M'
-    b"emberRemoveRequest\x12\x0e\n\x02ID"
+    b'emberRemoveRequest\x12\x0e\n\x02ID'
     b'\x18\x01 \x01(\x04R\x02ID"|\n\x14MemberRemo'
-    b"veResponse\x124\n\x06header\x18\x01 \x01"
-    b"(\x0b2\x1c.etcdserverpb.Respon"
-    b"seHeaderR\x06header\x12.\n\x07memb"
-    b"ers\x18\x02 \x03(\x0b2\x14.etcdserverpb"
+    b'veResponse\x124\n\x06header\x18\x01 \x01'
+    b'(\x0b2\x1c.etcdserverpb.Respon'
+    b'seHeaderR\x06header\x12.\n\x07memb'
+    b'ers\x18\x02 \x03(\x0b2\x14.etcdserverpb'
     b'.MemberR\x07members"A\n\x13Memb'
-    b"erUpdateRequest\x12\x0e\n\x02ID\x18\x01 "
-    b"\x01(\x04R\x02ID\x12\x1a\n\x08peerURLs\x18\x02 \x03("
+    b'erUpdateRequest\x12\x0e\n\x02ID\x18\x01 '
+    b'\x01(\x04R\x02ID\x12\x1a\n\x08peerURLs\x18\x02 \x03('
     b'\tR\x08peerURLs"|\n\x14MemberUpd'
-    b"ateResponse\x124\n\x06header\x18\x01 "
-    b"\x01(\x0b2\x1c.etcdserverpb.Respo"
-    b"nseHeaderR\x06header\x12.\n\x07mem"
-    b"bers\x18\x02 \x03(\x0b2\x14.etcdserverp"
+    b'ateResponse\x124\n\x06header\x18\x01 '
+    b'\x01(\x0b2\x1c.etcdserverpb.Respo'
+    b'nseHeaderR\x06header\x12.\n\x07mem'
+    b'bers\x18\x02 \x03(\x0b2\x14.etcdserverp'
     b'b.MemberR\x07members"7\n\x11Mem'
     b'berListRequest\x12"\n\x0clinear'
-    b"izable\x18\x01 \x01(\x08R\x0clinearizab"
+    b'izable\x18\x01 \x01(\x08R\x0clinearizab'
     b'le"z\n\x12MemberListResponse'
-    b"\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.etcds"
-    b"erverpb.ResponseHeaderR\x06"
-    b"header\x12.\n\x07members\x18\x02 \x03(\x0b2"
-    b"\x14.etcdserverpb.MemberR\x07m"
+    b'\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.etcds'
+    b'erverpb.ResponseHeaderR\x06'
+    b'header\x12.\n\x07members\x18\x02 \x03(\x0b2'
+    b'\x14.etcdserverpb.MemberR\x07m'
     b'embers"&\n\x14MemberPromoteR'
     b'equest\x12\x0e\n\x02ID\x18\x01 \x01(\x04R\x02ID"}'
-    b"\n\x15MemberPromoteResponse\x12"
-    b"4\n\x06header\x18\x01 \x01(\x0b2\x1c.etcdse"
-    b"rverpb.ResponseHeaderR\x06h"
-    b"eader\x12.\n\x07members\x18\x02 \x03(\x0b2\x14"
-    b".etcdserverpb.MemberR\x07me"
+    b'\n\x15MemberPromoteResponse\x12'
+    b'4\n\x06header\x18\x01 \x01(\x0b2\x1c.etcdse'
+    b'rverpb.ResponseHeaderR\x06h'
+    b'eader\x12.\n\x07members\x18\x02 \x03(\x0b2\x14'
+    b'.etcdserverpb.MemberR\x07me'
     b'mbers"\xcf\x01\n\x0cAlarmRequest\x12>'
-    b"\n\x06action\x18\x01 \x01(\x0e2&.etcdser"
-    b"verpb.AlarmRequest.Alarm"
-    b"ActionR\x06action\x12\x1a\n\x08member"
-    b"ID\x18\x02 \x01(\x04R\x08memberID\x12-\n\x05al"
-    b"arm\x18\x03 \x01(\x0e2\x17.etcdserverpb"
+    b'\n\x06action\x18\x01 \x01(\x0e2&.etcdser'
+    b'verpb.AlarmRequest.Alarm'
+    b'ActionR\x06action\x12\x1a\n\x08member'
+    b'ID\x18\x02 \x01(\x04R\x08memberID\x12-\n\x05al'
+    b'arm\x18\x03 \x01(\x0e2\x17.etcdserverpb'
     b'.AlarmTypeR\x05alarm"4\n\x0bAla'
-    b"rmAction\x12\x07\n\x03GET\x10\x00\x12\x0c\n\x08ACT"
+    b'rmAction\x12\x07\n\x03GET\x10\x00\x12\x0c\n\x08ACT'
     b'IVATE\x10\x01\x12\x0e\n\nDEACTIVATE\x10\x02"'
-    b"X\n\x0bAlarmMember\x12\x1a\n\x08member"
-    b"ID\x18\x01 \x01(\x04R\x08memberID\x12-\n\x05al"
-    b"arm\x18\x02 \x01(\x0e2\x17.etcdserverpb"
+    b'X\n\x0bAlarmMember\x12\x1a\n\x08member'
+    b'ID\x18\x01 \x01(\x04R\x08memberID\x12-\n\x05al'
+    b'arm\x18\x02 \x01(\x0e2\x17.etcdserverpb'
     b'.AlarmTypeR\x05alarm"x\n\rAla'
-    b"rmResponse\x124\n\x06header\x18\x01 \x01"
-    b"(\x0b2\x1c.etcdserverpb.Respon"
-    b"seHeaderR\x06header\x121\n\x06alar"
-    b"ms\x18\x02 \x03(\x0b2\x19.etcdserverpb."
+    b'rmResponse\x124\n\x06header\x18\x01 \x01'
+    b'(\x0b2\x1c.etcdserverpb.Respon'
+    b'seHeaderR\x06header\x121\n\x06alar'
+    b'ms\x18\x02 \x03(\x0b2\x19.etcdserverpb.'
     b'AlarmMemberR\x06alarms"\x0f\n\rS'
     b'tatusRequest"\xdb\x03\n\x0eStatusR'
-    b"esponse\x124\n\x06header\x18\x01 \x01(\x0b2"
-    b"\x1c.etcdserverpb.ResponseH"
-    b"eaderR\x06header\x12\x18\n\x07version"
-    b"\x18\x02 \x01(\tR\x07version\x12\x16\n\x06dbSiz"
-    b"e\x18\x03 \x01(\x03R\x06dbSize\x12\x16\n\x06leade"
-    b"r\x18\x04 \x01(\x04R\x06leader\x12\x1c\n\traftI"
-    b"ndex\x18\x05 \x01(\x04R\traftIndex\x12\x1a\n"
-    b"\x08raftTerm\x18\x06 \x01(\x04R\x08raftTer"
-    b"m\x12*\n\x10raftAppliedIndex\x18\x07 "
-    b"\x01(\x04R\x10raftAppliedIndex\x12\x16\n"
-    b"\x06errors\x18\x08 \x03(\tR\x06errors\x12 \n"
-    b"\x0bdbSizeInUse\x18\t \x01(\x03R\x0bdbSi"
-    b"zeInUse\x12\x1c\n\tisLearner\x18\n \x01"
-    b"(\x08R\tisLearner\x12&\n\x0estorage"
-    b"Version\x18\x0b \x01(\tR\x0estorageVe"
-    b"rsion\x12 \n\x0bdbSizeQuota\x18\x0c \x01"
-    b"(\x03R\x0bdbSizeQuota\x12A\n\rdowng"
-    b"radeInfo\x18\r \x01(\x0b2\x1b.etcdser"
-    b"verpb.DowngradeInfoR\rdow"
+    b'esponse\x124\n\x06header\x18\x01 \x01(\x0b2'
+    b'\x1c.etcdserverpb.ResponseH'
+    b'eaderR\x06header\x12\x18\n\x07version'
+    b'\x18\x02 \x01(\tR\x07version\x12\x16\n\x06dbSiz'
+    b'e\x18\x03 \x01(\x03R\x06dbSize\x12\x16\n\x06leade'
+    b'r\x18\x04 \x01(\x04R\x06leader\x12\x1c\n\traftI'
+    b'ndex\x18\x05 \x01(\x04R\traftIndex\x12\x1a\n'
+    b'\x08raftTerm\x18\x06 \x01(\x04R\x08raftTer'
+    b'm\x12*\n\x10raftAppliedIndex\x18\x07 '
+    b'\x01(\x04R\x10raftAppliedIndex\x12\x16\n'
+    b'\x06errors\x18\x08 \x03(\tR\x06errors\x12 \n'
+    b'\x0bdbSizeInUse\x18\t \x01(\x03R\x0bdbSi'
+    b'zeInUse\x12\x1c\n\tisLearner\x18\n \x01'
+    b'(\x08R\tisLearner\x12&\n\x0estorage'
+    b'Version\x18\x0b \x01(\tR\x0estorageVe'
+    b'rsion\x12 \n\x0bdbSizeQuota\x18\x0c \x01'
+    b'(\x03R\x0bdbSizeQuota\x12A\n\rdowng'
+    b'radeInfo\x18\r \x01(\x0b2\x1b.etcdser'
+    b'verpb.DowngradeInfoR\rdow'
     b'ngradeInfo"O\n\rDowngradeI'
-    b"nfo\x12\x18\n\x07enabled\x18\x01 \x01(\x08R\x07en"
-    b"abled\x12$\n\rtargetVersion\x18\x02"
+    b'nfo\x12\x18\n\x07enabled\x18\x01 \x01(\x08R\x07en'
+    b'abled\x12$\n\rtargetVersion\x18\x02'
     b' \x01(\tR\rtargetVersion"\xad\x01\n\x10'
-    b"DowngradeRequest\x12F\n\x06acti"
-    b"on\x18\x01 \x01(\x0e2..etcdserverpb."
-    b"DowngradeRequest.Downgra"
-    b"deActionR\x06action\x12\x18\n\x07vers"
+    b'DowngradeRequest\x12F\n\x06acti'
+    b'on\x18\x01 \x01(\x0e2..etcdserverpb.'
+    b'DowngradeRequest.Downgra'
+    b'deActionR\x06action\x12\x18\n\x07vers'
     b'ion\x18\x02 \x01(\tR\x07version"7\n\x0fDo'
-    b"wngradeAction\x12\x0c\n\x08VALIDAT"
-    b"E\x10\x00\x12\n\n\x06ENABLE\x10\x01\x12\n\n\x06CANCE"
+    b'wngradeAction\x12\x0c\n\x08VALIDAT'
+    b'E\x10\x00\x12\n\n\x06ENABLE\x10\x01\x12\n\n\x06CANCE'
     b'L\x10\x02"c\n\x11DowngradeResponse'
-    b"\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.etcds"
-    b"erverpb.ResponseHeaderR\x06"
-    b"header\x12\x18\n\x07version\x18\x02 \x01(\tR"
+    b'\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.etcds'
+    b'erverpb.ResponseHeaderR\x06'
+    b'header\x12\x18\n\x07version\x18\x02 \x01(\tR'
     b'\x07version"/\n\x1bDowngradeVer'
-    b"sionTestRequest\x12\x10\n\x03ver\x18\x01"
+    b'sionTestRequest\x12\x10\n\x03ver\x18\x01'
     b' \x01(\tR\x03ver"\x13\n\x11DefragmentR'
     b'equest"J\n\x12DefragmentResp'
-    b"onse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.e"
-    b"tcdserverpb.ResponseHead"
+    b'onse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.e'
+    b'tcdserverpb.ResponseHead'
     b'erR\x06header"\r\n\x0bHashReques'
     b't"X\n\x0cHashResponse\x124\n\x06hea'
-    b"der\x18\x01 \x01(\x0b2\x1c.etcdserverpb"
-    b".ResponseHeaderR\x06header\x12"
+    b'der\x18\x01 \x01(\x0b2\x1c.etcdserverpb'
+    b'.ResponseHeaderR\x06header\x12'
     b'\x12\n\x04hash\x18\x02 \x01(\rR\x04hash"+\n\rH'
-    b"ashKVRequest\x12\x1a\n\x08revision"
+    b'ashKVRequest\x12\x1a\n\x08revision'
     b'\x18\x01 \x01(\x03R\x08revision"\xaa\x01\n\x0eHas'
-    b"hKVResponse\x124\n\x06header\x18\x01 "
-    b"\x01(\x0b2\x1c.etcdserverpb.Respo"
-    b"nseHeaderR\x06header\x12\x12\n\x04has"
-    b"h\x18\x02 \x01(\rR\x04hash\x12)\n\x10compact"
-    b"_revision\x18\x03 \x01(\x03R\x0fcompact"
-    b"Revision\x12#\n\rhash_revisio"
+    b'hKVResponse\x124\n\x06header\x18\x01 '
+    b'\x01(\x0b2\x1c.etcdserverpb.Respo'
+    b'nseHeaderR\x06header\x12\x12\n\x04has'
+    b'h\x18\x02 \x01(\rR\x04hash\x12)\n\x10compact'
+    b'_revision\x18\x03 \x01(\x03R\x0fcompact'
+    b'Revision\x12#\n\rhash_revisio'
     b'n\x18\x04 \x01(\x03R\x0chashRevision"\x11\n'
     b'\x0fSnapshotRequest"\x9f\x01\n\x10Sna'
-    b"pshotResponse\x124\n\x06header\x18"
-    b"\x01 \x01(\x0b2\x1c.etcdserverpb.Res"
+    b'pshotResponse\x124\n\x06header\x18'
+    b'\x01 \x01(\x0b2\x1c.etcdserverpb.Res'
     b"ponseHeaderR\x06header\x12'\n\x0fr"
-    b"emaining_bytes\x18\x02 \x01(\x04R\x0ere"
-    b"mainingBytes\x12\x12\n\x04blob\x18\x03 \x01"
-    b"(\x0cR\x04blob\x12\x18\n\x07version\x18\x04 \x01("
+    b'emaining_bytes\x18\x02 \x01(\x04R\x0ere'
+    b'mainingBytes\x12\x12\n\x04blob\x18\x03 \x01'
+    b'(\x0cR\x04blob\x12\x18\n\x07version\x18\x04 \x01('
     b'\tR\x07version"/\n\x11MoveLeader'
-    b"Request\x12\x1a\n\x08targetID\x18\x01 \x01("
+    b'Request\x12\x1a\n\x08targetID\x18\x01 \x01('
     b'\x04R\x08targetID"J\n\x12MoveLeade'
-    b"rResponse\x124\n\x06header\x18\x01 \x01("
-    b"\x0b2\x1c.etcdserverpb.Respons"
+    b'rResponse\x124\n\x06header\x18\x01 \x01('
+    b'\x0b2\x1c.etcdserverpb.Respons'
     b'eHeaderR\x06header"\x13\n\x11AuthE'
     b'nableRequest"J\n\x12AuthEnab'
-    b"leResponse\x124\n\x06header\x18\x01 \x01"
-    b"(\x0b2\x1c.etcdserverpb.Respon"
+    b'leResponse\x124\n\x06header\x18\x01 \x01'
+    b'(\x0b2\x1c.etcdserverpb.Respon'
     b'seHeaderR\x06header"\x14\n\x12Auth'
     b'DisableRequest"K\n\x13AuthDi'
-    b"sableResponse\x124\n\x06header\x18"
-    b"\x01 \x01(\x0b2\x1c.etcdserverpb.Res"
+    b'sableResponse\x124\n\x06header\x18'
+    b'\x01 \x01(\x0b2\x1c.etcdserverpb.Res'
     b'ponseHeaderR\x06header"\x13\n\x11A'
     b'uthStatusRequest"\x88\x01\n\x12Aut'
-    b"hStatusResponse\x124\n\x06heade"
-    b"r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R"
-    b"esponseHeaderR\x06header\x12\x18\n"
-    b"\x07enabled\x18\x02 \x01(\x08R\x07enabled\x12"
+    b'hStatusResponse\x124\n\x06heade'
+    b'r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R'
+    b'esponseHeaderR\x06header\x12\x18\n'
+    b'\x07enabled\x18\x02 \x01(\x08R\x07enabled\x12'
     b'"\n\x0cauthRevision\x18\x03 \x01(\x04R\x0ca'
     b'uthRevision"E\n\x13Authentic'
-    b"ateRequest\x12\x12\n\x04name\x18\x01 \x01(\t"
-    b"R\x04name\x12\x1a\n\x08password\x18\x02 \x01(\t"
+    b'ateRequest\x12\x12\n\x04name\x18\x01 \x01(\t'
+    b'R\x04name\x12\x1a\n\x08password\x18\x02 \x01(\t'
     b'R\x08password"b\n\x14Authentica'
-    b"teResponse\x124\n\x06header\x18\x01 \x01"
-    b"(\x0b2\x1c.etcdserverpb.Respon"
-    b"seHeaderR\x06header\x12\x14\n\x05toke"
+    b'teResponse\x124\n\x06header\x18\x01 \x01'
+    b'(\x0b2\x1c.etcdserverpb.Respon'
+    b'seHeaderR\x06header\x12\x14\n\x05toke'
     b'n\x18\x02 \x01(\tR\x05token"\x9e\x01\n\x12AuthU'
-    b"serAddRequest\x12\x12\n\x04name\x18\x01 "
-    b"\x01(\tR\x04name\x12\x1a\n\x08password\x18\x02 "
-    b"\x01(\tR\x08password\x120\n\x07options"
-    b"\x18\x03 \x01(\x0b2\x16.authpb.UserAddO"
-    b"ptionsR\x07options\x12&\n\x0ehashe"
-    b"dPassword\x18\x04 \x01(\tR\x0ehashedP"
+    b'serAddRequest\x12\x12\n\x04name\x18\x01 '
+    b'\x01(\tR\x04name\x12\x1a\n\x08password\x18\x02 '
+    b'\x01(\tR\x08password\x120\n\x07options'
+    b'\x18\x03 \x01(\x0b2\x16.authpb.UserAddO'
+    b'ptionsR\x07options\x12&\n\x0ehashe'
+    b'dPassword\x18\x04 \x01(\tR\x0ehashedP'
     b'assword"K\n\x13AuthUserAddRe'
-    b"sponse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c"
-    b".etcdserverpb.ResponseHe"
+    b'sponse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c'
+    b'.etcdserverpb.ResponseHe'
     b'aderR\x06header"(\n\x12AuthUser'
-    b"GetRequest\x12\x12\n\x04name\x18\x01 \x01(\t"
+    b'GetRequest\x12\x12\n\x04name\x18\x01 \x01(\t'
     b'R\x04name"a\n\x13AuthUserGetRes'
-    b"ponse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c."
-    b"etcdserverpb.ResponseHea"
-    b"derR\x06header\x12\x14\n\x05roles\x18\x02 \x03"
+    b'ponse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.'
+    b'etcdserverpb.ResponseHea'
+    b'derR\x06header\x12\x14\n\x05roles\x18\x02 \x03'
     b'(\tR\x05roles"\x15\n\x13AuthUserLis'
     b'tRequest"b\n\x14AuthUserList'
-    b"Response\x124\n\x06header\x18\x01 \x01(\x0b"
-    b"2\x1c.etcdserverpb.Response"
-    b"HeaderR\x06header\x12\x14\n\x05users\x18"
+    b'Response\x124\n\x06header\x18\x01 \x01(\x0b'
+    b'2\x1c.etcdserverpb.Response'
+    b'HeaderR\x06header\x12\x14\n\x05users\x18'
     b'\x02 \x03(\tR\x05users"+\n\x15AuthUser'
-    b"DeleteRequest\x12\x12\n\x04name\x18\x01 "
+    b'DeleteRequest\x12\x12\n\x04name\x18\x01 '
     b'\x01(\tR\x04name"N\n\x16AuthUserDel'
-    b"eteResponse\x124\n\x06header\x18\x01 "
-    b"\x01(\x0b2\x1c.etcdserverpb.Respo"
+    b'eteResponse\x124\n\x06header\x18\x01 '
+    b'\x01(\x0b2\x1c.etcdserverpb.Respo'
     b'nseHeaderR\x06header"w\n\x1dAut'
-    b"hUserChangePasswordReque"
-    b"st\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a"
-    b"\n\x08password\x18\x02 \x01(\tR\x08passwo"
-    b"rd\x12&\n\x0ehashedPassword\x18\x03 \x01"
+    b'hUserChangePasswordReque'
+    b'st\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x1a'
+    b'\n\x08password\x18\x02 \x01(\tR\x08passwo'
+    b'rd\x12&\n\x0ehashedPassword\x18\x03 \x01'
     b'(\tR\x0ehashedPassword"V\n\x1eAu'
-    b"thUserChangePasswordResp"
-    b"onse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.e"
-    b"tcdserverpb.ResponseHead"
+    b'thUserChangePasswordResp'
+    b'onse\x124\n\x06header\x18\x01 \x01(\x0b2\x1c.e'
+    b'tcdserverpb.ResponseHead'
     b'erR\x06header"B\n\x18AuthUserGr'
-    b"antRoleRequest\x12\x12\n\x04user\x18\x01"
-    b" \x01(\tR\x04user\x12\x12\n\x04role\x18\x02 \x01(\t"
+    b'antRoleRequest\x12\x12\n\x04user\x18\x01'
+    b' \x01(\tR\x04user\x12\x12\n\x04role\x18\x02 \x01(\t'
     b'R\x04role"Q\n\x19AuthUserGrantR'
-    b"oleResponse\x124\n\x06header\x18\x01 "
-    b"\x01(\x0b2\x1c.etcdserverpb.Respo"
+    b'oleResponse\x124\n\x06header\x18\x01 '
+    b'\x01(\x0b2\x1c.etcdserverpb.Respo'
     b'nseHeaderR\x06header"C\n\x19Aut'
-    b"hUserRevokeRoleRequest\x12\x12"
-    b"\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04ro"
+    b'hUserRevokeRoleRequest\x12\x12'
+    b'\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04ro'
     b'le\x18\x02 \x01(\tR\x04role"R\n\x1aAuthUs'
-    b"erRevokeRoleResponse\x124\n\x06"
-    b"header\x18\x01 \x01(\x0b2\x1c.etcdserve"
-    b"rpb.ResponseHeaderR\x06head"
+    b'erRevokeRoleResponse\x124\n\x06'
+    b'header\x18\x01 \x01(\x0b2\x1c.etcdserve'
+    b'rpb.ResponseHeaderR\x06head'
     b'er"(\n\x12AuthRoleAddRequest'
     b'\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name"K\n\x13'
-    b"AuthRoleAddResponse\x124\n\x06h"
-    b"eader\x18\x01 \x01(\x0b2\x1c.etcdserver"
-    b"pb.ResponseHeaderR\x06heade"
+    b'AuthRoleAddResponse\x124\n\x06h'
+    b'eader\x18\x01 \x01(\x0b2\x1c.etcdserver'
+    b'pb.ResponseHeaderR\x06heade'
     b'r"(\n\x12AuthRoleGetRequest\x12'
     b'\x12\n\x04role\x18\x01 \x01(\tR\x04role"s\n\x13A'
-    b"uthRoleGetResponse\x124\n\x06he"
-    b"ader\x18\x01 \x01(\x0b2\x1c.etcdserverp"
-    b"b.ResponseHeaderR\x06header"
-    b"\x12&\n\x04perm\x18\x02 \x03(\x0b2\x12.authpb."
+    b'uthRoleGetResponse\x124\n\x06he'
+    b'ader\x18\x01 \x01(\x0b2\x1c.etcdserverp'
+    b'b.ResponseHeaderR\x06header'
+    b'\x12&\n\x04perm\x18\x02 \x03(\x0b2\x12.authpb.'
     b'PermissionR\x04perm"\x15\n\x13Auth'
     b'RoleListRequest"b\n\x14AuthR'
-    b"oleListResponse\x124\n\x06heade"
-    b"r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R"
-    b"esponseHeaderR\x06header\x12\x14\n"
+    b'oleListResponse\x124\n\x06heade'
+    b'r\x18\x01 \x01(\x0b2\x1c.etcdserverpb.R'
+    b'esponseHeaderR\x06header\x12\x14\n'
     b'\x05roles\x18\x02 \x03(\tR\x05roles"+\n\x15A'
-    b"uthRoleDeleteRequest\x12\x12\n\x04"
+    b'uthRoleDeleteRequest\x12\x12\n\x04'
     b'role\x18\x01 \x01(\tR\x04role"N\n\x16Auth'
-    b"RoleDeleteResponse\x124\n\x06he"
-    b"ader\x18\x01 \x01(\x0b2\x1c.etcdserverp"
-    b"b.ResponseHeaderR\x06header"
+    b'RoleDeleteResponse\x124\n\x06he'
+    b'ader\x18\x01 \x01(\x0b2\x1c.etcdserverp'
+    b'b.ResponseHeaderR\x06header'
     b'"\\\n\x1eAuthRoleGrantPermiss'
-    b"ionRequest\x12\x12\n\x04name\x18\x01 \x01(\t"
-    b"R\x04name\x12&\n\x04perm\x18\x02 \x01(\x0b2\x12.a"
+    b'ionRequest\x12\x12\n\x04name\x18\x01 \x01(\t'
+    b'R\x04name\x12&\n\x04perm\x18\x02 \x01(\x0b2\x12.a'
     b'uthpb.PermissionR\x04perm"W'
-    b"\n\x1fAuthRoleGrantPermissio"
-    b"nResponse\x124\n\x06header\x18\x01 \x01("
-    b"\x0b2\x1c.etcdserverpb.Respons"
+    b'\n\x1fAuthRoleGrantPermissio'
+    b'nResponse\x124\n\x06header\x18\x01 \x01('
+    b'\x0b2\x1c.etcdserverpb.Respons'
     b'eHeaderR\x06header"d\n\x1fAuthR'
-    b"oleRevokePermissionReque"
-    b"st\x12\x12\n\x04role\x18\x01 \x01(\tR\x04role\x12\x10"
-    b"\n\x03key\x18\x02 \x01(\x0cR\x03key\x12\x1b\n\trang"
+    b'oleRevokePermissionReque'
+    b'st\x12\x12\n\x04role\x18\x01 \x01(\tR\x04role\x12\x10'
+    b'\n\x03key\x18\x02 \x01(\x0cR\x03key\x12\x1b\n\trang'
     b'e_end\x18\x03 \x01(\x0cR\x08rangeEnd"X\n'
-    b" AuthRoleRevokePermissio"
-    b"nResponse\x124\n\x06header\x18\x01 \x01("
-    b"\x0b2\x1c.etcdserverpb.Respons"
-    b"eHeaderR\x06header*/\n\tAlarm"
-    b"Type\x12\x08\n\x04NONE\x10\x00\x12\x0b\n\x07NOSPAC"
-    b"E\x10\x01\x12\x0b\n\x07CORRUPT\x10\x022\xb0\x03\n\x02KV\x12"
-    b"@\n\x05Range\x12\x1a.etcdserverpb."
-    b"RangeRequest\x1a\x1b.etcdserve"
-    b"rpb.RangeResponse\x12N\n\x0bRan"
-    b"geStream\x12\x1a.etcdserverpb."
-    b"RangeRequest\x1a!.etcdserve"
-    b"rpb.RangeStreamResponse0"
-    b"\x01\x12:\n\x03Put\x12\x18.etcdserverpb."
-    b"PutRequest\x1a\x19.etcdserverp"
-    b"b.PutResponse\x12R\n\x0bDeleteR"
-    b"ange\x12 .etcdserverpb.Dele"
-    b"teRangeRequest\x1a!.etcdser"
-    b"verpb.DeleteRangeRespons"
-    b"e\x12:\n\x03Txn\x12\x18.etcdserverpb."
-    b"TxnRequest\x1a\x19.etcdserverp"
-    b"b.TxnResponse\x12L\n\x07Compact"
-    b"\x12\x1f.etcdserverpb.Compacti"
-    b"onRequest\x1a .etcdserverpb"
-    b".CompactionResponse2M\n\x05W"
-    b"atch\x12D\n\x05Watch\x12\x1a.etcdserv"
-    b"erpb.WatchRequest\x1a\x1b.etcd"
-    b"serverpb.WatchResponse(\x01"
-    b"0\x012\xc1\x03\n\x05Lease\x12O\n\nLeaseGra"
-    b"nt\x12\x1f.etcdserverpb.LeaseG"
-    b"rantRequest\x1a .etcdserver"
-    b"pb.LeaseGrantResponse\x12R\n"
-    b"\x0bLeaseRevoke\x12 .etcdserve"
-    b"rpb.LeaseRevokeRequest\x1a!"
-    b".etcdserverpb.LeaseRevok"
-    b"eResponse\x12_\n\x0eLeaseKeepAl"
-    b"ive\x12#.etcdserverpb.Lease"
-    b"KeepAliveRequest\x1a$.etcds"
-    b"erverpb.LeaseKeepAliveRe"
-    b"sponse(\x010\x01\x12^\n\x0fLeaseTimeT"
-    b"oLive\x12$.etcdserverpb.Lea"
-    b"seTimeToLiveRequest\x1a%.et"
-    b"cdserverpb.LeaseTimeToLi"
-    b"veResponse\x12R\n\x0bLeaseLease"
-    b"s\x12 .etcdserverpb.LeaseLe"
-    b"asesRequest\x1a!.etcdserver"
-    b"pb.LeaseLeasesResponse2\xb0"
-    b"\x03\n\x07Cluster\x12L\n\tMemberAdd\x12"
-    b"\x1e.etcdserverpb.MemberAdd"
-    b"Request\x1a\x1f.etcdserverpb.M"
-    b"emberAddResponse\x12U\n\x0cMemb"
-    b"erRemove\x12!.etcdserverpb."
+    b' AuthRoleRevokePermissio'
+    b'nResponse\x124\n\x06header\x18\x01 \x01('
+    b'\x0b2\x1c.etcdserverpb.Respons'
+    b'eHeaderR\x06header*/\n\tAlarm'
+    b'Type\x12\x08\n\x04NONE\x10\x00\x12\x0b\n\x07NOSPAC'
+    b'E\x10\x01\x12\x0b\n\x07CORRUPT\x10\x022\xb0\x03\n\x02KV\x12'
+    b'@\n\x05Range\x12\x1a.etcdserverpb.'
+    b'RangeRequest\x1a\x1b.etcdserve'
+    b'rpb.RangeResponse\x12N\n\x0bRan'
+    b'geStream\x12\x1a.etcdserverpb.'
+    b'RangeRequest\x1a!.etcdserve'
+    b'rpb.RangeStreamResponse0'
+    b'\x01\x12:\n\x03Put\x12\x18.etcdserverpb.'
+    b'PutRequest\x1a\x19.etcdserverp'
+    b'b.PutResponse\x12R\n\x0bDeleteR'
+    b'ange\x12 .etcdserverpb.Dele'
+    b'teRangeRequest\x1a!.etcdser'
+    b'verpb.DeleteRangeRespons'
+    b'e\x12:\n\x03Txn\x12\x18.etcdserverpb.'
+    b'TxnRequest\x1a\x19.etcdserverp'
+    b'b.TxnResponse\x12L\n\x07Compact'
+    b'\x12\x1f.etcdserverpb.Compacti'
+    b'onRequest\x1a .etcdserverpb'
+    b'.CompactionResponse2M\n\x05W'
+    b'atch\x12D\n\x05Watch\x12\x1a.etcdserv'
+    b'erpb.WatchRequest\x1a\x1b.etcd'
+    b'serverpb.WatchResponse(\x01'
+    b'0\x012\xc1\x03\n\x05Lease\x12O\n\nLeaseGra'
+    b'nt\x12\x1f.etcdserverpb.LeaseG'
+    b'rantRequest\x1a .etcdserver'
+    b'pb.LeaseGrantResponse\x12R\n'
+    b'\x0bLeaseRevoke\x12 .etcdserve'
+    b'rpb.LeaseRevokeRequest\x1a!'
+    b'.etcdserverpb.LeaseRevok'
+    b'eResponse\x12_\n\x0eLeaseKeepAl'
+    b'ive\x12#.etcdserverpb.Lease'
+    b'KeepAliveRequest\x1a$.etcds'
+    b'erverpb.LeaseKeepAliveRe'
+    b'sponse(\x010\x01\x12^\n\x0fLeaseTimeT'
+    b'oLive\x12$.etcdserverpb.Lea'
+    b'seTimeToLiveRequest\x1a%.et'
+    b'cdserverpb.LeaseTimeToLi'
+    b'veResponse\x12R\n\x0bLeaseLease'
+    b's\x12 .etcdserverpb.LeaseLe'
+    b'asesRequest\x1a!.etcdserver'
+    b'pb.LeaseLeasesResponse2\xb0'
+    b'\x03\n\x07Cluster\x12L\n\tMemberAdd\x12'
+    b'\x1e.etcdserverpb.MemberAdd'
+    b'Request\x1a\x1f.etcdserverpb.M'
+    b'emberAddResponse\x12U\n\x0cMemb'
+    b'erRemove\x12!.etcdserverpb.'
     b'MemberRemoveRequest\x1a".et'
-    b"cdserverpb.MemberRemoveR"
-    b"esponse\x12U\n\x0cMemberUpdate\x12"
-    b"!.etcdserverpb.MemberUpd"
+    b'cdserverpb.MemberRemoveR'
+    b'esponse\x12U\n\x0cMemberUpdate\x12'
+    b'!.etcdserverpb.MemberUpd'
     b'ateRequest\x1a".etcdserverp'
-    b"b.MemberUpdateResponse\x12O"
-    b"\n\nMemberList\x12\x1f.etcdserve"
-    b"rpb.MemberListRequest\x1a ."
-    b"etcdserverpb.MemberListR"
-    b"esponse\x12X\n\rMemberPromote"
+    b'b.MemberUpdateResponse\x12O'
+    b'\n\nMemberList\x12\x1f.etcdserve'
+    b'rpb.MemberListRequest\x1a .'
+    b'etcdserverpb.MemberListR'
+    b'esponse\x12X\n\rMemberPromote'
     b'\x12".etcdserverpb.MemberPr'
-    b"omoteRequest\x1a#.etcdserve"
-    b"rpb.MemberPromoteRespons"
-    b"e2\xd5\x04\n\x0bMaintenance\x12@\n\x05Ala"
-    b"rm\x12\x1a.etcdserverpb.AlarmR"
-    b"equest\x1a\x1b.etcdserverpb.Al"
-    b"armResponse\x12C\n\x06Status\x12\x1b."
-    b"etcdserverpb.StatusReque"
-    b"st\x1a\x1c.etcdserverpb.Status"
-    b"Response\x12O\n\nDefragment\x12\x1f"
-    b".etcdserverpb.Defragment"
-    b"Request\x1a .etcdserverpb.D"
-    b"efragmentResponse\x12=\n\x04Has"
-    b"h\x12\x19.etcdserverpb.HashReq"
-    b"uest\x1a\x1a.etcdserverpb.Hash"
-    b"Response\x12C\n\x06HashKV\x12\x1b.etc"
-    b"dserverpb.HashKVRequest\x1a"
-    b"\x1c.etcdserverpb.HashKVRes"
-    b"ponse\x12K\n\x08Snapshot\x12\x1d.etcd"
-    b"serverpb.SnapshotRequest"
-    b"\x1a\x1e.etcdserverpb.Snapshot"
-    b"Response0\x01\x12O\n\nMoveLeader"
-    b"\x12\x1f.etcdserverpb.MoveLead"
-    b"erRequest\x1a .etcdserverpb"
-    b".MoveLeaderResponse\x12L\n\tD"
-    b"owngrade\x12\x1e.etcdserverpb."
-    b"DowngradeRequest\x1a\x1f.etcds"
-    b"erverpb.DowngradeRespons"
-    b"e2\x8e\x0c\n\x04Auth\x12O\n\nAuthEnable"
-    b"\x12\x1f.etcdserverpb.AuthEnab"
-    b"leRequest\x1a .etcdserverpb"
-    b".AuthEnableResponse\x12R\n\x0bA"
-    b"uthDisable\x12 .etcdserverp"
-    b"b.AuthDisableRequest\x1a!.e"
-    b"tcdserverpb.AuthDisableR"
-    b"esponse\x12O\n\nAuthStatus\x12\x1f."
-    b"etcdserverpb.AuthStatusR"
-    b"equest\x1a .etcdserverpb.Au"
-    b"thStatusResponse\x12U\n\x0cAuth"
-    b"enticate\x12!.etcdserverpb."
+    b'omoteRequest\x1a#.etcdserve'
+    b'rpb.MemberPromoteRespons'
+    b'e2\xd5\x04\n\x0bMaintenance\x12@\n\x05Ala'
+    b'rm\x12\x1a.etcdserverpb.AlarmR'
+    b'equest\x1a\x1b.etcdserverpb.Al'
+    b'armResponse\x12C\n\x06Status\x12\x1b.'
+    b'etcdserverpb.StatusReque'
+    b'st\x1a\x1c.etcdserverpb.Status'
+    b'Response\x12O\n\nDefragment\x12\x1f'
+    b'.etcdserverpb.Defragment'
+    b'Request\x1a .etcdserverpb.D'
+    b'efragmentResponse\x12=\n\x04Has'
+    b'h\x12\x19.etcdserverpb.HashReq'
+    b'uest\x1a\x1a.etcdserverpb.Hash'
+    b'Response\x12C\n\x06HashKV\x12\x1b.etc'
+    b'dserverpb.HashKVRequest\x1a'
+    b'\x1c.etcdserverpb.HashKVRes'
+    b'ponse\x12K\n\x08Snapshot\x12\x1d.etcd'
+    b'serverpb.SnapshotRequest'
+    b'\x1a\x1e.etcdserverpb.Snapshot'
+    b'Response0\x01\x12O\n\nMoveLeader'
+    b'\x12\x1f.etcdserverpb.MoveLead'
+    b'erRequest\x1a .etcdserverpb'
+    b'.MoveLeaderResponse\x12L\n\tD'
+    b'owngrade\x12\x1e.etcdserverpb.'
+    b'DowngradeRequest\x1a\x1f.etcds'
+    b'erverpb.DowngradeRespons'
+    b'e2\x8e\x0c\n\x04Auth\x12O\n\nAuthEnable'
+    b'\x12\x1f.etcdserverpb.AuthEnab'
+    b'leRequest\x1a .etcdserverpb'
+    b'.AuthEnableResponse\x12R\n\x0bA'
+    b'uthDisable\x12 .etcdserverp'
+    b'b.AuthDisableRequest\x1a!.e'
+    b'tcdserverpb.AuthDisableR'
+    b'esponse\x12O\n\nAuthStatus\x12\x1f.'
+    b'etcdserverpb.AuthStatusR'
+    b'equest\x1a .etcdserverpb.Au'
+    b'thStatusResponse\x12U\n\x0cAuth'
+    b'enticate\x12!.etcdserverpb.'
     b'AuthenticateRequest\x1a".et'
-    b"cdserverpb.AuthenticateR"
-    b"esponse\x12N\n\x07UserAdd\x12 .etc"
-    b"dserverpb.AuthUserAddReq"
-    b"uest\x1a!.etcdserverpb.Auth"
-    b"UserAddResponse\x12N\n\x07UserG"
-    b"et\x12 .etcdserverpb.AuthUs"
-    b"erGetRequest\x1a!.etcdserve"
-    b"rpb.AuthUserGetResponse\x12"
-    b"Q\n\x08UserList\x12!.etcdserver"
+    b'cdserverpb.AuthenticateR'
+    b'esponse\x12N\n\x07UserAdd\x12 .etc'
+    b'dserverpb.AuthUserAddReq'
+    b'uest\x1a!.etcdserverpb.Auth'
+    b'UserAddResponse\x12N\n\x07UserG'
+    b'et\x12 .etcdserverpb.AuthUs'
+    b'erGetRequest\x1a!.etcdserve'
+    b'rpb.AuthUserGetResponse\x12'
+    b'Q\n\x08UserList\x12!.etcdserver'
     b'pb.AuthUserListRequest\x1a"'
-    b".etcdserverpb.AuthUserLi"
-    b"stResponse\x12W\n\nUserDelete"
-    b"\x12#.etcdserverpb.AuthUser"
-    b"DeleteRequest\x1a$.etcdserv"
-    b"erpb.AuthUserDeleteRespo"
-    b"nse\x12o\n\x12UserChangePasswor"
-    b"d\x12+.etcdserverpb.AuthUse"
-    b"rChangePasswordRequest\x1a,"
-    b".etcdserverpb.AuthUserCh"
-    b"angePasswordResponse\x12`\n\r"
-    b"UserGrantRole\x12&.etcdserv"
-    b"erpb.AuthUserGrantRoleRe"
+    b'.etcdserverpb.AuthUserLi'
+    b'stResponse\x12W\n\nUserDelete'
+    b'\x12#.etcdserverpb.AuthUser'
+    b'DeleteRequest\x1a$.etcdserv'
+    b'erpb.AuthUserDeleteRespo'
+    b'nse\x12o\n\x12UserChangePasswor'
+    b'd\x12+.etcdserverpb.AuthUse'
+    b'rChangePasswordRequest\x1a,'
+    b'.etcdserverpb.AuthUserCh'
+    b'angePasswordResponse\x12`\n\r'
+    b'UserGrantRole\x12&.etcdserv'
+    b'erpb.AuthUserGrantRoleRe'
     b"quest\x1a'.etcdserverpb.Aut"
-    b"hUserGrantRoleResponse\x12c"
+    b'hUserGrantRoleResponse\x12c'
     b"\n\x0eUserRevokeRole\x12'.etcds"
-    b"erverpb.AuthUserRevokeRo"
-    b"leRequest\x1a(.etcdserverpb"
-    b".AuthUserRevokeRoleRespo"
-    b"nse\x12N\n\x07RoleAdd\x12 .etcdser"
-    b"verpb.AuthRoleAddRequest"
-    b"\x1a!.etcdserverpb.AuthRole"
-    b"AddResponse\x12N\n\x07RoleGet\x12 "
-    b".etcdserverpb.AuthRoleGe"
-    b"tRequest\x1a!.etcdserverpb."
-    b"AuthRoleGetResponse\x12Q\n\x08R"
-    b"oleList\x12!.etcdserverpb.A"
+    b'erverpb.AuthUserRevokeRo'
+    b'leRequest\x1a(.etcdserverpb'
+    b'.AuthUserRevokeRoleRespo'
+    b'nse\x12N\n\x07RoleAdd\x12 .etcdser'
+    b'verpb.AuthRoleAddRequest'
+    b'\x1a!.etcdserverpb.AuthRole'
+    b'AddResponse\x12N\n\x07RoleGet\x12 '
+    b'.etcdserverpb.AuthRoleGe'
+    b'tRequest\x1a!.etcdserverpb.'
+    b'AuthRoleGetResponse\x12Q\n\x08R'
+    b'oleList\x12!.etcdserverpb.A'
     b'uthRoleListRequest\x1a".etc'
-    b"dserverpb.AuthRoleListRe"
-    b"sponse\x12W\n\nRoleDelete\x12#.e"
-    b"tcdserverpb.AuthRoleDele"
-    b"teRequest\x1a$.etcdserverpb"
-    b".AuthRoleDeleteResponse\x12"
-    b"r\n\x13RoleGrantPermission\x12,"
-    b".etcdserverpb.AuthRoleGr"
-    b"antPermissionRequest\x1a-.e"
-    b"tcdserverpb.AuthRoleGran"
-    b"tPermissionResponse\x12u\n\x14R"
-    b"oleRevokePermission\x12-.et"
-    b"cdserverpb.AuthRoleRevok"
-    b"ePermissionRequest\x1a..etc"
-    b"dserverpb.AuthRoleRevoke"
-    b"PermissionResponseb\x06prot"
-    b"o3\n\xb2\x15\n\x13raft_internal.pro"
-    b"to\x12\x0cetcdserverpb\x1a\x10member"
+    b'dserverpb.AuthRoleListRe'
+    b'sponse\x12W\n\nRoleDelete\x12#.e'
+    b'tcdserverpb.AuthRoleDele'
+    b'teRequest\x1a$.etcdserverpb'
+    b'.AuthRoleDeleteResponse\x12'
+    b'r\n\x13RoleGrantPermission\x12,'
+    b'.etcdserverpb.AuthRoleGr'
+    b'antPermissionRequest\x1a-.e'
+    b'tcdserverpb.AuthRoleGran'
+    b'tPermissionResponse\x12u\n\x14R'
+    b'oleRevokePermission\x12-.et'
+    b'cdserverpb.AuthRoleRevok'
+    b'ePermissionRequest\x1a..etc'
+    b'dserverpb.AuthRoleRevoke'
+    b'PermissionResponseb\x06prot'
+    b'o3\n\xb2\x15\n\x13raft_internal.pro'
+    b'to\x12\x0cetcdserverpb\x1a\x10member'
     b'ship.proto\x1a\trpc.proto"`\n'
-    b"\rRequestHeader\x12\x0e\n\x02ID\x18\x01 \x01"
-    b"(\x04R\x02ID\x12\x1a\n\x08username\x18\x02 \x01(\t"
-    b"R\x08username\x12#\n\rauth_revis"
+    b'\rRequestHeader\x12\x0e\n\x02ID\x18\x01 \x01'
+    b'(\x04R\x02ID\x12\x1a\n\x08username\x18\x02 \x01(\t'
+    b'R\x08username\x12#\n\rauth_revis'
     b'ion\x18\x03 \x01(\x04R\x0cauthRevision"'
-    b"\x82\x13\n\x13InternalRaftRequest\x12"
-    b"\x0e\n\x02ID\x18\x01 \x01(\x04R\x02ID\x120\n\x05range"
-    b"\x18\x03 \x01(\x0b2\x1a.etcdserverpb.Ra"
-    b"ngeRequestR\x05range\x12*\n\x03put"
-    b"\x18\x04 \x01(\x0b2\x18.etcdserverpb.Pu"
-    b"tRequestR\x03put\x12C\n\x0cdelete_"
-    b"range\x18\x05 \x01(\x0b2 .etcdserver"
-    b"pb.DeleteRangeRequestR\x0bd"
-    b"eleteRange\x12*\n\x03txn\x18\x06 \x01(\x0b2"
-    b"\x18.etcdserverpb.TxnReques"
-    b"tR\x03txn\x12?\n\ncompaction\x18\x07 \x01"
-    b"(\x0b2\x1f.etcdserverpb.Compac"
-    b"tionRequestR\ncompaction\x12"
-    b"@\n\x0blease_grant\x18\x08 \x01(\x0b2\x1f.e"
-    b"tcdserverpb.LeaseGrantRe"
-    b"questR\nleaseGrant\x12C\n\x0clea"
-    b"se_revoke\x18\t \x01(\x0b2 .etcdse"
-    b"rverpb.LeaseRevokeReques"
-    b"tR\x0bleaseRevoke\x120\n\x05alarm\x18"
-    b"\n \x01(\x0b2\x1a.etcdserverpb.Ala"
-    b"rmRequestR\x05alarm\x12O\n\x10leas"
-    b"e_checkpoint\x18\x0b \x01(\x0b2$.etc"
-    b"dserverpb.LeaseCheckpoin"
-    b"tRequestR\x0fleaseCheckpoin"
-    b"t\x123\n\x06header\x18d \x01(\x0b2\x1b.etcd"
-    b"serverpb.RequestHeaderR\x06"
-    b"header\x12A\n\x0bauth_enable\x18\xe8\x07"
-    b" \x01(\x0b2\x1f.etcdserverpb.Auth"
-    b"EnableRequestR\nauthEnabl"
-    b"e\x12D\n\x0cauth_disable\x18\xf3\x07 \x01(\x0b"
-    b"2 .etcdserverpb.AuthDisa"
-    b"bleRequestR\x0bauthDisable\x12"
-    b"N\n\x0cauthenticate\x18\xf4\x07 \x01(\x0b2)"
-    b".etcdserverpb.InternalAu"
-    b"thenticateRequestR\x0cauthe"
-    b"nticate\x12A\n\x0bauth_status\x18\xf5"
-    b"\x07 \x01(\x0b2\x1f.etcdserverpb.Aut"
-    b"hStatusRequestR\nauthStat"
-    b"us\x12E\n\rauth_user_add\x18\xcc\x08 \x01"
-    b"(\x0b2 .etcdserverpb.AuthUs"
-    b"erAddRequestR\x0bauthUserAd"
-    b"d\x12N\n\x10auth_user_delete\x18\xcd\x08"
-    b" \x01(\x0b2#.etcdserverpb.Auth"
-    b"UserDeleteRequestR\x0eauthU"
-    b"serDelete\x12E\n\rauth_user_g"
-    b"et\x18\xce\x08 \x01(\x0b2 .etcdserverpb"
-    b".AuthUserGetRequestR\x0baut"
-    b"hUserGet\x12g\n\x19auth_user_ch"
-    b"ange_password\x18\xcf\x08 \x01(\x0b2+.e"
-    b"tcdserverpb.AuthUserChan"
-    b"gePasswordRequestR\x16authU"
-    b"serChangePassword\x12X\n\x14aut"
-    b"h_user_grant_role\x18\xd0\x08 \x01(\x0b"
-    b"2&.etcdserverpb.AuthUser"
-    b"GrantRoleRequestR\x11authUs"
-    b"erGrantRole\x12[\n\x15auth_user"
+    b'\x82\x13\n\x13InternalRaftRequest\x12'
+    b'\x0e\n\x02ID\x18\x01 \x01(\x04R\x02ID\x120\n\x05range'
+    b'\x18\x03 \x01(\x0b2\x1a.etcdserverpb.Ra'
+    b'ngeRequestR\x05range\x12*\n\x03put'
+    b'\x18\x04 \x01(\x0b2\x18.etcdserverpb.Pu'
+    b'tRequestR\x03put\x12C\n\x0cdelete_'
+    b'range\x18\x05 \x01(\x0b2 .etcdserver'
+    b'pb.DeleteRangeRequestR\x0bd'
+    b'eleteRange\x12*\n\x03txn\x18\x06 \x01(\x0b2'
+    b'\x18.etcdserverpb.TxnReques'
+    b'tR\x03txn\x12?\n\ncompaction\x18\x07 \x01'
+    b'(\x0b2\x1f.etcdserverpb.Compac'
+    b'tionRequestR\ncompaction\x12'
+    b'@\n\x0blease_grant\x18\x08 \x01(\x0b2\x1f.e'
+    b'tcdserverpb.LeaseGrantRe'
+    b'questR\nleaseGrant\x12C\n\x0clea'
+    b'se_revoke\x18\t \x01(\x0b2 .etcdse'
+    b'rverpb.LeaseRevokeReques'
+    b'tR\x0bleaseRevoke\x120\n\x05alarm\x18'
+    b'\n \x01(\x0b2\x1a.etcdserverpb.Ala'
+    b'rmRequestR\x05alarm\x12O\n\x10leas'
+    b'e_checkpoint\x18\x0b \x01(\x0b2$.etc'
+    b'dserverpb.LeaseCheckpoin'
+    b'tRequestR\x0fleaseCheckpoin'
+    b't\x123\n\x06header\x18d \x01(\x0b2\x1b.etcd'
+    b'serverpb.RequestHeaderR\x06'
+    b'header\x12A\n\x0bauth_enable\x18\xe8\x07'
+    b' \x01(\x0b2\x1f.etcdserverpb.Auth'
+    b'EnableRequestR\nauthEnabl'
+    b'e\x12D\n\x0cauth_disable\x18\xf3\x07 \x01(\x0b'
+    b'2 .etcdserverpb.AuthDisa'
+    b'bleRequestR\x0bauthDisable\x12'
+    b'N\n\x0cauthenticate\x18\xf4\x07 \x01(\x0b2)'
+    b'.etcdserverpb.InternalAu'
+    b'thenticateRequestR\x0cauthe'
+    b'nticate\x12A\n\x0bauth_status\x18\xf5'
+    b'\x07 \x01(\x0b2\x1f.etcdserverpb.Aut'
+    b'hStatusRequestR\nauthStat'
+    b'us\x12E\n\rauth_user_add\x18\xcc\x08 \x01'
+    b'(\x0b2 .etcdserverpb.AuthUs'
+    b'erAddRequestR\x0bauthUserAd'
+    b'd\x12N\n\x10auth_user_delete\x18\xcd\x08'
+    b' \x01(\x0b2#.etcdserverpb.Auth'
+    b'UserDeleteRequestR\x0eauthU'
+    b'serDelete\x12E\n\rauth_user_g'
+    b'et\x18\xce\x08 \x01(\x0b2 .etcdserverpb'
+    b'.AuthUserGetRequestR\x0baut'
+    b'hUserGet\x12g\n\x19auth_user_ch'
+    b'ange_password\x18\xcf\x08 \x01(\x0b2+.e'
+    b'tcdserverpb.AuthUserChan'
+    b'gePasswordRequestR\x16authU'
+    b'serChangePassword\x12X\n\x14aut'
+    b'h_user_grant_role\x18\xd0\x08 \x01(\x0b'
+    b'2&.etcdserverpb.AuthUser'
+    b'GrantRoleRequestR\x11authUs'
+    b'erGrantRole\x12[\n\x15auth_user'
     b"_revoke_role\x18\xd1\x08 \x01(\x0b2'.et"
-    b"cdserverpb.AuthUserRevok"
-    b"eRoleRequestR\x12authUserRe"
-    b"vokeRole\x12H\n\x0eauth_user_li"
-    b"st\x18\xd2\x08 \x01(\x0b2!.etcdserverpb"
-    b".AuthUserListRequestR\x0cau"
-    b"thUserList\x12H\n\x0eauth_role_"
-    b"list\x18\xd3\x08 \x01(\x0b2!.etcdserver"
-    b"pb.AuthRoleListRequestR\x0c"
-    b"authRoleList\x12E\n\rauth_rol"
-    b"e_add\x18\xb0\t \x01(\x0b2 .etcdserve"
-    b"rpb.AuthRoleAddRequestR\x0b"
-    b"authRoleAdd\x12N\n\x10auth_role"
-    b"_delete\x18\xb1\t \x01(\x0b2#.etcdser"
-    b"verpb.AuthRoleDeleteRequ"
-    b"estR\x0eauthRoleDelete\x12E\n\ra"
-    b"uth_role_get\x18\xb2\t \x01(\x0b2 .et"
-    b"cdserverpb.AuthRoleGetRe"
-    b"questR\x0bauthRoleGet\x12j\n\x1aau"
-    b"th_role_grant_permission"
-    b"\x18\xb3\t \x01(\x0b2,.etcdserverpb.A"
-    b"uthRoleGrantPermissionRe"
-    b"questR\x17authRoleGrantPerm"
-    b"ission\x12m\n\x1bauth_role_revo"
-    b"ke_permission\x18\xb4\t \x01(\x0b2-.e"
-    b"tcdserverpb.AuthRoleRevo"
-    b"kePermissionRequestR\x18aut"
-    b"hRoleRevokePermission\x12W\n"
-    b"\x13cluster_version_set\x18\x94\n "
-    b"\x01(\x0b2&.membershippb.Clust"
-    b"erVersionSetRequestR\x11clu"
-    b"sterVersionSet\x12a\n\x17cluste"
-    b"r_member_attr_set\x18\x95\n \x01(\x0b"
-    b"2).membershippb.ClusterM"
-    b"emberAttrSetRequestR\x14clu"
-    b"sterMemberAttrSet\x12T\n\x12dow"
-    b"ngrade_info_set\x18\x96\n \x01(\x0b2%"
-    b".membershippb.DowngradeI"
-    b"nfoSetRequestR\x10downgrade"
-    b"InfoSet\x12`\n\x16downgrade_ver"
-    b"sion_test\x18\xacM \x01(\x0b2).etcds"
-    b"erverpb.DowngradeVersion"
-    b"TestRequestR\x14downgradeVe"
+    b'cdserverpb.AuthUserRevok'
+    b'eRoleRequestR\x12authUserRe'
+    b'vokeRole\x12H\n\x0eauth_user_li'
+    b'st\x18\xd2\x08 \x01(\x0b2!.etcdserverpb'
+    b'.AuthUserListRequestR\x0cau'
+    b'thUserList\x12H\n\x0eauth_role_'
+    b'list\x18\xd3\x08 \x01(\x0b2!.etcdserver'
+    b'pb.AuthRoleListRequestR\x0c'
+    b'authRoleList\x12E\n\rauth_rol'
+    b'e_add\x18\xb0\t \x01(\x0b2 .etcdserve'
+    b'rpb.AuthRoleAddRequestR\x0b'
+    b'authRoleAdd\x12N\n\x10auth_role'
+    b'_delete\x18\xb1\t \x01(\x0b2#.etcdser'
+    b'verpb.AuthRoleDeleteRequ'
+    b'estR\x0eauthRoleDelete\x12E\n\ra'
+    b'uth_role_get\x18\xb2\t \x01(\x0b2 .et'
+    b'cdserverpb.AuthRoleGetRe'
+    b'questR\x0bauthRoleGet\x12j\n\x1aau'
+    b'th_role_grant_permission'
+    b'\x18\xb3\t \x01(\x0b2,.etcdserverpb.A'
+    b'uthRoleGrantPermissionRe'
+    b'questR\x17authRoleGrantPerm'
+    b'ission\x12m\n\x1bauth_role_revo'
+    b'ke_permission\x18\xb4\t \x01(\x0b2-.e'
+    b'tcdserverpb.AuthRoleRevo'
+    b'kePermissionRequestR\x18aut'
+    b'hRoleRevokePermission\x12W\n'
+    b'\x13cluster_version_set\x18\x94\n '
+    b'\x01(\x0b2&.membershippb.Clust'
+    b'erVersionSetRequestR\x11clu'
+    b'sterVersionSet\x12a\n\x17cluste'
+    b'r_member_attr_set\x18\x95\n \x01(\x0b'
+    b'2).membershippb.ClusterM'
+    b'emberAttrSetRequestR\x14clu'
+    b'sterMemberAttrSet\x12T\n\x12dow'
+    b'ngrade_info_set\x18\x96\n \x01(\x0b2%'
+    b'.membershippb.DowngradeI'
+    b'nfoSetRequestR\x10downgrade'
+    b'InfoSet\x12`\n\x16downgrade_ver'
+    b'sion_test\x18\xacM \x01(\x0b2).etcds'
+    b'erverpb.DowngradeVersion'
+    b'TestRequestR\x14downgradeVe'
     b"rsionTest\x12'\n\x0frevoked_in_"
-    b"term\x18\x98u \x01(\x04R\rrevokedInTe"
+    b'term\x18\x98u \x01(\x04R\rrevokedInTe'
     b'rmJ\x04\x08\x02\x10\x03R\x02v2"\x0f\n\rEmptyRes'
     b'ponse"p\n\x1bInternalAuthent'
-    b"icateRequest\x12\x12\n\x04name\x18\x01 \x01"
-    b"(\tR\x04name\x12\x1a\n\x08password\x18\x02 \x01"
-    b"(\tR\x08password\x12!\n\x0csimple_t"
-    b"oken\x18\x03 \x01(\tR\x0bsimpleTokenb"
-    b"\x06proto3"
+    b'icateRequest\x12\x12\n\x04name\x18\x01 \x01'
+    b'(\tR\x04name\x12\x1a\n\x08password\x18\x02 \x01'
+    b'(\tR\x08password\x12!\n\x0csimple_t'
+    b'oken\x18\x03 \x01(\tR\x0bsimpleTokenb'
+    b'\x06proto3'
 )
