@@ -43,8 +43,10 @@ stop() {
 watched() {
     "$@" &
     child=$!
-    wait "$child"
+    status=0
+    wait "$child" || status=$?
     child=
+    return "$status"
 }
 
 if [ "$1" = --find ]; then
@@ -80,7 +82,10 @@ pip() {
 case $group in
     # What only compiles is installed in the quickest way: bytecode is made of the modules that are imported, not of all.
     build | run) pip --no-compile -r "$requirements" ;;
-    *) pip pip && pip -r "$requirements" ;;
+    *)
+        pip pip
+        pip -r "$requirements"
+        ;;
 esac
 # Some clients whose wheels not every interpreter has; without them, their tests are skipped.
 case $group in

@@ -32,6 +32,27 @@ def test_ctrl_c_while_it_makes_the_environment(tmp_path: Path) -> None:
     assert not (tmp_path / "venv" / "bin" / "python").exists()
 
 
+def test_a_failure_ends_it(tmp_path: Path) -> None:
+    """First an interpreter that can make no environment, then a pip that can install nothing."""
+    broken = tmp_path / "python3"
+    broken.write_text(f'#!/bin/sh\n[ "$1" = -m ] && exit 3\nexec {sys.executable} "$@"\n')
+    broken.chmod(0o755)
+    venv = tmp_path / "venv"
+    line = [needs_tool("sh"), "tools/venv.sh", str(venv), "build"]
+
+    def fails(python: str) -> str:
+        environment = os.environ | {"PYTHON": python, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+        done = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode != 0
+        return done.stderr
+
+    assert "cannot make a virtual environment" in fails(str(broken))
+    assert not venv.exists()
+    for _ in range(2):  # it is not taken for done the next time
+        assert "ERROR: " in fails(sys.executable)
+    assert not (venv / ".group-build").exists()
+
+
 def test_it_finds_an_interpreter_and_says_what_it_lacks() -> None:
     def found(**environment: str) -> subprocess.CompletedProcess[str]:
         line = [needs_tool("sh"), "tools/venv.sh", "--find"]
