@@ -516,7 +516,7 @@ async def test_a_flood_is_counted_and_cut(world: World, caplog: pytest.LogCaptur
     address = await world.serve()
     client = await world.client(address)
     await client.say(b"x")
-    client.writer.write(grpc_talk.ping() * 5000)
+    client.writer.write(grpc_talk.settings() * 5000)
     with suppress(ConnectionResetError):
         await client.reader.read()
     await until(lambda: world.endpoints[0].connections == 0)
