@@ -6,6 +6,8 @@ timeout, so most elections would fail and begin again, and the heartbeats of all
 
 - At most ``ELECTIONS_AT_ONCE`` elections of a host are under way. A member that is due while that is so takes no tick
   and waits. So a host begins elections as fast as they are decided, whatever its machine can do.
+- While ticks come late, this host, or its machine, has too much to do: the limit halves at each such tick, down to
+  ``ELECTIONS_LEAST``, and rises again while ticks are in time.
 - An election counts until it is decided, for ``COUNTS_TICKS`` ticks at most: one that cannot be decided, because a
   majority of its group is away, must not keep others waiting for good.
 - Who became due first begins first, so everybody's turn comes. But those who are the first in the order of their group
@@ -20,7 +22,9 @@ from .ticking import Seat, is_due
 
 ELECTIONS_AT_ONCE = 100
 """How many elections of one host may be under way."""
-COUNTS_TICKS = 3
+ELECTIONS_LEAST = 4
+"""To how many the limit falls while ticks come late, and by how many it rises at each tick in time."""
+COUNTS_TICKS = 10
 """For how many ticks an election counts that is not decided."""
 RESERVE_TICKS = 5
 """For how many ticks no first member of any group has waited here before those in reserve begin."""
@@ -36,9 +40,14 @@ class Elections:
         self._first: dict[Seat, None] = {}
         self._reserve: dict[Seat, None] = {}
         self._calm_ticks = RESERVE_TICKS
+        self._limit = ELECTIONS_AT_ONCE
 
-    def tick(self) -> int:
-        """Let a tick pass. Return how many members may begin an election at once, while nobody waits."""
+    def tick(self, late: bool = False) -> int:
+        """Let a tick pass, which may be late. Return how many members may begin an election now if nobody waits."""
+        if late:
+            self._limit = max(ELECTIONS_LEAST, self._limit // 2)
+        else:
+            self._limit = min(ELECTIONS_AT_ONCE, self._limit + ELECTIONS_LEAST)
         for seat, ticks in list(self._begun.items()):
             undecided = seat.raft.state in (k.CANDIDATE, k.PRE_CANDIDATE)
             if undecided and ticks < COUNTS_TICKS:
@@ -46,7 +55,7 @@ class Elections:
             else:
                 del self._begun[seat]
         self._calm_ticks = 0 if self._first else self._calm_ticks + 1
-        return 0 if self._first or self._reserve else max(0, ELECTIONS_AT_ONCE - len(self._begun))
+        return 0 if self._first or self._reserve else max(0, self._limit - len(self._begun))
 
     def admit(self, begun: list[Seat], held: list[Seat]) -> list[Seat]:
         """Note the members that have begun an election, and those that were held back. Return who may begin now."""
@@ -62,7 +71,7 @@ class Elections:
 
     def _take(self, waiting: dict[Seat, None]) -> list[Seat]:
         admitted = []
-        while waiting and len(self._begun) < ELECTIONS_AT_ONCE:
+        while waiting and len(self._begun) < self._limit:
             seat = next(iter(waiting))
             del waiting[seat]
             # It may have heard from a leader meanwhile, or have ended.

@@ -89,9 +89,9 @@ class Herd:
         if seat is not None:
             self._together.rouse(seat)
 
-    def tick(self) -> None:
-        """Let a tick pass."""
-        found = self._together.tick()
+    def tick(self, late: bool = False) -> None:
+        """Let a tick pass, which may be late."""
+        found = self._together.tick(late)
         self._handle(found)
         for seat in found.campaigning:
             seat.owner.campaigned()

@@ -815,6 +815,7 @@ class Host(GroupChanges):
         """Let a tick pass. It skips ticks that a stall has delayed, because a burst of them could depose a leader."""
         seconds = self.tuning.tick_ms / 1000
         now = self._loop.time()
+        late = now - due > seconds / 2
         if now - due > self.tuning.election_ms / 1000:
             self._late_ticks += 1
             self._notices.warn("late", "something held up the event loop for %.1f s", now - due)
@@ -830,7 +831,7 @@ class Host(GroupChanges):
                 calls.tick()
         if self._depot is not None:
             self._depot.tick()
-        self._herd.tick()
+        self._herd.tick(late)
         if self._registrar is not None and not self._closing:
             try:
                 self._registrar.tick()

@@ -103,9 +103,12 @@ class Together:
 
     # -- time ----------------------------------------------------------------------------------------------------
 
-    def tick(self) -> Found:
-        """Tick all members that are awake, and send a beat to each host that should get one."""
-        found = Found(self._elections.tick())
+    def tick(self, late: bool = False) -> Found:
+        """Tick all members that are awake, and send a beat to each host that should get one.
+
+        ``late`` says that the host has too much to do, so that the tick came late.
+        """
+        found = Found(self._elections.tick(late))
         columns: dict[int, Column] = {}
         tick_seats(self._awake, columns, found)
         begin_elections(self._elections.admit(found.begun, found.held), columns, found)

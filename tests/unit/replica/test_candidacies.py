@@ -8,7 +8,7 @@ import pytest
 from raftcy.errors import RaftError
 from raftcy.machines import StateMachine
 from raftcy.replica import candidacies as subject
-from raftcy.replica.candidacies import COUNTS_TICKS, ELECTIONS_AT_ONCE, RESERVE_TICKS, Elections
+from raftcy.replica.candidacies import COUNTS_TICKS, ELECTIONS_AT_ONCE, ELECTIONS_LEAST, RESERVE_TICKS, Elections
 from raftcy.replica.host import Host
 from raftcy.wire import consts as k
 from tests.support.hosts import Ledger, World, leader_of
@@ -89,6 +89,16 @@ def test_what_cannot_be_decided_keeps_nobody_waiting_for_good() -> None:
     late = Seat(1000)
     found = [standing(elections, [late]) for _ in range(COUNTS_TICKS + 1)]
     assert found == [[]] * COUNTS_TICKS + [[1000]]
+
+
+def test_late_ticks_lower_the_limit() -> None:
+    """catches: rethinkdb#6038"""
+    elections: Any = Elections()
+    assert [elections.tick(late=True) for _ in range(6)] == [50, 25, 12, 6, ELECTIONS_LEAST, ELECTIONS_LEAST]
+    assert [elections.tick() for _ in range(3)] == [8, 12, 16]
+    for _ in range(50):
+        elections.tick()
+    assert elections.tick() == ELECTIONS_AT_ONCE
 
 
 def test_reserves_wait_for_the_first_of_their_groups() -> None:

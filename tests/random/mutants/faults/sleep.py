@@ -94,6 +94,13 @@ FAULTS = [
         unseen=FEW_GROUPS,
     ),
     Fault(
+        "as_many_elections_when_ticks_are_late",
+        "a host with too much to do begins as many elections as any other",
+        (Edit(ELECTIONS, "Elections.tick", "max(ELECTIONS_LEAST, self._limit // 2)", "self._limit"),),
+        STORM,
+        unseen=FEW_GROUPS,
+    ),
+    Fault(
         "reserves_do_not_wait",
         "members in reserve begin elections while the first of their groups wait at other hosts",
         (Edit(ELECTIONS, "Elections.admit", "self._calm_ticks >= RESERVE_TICKS", "True"),),
@@ -114,8 +121,8 @@ FAULTS = [
             Edit(
                 ELECTIONS,
                 "Elections.tick",
-                "0 if self._first or self._reserve else max(0, ELECTIONS_AT_ONCE - len(self._begun))",
-                "max(0, ELECTIONS_AT_ONCE - len(self._begun))",
+                "0 if self._first or self._reserve else max(0, self._limit - len(self._begun))",
+                "max(0, self._limit - len(self._begun))",
             ),
         ),
         STORM,
