@@ -10,8 +10,9 @@ Rules:
   so could not take the change back. A forced change goes ahead all the same.
 - A replacement is one joint change: the new voter comes in when the old one goes out, so the number of voters, and of
   the failures that the group survives, stays.
-- A leader that is to leave hands over first, and its successor makes the change. Nobody tells a removed member that it
-  is removed, so the leader of the system group would wait in vain for the other groups here to lose this host.
+- A leader that is to leave does the other changes that can be done, and hands over to a voter that stays, if there is
+  one; its successor makes the change. Nobody tells a removed member that it is removed, so the leader of the system
+  group would wait in vain for the other groups here to lose this host.
 - Nothing is remembered from term to term. All wishes are in the registry, so each leader finds the rest of the work.
 """
 
@@ -159,6 +160,7 @@ class Reconciler:
     def _promote(
         self, registry: Registry, view: View, voters: set[int], learners: set[int]
     ) -> ConfChangeV2 | HandOver | None:
+        hand_over: HandOver | None = None
         for id in sorted(learners):
             record = registry.hosts.get(id)
             if record is None or record.is_reserved or wish_of(registry, id) == Wish.LEAVING:
@@ -172,10 +174,12 @@ class Reconciler:
             if id not in self._caught_up:
                 self.why[id] = f"member {id} has not caught up with the log"
                 continue
-            step = self._swap(record, old, view, voters) if old else self._raise(record, voters)
-            if step is not None:
+            step = self._swap(registry, record, old, view, voters) if old else self._raise(record, voters)
+            if isinstance(step, HandOver):
+                hand_over = step
+            elif step is not None:
                 return step
-        return None
+        return hand_over
 
     def _raise(self, record: HostRecord, voters: set[int]) -> ConfChangeV2 | None:
         obstacle = self.without_majority(voters | {record.id})
@@ -184,10 +188,12 @@ class Reconciler:
             return None
         return _change((ConfChangeType.ADD_NODE, record.id))
 
-    def _swap(self, record: HostRecord, old: int, view: View, voters: set[int]) -> ConfChangeV2 | HandOver | None:
+    def _swap(
+        self, registry: Registry, record: HostRecord, old: int, view: View, voters: set[int]
+    ) -> ConfChangeV2 | HandOver | None:
         """Take a host in for the one that it replaces."""
         if old == self.id:
-            return HandOver(self._not_to_be_leaders(voters, old))
+            return HandOver(self._not_to_be_leaders(registry, voters))
         if view.goes_last.get(old):
             self.why[record.id] = self.why[old] = view.goes_last[old]
             return None
@@ -255,11 +261,17 @@ class Reconciler:
             self.why[id] = obstacle
             return None
         if id == self.id:
-            return HandOver(frozenset(each for each in rest if wish_of(registry, each) != Wish.VOTER) | {id})
+            return HandOver(self._not_to_be_leaders(registry, voters))
         return _change((kind, id))
 
-    def _not_to_be_leaders(self, voters: set[int], old: int) -> frozenset[int]:
-        return frozenset({old, *(id for id in voters if not self.is_active(id))})
+    def _not_to_be_leaders(self, registry: Registry, voters: set[int]) -> frozenset[int]:
+        """Return to whom this leader does not hand over: voters that are to go too, if there is another one.
+
+        Two that are both to go could otherwise hand over to each other again and again.
+        """
+        others = {id for id in voters if id != self.id and self.is_active(id)}
+        stay = {id for id in others if wish_of(registry, id) == Wish.VOTER and registry.replacement(id) is None}
+        return frozenset(voters - (stay or others))
 
 
 def wish_of(registry: Registry, id: int) -> Wish:

@@ -113,7 +113,7 @@ class Registrar:
         self._reconcilers: dict[Replica, tuple[int, Reconciler]] = {}
         # By group and host: the context of the change that adds the host, and until which tick it counts.
         self._candidates: dict[int, dict[int, tuple[Arrival, int]]] = {}
-        self._waits: set[asyncio.Future[None]] = set()
+        self._waits: dict[asyncio.Future[None], None] = {}
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -519,11 +519,11 @@ class Registrar:
     async def next_change(self) -> None:
         """Wait until the registry, or a group's members here, may have changed."""
         wait: asyncio.Future[None] = self._loop.create_future()
-        self._waits.add(wait)
+        self._waits[wait] = None
         try:
             await wait
         finally:
-            self._waits.discard(wait)
+            self._waits.pop(wait, None)
 
     def without(self, id: int) -> list[Replica]:
         """Return this host's replicas whose groups do not have a host as it is wanted to be."""

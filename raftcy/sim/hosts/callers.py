@@ -239,7 +239,8 @@ async def change(world: World, host: Any, what: str, ids: list[int], timeout_s: 
         world.told(what, type(error).__name__)
         return
     world.told(what, *ids)
-    if what in ("remove", "replace"):
+    # A place that nobody took was given up. Who asks for it later may come.
+    if what in ("remove", "replace") and ids[0] in host.status().removed:
         world.left(ids[0])
 
 

@@ -229,6 +229,36 @@ def test_a_replacement_of_the_leader_is_done_by_its_successor() -> None:
     assert leader.tick(3) == HandOver(frozenset({1}))
 
 
+def replaced_twice() -> Registry:
+    """4 is to replace member 1, and 5 another one, to be wished."""
+    registry = founded()
+    assert wants(registry, wishes.Reserve(id=4, addresses=(), wish=Wish.VOTER, replaces=1)) == ""
+    assert wants(registry, wishes.Reserve(id=5, addresses=(), wish=Wish.VOTER, replaces=2)) == ""
+    assert does(registry, arrives(4, 44)) == ""
+    assert does(registry, arrives(5, 55)) == ""
+    return registry
+
+
+def test_a_leader_hands_over_to_a_voter_that_stays() -> None:
+    """Two that are to go could hand over to each other again and again, and nobody would come.
+
+    catches: redisraft#17
+    """
+    leader = Leader(replaced_twice(), ConfState(voters=[1, 2, 3], learners=[4, 5]))
+    leader.goes_last[2] = "another group still has it"
+    assert leader.tick(3) == HandOver(frozenset({1, 2}))
+    leader.peers[3].recent_active = False
+    for _ in range(20):
+        found = leader.tick()
+    assert found == HandOver(frozenset({1, 3})), "nobody who stays is active"
+
+
+def test_a_leader_that_is_to_go_does_the_other_changes_first() -> None:
+    leader = Leader(replaced_twice(), ConfState(voters=[1, 2, 3], learners=[4, 5]))
+    assert leader.tick() is None
+    assert steps(leader.tick(3)) == [(ADD, 5), (REMOVE, 2)]
+
+
 def test_a_learner_is_replaced_too() -> None:
     registry = with_four(Wish.LEARNER)
     assert wants(registry, wishes.Reserve(id=5, addresses=("e:5",), wish=Wish.VOTER, replaces=4)) == ""

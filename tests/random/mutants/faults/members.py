@@ -89,6 +89,13 @@ FAULTS = [
         unseen=NO_HOSTS,
     ),
     Fault(
+        "leaders_to_go_hand_over_to_each_other",
+        "a leader that is to go hands over to another one that is to go, although a third one stays",
+        (Edit(RECONCILE, "Reconciler._not_to_be_leaders", "(stay or others)", "others"),),
+        CHANGES,
+        unseen=NO_HOSTS,
+    ),
+    Fault(
         "changes_overlap",
         "a change is proposed while another one is unapplied",
         (Edit(RECONCILE, "Reconciler.next_step", "members.voters_outgoing or view.pending", "False"),),
