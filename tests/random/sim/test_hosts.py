@@ -14,7 +14,7 @@ from raftcy.sim.runs import prepare
 NAMES = sorted(profile.name for profile in PROFILES.values() if profile.hosts)
 SEEDS = range(int(os.environ.get("RAFTCY_SIM_SEEDS", "300")) // 12)
 FIRST = 3
-# Seeds that reach what few do: programs that are too old for their group's version, changes that are refused or pending.
+# Seeds that reach what few do: programs too old for the version of their group, changes that are refused or pending.
 RARE: dict[str, Sequence[int]] = {"upgrades": range(16, 26), "changing": (68, 75)}
 
 
