@@ -228,6 +228,57 @@ def restored(build: ModuleType) -> None:
     rest(build.Driver(other, storage))
 
 
+class End:
+    """Where the outcome of a proposal goes."""
+
+    result: Any = None
+
+    def done(self) -> bool:
+        return self.result is not None
+
+    def set_result(self, result: Any) -> None:
+        self.result = result
+
+    set_exception = set_result
+
+
+def proposed(build: ModuleType) -> None:
+    """What a replica keeps of proposals: some are applied, some are overtaken, one is refused, the rest is given up."""
+    kept, slices = load(build, "replica.proposals"), load(build, "replica.slices")
+    proposals = kept.Proposals(b"a start", 4, 1000, 100)
+    ends = [End() for _ in range(4)]
+    made = [kept.Proposal([b"c"] * (1 + n), ends[n], many=n > 0) for n in range(2)]
+    for each in made:
+        proposals.add(each)
+    taken = proposals.take()
+    commands = [e.data for e in kept.entries_of(taken)]
+    entries = [build.Entry(index=5 + n, term=2, data=data) for n, data in enumerate(commands)]
+    proposals.place_all(taken, 2, 5)
+    for run in slices.slices(entries[:2], 1):
+        proposals.settle(run, ["answer"] * len(run))
+    proposals.settle([build.Entry(index=7, term=3, data=b"another")], ["answer"])
+    proposals.add(kept.Proposal([b"c"], ends[2]))
+    refused(build.Rejected, lambda: proposals.add(kept.Proposal([bytes(101)], ends[3])))
+    proposals.stop("the end")
+    if not all(end.done() for end in ends[:3]):
+        raise AssertionError("a proposal has no outcome")
+
+
+def ticked(build: ModuleType) -> None:
+    """Members that tick together: one campaigns, and hears of another leader by a heartbeat of many groups."""
+    ticking = load(build, "replica.ticking")
+    seats = []
+    for _ in range(2):
+        storage = build.MemoryStorage()
+        seats.append(ticking.Seat(7, build.Driver(build.RawNode(config(build, storage=storage)), storage), None, True))
+    for _ in range(30):
+        ticking.tick_seats(seats, {}, ticking.Found())
+    found = ticking.Found()
+    ticking.step_heartbeats({7: seats[0]}, 2, (7, 50, 0), found)
+    if seats[0].raft.term != 50:
+        raise AssertionError("the heartbeat was not heard")
+
+
 def served(build: ModuleType) -> None:
     """asyncio Nodes: one is elected, replicates and stops; one dies while tasks wait for it."""
     asyncio.run(_life(build))

@@ -16,7 +16,7 @@ from tests.random.lockstep.cluster import Cluster, Options
 from tests.random.lockstep.runs import draw
 from tests.support.values import KINDS, decode, encode, load
 
-from .driven import Failing, config, groups, recorded, refused, restored, served, steps
+from .driven import Failing, config, groups, proposed, recorded, refused, restored, served, steps, ticked
 
 
 def codec(build: ModuleType) -> None:
@@ -100,6 +100,8 @@ def everything(build: ModuleType) -> None:
     recorded(build)
     restored(build)
     served(build)
+    proposed(build)
+    ticked(build)
 
 
 if __name__ == "__main__":
