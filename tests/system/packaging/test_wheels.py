@@ -61,7 +61,8 @@ def test_pure_wheel_runs(pure_wheel: Path, tmp_path: Path) -> None:
 
 
 def test_both_wheels_hold_the_same_sources(compiled_wheel: Path, pure_wheel: Path, source: Path) -> None:
-    ours = {str(path.relative_to(source)) for path in (source / "raftcy").rglob("*") if path.is_file()}
+    files = (path for path in (source / "raftcy").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    ours = {str(path.relative_to(source)) for path in files}
     for built in (compiled_wheel, pure_wheel):
         package = {name for name in names(built) if name.startswith("raftcy/") and not name.endswith(SUFFIX)}
         # Each extension module has its source beside it once more, as a stub.
