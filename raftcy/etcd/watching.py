@@ -2,7 +2,7 @@
 
 Rules:
 
-- A watcher is in step, or behind. One in step has been sent everything up to the store's revision, and is told of each
+- A watcher is in step, or behind. One in step has been sent everything up to the store's revision, and hears of each
   write as it happens. One that is behind reads on from the store's history, from ``min_revision``, in steps.
 - Nothing is queued for a watcher. If its sink takes no more, it falls behind, and reads on once the sink is writable
   again. So a slow client costs no memory, only its place: once a compaction passes it, its watch is cancelled.

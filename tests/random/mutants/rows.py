@@ -384,7 +384,7 @@ ROWS = [
     Row(
         "etcd#17507",
         "U",
-        "A watch that had nothing to catch up with is never told of its progress.",
+        "A watch that had nothing to catch up with never hears of its progress.",
     ),
     Row(
         "etcd#8411, etcd#9086",

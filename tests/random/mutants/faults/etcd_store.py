@@ -50,7 +50,7 @@ if older:
     # -- watchers
     Fault(
         "progress_before_the_events",
-        "a stream is told of its progress while some of its watches are behind",
+        "a stream hears of its progress while some of its watches are behind",
         (
             Edit(
                 WATCHING,
