@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,48 +74,51 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _add(commands: Any, name: str, run: Callable[[argparse.Namespace], int], **about: str) -> argparse.ArgumentParser:
+    """Add a command, whose help ends with its exit statuses."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, allow_abbrev=False, epilog=epilog(name), **about)
+    parser.set_defaults(run=run)
+    return parser
+
+
 def _add_recovery(commands: Any) -> None:
-    saved = commands.add_parser(
+    saved = _add(
+        commands,
         "backup",
-        allow_abbrev=False,
-        epilog=epilog("backup"),
+        recovery.run_backup,
         help="write all groups of a data directory into a file",
         description="Writes all groups of a member that does not run into a file, with all entries of its log.",
     )
     recovery.add_backup(saved)
-    saved.set_defaults(run=recovery.run_backup)
-    restored = commands.add_parser(
+    restored = _add(
+        commands,
         "restore",
-        allow_abbrev=False,
-        epilog=epilog("restore"),
+        recovery.run_restore,
         help="make a new cluster from a backup",
         description="Makes the data directory of the only member of a new cluster, with the groups of a backup.",
     )
     recovery.add_restore(restored)
-    restored.set_defaults(run=recovery.run_restore)
-    recovered = commands.add_parser(
+    recovered = _add(
+        commands,
         "recover",
-        allow_abbrev=False,
-        epilog=epilog("recover"),
+        recovery.run_recover,
         help="make a new cluster of what is left when a majority is lost",
         description="Shows what survivors of a cluster have and what may be lost, asks for confirmation, and makes the "
         "data directory of the only member of a new cluster. It takes each group's log that would win an election.",
     )
     recovery.add_recover(recovered)
-    recovered.set_defaults(run=recovery.run_recover)
 
 
 def _add_completion(commands: Any) -> None:
-    made = commands.add_parser(
+    made = _add(
+        commands,
         "completion",
-        allow_abbrev=False,
-        epilog=epilog("completion"),
+        _complete,
         help="print a script that completes this command line in a shell",
         description="Prints a script that completes the command line of raftcy. For this bash alone: "
         'eval "$(raftcy completion bash)". The first lines of the script say where to save it.',
     )
     made.add_argument("shell", choices=sorted(SHELLS), help="the shell: %(choices)s")
-    made.set_defaults(run=_complete)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -123,10 +126,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m raftcy", description="raftcy: etcd's raft for Python.")
     parser.add_argument("--version", action=_Version, nargs=0, help="say which version and build runs, and exit")
     commands = parser.add_subparsers(dest="command", required=True)
-    shown = commands.add_parser(
+    shown = _add(
+        commands,
         "demo",
-        allow_abbrev=False,
-        epilog=epilog("demo"),
+        _demo,
         help="replicate a file on three durable processes, which are killed on the way",
         description="Three processes on loopback replicate a file record by record; each line is a record. After a "
         "third, the leader is killed and started again; after two thirds, all are. At the end, every record is read "
@@ -145,27 +148,24 @@ def make_parser() -> argparse.ArgumentParser:
         default=50,
         help="milliseconds per tick; an election takes 10 to 20 ticks (default: %(default)s)",
     )
-    shown.set_defaults(run=_demo)
-    simulated = commands.add_parser(
+    simulated = _add(
+        commands,
         "sim",
-        allow_abbrev=False,
-        epilog=epilog("sim"),
+        sim.main,
         help="run simulated clusters under faults and check that no rule is violated",
         description="Runs a cluster in one process and in virtual time; a seed decides everything that happens. Each "
         "seed runs under faults and must then settle. The rules are checked throughout.",
     )
     sim.add_arguments(simulated)
-    simulated.set_defaults(run=sim.main)
-    again = commands.add_parser(
+    again = _add(
+        commands,
         "replay",
-        allow_abbrev=False,
-        epilog=epilog("replay"),
+        replay.run,
         help="replay the recording of a node",
         description="Replays a recording made by raftcy.recorder on the build that runs here, and reports where the "
         "node behaves differently from the recording.",
     )
     replay.add_arguments(again)
-    again.set_defaults(run=replay.run)
     looked = commands.add_parser(
         "log",
         allow_abbrev=False,
