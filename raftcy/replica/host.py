@@ -212,8 +212,10 @@ class Host(GroupChanges):
         self._open = True
         try:
             await self._start()
-        except BaseException:
+        except BaseException as error:
             await self.close()
+            if isinstance(error, Stopped) and self.failure is not None:
+                raise self.failure from None
             raise
         return self
 

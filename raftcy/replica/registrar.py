@@ -290,9 +290,11 @@ class Registrar:
     # -- leading ---------------------------------------------------------------------------------------------------
 
     def members_due(self, replica: Replica) -> None:
-        """Look at a replica's members at the next ticks, if it leads."""
+        """Look at a replica's members at the next ticks, if it leads. One that was removed waits to be added again."""
         if replica.is_leader:
             self._leading[replica] = None
+        if replica.is_begun and not replica.is_member and replica is not self.system:
+            self._outside[replica] = None
         self.wake()
 
     def _lead(self, replica: Replica) -> None:

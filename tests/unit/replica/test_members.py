@@ -506,6 +506,35 @@ def test_a_learner_that_was_away_learns_of_its_removal() -> None:
     run_story(story())
 
 
+def test_a_removal_is_taken_back_before_it_is_done() -> None:
+    """The group has removed the member already, and takes it in again."""
+
+    async def story() -> None:
+        async with cluster() as those:
+            asked, back = those.leader.id, next(id for id in those.hosts if id != those.leader.id)
+            removal = asyncio.ensure_future(those.hosts[asked].remove(back))
+            await those.until(lambda: not those.replicas[back].is_member)
+            await those.hosts[asked].promote(back)
+            await those.until(lambda: all(voters(replica) == [1, 2, 3] for replica in those.replicas.values()))
+            assert those.hosts[back].failure is None
+            removal.cancel()
+
+    run_story(story())
+
+
+def test_a_newcomer_that_is_removed_at_once_is_told_so() -> None:
+    async def story() -> None:
+        async with cluster() as those:
+            entering = asyncio.ensure_future(caught(those.joiner(4).__aenter__()))
+            await those.until(lambda: 4 in those.hosts[1].hosts)
+            await those.hosts[1].remove(4)
+            error = await entering
+            assert isinstance(error, MemberRemoved)
+            assert error.reason == "removed"
+
+    run_story(story())
+
+
 def test_a_place_is_given_up() -> None:
     async def story() -> None:
         async with cluster() as those:
