@@ -1,6 +1,6 @@
 # On a fresh machine with Python 3.11, `make demo` and `make test` set everything up. `verify` never writes; `fix` does.
 # Variables: PYTHON (the interpreter), VENV (the environment's folder), FILE and PURE (for demo), COUNT and SEED
-# (for fresh), ARGS (for quick, test, test-all, bench, bench-durable and fresh), TARGET and TIME (for fuzz).
+# (for fresh), ARGS (for quick, test, test-all, bench, bench-durable, bench-etcd and fresh), TARGET and TIME (for fuzz).
 
 VENV ?= .venv
 PYTHON ?=
@@ -15,7 +15,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The folder beside the checkout, as an absolute path for runs inside a copy of it.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels wheels-check smoke fuzz valgrind etcd-suite
+.PHONY: help build quick test test-all tla demo bench bench-full bench-durable bench-etcd instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels wheels-check smoke fuzz valgrind etcd-suite
 
 help:
 	@echo "make build      compile the extensions in place (without a compiler raftcy stays pure Python)"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench      the benchmark: both builds, both loops and every peer that builds here, in turns"
 	@echo "make bench-full longer runs, and costs by size; writes results, plots, and the tables in the documents"
 	@echo "make bench-durable three processes with logs on disk, ours and the peers'; ARGS='--publish' writes docs/durable.md"
+	@echo "make bench-etcd  the etcd server beside etcd 3.4 and 3.7; ARGS='--publish' writes docs/etcd-speed.md"
 	@echo "make instructions  instructions per operation, compared with the kept counts; needs valgrind"
 	@echo "make tla        check traces against etcd's TLA+ specification; skipped without Java, Go or Maven"
 	@echo "make lint       style, types, generated files"
@@ -112,6 +113,11 @@ bench-durable:
 	@$(INSTALL) bench
 	@$(BUILD)
 	@$(PY) -m bench.durable $(ARGS)
+
+bench-etcd:
+	@$(INSTALL) test
+	@$(BUILD)
+	@$(PY) -m bench.etcd $(ARGS)
 
 instructions:
 	@$(INSTALL) bench

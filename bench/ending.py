@@ -19,6 +19,7 @@ STATUSES: dict[str, dict[int, str]] = {
         2: "the command line is wrong",
     },
     "bench.durable": {0: "all was measured", 1: "a document has no place for it", 2: "the command line is wrong"},
+    "bench.etcd": {0: "all was measured", 1: "a document has no place for it", 2: "the command line is wrong"},
     "bench.instructions": {
         0: "they were counted, and with --check none has grown",
         1: "a count has grown by more than 5 %, or counting failed",

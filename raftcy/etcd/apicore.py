@@ -141,12 +141,12 @@ class Core:
 
     def gate(self, context: Context, for_learners: bool = False) -> None:
         """Refuse a call that this member must not answer now."""
-        metadata = context.metadata
-        if metadata and metadata.get("hasleader") == "true" and self.replica.leader is None:
+        replica = self.replica
+        if replica.leader is None and context.requires_leader:
             raise refused("NO_LEADER")
         if not for_learners and self.is_learner:
             raise refused("NOT_SUPPORTED_FOR_LEARNER")
-        if self.replica.failure is not None:
+        if replica.failure is not None:
             raise refused("STOPPED")
 
     # -- proposals -----------------------------------------------------------------------------------------------

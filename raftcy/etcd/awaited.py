@@ -1,7 +1,8 @@
 """Answers to come: futures that a front waits for, and that a replica gives the outcome of a proposal or a read.
 
-A replica calls ``set_result`` and ``set_exception`` of an `Answer` itself, so that a put costs one future, and no task
-or callback between the machine's answer and the client's.
+A replica calls ``set_result`` and ``set_exception`` of an `Answer` itself, and the `Answer` tells the front that it was
+given to by ``tell``. So a put costs one future, and no task or callback of the event loop between the machine's answer
+and the client's.
 
 Every answer ends: ``Patience`` refuses those that have waited for too long.
 """
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .outcomes import is_worth_retrying, outcome_of, timed_out
+from .service import Caller
 
 SWEEP_S = 0.25
 """How often answers that have waited too long are looked for, in seconds."""
@@ -22,12 +24,27 @@ class Answer(asyncio.Future[Any]):
     ``finish`` is called where the replica applies, so it must be quick. `Refused` from it is the client's refusal.
     """
 
+    __slots__ = ("_caller", "_finish", "_patience", "entry")
+
     def __init__(self, patience: "Patience", finish: Callable[[Any], Any], entry: bytes = b"") -> None:
         super().__init__(loop=patience.loop)
         self._patience = patience
         self._finish: Callable[[Any], Any] | None = finish
+        self._caller: Caller | None = None
         self.entry = entry
         patience.waiting[self] = patience.now_s()
+
+    def tell(self, caller: Caller) -> None:
+        """Have the outcome told to a call of a front, in the turn that brings it. There may be one such call."""
+        if not self.done():
+            self._caller = caller
+            return
+        # It came while the handler ran, which has returned now.
+        error = self.exception()
+        if error is None:
+            caller.answered(self.result())
+        else:
+            caller.failed(error)
 
     def _over(self) -> None:
         self._patience.waiting.pop(self, None)
@@ -51,6 +68,18 @@ class Answer(asyncio.Future[Any]):
         self._over()
         if not self.done():
             super().set_result(result)
+            caller = self._caller
+            if caller is not None:
+                self._caller = None
+                try:
+                    caller.answered(result)
+                except Exception as fault:
+                    self._report(fault)
+
+    def _report(self, fault: Exception) -> None:
+        """Report a fault of the front. The replica, in whose turn it happened, goes on."""
+        context = {"message": "an answer could not be sent", "exception": fault}
+        self._patience.loop.call_exception_handler(context)
 
     def set_exception(self, error: Any) -> None:
         """Take an outcome other than the machine's answer. A certain rejection may lead to another attempt."""
@@ -66,11 +95,21 @@ class Answer(asyncio.Future[Any]):
             super().set_exception(error)
             # A client that is gone asks nobody.
             self.add_done_callback(_retrieve)
+            caller, self._caller = self._caller, None
+            if caller is not None:
+                try:
+                    caller.failed(error)
+                except Exception as fault:
+                    self._report(fault)
 
     def cancel(self, msg: Any = None) -> bool:
         """Note that nobody waits any more."""
         self._over()
-        return super().cancel(msg)
+        caller, self._caller = self._caller, None
+        cancelled = super().cancel(msg)
+        if caller is not None:
+            caller.given_up()
+        return cancelled
 
 
 def _retrieve(ended: "asyncio.Future[Any]") -> None:

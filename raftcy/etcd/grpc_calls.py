@@ -46,6 +46,14 @@ class CallContext(Context):
             self._metadata = metadata(self._headers)
         return self._metadata
 
+    @property
+    def requires_leader(self) -> bool:
+        """Whether the client wants to be refused while this member knows no leader: ``hasleader: true``."""
+        for name, value in self._headers:
+            if name == b"hasleader":
+                return value == b"true"
+        return False
+
 
 class Line(Protocol):
     """What a call asks of its connection."""

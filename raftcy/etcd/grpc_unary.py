@@ -66,24 +66,42 @@ class UnaryCall(Call):
         if isinstance(result, _ANSWERS):
             self._answer(result)
             return
+        if hasattr(result, "tell"):
+            self._future = result
+            result.tell(self)
+            return
         future = result if hasattr(result, "add_done_callback") else self.connection.shared.spawn(result)
         self._future = future
         future.add_done_callback(self._settled)
 
     def _settled(self, future: Any) -> None:
         """The handler has an answer, or has failed."""
-        self._future = None
         if future.cancelled():
-            if not self.is_over:
-                self.fail(CANCELLED, "the server gave the call up, and its outcome is unknown")
+            self.given_up()
             return
         error = future.exception()
-        if self.is_over:
-            return
         if error is not None:
-            self.faulty(error)
+            self.failed(error)
         else:
-            self._answer(future.result())
+            self.answered(future.result())
+
+    def answered(self, answer: Message | bytes | list[bytes]) -> None:
+        """Take what the handler answers."""
+        self._future = None
+        if not self.is_over:
+            self._answer(answer)
+
+    def failed(self, error: Any) -> None:
+        """Take the error that the handler has in place of an answer."""
+        self._future = None
+        if not self.is_over:
+            self.faulty(error)
+
+    def given_up(self) -> None:
+        """Note that nobody will answer."""
+        self._future = None
+        if not self.is_over:
+            self.fail(CANCELLED, "the server gave the call up, and its outcome is unknown")
 
     def _answer(self, answer: Message | bytes | list[bytes]) -> None:
         if isinstance(answer, Message):

@@ -60,6 +60,11 @@ class Context:
         """
         return self._metadata or {}
 
+    @property
+    def requires_leader(self) -> bool:
+        """Whether the client wants to be refused while this member knows no leader: ``hasleader: true``."""
+        return self.metadata.get("hasleader") == "true"
+
 
 class Stream(Protocol):
     """The handler's side of a streaming call: how it answers."""
@@ -107,13 +112,28 @@ class Receiver(Protocol[AnyMessage]):
         """Note that `Stream.is_writable` became True again."""
 
 
+class Caller(Protocol):
+    """A call that waits for its outcome. It hears of one, once, and never from inside of its handler."""
+
+    def answered(self, answer: Answer, /) -> object:
+        """Take the answer."""
+
+    def failed(self, error: BaseException, /) -> object:
+        """Take the error in its place."""
+
+    def given_up(self) -> object:
+        """Note that nothing will come, and that the outcome is unknown."""
+
+
 class Unary(NamedTuple):
     """A method with one request and one answer.
 
     ``path`` is as gRPC writes it, ``"/etcdserverpb.KV/Range"``. ``call(request, context)`` returns an `Answer` or
     something to wait for that brings one. The front adds a callback to an ``asyncio.Future`` and makes a task of any
     other awaitable, so that an answer which is there at once, and one that a Future brings, cost no task. The Future
-    belongs to this call alone, because the front cancels it if nobody waits any more.
+    belongs to this call alone, because the front cancels it if nobody waits any more. A Future that has a method
+    ``tell(caller)`` may be given a `Caller`, which hears of the outcome in the turn that brings it and not in the next
+    one. That saves a callback of the event loop for each call.
     """
 
     path: str

@@ -48,7 +48,7 @@ class WatchCalls:
     def watch(self, stream: Stream, context: Context) -> "WatchReceiver":
         """Open a stream of watches."""
         self._core.gate(context)
-        requires_leader = context.metadata.get("hasleader") == "true"
+        requires_leader = context.requires_leader
         receiver = WatchReceiver(self, stream, requires_leader)
         self._streams[receiver] = None
         return receiver

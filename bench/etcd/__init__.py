@@ -1,0 +1,1 @@
+"""The etcd server beside etcd itself: see ``__main__``."""
