@@ -10,19 +10,24 @@ from .encoding import varint
 class Headers:
     """The headers of one member's answers."""
 
-    __slots__ = ("_field", "_ids", "_last")
+    __slots__ = ("_begin", "_end", "_field", "_revision", "_term")
 
     def __init__(self, cluster_id: int, member_id: int) -> None:
-        self._ids = b"\x08" + varint(cluster_id) + b"\x10" + varint(member_id)
-        self._last = (-1, -1)
+        self._begin = b"\x08" + varint(cluster_id) + b"\x10" + varint(member_id) + b"\x18"
+        self._end = b""
+        self._revision = self._term = -1
         self._field = b""
 
     def field(self, revision: int, term: int) -> bytes:
         """Return the header's field: tag, length, ResponseHeader."""
-        if self._last == (revision, term):
+        if revision == self._revision and term == self._term:
             return self._field
-        body = b"".join((self._ids, b"\x18", varint(revision), b"\x20", varint(term)))
+        if term != self._term:
+            self._term = term
+            self._end = b"\x20" + varint(term)
+        self._revision = revision
+        middle = varint(revision)
         # Two ids, a revision and a term have less than 128 bytes, so their length takes one.
-        self._field = field = b"".join((b"\x0a", bytes((len(body),)), body))
-        self._last = (revision, term)
+        size = varint(len(self._begin) + len(middle) + len(self._end))
+        self._field = field = b"".join((b"\x0a", size, self._begin, middle, self._end))
         return field

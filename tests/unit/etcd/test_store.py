@@ -9,7 +9,8 @@ import pytest
 from raftcy.errors import Corruption, InvariantError
 from raftcy.etcd import schema, storefile
 from raftcy.etcd.encoding import field, number, tag, varint
-from raftcy.etcd.items import KEY, MOD, SUB, VERSION, value_of
+from raftcy.etcd.headers import Headers
+from raftcy.etcd.items import KEY, MOD, SUB, VERSION, value_of, written
 from raftcy.etcd.kvapply import at_once
 from raftcy.etcd.refusals import Refused
 from raftcy.etcd.revisionlog import CHUNK, RevisionLog
@@ -429,7 +430,7 @@ def test_the_log_drops_its_oldest_and_keeps_whole_revisions() -> None:
             log.append(late)
 
 
-@pytest.mark.parametrize("value", [0, 1, 127, 128, 16383, 16384, 2**31, 2**63 - 1, 2**64 - 1, -1, -(2**63)])
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 16383, 16384, 2**28 - 1, 2**28, 2**31, 2**63 - 1, 2**64 - 1, -1, -(2**63)])
 def test_numbers_are_encoded_as_by_protobuf(value: int) -> None:
     message = schema.ResponseHeader()
     if value < 2**63:
@@ -439,6 +440,26 @@ def test_numbers_are_encoded_as_by_protobuf(value: int) -> None:
         message.cluster_id = value
         assert number(tag(1, 0), value) == message.SerializeToString()
     assert varint(value)[-1] < 0x80
+
+
+@pytest.mark.parametrize("number", [1, 127, 16_384, 2**28 - 1, 2**28, 2**63 - 1])
+@pytest.mark.parametrize("value", [b"", b"v", b"v" * 20_000])
+@pytest.mark.parametrize("lease", [0, 1, 2**63 - 1, -1])
+def test_items_are_encoded_as_by_protobuf(number: int, value: bytes, lease: int) -> None:
+    item = written(number, 3, b"key", value, number, number, lease)
+    message = schema.KeyValue(
+        key=b"key", value=value, mod_revision=number, create_revision=number, version=number, lease=lease
+    )
+    assert item == (number, 3, b"key", field(tag(2), message.SerializeToString()), number, number, lease)
+
+
+def test_headers_are_encoded_as_by_protobuf() -> None:
+    headers = Headers(2**64 - 1, 2**63)
+    for revision, term in ((1, 1), (1, 2), (2, 2), (2**28, 2), (2**63 - 1, 2**40), (1, 1)):
+        message = schema.ResponseHeader(
+            cluster_id=2**64 - 1, member_id=2**63, revision=revision, raft_term=term
+        ).SerializeToString()
+        assert headers.field(revision, term) == headers.field(revision, term) == field(tag(1), message)
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 20_000])
