@@ -149,7 +149,7 @@ class Gateway:
     async def _unary(self, method: Unary, request: web.BaseRequest) -> Reply:
         try:
             message = jsonmap.decode(method.request, await self._body(request))
-            answer = method.call(message, _context(request))
+            answer = method.call(message, RequestContext(request))
             if not isinstance(answer, Message | bytes | list):
                 answer = await answer
             if not isinstance(answer, Message):
@@ -187,7 +187,9 @@ class Gateway:
             await response.prepare(request)
             return response.write
 
-        exchange = Exchange(method, _context(request), _pieces(request), begin, self._body_bytes_max, self._waiting)
+        exchange = Exchange(
+            method, RequestContext(request), _pieces(request), begin, self._body_bytes_max, self._waiting
+        )
         try:
             await exchange.run()
         except Refused as error:
@@ -232,14 +234,36 @@ def _objection_to_type(request: web.BaseRequest) -> Reply | None:
 _FORWARDED = "grpc-metadata-"
 
 
-def _context(request: web.BaseRequest) -> Context:
-    metadata: Mapping[str, str] = request.headers
-    if any(name.lower().startswith(_FORWARDED) for name in metadata):
-        # Metadata of gRPC, sent through the gateway.
-        metadata = {name.lower().removeprefix(_FORWARDED): value for name, value in metadata.items()}
-    transport = request.transport
-    if transport is None:
-        return Context(metadata)
-    peer = address_text(transport.get_extra_info("peername"))
-    name = common_name(transport.get_extra_info("peercert")) if request.secure else ""
-    return Context(metadata, peer=peer, common_name=name)
+class RequestContext(Context):
+    """What a handler may ask about a request, which is worked out when it asks."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self._metadata = None
+        self.deadline_s = None
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The headers of the request, and metadata of gRPC that was sent through the gateway."""
+        if self._metadata is None:
+            headers: Mapping[str, str] = self._request.headers
+            if any(name.lower().startswith(_FORWARDED) for name in headers):
+                headers = {name.lower().removeprefix(_FORWARDED): value for name, value in headers.items()}
+            self._metadata = headers
+        return self._metadata
+
+    @property
+    def peer(self) -> str:  # type: ignore[override]
+        """The client's address."""
+        transport = self._request.transport
+        return "" if transport is None else address_text(transport.get_extra_info("peername"))
+
+    @property
+    def common_name(self) -> str:  # type: ignore[override]
+        """The CN of the client's certificate."""
+        transport = self._request.transport
+        if transport is None or not self._request.secure:
+            return ""
+        return common_name(transport.get_extra_info("peercert"))

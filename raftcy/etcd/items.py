@@ -38,7 +38,7 @@ _LEASE_TAG: Final = tag(6, 0)
 
 def written(mod: int, sub: int, key: bytes, value: bytes, create: int, version: int, lease: int) -> Item:
     """The item of a key that was put."""
-    # As protobuf encodes it, in a third of the time: a revision and a version are never 0, and empty fields are left out.
+    # As protobuf encodes it, in a third of the time. Revisions and versions are never 0; empty fields are left out.
     parts = [
         *(_KEY_TAG, varint(len(key)), key, _CREATE_TAG, varint(create), _MOD_TAG, varint(mod)),
         *(_VERSION_TAG, varint(version)),

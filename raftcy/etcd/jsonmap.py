@@ -1,4 +1,4 @@
-"""Messages as JSON and back, in the form of etcd's gateway, by protobuf's own mapping.
+"""Messages as JSON and back, in the form of etcd's gateway: protobuf's own mapping, by ``jsonplain`` where it can.
 
 Rules:
 
@@ -22,6 +22,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from .jsonplain import message_of, text_of
 from .refusals import Refused
 
 INVALID_ARGUMENT = 3
@@ -51,6 +52,9 @@ def decode(kind: type[Message], body: bytes) -> Message:
         fields, _ = _DECODER.raw_decode(text)
         if not isinstance(fields, dict):
             raise malformed(f"a request is a JSON object, not {_kind_of(fields)}")
+        plain = message_of(kind, fields)
+        if plain is not None:
+            return plain
         _check_bytes(kind.DESCRIPTOR, fields, DEPTH_MAX)
         return json_format.ParseDict(fields, kind(), ignore_unknown_fields=True)
     except RecursionError:
@@ -62,15 +66,12 @@ def decode(kind: type[Message], body: bytes) -> Message:
 
 def encode(message: Message) -> bytes:
     """Return the JSON of an answer, without a line break."""
-    return json.dumps(json_format.MessageToDict(message, preserving_proto_field_name=True), separators=_TIGHT).encode()
+    return text_of(message).encode()
 
 
 def encode_line(message: Message) -> bytes:
     """Return the JSON of an answer in a stream, as one line."""
     return b'{"result":' + encode(message) + b"}\n"
-
-
-_TIGHT = (",", ":")
 
 
 def _kind_of(value: object) -> str:

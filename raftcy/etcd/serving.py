@@ -18,8 +18,8 @@ from .flags import FlagError, Given, from_environment, variable
 from .server import Server
 
 GC_THRESHOLDS = (10_000, 10, 10)
-"""How many new objects start a collection. Python's 700 are fewer than a hundred calls have while they wait, so that most
-collections would find nothing; 10,000 take a fraction of a millisecond."""
+"""How many new objects start a collection. A hundred calls that wait have more than Python's 700, so most collections
+would find nothing; 10,000 take a fraction of a millisecond."""
 _LOG = logging.getLogger("raftcy.etcd")
 
 

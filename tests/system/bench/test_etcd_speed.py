@@ -43,7 +43,7 @@ def test_a_server_that_does_not_start_is_ended_and_said(program: str, why: str, 
 
 @pytest.mark.once
 def test_a_tool_that_fails_or_hangs_is_said() -> None:
-    with pytest.raises(Broken, match="the tool failed: .*oops"):
+    with pytest.raises(Broken, match=r"the tool failed: .*oops"):
         servers.run_tool([sys.executable, "-c", "import sys; sys.exit('oops')"], 30.0)
     with pytest.raises(Broken, match="Error distribution"):
         servers.run_tool([sys.executable, "-c", "print('Error distribution: 3')"], 30.0)

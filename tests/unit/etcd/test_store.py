@@ -430,7 +430,9 @@ def test_the_log_drops_its_oldest_and_keeps_whole_revisions() -> None:
             log.append(late)
 
 
-@pytest.mark.parametrize("value", [0, 1, 127, 128, 16383, 16384, 2**28 - 1, 2**28, 2**31, 2**63 - 1, 2**64 - 1, -1, -(2**63)])
+@pytest.mark.parametrize(
+    "value", [0, 1, 127, 128, 16383, 16384, 2**28 - 1, 2**28, 2**31, 2**63 - 1, 2**64 - 1, -1, -(2**63)]
+)
 def test_numbers_are_encoded_as_by_protobuf(value: int) -> None:
     message = schema.ResponseHeader()
     if value < 2**63:
