@@ -59,6 +59,9 @@ def decode(kind: type[Message], body: bytes) -> Message:
         return json_format.ParseDict(fields, kind(), ignore_unknown_fields=True)
     except RecursionError:
         raise malformed("the request is nested too deeply") from None
+    except SystemError:
+        # protobuf's search for a field whose name is half of a surrogate pair.
+        raise malformed("a name is not Unicode") from None
     except (ValueError, TypeError, json_format.Error) as error:
         # ValueError: neither UTF-8 nor JSON.
         raise malformed(error) from None

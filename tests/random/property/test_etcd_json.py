@@ -94,6 +94,8 @@ def by_protobuf(kind: Any, fields: dict[str, Any]) -> Any:
         return json_format.ParseDict(fields, kind(), ignore_unknown_fields=True)
     except Refused as error:
         return error.text
+    except SystemError:
+        return "a name is not Unicode"
     except (ValueError, TypeError, json_format.Error) as error:
         return str(error)
 

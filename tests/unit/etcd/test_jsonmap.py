@@ -162,3 +162,11 @@ def test_a_long_or_deep_object_is_refused_before_it_ends() -> None:
         list(jsonmap.Splitter(100).feed(b'{"a":"' + b"x" * 200))
     with pytest.raises(Refused, match="deep"):
         list(jsonmap.Splitter(10_000).feed(b'{"a":' * 200))
+
+
+def test_half_of_a_surrogate_pair_is_no_field_and_no_message() -> None:
+    """protobuf's mapping raises SystemError where such a text stands in the place of a message."""
+    with pytest.raises(Refused) as found:
+        jsonmap.decode(schema.PutResponse, b'{"header":"\\ud800"}')
+    assert found.value.code == 3
+    assert jsonmap.decode(schema.PutResponse, b'{"\\ud800":1}') == schema.PutResponse()
