@@ -57,6 +57,7 @@ build:
 PYTEST = $(PY) -m pytest -q -rs
 SPREAD = -n auto --maxprocesses 8 --dist worksteal
 BY_FILE = -n auto --maxprocesses 8 --dist loadfile
+AT_ONCE = -n 4 --dist worksteal
 define BOTH_BUILDS
 @$(INSTALL) test
 @$(BUILD)
@@ -77,9 +78,11 @@ quick:
 test:
 	$(call BOTH_BUILDS,$(SPREAD) -m "not full",$(SPREAD) -m "not full and not once and not both")
 
-# Then one by one: tests that measure time, memory or threads, and tests that use every core themselves.
+# Then those that wait, more at once than there are cores, and one by one those that measure time, memory or threads, or
+# use every core themselves.
 test-all:
-	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone",$(SPREAD) -m "(full or both) and not once and not alone",5)
+	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone and not waits",$(SPREAD) -m "(full or both) and not once and not alone and not waits",5)
+	$(call BOTH_BUILDS,$(AT_ONCE) -m "full and waits and not alone",$(AT_ONCE) -m "full and waits and not alone and not once",5)
 	$(call BOTH_BUILDS,-m "full and alone",-m "full and alone and not once",5)
 
 # Nothing but setuptools and Cython is installed for the compiled build, and nothing at all for the pure one. If nothing
