@@ -138,7 +138,7 @@ class History:
             return self.compacted
         readers = [(each, reader) for each in self._readers if (reader := each()) is not None and not reader.is_closed]
         self._readers = [each for each, _ in readers]
-        return min([self.compacted] + [reader.compacted for _, reader in readers])
+        return min([self.compacted, *(reader.compacted for _, reader in readers)])
 
     def free(self, size: int) -> bool:
         """Free what compactions have taken away, in a step that looks at ``size`` writes; whether more can be freed."""
