@@ -79,6 +79,8 @@ class H2Backing:
         self.bite_bytes = _BITE_BYTES
         self.all_queued_bytes = 0
         """How many bytes of all streams wait."""
+        self._has_sent = False
+        """Whether data was sent since the last ping. Clients measure a connection by a ping after it, which is free."""
         self._sink = sink
         self._limits = limits
         self._buckets = {
@@ -153,7 +155,8 @@ class H2Backing:
             self._count("resets")
             self._close(event.stream_id)
         elif isinstance(event, events.PingReceived):
-            if not self._count("pings"):
+            is_free, self._has_sent = self._has_sent, False
+            if is_free or not self._count("pings"):
                 self._sink.pinged()
         elif isinstance(event, events.RemoteSettingsChanged):
             self._count("settings")
@@ -312,6 +315,7 @@ class H2Backing:
         """Send bytes of a response."""
         stream = self._streams.get(stream_id)
         if stream is not None and data:
+            self._has_sent = True
             stream.chunks.append(data)
             stream.queued_bytes += len(data)
             self.all_queued_bytes += len(data)

@@ -35,6 +35,7 @@ class Ngh2Connection:
         "_empty",
         "_events",
         "_faults",
+        "_has_sent",
         "_pings",
         "_receive",
         "_resets",
@@ -51,6 +52,8 @@ class Ngh2Connection:
     def __init__(self, sink: Sink, limits: Http2Limits, now: Callable[[], float]) -> None:
         burst, refill = limits.burst_frames, limits.refill_frames
         self._sink = sink
+        self._has_sent = False
+        """Whether data was sent since the last ping. Clients measure a connection by a ping after it, which is free."""
         self._pings = Bucket(burst, refill, now)
         self._settings = Bucket(burst, refill, now)
         self._empty = Bucket(burst, refill, now)
@@ -119,6 +122,7 @@ class Ngh2Connection:
 
     def send(self, stream_id: int, data: bytes) -> None:
         """Send bytes of a response."""
+        self._has_sent = True
         try:
             self._send_data(stream_id, data)
         except ngh2.NGH2Error as error:
@@ -133,6 +137,7 @@ class Ngh2Connection:
 
     def answer(self, stream_id: int, headers: Sequence[Header], data: bytes, trailers: Sequence[Header]) -> None:
         """Send a whole response."""
+        self._has_sent = True
         try:
             self._send_response(stream_id, headers)
             self._send_data(stream_id, data)
@@ -230,7 +235,9 @@ class Ngh2Connection:
                     self._flood("too many resets")
                     return
             elif kind is events.PingReceived:
-                if self._pings.take():
+                if self._has_sent:
+                    self._has_sent = False
+                elif self._pings.take():
                     self._flood("too many pings")
                     return
                 sink.pinged()
