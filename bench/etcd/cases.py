@@ -142,7 +142,7 @@ def _memory(contestant: Contestant, load: Load) -> Figures:
 CASES = {
     each.name: each
     for each in (
-        Case("put1", "put 1/1", _loaded(1, 1, PUT, 3000), is_for_all=True),
+        Case("put1", "put 1/1", _loaded(1, 1, PUT, 3000)),
         Case("put100", "put 10/100", _loaded(10, 100, PUT, 30_000), is_for_all=True),
         Case("put1000", "put 50/1000", _loaded(50, 1000, PUT, 40_000)),
         Case("range1", "range 1/1", _loaded(1, 1, (*_RANGE, "l"), 4000)),
