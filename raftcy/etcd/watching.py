@@ -317,8 +317,13 @@ class WatchHub:
                 if encoded is None:
                     encoded = encode(items, watcher.flavour, self.store.history)
                     body = b"".join(encoded)
-                if encoded:
+                if not encoded:
+                    continue
+                if watcher.fragment:
                     self._send(watcher, header, encoded, body)
+                else:
+                    watcher.is_quiet = False
+                    watcher.stream.sink.send(b"".join((header, watcher.head, body)))
 
     def _fall_behind(self, watcher: _Watcher, revision: int, where: dict[_Watcher, None]) -> None:
         self._step_out(watcher)

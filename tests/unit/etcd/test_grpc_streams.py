@@ -402,3 +402,32 @@ def test_a_client_that_does_not_go_on_makes_way(backing: str) -> None:
     client.pump()
     assert client.server.look(client.now_s + 59)
     assert not client.server.look(client.now_s + 61)
+
+
+def test_short_and_long_answers_of_a_turn_keep_their_order(backing: str) -> None:
+    """Short ones leave in one piece, also before a long one, and before the status."""
+    client, echo = talk(backing)
+    stream_id, recorder = chat(client, echo)
+    pieces: list[int] = []
+    http2 = client.server.http2
+    give = type(http2).send
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(http2, name)
+
+        def send(self, stream: int, data: bytes) -> None:
+            pieces.append(len(data))
+            give(http2, stream, data)
+
+    client.server.http2 = Counting()  # type: ignore[assignment]
+    values = ["a", "b", "c" * 10_000, "d", "e"]
+    for value in values:
+        recorder.stream.send(Response(value=value))
+    recorder.stream.end(9, "enough")
+    client.server.http2 = http2
+    client.pump()
+    heard = client.heard[stream_id]
+    assert [text(each) for each in heard.messages] == values
+    assert (heard.code, heard.text) == (9, b"enough")
+    assert len(pieces) == 3
