@@ -125,7 +125,7 @@ def _figures(result: Result, head: str, figures: tuple[str, ...]) -> str:
         line = [LABELS[who]]
         for case in _cases(result):
             found = [median(result, case, who, figure) for figure in figures]
-            line.append(NONE if found[0] is None else " / ".join(_number(each) for each in found))
+            line.append(NONE if found == [None] * len(found) else " / ".join(_number(each) for each in found))
         cells.append(line)
     return table([head, *(CASES[case].head for case in _cases(result))], cells)
 
@@ -162,6 +162,8 @@ def text(result: Result) -> str:
         "servers take turns case by case, each started anew. Ratios are the medians of the ratios in each round; a "
         "missed aim is bold."
     )
+    if result["share"] != 1:
+        way += f" Each case has {result['share']:.0%} of its operations."
     short = missed(result)
     lines = "\n".join(["Missed:\n", *(f"- {each}" for each in short)])
     parts = [
