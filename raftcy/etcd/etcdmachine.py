@@ -9,7 +9,8 @@ Rules:
 - A refusal changes nothing, and is the same on all members: a CommandError with etcd's text, and the code as reason.
 - A revocation that a leader proposes names its term, and has no effect in any other: the next leader gave the lease its
   full time again.
-- Once an alarm says that members differ, nothing is written any more until the alarm is taken back.
+- Once an alarm says that members differ, nothing is written any more until the alarm is taken back. While one says
+  that a member has no space, what would take space is refused (``quota``).
 - Watchers hear of a revision once it is complete.
 - Long requests are applied in steps. Their writes show to nobody before the last step.
 """
@@ -36,6 +37,7 @@ from .kvapply import (
     delete_leased,
 )
 from .leasetable import MAX_TTL_S, LeaseTable
+from .quota import cost_of_txn
 from .refusals import Refused, refused
 from .store import Store
 
@@ -50,6 +52,7 @@ _ENVELOPE = ("ID", "header", "revoked_in_term")
 _NUMBERS = {each.name: each.number for each in schema.InternalRaftRequest.DESCRIPTOR.fields}
 _KNOWN = max(number for name, number in _NUMBERS.items() if name.startswith("cluster_member"))
 _CORRUPT: int = schema.CORRUPT
+_NOSPACE: int = schema.NOSPACE
 
 
 class Attributes(NamedTuple):
@@ -116,6 +119,9 @@ class EtcdMachine(StateMachine):
         """The alarms that are raised: member and kind."""
         self.is_corrupt: bool = False
         """Whether an alarm says that members differ."""
+        self.is_full: bool = False
+        """Whether an alarm says that a member has no space."""
+        self._is_restricted = False
         self.hub: Hub | None = None
         self.on_revoked: Callable[[int], object] | None = None
         """Called with the id of each lease that was revoked."""
@@ -143,7 +149,7 @@ class EtcdMachine(StateMachine):
             try:
                 tag = data[0]
                 body = only_request(data) if tag in _SIMPLE else None
-                if body is None or self.is_corrupt:
+                if body is None or self._is_restricted:
                     answer = None
                 elif tag == PUT_TAG:
                     answer = apply_put(store, schema.PutRequest.FromString(body))
@@ -178,6 +184,8 @@ class EtcdMachine(StateMachine):
             raise UpgradeNeeded("the type of etcd request", _NUMBERS[name], _KNOWN)
         if self.is_corrupt and name != "alarm" and name != "cluster_member_attr_set":
             return corrupt_refusal()
+        if self.is_full and _takes_space(name, request):
+            raise refused("NO_SPACE")
         answer = yield from kind(self, getattr(request, name), command, request)
         if answer.events and self.hub is not None:
             self.hub.notify(answer.events)
@@ -239,9 +247,14 @@ class EtcdMachine(StateMachine):
             self.alarms.pop(key, None)
         else:
             found = list(self.alarms)
-        self.is_corrupt = any(alarm == _CORRUPT for _, alarm in self.alarms)
+        self._obey_alarms()
         return Applied((alarms_answer(found),), self.store.revision)
         yield
+
+    def _obey_alarms(self) -> None:
+        raised = {alarm for _, alarm in self.alarms}
+        self.is_corrupt, self.is_full = _CORRUPT in raised, _NOSPACE in raised
+        self._is_restricted = self.is_corrupt or self.is_full
 
     def _attributes(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
         given = request.member_attributes
@@ -269,7 +282,7 @@ class EtcdMachine(StateMachine):
         self.leases.replace((id, ttl_s) for id, ttl_s in leases)
         self.attributes = {id: Attributes(name, tuple(urls)) for id, name, urls in attributes}
         self.alarms = dict.fromkeys((member, alarm) for member, alarm in alarms)
-        self.is_corrupt = any(alarm == _CORRUPT for _, alarm in self.alarms)
+        self._obey_alarms()
         self.store.restore(iter(lambda: file.read(_PIECE_BYTES), b""))
         self._is_new = True
 
@@ -291,6 +304,11 @@ _KINDS: dict[str, Callable[[EtcdMachine, Any, Command, Any], Generator[None, Non
     "alarm": EtcdMachine._alarm,
     "cluster_member_attr_set": EtcdMachine._attributes,
 }
+
+
+def _takes_space(name: str, request: Any) -> bool:
+    """Whether an alarm for space refuses a request: a put, a grant, or a transaction with a put in either branch."""
+    return name in ("put", "lease_grant") or (name == "txn" and cost_of_txn(request.txn) > 0)
 
 
 def alarms_answer(alarms: Sequence[tuple[int, int]]) -> bytes:

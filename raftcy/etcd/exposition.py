@@ -42,7 +42,7 @@ class Source(Protocol):
 
     @property
     def quota_bytes(self) -> int:
-        """The bound of the store, 0 without one."""
+        """The bound of the store, below 0 without one."""
 
     @property
     def is_learner(self) -> bool:

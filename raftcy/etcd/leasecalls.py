@@ -37,6 +37,7 @@ from .leasequestions import (
 from .leasetable import MAX_TTL_S
 from .lessor import Lessor
 from .outcomes import outcome_of
+from .quota import LEASE_COST
 from .refusals import Refused, refused
 from .service import Context, Method, Stream, Streaming, Unary
 
@@ -150,7 +151,7 @@ class LeaseCalls:
         if request.ID == 0:
             request.ID = int.from_bytes(core.host.seams.draw(8), "big") % _LONGEST_ID + 1
         request.TTL = max(request.TTL, self.min_ttl_s)
-        return core.propose(entry_of(GRANT, request), core.with_header)
+        return core.no_space_for(LEASE_COST) or core.propose(entry_of(GRANT, request), core.with_header)
 
     def revoke(self, request: schema.LeaseRevokeRequest, context: Context) -> Answer:
         """Revoke a lease."""

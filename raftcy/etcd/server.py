@@ -138,6 +138,7 @@ class Server:
             max_txn_ops=configuration.txn_ops_max,
             progress_interval_s=configuration.progress_notify_s,
             corrupt_check_s=configuration.corrupt_check_s,
+            quota_bytes=configuration.quota_bytes,
         )
 
     def _pages(self, host: Host, member: EtcdMember) -> tuple[dict[str, Page], MemberFacts]:

@@ -215,13 +215,22 @@ class Store:
     # -- the whole --
 
     def hash_kv(self, revision: int = 0) -> Generator[None, None, tuple[int, int, int]]:
-        """Hash all that is kept up to a revision, in steps; returns the hash, the compact revision and the revision.
+        """Hash what a compaction at a revision keeps, in steps; returns the hash, the compact revision and the revision.
 
-        Members that have applied the same log get the same, however far each of them has freed compacted space. Refused
-        as by `check_revision`.
+        So the hash of a revision stays the same before and after every compaction up to it, on every member that has
+        come so far. etcd remembers the hashes of compacted revisions for that. Refused as by `check_revision`.
         """
         with self.view(revision) as view:
-            value = yield from hash_of(view)
+            value = yield from hash_of(view.bare())
+            return value, view.compacted, view.revision
+
+    def hash_history(self, revision: int = 0) -> Generator[None, None, tuple[int, int, int]]:
+        """Hash all that is kept up to a revision, old items too; otherwise as `hash_kv`.
+
+        Members that have applied the same log get the same, however far each of them has freed compacted space.
+        """
+        with self.view(revision) as view:
+            value = yield from hash_of(view.kept())
             return value, view.compacted, view.revision
 
     def capture(self) -> "Captured":

@@ -84,6 +84,13 @@ class View:
 
     def kept(self) -> Iterator[list[Item]]:
         """Everything that is kept at this revision, old items too, in the order of keys and revisions, in portions."""
-        kept, compacted, revision = self._open().kept, self.compacted, self.revision
+        return self._kept_after(self.compacted)
+
+    def bare(self) -> Iterator[list[Item]]:
+        """What a compaction at this very revision keeps, in portions; no compaction before it has a say in that."""
+        return self._kept_after(self.revision)
+
+    def _kept_after(self, compacted: int) -> Iterator[list[Item]]:
+        kept, revision = self._open().kept, self.revision
         for page in self.keys(b"\0", b"\0"):
             yield from portions([item for each in page for item in kept(each, compacted, revision)])
