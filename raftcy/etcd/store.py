@@ -215,7 +215,7 @@ class Store:
     # -- the whole --
 
     def hash_kv(self, revision: int = 0) -> Generator[None, None, tuple[int, int, int]]:
-        """Hash what a compaction at a revision keeps, in steps; returns the hash, the compact revision and the revision.
+        """Hash what a compaction at a revision keeps, in steps; returns hash, compact revision and revision.
 
         So the hash of a revision stays the same before and after every compaction up to it, on every member that has
         come so far. etcd remembers the hashes of compacted revisions for that. Refused as by `check_revision`.
