@@ -132,6 +132,7 @@ class Core:
         self.limit_s: float = 5.0 + 2 * self.election_s if limit_s is None else limit_s
         self.headers = Headers(host.cluster, host.id)
         self.patience = Patience(self.loop, self.limit_s, self._propose_again)
+        machine.clock = host.seams.stopwatch
         self.slow = SlowWork(self.loop, host.seams.stopwatch)
         self._members: Any = None
         self._is_learner = False

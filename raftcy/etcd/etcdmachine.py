@@ -40,6 +40,7 @@ from .leasetable import MAX_TTL_S, LeaseTable
 from .quota import cost_of_txn
 from .refusals import Refused, refused
 from .store import Store
+from .tally import SLOW_APPLY_S
 
 GROUP = "etcd"
 """The name of the group that the members replicate."""
@@ -125,6 +126,10 @@ class EtcdMachine(StateMachine):
         self.hub: Hub | None = None
         self.on_revoked: Callable[[int], object] | None = None
         """Called with the id of each lease that was revoked."""
+        self.clock: Callable[[], float] | None = None
+        """Measures how long requests take, in seconds."""
+        self.slow: int = 0
+        """How many requests took so long that etcd would count them as slow."""
         self._is_new = False
 
     # -- applying ------------------------------------------------------------------------------------------------
@@ -143,6 +148,7 @@ class EtcdMachine(StateMachine):
         self.settle()
         answers: list[Any] = []
         store, hub = self.store, self.hub
+        puts = 0
         for command in commands:
             data = command.data
             answer: Any
@@ -153,6 +159,7 @@ class EtcdMachine(StateMachine):
                     answer = None
                 elif tag == PUT_TAG:
                     answer = apply_put(store, schema.PutRequest.FromString(body))
+                    puts += 1
                 else:
                     answer = apply_txn_now(store, schema.TxnRequest.FromString(body))
                 if answer is None:
@@ -168,6 +175,7 @@ class EtcdMachine(StateMachine):
             except Exception as error:
                 raise failed(command, command, error) from error
             answers.append(answer)
+        store.counts.puts += puts
         return answers
 
     def _apply(self, command: Command) -> Generator[None, None, Any]:
@@ -186,16 +194,22 @@ class EtcdMachine(StateMachine):
             return corrupt_refusal()
         if self.is_full and _takes_space(name, request):
             raise refused("NO_SPACE")
+        begin_s = 0.0 if self.clock is None else self.clock()
         answer = yield from kind(self, getattr(request, name), command, request)
+        if self.clock is not None and self.clock() - begin_s > SLOW_APPLY_S:
+            self.slow += 1
         if answer.events and self.hub is not None:
             self.hub.notify(answer.events)
         return answer
 
     def _put(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
-        return apply_put(self.store, request)
+        answer = apply_put(self.store, request)
+        self.store.counts.puts += 1
+        return answer
         yield
 
     def _delete_range(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
+        self.store.counts.deletes += 1
         now = apply_delete_range_now(self.store, request)
         return now if now is not None else (yield from apply_delete_range(self.store, request))
 
@@ -232,6 +246,8 @@ class EtcdMachine(StateMachine):
             else:
                 keys.append(key)
         answer = yield from delete_leased(self.store, keys)
+        self.store.counts.deletes += len(keys)
+        self.store.counts.txns += len(keys) > 1
         self.leases.remove(request.ID)
         if self.on_revoked is not None:
             self.on_revoked(request.ID)

@@ -163,6 +163,11 @@ class Exchange:
         self._receiver: Receiver[Any] | None = None
         self._heard_end = False
 
+    @property
+    def code(self) -> int:
+        """The code with which the call has ended."""
+        return (self._stream.status or (0, ""))[0]
+
     async def run(self) -> None:
         """Carry the call to its end.
 

@@ -8,6 +8,7 @@ from typing import Any
 from .deadlines import Deadlines
 from .http2 import Http2Limits, choose_backing
 from .service import Method, by_path
+from .tally import Handled
 
 logger = logging.getLogger("raftcy.etcd")
 
@@ -94,6 +95,8 @@ class Shared:
         self.spawn = spawn
         self.backing = choose_backing(backing)
         self.deadlines = Deadlines(arm)
+        self.handled = Handled()
+        """How calls have ended."""
         self.partial_bytes = 0
         """Bytes of incomplete or waiting requests, of all connections."""
         self.queued_bytes = 0

@@ -8,6 +8,7 @@ from .grpc_calls import COPIED_BYTES, LONGEST_BYTES, Call, CallContext, Line, wh
 from .grpc_shared import logger
 from .grpc_wire import INTERNAL, PREFIX_BYTES, RESPONSE_HEADERS, BadMessage, framed, prefix, trailers
 from .http2 import CANCEL, ENHANCE_YOUR_CALM
+from .refusals import CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
 from .service import Receiver, Streaming
 
 
@@ -189,6 +190,7 @@ class StreamCall(Call):
         """The client is gone."""
         if not self.is_over:
             self.over()
+            self.connection.shared.handled.ended(self._method.path, CANCELLED)
             self.connection.later(self._tell_ended)
 
     def expire(self) -> None:
@@ -214,6 +216,7 @@ class StreamCall(Call):
 
     def _end(self, code: int, text: str) -> None:
         self.over()
+        self.connection.shared.handled.ended(self._method.path, code)
         status = trailers(code, text)
         if self._answers:
             self.connection.http2.finish(self.stream_id, status)
@@ -227,6 +230,8 @@ class StreamCall(Call):
 
     def _abandon(self, error_code: int) -> None:
         self.over()
+        code = DEADLINE_EXCEEDED if error_code == CANCEL else RESOURCE_EXHAUSTED
+        self.connection.shared.handled.ended(self._method.path, code)
         self.connection.http2.reset(self.stream_id, error_code)
         self.peer_ended = True
         self.connection.ended(self)

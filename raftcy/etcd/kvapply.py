@@ -166,7 +166,9 @@ def read_txn(store: Store, request: schema.TxnRequest) -> Generator[None, None, 
     revision = store.revision
     path = yield from _decide(store, request)
     _check_branch(store, request, path)
-    body = yield from _Run(store, None).txn(request, path)
+    run = _Run(store, None)
+    body = yield from run.txn(request, path)
+    store.counts.ended(run.kinds)
     return Applied((body,), revision)
 
 
@@ -208,7 +210,9 @@ def apply_txn(store: Store, request: schema.TxnRequest) -> Generator[None, None,
     path = yield from _decide(store, request)
     _check_branch(store, request, path)
     txn = store.begin()
-    body = yield from _Run(store, txn).txn(request, path)
+    run = _Run(store, txn)
+    body = yield from run.txn(request, path)
+    store.counts.ended(run.kinds)
     revision = txn.seen
     return Applied((body,), revision, txn.end())
 
@@ -241,6 +245,7 @@ def apply_txn_now(store: Store, request: schema.TxnRequest) -> Applied | None:
                 if op.request_delete_range.prev_kv:
                     answer += PREV_TAG + gone[FRAMED][1:]
         parts.append(field(_RESPONSE, field(_RESPONSE_OF[kind], answer)))
+    store.counts.ended([kind for kind, _ in ops])
     revision = txn.seen
     return Applied((b"".join(parts),), revision, txn.end())
 
@@ -384,7 +389,8 @@ class _Run:
     def __init__(self, store: Store, txn: WriteTxn | None) -> None:
         self._store = store
         self._txn = txn
-        self._done = 0
+        self.kinds: list[str] = []
+        """The kinds of the operations that were done, in order."""
 
     @property
     def _seen(self) -> int:
@@ -396,10 +402,10 @@ class _Run:
         nested = iter(below)
         parts = [_SUCCEEDED] if taken else []
         for op in request.success if taken else request.failure:
-            self._done += 1
-            if self._done % STEP_OPS == 0:
-                yield
             kind = op.WhichOneof("request")
+            self.kinds.append(kind)
+            if len(self.kinds) % STEP_OPS == 0:
+                yield
             if kind == "request_range":
                 found = yield from ranges.read(self._store.history, op.request_range, self._seen, self._store.counted)
                 answer = self.header() + b"".join(found)

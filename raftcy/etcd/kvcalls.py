@@ -117,6 +117,7 @@ class KvCalls:
 
     def _range(self, request: schema.RangeRequest, answer: Answer | None) -> Any:
         core = self._core
+        core.machine.store.counts.ranges += 1
         found = read_range_now(core.machine.store, request)
         if found is not None:
             return core.with_header(found)
@@ -173,6 +174,7 @@ class RangeStream:
         self._begin(request)
 
     def _begin(self, request: schema.RangeRequest) -> None:
+        self._core.machine.store.counts.ranges += 1
         self._steps = stream_range(self._core.machine.store, request, STREAM_BYTES)
         self.writable()
 

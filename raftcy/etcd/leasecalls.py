@@ -20,6 +20,7 @@ from . import schema
 from .apicore import LOG, Core
 from .awaited import Answer
 from .encoding import number
+from .kvapply import Applied
 from .kvcalls import entry_of
 from .leasequestions import (
     ASK_AGAIN,
@@ -69,6 +70,8 @@ class LeaseCalls:
         self._parked: dict[Answer, Callable[[], object]] = {}
         self._forwarding: asyncio.Handle | None = None
         self._revoking: dict[asyncio.Future[Any], None] = {}
+        self.expired: int = 0
+        """How many leases this member has revoked because their time was over."""
         core.host.serve(LEASE_KIND, self._serve)
 
     def methods(self) -> list[Method]:
@@ -129,6 +132,7 @@ class LeaseCalls:
         self._revoking.pop(end, None)
         if end.cancelled() or end.exception() is not None:
             return
+        self.expired += sum(isinstance(found, Applied) for found in end.result())
         lost = [id for id, found in zip(due, end.result(), strict=True) if isinstance(found, Rejected)]
         if lost and self.lessor.term:
             self.lessor.not_revoked(lost, self._core.loop.time() + self._core.election_s)

@@ -19,6 +19,7 @@ from .items import CREATE, LEASE, VERSION, Item, deleted, written
 from .kvhash import hash_of
 from .refusals import refused
 from .storefile import pieces_of, read_pieces
+from .tally import Operations
 from .views import PAGE, View
 
 STEP_WRITES = 1000  # of a delete or of freeing, in one step: a few milliseconds
@@ -123,10 +124,11 @@ class Store:
     first, as etcd has it. ``size`` is the length of all KeyValues, old ones too: it falls as compacted space is freed.
     """
 
-    __slots__ = ("_txn", "history", "leases", "revision")
+    __slots__ = ("_txn", "counts", "history", "leases", "revision")
 
     def __init__(self, leases: Leases) -> None:
         self.leases = leases
+        self.counts = Operations()
         self.history = History()
         self.revision = 1
         self._txn: WriteTxn | None = None

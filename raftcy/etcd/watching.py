@@ -230,6 +230,8 @@ class WatchHub:
         self._behind: dict[_Watcher, None] = {}  # the sinks of these take events, as far as is known
         self._told = store.revision  # what all watchers in step have been sent, if it is not before their beginning
         self._job: Generator[None, None, None] | None = None
+        self.events: int = 0
+        """How many events were sent, each once for each watcher."""
 
     @property
     def has_work(self) -> bool:
@@ -308,6 +310,7 @@ class WatchHub:
             watchers = group.watchers
             encoded: list[bytes] | None = None
             body = b""
+            sent = 0
             for watcher in list(watchers):
                 if watcher.min_revision > revision or watcher not in watchers:
                     continue
@@ -319,6 +322,9 @@ class WatchHub:
                     body = b"".join(encoded)
                 if encoded:
                     self._send(watcher, header, encoded, body)
+                    sent += 1
+            if encoded:
+                self.events += sent * len(encoded)
 
     def _fall_behind(self, watcher: _Watcher, revision: int, where: dict[_Watcher, None]) -> None:
         self._step_out(watcher)
@@ -411,11 +417,13 @@ class WatchHub:
             needs_each = any(watcher.fragment for watcher in watchers)
             encoded: list[bytes] = []  # each event by itself if somebody wants fragments, else a step's events joined
             first = bisect_left(group.events, (start,))
+            count = 0
             for begin in range(first, len(group.events), STEP_EVENTS):
                 if begin > first:
                     yield
                 items = group.events[begin : begin + STEP_EVENTS]
                 events = encode(items, watchers[0].flavour, self.store.history)
+                count += len(events)
                 encoded += events if needs_each or not events else [b"".join(events)]
             body = b"".join(encoded)
             header = self.header(self.store.revision)
@@ -427,6 +435,7 @@ class WatchHub:
                     watcher.stream.waiting[watcher] = None
                 elif encoded:
                     self._send(watcher, header, encoded, body)
+                    self.events += count
 
     def _arrive(self, watcher: _Watcher, goal: int) -> None:
         """A watcher has had everything up to a revision."""

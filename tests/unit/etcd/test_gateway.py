@@ -426,6 +426,7 @@ async def test_a_stream_that_ends_with_an_error(when: str, caplog: pytest.LogCap
     async with serving(method) as client, client.request("/v3/watch", {"create_request": {}}) as answer:
         status, lines = answer.status, (await answer.text()).splitlines()
     last = json.loads(lines[-1])
+    assert client.gateway.handled.all() == {(WATCH, "Unknown" if when == "fault" else "Unavailable"): 1}
     if when == "open":
         assert (status, last) == (503, {"error": refusal.text, "code": 14, "message": refusal.text})
         return
@@ -555,3 +556,21 @@ async def test_a_client_of_http_1_0_reads_until_the_end() -> None:
         answer = await reader.read()
         writer.close()
     assert answer.endswith(b'\r\n\r\n{"result":{"created":true}}\n')
+
+
+async def test_calls_are_counted_by_their_ends() -> None:
+    ends: list[Any] = [schema.PutResponse(), schema.PutResponse(), Refused(5, "no"), KeyError("oh")]
+
+    def call(request: Any, context: Any) -> Any:
+        found = ends.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async with serving(put(call)) as client:
+        for _ in range(4):
+            await client.post("/v3/kv/put", {})
+        await client.post("/v3/kv/put", b"nonsense")
+        assert client.gateway.handled.all() == {
+            (PUT, "OK"): 2, (PUT, "NotFound"): 1, (PUT, "Unknown"): 1, (PUT, "InvalidArgument"): 1,
+        }  # fmt: skip
