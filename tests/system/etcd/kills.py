@@ -202,9 +202,8 @@ async def kill_in_rounds(folder: Path, rounds: int, seed: int, told: Any = lambd
         await made.run(rounds, told)
     for name in NAMES:
         text = (folder / f"{name}.log").read_text()
-        bad = [
-            line for line in text.splitlines() if "Traceback" in line or '"level":"error"' in line or "fatal" in line
-        ]
+        signs = ("Traceback", '"level":"error"', '"level":"fatal"')
+        bad = [line for line in text.splitlines() if any(sign in line for sign in signs)]
         if bad:
             made.wrong.append(f"{name} said: {bad[0][:500]}; its log is {len(text)} long: {text[:1000]}")
     return made
@@ -228,10 +227,11 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         made = asyncio.run(kill_in_rounds(folder, o.rounds, o.seed, told))
     ledger, traffic = made.ledger, made.traffic
+    expired = len(traffic.abandoned)
     print(f"{made.killed.total()} rounds ({dict(sorted(made.killed.items()))} by members killed)")
     print(
         f"{ledger.applied} writes acknowledged, {ledger.refused} refused, {traffic.unknown} unknown, up to revision "
-        f"{made.revision}; {traffic.renewals} renewals, {len(traffic.abandoned)} leases expired, {traffic.gone} too late"
+        f"{made.revision}; {traffic.renewals} renewals, {expired} leases expired, {traffic.gone} renewed too late"
     )
     print(f"{len(made.wrong)} wrong")
     for each in made.wrong:

@@ -1,4 +1,4 @@
-"""Clients for ``kills``, on grpcio: puts, transactions, a counter, deletes, leases that are renewed or not, and watches.
+"""Clients for ``kills``, on grpcio: puts, transactions, a counter, deletes, leases that are renewed or not, watches.
 
 None of them retries a write, so each try is one value: acknowledged, refused for certain, or neither.
 """
@@ -6,6 +6,7 @@ None of them retries a write, so each try is one value: acknowledged, refused fo
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from raftcy.etcd import schema
@@ -228,12 +229,10 @@ class Traffic:
         answer = await draw.choice(self.links).ask(schema.LeaseGrantRequest(TTL=LEASE_TTL_S))
         id = answer.ID
         ledger.promises_lease(id, key, asked_s + answer.TTL)
-        try:
+        with suppress(Unanswered):
             request = schema.PutRequest(key=key, value=value, lease=id)
             answer = await self._write(draw.choice(self.links), value, request)
             ledger.acknowledges(value, answer.header.revision)
-        except Unanswered:
-            pass
         for _ in range(draw.randrange(12)):
             await asyncio.sleep(0.3 + draw.random() * 0.5)
             asked_s = clock()
@@ -264,8 +263,6 @@ class Traffic:
             self.ledger.watched(number, answer.events)
 
         while True:
-            try:
+            with suppress(Unanswered):
                 await link.watch(self.ledger.next_of(number), take)
-            except Unanswered:
-                pass
             await asyncio.sleep(0.02)

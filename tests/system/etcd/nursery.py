@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import raftcy.etcd.gateway
-import raftcy.etcd.server
+import raftcy.etcd.serving  # noqa: F401
 from raftcy.etcd.launch import main as launch
 
 

@@ -19,7 +19,7 @@ from .toolbox import built, suite
 pytestmark = pytest.mark.once
 
 SHORT = "TestKV|TestTxn|TestWatch"
-LONG = "TestKV|TestTxn|TestCompact|TestWatch|TestLease|TestHashKV|TestVerifyHashKV|TestStatus|TestEndpoint|TestDefrag|TestAlarm"
+LONG = f"{SHORT}|TestCompact|TestLease|TestHashKV|TestVerifyHashKV|TestStatus|TestEndpoint|TestDefrag|TestAlarm"
 SHORT_CLUSTERS = "NoTLS one,ClientTLS three"
 # The tests with users need users.
 LEFT_OUT = "Test.*With(No|Invalid|Root|User)Auth"
