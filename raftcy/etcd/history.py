@@ -21,6 +21,7 @@ from weakref import ref
 from .items import FRAMED, KEY, MOD, VERSION, Item
 from .keyindex import KeyIndex
 from .revisionlog import RevisionLog
+from .shards import Shards
 
 # A longer history is a list, which grows in place; a shorter one a tuple, which the garbage collector need not track.
 _SHORT = 8
@@ -52,8 +53,8 @@ class History:
     __slots__ = ("_goal", "_readers", "_rest", "compacted", "freed", "index", "last", "log", "newest", "older", "size")
 
     def __init__(self) -> None:
-        self.newest: dict[bytes, Item] = {}
-        self.older: dict[bytes, Sequence[Item]] = {}
+        self.newest: Shards[Item] = Shards()
+        self.older: Shards[Sequence[Item]] = Shards()
         self.index = KeyIndex()
         self.log = RevisionLog()
         self.compacted = -1

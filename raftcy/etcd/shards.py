@@ -1,0 +1,54 @@
+"""A dict in parts, so that it never grows in one go.
+
+A dict that is full copies its table, all of it within the call that needs more space: 45 ms at 700,000 keys, and half a
+second at ten million. Here each part has a table of its own, and copies only that.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final, Generic, TypeVar
+
+COUNT: Final = 128
+_MASK: Final = COUNT - 1
+
+V = TypeVar("V")
+D = TypeVar("D")
+
+
+class Shards(Generic[V]):
+    """A mapping of bytes. It is iterated in no order, and as a dict by one thread may be read by others."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: tuple[dict[bytes, V], ...] = tuple([{} for _ in range(COUNT)])
+
+    def get(self, key: bytes, default: D = None) -> V | D:  # type: ignore[assignment]
+        """The value of a key, or the default."""
+        return self._parts[hash(key) & _MASK].get(key, default)
+
+    def __getitem__(self, key: bytes) -> V:
+        return self._parts[hash(key) & _MASK][key]
+
+    def __setitem__(self, key: bytes, value: V) -> None:
+        self._parts[hash(key) & _MASK][key] = value
+
+    def __delitem__(self, key: bytes) -> None:
+        del self._parts[hash(key) & _MASK][key]
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._parts[hash(key) & _MASK]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain.from_iterable(self._parts)
+
+    def values(self) -> Iterator[V]:
+        """All values."""
+        return chain.from_iterable([part.values() for part in self._parts])
+
+    def items(self) -> Iterator[tuple[bytes, V]]:
+        """All keys with their values."""
+        return chain.from_iterable([part.items() for part in self._parts])
