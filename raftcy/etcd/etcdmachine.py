@@ -37,6 +37,7 @@ from .kvapply import (
     delete_leased,
 )
 from .leasetable import MAX_TTL_S, LeaseTable
+from .pages import Pages
 from .quota import cost_of_txn
 from .refusals import Refused, refused
 from .store import Store
@@ -66,7 +67,7 @@ class Attributes(NamedTuple):
 class Hub(Protocol):
     """Hears of what was applied, on the event loop."""
 
-    def notify(self, events: Sequence[Item], /) -> None:
+    def notify(self, events: Sequence[Item] | Pages, /) -> None:
         """The events of one revision, right after it is complete."""
 
     def restored(self) -> None:

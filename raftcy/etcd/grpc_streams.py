@@ -48,12 +48,17 @@ class StreamCall(Call):
 
     # -- the handler's side
 
-    def send(self, message: Message | bytes) -> None:
+    def send(self, message: Message | bytes | list[bytes]) -> None:
         """Send an answer."""
         if self.is_over:
             return
-        data = message if isinstance(message, bytes) else message.SerializeToString()
-        connection, stream_id, size = self.connection, self.stream_id, len(data)
+        pieces: list[bytes] | None = None
+        if isinstance(message, list):
+            pieces, data = message, b""
+        else:
+            data = message if isinstance(message, bytes) else message.SerializeToString()
+        connection, stream_id = self.connection, self.stream_id
+        size = len(data) if pieces is None else sum(map(len, pieces))
         http2 = connection.http2
         if size > LONGEST_BYTES or not connection.admits(size):
             self._overflow()
@@ -62,10 +67,11 @@ class StreamCall(Call):
             self._answers = True
             http2.respond(stream_id, RESPONSE_HEADERS)
         if size < COPIED_BYTES:
-            http2.send(stream_id, framed(data))
+            http2.send(stream_id, framed(data if pieces is None else b"".join(pieces)))
         else:
             http2.send(stream_id, prefix(size))
-            http2.send(stream_id, data)
+            for piece in (data,) if pieces is None else pieces:
+                http2.send(stream_id, piece)
         connection.changed()
         self._queued_bytes += size + PREFIX_BYTES
         if self._queued_bytes > connection.writable_bytes:

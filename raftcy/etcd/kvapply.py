@@ -20,6 +20,7 @@ from ..errors import InvariantError
 from . import ranges, schema
 from .encoding import field, number, tag
 from .items import CREATE, FRAMED, LEASE, MOD, PREV_TAG, VERSION, Item, value_of
+from .pages import Pages
 from .refusals import refused
 from .requestchecks import has_default_order, has_filters
 from .store import Store, WriteTxn
@@ -56,7 +57,7 @@ class Applied(NamedTuple):
 
     parts: Sequence[bytes]
     revision: int
-    events: Sequence[Item] = ()
+    events: Sequence[Item] | Pages = ()
 
     @property
     def body(self) -> bytes:
@@ -283,19 +284,20 @@ def delete_leased(store: Store, keys: Sequence[bytes]) -> Generator[None, None, 
         for key in ordered[start : start + PAGE]:
             txn.delete(key)
         if start + PAGE < len(ordered):
+            txn.settle()
             yield
     revision = txn.seen
     return Applied((), revision, txn.end())
 
 
-def _deleted(gone: list[Item], prev_kv: bool) -> Generator[None, None, list[bytes]]:
+def _deleted(gone: Pages, prev_kv: bool) -> Generator[None, None, list[bytes]]:
     """The DeleteRangeResponse, without its header."""
     parts = [number(_DELETED, len(gone))]
     if prev_kv:
-        for start in range(0, len(gone), PAGE):
-            parts.append(b"".join([PREV_TAG + item[FRAMED][1:] for item in gone[start : start + PAGE]]))
-            if start + PAGE < len(gone):
+        for page in gone.pages():
+            if len(parts) > 1:
                 yield
+            parts.append(b"".join([PREV_TAG + item[FRAMED][1:] for item in page]))
     return parts
 
 

@@ -3,13 +3,13 @@
 Neither is etcd's number, which comes from the records of its database file.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from zlib import crc32
 
 from .items import FRAMED, SUB, Item
 
 
-def hash_of(portions: Iterable[list[Item]]) -> Generator[None, None, int]:
+def hash_of(portions: Iterable[Sequence[Item]]) -> Generator[None, None, int]:
     """The CRC32 of items in the order of keys and revisions, in steps."""
     value = 0
     for items in portions:

@@ -9,6 +9,7 @@ import argparse
 import gc
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any
 
 from raftcy.etcd import schema
@@ -67,7 +68,7 @@ def measure(keys: int) -> Steps:
     store = Store(Attached())
     hub = WatchHub(store, lambda revision: b"", max_bytes=1 << 20)
     for number in range(keys):
-        steps.call("put of a new key", lambda: store.put(b"%016d" % (number * 7919 % keys), b"v" * 32))
+        steps.call("put of a new key", partial(store.put, b"%016d" % (number * 7919 % keys), b"v" * 32))
     gc.freeze()
     for number in range(keys * 6 // 10):
         store.put(b"%016d" % number, b"w" * 32)

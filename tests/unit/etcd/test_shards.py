@@ -1,10 +1,13 @@
 """The dict in parts, against a dict."""
 
 import random
+import subprocess
+import sys
 
 import pytest
 
 from raftcy.etcd.shards import COUNT, Shards
+from tests.support.needs import FREE_THREADED
 
 pytestmark = pytest.mark.once
 
@@ -44,3 +47,23 @@ def test_keys_are_spread() -> None:
     sizes = [len(part) for part in shards._parts]
     assert max(sizes) < 400
     assert min(sizes) > 50
+
+
+@pytest.mark.skipif(FREE_THREADED, reason="the collector shows frozen objects too")
+def test_the_collector_looks_at_it_no_more_once_it_is_frozen() -> None:
+    """A plain dict would not be frozen while it has nothing that is tracked, and come back with the first write."""
+    program = """
+import gc
+from raftcy.etcd.shards import Shards
+shards = Shards()
+shards[b"a"] = (1, b"a")
+gc.collect()
+gc.freeze()
+for number in range(10_000):
+    shards[b"%d" % number] = (number, b"a")
+gc.collect()
+looked_at = {id(each) for each in gc.get_objects()}
+print(len([part for part in shards._parts if id(part) in looked_at]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
