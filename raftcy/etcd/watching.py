@@ -467,6 +467,9 @@ class WatchHub:
                 elif pages:
                     self._send_pages(watcher, header, pages, bodies)
                     self.events += count
+        for number, _ in enumerate(group.before.drain(), 1):
+            if number % 16 == 0:
+                yield
 
     def _arrive(self, watcher: _Watcher, goal: int) -> None:
         """A watcher has had everything up to a revision."""
