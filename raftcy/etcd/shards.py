@@ -4,15 +4,14 @@ A dict that is full copies its table, all of it within the call that needs more 
 second at ten million. Here each part has a table of its own, and copies only that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final, Generic, TypeVar
 
 COUNT: Final = 128
-_MASK: Final = COUNT - 1
+MASK: Final = COUNT - 1
 
 V = TypeVar("V")
-D = TypeVar("D")
 
 
 class _Part(dict[bytes, V]):
@@ -28,37 +27,43 @@ class _Part(dict[bytes, V]):
 class Shards(Generic[V]):
     """A mapping of bytes. It is iterated in no order, and as a dict by one thread may be read by others."""
 
-    __slots__ = ("_parts",)
+    __slots__ = ("parts",)
 
     def __init__(self) -> None:
-        self._parts: tuple[_Part[V], ...] = tuple([_Part() for _ in range(COUNT)])
+        self.parts: tuple[_Part[V], ...] = tuple([_Part() for _ in range(COUNT)])
+        """The parts: that of a key is number ``hash(key) & MASK``. For code that cannot afford a call."""
 
-    def get(self, key: bytes, default: D = None) -> V | D:  # type: ignore[assignment]
-        """The value of a key, or the default."""
-        return self._parts[hash(key) & _MASK].get(key, default)
+    def get(self, key: bytes) -> V | None:
+        """The value of a key."""
+        return self.parts[hash(key) & MASK].get(key)
+
+    def several(self, keys: Iterable[bytes]) -> list[V]:
+        """The values of these keys, which must be there."""
+        parts = self.parts
+        return [parts[hash(key) & MASK][key] for key in keys]
 
     def __getitem__(self, key: bytes) -> V:
-        return self._parts[hash(key) & _MASK][key]
+        return self.parts[hash(key) & MASK][key]
 
     def __setitem__(self, key: bytes, value: V) -> None:
-        self._parts[hash(key) & _MASK][key] = value
+        self.parts[hash(key) & MASK][key] = value
 
     def __delitem__(self, key: bytes) -> None:
-        del self._parts[hash(key) & _MASK][key]
+        del self.parts[hash(key) & MASK][key]
 
     def __contains__(self, key: bytes) -> bool:
-        return key in self._parts[hash(key) & _MASK]
+        return key in self.parts[hash(key) & MASK]
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return sum(map(len, self.parts))
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain.from_iterable(self._parts)
+        return chain.from_iterable(self.parts)
 
     def values(self) -> Iterator[V]:
         """All values."""
-        return chain.from_iterable([part.values() for part in self._parts])
+        return chain.from_iterable([part.values() for part in self.parts])
 
     def items(self) -> Iterator[tuple[bytes, V]]:
         """All keys with their values."""
-        return chain.from_iterable([part.items() for part in self._parts])
+        return chain.from_iterable([part.items() for part in self.parts])

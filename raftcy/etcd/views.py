@@ -78,7 +78,7 @@ class View:
         history, revision = self._open(), self.revision
         for page in self.keys(key, end, size):
             if history.last <= revision:  # nothing has been written since
-                yield [item for item in map(history.newest.__getitem__, page) if item[VERSION]]
+                yield [item for item in history.newest.several(page) if item[VERSION]]
             else:
                 yield [item for item in [history.at(each, revision) for each in page] if item is not None]
 

@@ -26,17 +26,17 @@ def test_it_is_a_dict() -> None:
         else:
             assert key not in shards
             assert shards.get(key) is None
-            assert shards.get(key, 5) == 5
             with pytest.raises(KeyError):
                 shards[key]
             with pytest.raises(KeyError):
                 del shards[key]
-        assert shards.get(key, 0) == plain.get(key, 0)
+        assert shards.get(key) == plain.get(key)
         assert len(shards) == len(plain)
     assert dict(shards.items()) == plain
     assert sorted(shards) == sorted(plain)
     assert sorted(shards.values()) == sorted(plain.values())
     assert all(shards[key] == value for key, value in plain.items())
+    assert shards.several(plain) == list(plain.values())
 
 
 def test_keys_are_spread() -> None:
@@ -44,7 +44,7 @@ def test_keys_are_spread() -> None:
     shards = Shards[int]()
     for number in range(COUNT * 200):
         shards[b"/registry/pods/default/%08d" % number] = number
-    sizes = [len(part) for part in shards._parts]
+    sizes = [len(part) for part in shards.parts]
     assert max(sizes) < 400
     assert min(sizes) > 50
 
@@ -63,7 +63,7 @@ for number in range(10_000):
     shards[b"%d" % number] = (number, b"a")
 gc.collect()
 looked_at = {id(each) for each in gc.get_objects()}
-print(len([part for part in shards._parts if id(part) in looked_at]))
+print(len([part for part in shards.parts if id(part) in looked_at]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
