@@ -15,7 +15,7 @@ SAY_BUILD = $(PY) -c 'import raftcy; print(f"raftcy {raftcy.__version__}: {raftc
 # The folder beside the checkout, as an absolute path for runs inside a copy of it.
 export RAFTCY_SHARED ?= $(abspath ../shared)
 
-.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels wheels-check smoke fuzz valgrind etcd-suite
+.PHONY: help build quick test test-all tla demo bench bench-full bench-durable instructions lint verify fix proto parity catalogue fresh annotate clean coverage asan wheels wheels-check smoke fuzz valgrind mutants etcd-suite
 
 help:
 	@echo "make build      compile the extensions in place (without a compiler raftcy stays pure Python)"
@@ -44,6 +44,7 @@ help:
 	@echo "make wheels     build the compiled and the pure wheel and the sdist, in dist"
 	@echo "make wheels-check  build all products twice, compare, repair, install and run them; PYTHONS='python3.12 ...'"
 	@echo "make smoke      install in every way into fresh environments; PYTHONS='python3.12 ...' chooses interpreters"
+	@echo "make mutants    every deliberate fault in a copy of its own; make test-all makes a third of them"
 	@echo "make etcd-suite  real clients, Patroni and etcd's own test suite against the etcd server, in full"
 	@echo "make clean      remove everything that the other commands made, except $(VENV)"
 
@@ -57,6 +58,9 @@ build:
 PYTEST = $(PY) -m pytest -q -rs
 SPREAD = -n auto --maxprocesses 8 --dist worksteal
 BY_FILE = -n auto --maxprocesses 8 --dist loadfile
+AT_ONCE = -n 4 --dist worksteal
+# Folders without tests that are alone or wait. To collect them takes a while.
+SKIP_UNIT = --ignore=tests/unit --ignore=tests/meta
 define BOTH_BUILDS
 @$(INSTALL) test
 @$(BUILD)
@@ -77,10 +81,12 @@ quick:
 test:
 	$(call BOTH_BUILDS,$(SPREAD) -m "not full",$(SPREAD) -m "not full and not once and not both")
 
-# Then one by one: tests that measure time, memory or threads, and tests that use every core themselves.
+# Then those that wait, more at once than there are cores, and one by one those that measure time, memory or threads, or
+# use every core themselves.
 test-all:
-	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone",$(SPREAD) -m "(full or both) and not once and not alone",5)
-	$(call BOTH_BUILDS,-m "full and alone",-m "full and alone and not once",5)
+	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone and not waits",$(SPREAD) -m "(full or both) and not once and not alone and not waits",5)
+	$(call BOTH_BUILDS,$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone",$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone and not once",5)
+	$(call BOTH_BUILDS,$(SKIP_UNIT) -m "full and alone",$(SKIP_UNIT) -m "full and alone and not once",5)
 
 # Nothing but setuptools and Cython is installed for the compiled build, and nothing at all for the pure one. If nothing
 # is compiled yet, it is optimized less than by `make build`, so that the first record comes sooner.
@@ -182,6 +188,11 @@ fuzz:
 	@$(INSTALL) fuzz
 	@$(BUILD)
 	@$(PY) -m tests.random.fuzz run $(TARGET) --seconds $(TIME)
+
+mutants:
+	@$(INSTALL) test
+	@$(BUILD)
+	@RAFTCY_MUTANTS=all $(PY) -m pytest -q -rs tests/random/mutants $(ARGS)
 
 etcd-suite:
 	@$(INSTALL) test

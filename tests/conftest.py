@@ -6,7 +6,8 @@ tests on both builds, in two passes; mark a test `once` if it needs no second ru
 
 A test belongs to `make test` unless it is `full`, by its folder or by its own mark. `make quick` runs the tests of
 tests/unit, and `make test-all` the `full` ones. A test that needs Go, Rust or Java must be `full`. A `full` test that
-measures time or memory, or uses every core itself, is `alone`: no other test runs beside it. A test that takes `build`
+measures time or memory, or uses every core itself, is `alone`: no other test runs beside it. One that mostly waits for
+other programs `waits`: more of them run at once than there are cores. A test that takes `build`
 or `raftcy_pure` runs on the pure build in the first pass already, so `make test` leaves it out of the second one, and
 `make test-all` repeats it there. `make quick` leaves out tests that would compare the pure build with itself.
 """
@@ -27,15 +28,13 @@ from tests.support.needs import IN_CI
 
 # Every test in these folders of tests/ is `full`.
 FULL = ("conformance/tla", "random/mutants", "system")
-# And of these, every test in these folders is `alone`.
+# And of these, every test in these folders is `alone`, or `waits`.
 ALONE = (
     "conformance/tla",
     "random/mutants",
-    *(
-        f"system/{name}"
-        for name in ("demo", "etcd", "faults", "leaks", "packaging", "replica", "storage", "threads", "transport")
-    ),
+    *(f"system/{name}" for name in ("demo", "faults", "leaks", "replica", "storage", "threads")),
 )
+WAITS = ("system/etcd", "system/transport")
 
 _TESTS = Path(__file__).parent
 _PACKAGE = Path(raftcy.__file__).parent
@@ -80,13 +79,11 @@ def build(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder and by the fixtures that they take."""
-    folders = tuple(_TESTS / folder for folder in FULL)
-    alone = tuple(_TESTS / folder for folder in ALONE)
+    folders = {"full": FULL, "alone": ALONE, "waits": WAITS}
     for item in items:
-        if any(folder in item.path.parents for folder in folders):
-            item.add_marker("full")
-        if any(folder in item.path.parents for folder in alone):
-            item.add_marker("alone")
+        for mark, names in folders.items():
+            if any(_TESTS / name in item.path.parents for name in names):
+                item.add_marker(mark)
         taken = set(getattr(item, "fixturenames", ()))
         if "raftcy_pure" in taken:
             item.add_marker("twins")

@@ -1,10 +1,12 @@
 """Every test is in a tier: the tests that the Makefile's commands collect are compared with all tests."""
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -48,25 +50,56 @@ def passes(target: str) -> list[Pass]:
     return [Pass(bool(pure), options.strip()) for pure, options in found]
 
 
-def collected(run: Pass) -> set[str]:
-    """The ids of the tests of a run."""
-    environment = {**os.environ, SWITCH: "1"} if run.pure else os.environ
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", *shlex.split(run.options)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+def collected(pure: bool, options: Sequence[str]) -> dict[str, set[str]]:
+    """The marks of each test that pytest collects, by its id."""
+    environment = {**os.environ, SWITCH: "1"} if pure else os.environ
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider"]
+    told = ["-p", "tests.support.told_marks"]
+    done = subprocess.run([*command, *told, *options], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return {line for line in done.stdout.splitlines() if "::" in line}
+    found: dict[str, list[str]] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    return {id: set(marks) for id, marks in found.items()}
+
+
+def chosen(run: Pass, tests: dict[str, set[str]]) -> set[str]:
+    """The ids of the tests of a run, as pytest reads its options: folders to take, to ignore, and marks."""
+    words = shlex.split(run.options)
+    folders = tuple(f"{word}/" for word in words if word.startswith("tests/")) or ("tests/",)
+    ignored = tuple(f"{word.partition('=')[2]}/" for word in words if word.startswith("--ignore="))
+    expression = words[words.index("-m") + 1]
+    names = set(re.findall(r"\w+", expression)) - {"not", "and", "or"}
+    return {
+        id
+        for id, marks in tests.items()
+        if id.startswith(folders)
+        and not id.startswith(ignored or "?")
+        and eval(expression, {}, {name: name in marks for name in names})
+    }
+
+
+@pytest.fixture(scope="module", name="tests")
+def collected_tests() -> dict[bool, dict[str, set[str]]]:
+    """All tests with their marks, as this process's build and the pure one collect them."""
+    with ThreadPoolExecutor(2) as pool:
+        own, pure = pool.map(lambda pure: collected(pure, ()), (False, True))
+    return {False: own, True: pure}
 
 
 @pytest.fixture(scope="module", name="ids")
-def collected_ids() -> dict[Pass, set[str]]:
+def collected_ids(tests: dict[bool, dict[str, set[str]]]) -> dict[Pass, set[str]]:
     """The ids of each run of a target, and of all tests on each build."""
     runs = {run for target in ("quick", "test", "test-all") for run in passes(target)}
-    wanted = sorted({*runs, *EVERYTHING})
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(wanted, pool.map(collected, wanted), strict=True))
+    return {run: chosen(run, tests[run.pure]) for run in {*runs, *EVERYTHING}}
 
 
-EVERYTHING = (Pass(False, "-q"), Pass(True, '-q -m "not once"'))
+EVERYTHING = (Pass(False, '-m "not nothing"'), Pass(True, '-m "not once"'))
+
+
+def test_pytest_chooses_the_same(tests: dict[bool, dict[str, set[str]]]) -> None:
+    run = Pass(
+        False, '-m "(full or both) and not once and not alone" tests/unit/core tests/system --ignore=tests/system/etcd'
+    )
+    assert set(collected(run.pure, shlex.split(run.options))) == chosen(run, tests[False])
 
 
 def tiers() -> list[list[Pass]]:

@@ -9,6 +9,7 @@ from .edit import ROOT, Edit, Moved, edited, edited_files
 from .faults import FAULTS, MODULES
 from .named import outcome_of
 from .rows import ROWS
+from .sample import PARTS, part_of
 from .tree import run, tree
 
 pytestmark = pytest.mark.once
@@ -35,6 +36,13 @@ def test_names_are_unique() -> None:
 
 def test_faults_bring_back_bugs_of_the_catalogue() -> None:
     assert {name for fault in FAULTS.values() for name in fault.rows} <= {row.name for row in ROWS}
+
+
+def test_every_part_comes_in_turn() -> None:
+    """In each state of the source about a third is taken, and soon everything was."""
+    parts = [{name for name in FAULTS if part_of(name, str(state)) == 0} for state in range(30)]
+    assert all(abs(len(part) - len(FAULTS) / PARTS) < len(FAULTS) / 8 for part in parts)
+    assert set().union(*parts) == set(FAULTS)
 
 
 SOURCE = """
