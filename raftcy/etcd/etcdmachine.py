@@ -26,6 +26,7 @@ from ..machines import Command, Pieces, StateMachine
 from ..machines.plaindata import pack, unpack
 from ..machines.statemachine import Readable, failed
 from . import schema
+from .counting import SLOW_APPLY_S
 from .items import Item
 from .kvapply import (
     Applied,
@@ -41,7 +42,6 @@ from .pages import Pages
 from .quota import cost_of_txn
 from .refusals import Refused, refused
 from .store import Store
-from .tally import SLOW_APPLY_S
 
 GROUP = "etcd"
 """The name of the group that the members replicate."""

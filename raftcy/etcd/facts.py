@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Iterable, Mapping
 from ..replica.metrics import HostMetrics
 from . import schema
 from .api import EtcdMember
+from .counting import Handled
 from .etcdmachine import GROUP
 from .exposition import StoreNumbers
 from .identity import CLUSTER_VERSION, ETCD_VERSION
 from .probes import Probes
 from .service import Context, Method, Unary, by_path
-from .tally import Handled
 
 
 class MemberFacts:

@@ -20,12 +20,12 @@ from google.protobuf.message import Message
 
 from . import jsonmap
 from .access import Access
+from .counting import Handled
 from .gateway_stream import UNKNOWN, Exchange, Waiting
 from .refusals import CANCELLED, Refused
 from .replies import JSON, TEXT, Page, Reply, refusal
 from .routes import HTTP_STATUS, OLD_PREFIX, PREFIX, ROUTES
 from .service import Context, Method, Streaming, Unary, by_path
-from .tally import Handled
 from .telling import address_text, common_name
 
 UNIMPLEMENTED = 12

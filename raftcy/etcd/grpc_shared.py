@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .counting import Handled
 from .deadlines import Deadlines
 from .http2 import Http2Limits, choose_backing
 from .service import Method, by_path
-from .tally import Handled
 
 logger = logging.getLogger("raftcy.etcd")
 

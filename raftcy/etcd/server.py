@@ -29,6 +29,7 @@ from .apicore import Options
 from .clienttls import server_context
 from .compactor import Compactor
 from .configuration import Configuration
+from .counting import Handled
 from .exposition import Exposition
 from .facts import MemberFacts, MemberNumbers
 from .grpc_shared import GrpcLimits
@@ -39,7 +40,6 @@ from .probes import Probes
 from .refusals import Refused, refused
 from .replies import Page
 from .service import Context
-from .tally import Handled
 from .urls import Url
 
 if TYPE_CHECKING:

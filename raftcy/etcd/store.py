@@ -14,13 +14,13 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
 from ..errors import InvariantError
+from .counting import Operations
 from .history import History
 from .items import CREATE, LEASE, VERSION, Item, deleted, written
 from .kvhash import hash_of
 from .pages import Pages
 from .refusals import refused
 from .storefile import pieces_of, read_pieces
-from .tally import Operations
 from .views import PAGE, View
 
 STEP_WRITES = 1000  # of a delete or of freeing, in one step: a few milliseconds

@@ -7,12 +7,12 @@ import pytest
 
 from raftcy.etcd import schema
 from raftcy.etcd.api import EtcdMember
+from raftcy.etcd.counting import Handled, Operations
 from raftcy.etcd.facts import MemberFacts, MemberNumbers
 from raftcy.etcd.grpc_wire import framed
 from raftcy.etcd.identity import VERSIONS
 from raftcy.etcd.probes import Probes
 from raftcy.etcd.refusals import Refused
-from raftcy.etcd.tally import Handled, Operations
 from tests.support.etcdworld import EtcdWorld, call, get, leader_of, open_stream, put
 from tests.support.grpc_talk import Echo, Talk
 from tests.support.virtual import run_virtually
