@@ -24,7 +24,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from ..errors import CommandError, Corruption, MachineFailed, UpgradeNeeded
 from ..machines import Command, Pieces, StateMachine
 from ..machines.plaindata import pack, unpack
-from ..machines.statemachine import Readable, failed
+from ..machines.statemachine import Readable, failed, read_full
 from . import schema
 from .counting import SLOW_APPLY_S
 from .items import Item
@@ -344,12 +344,7 @@ def _pieces(leases: list[Any], attributes: list[Any], alarms: list[Any], capture
 
 
 def _exactly(file: Readable, size: int) -> bytes:
-    """Read so many bytes, and no more."""
-    parts = []
-    while size:
-        part = file.read(min(size, 1 << 20))
-        if not part:
-            raise Corruption("the state of an etcd group ends early")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    data = read_full(file, size)
+    if len(data) < size:
+        raise Corruption("the state of an etcd group ends early")
+    return data
