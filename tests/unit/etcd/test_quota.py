@@ -78,6 +78,8 @@ def test_a_full_member_stops_what_takes_space_on_all_members(leads: bool) -> Non
 
 
 def test_space_is_made_and_the_alarm_taken_back() -> None:
+    """catches: etcd#17318"""
+
     async def story() -> None:
         async with EtcdWorld(3, quota_bytes=QUOTA_BYTES).serving_etcd() as members:
             one, two = followers_of(members)

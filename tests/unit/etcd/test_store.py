@@ -300,7 +300,10 @@ def test_hashes_at_older_revisions(hash_: Callable[..., Generator[None, None, tu
 
 
 def test_no_compaction_changes_the_hash_of_a_revision() -> None:
-    """A revision has one hash, whether it is asked before or after a compaction at it, below it, or of another key."""
+    """A revision has one hash, whether it is asked before or after a compaction at it, below it, or of another key.
+
+    catches: etcd#15919
+    """
     store = filled(a=b"1", b=b"1")
     put(store, b"a", b"2")
     delete(store, b"b")
