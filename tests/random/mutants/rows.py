@@ -389,7 +389,12 @@ ROWS = [
     Row(
         "etcd#9353",
         "U",
-        "Pages of other sites write through a browser, by a POST or by a name that leads to the server.",
+        "A page of another site writes through a browser, by a POST that browsers send without asking.",
+    ),
+    Row(
+        "etcd#9372",
+        "U",
+        "A page whose name leads to the server reads and writes through a browser.",
     ),
     Row(
         "etcd#8237",

@@ -305,6 +305,7 @@ async def test_pages(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_host_and_origin() -> None:
+    """catches: etcd#9372"""
     access = Access(["etcd.example"], ["https://ui.example"])
     called: list[Any] = []
 

@@ -30,9 +30,22 @@ FAULTS = [
                 "self._hosts and not is_secure and host_name(host) not in self._hosts",
                 "False",
             ),
-            Edit(GATEWAY, "Gateway._answer", "_objection_to_type(request)", "None"),
         ),
-        ("etcd#9353",),
+        ("etcd#9372",),
+        unseen=UNSEEN,
+    ),
+    Fault(
+        "any_origin_is_taken",
+        "the gateway answers pages of every origin",
+        (
+            Edit(
+                ACCESS,
+                "Access.objection",
+                "origin is None or self.is_allowed(origin) or self._is_own_page(host, origin, is_secure)",
+                "True",
+            ),
+        ),
+        ("etcd#9372",),
         unseen=UNSEEN,
     ),
     # -- streams of the gateway
