@@ -20,8 +20,10 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
+from raftcy.demo.ports import free_ports
+
 from .measured import counts
-from .processes import HOST, SIZE, free_ports
+from .processes import HOST, SIZE
 
 _PATIENCE_S = 300.0
 _CHUNK = 20

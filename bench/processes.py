@@ -9,11 +9,12 @@ sends ``("ready", leads)`` once a leader is known. On ``("go", n, outstanding)``
 from __future__ import annotations
 
 import multiprocessing
-import socket
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+from raftcy.demo.ports import free_ports
 
 from .measured import Measured
 
@@ -21,15 +22,6 @@ HOST = "127.0.0.1"
 SIZE = 3
 _PATIENCE_S = 60.0
 Member = Callable[[int, "list[int]", Connection, int], None]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _hear(pipe: Connection, kind: str) -> Any:

@@ -14,8 +14,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from raftcy.demo.ports import free_ports
+
 from .measured import Measured
-from .processes import HOST, SIZE, free_ports
+from .processes import HOST, SIZE
 
 _GROUP = "bench"
 # Few ticks, since their number depends on the time and not on the operations.

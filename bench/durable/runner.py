@@ -11,16 +11,15 @@ import json
 import os
 import selectors
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..processes import HOST
+from raftcy.demo.ports import free_ports
+
 from .contestants import Contestant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,16 +93,6 @@ def real_time(priority: int) -> bool:
     return True
 
 
-def free_port_base() -> int:
-    """A number of which the next ports are free."""
-    for base in range(21_000 + os.getpid() % 500 * 20, 32_000, 20):
-        with suppress(OSError):
-            for port in range(base + 1, base + NODES + 1):
-                socket.create_server((HOST, port)).close()
-            return base
-    raise SystemExit("no ports are free")
-
-
 def run(contestant: Contestant, phases: list[str], settings: Settings, watch: Callable[[], Watch] = Cpu) -> Ran:
     """Run the phases that the contestant has, each under a Watch, and remove everything that it leaves."""
     settings.data.mkdir(parents=True, exist_ok=True)
@@ -116,7 +105,7 @@ def run(contestant: Contestant, phases: list[str], settings: Settings, watch: Ca
     processes: list[subprocess.Popen[bytes]] = []
     try:
         with (folder / "errors").open("wb") as errors:
-            base = free_port_base()
+            base = free_ports(NODES)[0] - 1
             for id in range(NODES, 0, -1):
                 command = _command(contestant, phases, settings, folder, base, id)
                 processes.insert(0, _start(command, contestant, settings, errors, leads=id == 1))

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections import deque
@@ -17,6 +16,7 @@ from .. import BUILD
 from . import channel, table
 from .authority import make_certificates
 from .lines import MAX_RECORD_BYTES, DemoError, Summary, examine, make_file, read_records
+from .ports import free_ports
 from .processes import Process, Processes
 
 _MEMBERS = (1, 2, 3)
@@ -89,11 +89,7 @@ def _ports(base: int) -> list[int]:
     """Return the ports of the members: from ``base`` on, or ports that are free now."""
     if base:
         return [base + number for number in range(len(_MEMBERS))]
-    sockets = [socket.create_server((channel.HOST, 0)) for _ in _MEMBERS]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    return free_ports(len(_MEMBERS))
 
 
 def _judge(summary: Summary, results: dict[int, dict[str, Any]]) -> None:

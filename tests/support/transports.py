@@ -1,13 +1,13 @@
 """Transports for tests: receivers that keep what they are given, pairs of transports, and connections made by hand."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from raftcy.demo.ports import free_ports
 from raftcy.errors import LogLost, RaftError, StepError, Stopped
 from raftcy.transport import Hello, Limits, Transport
 from raftcy.transport import packets as p
@@ -130,8 +130,7 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def tasks_left() -> list[str]:

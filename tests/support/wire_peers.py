@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from raftcy.demo.ports import free_ports
 
 from .needs import ROOT, needs_go, needs_shared
 
@@ -33,11 +34,7 @@ def build_go_peer(folder: Path) -> Path:
 
 def free_addresses(count: int) -> list[str]:
     """Addresses on loopback that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return addresses
+    return [f"127.0.0.1:{port}" for port in free_ports(count)]
 
 
 class Peer:

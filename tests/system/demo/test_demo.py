@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import pytest
 import raftcy
 from raftcy.demo import DemoError
 from raftcy.demo.lines import MAX_FILE_BYTES, MAX_RECORD_BYTES, examine, make_file, read_records
+from raftcy.demo.ports import free_ports
 from raftcy.demo.tally import Machine, command
 from raftcy.machines import Command
 from tests.support.needs import ROOT, needs_tool
@@ -78,19 +78,6 @@ def all_end(pids: list[int]) -> bool:
     while any(is_alive(pid) for pid in pids) and time.monotonic() < end:
         time.sleep(0.02)
     return not any(is_alive(pid) for pid in pids)
-
-
-def free_ports() -> int:
-    """The first of three consecutive ports that nobody listens on."""
-    while True:
-        with ExitStack() as taken:
-            first = taken.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            try:
-                for port in (first + 1, first + 2):
-                    taken.enter_context(socket.create_server(("127.0.0.1", port)))
-            except (OSError, OverflowError):
-                continue
-            return int(first)
 
 
 def expect_success(path: Path, records: int, *arguments: object) -> str:
@@ -233,7 +220,7 @@ def test_a_file_that_is_too_large(tmp_path: Path) -> None:
 def test_a_port_in_use(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x\n")
-    base = free_ports()
+    base = free_ports(3)[0]
     with socket.create_server(("127.0.0.1", base + 1)):
         done = demo("--port", base, path)
     assert done.returncode == 1
@@ -253,7 +240,7 @@ def test_a_wrong_command_line(arguments: tuple[str, ...]) -> None:
 def test_ports_in_a_row(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"a\nb\nc\n")
-    base = free_ports()
+    base = free_ports(3)[0]
     shown = expect_success(path, 3, "--port", base)
     for number in range(3):
         assert f"on 127.0.0.1:{base + number}\n" in shown

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,22 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from raftcy.demo.ports import free_ports
 from tests.support.needs import ROOT
 
 READY = b"ready to serve client requests"
 START_S_MAX = 60.0
 COMMAND = (sys.executable, "-m", "raftcy.etcd.launch")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody uses now."""
-    with contextlib.ExitStack() as stack:
-        found = []
-        for _ in range(count):
-            listener = stack.enter_context(socket.socket())
-            listener.bind(("127.0.0.1", 0))
-            found.append(listener.getsockname()[1])
-        return found
 
 
 class Member:

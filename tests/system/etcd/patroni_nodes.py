@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .members import free_ports
+from raftcy.demo.ports import free_ports
 
 PASSWORD = "pw"
 POSTGRES = "postgres"

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from raftcy import Host, Tuning
+from raftcy.demo.ports import free_ports
 from raftcy.replica import Replica
 from tests.support.hosts import agreed
 from tests.support.watchdog import Watchdog
 
-from .kills import free_ports
 from .steady import Count
 
 LIMIT_S = 0.05

@@ -20,9 +20,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from raftcy.demo.ports import free_ports
 from tests.support.needs import ROOT
 
-from .kills import free_ports
 from .nursery import unpacked
 
 IDS = (1, 2, 3)

@@ -19,13 +19,12 @@ from secrets import token_bytes
 from typing import Any, NamedTuple
 
 from raftcy import Host, Tuning
+from raftcy.demo.ports import free_ports
 from raftcy.machines import Command, StateMachine
 from raftcy.replica import Replica
 from raftcy.replica.seams import Seams
 from raftcy.storage.shared_log import SharedLog
 from tests.support.hosts import agreed
-
-from .kills import free_ports
 
 TUNING = Tuning(tick_ms=50, election_ms=2000, snapshot_entries=20_000, kept_entries=5_000)
 BATCH = 1000

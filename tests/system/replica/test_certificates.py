@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from raftcy import Host, Tuning
+from raftcy.demo.ports import free_ports
 from raftcy.errors import MemberRefused, Stopped
 from raftcy.transport import TLS
 from tests.support.certificates import Authority
 from tests.support.hosts import Ledger, agreed, ledger
 from tests.support.virtual import caught
-
-from .kills import free_ports
 
 QUICK = Tuning(tick_ms=20, election_ms=300)
 

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from raftcy.demo.ports import free_ports
 from tests.support.needs import ROOT
 
-from .kills import Cluster, Seen, _look, _read, _write, free_ports
+from .kills import Cluster, Seen, _look, _read, _write
 
 
 class Changing(Cluster):

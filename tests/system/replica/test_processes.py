@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from raftcy import Host, Tuning
+from raftcy.demo.ports import free_ports
 from raftcy.errors import DirectoryInUse
 from raftcy.replica import Replica
 from raftcy.transport import TLS
@@ -20,7 +21,7 @@ from tests.support.certificates import Authority
 from tests.support.hosts import Ledger, agreed, ledger
 from tests.support.needs import ROOT
 
-from .kills import free_ports, torture
+from .kills import torture
 
 QUICK = Tuning(tick_ms=20, election_ms=300)
 
