@@ -212,8 +212,8 @@ class EtcdMember:
         failure = self.host.failure or self.replica.failure
         if failure is not None:
             return False, f"the member has failed: {failure}"
-        if self.machine.is_corrupt:
-            return False, "ALARM CORRUPT"
+        for _, alarm in self.machine.alarms:
+            return False, f"ALARM {schema.AlarmType.Name(alarm)}"
         if self.replica.leader is None:
             return False, "RAFT NO LEADER"
         return True, ""

@@ -19,12 +19,14 @@ from typing import Any
 from ..errors import RaftError
 from ..replica.host import Host
 from ..replica.replica import Replica
+from . import schema
 from .awaited import NOT_YET, Answer, Patience
 from .etcdmachine import EtcdMachine
 from .headers import Headers
 from .identity import ETCD_VERSION
 from .kvapply import Applied
 from .outcomes import outcome_of
+from .quota import BASE_BYTES, DEFAULT_QUOTA_BYTES
 from .refusals import refused
 from .requestchecks import MAX_REQUEST_BYTES, MAX_TXN_OPS
 from .service import Context
@@ -57,6 +59,8 @@ class Options:
     """How often watchers that asked for it hear how far they are."""
     corrupt_check_s: float = 0.0
     """How often the leader compares the members' hashes; 0 for never."""
+    quota_bytes: int = DEFAULT_QUOTA_BYTES
+    """How large the store may become by what this member proposes; below 0 for any size."""
 
 
 class SlowWork:
@@ -95,6 +99,10 @@ class SlowWork:
         self._queue.clear()
 
 
+def _no_space(_: Any) -> Any:
+    raise refused("NO_SPACE")
+
+
 def _advance(steps: Generator[None, None, Any], answer: Answer, clock: Callable[[], float], end_s: float) -> bool:
     """Run steps up to a time. Return whether they have ended."""
     try:
@@ -124,6 +132,7 @@ class Core:
         self.limit_s: float = 5.0 + 2 * self.election_s if limit_s is None else limit_s
         self.headers = Headers(host.cluster, host.id)
         self.patience = Patience(self.loop, self.limit_s, self._propose_again)
+        machine.clock = host.seams.stopwatch
         self.slow = SlowWork(self.loop, host.seams.stopwatch)
         self._members: Any = None
         self._is_learner = False
@@ -161,6 +170,21 @@ class Core:
         answer = Answer(self.patience, finish, entry)
         replica.propose_for(answer, entry)
         return answer
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the store, as clients see it."""
+        return self.machine.store.size + BASE_BYTES
+
+    def no_space_for(self, cost: int) -> Answer | None:
+        """Whether a request of this cost finds no space: then the answer to it, which raises the alarm before."""
+        quota = self.options.quota_bytes
+        if quota < 0 or cost == 0 or self.machine.store.size + BASE_BYTES + cost < quota:
+            return None
+        if (self.host.id, schema.NOSPACE) in self.machine.alarms:
+            raise refused("NO_SPACE")
+        alarm = schema.AlarmRequest(action=schema.AlarmRequest.ACTIVATE, memberID=self.host.id, alarm=schema.NOSPACE)
+        return self.propose(schema.InternalRaftRequest(alarm=alarm).SerializeToString(), _no_space)
 
     def _propose_again(self, answer: Answer) -> None:
         self.replica.propose_for(answer, answer.entry)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .flags import FLAGS, FlagError, duration
+from .quota import DEFAULT_QUOTA_BYTES
 from .urls import Url, check_bound, check_reached, member_id, parse_cluster, parse_urls
 
 ELECTION_MS_MAX = 50_000
@@ -60,6 +61,7 @@ class Configuration:
     txn_ops_max: int
     request_bytes_max: int
     quota_bytes: int
+    """How large the store may become, below 0 for any size."""
     streams_max: int
     retention: Retention
     corrupt_check_s: float
@@ -126,7 +128,7 @@ def configure(given: Mapping[str, Any]) -> Configuration:
         kept_entries=of["snapshot-catchup-entries"],
         txn_ops_max=of["max-txn-ops"],
         request_bytes_max=of["max-request-bytes"],
-        quota_bytes=of["quota-backend-bytes"],
+        quota_bytes=of["quota-backend-bytes"] or DEFAULT_QUOTA_BYTES,
         streams_max=of["max-concurrent-streams"],
         retention=_retention(of["auto-compaction-mode"], of["auto-compaction-retention"]),
         corrupt_check_s=of["corrupt-check-time"],

@@ -9,7 +9,8 @@ Rules:
 - A refusal changes nothing, and is the same on all members: a CommandError with etcd's text, and the code as reason.
 - A revocation that a leader proposes names its term, and has no effect in any other: the next leader gave the lease its
   full time again.
-- Once an alarm says that members differ, nothing is written any more until the alarm is taken back.
+- Once an alarm says that members differ, nothing is written any more until the alarm is taken back. While one says
+  that a member has no space, what would take space is refused (``quota``).
 - Watchers hear of a revision once it is complete.
 - Long requests are applied in steps. Their writes show to nobody before the last step.
 """
@@ -23,8 +24,9 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from ..errors import CommandError, Corruption, MachineFailed, UpgradeNeeded
 from ..machines import Command, Pieces, StateMachine
 from ..machines.plaindata import pack, unpack
-from ..machines.statemachine import Readable, failed
+from ..machines.statemachine import Readable, failed, read_full
 from . import schema
+from .counting import SLOW_APPLY_S
 from .items import Item
 from .kvapply import (
     Applied,
@@ -36,6 +38,8 @@ from .kvapply import (
     delete_leased,
 )
 from .leasetable import MAX_TTL_S, LeaseTable
+from .pages import Pages
+from .quota import cost_of_txn
 from .refusals import Refused, refused
 from .store import Store
 
@@ -50,6 +54,7 @@ _ENVELOPE = ("ID", "header", "revoked_in_term")
 _NUMBERS = {each.name: each.number for each in schema.InternalRaftRequest.DESCRIPTOR.fields}
 _KNOWN = max(number for name, number in _NUMBERS.items() if name.startswith("cluster_member"))
 _CORRUPT: int = schema.CORRUPT
+_NOSPACE: int = schema.NOSPACE
 
 
 class Attributes(NamedTuple):
@@ -62,7 +67,7 @@ class Attributes(NamedTuple):
 class Hub(Protocol):
     """Hears of what was applied, on the event loop."""
 
-    def notify(self, events: Sequence[Item], /) -> None:
+    def notify(self, events: Sequence[Item] | Pages, /) -> None:
         """The events of one revision, right after it is complete."""
 
     def restored(self) -> None:
@@ -116,9 +121,16 @@ class EtcdMachine(StateMachine):
         """The alarms that are raised: member and kind."""
         self.is_corrupt: bool = False
         """Whether an alarm says that members differ."""
+        self.is_full: bool = False
+        """Whether an alarm says that a member has no space."""
+        self._is_restricted = False
         self.hub: Hub | None = None
         self.on_revoked: Callable[[int], object] | None = None
         """Called with the id of each lease that was revoked."""
+        self.clock: Callable[[], float] | None = None
+        """Measures how long requests take, in seconds."""
+        self.slow: int = 0
+        """How many requests took so long that etcd would count them as slow."""
         self._is_new = False
 
     # -- applying ------------------------------------------------------------------------------------------------
@@ -137,16 +149,18 @@ class EtcdMachine(StateMachine):
         self.settle()
         answers: list[Any] = []
         store, hub = self.store, self.hub
+        puts = 0
         for command in commands:
             data = command.data
             answer: Any
             try:
                 tag = data[0]
                 body = only_request(data) if tag in _SIMPLE else None
-                if body is None or self.is_corrupt:
+                if body is None or self._is_restricted:
                     answer = None
                 elif tag == PUT_TAG:
                     answer = apply_put(store, schema.PutRequest.FromString(body))
+                    puts += 1
                 else:
                     answer = apply_txn_now(store, schema.TxnRequest.FromString(body))
                 if answer is None:
@@ -162,6 +176,7 @@ class EtcdMachine(StateMachine):
             except Exception as error:
                 raise failed(command, command, error) from error
             answers.append(answer)
+        store.counts.puts += puts
         return answers
 
     def _apply(self, command: Command) -> Generator[None, None, Any]:
@@ -178,16 +193,24 @@ class EtcdMachine(StateMachine):
             raise UpgradeNeeded("the type of etcd request", _NUMBERS[name], _KNOWN)
         if self.is_corrupt and name != "alarm" and name != "cluster_member_attr_set":
             return corrupt_refusal()
+        if self.is_full and _takes_space(name, request):
+            raise refused("NO_SPACE")
+        begin_s = 0.0 if self.clock is None else self.clock()
         answer = yield from kind(self, getattr(request, name), command, request)
+        if self.clock is not None and self.clock() - begin_s > SLOW_APPLY_S:
+            self.slow += 1
         if answer.events and self.hub is not None:
             self.hub.notify(answer.events)
         return answer
 
     def _put(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
-        return apply_put(self.store, request)
+        answer = apply_put(self.store, request)
+        self.store.counts.puts += 1
+        return answer
         yield
 
     def _delete_range(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
+        self.store.counts.deletes += 1
         now = apply_delete_range_now(self.store, request)
         return now if now is not None else (yield from apply_delete_range(self.store, request))
 
@@ -224,6 +247,8 @@ class EtcdMachine(StateMachine):
             else:
                 keys.append(key)
         answer = yield from delete_leased(self.store, keys)
+        self.store.counts.deletes += len(keys)
+        self.store.counts.txns += len(keys) > 1
         self.leases.remove(request.ID)
         if self.on_revoked is not None:
             self.on_revoked(request.ID)
@@ -239,9 +264,14 @@ class EtcdMachine(StateMachine):
             self.alarms.pop(key, None)
         else:
             found = list(self.alarms)
-        self.is_corrupt = any(alarm == _CORRUPT for _, alarm in self.alarms)
+        self._obey_alarms()
         return Applied((alarms_answer(found),), self.store.revision)
         yield
+
+    def _obey_alarms(self) -> None:
+        raised = {alarm for _, alarm in self.alarms}
+        self.is_corrupt, self.is_full = _CORRUPT in raised, _NOSPACE in raised
+        self._is_restricted = self.is_corrupt or self.is_full
 
     def _attributes(self, request: Any, command: Command, outer: Message) -> Generator[None, None, Applied]:
         given = request.member_attributes
@@ -269,7 +299,7 @@ class EtcdMachine(StateMachine):
         self.leases.replace((id, ttl_s) for id, ttl_s in leases)
         self.attributes = {id: Attributes(name, tuple(urls)) for id, name, urls in attributes}
         self.alarms = dict.fromkeys((member, alarm) for member, alarm in alarms)
-        self.is_corrupt = any(alarm == _CORRUPT for _, alarm in self.alarms)
+        self._obey_alarms()
         self.store.restore(iter(lambda: file.read(_PIECE_BYTES), b""))
         self._is_new = True
 
@@ -293,6 +323,11 @@ _KINDS: dict[str, Callable[[EtcdMachine, Any, Command, Any], Generator[None, Non
 }
 
 
+def _takes_space(name: str, request: Any) -> bool:
+    """Whether an alarm for space refuses a request: a put, a grant, or a transaction with a put in either branch."""
+    return name in ("put", "lease_grant") or (name == "txn" and cost_of_txn(request.txn) > 0)
+
+
 def alarms_answer(alarms: Sequence[tuple[int, int]]) -> bytes:
     """Encode an AlarmResponse without its header."""
     members = [schema.AlarmMember(memberID=member, alarm=alarm) for member, alarm in alarms]  # type: ignore[arg-type]
@@ -309,12 +344,7 @@ def _pieces(leases: list[Any], attributes: list[Any], alarms: list[Any], capture
 
 
 def _exactly(file: Readable, size: int) -> bytes:
-    """Read so many bytes, and no more."""
-    parts = []
-    while size:
-        part = file.read(min(size, 1 << 20))
-        if not part:
-            raise Corruption("the state of an etcd group ends early")
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    data = read_full(file, size)
+    if len(data) < size:
+        raise Corruption("the state of an etcd group ends early")
+    return data

@@ -42,7 +42,7 @@ class Source(Protocol):
 
     @property
     def quota_bytes(self) -> int:
-        """The bound of the store, 0 without one."""
+        """The bound of the store, below 0 without one."""
 
     @property
     def is_learner(self) -> bool:
@@ -60,6 +60,9 @@ class Source(Protocol):
 
     def health(self) -> tuple[int, int, Mapping[tuple[str, str, str], int]]:
         """Return how often ``/health`` was good and bad, and how often each other check ended how."""
+
+    def handled(self) -> Mapping[tuple[str, str, str], int]:
+        """Return how many calls have ended how, by kind and path of the method, and name of the code."""
 
     def versions(self) -> tuple[str, str]:
         """Return the version of the server, and of the cluster."""
@@ -99,6 +102,7 @@ class EtcdCollector(Collector):
         yield _gauge("etcd_server_quota_backend_bytes", "The bound of the store", source.quota_bytes)
         yield _gauge("etcd_server_is_learner", "1 if this member has no vote", int(source.is_learner))
         yield from self._health()
+        yield self._handled()
         yield from self._store()
         try:
             found = source.host_metrics()
@@ -116,6 +120,14 @@ class EtcdCollector(Collector):
         for key, count in checked.items():
             checks.add_metric(list(key), count)
         yield checks
+
+    def _handled(self) -> Metric:
+        labels = ["grpc_type", "grpc_service", "grpc_method", "grpc_code"]
+        found = CounterMetricFamily("grpc_server_handled", "Calls that have ended, by their codes", labels=labels)
+        for (kind, path, code), count in sorted(self._source.handled().items()):
+            _, service, method = path.split("/")
+            found.add_metric([kind, service, method, code], count)
+        return found
 
     def _store(self) -> Iterator[Metric]:
         found = self._source.store_numbers()

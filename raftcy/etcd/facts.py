@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from ..replica.metrics import HostMetrics
 from . import schema
 from .api import EtcdMember
+from .counting import Handled
 from .etcdmachine import GROUP
 from .exposition import StoreNumbers
 from .identity import CLUSTER_VERSION, ETCD_VERSION
@@ -48,15 +49,25 @@ class MemberFacts:
                 await answer
 
 
+def kind_of(method: Method) -> str:
+    """The kind of a method in the words of Go's library for metrics."""
+    if isinstance(method, Unary):
+        return "unary"
+    return "bidi_stream" if method.client_streams else "server_stream"
+
+
 class MemberNumbers:
     """Answers the page of metrics (``exposition.Source``)."""
 
     def __init__(self, member: EtcdMember, probes: Probes, quota_bytes: int) -> None:
         self._member = member
+        self.fronts: list[Handled] = []
+        """What counts the calls of each front."""
         self._probes = probes
         self.id = member.host.id
         self.group = GROUP
         self.quota_bytes = quota_bytes
+        self._kinds = {method.path: kind_of(method) for method in member.services()}
 
     @property
     def is_learner(self) -> bool:
@@ -81,8 +92,34 @@ class MemberNumbers:
             watchers=watchers,
             slow_watchers=slow,
             watch_streams=streams,
-            counts={},
+            counts=self._counts(),
         )
+
+    def _counts(self) -> dict[str, int]:
+        """The counters, by etcd's names for them."""
+        member = self._member
+        machine, operations = member.machine, member.machine.store.counts
+        return {
+            "mvcc_put": operations.puts,
+            "mvcc_range": operations.ranges,
+            "mvcc_delete": operations.deletes,
+            "mvcc_txn": operations.txns,
+            "debugging_mvcc_events": member.watch.hub.events,
+            "debugging_lease_granted": machine.leases.granted,
+            "debugging_lease_revoked": machine.leases.revoked,
+            "debugging_lease_renewed": member.lease.lessor.renewed,
+            "debugging_server_lease_expired": member.lease.expired,
+            "server_slow_apply": machine.slow,
+        }
+
+    def handled(self) -> Mapping[tuple[str, str, str], int]:
+        """Return how many calls have ended how: by the kind and the path of the method, and the name of the code."""
+        found: dict[tuple[str, str, str], int] = {}
+        for front in self.fronts:
+            for (path, code), count in front.all().items():
+                key = (self._kinds[path], path, code)
+                found[key] = found.get(key, 0) + count
+        return found
 
     def health(self) -> tuple[int, int, Mapping[tuple[str, str, str], int]]:
         """Return how the probes ended."""

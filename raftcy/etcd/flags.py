@@ -63,6 +63,11 @@ def number(given: str) -> int:
     return found
 
 
+def signed(given: str) -> int:
+    """Read a whole number."""
+    return -number(given[1:]) if given.startswith("-") and given[1:2] != "+" else number(given)
+
+
 def duration(given: str) -> float:
     """Read a duration, such as ``1m30s``, in seconds."""
     if given in ("0", "+0", "-0"):
@@ -148,7 +153,7 @@ FLAGS: dict[str, Flag] = {
     "listen-client-urls": Flag(text, "http://localhost:2379"),
     "listen-client-http-urls": Flag(text, ""),
     "listen-metrics-urls": Flag(text, ""),
-    "quota-backend-bytes": Flag(number, 0),
+    "quota-backend-bytes": Flag(signed, 0),
     "max-txn-ops": Flag(number, 128),
     "max-request-bytes": Flag(number, 3 << 19),
     "max-concurrent-streams": Flag(number, (1 << 32) - 1),

@@ -20,8 +20,9 @@ from google.protobuf.message import Message
 
 from . import jsonmap
 from .access import Access
+from .counting import Handled
 from .gateway_stream import UNKNOWN, Exchange, Waiting
-from .refusals import Refused
+from .refusals import CANCELLED, Refused
 from .replies import JSON, TEXT, Page, Reply, refusal
 from .routes import HTTP_STATUS, OLD_PREFIX, PREFIX, ROUTES
 from .service import Context, Method, Streaming, Unary, by_path
@@ -60,6 +61,8 @@ class Gateway:
         self._access = access
         self._body_bytes_max = 2 * request_bytes_max + (1 << 19)
         self._waiting = Waiting()
+        self.handled = Handled()
+        """How calls have ended."""
         self._silent: dict[Any, asyncio.TimerHandle] = {}
         self._server = web.Server(
             self._answer,
@@ -154,12 +157,19 @@ class Gateway:
                 answer = await answer
             if not isinstance(answer, Message):
                 answer = method.response.FromString(answer if isinstance(answer, bytes) else b"".join(answer))
-            return Reply(jsonmap.encode(answer))
+            reply = Reply(jsonmap.encode(answer))
         except Refused as error:
+            self.handled.ended(method.path, error.code)
             return refusal(error.code, error.text)
+        except asyncio.CancelledError:
+            self.handled.ended(method.path, CANCELLED)
+            raise
         except Exception as error:
             _LOG.exception("%s failed", method.path)
+            self.handled.ended(method.path, UNKNOWN)
             return refusal(UNKNOWN, str(error))
+        self.handled.ended(method.path, 0)
+        return reply
 
     async def _body(self, request: web.BaseRequest) -> bytes:
         try:
@@ -190,9 +200,12 @@ class Gateway:
         exchange = Exchange(
             method, RequestContext(request), _pieces(request), begin, self._body_bytes_max, self._waiting
         )
+        code = CANCELLED
         try:
             await exchange.run()
+            code = exchange.code
         except Refused as error:
+            code = error.code
             return _respond(refusal(error.code, error.text), shown)
         except ConnectionError:
             # The client is gone.
@@ -200,6 +213,8 @@ class Gateway:
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
+        finally:
+            self.handled.ended(method.path, code)
         if response is None:
             return web.Response()
         return response

@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 from . import jsonmap
 from .refusals import Refused
 from .replies import refusal_line
-from .service import Context, Receiver, Streaming
+from .service import Answer, Context, Receiver, Streaming
 
 WINDOW_BYTES = 64 << 10
 WAITING_BYTES_MAX = 4 << 20
@@ -68,10 +68,12 @@ class LineStream:
         """Whether the stream takes more."""
         return self.status is None and self._waiting_bytes < WINDOW_BYTES
 
-    def send(self, message: Message | bytes) -> None:
+    def send(self, message: Answer) -> None:
         """Queue an answer."""
         if self.status is not None:
             return
+        if isinstance(message, list):
+            message = b"".join(message)
         if isinstance(message, bytes):
             message = self._response.FromString(message)
         line = jsonmap.encode_line(message)
@@ -162,6 +164,11 @@ class Exchange:
         self._limit = asyncio.timeout(None)
         self._receiver: Receiver[Any] | None = None
         self._heard_end = False
+
+    @property
+    def code(self) -> int:
+        """The code with which the call has ended."""
+        return (self._stream.status or (0, ""))[0]
 
     async def run(self) -> None:
         """Carry the call to its end.

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .counting import Handled
 from .deadlines import Deadlines
 from .http2 import Http2Limits, choose_backing
 from .service import Method, by_path
@@ -94,6 +95,8 @@ class Shared:
         self.spawn = spawn
         self.backing = choose_backing(backing)
         self.deadlines = Deadlines(arm)
+        self.handled = Handled()
+        """How calls have ended."""
         self.partial_bytes = 0
         """Bytes of incomplete or waiting requests, of all connections."""
         self.queued_bytes = 0

@@ -8,6 +8,7 @@ from .grpc_calls import COPIED_BYTES, LONGEST_BYTES, Call, CallContext, Line, wh
 from .grpc_shared import logger
 from .grpc_wire import INTERNAL, PREFIX_BYTES, RESPONSE_HEADERS, BadMessage, framed, prefix, trailers
 from .http2 import CANCEL, ENHANCE_YOUR_CALM
+from .refusals import CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED
 from .service import Receiver, Streaming
 
 
@@ -51,23 +52,30 @@ class StreamCall(Call):
 
     # -- the handler's side
 
-    def send(self, message: Message | bytes) -> None:
+    def send(self, message: Message | bytes | list[bytes]) -> None:
         """Send an answer."""
         if self.is_over:
             return
-        data = message if isinstance(message, bytes) else message.SerializeToString()
-        connection, size = self.connection, len(data)
+        pieces: list[bytes] | None = None
+        if isinstance(message, list):
+            pieces, data = message, b""
+            size = sum(map(len, pieces))
+        else:
+            data = message if isinstance(message, bytes) else message.SerializeToString()
+            size = len(data)
+        connection = self.connection
         if size > LONGEST_BYTES or not connection.admits(size):
             self._overflow()
             return
         if size < COPIED_BYTES:
             if not self._small:
                 connection.later(self._pour)
-            self._small.append(framed(data))
+            self._small.append(framed(data if pieces is None else b"".join(pieces)))
         else:
             self._small.append(prefix(size))
             self._pour()
-            connection.http2.send(self.stream_id, data)
+            for piece in (data,) if pieces is None else pieces:
+                connection.http2.send(self.stream_id, piece)
             connection.changed()
         self._queued_bytes += size + PREFIX_BYTES
         if self._queued_bytes > connection.writable_bytes:
@@ -205,6 +213,7 @@ class StreamCall(Call):
         """The client is gone."""
         if not self.is_over:
             self.over()
+            self.connection.shared.handled.ended(self._method.path, CANCELLED)
             self.connection.later(self._tell_ended)
 
     def expire(self) -> None:
@@ -233,6 +242,7 @@ class StreamCall(Call):
     def _end(self, code: int, text: str) -> None:
         self._pour()
         self.over()
+        self.connection.shared.handled.ended(self._method.path, code)
         status = trailers(code, text)
         if self._answers:
             self.connection.http2.finish(self.stream_id, status)
@@ -246,6 +256,8 @@ class StreamCall(Call):
 
     def _abandon(self, error_code: int) -> None:
         self.over()
+        code = DEADLINE_EXCEEDED if error_code == CANCEL else RESOURCE_EXHAUSTED
+        self.connection.shared.handled.ended(self._method.path, code)
         self.connection.http2.reset(self.stream_id, error_code)
         self.peer_ended = True
         self.connection.ended(self)

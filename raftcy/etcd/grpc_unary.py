@@ -121,10 +121,13 @@ class UnaryCall(Call):
             for piece in (answer,) if isinstance(answer, bytes) else answer:
                 http2.send(stream_id, piece)
             http2.finish(stream_id, OK_TRAILERS)
+        connection.shared.handled.ended(self._method.path, 0)
         connection.ended(self)
 
     def closed(self) -> None:
         """The client is gone, so nobody waits for the handler."""
+        if not self.is_over:
+            self.connection.shared.handled.ended(self._method.path, CANCELLED)
         self.over()
         self._give_up()
 
@@ -133,6 +136,7 @@ class UnaryCall(Call):
         if self.is_over:
             return
         self.over()
+        self.connection.shared.handled.ended(self._method.path, code)
         self.connection.http2.refuse(self.stream_id, (*RESPONSE_HEADERS, *trailers(code, text)))
         self.connection.ended(self)
         self._give_up()

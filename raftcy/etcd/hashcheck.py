@@ -2,8 +2,8 @@
 
 Rules:
 
-- The hashes are those of the same revision. A member that has not come so far, or has compacted more, is left out until
-  the next time. So a difference is one of the states, and of nothing else.
+- The hashes are of the whole history up to the same revision. A member that has not come so far, or has compacted more,
+  is left out until the next time. So a difference is one of the states, and of nothing else.
 - If the members differ, a majority of those that have answered is taken to be right. Without one, all are suspected.
 - The alarm goes through the log. From then on no member writes anything, until the alarm is taken back: what would be
   built on a wrong state could not be taken apart again.
@@ -102,7 +102,7 @@ class HashCheck:
 
     async def _own(self, revision: int) -> Hashed:
         """Hash this member's store, with pauses."""
-        steps = self._core.machine.store.hash_kv(revision)
+        steps = self._core.machine.store.hash_history(revision)
         while True:
             try:
                 next(steps)

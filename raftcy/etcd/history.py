@@ -21,6 +21,7 @@ from weakref import ref
 from .items import FRAMED, KEY, MOD, VERSION, Item
 from .keyindex import KeyIndex
 from .revisionlog import RevisionLog
+from .shards import MASK, Shards
 
 # A longer history is a list, which grows in place; a shorter one a tuple, which the garbage collector need not track.
 _SHORT = 8
@@ -52,8 +53,8 @@ class History:
     __slots__ = ("_goal", "_readers", "_rest", "compacted", "freed", "index", "last", "log", "newest", "older", "size")
 
     def __init__(self) -> None:
-        self.newest: dict[bytes, Item] = {}
-        self.older: dict[bytes, Sequence[Item]] = {}
+        self.newest: Shards[Item] = Shards()
+        self.older: Shards[Sequence[Item]] = Shards()
         self.index = KeyIndex()
         self.log = RevisionLog()
         self.compacted = -1
@@ -73,8 +74,9 @@ class History:
             self.newest[key] = item
             self.index.add(key)
         else:
-            self.supersede(key, before)
-            self.newest[key] = item
+            part = hash(key) & MASK
+            self._supersede(self.older.parts[part], key, before)
+            self.newest.parts[part][key] = item
             if not before[VERSION]:
                 self.index.revive(key)
         if not item[VERSION]:
@@ -84,23 +86,28 @@ class History:
         self.log.append(item)
 
     def supersede(self, key: bytes, before: Item) -> None:
-        older = self.older.get(key)
+        """Put an item behind the older ones of its key."""
+        self._supersede(self.older.parts[hash(key) & MASK], key, before)
+
+    @staticmethod
+    def _supersede(part: dict[bytes, Sequence[Item]], key: bytes, before: Item) -> None:
+        older = part.get(key)
         if older is None:
-            self.older[key] = (before,)
+            part[key] = (before,)
         elif isinstance(older, list):
             older.append(before)
         elif len(older) < _SHORT:
-            self.older[key] = (*older, before)
+            part[key] = (*older, before)
         else:
-            self.older[key] = [*older, before]
+            part[key] = [*older, before]
 
     # -- reading --
 
     def at(self, key: bytes, revision: int) -> Item | None:
         """The live item of a key at a revision."""
-        item = self.newest.get(key)
+        item = self.newest.parts[hash(key) & MASK].get(key)
         if item is not None and item[MOD] > revision:
-            older = self.older.get(key, ())
+            older = self.older.get(key) or ()
             place = bisect_right(older, (revision + 1,))
             item = older[place - 1] if place else None
         return item if item is not None and item[VERSION] else None
@@ -114,7 +121,7 @@ class History:
         newest = self.newest.get(key)
         if newest is None:
             return []
-        items = list(self.older.get(key, ()))
+        items = list(self.older.get(key) or ())
         if not items or items[-1] < newest:  # else a writer has superseded it in between
             items.append(newest)
         if items[-1][MOD] > revision:
@@ -178,7 +185,7 @@ class History:
         newest = self.newest.get(key)
         if newest is None:
             return None
-        older = self.older.get(key, ())
+        older = self.older.get(key) or ()
         if older:
             first = _first_kept(older, goal)
             if newest[MOD] <= goal and older[first][MOD] < goal:

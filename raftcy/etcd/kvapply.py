@@ -20,6 +20,7 @@ from ..errors import InvariantError
 from . import ranges, schema
 from .encoding import field, number, tag
 from .items import CREATE, FRAMED, LEASE, MOD, PREV_TAG, VERSION, Item, value_of
+from .pages import Pages
 from .refusals import refused
 from .requestchecks import has_default_order, has_filters
 from .store import Store, WriteTxn
@@ -56,7 +57,7 @@ class Applied(NamedTuple):
 
     parts: Sequence[bytes]
     revision: int
-    events: Sequence[Item] = ()
+    events: Sequence[Item] | Pages = ()
 
     @property
     def body(self) -> bytes:
@@ -166,7 +167,9 @@ def read_txn(store: Store, request: schema.TxnRequest) -> Generator[None, None, 
     revision = store.revision
     path = yield from _decide(store, request)
     _check_branch(store, request, path)
-    body = yield from _Run(store, None).txn(request, path)
+    run = _Run(store, None)
+    body = yield from run.txn(request, path)
+    store.counts.ended(run.kinds)
     return Applied((body,), revision)
 
 
@@ -208,7 +211,9 @@ def apply_txn(store: Store, request: schema.TxnRequest) -> Generator[None, None,
     path = yield from _decide(store, request)
     _check_branch(store, request, path)
     txn = store.begin()
-    body = yield from _Run(store, txn).txn(request, path)
+    run = _Run(store, txn)
+    body = yield from run.txn(request, path)
+    store.counts.ended(run.kinds)
     revision = txn.seen
     return Applied((body,), revision, txn.end())
 
@@ -241,6 +246,7 @@ def apply_txn_now(store: Store, request: schema.TxnRequest) -> Applied | None:
                 if op.request_delete_range.prev_kv:
                     answer += PREV_TAG + gone[FRAMED][1:]
         parts.append(field(_RESPONSE, field(_RESPONSE_OF[kind], answer)))
+    store.counts.ended([kind for kind, _ in ops])
     revision = txn.seen
     return Applied((b"".join(parts),), revision, txn.end())
 
@@ -278,19 +284,20 @@ def delete_leased(store: Store, keys: Sequence[bytes]) -> Generator[None, None, 
         for key in ordered[start : start + PAGE]:
             txn.delete(key)
         if start + PAGE < len(ordered):
+            txn.settle()
             yield
     revision = txn.seen
     return Applied((), revision, txn.end())
 
 
-def _deleted(gone: list[Item], prev_kv: bool) -> Generator[None, None, list[bytes]]:
+def _deleted(gone: Pages, prev_kv: bool) -> Generator[None, None, list[bytes]]:
     """The DeleteRangeResponse, without its header."""
     parts = [number(_DELETED, len(gone))]
     if prev_kv:
-        for start in range(0, len(gone), PAGE):
-            parts.append(b"".join([PREV_TAG + item[FRAMED][1:] for item in gone[start : start + PAGE]]))
-            if start + PAGE < len(gone):
+        for page in gone.pages():
+            if len(parts) > 1:
                 yield
+            parts.append(b"".join([PREV_TAG + item[FRAMED][1:] for item in page]))
     return parts
 
 
@@ -384,7 +391,8 @@ class _Run:
     def __init__(self, store: Store, txn: WriteTxn | None) -> None:
         self._store = store
         self._txn = txn
-        self._done = 0
+        self.kinds: list[str] = []
+        """The kinds of the operations that were done, in order."""
 
     @property
     def _seen(self) -> int:
@@ -396,10 +404,10 @@ class _Run:
         nested = iter(below)
         parts = [_SUCCEEDED] if taken else []
         for op in request.success if taken else request.failure:
-            self._done += 1
-            if self._done % STEP_OPS == 0:
-                yield
             kind = op.WhichOneof("request")
+            self.kinds.append(kind)
+            if len(self.kinds) % STEP_OPS == 0:
+                yield
             if kind == "request_range":
                 found = yield from ranges.read(self._store.history, op.request_range, self._seen, self._store.counted)
                 answer = self.header() + b"".join(found)

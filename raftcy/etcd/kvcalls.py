@@ -19,6 +19,7 @@ from .apicore import Core
 from .awaited import NOT_YET, Answer
 from .encoding import varint
 from .kvapply import Applied, read_range, read_range_now, read_txn, stream_range
+from .quota import cost_of_put, cost_of_txn
 from .requestchecks import (
     check_delete_range,
     check_put,
@@ -69,9 +70,10 @@ class KvCalls:
 
     def put(self, request: schema.PutRequest, context: Context) -> Answer:
         """Put a key."""
-        self._core.gate(context)
+        core = self._core
+        core.gate(context)
         check_put(request)
-        return self._core.propose(entry_of(PUT, request), self._finish)
+        return core.no_space_for(cost_of_put(request)) or core.propose(entry_of(PUT, request), self._finish)
 
     def delete_range(self, request: schema.DeleteRangeRequest, context: Context) -> Answer:
         """Delete keys."""
@@ -85,7 +87,7 @@ class KvCalls:
         core.gate(context)
         check_txn(request, core.options.max_txn_ops)
         if not is_read_only(request):
-            return core.propose(entry_of(TXN, request), self._finish)
+            return core.no_space_for(cost_of_txn(request)) or core.propose(entry_of(TXN, request), self._finish)
         return self._read(lambda: read_txn(core.machine.store, request), is_serializable(request))
 
     def compact(self, request: schema.CompactionRequest, context: Context) -> Answer:
@@ -115,6 +117,7 @@ class KvCalls:
 
     def _range(self, request: schema.RangeRequest, answer: Answer | None) -> Any:
         core = self._core
+        core.machine.store.counts.ranges += 1
         found = read_range_now(core.machine.store, request)
         if found is not None:
             return core.with_header(found)
@@ -171,6 +174,7 @@ class RangeStream:
         self._begin(request)
 
     def _begin(self, request: schema.RangeRequest) -> None:
+        self._core.machine.store.counts.ranges += 1
         self._steps = stream_range(self._core.machine.store, request, STREAM_BYTES)
         self.writable()
 

@@ -20,6 +20,7 @@ from . import schema
 from .apicore import LOG, Core
 from .awaited import Answer
 from .encoding import number
+from .kvapply import Applied
 from .kvcalls import entry_of
 from .leasequestions import (
     ASK_AGAIN,
@@ -37,6 +38,7 @@ from .leasequestions import (
 from .leasetable import MAX_TTL_S
 from .lessor import Lessor
 from .outcomes import outcome_of
+from .quota import LEASE_COST
 from .refusals import Refused, refused
 from .service import Context, Method, Stream, Streaming, Unary
 
@@ -68,6 +70,8 @@ class LeaseCalls:
         self._parked: dict[Answer, Callable[[], object]] = {}
         self._forwarding: asyncio.Handle | None = None
         self._revoking: dict[asyncio.Future[Any], None] = {}
+        self.expired: int = 0
+        """How many leases this member has revoked because their time was over."""
         core.host.serve(LEASE_KIND, self._serve)
 
     def methods(self) -> list[Method]:
@@ -128,6 +132,7 @@ class LeaseCalls:
         self._revoking.pop(end, None)
         if end.cancelled() or end.exception() is not None:
             return
+        self.expired += sum(isinstance(found, Applied) for found in end.result())
         lost = [id for id, found in zip(due, end.result(), strict=True) if isinstance(found, Rejected)]
         if lost and self.lessor.term:
             self.lessor.not_revoked(lost, self._core.loop.time() + self._core.election_s)
@@ -150,7 +155,7 @@ class LeaseCalls:
         if request.ID == 0:
             request.ID = int.from_bytes(core.host.seams.draw(8), "big") % _LONGEST_ID + 1
         request.TTL = max(request.TTL, self.min_ttl_s)
-        return core.propose(entry_of(GRANT, request), core.with_header)
+        return core.no_space_for(LEASE_COST) or core.propose(entry_of(GRANT, request), core.with_header)
 
     def revoke(self, request: schema.LeaseRevokeRequest, context: Context) -> Answer:
         """Revoke a lease."""

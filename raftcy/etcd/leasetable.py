@@ -63,6 +63,9 @@ class LeaseTable:
     def __init__(self) -> None:
         self.leases: dict[int, GrantedLease] = {}
         self.observer: LeaseObserver | None = None
+        self.granted: int = 0
+        self.revoked: int = 0
+        """How many leases were granted and revoked since this member was started."""
 
     def __len__(self) -> int:
         return len(self.leases)
@@ -74,12 +77,16 @@ class LeaseTable:
     def grant(self, id: int, ttl_s: int) -> None:
         """Grant a lease. ``id`` must be free."""
         lease = self.leases[id] = GrantedLease(id, ttl_s)
+        self.granted += 1
         if self.observer is not None:
             self.observer.granted(lease)
 
     def remove(self, id: int) -> None:
         """Remove a lease whose keys were deleted. A lease that does not exist is ignored."""
-        if self.leases.pop(id, None) is not None and self.observer is not None:
+        if self.leases.pop(id, None) is None:
+            return
+        self.revoked += 1
+        if self.observer is not None:
             self.observer.ended(id)
 
     def attach(self, id: int, key: bytes) -> None:

@@ -59,6 +59,8 @@ class Lessor:
         self._fresh: list[int] = []
         # When the revocation of a lease is due again, in the order in which they were begun.
         self._revoking: dict[int, float] = {}
+        self.renewed = 0
+        """How many renewals there were."""
         table.observer = self
 
     @property
@@ -135,6 +137,7 @@ class Lessor:
             raise LeaseOver(f"lease {id:x} is over")
         ttl_s = self._table.leases[id].ttl_s
         self._ends_s[id] = max(end_s, now_s + ttl_s)
+        self.renewed += 1
         return ttl_s
 
     def remaining_s(self, id: int, now_s: float) -> float:

@@ -13,13 +13,10 @@ from .awaited import Answer
 from .etcdmachine import alarms_answer
 from .identity import CLUSTER_VERSION
 from .kvcalls import entry_of
-from .refusals import UNIMPLEMENTED, Refused
 from .service import Context, Method, Stream, Streaming, Unary
 from .snapshotfile import blobs
 
 ALARM = b"\x52"
-BASE_BYTES = 4096
-"""What an empty store counts: clients divide by the size."""
 _ALARMS = {0: "NONE", 1: "NOSPACE", 2: "CORRUPT"}
 
 
@@ -49,7 +46,7 @@ class MaintenanceCalls:
         leader = replica.leader
         errors = [] if leader is not None else ["etcdserver: no leader"]
         errors += [f"memberID:{member} alarm:{_ALARMS.get(alarm, alarm)} " for member, alarm in sorted(machine.alarms)]
-        size = machine.store.size + BASE_BYTES
+        size = core.size_bytes
         answer = schema.StatusResponse(
             version=core.options.version,
             dbSize=size,
@@ -74,14 +71,12 @@ class MaintenanceCalls:
     # -- alarms --------------------------------------------------------------------------------------------------
 
     def alarm(self, request: schema.AlarmRequest, context: Context) -> Any:
-        """List alarms, or raise or take back the one that says that members differ."""
+        """List alarms, or raise or take back one."""
         core = self._core
         core.gate(context)
         if request.action == schema.AlarmRequest.GET:
             wanted = request.alarm
             return core.after_barrier(lambda _: self._alarms(wanted))
-        if request.action == schema.AlarmRequest.ACTIVATE and request.alarm != schema.CORRUPT:
-            raise Refused(UNIMPLEMENTED, "raftcy: there is no quota, and so no alarm for space")
         return core.propose(entry_of(ALARM, request), core.with_header)
 
     def _alarms(self, wanted: int) -> bytes:
@@ -92,18 +87,19 @@ class MaintenanceCalls:
     # -- hashes --------------------------------------------------------------------------------------------------
 
     def hash(self, request: schema.HashRequest, context: Context) -> Any:
-        """Hash the whole store of this member."""
+        """Hash the whole store of this member, with its history."""
         self._core.gate(context)
         return self._core.now(lambda answer: self._core.in_steps(self._hash(0, False), answer))
 
     def hash_kv(self, request: schema.HashKVRequest, context: Context) -> Any:
-        """Hash the store of this member up to a revision."""
+        """Hash what the store of this member has at a revision."""
         self._core.gate(context)
         return self._core.now(lambda answer: self._core.in_steps(self._hash(request.revision, True), answer))
 
     def _hash(self, revision: int, full: bool) -> Generator[None, None, bytes]:
         core = self._core
-        found, compacted, at = yield from core.machine.store.hash_kv(revision)
+        store = core.machine.store
+        found, compacted, at = yield from store.hash_kv(revision) if full else store.hash_history()
         answer: Any = schema.HashResponse(hash=found)
         if full:
             answer = schema.HashKVResponse(hash=found, compact_revision=compacted, hash_revision=at)
@@ -140,7 +136,7 @@ class SnapshotStream:
 
     def _begin(self) -> None:
         machine = self._core.machine
-        self._left = machine.store.size + BASE_BYTES
+        self._left = self._core.size_bytes
         self._blobs = blobs(machine.capture())
         self.writable()
 

@@ -1,6 +1,6 @@
 """Ranges read from the store: order, filters, limits and counts as etcd has them, in steps of a few milliseconds."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Any, Final
@@ -9,6 +9,7 @@ from . import schema
 from .encoding import number, tag
 from .history import History
 from .items import CREATE, FRAMED, KEY, LEASE, MOD, VERSION, Item, value_of, written
+from .pages import Pages
 from .requestchecks import has_default_order, has_filters
 from .views import PAGE, View, portions
 
@@ -17,7 +18,6 @@ _COUNT: Final = tag(4, 0)
 _ONE: Final = _COUNT + b"\x01"
 RUN = 4096  # items that are sorted in one step
 
-_Steps = Generator[None, None, Any]
 # What to sort by, in the order of RangeRequest.SortTarget.
 _SORT_KEYS: Final[tuple[Callable[[Item], Any], ...]] = (
     lambda item: item[KEY],
@@ -74,13 +74,13 @@ def read(
             total = len(items)
             items = yield from _filter_and_sort(items, request, limit + 1 if limit else 0)
             has_more = 0 < limit < len(items)
-            if has_more:
-                del items[limit:]
             parts = []
-            for start in range(0, len(items), PAGE):
-                if start:
+            if has_more:
+                items = items.upto(limit)
+            for page in items.drain():
+                if parts:
                     yield
-                parts += _encode(items[start : start + PAGE], request.keys_only)
+                parts += _encode(page, request.keys_only)
     parts.append((_MORE if has_more else b"") + number(_COUNT, total))
     return parts
 
@@ -107,41 +107,51 @@ def _first(view: View, request: schema.RangeRequest, limit: int) -> Generator[No
     return parts, count
 
 
-def _all(view: View, request: schema.RangeRequest) -> Generator[None, None, list[Item]]:
-    found: list[Item] = []
+def _all(view: View, request: schema.RangeRequest) -> Generator[None, None, Pages]:
+    found = Pages()
     for items in view.items(request.key, request.range_end):
-        found += items
+        found.extend(items)
         yield
     return found
 
 
-def _filter_and_sort(items: list[Item], request: schema.RangeRequest, limit: int) -> _Steps:
+def _filter_and_sort(items: Pages, request: schema.RangeRequest, limit: int) -> Generator[None, None, Pages]:
     """The items that pass the filters, in the order that is asked for, at most ``limit`` of them if it is not 0."""
     if has_filters(request):
-        passed: list[Item] = []
-        for start in range(0, len(items), RUN):
-            passed += filter(_passes(request), items[start : start + RUN])
+        passed, passes = Pages(), _passes(request)
+        for page in items.drain():
+            passed.extend(filter(passes, page))
             yield
         items = passed
     descends = request.sort_order == schema.RangeRequest.DESCEND
     if request.sort_target == schema.RangeRequest.KEY:
         if descends:
-            items.reverse()
-        return items[:limit] if limit else items
+            turned = Pages()
+            for page in reversed(list(items.pages())):
+                turned.extend(page[::-1])
+            items = turned
+        return items.upto(limit) if limit else items
     by = _SORT_KEYS[request.sort_target]
-    runs = []
-    for start in range(0, len(items), RUN):
-        runs.append(sorted(items[start : start + RUN], key=by, reverse=descends))
+    runs: list[Sequence[Item]] = []
+    run: list[Item] = []
+    for page in items.drain():
+        run += page
+        if len(run) >= RUN:
+            runs.append(tuple(sorted(run, key=by, reverse=descends)))
+            run = []
+            yield
+    runs.append(sorted(run, key=by, reverse=descends))
+    found = yield from _take(merge(*map(iter, runs), key=by, reverse=descends), limit)
+    while runs:  # one after another, as in `Pages.drain`
+        del runs[-4:]
         yield
-    if len(runs) == 1:
-        return runs[0][:limit] if limit else runs[0]
-    return (yield from _take(merge(*runs, key=by, reverse=descends), limit))
+    return found
 
 
-def _take(items: Iterator[Item], limit: int) -> _Steps:
-    found: list[Item] = []
+def _take(items: Iterator[Item], limit: int) -> Generator[None, None, Pages]:
+    found = Pages()
     while taken := list(islice(items, min(limit - len(found), PAGE) if limit else PAGE)):
-        found += taken
+        found.extend(taken)
         yield
     return found
 
@@ -157,7 +167,7 @@ def _passes(request: schema.RangeRequest) -> Callable[[Item], bool]:
     )
 
 
-def _encode(items: list[Item], keys_only: bool) -> list[bytes]:
+def _encode(items: Sequence[Item], keys_only: bool) -> list[bytes]:
     """A page of items as it stands in the answer, in parts of about a megabyte."""
     if keys_only:
         items = [without_value(item) for item in items]

@@ -29,6 +29,7 @@ from .apicore import Options
 from .clienttls import server_context
 from .compactor import Compactor
 from .configuration import Configuration
+from .counting import Handled
 from .exposition import Exposition
 from .facts import MemberFacts, MemberNumbers
 from .grpc_shared import GrpcLimits
@@ -85,8 +86,8 @@ class Server:
         await member.replica.read()
         if self._before_clients is not None:
             self._before_clients()
-        pages, facts = self._pages(host, member)
-        await self._listen(member, pages, secured)
+        pages, facts, numbers = self._pages(host, member)
+        numbers.fronts += await self._listen(member, pages, secured)
         if self._configuration.retention:
             await self._compact(member, facts)
         await asyncio.Event().wait()
@@ -138,16 +139,20 @@ class Server:
             max_txn_ops=configuration.txn_ops_max,
             progress_interval_s=configuration.progress_notify_s,
             corrupt_check_s=configuration.corrupt_check_s,
+            quota_bytes=configuration.quota_bytes,
         )
 
-    def _pages(self, host: Host, member: EtcdMember) -> tuple[dict[str, Page], MemberFacts]:
+    def _pages(self, host: Host, member: EtcdMember) -> tuple[dict[str, Page], MemberFacts, MemberNumbers]:
         facts = MemberFacts(member)
         probes = Probes(facts, VERSIONS, self._configuration.read_s_max)
         numbers = MemberNumbers(member, probes, self._configuration.quota_bytes)
         exposition = Exposition(numbers, [HostCollector(host)])
-        return {**probes.pages(), "/metrics": exposition.page}, facts
+        return {**probes.pages(), "/metrics": exposition.page}, facts, numbers
 
-    async def _listen(self, member: EtcdMember, pages: Mapping[str, Page], secured: ssl.SSLContext | None) -> None:
+    async def _listen(
+        self, member: EtcdMember, pages: Mapping[str, Page], secured: ssl.SSLContext | None
+    ) -> list[Handled]:
+        """Serve clients; return what counts their calls."""
         configuration = self._configuration
         methods = member.services()
         own = [url.host for url in (*configuration.advertise_clients, *configuration.listen_clients)]
@@ -178,6 +183,7 @@ class Server:
                 await self._listen_at(watched, url, secured, grpc=False, http1=True)
         self.is_ready = True
         _say("ready to serve client requests")
+        return [endpoint.shared.handled, gateway.handled]
 
     async def _listen_at(
         self, endpoint: Endpoint, url: Url, secured: ssl.SSLContext | None, *, grpc: bool, http1: bool

@@ -76,8 +76,9 @@ class Stream(Protocol):
         `Receiver.writable` says when it becomes True again. False too after the end.
         """
 
-    def send(self, message: Message | bytes) -> None:
-        """Send an answer, as a message or as its encoded bytes. Never blocks; after the end it does nothing.
+    def send(self, message: Answer) -> None:
+        """Send an answer, as a message or as its encoded bytes or their pieces. Never blocks; after the end it does
+        nothing.
 
         A handler that sends although the stream is not writable may do so up to a bound; beyond it, the front ends
         the stream with code 8 (RESOURCE_EXHAUSTED). So the memory that a slow client costs is bounded.

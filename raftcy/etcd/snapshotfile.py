@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import Corruption
+from ..machines.statemachine import read_full
 
 MAGIC = b"raftcy-etcd-snapshot 1\n"
 SECTOR = 512
@@ -94,7 +95,7 @@ class StateInSnapshot:
         return b"".join(parts)
 
     def _exactly(self, size: int) -> bytes:
-        data: bytes = self._file.read(size)
+        data = read_full(self._file, size)
         if len(data) != size:
             raise Corruption("a snapshot ends early")
         return data

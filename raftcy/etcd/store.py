@@ -14,9 +14,11 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Protocol
 
 from ..errors import InvariantError
+from .counting import Operations
 from .history import History
 from .items import CREATE, LEASE, VERSION, Item, deleted, written
 from .kvhash import hash_of
+from .pages import Pages
 from .refusals import refused
 from .storefile import pieces_of, read_pieces
 from .views import PAGE, View
@@ -56,19 +58,21 @@ def _put(history: History, leases: Leases, mod: int, sub: int, key: bytes, value
 class WriteTxn:
     """One write transaction: all its writes get one revision, that of the store plus 1."""
 
-    __slots__ = ("_events", "_history", "_leases", "_store", "revision")
+    __slots__ = ("_before", "_events", "_history", "_leases", "_many", "_store", "revision")
 
     def __init__(self, store: "Store") -> None:
         self._store = store
         self._history = store.history
         self._leases = store.leases
         self._events: list[Item] = []
+        self._many: Pages | None = None  # the first events of very many
+        self._before = 0  # how many they are
         self.revision = store.revision + 1
 
     @property
     def seen(self) -> int:
         """The revision that reads within the transaction see: its own once it has written, else the store's."""
-        return self.revision if self._events else self.revision - 1
+        return self.revision if self._events or self._before else self.revision - 1
 
     def get(self, key: bytes) -> Item | None:
         """The item of a live key, with the writes of this transaction."""
@@ -77,7 +81,8 @@ class WriteTxn:
 
     def put(self, key: bytes, value: bytes, lease: int = 0) -> Item:
         """Write a key, and attach it to the lease, which must exist."""
-        item = _put(self._history, self._leases, self.revision, len(self._events), key, value, lease)
+        sub = self._before + len(self._events)
+        item = _put(self._history, self._leases, self.revision, sub, key, value, lease)
         self._events.append(item)
         return item
 
@@ -87,33 +92,42 @@ class WriteTxn:
         if before is None or not before[VERSION]:
             return None
         events = self._events
-        item = deleted(self.revision, len(events), key)
+        item = deleted(self.revision, self._before + len(events), key)
         self._history.write(item, before)
         events.append(item)
         if before[LEASE]:
             self._leases.detach(before[LEASE], key)
         return before
 
-    def delete_range(self, key: bytes, end: bytes) -> Generator[None, None, list[Item]]:
+    def delete_range(self, key: bytes, end: bytes) -> Generator[None, None, Pages]:
         """Delete a range in steps, and return the items that it had, in order."""
-        gone: list[Item] = []
+        gone = Pages()
         index = self._history.index
         page = index.page(key, end, PAGE)
         while page:
-            for each in page:
-                item = self.delete(each)
-                if item is not None:
-                    gone.append(item)
+            gone.extend([item for item in map(self.delete, page) if item is not None])
             if len(page) < PAGE:
                 break
+            self.settle()
             yield
             page = index.page(page[-1], end, PAGE, after=True)
         return gone
 
-    def end(self) -> Sequence[Item]:
+    def settle(self) -> None:
+        """Put away what was written so far, so that nobody has to look at it again. Call it between steps."""
+        if self._many is None:
+            self._many = Pages()
+        self._many.extend(self._events)
+        self._events = []
+        self._before = len(self._many)
+
+    def end(self) -> Sequence[Item] | Pages:
         """Publish the writes, and return them in order. Without any, the store keeps its revision."""
-        self._store.publish(self, bool(self._events))
-        return self._events
+        self._store.publish(self, bool(self._events) or self._before > 0)
+        if self._many is None:
+            return self._events
+        self.settle()
+        return self._many
 
 
 class Store:
@@ -123,10 +137,11 @@ class Store:
     first, as etcd has it. ``size`` is the length of all KeyValues, old ones too: it falls as compacted space is freed.
     """
 
-    __slots__ = ("_txn", "history", "leases", "revision")
+    __slots__ = ("_txn", "counts", "history", "leases", "revision")
 
     def __init__(self, leases: Leases) -> None:
         self.leases = leases
+        self.counts = Operations()
         self.history = History()
         self.revision = 1
         self._txn: WriteTxn | None = None
@@ -215,13 +230,22 @@ class Store:
     # -- the whole --
 
     def hash_kv(self, revision: int = 0) -> Generator[None, None, tuple[int, int, int]]:
-        """Hash all that is kept up to a revision, in steps; returns the hash, the compact revision and the revision.
+        """Hash what a compaction at a revision keeps, in steps; returns hash, compact revision and revision.
 
-        Members that have applied the same log get the same, however far each of them has freed compacted space. Refused
-        as by `check_revision`.
+        So the hash of a revision stays the same before and after every compaction up to it, on every member that has
+        come so far. etcd remembers the hashes of compacted revisions for that. Refused as by `check_revision`.
         """
         with self.view(revision) as view:
-            value = yield from hash_of(view)
+            value = yield from hash_of(view.bare())
+            return value, view.compacted, view.revision
+
+    def hash_history(self, revision: int = 0) -> Generator[None, None, tuple[int, int, int]]:
+        """Hash all that is kept up to a revision, old items too; otherwise as `hash_kv`.
+
+        Members that have applied the same log get the same, however far each of them has freed compacted space.
+        """
+        with self.view(revision) as view:
+            value = yield from hash_of(view.kept())
             return value, view.compacted, view.revision
 
     def capture(self) -> "Captured":

@@ -102,18 +102,21 @@ def _history_of(items: list[Item], compacted: int, revision: int) -> History:
     history.compacted = history.freed = compacted
     history.last = revision
     last = None
+    keys: list[bytes] = []
     for item in items:
         key, before = item[2], last
         if before is not None and before[2] == key:
             if before >= item:
                 raise Corruption(f"the items of {key!r} in a captured store are out of order")
             history.supersede(key, before)
-        elif before is not None and before[2] > key:
-            raise Corruption("the keys of a captured store are out of order")
+        else:
+            if before is not None and before[2] > key:
+                raise Corruption("the keys of a captured store are out of order")
+            keys.append(key)
         history.newest[key] = item
         history.size += len(item[FRAMED])
         last = item
-    history.index = KeyIndex(history.newest, (key for key, item in history.newest.items() if not item[VERSION]))
+    history.index = KeyIndex(keys, (key for key in keys if not history.newest[key][VERSION]))
     logged: dict[int, list[Item]] = {}
     for item in items:
         if item[MOD] > revision:

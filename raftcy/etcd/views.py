@@ -1,6 +1,6 @@
 """The store at one revision, which stays as it is while the store goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .history import History
 from .items import FRAMED, VERSION, Item
@@ -9,7 +9,7 @@ PAGE = 512  # keys that are taken from the index at once
 PORTION_BYTES = 1 << 20  # of items that are handed on together, unless one alone is larger
 
 
-def portions(items: list[Item]) -> Iterator[list[Item]]:
+def portions(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """The same items in lists of at most about a megabyte each, of a page's length at most."""
     if len(items) <= PAGE and sum([len(item[FRAMED]) for item in items]) <= PORTION_BYTES:
         if items:
@@ -78,12 +78,19 @@ class View:
         history, revision = self._open(), self.revision
         for page in self.keys(key, end, size):
             if history.last <= revision:  # nothing has been written since
-                yield [item for item in map(history.newest.__getitem__, page) if item[VERSION]]
+                yield [item for item in history.newest.several(page) if item[VERSION]]
             else:
                 yield [item for item in [history.at(each, revision) for each in page] if item is not None]
 
-    def kept(self) -> Iterator[list[Item]]:
+    def kept(self) -> Iterator[Sequence[Item]]:
         """Everything that is kept at this revision, old items too, in the order of keys and revisions, in portions."""
-        kept, compacted, revision = self._open().kept, self.compacted, self.revision
+        return self._kept_after(self.compacted)
+
+    def bare(self) -> Iterator[Sequence[Item]]:
+        """What a compaction at this very revision keeps, in portions; no compaction before it has a say in that."""
+        return self._kept_after(self.revision)
+
+    def _kept_after(self, compacted: int) -> Iterator[Sequence[Item]]:
+        kept, revision = self._open().kept, self.revision
         for page in self.keys(b"\0", b"\0"):
             yield from portions([item for each in page for item in kept(each, compacted, revision)])

@@ -3,7 +3,7 @@
 A WatchResponse is ``header + answer(…) + events``; the parts here leave out the header, which is field 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from . import schema
@@ -67,16 +67,34 @@ def _before(item: Item, history: History) -> bytes:
     return PREV_TAG + before[FRAMED][1:] if before is not None else b""
 
 
-def fragments(events: list[bytes], max_bytes: int) -> list[bytes]:
-    """Encoded events in bodies of less than ``max_bytes`` each, unless one event alone is longer; all but the last say
-    that more follow.
+class Fragmenter:
+    """Puts encoded events into bodies of less than ``max_bytes`` each, unless one event alone is longer.
+
+    All bodies but the last say that more follow.
     """
-    bodies: list[list[bytes]] = [[]]
-    size = 0
-    for event in events:
-        if bodies[-1] and size + len(event) >= max_bytes:
-            bodies.append([])
-            size = 0
-        bodies[-1].append(event)
-        size += len(event)
-    return [FRAGMENT + b"".join(body) for body in bodies[:-1]] + [b"".join(bodies[-1])]
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bodies: list[bytes] = []
+        self._last: list[bytes] = []
+        self._size = 0
+
+    def add(self, events: Iterable[bytes]) -> None:
+        """Add events behind the others."""
+        for event in events:
+            if self._last and self._size + len(event) >= self._max_bytes:
+                self._bodies.append(FRAGMENT + b"".join(self._last))
+                self._last, self._size = [], 0
+            self._last.append(event)
+            self._size += len(event)
+
+    def end(self) -> list[bytes]:
+        """Return the bodies."""
+        return [*self._bodies, b"".join(self._last)]
+
+
+def fragments(events: Iterable[bytes], max_bytes: int) -> list[bytes]:
+    """Return the bodies of all events; see `Fragmenter`."""
+    made = Fragmenter(max_bytes)
+    made.add(events)
+    return made.end()

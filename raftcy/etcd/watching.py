@@ -12,7 +12,7 @@ Rules:
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -20,9 +20,10 @@ from ..errors import InvariantError
 from . import schema
 from .items import FRAMED, KEY, MOD, Item
 from .keyindex import ALL_FROM
+from .pages import Pages
 from .refusals import refused
 from .store import Store
-from .watchanswers import INVALID_ID, Flavour, control, encode, fragments, watch_id_of
+from .watchanswers import INVALID_ID, Flavour, Fragmenter, control, encode, fragments, watch_id_of
 from .watchranges import WatchRanges
 
 STEP_EVENTS: Final = 1000  # events that are looked at in one step
@@ -37,8 +38,11 @@ class Sink(Protocol):
     def is_writable(self) -> bool:
         """Whether it takes events now. Once it does not, it calls `WatchStream.writable` when it does again."""
 
-    def send(self, data: bytes, /) -> object:
-        """Take one encoded WatchResponse. Answers that are no events come whether it is writable or not."""
+    def send(self, data: bytes | list[bytes], /) -> object:
+        """Take one encoded WatchResponse, in pieces if it is long.
+
+        Answers that are no events come whether it is writable or not.
+        """
 
 
 class _Watcher:
@@ -67,11 +71,24 @@ class _Watcher:
 class _Group:
     """Watchers of one range and flavour, and the events that wait for the end of their revision."""
 
-    __slots__ = ("events", "watchers")
+    __slots__ = ("before", "events", "watchers")
 
     def __init__(self) -> None:
         self.watchers: dict[_Watcher, None] = {}
+        self.before = Pages()  # of very many events the first ones
         self.events: list[Item] = []
+
+    def settle(self) -> None:
+        """Put away the events that are there, so that nobody has to look at them again."""
+        self.before.extend(self.events)
+        self.events = []
+
+    def since(self, revision: int) -> Iterator[Sequence[Item]]:
+        """The events from a revision on, in pages that are not empty."""
+        mark = (revision,)
+        for page in (*self.before.pages(), self.events):
+            if page and page[-1] >= mark:
+                yield page if page[0] >= mark else page[bisect_left(page, mark) :]
 
 
 class _Groups:
@@ -230,6 +247,8 @@ class WatchHub:
         self._behind: dict[_Watcher, None] = {}  # the sinks of these take events, as far as is known
         self._told = store.revision  # what all watchers in step have been sent, if it is not before their beginning
         self._job: Generator[None, None, None] | None = None
+        self.events: int = 0
+        """How many events were sent, each once for each watcher."""
 
     @property
     def has_work(self) -> bool:
@@ -288,7 +307,7 @@ class WatchHub:
 
     # -- for the member --
 
-    def notify(self, events: Sequence[Item]) -> None:
+    def notify(self, events: Sequence[Item] | Pages) -> None:
         """Send the events of one write transaction, right after it has ended, to all watchers that are in step."""
         if not events:
             return
@@ -308,6 +327,7 @@ class WatchHub:
             watchers = group.watchers
             encoded: list[bytes] | None = None
             body = b""
+            sent = 0
             for watcher in list(watchers):
                 if watcher.min_revision > revision or watcher not in watchers:
                     continue
@@ -324,6 +344,9 @@ class WatchHub:
                 else:
                     watcher.is_quiet = False
                     watcher.stream.sink.send(b"".join((header, watcher.head, body)))
+                sent += 1
+            if encoded:
+                self.events += sent * len(encoded)
 
     def _fall_behind(self, watcher: _Watcher, revision: int, where: dict[_Watcher, None]) -> None:
         self._step_out(watcher)
@@ -337,6 +360,15 @@ class WatchHub:
                 watcher.stream.sink.send(header + watcher.head + each)
         else:
             watcher.stream.sink.send(b"".join((header, watcher.head, body)))
+
+    def _send_pages(self, watcher: _Watcher, header: bytes, pages: list[bytes], bodies: list[bytes]) -> None:
+        """Send very many events: ``pages`` are the encoded events, ``bodies`` the same for watches with fragments."""
+        watcher.is_quiet = False
+        if watcher.fragment and len(bodies) > 1:
+            for each in bodies:
+                watcher.stream.sink.send(header + watcher.head + each)
+        else:
+            watcher.stream.sink.send([header + watcher.head, *pages])
 
     def work(self) -> bool:
         """Bring watchers that are behind a step forward, for a few milliseconds; whether more remains."""
@@ -400,6 +432,8 @@ class WatchHub:
             if len(portion) >= STEP_EVENTS:
                 groups.take(portion, touched)
                 portion = []
+                for group in touched:
+                    group.settle()
                 yield
                 if self.store.compacted > start:
                     return  # the log may have been cut behind us; those that are still in it begin again
@@ -413,25 +447,34 @@ class WatchHub:
         """Send the watchers of a group its events. Those that cannot be sent them are no longer among the chosen."""
         for start in {watcher.min_revision for watcher in group.watchers}:
             watchers = [watcher for watcher in group.watchers if watcher.min_revision == start]
-            needs_each = any(watcher.fragment for watcher in watchers)
-            encoded: list[bytes] = []  # each event by itself if somebody wants fragments, else a step's events joined
-            first = bisect_left(group.events, (start,))
-            for begin in range(first, len(group.events), STEP_EVENTS):
-                if begin > first:
-                    yield
-                items = group.events[begin : begin + STEP_EVENTS]
-                events = encode(items, watchers[0].flavour, self.store.history)
-                encoded += events if needs_each or not events else [b"".join(events)]
-            body = b"".join(encoded)
             header = self.header(self.store.revision)
+            head_bytes = len(header) + max(len(watcher.head) for watcher in watchers)
+            fragmenter = Fragmenter(self._max_bytes - head_bytes)
+            needs_each = any(watcher.fragment for watcher in watchers)
+            pages: list[bytes] = []
+            count = 0
+            for number, items in enumerate(group.since(start)):
+                if number:
+                    yield
+                events = encode(items, watchers[0].flavour, self.store.history)
+                count += len(events)
+                if events:
+                    pages.append(b"".join(events))
+                if needs_each:
+                    fragmenter.add(events)
+            bodies = fragmenter.end() if needs_each else []
             for watcher in watchers:
                 if watcher not in self._behind:
                     chosen.pop(watcher, None)
-                elif encoded and not watcher.stream.sink.is_writable:
+                elif pages and not watcher.stream.sink.is_writable:
                     del chosen[watcher], self._behind[watcher]
                     watcher.stream.waiting[watcher] = None
-                elif encoded:
-                    self._send(watcher, header, encoded, body)
+                elif pages:
+                    self._send_pages(watcher, header, pages, bodies)
+                    self.events += count
+        for number, _ in enumerate(group.before.drain(), 1):
+            if number % 16 == 0:
+                yield
 
     def _arrive(self, watcher: _Watcher, goal: int) -> None:
         """A watcher has had everything up to a revision."""

@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Iterator
 
 from ..errors import Corruption, UpgradeNeeded
-from .statemachine import Readable, Writable
+from .statemachine import Readable, Writable, read_full
 
 MAGIC = b"raftcysm"
 FORMAT = 1
@@ -84,15 +84,11 @@ class StateReader:
         self.head = b"".join(parts)
 
     def _exactly(self, size: int) -> bytes:
-        parts = []
-        while size > 0:
-            part = self._file.read(size)
-            if not part:
-                raise Corruption(f"the snapshot is cut off at offset {self._at}")
-            self._at += len(part)
-            size -= len(part)
-            parts.append(part)
-        return b"".join(parts)
+        data = read_full(self._file, size)
+        self._at += len(data)
+        if len(data) < size:
+            raise Corruption(f"the snapshot is cut off at offset {self._at}")
+        return data
 
     def _piece(self) -> bytes:
         """Read the next piece; an end returns no bytes."""

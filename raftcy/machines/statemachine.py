@@ -63,6 +63,21 @@ class Pieces:
             file.write(piece)
 
 
+def read_full(file: Readable, size: int) -> bytes:
+    """Read so many bytes, fewer only at the end of the file.
+
+    It asks for a megabyte at a time, so that a damaged size costs no memory that the file does not have.
+    """
+    parts = []
+    while size > 0:
+        part = file.read(min(size, 1 << 20))
+        if not part:
+            break
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 class StateMachine:
     """A deterministic machine: the same commands in the same order give the same state and answers on every member.
 

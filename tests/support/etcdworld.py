@@ -8,7 +8,7 @@ run_virtually(story())
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from raftcy.etcd.service import Context, Method, Streaming, Unary, by_path
 from raftcy.replica.host import Host
 
 from .hosts import TUNING, World, agreed
+from .virtual import run_virtually
 
 
 def table(member: EtcdMember) -> dict[str, Method]:
@@ -137,6 +138,26 @@ class EtcdWorld(World):
             finally:
                 for member in members.values():
                     await member.close()
+
+
+Members = dict[int, EtcdMember]
+
+
+def on_members(count: int, *tuning: Any, **options: Any) -> Callable[[Callable[[Members], Any]], Callable[[], None]]:
+    """Make a test of a story about members, as the decorator of a coroutine function that gets them by their ids."""
+
+    def decorate(story: Callable[[Members], Any]) -> Callable[[], None]:
+        async def run() -> None:
+            async with EtcdWorld(count, *tuning, **options).serving_etcd() as members:
+                await story(members)
+
+        def test() -> None:
+            run_virtually(run())
+
+        test.__name__, test.__doc__, test.__module__ = story.__name__, story.__doc__, story.__module__
+        return test
+
+    return decorate
 
 
 def leader_of(members: dict[int, EtcdMember]) -> EtcdMember:

@@ -20,7 +20,9 @@ class Client:
     def is_writable(self) -> bool:
         return self.room is None or self.room > 0
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | list[bytes]) -> None:
+        if isinstance(data, list):
+            data = b"".join(data)
         answer = schema.WatchResponse.FromString(data)
         if answer.events:
             assert self.is_writable or self.answers[-1].fragment

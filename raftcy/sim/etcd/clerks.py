@@ -262,6 +262,8 @@ class _Sink:
 
     def send(self, message: Any) -> None:
         """Take an answer."""
+        if isinstance(message, list):
+            message = b"".join(message)
         found = schema.WatchResponse.FromString(message) if isinstance(message, bytes) else message
         if found.created:
             self._start = found.header.revision + 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import cuts
 from ..clock import MS, ms
+from ..etcd.clerks import Clerk
 from ..schedule import Action
 from ..streams import between, stream
 from . import journal
@@ -208,20 +209,21 @@ def _etcd_read(cluster: HostCluster, a: Action) -> str:
     return _call(process, "etcd read", False, process.clerk.read(request), "")
 
 
-def _etcd_renew(cluster: HostCluster, a: Action) -> str:
-    process = _clerk(cluster, a)
-    if process is None:
-        return ""
-    id = process.clerk.draw_lease(Random(f"{a.number} {a.v}"))
-    return _call(process, "etcd renewal", False, process.clerk.renew(id), str(id))
+def _about_a_lease(kind: str, ask: Callable[[Clerk, int], Any]) -> Callable[[HostCluster, Action], str]:
+    """A call about one of the clerk's leases."""
+
+    def deed(cluster: HostCluster, a: Action) -> str:
+        process = _clerk(cluster, a)
+        if process is None:
+            return ""
+        id = process.clerk.draw_lease(Random(f"{a.number} {a.v}"))
+        return _call(process, kind, False, ask(process.clerk, id), str(id))
+
+    return deed
 
 
-def _etcd_lease(cluster: HostCluster, a: Action) -> str:
-    process = _clerk(cluster, a)
-    if process is None:
-        return ""
-    id = process.clerk.draw_lease(Random(f"{a.number} {a.v}"))
-    return _call(process, "etcd lease", False, process.clerk.time_to_live(id), str(id))
+_etcd_renew = _about_a_lease("etcd renewal", lambda clerk, id: clerk.renew(id))
+_etcd_lease = _about_a_lease("etcd lease", lambda clerk, id: clerk.time_to_live(id))
 
 
 def _etcd_transfer(cluster: HostCluster, a: Action) -> str:

@@ -377,6 +377,36 @@ ROWS = [
         "The hash of a store changes while a compaction frees its space, so that equal members seem to differ.",
     ),
     Row(
+        "etcd#15919",
+        "U",
+        "A compacted revision has another hash after a restart, so that equal members seem to differ.",
+    ),
+    Row(
+        "etcd#17318",
+        "U",
+        "The alarm for space cannot be taken back, though there is space again.",
+    ),
+    Row(
+        "etcd#9353",
+        "U",
+        "A page of another site writes through a browser, by a POST that browsers send without asking.",
+    ),
+    Row(
+        "etcd#9372",
+        "U",
+        "A page whose name leads to the server reads and writes through a browser.",
+    ),
+    Row(
+        "etcd#8237",
+        "U",
+        "Of several requests in one body, the gateway takes the first.",
+    ),
+    Row(
+        "etcd#19509",
+        "U",
+        "A body that is no request ends the server, or leaves its stream hanging.",
+    ),
+    Row(
         "etcd#15220",
         "U",
         "The news of a watch's progress overtakes events that were before it.",

@@ -10,8 +10,8 @@ from raftcy.etcd import kvapply, schema
 from raftcy.etcd.refusals import Refused
 from raftcy.etcd.requestchecks import check_txn, is_read_only
 from raftcy.etcd.store import Store
+from raftcy.sim.etcd.naivestore import NaiveStore, NaiveTxn, message, path_of, range_answer, run
 from tests.support.lessors import Attached
-from tests.support.naive_etcd import NaiveStore, NaiveTxn, message, path_of, range_answer, run
 
 pytestmark = pytest.mark.once
 

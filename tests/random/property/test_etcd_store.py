@@ -11,8 +11,8 @@ from raftcy.etcd.items import KEY, MOD, VERSION, Item, message_of
 from raftcy.etcd.refusals import Refused
 from raftcy.etcd.store import Store
 from raftcy.etcd.views import View
+from raftcy.sim.etcd.naivestore import NaiveStore, Value
 from tests.support.lessors import Attached
-from tests.support.naive_etcd import NaiveStore, Value
 
 pytestmark = pytest.mark.once
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from raftcy.etcd import schema, watching
 from raftcy.etcd.store import Store
 from raftcy.etcd.watchranges import WatchRanges
+from raftcy.sim.etcd.naivestore import NaiveStore, in_range, message
 from tests.support.lessors import Attached
-from tests.support.naive_etcd import NaiveStore, in_range, message
 from tests.support.sinks import Client, header
 
 pytestmark = pytest.mark.once

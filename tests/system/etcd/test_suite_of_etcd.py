@@ -19,12 +19,10 @@ from .toolbox import built, suite
 pytestmark = pytest.mark.once
 
 SHORT = "TestKV|TestTxn|TestWatch"
-LONG = "TestKV|TestTxn|TestCompact|TestWatch|TestLease|TestHashKV|TestVerifyHashKV|TestStatus|TestEndpoint|TestDefrag"
+LONG = f"{SHORT}|TestCompact|TestLease|TestHashKV|TestVerifyHashKV|TestStatus|TestEndpoint|TestDefrag|TestAlarm"
 SHORT_CLUSTERS = "NoTLS one,ClientTLS three"
-# It compares the hash of a revision before and after it was compacted, because etcd keeps the old one. Here the hash is
-# that of what is kept.
 # The tests with users need users.
-LEFT_OUT = "TestVerifyHashKVAfterCompactAndDefrag|Test.*With(No|Invalid|Root|User)Auth"
+LEFT_OUT = "Test.*With(No|Invalid|Root|User)Auth"
 # The suite itself leaves these out: options that a stream of a range does not have, and clusters of one member where it
 # compares members.
 MAY_SKIP = re.compile(r"TestKVGetStream/.*|TestVerifyHashKV.*/(NoTLS|ClientTLS)_one")

@@ -29,7 +29,7 @@ async def test_the_hook_runs_once_the_store_is_restored_and_before_anybody_is_se
         return call
 
     server = Server(SimpleNamespace(), (lambda: done.append("hook")) if asks else None)  # type: ignore[arg-type]
-    monkeypatch.setattr(server, "_pages", lambda *_: ({}, None))
+    monkeypatch.setattr(server, "_pages", lambda *_: ({}, None, SimpleNamespace(fronts=[])))
     monkeypatch.setattr(server, "_listen", step("listen"))
     member = SimpleNamespace(wait_ready=step("ready"), replica=SimpleNamespace(read=step("read")))
     with pytest.raises(Listening):

@@ -39,8 +39,14 @@ class Source:
     def health(self) -> tuple[int, int, Mapping[tuple[str, str, str], int]]:
         return 4, 2, {("readyz", "non_learner", "success"): 1}
 
+    def handled(self) -> Mapping[tuple[str, str, str], int]:
+        return {("unary", "/etcdserverpb.KV/Put", "OK"): 12}
+
     def versions(self) -> tuple[str, str]:
         return "3.7.3", "3.7.0"
+
+
+HANDLED = '{grpc_code="OK",grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"}'
 
 
 def page(source: Source) -> dict[str, float]:
@@ -58,6 +64,7 @@ def test_numbers_have_etcds_names() -> None:
         "etcd_debugging_mvcc_compact_revision": 0, "etcd_server_health_success": 4, "etcd_server_health_failures": 2,
         'etcd_server_version{server_version="3.7.3"}': 1, 'etcd_server_id{server_id="abc"}': 1,
         'etcd_network_peer_sent_bytes_total{To="1f"}': 10, 'etcd_network_peer_received_bytes_total{From="1f"}': 20,
+        f"grpc_server_handled_total{HANDLED}": 12,
         "etcd_network_active_peers": 1, "etcd_disk_wal_fsync_duration_seconds_count": 12,
         'etcd_disk_wal_fsync_duration_seconds_bucket{le="0.0001"}': 5, "etcd_disk_wal_write_bytes_total": 4096,
         'etcd_server_healthchecks_total{name="non_learner",status="success",type="readyz"}': 1,

@@ -185,7 +185,10 @@ async def test_what_is_not_there() -> None:
 
 @pytest.mark.parametrize("given", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json"])
 async def test_a_post_needs_the_content_type_of_json(given: str) -> None:
-    """A page in a browser may send any other type to a foreign server without asking it."""
+    """A page in a browser may send any other type to a foreign server without asking it.
+
+    catches: etcd#9353
+    """
     called: list[Any] = []
     async with serving(put(lambda request, context: called.append(request))) as client:
         status, found = await client.post("/v3/kv/put", {"key": b("k")}, headers={"Content-Type": given})
@@ -302,6 +305,7 @@ async def test_pages(caplog: pytest.LogCaptureFixture) -> None:
 
 
 async def test_host_and_origin() -> None:
+    """catches: etcd#9372"""
     access = Access(["etcd.example"], ["https://ui.example"])
     called: list[Any] = []
 
@@ -368,6 +372,7 @@ async def test_a_keepalive_ends_after_one_answer() -> None:
 
 
 async def test_several_requests_in_a_body_that_comes_in_pieces() -> None:
+    """catches: etcd#8237"""
     made: list[Recorder] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -377,7 +382,7 @@ async def test_several_requests_in_a_body_that_comes_in_pieces() -> None:
         await asyncio.sleep(0.05)
 
     answers = lambda message: [schema.WatchResponse(watch_id=message.create_request.watch_id)]  # noqa: E731
-    async with serving(watch(made, answers)) as client:
+    async with serving(watch(made, answers)) as client, asyncio.timeout(5):
         url = f"http://127.0.0.1:{client.port}/v3/watch"
         async with client.session.post(url, data=body(), headers={"Content-Type": "application/json"}) as answer:
             found = [json.loads(await answer.content.readline())["result"]["watch_id"] for _ in range(2)]
@@ -426,6 +431,7 @@ async def test_a_stream_that_ends_with_an_error(when: str, caplog: pytest.LogCap
     async with serving(method) as client, client.request("/v3/watch", {"create_request": {}}) as answer:
         status, lines = answer.status, (await answer.text()).splitlines()
     last = json.loads(lines[-1])
+    assert client.gateway.handled.all() == {(WATCH, "Unknown" if when == "fault" else "Unavailable"): 1}
     if when == "open":
         assert (status, last) == (503, {"error": refusal.text, "code": 14, "message": refusal.text})
         return
@@ -442,8 +448,9 @@ async def test_a_stream_that_ends_with_an_error(when: str, caplog: pytest.LogCap
 
 @pytest.mark.parametrize("body", [b"nonsense", b'{"create_request":', b'{"create_request":{"key":"no!"}}'])
 async def test_a_body_that_is_no_request_ends_the_stream(body: bytes) -> None:
+    """catches: etcd#19509"""
     made: list[Recorder] = []
-    async with serving(watch(made)) as client:
+    async with serving(watch(made)) as client, asyncio.timeout(5):
         status, found = await client.post("/v3/watch", body)
     assert (status, found["error"]["code"]) == (400, 3)
     assert made[0].heard == ["ended"]
@@ -555,3 +562,21 @@ async def test_a_client_of_http_1_0_reads_until_the_end() -> None:
         answer = await reader.read()
         writer.close()
     assert answer.endswith(b'\r\n\r\n{"result":{"created":true}}\n')
+
+
+async def test_calls_are_counted_by_their_ends() -> None:
+    ends: list[Any] = [schema.PutResponse(), schema.PutResponse(), Refused(5, "no"), KeyError("oh")]
+
+    def call(request: Any, context: Any) -> Any:
+        found = ends.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async with serving(put(call)) as client:
+        for _ in range(4):
+            await client.post("/v3/kv/put", {})
+        await client.post("/v3/kv/put", b"nonsense")
+        assert client.gateway.handled.all() == {
+            (PUT, "OK"): 2, (PUT, "NotFound"): 1, (PUT, "Unknown"): 1, (PUT, "InvalidArgument"): 1,
+        }  # fmt: skip

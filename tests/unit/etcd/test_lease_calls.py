@@ -12,7 +12,17 @@ from raftcy.etcd.leasetable import LeaseTable
 from raftcy.etcd.lessor import Lessor
 from raftcy.etcd.refusals import Refused, refused
 from raftcy.machines.plaindata import pack
-from tests.support.etcdworld import EtcdWorld, call, followers_of, get, leader_of, open_stream, put
+from tests.support.etcdworld import (
+    EtcdWorld,
+    Members,
+    call,
+    followers_of,
+    get,
+    leader_of,
+    on_members,
+    open_stream,
+    put,
+)
 from tests.support.hosts import tuned
 from tests.support.virtual import run_virtually
 
@@ -39,111 +49,93 @@ async def renew(member: Any, id: int) -> int:
     return int(answer.TTL)
 
 
-def test_a_lease_is_granted_asked_for_and_revoked_through_every_member() -> None:
-    async def story() -> None:
-        async with EtcdWorld(3).serving_etcd() as members:
-            for member in members.values():
-                lease = await grant(member, 30)
-                assert (lease.TTL, lease.error) == (30, "")
-                assert 0 < lease.ID < 2**63
-                for key in (b"b", b"a"):
-                    await call(member, "KV/Put", put(key, lease=lease.ID))
-                found = await ttl_of(member, lease.ID, keys=True)
-                assert found.TTL in (29, 30)
-                assert (found.grantedTTL, list(found.keys)) == (30, [b"a", b"b"])
-                assert (await ttl_of(member, lease.ID)).keys == []
-                listed = await call(member, "Lease/LeaseLeases", schema.LeaseLeasesRequest())
-                assert [each.ID for each in listed.leases] == [lease.ID]
-                revision = member.machine.store.revision
-                await call(member, "Lease/LeaseRevoke", schema.LeaseRevokeRequest(ID=lease.ID))
-                assert await keys_of(member) == []
-                assert member.machine.store.revision == revision + 1, "all keys in one revision"
-                assert (await ttl_of(member, lease.ID)).TTL == -1
-                assert await renew(member, lease.ID) == 0
-
-    run_virtually(story())
+@on_members(3)
+async def test_a_lease_is_granted_asked_for_and_revoked_through_every_member(members: Members) -> None:
+    for member in members.values():
+        lease = await grant(member, 30)
+        assert (lease.TTL, lease.error) == (30, "")
+        assert 0 < lease.ID < 2**63
+        for key in (b"b", b"a"):
+            await call(member, "KV/Put", put(key, lease=lease.ID))
+        found = await ttl_of(member, lease.ID, keys=True)
+        assert found.TTL in (29, 30)
+        assert (found.grantedTTL, list(found.keys)) == (30, [b"a", b"b"])
+        assert (await ttl_of(member, lease.ID)).keys == []
+        listed = await call(member, "Lease/LeaseLeases", schema.LeaseLeasesRequest())
+        assert [each.ID for each in listed.leases] == [lease.ID]
+        revision = member.machine.store.revision
+        await call(member, "Lease/LeaseRevoke", schema.LeaseRevokeRequest(ID=lease.ID))
+        assert await keys_of(member) == []
+        assert member.machine.store.revision == revision + 1, "all keys in one revision"
+        assert (await ttl_of(member, lease.ID)).TTL == -1
+        assert await renew(member, lease.ID) == 0
 
 
-def test_a_lease_gets_at_least_more_than_an_election_timeout() -> None:
-    async def story() -> None:
-        async with EtcdWorld(1, tuned(election_ms=1000, tick_ms=100)).serving_etcd() as members:
-            assert (await grant(members[1], 1)).TTL == 2
-            assert (await grant(members[1], -5)).TTL == 2
-            assert (await grant(members[1], 3)).TTL == 3
-
-    run_virtually(story())
+@on_members(1, tuned(election_ms=1000, tick_ms=100))
+async def test_a_lease_gets_at_least_more_than_an_election_timeout(members: Members) -> None:
+    assert (await grant(members[1], 1)).TTL == 2
+    assert (await grant(members[1], -5)).TTL == 2
+    assert (await grant(members[1], 3)).TTL == 3
 
 
-def test_refusals_are_etcds() -> None:
-    async def story() -> None:
-        async with EtcdWorld(3).serving_etcd() as members:
-            one = followers_of(members)[0]
-            lease = await grant(one, 30, 77)
-            assert lease.ID == 77
-            for request, text in (
-                (("Lease/LeaseGrant", schema.LeaseGrantRequest(TTL=30, ID=77)), "LEASE_EXISTS"),
-                (("Lease/LeaseGrant", schema.LeaseGrantRequest(TTL=9_000_000_001)), "LEASE_TTL_TOO_LARGE"),
-                (("Lease/LeaseRevoke", schema.LeaseRevokeRequest(ID=78)), "LEASE_NOT_FOUND"),
-            ):
-                with pytest.raises(Refused) as caught:
-                    await call(one, *request)
-                assert caught.value == refused(text)
-
-    run_virtually(story())
+@on_members(3)
+async def test_refusals_are_etcds(members: Members) -> None:
+    one = followers_of(members)[0]
+    lease = await grant(one, 30, 77)
+    assert lease.ID == 77
+    for request, text in (
+        (("Lease/LeaseGrant", schema.LeaseGrantRequest(TTL=30, ID=77)), "LEASE_EXISTS"),
+        (("Lease/LeaseGrant", schema.LeaseGrantRequest(TTL=9_000_000_001)), "LEASE_TTL_TOO_LARGE"),
+        (("Lease/LeaseRevoke", schema.LeaseRevokeRequest(ID=78)), "LEASE_NOT_FOUND"),
+    ):
+        with pytest.raises(Refused) as caught:
+            await call(one, *request)
+        assert caught.value == refused(text)
 
 
-def test_a_lease_that_is_not_renewed_ends_on_all_members_in_one_revision() -> None:
-    async def story() -> None:
-        async with EtcdWorld(3).serving_etcd() as members:
-            one = followers_of(members)[0]
-            lease = await grant(one, 5)
-            for key in (b"a", b"b"):
-                await call(one, "KV/Put", put(key, lease=lease.ID))
-            revision = one.machine.store.revision
-            await asyncio.sleep(4.7)
-            assert await keys_of(one) == [b"a", b"b"], "not early"
-            await asyncio.sleep(1)
-            for member in members.values():
-                assert await keys_of(member) == []
-                assert member.machine.store.revision == revision + 1
-                assert len(member.machine.leases) == 0
-
-    run_virtually(story())
+@on_members(3)
+async def test_a_lease_that_is_not_renewed_ends_on_all_members_in_one_revision(members: Members) -> None:
+    one = followers_of(members)[0]
+    lease = await grant(one, 5)
+    for key in (b"a", b"b"):
+        await call(one, "KV/Put", put(key, lease=lease.ID))
+    revision = one.machine.store.revision
+    await asyncio.sleep(4.7)
+    assert await keys_of(one) == [b"a", b"b"], "not early"
+    await asyncio.sleep(1)
+    for member in members.values():
+        assert await keys_of(member) == []
+        assert member.machine.store.revision == revision + 1
+        assert len(member.machine.leases) == 0
 
 
-def test_a_lease_that_is_renewed_through_any_member_goes_on() -> None:
-    async def story() -> None:
-        async with EtcdWorld(3).serving_etcd() as members:
-            lease = await grant(members[1], 5)
-            await call(members[1], "KV/Put", put(b"a", lease=lease.ID))
-            for _ in range(4):
-                for member in members.values():
-                    await asyncio.sleep(3)
-                    assert await renew(member, lease.ID) == 5
-            assert await keys_of(members[2]) == [b"a"]
-            await asyncio.sleep(6)
-            assert await keys_of(members[2]) == []
-
-    run_virtually(story())
+@on_members(3)
+async def test_a_lease_that_is_renewed_through_any_member_goes_on(members: Members) -> None:
+    lease = await grant(members[1], 5)
+    await call(members[1], "KV/Put", put(b"a", lease=lease.ID))
+    for _ in range(4):
+        for member in members.values():
+            await asyncio.sleep(3)
+            assert await renew(member, lease.ID) == 5
+    assert await keys_of(members[2]) == [b"a"]
+    await asyncio.sleep(6)
+    assert await keys_of(members[2]) == []
 
 
-def test_a_new_leader_gives_full_time_again() -> None:
-    async def story() -> None:
-        async with EtcdWorld(3).serving_etcd() as members:
-            old = leader_of(members)
-            lease = await grant(old, 5)
-            await asyncio.sleep(4)
-            await old.replica.transfer()
-            one = leader_of(members)
-            assert one is not old
-            found = await ttl_of(old, lease.ID)
-            assert found.TTL >= 4
-            await asyncio.sleep(4)
-            assert (await ttl_of(one, lease.ID)).TTL >= 0, "the former leader would have revoked it"
-            await asyncio.sleep(2)
-            assert (await ttl_of(one, lease.ID)).TTL == -1
-
-    run_virtually(story())
+@on_members(3)
+async def test_a_new_leader_gives_full_time_again(members: Members) -> None:
+    old = leader_of(members)
+    lease = await grant(old, 5)
+    await asyncio.sleep(4)
+    await old.replica.transfer()
+    one = leader_of(members)
+    assert one is not old
+    found = await ttl_of(old, lease.ID)
+    assert found.TTL >= 4
+    await asyncio.sleep(4)
+    assert (await ttl_of(one, lease.ID)).TTL >= 0, "the former leader would have revoked it"
+    await asyncio.sleep(2)
+    assert (await ttl_of(one, lease.ID)).TTL == -1
 
 
 def test_a_leader_that_is_cut_off_neither_renews_nor_revokes() -> None:
@@ -296,20 +288,17 @@ def test_a_stream_of_renewals_ends_with_etcds_text_if_nobody_can_answer() -> Non
     run_virtually(story())
 
 
-def test_many_leases_that_end_at_once_are_revoked_in_batches() -> None:
-    async def story() -> None:
-        async with EtcdWorld(3).serving_etcd() as members:
-            one = followers_of(members)[0]
-            for at in range(0, 600, 100):
-                await asyncio.gather(*[grant(one, 2, at + n + 1) for n in range(100)])
-            for n in range(0, 600, 50):
-                await call(one, "KV/Put", put(b"k%d" % n, lease=n + 1))
-            await asyncio.sleep(6)
-            for member in members.values():
-                assert await keys_of(member) == []
-                assert len(member.machine.leases) == 0
-
-    run_virtually(story())
+@on_members(3)
+async def test_many_leases_that_end_at_once_are_revoked_in_batches(members: Members) -> None:
+    one = followers_of(members)[0]
+    for at in range(0, 600, 100):
+        await asyncio.gather(*[grant(one, 2, at + n + 1) for n in range(100)])
+    for n in range(0, 600, 50):
+        await call(one, "KV/Put", put(b"k%d" % n, lease=n + 1))
+    await asyncio.sleep(6)
+    for member in members.values():
+        assert await keys_of(member) == []
+        assert len(member.machine.leases) == 0
 
 
 def test_what_is_confirmed_in_another_term_is_asked_again() -> None:
@@ -336,17 +325,14 @@ def test_what_is_confirmed_in_another_term_is_asked_again() -> None:
     assert not desk.waiting
 
 
-def test_only_members_that_lead_answer_the_questions_of_others() -> None:
-    async def story() -> None:
-        async with EtcdWorld(3).serving_etcd() as members:
-            one, two = followers_of(members)
-            data = pack([(leasequestions.RENEW, 5, False)])
-            found = leasequestions.decode_replies(await one.host.request(two.host.id, LEASE_KIND, data), 1)
-            assert found[0].status == leasequestions.ASK_AGAIN
-            with pytest.raises(Exception, match="no question"):
-                await one.host.request(two.host.id, LEASE_KIND, pack([(9, 5, False)]))
-
-    run_virtually(story())
+@on_members(3)
+async def test_only_members_that_lead_answer_the_questions_of_others(members: Members) -> None:
+    one, two = followers_of(members)
+    data = pack([(leasequestions.RENEW, 5, False)])
+    found = leasequestions.decode_replies(await one.host.request(two.host.id, LEASE_KIND, data), 1)
+    assert found[0].status == leasequestions.ASK_AGAIN
+    with pytest.raises(Exception, match="no question"):
+        await one.host.request(two.host.id, LEASE_KIND, pack([(9, 5, False)]))
 
 
 def short(value: Any) -> str:

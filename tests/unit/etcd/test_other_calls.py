@@ -163,7 +163,6 @@ def test_members_are_listed_with_what_they_have_published() -> None:
         ("Cluster/MemberUpdate", schema.MemberUpdateRequest(ID=1), 12),
         ("Cluster/MemberAdd", schema.MemberAddRequest(), 12),
         ("Auth/UserAdd", schema.AuthUserAddRequest(name="a"), 12),
-        ("Maintenance/Alarm", schema.AlarmRequest(action=1, alarm=1), 12),
     ],
     ids=lambda value: str(value)[:30].strip(),
 )

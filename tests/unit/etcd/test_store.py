@@ -2,6 +2,7 @@
 
 import gc
 import threading
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -199,7 +200,7 @@ def test_a_key_that_is_written_again_in_the_compacted_revision(before: int) -> N
     store.compact(store.revision)
     freed(store)
     assert values(store) == {b"a": b"new", b"b": b""}
-    assert store.history.older == {}
+    assert len(store.history.older) == 0
 
 
 def test_compactions_are_refused_that_go_back_or_ahead() -> None:
@@ -280,22 +281,63 @@ def test_revisions_that_cannot_be_read(revision: int) -> None:
         at_once(store.hash_kv(revision))
 
 
-def test_hashes_at_older_revisions() -> None:
+@pytest.mark.parametrize("hash_", [Store.hash_kv, Store.hash_history])
+def test_hashes_at_older_revisions(hash_: Callable[..., Generator[None, None, tuple[int, int, int]]]) -> None:
     """catches: etcd#8311"""
     store = filled(a=b"1")
-    first = at_once(store.hash_kv())
+    first = at_once(hash_(store))
     put(store, b"a", b"2")
-    second = at_once(store.hash_kv())
+    second = at_once(hash_(store))
     delete(store, b"a")
-    assert at_once(store.hash_kv(2)) == first
-    assert at_once(store.hash_kv(3)) == second
-    assert at_once(store.hash_kv())[0] not in (first[0], second[0])
+    assert at_once(hash_(store, 2)) == first
+    assert at_once(hash_(store, 3)) == second
+    assert at_once(hash_(store))[0] not in (first[0], second[0])
     assert (first[1:], second[1:]) == ((-1, 2), (-1, 3))
     store.compact(3)
-    hashed, compacted, revision = at_once(store.hash_kv())
+    hashed, compacted, revision = at_once(hash_(store))
     assert (compacted, revision) == (3, 4)
     freed(store)
-    assert at_once(store.hash_kv()) == (hashed, 3, 4)
+    assert at_once(hash_(store)) == (hashed, 3, 4)
+
+
+def test_no_compaction_changes_the_hash_of_a_revision() -> None:
+    """A revision has one hash, whether it is asked before or after a compaction at it, below it, or of another key.
+
+    catches: etcd#15919
+    """
+    store = filled(a=b"1", b=b"1")
+    put(store, b"a", b"2")
+    delete(store, b"b")
+    put(store, b"b", b"3")
+    txn = store.begin()
+    txn.put(b"c", b"1")
+    txn.delete(b"c")
+    txn.put(b"c", b"2")
+    txn.end()
+    delete(store, b"a")
+    hashes = {revision: at_once(store.hash_kv(revision))[0] for revision in range(2, store.revision + 1)}
+    assert len(set(hashes.values())) == len(hashes)
+    for compacted in range(2, store.revision + 1):
+        store.compact(compacted)
+        for _ in range(2):
+            found = {revision: at_once(store.hash_kv(revision)) for revision in range(compacted, store.revision + 1)}
+            assert {revision: each[0] for revision, each in found.items()} == {
+                revision: hashes[revision] for revision in found
+            }
+            assert {each[1] for each in found.values()} == {compacted}
+            freed(store)
+
+
+def test_the_hash_of_the_history_sees_what_is_overwritten() -> None:
+    one, other = filled(a=b"1"), filled(a=b"x")
+    for each in (one, other):
+        put(each, b"a", b"2")
+    assert at_once(one.hash_kv()) != at_once(other.hash_kv(2))
+    assert at_once(one.hash_kv()) == at_once(other.hash_kv())
+    assert at_once(one.hash_history()) != at_once(other.hash_history())
+    for each in (one, other):
+        each.compact(3)
+    assert at_once(one.hash_history()) == at_once(other.hash_history())
 
 
 def test_a_hash_is_made_while_the_store_goes_on() -> None:

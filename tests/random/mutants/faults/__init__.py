@@ -7,6 +7,7 @@ from . import (
     durable,
     elections,
     etcd,
+    etcd_fronts,
     etcd_store,
     hosted,
     joint,
@@ -41,6 +42,7 @@ MODULES = (
     members,
     hosted,
     etcd,
+    etcd_fronts,
     etcd_store,
     durable,
 )
