@@ -59,9 +59,9 @@ build:
 PYTEST = $(PY) -m pytest -q -rs
 SPREAD = -n auto --maxprocesses 8 --dist worksteal
 BY_FILE = -n auto --maxprocesses 8 --dist loadfile
-AT_ONCE = -n 4 --dist worksteal
-# Folders without tests that are alone or wait. To collect them takes a while.
-SKIP_UNIT = --ignore=tests/unit --ignore=tests/meta
+AT_ONCE = -n 4 --dist load --maxschedchunk 1
+# A folder without tests that are alone or wait. To collect it takes a while.
+SKIP_UNIT = --ignore=tests/unit
 define BOTH_BUILDS
 @$(INSTALL) test
 @$(BUILD)
@@ -85,9 +85,9 @@ test:
 # Then those that wait, more at once than there are cores, and one by one those that measure time, memory or threads, or
 # use every core themselves.
 test-all:
-	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone and not waits",$(SPREAD) -m "(full or both) and not once and not alone and not waits",5)
-	$(call BOTH_BUILDS,$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone",$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone and not once",5)
-	$(call BOTH_BUILDS,$(SKIP_UNIT) -m "full and alone",$(SKIP_UNIT) -m "full and alone and not once",5)
+	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone and not waits",$(SPREAD) -m "full and not once and not both and not alone and not waits",5)
+	$(call BOTH_BUILDS,$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone",$(SKIP_UNIT) -m "full and waits and not alone and not once and not both",5)
+	$(call BOTH_BUILDS,$(SKIP_UNIT) -m "full and alone",$(SKIP_UNIT) -m "full and alone and not once and not both",5)
 
 # Nothing but setuptools and Cython is installed for the compiled build, and nothing at all for the pure one. If nothing
 # is compiled yet, it is optimized less than by `make build`, so that the first record comes sooner.

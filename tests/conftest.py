@@ -7,9 +7,9 @@ tests on both builds, in two passes; mark a test `once` if it needs no second ru
 A test belongs to `make test` unless it is `full`, by its folder or by its own mark. `make quick` runs the tests of
 tests/unit, and `make test-all` the `full` ones. A test that needs Go, Rust or Java must be `full`. A `full` test that
 measures time or memory, or uses every core itself, is `alone`: no other test runs beside it. One that mostly waits for
-other programs `waits`: more of them run at once than there are cores. A test that takes `build`
-or `raftcy_pure` runs on the pure build in the first pass already, so `make test` leaves it out of the second one, and
-`make test-all` repeats it there. `make quick` leaves out tests that would compare the pure build with itself.
+other programs `waits`: more of them run at once than there are cores, the long ones first (`waits(100)`). A test that
+takes `build` or `raftcy_pure` runs on the pure build in the first pass already, so the second one leaves it out. `make
+quick` leaves out tests that would compare the pure build with itself.
 """
 
 import os
@@ -28,7 +28,7 @@ from tests.support.needs import IN_CI
 
 # Every test in these folders of tests/ is `full`.
 FULL = ("conformance/tla", "random/mutants", "system")
-# And of these, every test in these folders is `alone`, or `waits`.
+# And of these, every test in these folders is `alone`, unless it is marked `waits`, or `waits`.
 ALONE = (
     "conformance/tla",
     "random/mutants",
@@ -82,13 +82,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folders = {"full": FULL, "alone": ALONE, "waits": WAITS}
     for item in items:
         for mark, names in folders.items():
-            if any(_TESTS / name in item.path.parents for name in names):
+            own = mark == "alone" and item.get_closest_marker("waits")
+            if not own and any(_TESTS / name in item.path.parents for name in names):
                 item.add_marker(mark)
         taken = set(getattr(item, "fixturenames", ()))
         if "raftcy_pure" in taken:
             item.add_marker("twins")
         if {"build", "raftcy_pure"} & taken:
             item.add_marker("both")
+    items.sort(key=_waits_s, reverse=True)
+
+
+def _waits_s(item: pytest.Item) -> float:
+    """About how long a test waits, if that is long: it begins early, so that others run beside it."""
+    return max([mark.args[0] for mark in item.iter_markers("waits") if mark.args], default=0.0)
 
 
 @pytest.hookimpl(tryfirst=True)

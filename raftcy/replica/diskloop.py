@@ -101,7 +101,7 @@ class DiskLoop:
         self._begun = self._loop.time() or 1e-9
         if batch is None:
             self._end(None)
-        elif self._pace.on_thread():
+        elif self._pace.on_thread(batch.written_bytes):
             self._aside.submit(batch.run, lambda _, failure: self._end(batch))
         else:
             batch.run()

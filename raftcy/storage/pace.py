@@ -2,7 +2,8 @@
 
 A sync in the loop saves two switches between threads, which cost more than the sync of a fast disk. But the loop does
 nothing else during the sync. So ``auto`` syncs in the loop until a sync is slow, and then on a thread for a while: a
-disk that hangs stops the loop only once.
+disk that hangs stops the loop only once. A large write goes to a thread in any case, because to copy its bytes takes
+long on the fastest disk: a segment that no spare is ready for is tens of megabytes of zeros.
 """
 
 from ..errors import ConfigError
@@ -12,6 +13,9 @@ SLOW_S = 0.005
 
 THREAD_FOR = 20
 """How many syncs a thread does after a slow one."""
+
+LARGE_BYTES = 1 << 20
+"""A thread does a write of more bytes than this."""
 
 
 class Pace:
@@ -25,9 +29,9 @@ class Pace:
         self.sync = sync
         self._left = 0
 
-    def on_thread(self) -> bool:
-        """Whether a thread should do the next sync."""
-        return self.sync == "thread" or self._left > 0
+    def on_thread(self, written_bytes: int) -> bool:
+        """Whether a thread should do the next sync, of a write of this many bytes."""
+        return self.sync == "thread" or self._left > 0 or (self.sync == "auto" and written_bytes > LARGE_BYTES)
 
     def took(self, seconds: float) -> None:
         """Note how long a write with its sync took."""

@@ -41,6 +41,11 @@ class Batch:
         self.size = size
         self._spare = spare
 
+    @property
+    def written_bytes(self) -> int:
+        """How many bytes ``run`` writes, with the zeros of a segment that it makes."""
+        return len(self.data) + (0 if self._spare else self.size)
+
     def run(self) -> None:
         """Write and sync. An error goes to ``error``, and ``finish`` raises it. An interrupt is raised here too."""
         files = self._files

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.once
 MATRIX = Path(__file__).with_name("client_matrix.py")
 
 
+@pytest.mark.waits(40)
 def test_every_client(tmp_path: Path) -> None:
     # An older etcdctl too, if the system has one.
     programs = [str(built("etcdctl")), *filter(None, [shutil.which("etcdctl")])]

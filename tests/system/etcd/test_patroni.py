@@ -46,6 +46,7 @@ CLUSTERS = {"one": (1, ""), "three": (3, "the killed one rejoins")}
 RUNS = CLUSTERS if os.environ.get("RAFTCY_ETCD_SUITE") == "long" else ("one",)
 
 
+@pytest.mark.waits(60)
 @pytest.mark.parametrize(("count", "killed_at"), [CLUSTERS[each] for each in RUNS], ids=list(RUNS))
 def test_patroni(folder: Path, count: int, killed_at: str) -> None:
     """Bootstrap, replica, switchover, kill and failover, rejoin, configuration, pause."""

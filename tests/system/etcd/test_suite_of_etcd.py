@@ -45,6 +45,7 @@ def results(output: str) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.waits(100)
 def test_the_suite(tmp_path: Path) -> None:
     is_long = os.environ.get("RAFTCY_ETCD_SUITE") == "long"
     limit_s = 3600 if is_long else 900

@@ -30,7 +30,7 @@ def can_make_namespaces() -> None:
         missing(f"the right to make network namespaces ({done.stderr.strip()})")
 
 
-@pytest.mark.parametrize("seconds", [5, 30, 60])
+@pytest.mark.parametrize("seconds", [pytest.param(each, marks=pytest.mark.waits(each)) for each in (5, 30, 60)])
 def test_after_a_cut(namespaces: None, seconds: int) -> None:
     """The link carries nothing and says nothing. Connections that were open must not wait for TCP's own patience."""
     command = [sys.executable, "-m", "tests.system.transport.cut", str(seconds)]

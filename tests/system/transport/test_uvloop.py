@@ -13,6 +13,7 @@ pytestmark = pytest.mark.once
 
 
 @pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="needs the package uvloop, an extra")
+@pytest.mark.waits(30)
 def test_transport_on_uvloop() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit/transport"]
     environment = {**os.environ, "RAFTCY_UVLOOP": "1"}

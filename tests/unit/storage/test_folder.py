@@ -248,19 +248,22 @@ def test_an_interrupted_sync_ends_the_log() -> None:
 
 def test_where_to_sync() -> None:
     pace = Pace()
-    assert not pace.on_thread()
+    assert not pace.on_thread(100)
     pace.took(0.0049)
-    assert not pace.on_thread()
+    assert not pace.on_thread(100)
     pace.took(0.0051)
     for _ in range(20):
-        assert pace.on_thread()
+        assert pace.on_thread(100)
         pace.took(0.001)
-    assert not pace.on_thread()
+    assert not pace.on_thread(100)
     for sync, wanted in (("thread", True), ("loop", False)):
         pace = Pace(sync)
         for seconds in (0.0, 10.0, 0.0):
-            assert pace.on_thread() is wanted
+            assert pace.on_thread(100) is wanted
             pace.took(seconds)
+            assert pace.on_thread(100 << 20) is wanted
+    assert not Pace().on_thread(1 << 20)
+    assert Pace().on_thread((1 << 20) + 1)
     with pytest.raises(ConfigError):
         Pace("never")
 
