@@ -86,7 +86,7 @@ test:
 # use every core themselves.
 test-all:
 	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone and not waits",$(SPREAD) -m "full and not once and not both and not alone and not waits",5)
-	$(call BOTH_BUILDS,$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone",$(SKIP_UNIT) -m "full and waits and not alone and not once and not both",5)
+	$(call BOTH_BUILDS,$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone",$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone and not once and not both",5)
 	$(call BOTH_BUILDS,$(SKIP_UNIT) -m "full and alone",$(SKIP_UNIT) -m "full and alone and not once and not both",5)
 
 # Nothing but setuptools and Cython is installed for the compiled build, and nothing at all for the pure one. If nothing
