@@ -698,6 +698,10 @@ class Host(GroupChanges):
         """Return the replica of a group, by its id in the transport."""
         return self._replicas.get(group)
 
+    def death(self, group: int) -> BaseException | None:
+        """Return the error that ended the replica of a group, by its id in the transport; None if none did."""
+        return self._dead.get(group)
+
     def attach(self, replica: Replica) -> None:
         """Deliver the messages of a replica's group to it."""
         self._transport.attach(replica.group, replica)

@@ -275,16 +275,24 @@ class MemberChanges:
         return fields if isinstance(fields, tuple) and fields else (0,)
 
     async def _what_it_waits_for(self, registrar: Registrar, id: int) -> str:
-        """Say what a change waits for, as far as the leaders know."""
+        """Say what a change waits for, as far as the member and the leaders know."""
         found = registrar.registry.hosts.get(id)
         if found is not None and found.is_reserved:
             return f"member {id} has not come yet: start it, and let it join"
         whys = []
+        key = id.to_bytes(8, "big")
+        answers = True
         for replica in registrar.without(id)[:8]:
+            reply: tuple[Any, ...] = (0,)
+            if answers:
+                # It alone knows that its replica has died. One that does not answer is not asked again.
+                reply = await self._call(registrar, id, WHY, replica.group, key)
+                answers = reply != (0,)
             leader = replica.leader
-            reply: tuple[Any, ...] = ("the group has no leader",)
-            if leader is not None:
-                reply = await self._call(registrar, leader, WHY, replica.group, id.to_bytes(8, "big"))
+            if not reply[0]:
+                reply = ("the group has no leader",)
+                if leader is not None:
+                    reply = await self._call(registrar, leader, WHY, replica.group, key)
             why = reply[0] or f"member {id} does not serve the group, or waits for its turn"
             whys.append(f"{replica.name}: {why}")
         return "; ".join(whys) or f"the leader has not answered for member {id}"

@@ -59,6 +59,9 @@ class Surroundings(Protocol):
     def find(self, group: int) -> Replica | None:
         """Return the replica of a group."""
 
+    def death(self, group: int) -> BaseException | None:
+        """Return the error that ended the replica of a group."""
+
     def attach(self, replica: Replica) -> None:
         """Deliver the messages of a replica's group to it."""
 
@@ -503,9 +506,12 @@ class Registrar:
         return obstacle
 
     def _why(self, group: int, data: bytes) -> str:
-        """Return what keeps a host from its wish in a group that this host leads."""
+        """Return what keeps a host from its wish in a group that this host leads, or whose replica has died here."""
         id = int.from_bytes(data[:8], "big")
         replica = self._host.find(group)
+        error = self._host.death(group) if replica is None else None
+        if error is not None:
+            return f"the replica of member {self._host.id} has died: {error}"
         if replica is None or not replica.is_leader:
             return ""
         return self._reconciler(replica).why.get(id, "")

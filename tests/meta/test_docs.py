@@ -123,8 +123,6 @@ FAILING = [
 ]
 
 
-@pytest.mark.full
-@pytest.mark.waits
 @pytest.mark.parametrize("program", FAILING)
 def test_programs_do_not_hide_errors(program: str) -> None:
     """A reader who builds on a sample makes mistakes. They must surface; the sample must not hang or go on.

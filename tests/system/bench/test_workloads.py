@@ -29,9 +29,8 @@ LOOPS = ["python", "compiled"] if raftcy.BUILD == "compiled" else ["python"]
 # The cluster starts processes; test_cluster runs it from its own program.
 ALONE = sorted(set(WORKLOADS) - {"cluster"})
 # Three hosts with long ticks wait for their elections.
-EACH_ALONE = [
-    pytest.param(name, marks=pytest.mark.waits(10) if name.split("_")[0] == "replica" else ()) for name in ALONE
-]
+MARKS = {name: pytest.mark.waits(10) for name in ALONE if name.split("_")[0] == "replica"}
+EACH_ALONE = [pytest.param(name, marks=MARKS.get(name, ())) for name in ALONE]
 
 
 @pytest.fixture(autouse=True)

@@ -165,6 +165,33 @@ def test_a_learner_is_promoted_when_that_is_asked() -> None:
     run_story(story())
 
 
+class Broken(Ledger):
+    def apply_one(self, command: Any) -> Any:
+        raise ValueError("my application has a bug")
+
+    def restore(self, file: Any) -> None:
+        raise ValueError("my application has a bug")
+
+
+@pytest.mark.parametrize("asked", [1, 4])
+def test_a_newcomer_whose_machine_fails_says_so(asked: int) -> None:
+    """Its host goes on, so only the error of the change can tell whoever waits for it."""
+
+    async def story() -> None:
+        async with cluster() as those:
+            await those.replicas[1].propose(b"a")
+            four = those.hosts[4] = those.joiner(4, learner=True)
+            await four.__aenter__()
+            broken = four.replica("ledger", Broken())
+            await those.until(lambda: broken.failure is not None)
+            await asyncio.sleep(2)
+            error = await caught(those.hosts[asked].promote(4, timeout_s=1))
+            assert "my application has a bug" in str(error)
+            assert isinstance(error, ChangePending if asked == 1 else Stopped)
+
+    run_story(story())
+
+
 def test_a_wish_survives_its_leaders() -> None:
     """The learner is away when it is to become a voter. Leaders come and go, and one of them makes it a voter."""
 
