@@ -179,7 +179,7 @@ class Core:
     def no_space_for(self, cost: int) -> Answer | None:
         """Whether a request of this cost finds no space: then the answer to it, which raises the alarm before."""
         quota = self.options.quota_bytes
-        if quota < 0 or cost == 0 or self.machine.store.size + BASE_BYTES + cost < quota:
+        if quota < 0 or cost == 0 or self.size_bytes + cost < quota:
             return None
         if (self.host.id, schema.NOSPACE) in self.machine.alarms:
             raise refused("NO_SPACE")

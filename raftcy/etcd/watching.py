@@ -323,43 +323,40 @@ class WatchHub:
         self._groups.take(events, touched)
         header = self.header(revision) if touched else b""
         for group in touched:
-            items, group.events = group.events, []
-            watchers = group.watchers
-            encoded: list[bytes] | None = None
-            body = b""
-            sent = 0
-            for watcher in list(watchers):
-                if watcher.min_revision > revision or watcher not in watchers:
-                    continue
-                if not watcher.stream.sink.is_writable:
-                    self._fall_behind(watcher, revision, watcher.stream.waiting)
-                    continue
-                if encoded is None:
-                    encoded = encode(items, watcher.flavour, self.store.history)
-                    body = b"".join(encoded)
-                if not encoded:
-                    continue
-                if watcher.fragment:
-                    self._send(watcher, header, encoded, body)
-                else:
-                    watcher.is_quiet = False
-                    watcher.stream.sink.send(b"".join((header, watcher.head, body)))
-                sent += 1
-            if encoded:
-                self.events += sent * len(encoded)
+            self._notify_group(group, revision, header)
+
+    def _notify_group(self, group: _Group, revision: int, header: bytes) -> None:
+        """Send the events of one revision to the watchers of a group."""
+        items, group.events = group.events, []
+        encoded: list[bytes] | None = None
+        body = b""
+        sent = 0
+        for watcher in list(group.watchers):
+            if watcher.min_revision > revision or watcher not in group.watchers:
+                continue
+            if not watcher.stream.sink.is_writable:
+                self._fall_behind(watcher, revision, watcher.stream.waiting)
+                continue
+            if encoded is None:
+                encoded = encode(items, watcher.flavour, self.store.history)
+                body = b"".join(encoded)
+            if not encoded:
+                continue
+            watcher.is_quiet = False
+            head = header + watcher.head
+            if watcher.fragment and len(head) + len(body) >= self._max_bytes:
+                for each in fragments(encoded, self._max_bytes - len(head)):
+                    watcher.stream.sink.send(head + each)
+            else:
+                watcher.stream.sink.send(head + body)
+            sent += 1
+        if encoded:
+            self.events += sent * len(encoded)
 
     def _fall_behind(self, watcher: _Watcher, revision: int, where: dict[_Watcher, None]) -> None:
         self._step_out(watcher)
         watcher.min_revision = max(watcher.min_revision, revision)
         where[watcher] = None
-
-    def _send(self, watcher: _Watcher, header: bytes, encoded: list[bytes], body: bytes) -> None:
-        watcher.is_quiet = False
-        if watcher.fragment and len(header) + len(watcher.head) + len(body) >= self._max_bytes:
-            for each in fragments(encoded, self._max_bytes - len(header) - len(watcher.head)):
-                watcher.stream.sink.send(header + watcher.head + each)
-        else:
-            watcher.stream.sink.send(b"".join((header, watcher.head, body)))
 
     def _send_pages(self, watcher: _Watcher, header: bytes, pages: list[bytes], bodies: list[bytes]) -> None:
         """Send very many events: ``pages`` are the encoded events, ``bodies`` the same for watches with fragments."""

@@ -92,7 +92,7 @@ if older:
         (
             Edit(
                 WATCHING,
-                "WatchHub.notify",
+                "WatchHub._notify_group",
                 "self._fall_behind(watcher, revision, watcher.stream.waiting)",
                 "",
             ),
