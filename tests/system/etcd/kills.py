@@ -15,17 +15,16 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from raftcy.demo.ports import free_ports
 from raftcy.etcd import schema
-from tests.support.needs import ROOT
+from tests.support.nursery import Nursery
 
 from .killledger import Ledger
 from .killtraffic import LEASE_TTL_S, Link, Traffic, Unanswered
-from .members import free_ports
 
 NAMES = ("m1", "m2", "m3")
 ALL = schema.RangeRequest(key=b"\0", range_end=b"\0")
@@ -37,15 +36,15 @@ _FLAGS = (
 )
 
 
-class Nursery:
-    """The process that starts and kills the members."""
+class Members(Nursery):
+    """Three members in a folder, with their logs."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__("tests.system.etcd.nursery", str(folder))
         ports = free_ports(6)
         self.endpoints = [f"127.0.0.1:{port}" for port in ports[:3]]
         peers = [f"http://127.0.0.1:{port}" for port in ports[3:]]
         cluster = ",".join(f"{name}={peer}" for name, peer in zip(NAMES, peers, strict=True))
-        self.folder = folder
         self._flags = {
             name: [
                 *(f"--name={name}", f"--data-dir={folder / name}", f"--initial-cluster={cluster}"),
@@ -54,46 +53,20 @@ class Nursery:
             ]
             for name, endpoint, peer in zip(NAMES, self.endpoints, peers, strict=True)
         }
-        self._process: Any = None
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["Nursery"]:
-        """All members, started."""
-        line = ["-m", "tests.system.etcd.nursery", str(self.folder)]
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(sys.executable, *line, cwd=ROOT, stdin=pipe, stdout=pipe)
-        try:
-            await self.start(NAMES)
-            yield self
-        finally:
-            self._process.stdin.close()
-            async with asyncio.timeout(30):
-                await self._process.wait()
 
     async def start(self, names: Iterable[str]) -> None:
         """Start members."""
         for name in names:
-            await self._order("start", name, *self._flags[name])
-
-    async def kill(self, names: Iterable[str]) -> list[int]:
-        """Kill members; how they have ended."""
-        return await self._order("kill", *names)
-
-    async def _order(self, what: str, *words: str) -> list[int]:
-        self._process.stdin.write(f"{what} {' '.join(words)}\n".encode())
-        told = (await self._process.stdout.readline()).split()
-        if not told or told[0].decode() != what:
-            raise AssertionError(f"the nursery has ended: {told}")
-        return [int(each) for each in told[1:]]
+            await self.order("start", [name, *self._flags[name]])
 
 
 class Rounds:
     """See the module."""
 
-    def __init__(self, nursery: Nursery, seed: int) -> None:
-        self.nursery = nursery
+    def __init__(self, members: Members, seed: int) -> None:
+        self.members = members
         self.draw = random.Random(seed)
-        self.links = [Link(each) for each in nursery.endpoints]
+        self.links = [Link(each) for each in members.endpoints]
         self.ledger = Ledger(len(self.links))
         self.traffic = Traffic(self.links, self.ledger, seed)
         self.killed: Counter[int] = Counter()
@@ -128,14 +101,14 @@ class Rounds:
         """Kill some under load, start them again, and verify."""
         await asyncio.sleep(self.draw.random() * 0.4)
         victims = self.draw.sample(NAMES, self.draw.choice((1, 1, 2, 3)))
-        for status in await self.nursery.kill(victims):
+        for status in await self.members.order("kill", victims):
             if status != -signal.SIGKILL:
                 self.wrong.append(f"a member had ended by itself: {status}")
         self.killed[len(victims)] += 1
         if self.draw.random() < 0.5:
             # Sometimes long enough for an election.
             await asyncio.sleep(self.draw.random() * 1.2)
-        await self.nursery.start(victims)
+        await self.members.start(victims)
         await self.verify()
         await self.compact()
 
@@ -197,8 +170,10 @@ class Rounds:
 
 async def kill_in_rounds(folder: Path, rounds: int, seed: int, told: Any = lambda number: None) -> Rounds:
     """Run so many rounds in a folder."""
-    async with Nursery(folder).running() as nursery:
-        made = Rounds(nursery, seed)
+    members = Members(folder)
+    async with members.running():
+        await members.start(NAMES)
+        made = Rounds(members, seed)
         await made.run(rounds, told)
     for name in NAMES:
         text = (folder / f"{name}.log").read_text()

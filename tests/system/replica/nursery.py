@@ -1,19 +1,16 @@
-"""Members as processes that start in milliseconds: this process has imported everything, and forks them.
+"""Members as processes; see ``tests.support.nursery``.
 
     python -m tests.system.replica.nursery FOLDER HOST_PORT CLIENT_PORT ...
 
-It takes lines: ``start ID …``, ``kill ID …`` (SIGKILL). It answers each with a line, once the members are started, or
-dead: how the killed ones have ended, as wait() says it. A member serves one group, whose machine marks the numbers of
-the commands that it has applied. Clients send lines of JSON; see ``Serving``.
+``start ID …`` starts members. A member serves one group, whose machine marks the numbers of the commands that it has
+applied. Clients send lines of JSON; see ``Serving``.
 """
 
 import asyncio
 import binascii
-import gc
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -24,6 +21,7 @@ from raftcy import Host, RaftError, Rejected, Tuning
 from raftcy.machines import Command, StateMachine
 from raftcy.replica.seams import Seams
 from raftcy.storage.shared_log import SharedLog
+from tests.support.nursery import obey
 
 TUNING = Tuning(tick_ms=20, election_ms=300, snapshot_entries=400, kept_entries=100)
 
@@ -152,8 +150,11 @@ async def member(folder: str, id: int, ports: list[int]) -> None:
             await host.wait_closed()
 
 
-def born(folder: str, id: int, ports: list[int]) -> None:
-    """The life of a forked process."""
+def born(folder: str, id: int, ports: list[int]) -> int:
+    """Fork a member, and return its process."""
+    child = os.fork()
+    if child:
+        return child
     os.close(0)
     errors = os.open(Path(folder, f"{id}.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(errors, 1)
@@ -168,25 +169,7 @@ def born(folder: str, id: int, ports: list[int]) -> None:
 
 def main() -> None:
     folder, ports = sys.argv[1], [int(port) for port in sys.argv[2:]]
-    alive: dict[int, int] = {}
-    gc.freeze()
-    for line in sys.stdin:
-        what, *ids = line.split()
-        ended = []
-        for id in map(int, ids):
-            if what == "start":
-                pid = os.fork()
-                if pid == 0:
-                    born(folder, id, ports)
-                alive[id] = pid
-            else:
-                os.kill(alive[id], signal.SIGKILL)
-        if what == "kill":
-            ended = [os.waitpid(alive.pop(int(id)), 0)[1] for id in ids]
-        print(what, *ended, flush=True)
-    for pid in alive.values():
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    obey(lambda ids: {id: born(folder, int(id), ports) for id in ids})
 
 
 if __name__ == "__main__":

@@ -15,13 +15,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from raftcy.demo.ports import free_ports
-from tests.support.needs import ROOT
+from tests.support.nursery import Nursery
 
 from .nursery import unpacked
 
@@ -30,35 +28,12 @@ CLIENTS = 8
 LIMIT = 1 << 24
 
 
-class Nursery:
-    """The process that starts and kills the members."""
+class Members(Nursery):
+    """Three members in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         self.ports = free_ports(6)
-        self._process: Any = None
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["Nursery"]:
-        """All members, started."""
-        line = ["-m", "tests.system.replica.nursery", str(self.folder), *map(str, self.ports)]
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(sys.executable, *line, cwd=ROOT, stdin=pipe, stdout=pipe)
-        try:
-            await self.order("start", IDS)
-            yield self
-        finally:
-            self._process.stdin.close()
-            async with asyncio.timeout(30):
-                await self._process.wait()
-
-    async def order(self, what: str, ids: Any) -> list[int]:
-        """Start or kill members; how the killed ones have ended."""
-        self._process.stdin.write(f"{what} {' '.join(map(str, ids))}\n".encode())
-        told = (await self._process.stdout.readline()).split()
-        if not told or told[0].decode() != what:
-            raise AssertionError(f"the nursery has ended: {told}")
-        return [int(each) for each in told[1:]]
+        super().__init__("tests.system.replica.nursery", str(folder), *map(str, self.ports))
 
     async def connect(self, id: int) -> "Line":
         """A connection to a member. OSError if it is down."""
@@ -88,8 +63,8 @@ class Line:
 class Client:
     """Proposes ascending numbers, and keeps what it was answered."""
 
-    def __init__(self, nursery: Nursery, name: str, draw: random.Random, count: int) -> None:
-        self._nursery = nursery
+    def __init__(self, members: Members, name: str, draw: random.Random, count: int) -> None:
+        self._members = members
         self._draw = draw
         # How many it proposes at once; 0 for one at a time by a session.
         self._count = count
@@ -104,7 +79,7 @@ class Client:
         while True:
             line = None
             try:
-                line = await self._nursery.connect(self._draw.choice(IDS))
+                line = await self._members.connect(self._draw.choice(IDS))
                 while await self._propose(line):
                     pass
             except OSError:
@@ -135,11 +110,11 @@ class Client:
 class Rounds:
     """See the module. ``wrong`` has what must not be."""
 
-    def __init__(self, nursery: Nursery, seed: int) -> None:
-        self.nursery = nursery
+    def __init__(self, members: Members, seed: int) -> None:
+        self.members = members
         self.draw = random.Random(seed)
         sizes = [0] * (CLIENTS // 2) + [20] * (CLIENTS - CLIENTS // 2)
-        self.clients = [Client(nursery, f"c{n}", random.Random(seed + n), size) for n, size in enumerate(sizes)]
+        self.clients = [Client(members, f"c{n}", random.Random(seed + n), size) for n, size in enumerate(sizes)]
         self.wrong: list[str] = []
         self.kills = 0
         self.killed: Counter[int] = Counter()
@@ -167,14 +142,14 @@ class Rounds:
         """Kill some under load, start them again, and verify what all show."""
         await asyncio.sleep(self.draw.random() * 0.3)
         victims = self.draw.sample(IDS, self.draw.choice((1, 1, 2, 3)))
-        for status in await self.nursery.order("kill", victims):
+        for status in await self.members.order("kill", victims):
             self.kills += 1
-            if status != signal.SIGKILL:
+            if status != -signal.SIGKILL:
                 self.wrong.append(f"a member had ended by itself: {status}")
         self.killed[len(victims)] += 1
         if self.draw.random() < 0.5:
             await asyncio.sleep(self.draw.random() * 0.4)
-        await self.nursery.order("start", victims)
+        await self.members.order("start", victims)
         for id in IDS:
             await self.verify(id)
 
@@ -201,7 +176,7 @@ class Rounds:
             while True:
                 line = None
                 try:
-                    line = await self.nursery.connect(id)
+                    line = await self.members.connect(id)
                     told = await line.ask({"read": True})
                     if told is not None:
                         return told
@@ -215,8 +190,10 @@ class Rounds:
 
 async def rounds(folder: Path, runs: int, seed: int, told: Any = lambda number: None) -> Rounds:
     """Run so many rounds in a folder."""
-    async with Nursery(folder).running() as nursery:
-        made = Rounds(nursery, seed)
+    members = Members(folder)
+    async with members.running():
+        await members.order("start", IDS)
+        made = Rounds(members, seed)
         await made.run(runs, told)
     for id in IDS:
         text = (folder / f"{id}.txt").read_text()
