@@ -9,19 +9,16 @@ built, instead of with etcd.
 from __future__ import annotations
 
 import argparse
-import datetime
-import fcntl
 import json
-import os
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from .. import collect, ending, tables
-from ..peers.build import OUT, Missing
-from ..report import ROOT, save
+from .. import collect, contest, ending, tables
+from ..contest import say
+from ..peers.build import Missing
+from ..report import ROOT
 from . import page, programs
 from .cases import CASES, ONCE, Case, Load
 from .contestants import DEFAULT, LABELS, Contestant, contestants, ours
@@ -29,11 +26,6 @@ from .servers import Broken, on_core
 
 RESULTS = ROOT / "bench" / "results" / "etcd"
 PAGE = ROOT / "docs" / "etcd-speed.md"
-
-
-def say(text: str) -> None:
-    """Print a line of progress."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def in_turns(who: list[Contestant], cases: list[Case], rounds: int, load: Load) -> dict[str, list[Any]]:
@@ -62,8 +54,7 @@ def in_turns(who: list[Contestant], cases: list[Case], rounds: int, load: Load) 
 def publish(result: dict[str, Any]) -> None:
     """Write the results, and the tables of the page."""
     tables.replace(PAGE, "etcd-speed", page.text(result))
-    for path in (save(result, RESULTS), PAGE):
-        say(f"wrote {path.relative_to(ROOT)}")
+    contest.save_published(result, RESULTS, PAGE)
 
 
 def measure(o: argparse.Namespace, who: list[Contestant], missing: dict[str, str], folder: Path) -> dict[str, Any]:
@@ -71,31 +62,18 @@ def measure(o: argparse.Namespace, who: list[Contestant], missing: dict[str, str
     load = Load(programs.go_program("benchmark"), folder, o.share)
     before = collect.machine()
     runs = in_turns(who, [CASES[name] for name in o.cases.split(",")], o.rounds, load)
-    return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "rounds": o.rounds,
-        "share": o.share,
-        "pinned": on_core(0) is not None,
-        "revision": collect.revision(),
-        "machine": before,
-        "load_after": collect.machine()["load"],
-        "versions": {each.name: each.version for each in who},
-        "left_out": missing,
-        "runs": runs,
-    }
+    pinned = on_core(0) is not None
+    return contest.results(before, o.rounds, who, missing, runs, share=o.share, pinned=pinned)
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = ending.Parser("bench.etcd", "The etcd server beside etcd, in turns.")
     p.add_argument("names", nargs="*", metavar="CONTESTANT", help=f"of {', '.join(LABELS)}; default: all")
-    p.add_argument("--rounds", type=int, default=5, help="default: 5")
     p.add_argument("--cases", default=",".join(CASES), help=f"default: {','.join(CASES)}")
     p.add_argument("--share", type=float, default=1.0, help="of the operations of each case (default: 1)")
-    p.add_argument("--data", type=Path, default=OUT, help="where the directories of the members go (default: build)")
     p.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout of raftcy, in the place of etcd")
-    p.add_argument("--publish", action="store_true", help="write the results and docs/etcd-speed.md")
-    p.add_argument("--from", dest="source", type=Path, metavar="FILE", help="publish earlier results, measure nothing")
+    contest.add_options(p, "the results and docs/etcd-speed.md")
     return p
 
 
@@ -116,32 +94,22 @@ def main(argv: list[str]) -> int:
     """Measure, print and write."""
     p = parser()
     o = p.parse_args(argv)
-    unknown = [name for name in o.names if name not in LABELS] + [
-        name for name in o.cases.split(",") if name not in CASES
-    ]
-    if unknown:
-        p.error(f"unknown: {', '.join(unknown)}")
+    contest.check_names(p, (o.names, LABELS), (o.cases.split(","), CASES))
     if o.rounds < 1 or not 0 < o.share <= 10:
         p.error("--rounds must be at least 1, --share above 0 and at most 10")
     if o.source is not None:
         publish(json.loads(o.source.read_text(encoding="utf-8")))
         return 0
-    if not Path("/proc/self/stat").exists():
-        p.error("the CPU time of processes is read from /proc, which only Linux has")
+    contest.check_system(p)
     if o.against is not None:
         there = o.against.resolve()
         who, missing = [ours("raftcy", ROOT), ours("there", there)], {}
     else:
         who, missing = contestants(o.names or list(DEFAULT))
-    for name, reason in missing.items():
-        say(f"{LABELS[name]} is left out: {reason}")
-    o.data.mkdir(parents=True, exist_ok=True)
-    with (o.data / "etcd.lock").open("w") as lock, tempfile.TemporaryDirectory(prefix="etcd-", dir=o.data) as data:
+    contest.say_left_out(missing, LABELS)
+    with contest.folder_for(p, "etcd", o.data) as folder:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            result = measure(o, who, missing, Path(data))
-        except BlockingIOError:
-            p.error(f"another run is using {o.data}")
+            result = measure(o, who, missing, folder)
         except Missing as reason:
             p.error(f"the tool is missing: {reason}")
     if o.against is not None:
@@ -150,7 +118,7 @@ def main(argv: list[str]) -> int:
     if o.publish:
         publish(result)
     else:
-        say(f"wrote {os.path.relpath(save(result, OUT / 'etcd'))}")
+        contest.save_here(result, "etcd")
     print(page.text(result))
     return 0
 

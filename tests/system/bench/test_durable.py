@@ -13,6 +13,7 @@ from bench.durable import page, syncs
 from bench.durable.contestants import LABELS, PHASES, Contestant, contestants
 from bench.durable.member import split
 from bench.durable.runner import Ran, Settings, run
+from tests.support.measured import MACHINE
 from tests.support.needs import ROOT, missing, needs_package, needs_tool
 
 if sys.platform != "linux":
@@ -116,10 +117,6 @@ def figures(round: int, phase: str, per_sec: float, cpu_us: float = 20.0) -> dic
 
 
 def result() -> dict:
-    machine = {
-        "interpreter": "CPython", "compiler": "gcc", "options": "", "machine": "x86_64", "libc": "glibc",
-        "configured_with": [], "system": "Linux", "processor": "some processor", "processors": 2, "load": [0.1, 0, 0],
-    }  # fmt: skip
     runs = {
         "uvloop": [figures(1, "write64", 300), figures(2, "write64", 400), figures(1, "many1024", 900, 9.0)],
         "asyncio": [figures(1, "write64", 200)],
@@ -128,7 +125,7 @@ def result() -> dict:
         "pysyncobj": [],
     }
     return {
-        "date": "2026-01-02", "rounds": 2, "seconds": 1.0, "priority": True, "revision": "abc", "machine": machine,
+        "date": "2026-01-02", "rounds": 2, "seconds": 1.0, "priority": True, "revision": "abc", "machine": MACHINE,
         "load_after": [0.2, 0, 0], "versions": {"uvloop": "raftcy 1"}, "left_out": {"dragonboat": "there is no go"},
         "runs": runs, "syncs": {"uvloop": {"ops": 100, "syncs": [100, 99, 98]}},
     }  # fmt: skip

@@ -12,6 +12,7 @@ from bench.etcd.cases import CASES, Load, summary
 from bench.etcd.contestants import LABELS, Contestant
 from bench.etcd.servers import Broken
 from bench.peers.build import Missing
+from tests.support.measured import MACHINE
 from tests.support.needs import ROOT, needs_package
 
 if sys.platform != "linux":
@@ -113,10 +114,6 @@ def figures(round: int, case: str, rate: float, cpu_us: float) -> dict:
 
 
 def result() -> dict:
-    machine = {
-        "interpreter": "CPython", "compiler": "gcc", "options": "", "machine": "x86_64", "libc": "glibc",
-        "configured_with": [], "system": "Linux", "processor": "some processor", "processors": 2, "load": [0.1, 0, 0],
-    }  # fmt: skip
     runs = {
         "raftcy": [
             figures(1, "put100", 300, 50),
@@ -128,7 +125,7 @@ def result() -> dict:
         "etcd37": [],
     }
     return {
-        "date": "2026-01-02", "rounds": 2, "share": 1.0, "pinned": True, "revision": "abc", "machine": machine,
+        "date": "2026-01-02", "rounds": 2, "share": 1.0, "pinned": True, "revision": "abc", "machine": MACHINE,
         "load_after": [0.2, 0, 0], "versions": {"raftcy": "raftcy 1"}, "left_out": {"etcd37": "there is no go"},
         "runs": runs,
     }  # fmt: skip
