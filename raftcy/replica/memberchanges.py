@@ -280,22 +280,30 @@ class MemberChanges:
         if found is not None and found.is_reserved:
             return f"member {id} has not come yet: start it, and let it join"
         whys = []
-        key = id.to_bytes(8, "big")
-        answers = True
+        silent: set[int] = set()
         for replica in registrar.without(id)[:8]:
-            reply: tuple[Any, ...] = (0,)
-            if answers:
-                # It alone knows that its replica has died. One that does not answer is not asked again.
-                reply = await self._call(registrar, id, WHY, replica.group, key)
-                answers = reply != (0,)
-            leader = replica.leader
-            if not reply[0]:
-                reply = ("the group has no leader",)
-                if leader is not None:
-                    reply = await self._call(registrar, leader, WHY, replica.group, key)
-            why = reply[0] or f"member {id} does not serve the group, or waits for its turn"
+            why = await self._why(registrar, replica, id, silent)
             whys.append(f"{replica.name}: {why}")
         return "; ".join(whys) or f"the leader has not answered for member {id}"
+
+    async def _why(self, registrar: Registrar, replica: Replica, id: int, silent: set[int]) -> str:
+        """Say what a change waits for in one group. Who does not answer is added to ``silent``, and not asked again.
+
+        Only a host itself knows that its replica has died. Without a leader, that of any voter may be the reason.
+        """
+        leader = replica.leader
+        known = list(replica.members.voters) if leader is None else [leader]
+        for asked in dict.fromkeys([id, *known]):
+            if asked in silent:
+                continue
+            reply = await self._call(registrar, asked, WHY, replica.group, id.to_bytes(8, "big"))
+            if reply[0]:
+                return str(reply[0])
+            if reply == (0,):
+                silent.add(asked)
+        if leader is None:
+            return "the group has no leader"
+        return f"member {id} does not serve the group, or waits for its turn"
 
 
 def _check_given(*objections: str) -> None:

@@ -192,6 +192,27 @@ def test_a_newcomer_whose_machine_fails_says_so(asked: int) -> None:
     run_story(story())
 
 
+def test_a_group_that_stands_still_says_whose_machine_failed() -> None:
+    """The first newcomer became a voter before its machine failed. The second waits for a group without a leader."""
+
+    async def story() -> None:
+        async with cluster(1) as those:
+            await those.replicas[1].propose(b"a")
+            two = those.hosts[2] = those.joiner(2)
+            await two.__aenter__()
+            broken = two.replica("ledger", Broken())
+            await those.until(lambda: broken.failure is not None)
+            await those.until(lambda: those.replicas[1].leader is None)
+            assert voters(those.replicas[1]) == [1, 2]
+            await those.joined(3)
+            error = await caught(those.hosts[1].promote(3, timeout_s=1))
+            assert isinstance(error, ChangePending)
+            assert "the replica of member 2 has died" in error.text
+            assert "my application has a bug" in error.text
+
+    run_story(story())
+
+
 def test_a_wish_survives_its_leaders() -> None:
     """The learner is away when it is to become a voter. Leaders come and go, and one of them makes it a voter."""
 
