@@ -45,7 +45,7 @@ help:
 	@echo "make wheels     build the compiled and the pure wheel and the sdist, in dist"
 	@echo "make wheels-check  build all products twice, compare, repair, install and run them; PYTHONS='python3.12 ...'"
 	@echo "make smoke      install in every way into fresh environments; PYTHONS='python3.12 ...' chooses interpreters"
-	@echo "make mutants    every deliberate fault in a copy of its own; make test-all makes a third of them"
+	@echo "make mutants    every deliberate fault in a copy of its own; make test-all makes a sixth of them"
 	@echo "make etcd-suite  real clients, Patroni and etcd's own test suite against the etcd server, in full"
 	@echo "make clean      remove everything that the other commands made, except $(VENV)"
 
@@ -55,12 +55,11 @@ build:
 	@$(SAY_BUILD)
 
 # The tiers, which tests/conftest.py defines. A pass without any test (pytest's status 5) is not an error in most places,
-# because ARGS may name only tests of another pass. Files of test-all stay in one process each, since they build things.
+# because ARGS may name only tests of another pass.
 PYTEST = $(PY) -m pytest -q -rs
 SPREAD = -n auto --maxprocesses 8 --dist worksteal
-BY_FILE = -n auto --maxprocesses 8 --dist loadfile
-AT_ONCE = -n 4 --dist load --maxschedchunk 1
-# A folder without tests that are alone or wait. To collect it takes a while.
+AT_ONCE = -n 4 --dist loadgroup
+# A folder without tests that are alone. To collect it takes a while.
 SKIP_UNIT = --ignore=tests/unit
 define BOTH_BUILDS
 @$(INSTALL) test
@@ -82,11 +81,9 @@ quick:
 test:
 	$(call BOTH_BUILDS,$(SPREAD) -m "not full",$(SPREAD) -m "not full and not once and not both")
 
-# Then those that wait, more at once than there are cores, and one by one those that measure time, memory or threads, or
-# use every core themselves.
+# Then, one by one, those that measure time, memory or threads, or use every core themselves.
 test-all:
-	$(call BOTH_BUILDS,$(BY_FILE) -m "full and not alone and not waits",$(SPREAD) -m "full and not once and not both and not alone and not waits",5)
-	$(call BOTH_BUILDS,$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone",$(AT_ONCE) $(SKIP_UNIT) -m "full and waits and not alone and not once and not both",5)
+	$(call BOTH_BUILDS,$(AT_ONCE) -m "full and not alone",$(AT_ONCE) -m "full and not once and not both and not alone",5)
 	$(call BOTH_BUILDS,$(SKIP_UNIT) -m "full and alone",$(SKIP_UNIT) -m "full and alone and not once and not both",5)
 
 # Nothing but setuptools and Cython is installed for the compiled build, and nothing at all for the pure one. If nothing

@@ -20,8 +20,9 @@ from .measured import Measured
 from .processes import HOST, SIZE
 
 _GROUP = "bench"
-# Few ticks, since their number depends on the time and not on the operations.
-_TICK_MS = 1_000
+# Few ticks in a run that is measured, since their number depends on the time and not on the operations. A short run
+# would mostly wait for its leader.
+_TICK_MS, _SHORT_TICK_MS, _SHORT_N = 1_000, 50, 1_000
 
 
 def _machine(raftcy: Any) -> Any:
@@ -75,7 +76,8 @@ async def _measure(raftcy: Any, o: argparse.Namespace, kind: str, folder: Path) 
     from raftcy import Host, Tuning
 
     # The shortest that is allowed, so that a leader is elected soon.
-    tuning = Tuning(tick_ms=_TICK_MS, election_ms=2 * _TICK_MS, snapshot_entries=10**9, snapshot_bytes=1 << 40)
+    tick_ms = _TICK_MS if o.n >= _SHORT_N else _SHORT_TICK_MS
+    tuning = Tuning(tick_ms=tick_ms, election_ms=2 * tick_ms, snapshot_entries=10**9, snapshot_bytes=1 << 40)
     members = {id: f"{HOST}:{port}" for id, port in enumerate(free_ports(SIZE), 1)}
     out = Measured(o.n)
     data = bytes(128 if kind == "read" else o.size or 128)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.needs import ROOT, needs_go
 from tests.support.oracle import oracle_program
 
-COUNT = os.environ.get("RAFTCY_FRESH_COUNT", "300")
+COUNT = os.environ.get("RAFTCY_FRESH_COUNT", "150")
 
 
 @pytest.mark.full

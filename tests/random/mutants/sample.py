@@ -1,7 +1,7 @@
-"""Which faults a run of the suite makes: RAFTCY_MUTANTS=all, or the third that the state of the source chooses.
+"""Which faults a run of the suite makes: RAFTCY_MUTANTS=all, or the sixth that the state of the source chooses.
 
-All of them take ten minutes. Each change of the package chooses another third, the same one on every machine, so what a
-change breaks in another third is found a change or two later. `make mutants` makes all of them.
+All of them take ten minutes. Each change of the package chooses another sixth, the same one on every machine, so what a
+change breaks in another sixth is found a few changes later. `make mutants` makes all of them.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from functools import cache
 
 from .edit import ROOT
 
-PARTS = 3
+PARTS = 6
 
 
 @cache

@@ -39,8 +39,8 @@ def test_faults_bring_back_bugs_of_the_catalogue() -> None:
 
 
 def test_every_part_comes_in_turn() -> None:
-    """In each state of the source about a third is taken, and soon everything was."""
-    parts = [{name for name in FAULTS if part_of(name, str(state)) == 0} for state in range(30)]
+    """In each state of the source about a sixth is taken, and soon everything was."""
+    parts = [{name for name in FAULTS if part_of(name, str(state)) == 0} for state in range(60)]
     assert all(abs(len(part) - len(FAULTS) / PARTS) < len(FAULTS) / 8 for part in parts)
     assert set().union(*parts) == set(FAULTS)
 

@@ -16,7 +16,7 @@ import raftcy
 from raftcy._build import SWITCH
 from tests.support.needs import ROOT, missing, needs_shared
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.waits]
 
 PROGRAMS = Path(__file__).parent / "programs"
 PRINTS = "\nIt prints:\n\n"

@@ -14,6 +14,8 @@ from tests.support.certificates import Authority
 from tests.support.hosts import Ledger, agreed, ledger
 from tests.support.virtual import caught
 
+pytestmark = pytest.mark.waits(5)
+
 QUICK = Tuning(tick_ms=20, election_ms=300)
 
 

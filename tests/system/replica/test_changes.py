@@ -9,10 +9,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from raftcy.demo.ports import free_ports
 from tests.support.needs import ROOT
 
 from .kills import Cluster, Seen, _look, _read, _write
+
+pytestmark = pytest.mark.waits(5)
 
 
 class Changing(Cluster):

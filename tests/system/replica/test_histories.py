@@ -16,7 +16,7 @@ from .histories.faults import CUTS, both_ways
 from .histories.history import history
 from .histories.network import Network, can_make_networks, reached
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.waits(10)]
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ from tests.support.needs import ROOT
 
 from .kills import torture
 
+pytestmark = pytest.mark.waits(10)
+
 QUICK = Tuning(tick_ms=20, election_ms=300)
 
 

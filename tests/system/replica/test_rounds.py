@@ -8,7 +8,7 @@ import pytest
 from .nursery import packed, unpacked
 from .rounds import rounds
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.waits(10)]
 
 
 def test_rounds_of_kills(tmp_path: Path) -> None:

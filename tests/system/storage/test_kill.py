@@ -8,10 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from raftcy.storage import DiskLog
 from tests.support.needs import ROOT
 
 from .writer import GROUPS, data_of
+
+pytestmark = pytest.mark.waits(5)
 
 ROUNDS = int(os.environ.get("RAFTCY_STORAGE_KILLS", "15"))
 

@@ -1,0 +1,15 @@
+"""raft-rs is compiled in a hurry for these tests, which ask what it does and not how fast."""
+
+from collections.abc import Iterator
+
+import pytest
+
+HURRY = {"LTO": "off", "OPT_LEVEL": "1", "CODEGEN_UNITS": "16"}
+
+
+@pytest.fixture(autouse=True, scope="package")
+def a_hurried_cargo() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for option, value in HURRY.items():
+            patch.setenv(f"CARGO_PROFILE_RELEASE_{option}", value)
+        yield
