@@ -58,7 +58,7 @@ build:
 # because ARGS may name only tests of another pass.
 PYTEST = $(PY) -m pytest -q -rs
 SPREAD = -n auto --maxprocesses 8 --dist worksteal
-AT_ONCE = -n 4 --dist loadgroup
+AT_ONCE = -n 4 --dist loadfile --no-loadscope-reorder
 # A folder without tests that are alone. To collect it takes a while.
 SKIP_UNIT = --ignore=tests/unit
 define BOTH_BUILDS
@@ -81,7 +81,7 @@ quick:
 test:
 	$(call BOTH_BUILDS,$(SPREAD) -m "not full",$(SPREAD) -m "not full and not once and not both")
 
-# Then, one by one, those that measure time, memory or threads, or use every core themselves.
+# Then, one by one, those that measure time or memory, or use every core themselves.
 test-all:
 	$(call BOTH_BUILDS,$(AT_ONCE) -m "full and not alone",$(AT_ONCE) -m "full and not once and not both and not alone",5)
 	$(call BOTH_BUILDS,$(SKIP_UNIT) -m "full and alone",$(SKIP_UNIT) -m "full and alone and not once and not both",5)

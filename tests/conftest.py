@@ -7,8 +7,8 @@ tests on both builds, in two passes; mark a test `once` if it needs no second ru
 A test belongs to `make test` unless it is `full`, by its folder or by its own mark. `make quick` runs the tests of
 tests/unit, and `make test-all` the `full` ones. A test that needs Go, Rust or Java must be `full`. A `full` test that
 measures time or memory, or uses every core itself, is `alone`: no other test runs beside it. Of the others more run at
-once than there are cores, since one that `waits` mostly waits for other programs; long ones begin first (`waits(100)`).
-A file without that mark stays in one process, since it may build something for all of its tests. A test that takes
+once than there are cores, since one that `waits` mostly waits for other programs. The tests of a file run in one
+process, since they may share what they have built; files with long tests begin first (`waits(100)`). A test that takes
 `build` or `raftcy_pure` runs on the pure build in the first pass already, so the second one leaves it out. `make quick`
 leaves out tests that would compare the pure build with itself.
 """
@@ -16,7 +16,6 @@ leaves out tests that would compare the pure build with itself.
 import os
 import platform
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -31,13 +30,9 @@ from tests.support.needs import IN_CI
 # Every test in these folders of tests/ is `full`.
 FULL = ("conformance/tla", "random/mutants", "system")
 # And of these, every test in these folders is `alone`, unless it is marked `waits`, or `waits`.
-ALONE = (
-    "conformance/tla",
-    "random/mutants",
-    *(f"system/{name}" for name in ("demo", "faults", "leaks", "replica", "storage", "threads")),
-)
+ALONE = ("conformance/tla", "random/mutants", "system/faults", "system/replica", "system/storage")
 WAITS = ("system/etcd", "system/transport")
-# What these folders build takes so long that it begins early, and is built once.
+# What these folders build takes so long that it begins early.
 BUILD_S = {"system/packaging": 50}
 
 _TESTS = Path(__file__).parent
@@ -80,25 +75,21 @@ def build(request: pytest.FixtureRequest) -> ModuleType:
     return raftcy if request.param == raftcy.BUILD else pure()
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Mark tests by their folder and by the fixtures that they take. Runs before xdist, which reads the groups."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder and by the fixtures that they take."""
     folders = {"full": FULL, "alone": ALONE, "waits": WAITS}
     for item in items:
         for mark, names in folders.items():
             own = mark == "alone" and item.get_closest_marker("waits")
             if not own and any(_TESTS / name in item.path.parents for name in names):
                 item.add_marker(mark)
-        if item.get_closest_marker("full") and not item.get_closest_marker("waits"):
-            folder = next((name for name in BUILD_S if _TESTS / name in item.path.parents), "")
-            item.add_marker(pytest.mark.xdist_group(folder or item.path.relative_to(_TESTS).with_suffix("").as_posix()))
         taken = set(getattr(item, "fixturenames", ()))
         if "raftcy_pure" in taken:
             item.add_marker("twins")
         if {"build", "raftcy_pure"} & taken:
             item.add_marker("both")
     items.sort(key=_lasts_s, reverse=True)
-    yield
 
 
 def _lasts_s(item: pytest.Item) -> float:

@@ -22,9 +22,12 @@ class Outcome:
 
 
 def outcome_of(edits: Iterable[Edit], tests: Sequence[str]) -> Outcome:
-    """Run tests in a copy with these edits. A test with several parameters is red if it fails for one of them."""
+    """Run tests in a copy with these edits. A test with several parameters is red if it fails for one of them.
+
+    With the others it is skipped then.
+    """
     with tree(edits) as folder:
-        options = ["-q", "-p", "no:cacheprovider", "--junitxml=outcome.xml"]
+        options = ["-q", "-p", "no:cacheprovider", "-p", "tests.support.first_red", "--junitxml=outcome.xml"]
         done = run(folder, ["-m", "pytest", *options, *tests], TIMEOUT_S)
         outcome = Outcome(done.stdout)
         report = folder / "outcome.xml"

@@ -1,7 +1,11 @@
 """The faults fit the core, and the tools that make and run them work."""
 
 import ast
+import os
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -167,3 +171,23 @@ def test_a_test_that_cannot_run_is_not_red() -> None:
     assert (done.red, done.broken != []) == (set(), True)
     done = outcome_of([Edit("wire/consts.py", "", "NO_LIMIT = 2**64 - 1", "NO_LIMIT = 1 + None")], [good])
     assert (done.red, done.broken != []) == (set(), True)
+
+
+PARAMETERS = """
+import pytest
+
+@pytest.mark.parametrize("n", range(4))
+def test_some(n):
+    assert n != 1
+
+def test_other():
+    pass
+"""
+
+
+def test_a_red_test_is_not_run_again(tmp_path: Path) -> None:
+    (tmp_path / "test_parameters.py").write_text(PARAMETERS)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.first_red", "--rootdir", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "1 failed, 2 passed, 2 skipped" in done.stdout, done.stdout + done.stderr

@@ -38,7 +38,7 @@ def needed() -> set[str]:
     return {row for faults in FAULTS_OF.values() for fault in faults for row in fault.rows}
 
 
-def tests_of(fault: str) -> list[str]:
+def catching(fault: str) -> list[str]:
     """The tests that run with a fault, or without one."""
     if fault in CONTROLS:
         return named_for(needed())[CONTROLS[fault] :: len(CONTROLS)]
@@ -46,12 +46,12 @@ def tests_of(fault: str) -> list[str]:
 
 
 def run_with(fault: str) -> Outcome:
-    return outcome_of(() if fault in CONTROLS else FAULTS[fault].edits, tests_of(fault))
+    return outcome_of(() if fault in CONTROLS else FAULTS[fault].edits, catching(fault))
 
 
 def place_in_line(fault: str) -> int:
     """Faults go first whose tests wait long: each of these waits until its time is up."""
-    tests = tests_of(fault)
+    tests = catching(fault)
     return min([place for place, start in enumerate(WAITING) for test in tests if test.startswith(start)])
 
 

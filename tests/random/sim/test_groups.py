@@ -13,7 +13,7 @@ from raftcy.sim.profiles import PROFILES
 pytest.importorskip("msgspec")
 
 GROUPS = sorted(profile.name for profile in PROFILES.values() if profile.group)
-SEEDS = range(int(os.environ.get("RAFTCY_SIM_SEEDS", "300")) // 3)
+SEEDS = range(int(os.environ.get("RAFTCY_SIM_SEEDS", "300")) // 6)
 FIRST, FIRST_LOCKSTEP = 6, 1
 
 

@@ -24,6 +24,8 @@ from raftcy.demo.tally import Machine, command
 from raftcy.machines import Command
 from tests.support.needs import ROOT, needs_tool
 
+pytestmark = pytest.mark.waits(80)
+
 # Elections take a third of their usual time.
 QUICK = ("--tick-ms", "20")
 SECONDS = 120

@@ -1,5 +1,6 @@
 """Builds of the package, each made once per session, without network and outside the checkout."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -112,9 +113,17 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def compiled_wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Optimized less than the product, because nothing is timed."""
+    """Optimized less than the product, because nothing is timed. Made once for all processes of a run."""
     needs_compiler()
-    return wheel(source, tmp_path_factory.mktemp("compiled"), RAFTCY_REQUIRE_EXT="1", RAFTCY_HURRY="1")
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "compiled"
+    with (shared / "compiled.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for built in folder.glob("*.whl"):
+            return built
+        folder.mkdir(exist_ok=True)
+        return wheel(source, folder, RAFTCY_REQUIRE_EXT="1", RAFTCY_HURRY="1")
 
 
 @pytest.fixture(scope="session")
