@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-HURRY = {"LTO": "off", "OPT_LEVEL": "1", "CODEGEN_UNITS": "16"}
+HURRY = {"LTO": "off", "OPT_LEVEL": "0", "CODEGEN_UNITS": "256"}
 
 
 @pytest.fixture(autouse=True, scope="package")
