@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import platform
@@ -9,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,24 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "processors": os.cpu_count(),
-        "load": [round(load, 1) for load in os.getloadavg()],
+        "load": load(),
+    }
+
+
+def load() -> list[float]:
+    """The load averages."""
+    return [round(each, 1) for each in os.getloadavg()]
+
+
+def frame(before: Mapping[str, Any], rounds: int, versions: Mapping[str, str]) -> dict[str, Any]:
+    """What a reader of results needs to judge them. ``before`` is the machine at the beginning; this is the end."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "rounds": rounds,
+        "revision": revision(),
+        "machine": before,
+        "load_after": load(),
+        "versions": versions,
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import fcntl
 import os
 import sys
@@ -66,17 +65,8 @@ def results(
     machine: Mapping[str, Any], rounds: int, who: list[Any], missing: Mapping[str, str], runs: Any, **more: Any
 ) -> dict[str, Any]:
     """The results, with everything that a reader needs to judge them. ``machine`` is that of the beginning."""
-    return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "rounds": rounds,
-        "revision": collect.revision(),
-        "machine": machine,
-        "load_after": collect.machine()["load"],
-        "versions": {each.name: each.version for each in who},
-        "left_out": missing,
-        "runs": runs,
-        **more,
-    }
+    versions = {each.name: each.version for each in who}
+    return {**collect.frame(machine, rounds, versions), "left_out": missing, "runs": runs, **more}
 
 
 def save_published(result: dict[str, Any], folder: Path, *written: Path) -> None:

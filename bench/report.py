@@ -8,7 +8,6 @@ grows with a size and must not. ``--from FILE`` writes earlier results again.
 
 from __future__ import annotations
 
-import datetime
 import json
 import shutil
 import statistics
@@ -39,12 +38,7 @@ def measure(rows: list[Row], who: dict[str, Contestant], rounds: int, scale: flo
         interrupted, runs = True, ended.found
     result: dict[str, Any] = {
         "interrupted": interrupted,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "rounds": rounds,
-        "revision": collect.revision(),
-        "machine": before,
-        "load_after": collect.machine()["load"],
-        "versions": collect.versions(runs),
+        **collect.frame(before, rounds, collect.versions(runs)),
         "rows": {
             row.name: {
                 "clock": row.clock,
