@@ -10,8 +10,10 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from .needs import ROOT
@@ -45,6 +47,27 @@ class Nursery:
         if not told or told[0].decode() != what:
             raise AssertionError(f"the nursery has ended: {told}")
         return [int(each) for each in told[1:]]
+
+
+def fork(log: Path, live: Callable[[], int]) -> int:
+    """Fork a member, and return its process. What it says goes to a file; ``live`` returns its exit status."""
+    child = os.fork()
+    if child:
+        return child
+    status = 99
+    try:
+        os.setsid()
+        told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for descriptor, target in ((nothing, 0), (told, 1), (told, 2)):
+            os.dup2(descriptor, target)
+        status = live()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def obey(start: Callable[[list[str]], dict[str, int]]) -> None:

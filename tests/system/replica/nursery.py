@@ -10,9 +10,9 @@ import asyncio
 import binascii
 import json
 import logging
-import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
@@ -21,7 +21,7 @@ from raftcy import Host, RaftError, Rejected, Tuning
 from raftcy.machines import Command, StateMachine
 from raftcy.replica.seams import Seams
 from raftcy.storage.shared_log import SharedLog
-from tests.support.nursery import obey
+from tests.support.nursery import fork, obey
 
 TUNING = Tuning(tick_ms=20, election_ms=300, snapshot_entries=400, kept_entries=100)
 
@@ -150,26 +150,16 @@ async def member(folder: str, id: int, ports: list[int]) -> None:
             await host.wait_closed()
 
 
-def born(folder: str, id: int, ports: list[int]) -> int:
-    """Fork a member, and return its process."""
-    child = os.fork()
-    if child:
-        return child
-    os.close(0)
-    errors = os.open(Path(folder, f"{id}.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(errors, 1)
-    os.dup2(errors, 2)
+def live(folder: str, id: int, ports: list[int]) -> int:
+    """The life of a member, which nothing but a kill may end."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    try:
-        asyncio.run(member(folder, id, ports))
-    except BaseException:
-        logging.exception("the member has failed")
-    os._exit(1)
+    asyncio.run(member(folder, id, ports))
+    return 1
 
 
 def main() -> None:
     folder, ports = sys.argv[1], [int(port) for port in sys.argv[2:]]
-    obey(lambda ids: {id: born(folder, int(id), ports) for id in ids})
+    obey(lambda ids: {id: fork(Path(folder, f"{id}.txt"), partial(live, folder, int(id), ports)) for id in ids})
 
 
 if __name__ == "__main__":
