@@ -58,7 +58,7 @@ build:
 # because ARGS may name only tests of another pass.
 PYTEST = $(PY) -m pytest -q -rs
 SPREAD = -n auto --maxprocesses 8 --dist worksteal
-AT_ONCE = -n 4 --dist loadfile --no-loadscope-reorder
+AT_ONCE = -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 # A folder without tests that are alone. To collect it takes a while.
 SKIP_UNIT = --ignore=tests/unit
 define BOTH_BUILDS

@@ -7,10 +7,10 @@ tests on both builds, in two passes; mark a test `once` if it needs no second ru
 A test belongs to `make test` unless it is `full`, by its folder or by its own mark. `make quick` runs the tests of
 tests/unit, and `make test-all` the `full` ones. A test that needs Go, Rust or Java must be `full`. A `full` test that
 measures time or memory, or uses every core itself, is `alone`: no other test runs beside it. Of the others more run at
-once than there are cores, since one that `waits` mostly waits for other programs. The tests of a file run in one
-process, since they may share what they have built; files with long tests begin first (`waits(100)`). A test that takes
-`build` or `raftcy_pure` runs on the pure build in the first pass already, so the second one leaves it out. `make quick`
-leaves out tests that would compare the pure build with itself.
+once than there are cores, since one that `waits` mostly waits for other programs: for members, a client, a compiler.
+The tests of a file run in one process, since they may share what they have built; files with long ones begin first
+(`waits(100)`). A test that takes `build` or `raftcy_pure` runs on the pure build in the first pass already, so the
+second one leaves it out. `make quick` leaves out tests that would compare the pure build with itself.
 """
 
 import os
@@ -29,11 +29,8 @@ from tests.support.needs import IN_CI
 
 # Every test in these folders of tests/ is `full`.
 FULL = ("conformance/tla", "random/mutants", "system")
-# And of these, every test in these folders is `alone`, unless it is marked `waits`, or `waits`.
+# And of these, every test in these folders is `alone`, unless it is marked `waits`.
 ALONE = ("conformance/tla", "random/mutants", "system/faults", "system/replica", "system/storage")
-WAITS = ("system/etcd", "system/transport")
-# What these folders build takes so long that it begins early.
-BUILD_S = {"system/packaging": 50}
 
 _TESTS = Path(__file__).parent
 _PACKAGE = Path(raftcy.__file__).parent
@@ -78,7 +75,7 @@ def build(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder and by the fixtures that they take."""
-    folders = {"full": FULL, "alone": ALONE, "waits": WAITS}
+    folders = {"full": FULL, "alone": ALONE}
     for item in items:
         for mark, names in folders.items():
             own = mark == "alone" and item.get_closest_marker("waits")
@@ -89,20 +86,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("twins")
         if {"build", "raftcy_pure"} & taken:
             item.add_marker("both")
-    items.sort(key=_lasts_s, reverse=True)
+    items.sort(key=_waits_s, reverse=True)
 
 
-def _lasts_s(item: pytest.Item) -> float:
-    """About how long a test waits or builds, if that is long: it begins early, so that others run beside it."""
-    builds = [seconds for name, seconds in BUILD_S.items() if _TESTS / name in item.path.parents]
-    return max([*builds, *[mark.args[0] for mark in item.iter_markers("waits") if mark.args]], default=0.0)
+def _waits_s(item: pytest.Item) -> float:
+    """About how long a test waits, if that is long: it begins early, so that others run beside it."""
+    return max([mark.args[0] for mark in item.iter_markers("waits") if mark.args], default=0.0)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """More workers than cores, because many tests wait for a process or for a time."""
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """More workers than cores, because many tests wait for a process or for a time; those of test-all more often."""
     cores = os.cpu_count() or 1
-    return cores + (cores + 1) // 2
+    return 2 * cores if config.option.dist == "loadfile" else cores + (cores + 1) // 2
 
 
 @pytest.hookimpl(tryfirst=True)

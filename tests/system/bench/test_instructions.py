@@ -246,7 +246,7 @@ def test_a_peer_under_valgrind() -> None:
     command = build.rust()
     small, large = (cachegrind.per_operation_of(command, Run("single", 5, end)) for end in (20, 50))
     # More than a thousand for any proposal, with any compiler; and the length of the run does not matter.
-    assert 1_000 < small < 1_000_000
+    assert 1_000 < small < 100_000
     assert abs(small - large) < 0.1 * small
 
 

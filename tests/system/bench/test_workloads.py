@@ -28,9 +28,6 @@ SMALL = {"n": 6, "batch": 3, "groups": 2, "waiting": 5}
 LOOPS = ["python", "compiled"] if raftcy.BUILD == "compiled" else ["python"]
 # The cluster starts processes; test_cluster runs it from its own program.
 ALONE = sorted(set(WORKLOADS) - {"cluster"})
-# Three hosts with long ticks wait for their elections.
-MARKS = {name: pytest.mark.waits(10) for name in ALONE if name.split("_")[0] == "replica"}
-EACH_ALONE = [pytest.param(name, marks=MARKS.get(name, ())) for name in ALONE]
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +69,7 @@ def test_a_batch_in_one_message(loop: str, capsys) -> None:
     assert line["extra"]["messages_per_op"] == MESSAGES["batch"] / 64
 
 
-@pytest.mark.parametrize("workload", EACH_ALONE)
+@pytest.mark.parametrize("workload", ALONE)
 def test_the_line_has_all_fields(workload: str, capsys) -> None:
     line = run(capsys, workload, *small(workload))
     assert list(line) == FIELDS
@@ -173,7 +170,7 @@ class Asked(Namespace):
         return object.__getattribute__(self, name)
 
 
-@pytest.mark.parametrize("workload", EACH_ALONE)
+@pytest.mark.parametrize("workload", ALONE)
 def test_a_workload_looks_at_the_options_that_it_takes(workload: str, capsys) -> None:
     o = parser().parse_args([workload, *small(workload)], namespace=Asked())
     for name, value in DEFAULTS.items():

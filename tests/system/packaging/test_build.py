@@ -14,7 +14,7 @@ from tests.support.needs import missing, needs_compiler
 
 from .conftest import build_wheel, names, python, run, wheel
 
-pytestmark = [pytest.mark.packaging, pytest.mark.once]
+pytestmark = [pytest.mark.packaging, pytest.mark.once, pytest.mark.waits(50)]
 
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 MODULES = ["raftcy/core/kernel", "raftcy/wire/messages"]

@@ -13,6 +13,7 @@ jedi = pytest.importorskip("jedi", reason="jedi reads no newer Python than 3.14"
 pytestmark = [
     pytest.mark.packaging,
     pytest.mark.once,
+    pytest.mark.waits(50),
     pytest.mark.skipif(FREE_THREADED, reason="jedi is the same there, and slow"),
 ]
 

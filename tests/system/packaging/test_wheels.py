@@ -14,7 +14,7 @@ from tests.support.needs import ROOT, needs_tracked_files
 
 from .conftest import installed, names, python, run, wheel
 
-pytestmark = [pytest.mark.packaging, pytest.mark.once]
+pytestmark = [pytest.mark.packaging, pytest.mark.once, pytest.mark.waits(50)]
 
 SMOKE = Path(__file__).parent / "smoke.py"
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
