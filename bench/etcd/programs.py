@@ -10,6 +10,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from tools.turns import turn
+
 from ..peers.build import ROOT, Missing, tool
 
 OUT = ROOT / "build" / "etcd"

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from google.protobuf.internal import api_implementation
 
+from tools.turns import turn
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = Path(__file__).resolve().parent
 OUT = ROOT / "build" / "bench"
@@ -40,8 +42,8 @@ def _run(command: list[str], cwd: Path, **environment: str) -> None:
 def _go(name: str, options: list[str], module: str = "go", package: str = ".") -> list[str]:
     go = tool("go")
     program = OUT / name
-    OUT.mkdir(parents=True, exist_ok=True)
-    _run([go, "build", *options, "-o", str(program), package], SOURCES / module)
+    with turn(OUT / f"{name}.lock"):
+        _run([go, "build", *options, "-o", str(program), package], SOURCES / module)
     return [str(program)]
 
 
@@ -63,9 +65,13 @@ def _rust(codec: str, **environment: str) -> list[str]:
     cargo = tool("cargo")
     target = OUT / "rust"  # shared by both peers, because they have most dependencies in common
     options = ["--release", "--quiet", "--no-default-features", "--features", f"{codec}-codec"]
-    _run([cargo, "build", *options], SOURCES / "rust", CARGO_TARGET_DIR=str(target), **environment)
     program = OUT / f"rust-{codec}"
-    shutil.copy2(target / "release" / "raftcy-bench-rust", program)
+    new = program.with_suffix(".new")
+    # Both codecs' programs are built under one name; and one that runs elsewhere can be replaced, but not written.
+    with turn(OUT / "rust.lock"):
+        _run([cargo, "build", *options], SOURCES / "rust", CARGO_TARGET_DIR=str(target), **environment)
+        shutil.copy2(target / "release" / "raftcy-bench-rust", new)
+        new.replace(program)
     return [str(program)]
 
 

@@ -242,7 +242,6 @@ def test_a_program_is_counted_by_the_difference_of_two_runs(monkeypatch) -> None
 def test_a_peer_under_valgrind() -> None:
     needs_tool("valgrind")
     needs_cargo()
-    build.OUT.mkdir(parents=True, exist_ok=True)
     command = build.rust()
     small, large = (cachegrind.per_operation_of(command, Run("single", 5, end)) for end in (20, 50))
     # More than a thousand for any proposal, with any compiler; and the length of the run does not matter.

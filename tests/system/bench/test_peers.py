@@ -1,9 +1,12 @@
 """The peer programs take the same command line, print the same line, and send as many messages as raftcy."""
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +23,6 @@ CODEC = ["codec_encode", "codec_decode", "codec_encode_hb", "codec_decode_hb"]
 
 @cache
 def built(name: str) -> list[str]:
-    build.OUT.mkdir(parents=True, exist_ok=True)
     try:
         return build.PEERS[name]()
     except build.Missing as reason:
@@ -172,6 +174,39 @@ def test_only_wanted_peers_are_built_and_named(monkeypatch, capsys) -> None:
     assert build.build_all(["rust", "go37", "python"]) == ({"go37": ["go37"], "rust": ["rust"]}, {})
     assert built == ["go37", "rust"]
     assert capsys.readouterr().err.splitlines() == ["building go37 (1 of 2 peers)", "building rust (2 of 2 peers)"]
+
+
+@pytest.fixture
+def toy_cargo(monkeypatch, tmp_path: Path) -> Path:
+    """A cargo on the path that takes a moment, and "builds" the copy of ``sleep`` with the features' names behind it."""
+    cargo = tmp_path / "cargo"
+    cargo.write_text(
+        '#!/bin/sh\nfor features; do :; done\nout="$CARGO_TARGET_DIR/release/raftcy-bench-rust"\nmkdir -p "${out%/*}"\n'
+        'cp "$(command -v sleep)" "$out"\necho "$features" >> "$out"\nsleep 0.3\n'
+    )
+    cargo.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("PROTOC", "protoc")
+    monkeypatch.setattr(build, "OUT", tmp_path / "out")
+    return cargo
+
+
+@pytest.mark.usefixtures("toy_cargo")
+def test_a_peer_that_runs_can_be_built_again() -> None:
+    with subprocess.Popen([*build.rust(), "60"]) as running:
+        try:
+            assert build.rust()
+        finally:
+            running.kill()
+
+
+@pytest.mark.usefixtures("toy_cargo")
+def test_peers_that_are_built_at_once_keep_apart() -> None:
+    with ThreadPoolExecutor() as pool:
+        building = [pool.submit(each) for each in (build.rust, build.rust_prost, build.rust, build.rust_prost)]
+        for codec, each in zip(("protobuf", "prost") * 2, building, strict=True):
+            (program,) = each.result()
+            assert Path(program).read_bytes().endswith(f"{codec}-codec\n".encode())
 
 
 def test_a_failing_build_says_why(monkeypatch, tmp_path) -> None:

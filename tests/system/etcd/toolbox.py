@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.needs import ROOT, missing, needs_go
+from tools.turns import turn
 
 OUT = ROOT / "build" / "etcd"
 HERE = Path(__file__).parent
@@ -69,15 +70,15 @@ def built(name: str) -> Path:
     given = os.environ.get("RAFTCY_ETCD_TOOLS")
     if given and Path(given, name).exists():
         return Path(given, name).resolve()
-    OUT.mkdir(parents=True, exist_ok=True)
     program = OUT / name
-    if name == "goclient":
-        _go("build", "-o", str(program), ".", cwd=HERE / "goclient")
-    elif not program.exists():
-        package, version = _PACKAGES[name]
-        folder = _module(name)
-        _go("get", f"{package}@{version}", cwd=folder)
-        _go("build", "-o", str(program), package, cwd=folder)
+    with turn(OUT / f"{name}.lock"):
+        if name == "goclient":
+            _go("build", "-o", str(program), ".", cwd=HERE / "goclient")
+        elif not program.exists():
+            package, version = _PACKAGES[name]
+            folder = _module(name)
+            _go("get", f"{package}@{version}", cwd=folder)
+            _go("build", "-o", str(program), package, cwd=folder)
     return program
 
 
@@ -109,14 +110,15 @@ def python_with(name: str, folder: Path = OUT) -> Path:
     interpreter = place / "bin" / "python"
     marker = place / "installed"
     wanted = " ".join(PYTHONS[name])
-    if marker.exists() and marker.read_text() == wanted:
-        return interpreter
     pip = [interpreter, "-m", "pip", "--disable-pip-version-check", "install", "-q", *PYTHONS[name]]
-    for command in ([base, "-m", "venv", "--clear", str(place)], pip):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S_MAX)
-        if done.returncode:
-            missing(f"{wanted}, which cannot be installed: {done.stderr[-500:]}")
-    marker.write_text(wanted)
+    with turn(folder / f"python-{name}.lock"):
+        if marker.exists() and marker.read_text() == wanted:
+            return interpreter
+        for command in ([base, "-m", "venv", "--clear", str(place)], pip):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S_MAX)
+            if done.returncode:
+                missing(f"{wanted}, which cannot be installed: {done.stderr[-500:]}")
+        marker.write_text(wanted)
     return interpreter
 
 

@@ -1,6 +1,5 @@
 """Builds of the package, each made once per session, without network and outside the checkout."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.needs import ROOT, needs_compiler, tracked_files
+from tools.turns import turn
 
 TINY = Path(__file__).parent / "tiny"
 LEFT_OUT = shutil.ignore_patterns(
@@ -118,8 +118,7 @@ def compiled_wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     folder = shared / "compiled"
-    with (shared / "compiled.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with turn(shared / "compiled.lock"):
         for built in folder.glob("*.whl"):
             return built
         folder.mkdir(exist_ok=True)
