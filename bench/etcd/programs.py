@@ -37,9 +37,16 @@ def _run(command: list[str], folder: Path, **environment: str) -> str:
 def go_program(name: str) -> Path:
     """Build a program in Go, unless it is there. Raises Missing."""
     given = os.environ.get(TOOLS)
-    for program in ([Path(given, name)] if given else []) + [OUT / name]:
-        if program.exists():
-            return program.resolve()
+    if given and Path(given, name).exists():
+        return Path(given, name).resolve()
+    program = OUT / name
+    with turn(OUT / f"{name}.lock"):
+        if not program.exists():
+            _build(name, program)
+    return program.resolve()
+
+
+def _build(name: str, program: Path) -> None:
     go = tool("go")
     package, version = PACKAGES[name]
     folder = OUT / "modules" / name
@@ -48,8 +55,7 @@ def go_program(name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         _run([go, "mod", "init", f"check/{name}"], folder, **_ENVIRONMENT)
     _run([go, "get", f"{package}@{version}"], folder, **_ENVIRONMENT)
-    _run([go, "build", "-o", str(OUT / name), package], folder, **_ENVIRONMENT)
-    return (OUT / name).resolve()
+    _run([go, "build", "-o", str(program), package], folder, **_ENVIRONMENT)
 
 
 def debian_etcd() -> Path:

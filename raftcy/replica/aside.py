@@ -3,7 +3,8 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Protocol
 
 
@@ -43,11 +44,9 @@ class Thread:
                 result = act()
             except BaseException as error:
                 failure = error
-            try:
+            # If the loop is closed, nobody waits for the result.
+            with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(done, result, failure)
-            except RuntimeError:
-                # The loop is closed, so nobody waits for the result.
-                return
 
     def close(self) -> None:
         """See Aside."""
@@ -70,3 +69,21 @@ async def run_aside(aside: Aside, act: Callable[[], Any]) -> Any:
 
     aside.submit(act, done)
     return await ended
+
+
+def call_after_all(asides: Iterable[Aside], act: Callable[[], Any]) -> None:
+    """Call ``act`` when all of them have done what was submitted to them before, on the one that is last."""
+    waited_for = list(asides)
+    left = len(waited_for)
+    guard = threading.Lock()
+
+    def ended() -> None:
+        nonlocal left
+        with guard:
+            left -= 1
+            is_last = left == 0
+        if is_last:
+            act()
+
+    for aside in waited_for:
+        aside.submit(ended, lambda result, failure: None)

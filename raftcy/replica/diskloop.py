@@ -109,6 +109,9 @@ class DiskLoop:
 
     def _end(self, batch: Any) -> None:
         self._begun = 0.0
+        if self._dead:
+            self._rest()
+            return
         try:
             if batch is not None:
                 self._log.finish(batch)
@@ -124,10 +127,9 @@ class DiskLoop:
         for writer in flying:
             writer.sync_ended()
         self._flush()
-        if self._idle is not None and not self._idle.done():
-            self._idle.set_result(None)
         if self._due:
             self._schedule()
+        self._rest()
 
     def _tidy(self) -> None:
         """Run the log's chores beside the loop: making a spare segment, removing files."""
@@ -154,11 +156,17 @@ class DiskLoop:
         if self._scheduled is not None:
             self._scheduled.cancel()
             self._scheduled = None
+        self._rest()
+
+    def _rest(self) -> None:
+        """Let ``settle`` see whether it still has to wait."""
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
     async def settle(self) -> None:
-        """Wait until no sync is under way."""
-        while self._begun and not self._dead:
+        """Wait until no sync is under way or due, and begin no more."""
+        while self._begun or self._scheduled is not None:
             self._idle = self._loop.create_future()
             await self._idle
+        # In the same turn: a sync that began before the caller goes on would still write when the log is closed.
+        self.stop()

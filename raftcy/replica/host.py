@@ -42,7 +42,7 @@ from ..transport import TLS, Limits
 from ..transport.packets import Hello, Reason, Refusal
 from ..wire.checks import octets
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
-from .aside import Aside, run_aside
+from .aside import Aside, call_after_all, run_aside
 from .bootstrap import given_members, split_address, stored
 from .calls import CALL_GROUP, CONFIRM, JOIN, NEWCOMERS_GROUP, Answer, CallReceiver, Calls
 from .deleting import GroupChanges
@@ -420,7 +420,13 @@ class Host(GroupChanges):
         hangs = self._disk is not None and self._disk.is_busy
         for aside in (self._snapshots, self._streams):
             hangs = hangs or not await self._ends(aside)
-        if self._files is not None and self._chores is not None and not hangs:
+        if self._chores is None:
+            return
+        if hangs:
+            # The directory is free once the disk has answered. Before, another start would write beside what hangs.
+            asides = (self._syncs, self._chores, self._snapshots, self._streams)
+            call_after_all([each for each in asides if each is not None], self._close_files)
+        else:
             await self._close_log(self._chores)
 
     async def _ends(self, aside: Aside | None) -> bool:
@@ -440,9 +446,7 @@ class Host(GroupChanges):
                 if self._log is not None:
                     self._log.close()
             finally:
-                closing = getattr(self._files, "close", None)
-                if closing is not None:
-                    closing()
+                self._close_files()
 
         try:
             # The last sync may hang, or a chore before it.
@@ -451,6 +455,11 @@ class Host(GroupChanges):
             self._notices.always(logging.ERROR, _LEFT)
         except StorageFailed as error:
             self._note(error)
+
+    def _close_files(self) -> None:
+        closing = getattr(self._files, "close", None)
+        if closing is not None:
+            closing()
 
     async def wait_closed(self) -> None:
         """Wait until the host fails or is closed. Raises ``failure`` if it is not None."""

@@ -178,7 +178,7 @@ def test_only_wanted_peers_are_built_and_named(monkeypatch, capsys) -> None:
 
 @pytest.fixture
 def toy_cargo(monkeypatch, tmp_path: Path) -> Path:
-    """A cargo on the path that takes a moment, and "builds" the copy of ``sleep`` with the features' names behind it."""
+    """A cargo on the path that takes a moment, and makes a copy of ``sleep`` with the features' names behind it."""
     cargo = tmp_path / "cargo"
     cargo.write_text(
         '#!/bin/sh\nfor features; do :; done\nout="$CARGO_TARGET_DIR/release/raftcy-bench-rust"\nmkdir -p "${out%/*}"\n'

@@ -19,7 +19,7 @@ from raftcy import Host, OutcomeUnknown, Rejected, Tuning
 from raftcy.machines import Command, Pieces, StateMachine
 from tests.support.transports import free_port
 
-pytestmark = [pytest.mark.full, pytest.mark.once]
+pytestmark = [pytest.mark.full, pytest.mark.once, pytest.mark.waits(30)]
 
 MIB = 1 << 20
 SIZE_MIB = int(os.environ.get("RAFTCY_SNAPSHOT_MIB", "200"))

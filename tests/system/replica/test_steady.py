@@ -31,6 +31,7 @@ def test_what_grows_is_found() -> None:
     assert grown([Size(50 << 20, 200_000 + 100 * n, 40_000) for n in range(10)]) == []
 
 
+@pytest.mark.waits(45)
 def test_a_large_log_blocks_nobody(tmp_path: Path) -> None:
     """In a process of its own, because a collection of all that pytest holds takes longer than what is measured."""
     if raftcy.BUILD == "pure":

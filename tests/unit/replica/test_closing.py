@@ -10,6 +10,20 @@ from tests.support.hosts import Ledger, World, leader_of, ledger, tuned
 from tests.support.virtual import run_story
 
 
+class Closing:
+    """Files that count how often they are closed."""
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+        self.closed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 def test_every_close_waits_for_the_end() -> None:
     async def story() -> None:
         world = World()
@@ -63,6 +77,46 @@ def test_a_close_that_was_cancelled_goes_on() -> None:
             await host.close()
             assert host._over.is_set()
             assert host._log._closed
+
+    run_story(story())
+
+
+def test_a_directory_is_free_once_a_disk_that_hung_at_the_end_answers() -> None:
+    async def story() -> None:
+        world = World(1, tuned(sync="thread"))
+        async with world.serving() as replicas:
+            host: Any = replicas[1]._host
+            host._files = Closing(host._files)
+            world.aside(1).hangs = True
+            replicas[1].propose(b"x").add_done_callback(lambda end: end.exception())
+            await asyncio.sleep(0.01)
+            await host.close()
+            assert host._over.is_set()
+            assert host._files.closed == 0
+            world.aside(1).go_on()
+            await asyncio.sleep(0)
+            assert host._files.closed == 1
+
+    run_story(story())
+
+
+def test_a_directory_is_free_after_an_opening_that_was_cancelled() -> None:
+    async def story() -> None:
+        world = World(1)
+        host: Any = world.host(1)
+        files = Closing(world.disks[1])
+        world.disks[1] = files
+        chores = world.aside(1, "raftcy chores")
+        chores.hangs = True
+        opening = asyncio.create_task(host.__aenter__())
+        await asyncio.sleep(0.01)
+        opening.cancel()
+        await asyncio.sleep(0.01)
+        assert files.closed == 0
+        chores.go_on()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert files.closed == 1
 
     run_story(story())
 
