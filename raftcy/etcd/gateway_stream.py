@@ -89,6 +89,11 @@ class LineStream:
         self._was_full = self._was_full or self._waiting_bytes >= WINDOW_BYTES
         self._wake.set()
 
+    def send_each(self, messages: list[bytes]) -> None:
+        """Queue several answers."""
+        for message in messages:
+            self.send(message)
+
     def end(self, code: int = 0, text: str = "") -> None:
         """End the stream after what was sent."""
         if self.status is None:

@@ -77,7 +77,30 @@ class StreamCall(Call):
             for piece in (data,) if pieces is None else pieces:
                 connection.http2.send(self.stream_id, piece)
             connection.changed()
-        self._queued_bytes += size + PREFIX_BYTES
+        self._queued(size + PREFIX_BYTES)
+
+    def send_each(self, messages: list[bytes]) -> None:
+        """Send several short answers: a call for each would cost more than what it does."""
+        size = sum(map(len, messages))
+        if size >= COPIED_BYTES * len(messages):
+            for message in messages:
+                self.send(message)
+            return
+        if self.is_over or not messages:
+            return
+        connection = self.connection
+        if not connection.admits(size):
+            self._overflow()
+            return
+        if not self._small:
+            connection.later(self._pour)
+        self._small += [framed(message) for message in messages]
+        self._queued(size + PREFIX_BYTES * len(messages))
+
+    def _queued(self, size: int) -> None:
+        """Count what was queued, and end the stream if it is too much."""
+        self._queued_bytes += size
+        connection = self.connection
         if self._queued_bytes > connection.writable_bytes:
             self._pour()
             self._queued_bytes = waiting = connection.http2.queued_bytes(self.stream_id)

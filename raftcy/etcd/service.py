@@ -84,6 +84,9 @@ class Stream(Protocol):
         the stream with code 8 (RESOURCE_EXHAUSTED). So the memory that a slow client costs is bounded.
         """
 
+    def send_each(self, messages: list[bytes]) -> None:
+        """Send several short encoded answers, as `send` does one after the other."""
+
     def end(self, code: int = 0, text: str = "") -> None:
         """End the stream after everything sent before, with the gRPC status ``code``. Later calls do nothing."""
 

@@ -29,6 +29,7 @@ from .watchranges import WatchRanges
 STEP_EVENTS: Final = 1000  # events that are looked at in one step
 STEP_BYTES: Final = 1 << 20  # of events that are sent together to a watcher that is behind, beyond one revision
 STEP_WATCHERS: Final = 512  # that read on together
+TOGETHER_BYTES: Final = 32 << 10  # of answers to watches of one stream that leave in one call
 
 
 class Sink(Protocol):
@@ -43,6 +44,9 @@ class Sink(Protocol):
 
         Answers that are no events come whether it is writable or not.
         """
+
+    def send_each(self, answers: list[bytes], /) -> object:
+        """Take several encoded WatchResponses, of `TOGETHER_BYTES` at most."""
 
 
 class _Watcher:
@@ -71,12 +75,18 @@ class _Watcher:
 class _Group:
     """Watchers of one range and flavour, and the events that wait for the end of their revision."""
 
-    __slots__ = ("before", "events", "watchers")
+    __slots__ = ("before", "events", "flavour", "streams")
 
-    def __init__(self) -> None:
-        self.watchers: dict[_Watcher, None] = {}
+    def __init__(self, flavour: Flavour) -> None:
+        self.flavour = flavour
+        self.streams: dict[WatchStream, dict[_Watcher, None]] = {}
         self.before = Pages()  # of very many events the first ones
         self.events: list[Item] = []
+
+    @property
+    def watchers(self) -> list[_Watcher]:
+        """The watchers, those of a stream one after the other."""
+        return [watcher for watchers in self.streams.values() for watcher in watchers]
 
     def settle(self) -> None:
         """Put away the events that are there, so that nobody has to look at them again."""
@@ -107,16 +117,19 @@ class _Groups:
             groups = {}
             self._ranges.add(watcher.key, watcher.end, groups)
         if watcher.flavour not in groups:
-            groups[watcher.flavour] = _Group()
-        groups[watcher.flavour].watchers[watcher] = None
+            groups[watcher.flavour] = _Group(watcher.flavour)
+        groups[watcher.flavour].streams.setdefault(watcher.stream, {})[watcher] = None
 
     def remove(self, watcher: _Watcher) -> None:
         groups = self._ranges.get(watcher.key, watcher.end)
         if groups is None:
             raise InvariantError("a watcher is in step and in no group")
-        group = groups[watcher.flavour]
-        del group.watchers[watcher]
-        if not group.watchers:
+        streams = groups[watcher.flavour].streams
+        watchers = streams[watcher.stream]
+        del watchers[watcher]
+        if not watchers:
+            del streams[watcher.stream]
+        if not streams:
             del groups[watcher.flavour]
             if not groups:
                 self._ranges.remove(watcher.key, watcher.end)
@@ -328,30 +341,36 @@ class WatchHub:
     def _notify_group(self, group: _Group, revision: int, header: bytes) -> None:
         """Send the events of one revision to the watchers of a group."""
         items, group.events = group.events, []
-        encoded: list[bytes] | None = None
-        body = b""
-        sent = 0
-        for watcher in list(group.watchers):
-            if watcher.min_revision > revision or watcher not in group.watchers:
-                continue
-            if not watcher.stream.sink.is_writable:
-                self._fall_behind(watcher, revision, watcher.stream.waiting)
-                continue
-            if encoded is None:
-                encoded = encode(items, watcher.flavour, self.store.history)
-                body = b"".join(encoded)
-            if not encoded:
-                continue
-            watcher.is_quiet = False
-            head = header + watcher.head
-            if watcher.fragment and len(head) + len(body) >= self._max_bytes:
-                for each in fragments(encoded, self._max_bytes - len(head)):
-                    watcher.stream.sink.send(head + each)
-            else:
-                watcher.stream.sink.send(head + body)
-            sent += 1
-        if encoded:
-            self.events += sent * len(encoded)
+        encoded = encode(items, group.flavour, self.store.history)
+        if not encoded:
+            return
+        body = b"".join(encoded)
+        # What names the watch has less than 16 bytes.
+        most = max(1, min(TOGETHER_BYTES, self._max_bytes) // (len(header) + len(body) + 16))
+        for stream, watchers in list(group.streams.items()):
+            line = list(watchers)
+            for start in range(0, len(line), most):
+                # Sending may have ended some of them.
+                part = [w for w in line[start : start + most] if w.min_revision <= revision and w in watchers]
+                if not stream.sink.is_writable:
+                    for watcher in part:
+                        self._fall_behind(watcher, revision, stream.waiting)
+                    continue
+                for watcher in part:
+                    watcher.is_quiet = False
+                self.events += len(part) * len(encoded)
+                if most > 1:
+                    stream.sink.send_each([header + watcher.head + body for watcher in part])
+                elif part:
+                    self._send_events(part[0], header, body, encoded)
+
+    def _send_events(self, watcher: _Watcher, header: bytes, body: bytes, encoded: list[bytes]) -> None:
+        head = header + watcher.head
+        if watcher.fragment and len(head) + len(body) >= self._max_bytes:
+            for each in fragments(encoded, self._max_bytes - len(head)):
+                watcher.stream.sink.send(head + each)
+        else:
+            watcher.stream.sink.send(head + body)
 
     def _fall_behind(self, watcher: _Watcher, revision: int, where: dict[_Watcher, None]) -> None:
         self._step_out(watcher)
@@ -453,7 +472,7 @@ class WatchHub:
             for number, items in enumerate(group.since(start)):
                 if number:
                     yield
-                events = encode(items, watchers[0].flavour, self.store.history)
+                events = encode(items, group.flavour, self.store.history)
                 count += len(events)
                 if events:
                     pages.append(b"".join(events))

@@ -64,6 +64,10 @@ class FakeStream:
         if self.status is None:
             self.sent.append(decoded(self.kind, message))
 
+    def send_each(self, messages: list[bytes]) -> None:
+        for message in messages:
+            self.send(message)
+
     def end(self, code: int = 0, text: str = "") -> None:
         if self.status is None:
             self.status = (code, text)

@@ -31,6 +31,10 @@ class Client:
         self.answers.append(answer)
         self.raw.append(data)
 
+    def send_each(self, answers: list[bytes]) -> None:
+        for each in answers:
+            self.send(each)
+
     def take(self) -> list[schema.WatchResponse]:
         taken, self.answers = self.answers, []
         return taken

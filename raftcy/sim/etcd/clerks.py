@@ -271,6 +271,11 @@ class _Sink:
             # The ledger learns of a revision right after its watchers.
             asyncio.get_running_loop().call_soon(self._check, self._look, found)
 
+    def send_each(self, messages: list[bytes]) -> None:
+        """Take several answers."""
+        for message in messages:
+            self.send(message)
+
     def _look(self, found: Any) -> None:
         self._place = self._ledger.watched(self._place, found, self._start)
 

@@ -431,3 +431,39 @@ def test_short_and_long_answers_of_a_turn_keep_their_order(backing: str) -> None
     assert [text(each) for each in heard.messages] == values
     assert (heard.code, heard.text) == (9, b"enough")
     assert len(pieces) == 3
+
+
+@pytest.mark.parametrize("size", [10, 5_000], ids=["short", "long"])
+def test_several_answers_in_one_call(backing: str, size: int) -> None:
+    client, echo = talk(backing)
+    stream_id, recorder = chat(client, echo)
+    recorder.stream.send(Response(value="first"))
+    recorder.stream.send_each([])
+    recorder.stream.send_each([Response(value=f"{number:{size}}").SerializeToString() for number in range(5)])
+    recorder.stream.send(Response(value="last"))
+    recorder.stream.end()
+    recorder.stream.send_each([Response(value="too late").SerializeToString()])
+    client.pump()
+    heard = client.heard[stream_id]
+    assert [text(each).strip() for each in heard.messages] == ["first", *"01234", "last"]
+    assert (heard.code, client.shared.queued_bytes) == (0, 0)
+
+
+def test_several_answers_count_for_the_bounds(backing: str) -> None:
+    client, echo = talk(backing, acknowledges=False, writable_bytes=40_000, stream_queue_bytes=300_000)
+    stream_id, recorder = chat(client, echo)
+    answers = [Response(value="x" * 1_000).SerializeToString()] * 30
+    calls = 0
+    while recorder.stream.is_writable:
+        recorder.stream.send_each(answers)
+        client.pump()
+        calls += 1
+    # The window of 65,535 bytes takes two calls and some of the third; what waits after the fourth is too much.
+    assert (calls, recorder.story) == (4, [])
+    for number in range(20):
+        recorder.stream.send_each(answers)
+        assert client.server.http2.all_queued_bytes < 400_000, number
+    client.pump()
+    assert client.heard[stream_id].reset == ENHANCE_YOUR_CALM
+    assert recorder.story == ["ended"]
+    assert client.server.http2.all_queued_bytes == 0

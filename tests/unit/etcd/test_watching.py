@@ -381,6 +381,45 @@ def test_a_snapshot_that_is_compacted_cancels_who_has_missed_something() -> None
     assert [each.compact_revision for each in client.answers] == [4]
 
 
+@pytest.mark.parametrize(("size", "together"), [(10, 25), (3_000, 10), (40_000, 1)])
+def test_many_watches_of_a_stream(size: int, together: int) -> None:
+    """Short answers leave in one call. Once the client takes no more, the other watches fall behind."""
+
+    class Full(Client):
+        """Takes no more after one call."""
+
+        calls = 0
+
+        @property
+        def is_writable(self) -> bool:
+            return self.calls < 1
+
+        def send(self, data: bytes | list[bytes]) -> None:
+            super().send(data)
+            self.calls += bool(self.answers[-1].events)
+
+        def send_each(self, answers: list[bytes]) -> None:
+            for each in answers:
+                super().send(each)
+            self.calls += 1
+
+    world = World(max_bytes=100_000)
+    client = Full()
+    stream = world.hub.stream(client)
+    for _ in range(25):
+        stream.create(schema.WatchCreateRequest(key=b"a"))
+    stream.create(schema.WatchCreateRequest(key=b"a", start_revision=3))
+    world.put(b"a", b"x" * size)
+    assert [len(client.events(id)) for id in range(26)] == [1] * together + [0] * (26 - together)
+    assert world.hub.counts == (1, 26, 25 - together)
+    while world.hub.counts[2]:
+        client.calls = 0
+        stream.writable()
+        world.work()
+    assert [len(client.events(id)) for id in range(26)] == [1] * 25 + [0]
+    assert world.hub.events == 25
+
+
 def test_a_client_that_goes_while_it_is_sent_to() -> None:
     """A front may end the stream within `send`, for example because the peer does not read."""
     world = World()
@@ -400,7 +439,8 @@ def test_a_client_that_goes_while_it_is_sent_to() -> None:
         for _ in range(2):
             stream.create(schema.WatchCreateRequest(key=b"a"))
     world.put(b"a")
-    assert sum(len(each.events()) for each in clients) == 1
+    # The answers to the watches of a stream leave in one call.
+    assert [len(each.events(id)) for each in clients for id in (0, 1)] == [1, 1, 0, 0]
     assert world.hub.counts == (0, 0, 0)
 
 
