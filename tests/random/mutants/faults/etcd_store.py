@@ -93,8 +93,8 @@ if older:
             Edit(
                 WATCHING,
                 "WatchHub._notify_group",
-                "self._fall_behind(watcher, revision, watcher.stream.waiting)",
-                "",
+                "self._fall_behind(watcher, revision, stream.waiting)",
+                "pass",
             ),
         ),
         ("etcd#17529",),
