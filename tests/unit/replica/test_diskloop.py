@@ -46,17 +46,28 @@ class Nobody:
         pass
 
 
+class Opened:
+    """The disk loop of a new log."""
+
+    def __init__(self, pace: str, aside: Recording, **options: int) -> None:
+        self.errors: list[BaseException] = []
+        self.log = open_log(CutDisk(), **options)
+        self.loop = DiskLoop(self.log, Pace(pace), aside, Recording(), self.errors.append, lambda: None)
+
+    async def stage(self, term: int) -> None:
+        """Stage a write that needs a sync, and let one begin."""
+        self.log.group(1).save(HardState(term=term), None, None)
+        self.loop.staged(Nobody(), True)
+        await asyncio.sleep(0)
+
+
 async def synced_aside(segment_size: int) -> list[str]:
     """What ran beside the loop for the first sync of a log, and for a second one."""
-    log = open_log(CutDisk(), segment_size=segment_size)
     aside = Recording()
-    errors: list[BaseException] = []
-    loop = DiskLoop(log, Pace("auto"), aside, Recording(), errors.append, lambda: None)
+    disk = Opened("auto", aside, segment_size=segment_size)
     for term in (1, 2):
-        log.group(1).save(HardState(term=term), None, None)
-        loop.staged(Nobody(), True)
-        await asyncio.sleep(0)
-    assert (loop.syncs, errors) == (2, [])
+        await disk.stage(term)
+    assert (disk.loop.syncs, disk.errors) == (2, [])
     return aside.ran
 
 
@@ -68,39 +79,30 @@ async def test_a_segment_of_many_zeros_is_made_beside_the_loop() -> None:
 
 async def test_nothing_begins_once_it_has_settled() -> None:
     """What is staged while the last sync is under way has a sync of its own first. What is staged later has none."""
-    log = open_log(CutDisk())
     aside = Held()
-    errors: list[BaseException] = []
-    loop = DiskLoop(log, Pace("thread"), aside, Recording(), errors.append, lambda: None)
+    disk = Opened("thread", aside)
     for term in (1, 2):
-        log.group(1).save(HardState(term=term), None, None)
-        loop.staged(Nobody(), True)
-        await asyncio.sleep(0)
+        await disk.stage(term)
     # Waiting with a timeout, as a host does, goes on some turns after the wait has ended.
-    settling = asyncio.create_task(asyncio.wait_for(loop.settle(), 10))
+    settling = asyncio.create_task(asyncio.wait_for(disk.loop.settle(), 10))
     while not settling.done():
         if aside.kept:
             aside.run()
         await asyncio.sleep(0)
-    log.group(1).save(HardState(term=3), None, None)
-    loop.staged(Nobody(), True)
-    await asyncio.sleep(0)
-    assert (loop.is_busy, aside.kept, loop.syncs, errors) == (False, [], 2, [])
+    await disk.stage(3)
+    assert (disk.loop.is_busy, aside.kept, disk.loop.syncs, disk.errors) == (False, [], 2, [])
 
 
 async def test_it_has_not_settled_while_a_sync_of_a_failed_log_is_under_way() -> None:
-    log = open_log(CutDisk())
     aside = Held()
-    errors: list[BaseException] = []
-    loop = DiskLoop(log, Pace("thread"), aside, Recording(), errors.append, lambda: None)
-    log.group(1).save(HardState(term=1), None, None)
-    loop.staged(Nobody(), True)
-    await asyncio.sleep(0)
-    loop._fail(OSError("a chore has failed"))
-    settling = asyncio.create_task(loop.settle())
+    disk = Opened("thread", aside)
+    await disk.stage(1)
+    disk.loop._fail(OSError("a chore has failed"))
+    settling = asyncio.create_task(disk.loop.settle())
     for _ in range(5):
         await asyncio.sleep(0)
     assert not settling.done()
     aside.run()
     await settling
-    assert (loop.is_busy, loop.syncs, [str(each) for each in errors]) == (False, 0, ["a chore has failed"])
+    assert (disk.loop.is_busy, disk.loop.syncs) == (False, 0)
+    assert [str(each) for each in disk.errors] == ["a chore has failed"]
