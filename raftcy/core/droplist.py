@@ -11,7 +11,10 @@ _LEAST = 64  # places; with fewer, keeping them costs less than moving the rest
 def drop_oldest(items: list[Any], head: int, count: int) -> int:
     """Drop ``count`` items from place ``head`` on. Return the new head. Amortized time depends only on ``count``."""
     end = head + count
-    items[head:end] = [None] * count
+    if count == 1:
+        items[head] = None
+    else:
+        items[head:end] = [None] * count
     if end < _LEAST or 2 * end < len(items):
         return end
     del items[:end]

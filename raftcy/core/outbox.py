@@ -127,8 +127,12 @@ class Outbox:
         self._read_states = None
 
     def take_messages(self) -> list[Message] | None:
-        """Take the messages of both kinds, or None. Only if none is to this node, and nothing has to be stored."""
+        """Take the messages of both kinds. Only if nothing has to be stored, and there is nothing else to take."""
         messages = self._msgs
+        if not self._msgs_after_append:
+            # Most rounds of an idle group come here.
+            self._msgs = []
+            return messages
         answers = self._msgs_after_append
         self.taken()
         if not messages:

@@ -56,13 +56,12 @@ cdef class RawNode:
     cpdef step(self, object m)
     @cython.locals(sender=int32_t)
     cdef int _step(self, Message m) except -1
-    @cython.locals(refused=list)
+    @cython.locals(batch=list, refused=list)
     cpdef list step_many(self, object messages)
-    cdef int _step_all(self, list messages, list refused) except -1
-    @cython.locals(m=Message, special=bint)
+    @cython.locals(special=bint)
     cdef bint _look_over(self, list messages) except -1
-    @cython.locals(place=Py_ssize_t, m=Message)
-    cdef int _step_checked(self, list messages, list refused) except -1
+    @cython.locals(place=size_t, m=Message, refused=list)
+    cdef list _step_checked(self, list messages)
     @cython.locals(m=Message, e=Entry)
     cpdef read_index(self, object rctx)
     @cython.locals(m=Message)
@@ -77,7 +76,7 @@ cdef class RawNode:
     cdef int _take(self, Message m, str call, object given) except -1
 
     cpdef bint has_ready(self) except -1
-    @cython.locals(r=Raft, log=RaftLog, unstable=Unstable, box=Outbox, committed=uint64_t, hard=bint)
+    @cython.locals(r=Raft, log=RaftLog, committed=uint64_t, hard=bint)
     cpdef int32_t pending_work(self) except -1
     @cython.locals(rd=Ready, done=bint)
     cpdef Ready ready(self)
@@ -126,5 +125,6 @@ cdef class RawNode:
 cdef tuple _NO_MESSAGE, _NO_REQUEST, _NO_PROPOSAL, _NO_CHANGE_PROPOSED, _NO_CHANGE, _NO_START
 
 cdef int _check_entries(Message m) except -1
+cdef bint _is_special(Message m) except -1
 cdef bint _leaves_alive(object error, object refusals) except -1
 cdef bint _needs_append_ack(Raft r, Ready rd) except -1

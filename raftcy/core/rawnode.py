@@ -278,34 +278,28 @@ class RawNode:
         Returns the place and the error of each refused message. Raises an error that kills the node, without stepping
         the rest.
         """
-        refused: list[tuple[int, RaftError]] = []
-        self._step_all(messages if type(messages) is list else list(messages), refused)
-        return refused
-
-    def _step_all(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
-        """Do ``step_many``, and add refused messages to ``refused`` unless it is None."""
-        self._look_over(messages)
-        self._step_checked(messages, refused)
+        batch = messages if type(messages) is list else list(messages)
+        self._look_over(batch)
+        refused = self._step_checked(batch)
+        return [] if refused is None else refused
 
     def _look_over(self, messages: list[Message]) -> bool:
         """Check the types. Return whether a message is a snapshot or a read, to which a driver applies ``guards``."""
-        self.check_alive()
+        if self._died_of is not None:
+            raise Stopped(self._died_of)
         if type(messages) is not list:
             raise TypeError(f"messages must be a list, not {type(messages).__name__}")
         special = False
         for each in messages:
             if type(each) is not Message:
                 instance(each, Message, "m")
-            m: Message = each
-            if m._entries is not None:
-                _check_entries(m)
-            if m._type == k.SNAP or m._type == k.READ_INDEX:
+            if _is_special(each):
                 special = True
         return special
 
-    def _step_checked(self, messages: list[Message], refused: list[tuple[int, RaftError]] | None) -> None:
-        if refused is None and self._observer is not None:
-            refused = []
+    def _step_checked(self, messages: list[Message]) -> list[tuple[int, RaftError]] | None:
+        """Step messages that ``_look_over`` has seen. Return the refused ones, None instead of an empty list."""
+        refused: list[tuple[int, RaftError]] | None = None
         self._begin("step_many", messages)
         place = 0
         while place < len(messages):
@@ -320,9 +314,13 @@ class RawNode:
                 if not _leaves_alive(error, _NO_MESSAGE):
                     self._fail(error, ())
                     raise
-                if refused is not None:
-                    refused.append((place - 1, error))  # type: ignore[arg-type]
+                if refused is None:
+                    refused = []
+                refused.append((place - 1, error))  # type: ignore[arg-type]
+        if refused is None and self._observer is not None:
+            refused = []
         self._end(True, refused, ())
+        return refused
 
     def read_index(self, rctx: BytesLike) -> None:
         """Request a read state with the context ``rctx`` (etcd's ``ReadIndex``, thesis 6.4).
@@ -408,31 +406,29 @@ class RawNode:
             raise Stopped(self._died_of)
         r = self.raft
         log = r.log
-        unstable = log.unstable
         committed = log.committed
-        box = r.outbox
         # Written out instead of calling methods, since every visit of a node comes here, also in the pure build.
         hard = r.term != self._prev_term or r.vote != self._prev_vote or committed != self._prev_commit
         if (
             (hard and (r.term != 0 or r.vote != 0 or committed != 0))
-            or unstable.has_next_entries()
+            or log.unstable.has_next_entries()
             or (log.applying < committed and log.has_next_committed(not self._async))
             or r.lead != self._prev_lead
             or r.state != self._prev_state
-            or (unstable.snapshot is not None and not unstable.snapshot_in_progress)
-            or box._read_states is not None
+            or (log.unstable.snapshot is not None and not log.unstable.snapshot_in_progress)
+            or r.outbox._read_states is not None
         ):
             return k.MORE
-        if not box._msgs and not box._msgs_after_append:
+        if not r.outbox._msgs and not r.outbox._msgs_after_append:
             return k.NOTHING
         if (
             self._async
             or self._waiting
             or hard
-            or unstable.count > 0
-            or unstable.snapshot is not None
+            or log.unstable.count > 0
+            or log.unstable.snapshot is not None
             or r.trace_logger is not None
-            or box.has_own
+            or r.outbox.has_own
             or self._observer is not None
         ):
             return k.MORE
@@ -864,6 +860,13 @@ def _check_entries(m: Message) -> None:
         for e in m._entries:
             if type(e) is not Entry:
                 instance(e, Entry, "an item of entries")
+
+
+def _is_special(m: Message) -> bool:
+    """Check the entries. Return whether the message is a snapshot or a read."""
+    if m._entries is not None:
+        _check_entries(m)
+    return m._type == k.SNAP or m._type == k.READ_INDEX
 
 
 def _leaves_alive(error: BaseException, refusals: Any) -> bool:

@@ -57,8 +57,10 @@ cpdef object check_successor(HardState before, HardState after)
 cdef object _refill(
     MemoryStorage storage, object hard_state, Snapshot snapshot, uint64_t index, uint64_t term, list log
 )
-@cython.locals(new=list, e=Entry, last=uint64_t, place=Py_ssize_t)
+@cython.locals(new=list)
 cpdef list consecutive(object entries)
+@cython.locals(e=Entry, last=uint64_t)
+cdef list _in_order(list new)
 @cython.locals(given=SnapshotMetadata, s=Snapshot)
 cpdef Snapshot complete_snapshot(Snapshot snapshot)
 @cython.locals(d=SnapshotMetadata)

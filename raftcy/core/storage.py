@@ -187,8 +187,8 @@ class MemoryStorage:
             self._hard_state = hard_state
 
     def _save_ready(self, rd: Ready) -> None:
-        """Save the parts of a Ready. Only for a storage whose type is MemoryStorage itself."""
-        self._store(rd.hard_state, None if rd._entries is None else consecutive(rd._entries), rd.snapshot)
+        """Save the parts of a Ready that a node has just made. Only for a storage whose type is MemoryStorage."""
+        self._store(rd.hard_state, None if rd._entries is None else _in_order(rd._entries), rd.snapshot)
 
     def sync(self) -> None:
         """Do nothing. Memory gets no more durable."""
@@ -460,17 +460,21 @@ def _refill(
 
 
 def consecutive(entries: Any) -> list[Entry]:
-    """Return the entries as a list, after checking that each index is one more than the one before."""
+    """Return the entries as a list, after checking that they are entries in order (``_in_order``)."""
     new = entries if type(entries) is list else list(entries)
-    if len(new) == 0:
-        return new
     for item in new:
-        if not isinstance(item, Entry):
+        if type(item) is not Entry:
             instance(item, Entry, "an item of entries")
+    return _in_order(new)
+
+
+def _in_order(new: list[Entry]) -> list[Entry]:
+    """Return the list, after checking that each index is one more than the one before."""
+    if not new:
+        return new
     e = new[0]
-    last = e.index
-    for place in range(1, len(new)):
-        e = new[place]
+    last = e.index - 1
+    for e in new:
         if e.index != last + 1:
             raise InvariantError(f"missing log entry [last: {last}, append at: {e.index}]")
         last = e.index

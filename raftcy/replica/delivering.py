@@ -93,9 +93,8 @@ class Delivery:
         head = entries[0]
         if head.index <= self.applied:
             entries = [e for e in entries if e.index > self.applied]
-        for place in range(len(entries)):
-            e = entries[place]
-            if e._type == k.NORMAL and len(e.data) > 0:
+        for place, e in enumerate(entries):
+            if e._type == k.NORMAL and e.data:
                 continue
             if place > first:
                 self._hand(entries[first:place])

@@ -452,20 +452,21 @@ class Driver:
         """
         node = self.node
         inbox = self.inbox
-        busy = len(inbox) > 0
-        if busy:
+        busy = False
+        if inbox:
+            busy = True
             self.inbox = []
             if self._lease is not None or node._look_over(inbox):
                 self._step_each(inbox)
             else:
-                node._step_checked(inbox, None)
+                node._step_checked(inbox)
         what = node.pending_work()
         self._settled = self._carrier._calls if self._carrier is not None and what != k.MORE else 0
         if what == k.NOTHING:
             return busy
         if what == k.MESSAGES:
             messages = node.raft.outbox.take_messages()
-            if messages is not None:
+            if messages is not None and (self._lease is not None or self._core_lease is not None):
                 messages = self._leaving(messages)
             if messages:
                 # ``_deliver`` written out, since most rounds of an idle group come here.

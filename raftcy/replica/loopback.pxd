@@ -27,7 +27,7 @@ cdef class Loopback(Carrier):
     cdef _died(self, Driver driver, object error)
 
     cpdef object route(self, object messages)
-    @cython.locals(driver=Driver, m=Message)
+    @cython.locals(driver=Driver, m=Message, small=tuple, found=Py_ssize_t)
     cdef int _post(self, list messages) except -1
     @cython.locals(driver=Driver)
     cdef Driver _large(self, uint64_t id)

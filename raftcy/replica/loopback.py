@@ -123,9 +123,11 @@ class Loopback(Carrier):
         self._post(messages)
 
     def _post(self, messages: list[Message]) -> None:
+        small = self._small
+        found = len(small)
         self.sent += len(messages)
         for m in messages:
-            driver = self._small[m.to] if m.to < len(self._small) else self._large(m.to)
+            driver = small[m.to] if m.to < found else self._large(m.to)
             if driver is not None:
                 driver.inbox.append(m)
             elif m._type == k.SNAP:
@@ -185,7 +187,7 @@ class Loopback(Carrier):
                         self._calls += 1
                     for driver in self._order:
                         # Skip a driver with an empty inbox if nothing could have changed its node since it was idle.
-                        if driver._settled != self._calls or len(driver.inbox) > 0:
+                        if driver._settled != self._calls or driver.inbox:
                             busy |= driver.run()
                     if self._taken is not None:
                         busy = True

@@ -1,6 +1,7 @@
 cimport cython
 from libc.stdint cimport uint64_t
 
+from ..core.droplist cimport drop_oldest
 from ..core.ready cimport Ready
 from ..wire cimport consts as k
 from ..wire.messages cimport Entry, Message
@@ -10,6 +11,7 @@ from .work cimport Batch, Work, Write
 @cython.final
 cdef class Stages:
     cdef list _writes
+    cdef Py_ssize_t _oldest
     cdef list _batches
     cdef readonly Batch round
     cdef readonly Batch running

@@ -12,6 +12,7 @@ Rules:
   Acknowledgements of later writes follow the snapshot's.
 """
 
+from ..core.droplist import drop_oldest
 from ..core.ready import Ready
 from ..errors import InvariantError
 from ..wire import consts as k
@@ -28,7 +29,7 @@ class Stages:
     snapshot that is not restored yet.
     """
 
-    __slots__ = ("_batches", "_writes", "kept", "round", "running", "snapshot")
+    __slots__ = ("_batches", "_oldest", "_writes", "kept", "round", "running", "snapshot")
     round: Batch | None
     running: Batch | None
     snapshot: Batch | None
@@ -37,6 +38,9 @@ class Stages:
     def __init__(self) -> None:
         # Lists, since they are short, and an empty deque takes 600 bytes in each of thousands of groups.
         self._writes: list[Write] = []
+        # The place of the oldest write in _writes: moving the others at every acknowledgement would cost more the more
+        # wait.
+        self._oldest = 0
         self._batches: list[Batch] = []
         self.round = None
         self.running = None
@@ -81,12 +85,12 @@ class Stages:
 
     def check_next(self, write: Write) -> None:
         """Raise InvariantError unless this is the oldest write that is not acknowledged."""
-        if not self._writes or self._writes[0] is not write:
+        if self._oldest >= len(self._writes) or self._writes[self._oldest] is not write:
             raise InvariantError("writes must be acknowledged in their order, and once")
 
     def end_round(self, write: Write) -> None:
         """Note that the write of a round is stored, without asynchronous writes: its batch may be applied."""
-        del self._writes[0]
+        self._oldest = drop_oldest(self._writes, self._oldest, 1)
         if self.round is None:
             raise InvariantError("a write ended that belongs to no round")
         self._batches.append(self.round)
@@ -96,7 +100,7 @@ class Stages:
 
         The responses to others are added to the messages of the write.
         """
-        del self._writes[0]
+        self._oldest = drop_oldest(self._writes, self._oldest, 1)
         own: list[Message] = []
         for response in write._responses:
             (own if response.to == id else write._messages).append(response)
