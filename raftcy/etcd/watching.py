@@ -13,7 +13,8 @@ Rules:
 
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Final, Protocol
 
 from ..errors import InvariantError
@@ -345,8 +346,7 @@ class WatchHub:
         if not encoded:
             return
         body = b"".join(encoded)
-        # What names the watch has less than 16 bytes.
-        most = max(1, min(TOGETHER_BYTES, self._max_bytes) // (len(header) + len(body) + 16))
+        most = self._most_together(len(header) + len(body))
         for stream, watchers in list(group.streams.items()):
             line = list(watchers)
             for start in range(0, len(line), most):
@@ -364,6 +364,11 @@ class WatchHub:
                 elif part:
                     self._send_events(part[0], header, body, encoded)
 
+    def _most_together(self, size: int) -> int:
+        """How many answers of this size leave in one call, 1 if they leave one by one, maybe in fragments."""
+        # What names the watch has less than 16 bytes.
+        return max(1, min(TOGETHER_BYTES, self._max_bytes) // (size + 16))
+
     def _send_events(self, watcher: _Watcher, header: bytes, body: bytes, encoded: list[bytes]) -> None:
         head = header + watcher.head
         if watcher.fragment and len(head) + len(body) >= self._max_bytes:
@@ -379,7 +384,6 @@ class WatchHub:
 
     def _send_pages(self, watcher: _Watcher, header: bytes, pages: list[bytes], bodies: list[bytes]) -> None:
         """Send very many events: ``pages`` are the encoded events, ``bodies`` the same for watches with fragments."""
-        watcher.is_quiet = False
         if watcher.fragment and len(bodies) > 1:
             for each in bodies:
                 watcher.stream.sink.send(header + watcher.head + each)
@@ -461,8 +465,10 @@ class WatchHub:
 
     def _deliver(self, group: _Group, chosen: dict[_Watcher, None]) -> Generator[None, None, None]:
         """Send the watchers of a group its events. Those that cannot be sent them are no longer among the chosen."""
-        for start in {watcher.min_revision for watcher in group.watchers}:
-            watchers = [watcher for watcher in group.watchers if watcher.min_revision == start]
+        by_start: dict[int, list[_Watcher]] = {}
+        for watcher in group.watchers:
+            by_start.setdefault(watcher.min_revision, []).append(watcher)
+        for start, watchers in by_start.items():
             header = self.header(self.store.revision)
             head_bytes = len(header) + max(len(watcher.head) for watcher in watchers)
             fragmenter = Fragmenter(self._max_bytes - head_bytes)
@@ -479,18 +485,39 @@ class WatchHub:
                 if needs_each:
                     fragmenter.add(events)
             bodies = fragmenter.end() if needs_each else []
-            for watcher in watchers:
-                if watcher not in self._behind:
-                    chosen.pop(watcher, None)
-                elif pages and not watcher.stream.sink.is_writable:
-                    del chosen[watcher], self._behind[watcher]
-                    watcher.stream.waiting[watcher] = None
-                elif pages:
-                    self._send_pages(watcher, header, pages, bodies)
-                    self.events += count
+            self._hand_out(watchers, chosen, header, pages, bodies)
+            self.events += count * sum(map(chosen.__contains__, watchers))
         for number, _ in enumerate(group.before.drain(), 1):
             if number % 16 == 0:
                 yield
+
+    def _hand_out(
+        self,
+        watchers: list[_Watcher],
+        chosen: dict[_Watcher, None],
+        header: bytes,
+        pages: list[bytes],
+        bodies: list[bytes],
+    ) -> None:
+        """Send watchers that are behind the same events, to those of one stream together if the events are few."""
+        most = self._most_together(len(header) + sum(map(len, pages)))
+        for stream, line in groupby(watchers, key=attrgetter("stream")):
+            waiting = list(line)
+            for at in range(0, len(waiting), most):
+                part = []
+                for watcher in waiting[at : at + most]:
+                    if watcher not in self._behind:
+                        chosen.pop(watcher, None)
+                    elif pages and not stream.sink.is_writable:
+                        del chosen[watcher], self._behind[watcher]
+                        stream.waiting[watcher] = None
+                    elif pages:
+                        watcher.is_quiet = False
+                        part.append(watcher)
+                if part and most > 1:
+                    stream.sink.send_each([b"".join((header, watcher.head, *pages)) for watcher in part])
+                elif part:
+                    self._send_pages(part[0], header, pages, bodies)
 
     def _arrive(self, watcher: _Watcher, goal: int) -> None:
         """A watcher has had everything up to a revision."""
