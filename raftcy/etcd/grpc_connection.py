@@ -296,9 +296,8 @@ class GrpcConnection:
         return None
 
     def _count_queued(self, waiting_bytes: int) -> None:
-        if waiting_bytes < self._queued_bytes + self._added_bytes or not waiting_bytes:
+        if waiting_bytes < self._queued_bytes + self._added_bytes:
             self._moved_at_s = self.shared.now()
-        if self._added_bytes:
             self._strikes = 0
         self.shared.queued_bytes += waiting_bytes - self._queued_bytes
         self._queued_bytes = waiting_bytes

@@ -80,7 +80,7 @@ class H2Backing:
         self.all_queued_bytes = 0
         """How many bytes of all streams wait."""
         self._has_sent = False
-        """Whether data was sent since the last ping. Clients measure a connection by a ping after it, which is free."""
+        """Whether data has left since the last ping. Clients measure a connection by a ping after it, which is free."""
         self._sink = sink
         self._limits = limits
         self._buckets = {
@@ -288,6 +288,7 @@ class H2Backing:
                 stream.offset = 0
         stream.queued_bytes -= size
         self.all_queued_bytes -= size
+        self._has_sent = True
         return b"".join(parts)
 
     def _ended(self, stream_id: int, stream: _Stream) -> None:
@@ -315,7 +316,6 @@ class H2Backing:
         """Send bytes of a response."""
         stream = self._streams.get(stream_id)
         if stream is not None and data:
-            self._has_sent = True
             stream.chunks.append(data)
             stream.queued_bytes += len(data)
             self.all_queued_bytes += len(data)

@@ -44,6 +44,7 @@ class Ngh2Connection:
         "_send_trailers",
         "_settings",
         "_sink",
+        "_waiting_bytes",
         "bite_bytes",
         "flooded",
         "over",
@@ -53,7 +54,8 @@ class Ngh2Connection:
         burst, refill = limits.burst_frames, limits.refill_frames
         self._sink = sink
         self._has_sent = False
-        """Whether data was sent since the last ping. Clients measure a connection by a ping after it, which is free."""
+        """Whether data has left since the last ping. Clients measure a connection by a ping after it, which is free."""
+        self._waiting_bytes = 0
         self._pings = Bucket(burst, refill, now)
         self._settings = Bucket(burst, refill, now)
         self._empty = Bucket(burst, refill, now)
@@ -110,6 +112,9 @@ class Ngh2Connection:
         except ngh2.NGH2Error as error:
             self.over = self.over or str(error)
             data = b""
+        if self._waiting_bytes:
+            before, self._waiting_bytes = self._waiting_bytes, self._connection.queued_body_size()
+            self._has_sent |= self._waiting_bytes < before
         self._report()
         return data
 
@@ -122,7 +127,7 @@ class Ngh2Connection:
 
     def send(self, stream_id: int, data: bytes) -> None:
         """Send bytes of a response."""
-        self._has_sent = True
+        self._waiting_bytes += len(data)
         try:
             self._send_data(stream_id, data)
         except ngh2.NGH2Error as error:
@@ -137,7 +142,7 @@ class Ngh2Connection:
 
     def answer(self, stream_id: int, headers: Sequence[Header], data: bytes, trailers: Sequence[Header]) -> None:
         """Send a whole response."""
-        self._has_sent = True
+        self._waiting_bytes += len(data)
         try:
             self._send_response(stream_id, headers)
             self._send_data(stream_id, data)

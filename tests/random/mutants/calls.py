@@ -114,6 +114,12 @@ FAULTS = [
         (f"{ATTACKS}::test_paced_ping_flood",),
     ),
     CallFault(
+        "answers_that_leave_unseen",
+        "a client that pings while a long answer leaves in parts loses its connection",
+        (Edit(CONNECTION, "GrpcConnection._count_queued", "self._strikes = 0", ""),),
+        (f"{ATTACKS}::test_pings_while_a_long_answer_leaves_in_parts",),
+    ),
+    CallFault(
         "frames_of_any_length",
         "h2 collects a frame of any length",
         (Edit(H2, "H2Backing.receive", "len(self._h2.incoming_buffer._data) > _LONGEST_FRAME_BYTES", "False"),),

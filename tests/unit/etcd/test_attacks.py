@@ -272,6 +272,28 @@ def test_tiny_windows(backing: str) -> None:
     others_are_served(talk, echo)
 
 
+def test_pings_while_a_long_answer_leaves_in_parts(backing: str) -> None:
+    """Go's clients ping after each part that their windows let through, to measure the connection."""
+    talk, echo = attacked(backing)
+    echo.say = lambda request, context: Response(value="x" * 1_500_000)
+    talk.raw(request(1, BLOCK) + message(1, b""))
+    talk.output()
+    for _ in range(1400):
+        talk.raw(grpc_talk.ping() + b"".join(frame(WindowUpdateFrame(to, window_increment=1000)) for to in (0, 1)))
+        talk.output()
+    assert not talk.server.over
+    assert talk.server.http2.all_queued_bytes < 50_000
+    # Once the client opens its windows no more, its pings count again.
+    number = 0
+    while not talk.server.over and number < 10:
+        number += 1
+        talk.now_s += 0.1
+        talk.raw(grpc_talk.ping())
+        talk.output()
+    assert number == 3
+    others_are_served(talk, echo)
+
+
 def test_windows_that_stay_closed(backing: str) -> None:
     """Answers for a client that takes none wait up to a bound; then its calls fail, and others go on."""
     talk, echo = attacked(backing, queue_bytes=1 << 20, all_queue_bytes=2 << 20)
