@@ -52,10 +52,13 @@ class Proposals:
         self._bytes += size
         self._queue.append((m, size))
         if self.task is None:
-            name = f"raftcy transport proposals of {self._shared.id:x}"
-            self.task = self._shared.loop.create_task(self._hand_on(), name=name)
-            self.task.add_done_callback(self._ended)
+            self._begin()
         return None
+
+    def _begin(self) -> None:
+        name = f"raftcy transport proposals of {self._shared.id:x}"
+        self.task = self._shared.loop.create_task(self._hand_on(), name=name)
+        self.task.add_done_callback(self._ended)
 
     async def _hand_on(self) -> None:
         while self._queue:
@@ -83,8 +86,13 @@ class Proposals:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.task = None
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
             self._shared.failed(error, "the receiver's step")
+        elif self._queue and not task.cancelled() and not self._shared.closed:
+            # A proposal has come after the task found the queue empty, and before the loop called this.
+            self._begin()
+            return
         self._queue.clear()
         self._bytes = 0
 

@@ -7,6 +7,7 @@ import pytest
 
 from raftcy.errors import Overloaded, ProposalDropped, RaftError, Stopped
 from raftcy.transport import Transport
+from raftcy.wire.messages import Message
 from tests.support.transports import FAST, HOST, Direct, Waiting, connected, heartbeat, pair, proposal, snapshot, until
 
 ERRORS = [ProposalDropped("no leader"), Overloaded("too much"), RaftError("some other"), ZeroDivisionError("a bug")]
@@ -38,6 +39,31 @@ async def test_a_proposal_that_fails_takes_no_other_with_it(error: Exception) ->
     assert heard == [error] * expected
     assert receiver.failure is (error if expected else None)
     assert receiver.traffic.failed_calls == expected
+    await receiver.close()
+
+
+async def test_a_proposal_that_comes_as_the_last_one_ends_is_delivered() -> None:
+    """The task that delivers them has ended by then, and the event loop has not yet said so."""
+
+    class Last(Waiting):
+        async def step(self, m: Message) -> None:
+            await super().step(m)
+            if len(self.messages) == 1:
+                asyncio.get_running_loop().call_soon(late)
+
+    def late() -> None:
+        queue = receiver._incoming.proposals(0)
+        assert queue.task is not None
+        assert queue.task.done()
+        assert queue.put(proposal(b"late"), 4) is None
+
+    node = Last()
+    receiver = Transport(2, node, limits=FAST)
+    address = await receiver.listen(HOST, 0)
+    async with connected(address) as caller:
+        caller.say(proposal(b"first"))
+        await until(lambda: len(node.messages) == 2)
+    assert datas(node) == [b"first", b"late"]
     await receiver.close()
 
 
