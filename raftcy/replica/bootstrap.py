@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import DecodeError, MembersDiffer
+from ..wire.checks import instance
 from .membertable import Members, MemberTable, decode_table, table_of
 
 _HEARD, _CONFIRMED, _STORED = range(3)
@@ -142,7 +143,8 @@ def stored(table: MemberTable) -> bytes:
 def given_members(members: Mapping[int, object]) -> dict[int, tuple[str, ...]]:
     """Check a caller's members, each with one address or several. Raises TypeError or ValueError for wrong ones."""
     found: dict[int, tuple[str, ...]] = {}
-    for id, addresses in members.items():
+    owners: dict[str, int] = {}
+    for id, addresses in instance(members, Mapping, "members").items():
         if isinstance(id, bool) or not isinstance(id, int) or not 0 < id < 2**64 - 2:
             raise ValueError(f"{id!r} is no id of a member: ids are 1 to 2**64-3")
         several = (addresses,) if isinstance(addresses, str) else addresses
@@ -150,6 +152,8 @@ def given_members(members: Mapping[int, object]) -> dict[int, tuple[str, ...]]:
             raise TypeError(f'member {id} needs an address such as "host:7000", or several of them, not {addresses!r}')
         for address in several:
             split_address(address)
+            if owners.setdefault(address, id) != id:
+                raise ValueError(f"members {owners[address]} and {id} have the same address, {address!r}")
         found[id] = tuple(several)
     return found
 

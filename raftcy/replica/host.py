@@ -40,7 +40,7 @@ from ..storage.bodies import is_reference
 from ..storage.pace import Pace
 from ..transport import TLS, Limits
 from ..transport.packets import Hello, Reason, Refusal
-from ..wire.checks import octets
+from ..wire.checks import instance, octets
 from ..wire.messages import ConfState, HardState, Message, Snapshot, SnapshotMetadata
 from .aside import Aside, call_after_all, run_aside
 from .bootstrap import given_members, split_address, stored
@@ -140,10 +140,10 @@ class Host(GroupChanges):
     ) -> None:
         if members is not None and join is not None:
             raise ConfigError("give members to found a cluster, or join to enter one, not both")
+        given_members({} if id is None else {id: "host:1"})
         self._given = {} if members is None else given_members(members)
         if members is not None and id not in self._given:
             raise MembersDiffer(f"member {id} is not in the list of members: {sorted(self._given)}")
-        given_members({} if id is None else {id: "host:1"})
         self._seeds = () if join is None else given_addresses(join)
         self._advertise = () if advertise is None else given_addresses(advertise)
         self._learner = learner
@@ -156,7 +156,7 @@ class Host(GroupChanges):
         if join is not None and not self._reached:
             raise ConfigError("a host that joins needs an address to listen at")
         self.id: int = id or 0
-        self.tuning: Tuning = tuning or Tuning()
+        self.tuning: Tuning = Tuning() if tuning is None else instance(tuning, Tuning, "tuning")
         self.failure: BaseException | None = None
         self.cluster: int = 0
         self.identity: int = 0
@@ -583,15 +583,19 @@ class Host(GroupChanges):
         used again.
 
         Raises GroupDeleted if the group was deleted: a replica made before this host knows that ends with it. Raises
-        ConfigError if this host already serves the name, or if the machine has served before; Contradiction if
+        ConfigError if this host has not started, already serves the name, or if the machine has served before;
+        TypeError if the machine is no StateMachine, such as a class; Contradiction if
         an OnDiskMachine has applied entries that the log does not hold; Corruption if the group's newest snapshot is
         damaged and the one before it cannot take its place; Stopped if the host has failed or is closed; and the errors
         of restoring the machine from a small state. A large one is restored on a thread, and its errors end the
         replica.
         """
+        if not (self._open or self._closing or self._over.is_set()):
+            raise ConfigError("this host has not started: enter it first, with 'async with host:'")
         self._check()
         if self._closing or self._registrar is None:
             raise Stopped(self.failure)
+        instance(machine, StateMachine, "machine")
         group = group_of(name)
         if group in self._registrar.registry.deleted:
             raise GroupDeleted(name)

@@ -28,7 +28,7 @@ from raftcy.replica.events import (
     SnapshotMade,
     SnapshotReceived,
 )
-from raftcy.replica.host import group_of
+from raftcy.replica.host import Host, group_of
 from raftcy.replica.tokens import Fate, RejectReason, Token
 from raftcy.replica.tuning import Tuning
 from raftcy.wire.enums import MessageType
@@ -904,11 +904,40 @@ def test_a_replica_can_be_closed_and_made_again() -> None:
     run_story(story())
 
 
+WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"members": ["127.0.0.1:7000"]}, TypeError, "members must be of Mapping, not list"),
+    ({"id": "1", "members": {1: "127.0.0.1:7000"}}, ValueError, "'1' is no id of a member: ids are 1 to 2**64-3"),
+    ({"members": {1: "h:1", 2: "h:1"}}, ValueError, "members 1 and 2 have the same address, 'h:1'"),
+    ({"tuning": {"election_ticks": 10}}, TypeError, "tuning must be of Tuning, not dict"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "text"), WRONG)
+def test_wrong_options_of_a_host(options: dict[str, Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error) as raised:
+        Host("nowhere", **({"id": 1} | options))
+    assert str(raised.value) == text
+
+
+def test_what_is_no_machine_is_refused() -> None:
+    async def story() -> None:
+        world = World(1)
+        async with world.host(1) as host:
+            for wrong in (Ledger, object(), None):
+                with pytest.raises(TypeError, match="machine must be of StateMachine"):
+                    host.replica("other", wrong)  # type: ignore[arg-type]
+            # A class that was refused is not taken for a used machine.
+            assert not Ledger._has_served
+            host.replica("other", Ledger())
+
+    run_story(story())
+
+
 def test_a_host_is_opened_once() -> None:
     async def story() -> None:
         world = World(1)
         host = world.host(1)
-        with pytest.raises(Stopped):
+        with pytest.raises(ConfigError, match="has not started"):
             host.replica("x", Ledger())
         async with host:
             with pytest.raises(ConfigError, match="opened once"):
