@@ -127,7 +127,7 @@ class Outbox:
         self._read_states = None
 
     def take_messages(self) -> list[Message] | None:
-        """Take the messages of both kinds. Only if nothing has to be stored, and there is nothing else to take."""
+        """Take the messages of both kinds. Only if none is to this node, and there is nothing to store or to read."""
         messages = self._msgs
         if not self._msgs_after_append:
             # Most rounds of an idle group come here.

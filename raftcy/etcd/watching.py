@@ -485,8 +485,8 @@ class WatchHub:
                 if needs_each:
                     fragmenter.add(events)
             bodies = fragmenter.end() if needs_each else []
-            self._hand_out(watchers, chosen, header, pages, bodies)
-            self.events += count * sum(map(chosen.__contains__, watchers))
+            if pages:
+                self.events += count * self._hand_out(watchers, chosen, header, pages, bodies)
         for number, _ in enumerate(group.before.drain(), 1):
             if number % 16 == 0:
                 yield
@@ -498,26 +498,28 @@ class WatchHub:
         header: bytes,
         pages: list[bytes],
         bodies: list[bytes],
-    ) -> None:
-        """Send watchers that are behind the same events, to those of one stream together if the events are few."""
+    ) -> int:
+        """Send watchers the same events, to those of one stream together if the events are few; to how many."""
+        sent = 0
         most = self._most_together(len(header) + sum(map(len, pages)))
         for stream, line in groupby(watchers, key=attrgetter("stream")):
-            waiting = list(line)
-            for at in range(0, len(waiting), most):
-                part = []
-                for watcher in waiting[at : at + most]:
-                    if watcher not in self._behind:
-                        chosen.pop(watcher, None)
-                    elif pages and not stream.sink.is_writable:
+            reading = list(line)
+            for at in range(0, len(reading), most):
+                # Sending may have ended some of them.
+                part = [watcher for watcher in reading[at : at + most] if watcher in self._behind]
+                if not stream.sink.is_writable:
+                    for watcher in part:
                         del chosen[watcher], self._behind[watcher]
                         stream.waiting[watcher] = None
-                    elif pages:
-                        watcher.is_quiet = False
-                        part.append(watcher)
-                if part and most > 1:
+                    continue
+                for watcher in part:
+                    watcher.is_quiet = False
+                sent += len(part)
+                if most > 1:
                     stream.sink.send_each([b"".join((header, watcher.head, *pages)) for watcher in part])
                 elif part:
                     self._send_pages(part[0], header, pages, bodies)
+        return sent
 
     def _arrive(self, watcher: _Watcher, goal: int) -> None:
         """A watcher has had everything up to a revision."""

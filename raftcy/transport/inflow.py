@@ -75,9 +75,12 @@ class Inflow:
             return
         self._waiting.append(payload)
         if self.task is None:
-            name = f"raftcy transport snapshot from {self._sender:x} to {self._shared.id:x}"
-            self.task = self._shared.loop.create_task(self._work(), name=name)
-            self.task.add_done_callback(self._ended)
+            self._start()
+
+    def _start(self) -> None:
+        name = f"raftcy transport snapshot from {self._sender:x} to {self._shared.id:x}"
+        self.task = self._shared.loop.create_task(self._work(), name=name)
+        self.task.add_done_callback(self._ended)
 
     async def _work(self) -> None:
         try:
@@ -162,8 +165,7 @@ class Inflow:
         if (not self._connection.is_usable or task.cancelled()) and self._sink is not None:
             self._leave()
         elif self._waiting and not self._over:
-            self.task = self._shared.loop.create_task(self._work())
-            self.task.add_done_callback(self._ended)
+            self._start()
 
     def _leave(self) -> None:
         sink, self._sink = self._sink, None
